@@ -1,0 +1,100 @@
+//! What we have to say about a configuration, as plain data.
+//!
+//! A code is kebab-case, names the fault, and is never reused. A message is
+//! lower case without a full stop and speaks the user's words; a label sits on
+//! the smallest span that is wrong; help says what to type.
+
+use serde::Serialize;
+
+use crate::source::Span;
+
+/// How bad it is. The order is from harmless to fatal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing: accepted without effect, supplied from a bundled copy.
+    Note,
+    /// Legal and probably not meant.
+    Warning,
+    /// The configuration cannot be served as written.
+    Error,
+}
+
+/// A remark on a span.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// What is remarked on.
+    pub span: Span,
+    /// The remark; may be empty when the message says it all.
+    pub text: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// The first is the primary one. Empty when the finding has no place.
+    pub labels: Vec<Label>,
+    /// What to do about it.
+    pub helps: Vec<String>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A finding without a place.
+    pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, severity, message, labels: Vec::new(), helps: Vec::new(), notes: Vec::new() }
+    }
+
+    /// An error at `span`.
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message).label(span, "")
+    }
+
+    /// A warning at `span`.
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message).label(span, "")
+    }
+
+    /// A note at `span`.
+    pub fn note_at(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, message).label(span, "")
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Gives the primary label its text.
+    #[must_use]
+    pub fn because(mut self, text: impl Into<String>) -> Self {
+        if let Some(label) = self.labels.first_mut() {
+            label.text = text.into();
+        }
+        self
+    }
+
+    /// Adds help.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.helps.push(text.into());
+        self
+    }
+
+    /// Adds a note.
+    #[must_use]
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
+        self
+    }
+}

@@ -1,0 +1,6 @@
+//! One reverse proxy that runs nginx, Apache and IIS configurations unchanged.
+//! The map of the house is `ARCHITECTURE.md`.
+
+pub mod cli;
+pub mod diagnostic;
+pub mod source;

@@ -1,0 +1,141 @@
+//! Configuration files in memory, and where in them a thing was written.
+//!
+//! The only reader of configuration files: everything else sees bytes that a
+//! [`SourceMap`] owns, and names places in them by [`Span`].
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+/// A file of a [`SourceMap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct FileId(pub u32);
+
+/// A range of bytes in one file.
+///
+/// All spans are equal: provenance is not meaning, so two values that differ
+/// only in where they were written compare equal.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset just past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The place of what nobody wrote: defaults and generated nodes.
+    pub const NONE: Self = Self { file: FileId(u32::MAX), start: 0, end: 0 };
+
+    /// A span of `start..end` in `file`.
+    pub const fn new(file: FileId, start: u32, end: u32) -> Self {
+        Self { file, start, end }
+    }
+
+    /// Whether somebody wrote this.
+    pub fn is_known(self) -> bool {
+        self.file != Self::NONE.file
+    }
+
+    /// From the start of `self` to the end of `other`, which is in the same file.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { end: other.end.max(self.end), ..self }
+    }
+}
+
+impl PartialEq for Span {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Span {}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// One configuration file as it was read.
+#[derive(Debug)]
+pub struct File {
+    /// The path it was read from, or a name in angle brackets for text that is no file (`<command line>`).
+    pub path: PathBuf,
+    /// Its bytes, unchanged.
+    pub text: Arc<[u8]>,
+    line_starts: Vec<u32>,
+}
+
+/// Every file that one configuration consists of.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    files: Vec<File>,
+}
+
+/// A line and a column, both from 1; the column counts bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in bytes, from 1.
+    pub column: u32,
+}
+
+impl SourceMap {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a file from disk and adds it.
+    pub fn read(&mut self, path: &Path) -> io::Result<FileId> {
+        let text = std::fs::read(path)?;
+        Ok(self.add(path.to_path_buf(), text))
+    }
+
+    /// Adds text under a name.
+    pub fn add(&mut self, path: PathBuf, text: Vec<u8>) -> FileId {
+        let starts = memchr::memchr_iter(b'\n', &text).map(|at| at as u32 + 1);
+        let line_starts = std::iter::once(0).chain(starts).collect();
+        self.files.push(File { path, text: text.into(), line_starts });
+        FileId(self.files.len() as u32 - 1)
+    }
+
+    /// The file of an id that this map gave out.
+    pub fn file(&self, id: FileId) -> &File {
+        &self.files[id.0 as usize]
+    }
+
+    /// The files in the order they were read.
+    pub fn files(&self) -> impl Iterator<Item = (FileId, &File)> {
+        self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
+    }
+
+    /// The bytes of a span; empty for [`Span::NONE`].
+    pub fn text(&self, span: Span) -> &[u8] {
+        if !span.is_known() {
+            return &[];
+        }
+        let text = &self.file(span.file).text;
+        &text[span.start as usize..span.end as usize]
+    }
+
+    /// Where a span starts; `None` for [`Span::NONE`].
+    pub fn position(&self, span: Span) -> Option<Position> {
+        if !span.is_known() {
+            return None;
+        }
+        let file = self.file(span.file);
+        let line = file.line_starts.partition_point(|&start| start <= span.start);
+        let column = span.start - file.line_starts[line - 1] + 1;
+        Some(Position { line: line as u32, column })
+    }
+}
