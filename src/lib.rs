@@ -3,4 +3,5 @@
 
 pub mod cli;
 pub mod diagnostic;
+pub mod dialect;
 pub mod source;

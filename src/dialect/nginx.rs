@@ -1,0 +1,5 @@
+//! nginx.conf: reading, checking and lowering it.
+//!
+//! Reference: <https://nginx.org/en/docs/>; baseline 1.22, with the newer syntax accepted.
+
+pub mod tree;
