@@ -4,4 +4,5 @@
 pub mod cli;
 pub mod diagnostic;
 pub mod dialect;
+pub mod ir;
 pub mod source;
