@@ -4,5 +4,6 @@
 pub mod cli;
 pub mod diagnostic;
 pub mod dialect;
+pub mod engine;
 pub mod ir;
 pub mod source;
