@@ -6,5 +6,6 @@ pub mod bundled;
 pub mod level;
 pub mod lex;
 pub mod load;
+pub mod mend;
 pub mod parse;
 pub mod tree;
