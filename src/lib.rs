@@ -5,4 +5,5 @@ pub mod catalogue;
 pub mod cli;
 pub mod diagnostic;
 pub mod dialect;
+pub mod ir;
 pub mod source;

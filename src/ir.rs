@@ -1,0 +1,219 @@
+//! The routing IR: what a server does with each request, as plain data.
+//!
+//! Nothing here names a configuration dialect, holds a compiled object or
+//! performs I/O. The defaults of a dialect are data too: its lowering writes
+//! them to [`Config::base`]. `print` gives the text that golden files hold,
+//! `validate` the invariants on which `plan` relies.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Serialize;
+
+use crate::source::Span;
+
+mod block;
+mod cluster;
+mod handler;
+mod pattern;
+pub mod settings;
+mod template;
+mod text;
+mod var;
+
+pub use block::{AddressRange, Base, Block, FileKind, Jump, Order, Route, Scope, Step, Table, Test};
+pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use handler::{
+    Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
+    Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
+};
+pub use pattern::{Kind, Pattern, Register, Syntax};
+pub use settings::Settings;
+pub use template::{Attr, Escape, Part, Stat, TcpInfo, Template, TlsAttr};
+pub use text::{Name, Text};
+pub use var::{Bucket, Network, Row, Var, VarKind};
+
+/// Index into [`Config::hosts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct HostId(pub u32);
+
+/// Index into [`Config::clusters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ClusterId(pub u32);
+
+/// Index into [`Config::vars`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct VarId(pub u32);
+
+/// One running server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    /// The process: workers, credentials, files of its own.
+    pub process: Process,
+    /// The settings in force where nothing is set: the dialect's defaults, all of them.
+    pub base: Settings,
+    /// Reason phrases (RFC 9112 § 4) by status; a status without one is sent with an empty phrase.
+    pub reasons: Vec<(u16, Text)>,
+    /// The content of a reply of our own that brings none, by status, as `text/html`.
+    pub pages: Vec<(u16, Template)>,
+    /// The addresses to accept on.
+    pub listeners: Vec<Listener>,
+    /// The virtual hosts.
+    pub hosts: Vec<Host>,
+    /// The groups of endpoints.
+    pub clusters: Vec<Cluster>,
+    /// The named values.
+    pub vars: Vec<Var>,
+}
+
+/// The process as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    /// Worker threads; `None` is one per processor.
+    pub workers: Option<u32>,
+    /// Connections per worker, both sides counted.
+    pub connections: u32,
+    /// Open-files limit to ask for (`RLIMIT_NOFILE`).
+    pub descriptors: Option<u64>,
+    /// The user and the group that workers run as.
+    pub user: Option<(Text, Option<Text>)>,
+    /// Where the process id is written.
+    pub pid_file: Option<PathBuf>,
+    /// Whether to leave the terminal and go to the background.
+    pub daemon: bool,
+    /// How long a graceful stop waits for exchanges and tunnels; `None` is as long as they last.
+    pub shutdown_timeout: Option<Duration>,
+    /// Environment: names kept, or set to a value; everything else is cleared.
+    pub environment: Vec<(Text, Option<Text>)>,
+    /// The working directory of the workers.
+    pub working_directory: Option<PathBuf>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            workers: Some(1),
+            connections: 512,
+            descriptors: None,
+            user: None,
+            pid_file: None,
+            daemon: false,
+            shutdown_timeout: None,
+            environment: Vec::new(),
+            working_directory: None,
+        }
+    }
+}
+
+/// An address to accept on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listener {
+    /// Where to accept.
+    pub address: Address,
+    /// Whether connections begin with a TLS handshake.
+    pub tls: bool,
+    /// Options of the socket.
+    pub options: SocketOptions,
+    /// The host that answers names which no host claims; one of `hosts`.
+    pub default: HostId,
+    /// The hosts to choose from, in order. Names are tried exact first, then the longest
+    /// wildcard at the start, then the longest at the end, then patterns in order.
+    pub hosts: Vec<HostId>,
+    /// Where it was written first.
+    pub span: Span,
+}
+
+/// A local address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Address {
+    /// TCP; an unspecified IP address stands for all of its family.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Options of a listening socket; `None` leaves the system's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SocketOptions {
+    /// Length of the queue of connections not yet accepted.
+    pub backlog: Option<u32>,
+    /// Whether an IPv6 socket takes IPv6 only.
+    pub ipv6_only: Option<bool>,
+    /// Whether each worker has a socket of its own (`SO_REUSEPORT`) because the configuration asks for it.
+    pub reuse_port: bool,
+    /// A socket of its own even where a wildcard address covers this one.
+    pub separate: bool,
+    /// `SO_RCVBUF`
+    pub receive_buffer: Option<u64>,
+    /// `SO_SNDBUF`
+    pub send_buffer: Option<u64>,
+    /// `TCP_DEFER_ACCEPT`
+    pub deferred: bool,
+    /// `TCP_FASTOPEN` queue length
+    pub fast_open: Option<u32>,
+    /// TCP keep-alive.
+    pub keep_alive: Option<TcpKeepAlive>,
+    /// Routing table (`SO_SETFIB`), kept for translation; no effect on Linux.
+    pub fib: Option<u32>,
+}
+
+/// TCP keep-alive of accepted connections; `None` leaves the system's default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TcpKeepAlive {
+    /// Whether probes are sent.
+    pub on: bool,
+    /// Idle seconds before the first.
+    pub idle: Option<u32>,
+    /// Seconds between them.
+    pub interval: Option<u32>,
+    /// How many go unanswered before the connection is dead.
+    pub count: Option<u32>,
+}
+
+/// A virtual host: the program run for each of its requests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Host {
+    /// What it is called in logs and in `{host-name}`: its first name, or empty.
+    pub name: Text,
+    /// The names it answers to. Matching a pattern assigns its named groups.
+    pub names: Vec<Pattern>,
+    /// TLS to offer when a listener asks for it.
+    pub tls: Option<HostTls>,
+    /// The program. The scope of this block also governs reading the request head.
+    pub request: Block,
+    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program.
+    pub named: Vec<(Name, Block)>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// TLS of a virtual host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HostTls {
+    /// Certificate chain and key, PEM files; several for several key types.
+    pub certificates: Vec<(PathBuf, PathBuf, Span)>,
+    /// Versions to offer, of `1.2` and `1.3` (in tenths: 12, 13).
+    pub versions: Vec<u8>,
+    /// Whether to hand out session tickets (RFC 8446 § 4.6.1).
+    pub tickets: bool,
+    /// How long a session may be resumed.
+    pub session_timeout: Option<Duration>,
+    /// Whether to refuse handshakes.
+    pub reject: bool,
+}
+
+impl Config {
+    /// The host of an id.
+    pub fn host(&self, id: HostId) -> &Host {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// The cluster of an id.
+    pub fn cluster(&self, id: ClusterId) -> &Cluster {
+        &self.clusters[id.0 as usize]
+    }
+
+    /// The variable of an id.
+    pub fn var(&self, id: VarId) -> &Var {
+        &self.vars[id.0 as usize]
+    }
+}

@@ -1,0 +1,195 @@
+//! The program of a host: steps, conditions, route tables.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::{Edit, Name, Pattern, Query, Register, Reply, Settings, Template, VarId};
+use crate::source::Span;
+
+/// Steps run in order. The settings a block brings stay in force after it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Block {
+    /// A name for [`Jump`]s from inside.
+    pub label: Option<Name>,
+    /// The settings it brings.
+    pub scope: Option<Scope>,
+    /// What it does, each step with its place.
+    pub steps: Vec<(Step, Span)>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// Settings brought by a block, on top of `base`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scope {
+    /// What they are laid over.
+    pub base: Base,
+    /// The settings.
+    pub set: Box<Settings>,
+}
+
+/// What a scope's settings are laid over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Base {
+    /// The settings of the lexically enclosing block: a sibling's are dropped.
+    Enclosing,
+    /// The settings now in force: they accumulate, and lists are extended.
+    Current,
+}
+
+/// One thing done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Step {
+    /// Run a block.
+    Do(Block),
+    /// Run one of two blocks.
+    When {
+        /// The question.
+        test: Test,
+        /// Run when it holds.
+        then: Block,
+        /// Run when it does not.
+        otherwise: Block,
+    },
+    /// Enter the block of at most one route.
+    Route(Table),
+    /// Replace the path and query that later steps see. The request counts as internal from here on
+    /// when the path is replaced.
+    Rewrite {
+        /// The new path, decoded; `None` keeps it.
+        path: Option<Template>,
+        /// The new query.
+        query: Query,
+    },
+    /// Write a variable.
+    Assign {
+        /// Which.
+        var: VarId,
+        /// Its value, evaluated now.
+        value: Template,
+    },
+    /// Replace the bandwidth limit of this response, bytes per second.
+    LimitRate(Template),
+    /// Empty a register.
+    Forget(Register),
+    /// Edit the message at hand: the request, or in `on_response` the response.
+    Edit(Edit),
+    /// Refuse content longer than the settings in force allow, by its `Content-Length`.
+    Admit,
+    /// Apply the access settings in force; stop with their answer if they refuse.
+    Authorize,
+    /// Answer now, whatever the handler.
+    Respond(Reply),
+    /// Go elsewhere.
+    Jump(Jump),
+    /// Replace the jump taken when the innermost labelled block ends.
+    AtEnd(Option<Jump>),
+    /// A line for the error log at level notice, where `logs.rewrite` is on.
+    Trace(Template),
+}
+
+/// Structured jumps: a label names a block that encloses the step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Jump {
+    /// Leave the block.
+    Exit(Name),
+    /// Run it again. Spends budget.
+    Repeat(Name),
+    /// Go on at a named block of the host, with path and query as they are. Spends budget.
+    Enter(Name),
+    /// Internal redirect: run the host's program again with path and query as they are, settings and
+    /// registers as at the start, variables kept. Spends budget.
+    Restart,
+}
+
+/// Routes to choose from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// Which route is taken when several match the path.
+    pub order: Order,
+    /// Where captures go.
+    pub into: Register,
+    /// The routes.
+    pub routes: Vec<Route>,
+}
+
+/// Which of several matching patterns is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Order {
+    /// The first that matches.
+    First,
+    /// Exact, then the longest prefix if it is `decisive`, then the first regex, then the longest
+    /// prefix; nested tables are searched on the way. Among names and keys: exact, the longest
+    /// wildcard at the start, the longest at the end, then patterns in order.
+    Specific,
+}
+
+/// One row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Route {
+    /// On the path: exact, prefix or regex.
+    pub path: Pattern,
+    /// A prefix that, as the longest of its table, keeps the table's regexes from being tried.
+    pub decisive: bool,
+    /// What to do. The scopes of nested routes lie in this block's scope.
+    pub body: Block,
+    /// More specific routes, searched with the same path. A nested route's block is entered instead.
+    pub nested: Option<Table>,
+}
+
+/// A question about the exchange.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Test {
+    /// All hold.
+    All(Vec<Self>),
+    /// At least one holds.
+    Any(Vec<Self>),
+    /// It does not hold.
+    Not(Box<Self>),
+    /// `into` names the register that a match fills with captures.
+    Match {
+        /// What is looked at.
+        subject: Template,
+        /// What it is matched against.
+        pattern: Pattern,
+        /// Where captures go.
+        into: Option<Register>,
+    },
+    /// Two values are the same bytes.
+    Equal(Template, Template),
+    /// Neither empty nor `0`.
+    Truthy(Template),
+    /// There is such a file.
+    File(Template, FileKind),
+    /// The method is one of these.
+    Method(Vec<Name>),
+    /// The status is one of these (response steps only).
+    Status(Vec<u16>),
+    /// The request was rewritten or redirected internally.
+    Internal,
+}
+
+/// What a file test asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Anything.
+    Any,
+    /// Anything that may be executed.
+    Executable,
+}
+
+/// Addresses that an access rule speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum AddressRange {
+    /// Every client.
+    All,
+    /// Clients on Unix sockets.
+    Unix,
+    /// A network: address and bits that count.
+    Network(IpAddr, u8),
+}

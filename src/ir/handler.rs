@@ -1,0 +1,237 @@
+//! Who answers, and edits of what is sent.
+
+use serde::Serialize;
+
+use super::{ClusterId, Name, Pattern, Register, Template};
+
+/// Who answers when the program ends.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Handler {
+    /// An upstream.
+    Forward(Forward),
+    /// Files under the root in force.
+    Files,
+    /// A fixed reply.
+    Respond(Reply),
+    /// There is none although one was expected: 500, with this for the error log.
+    Missing(Name),
+}
+
+/// Send the request on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forward {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// To whom.
+    pub to: Upstream,
+    /// The request target to send.
+    pub target: Target,
+}
+
+/// Protocols spoken to upstreams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Protocol {
+    /// HTTP/1.0 or 1.1.
+    Http,
+    /// uwsgi: the request as variables, the response as HTTP or CGI.
+    Uwsgi,
+}
+
+/// To whom a request is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Upstream {
+    /// A cluster.
+    Cluster(ClusterId),
+    /// An authority, or a URL with scheme, known only when read: a cluster's name, else an address, else a
+    /// name to resolve. What follows the authority is the target to send, exactly.
+    Dynamic(Template),
+}
+
+/// The request target to send (RFC 9112 § 3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Target {
+    /// Byte for byte as received, unless rewritten or redirected since: then path, escaped, and query.
+    Received,
+    /// `with` in place of the prefix of the path that the route matched (`cut` bytes), the rest of the path
+    /// escaped if the received one was, and the query. Once rewritten: path, escaped, and query.
+    Replace {
+        /// Length of the prefix in bytes.
+        cut: u32,
+        /// What stands in its place.
+        with: Template,
+    },
+    /// These bytes.
+    Exact(Template),
+}
+
+/// Which `101 Switching Protocols` answers become tunnels (RFC 9110 § 7.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Upgrade {
+    /// None.
+    #[default]
+    Never,
+    /// Those for these protocols.
+    Only(Vec<Name>),
+    /// Those to requests that asked for any upgrade.
+    Any,
+}
+
+/// An answer of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reply {
+    /// Status code, 0 to 999.
+    pub status: u16,
+    /// What it carries.
+    pub content: ReplyContent,
+}
+
+/// What an answer of our own carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum ReplyContent {
+    /// The page for its status; recoveries in force apply.
+    Page,
+    /// This text as content, of the type that the path has; recoveries do not apply.
+    Text(Template),
+    /// This `Location`; one that begins with `/` is made absolute where `reply.absolute_redirect` says so.
+    Location(Template),
+    /// Nothing: the connection is closed without an answer.
+    Close,
+}
+
+/// What becomes of a status about to be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// The statuses.
+    pub statuses: Vec<u16>,
+    /// The status of the answer.
+    pub status: RecoveryStatus,
+    /// Where it comes from. A template that evaluates to a path: internal redirect there, as `GET` unless
+    /// `HEAD`; to anything else: a redirect of the client, 302 unless `status` is a redirect's.
+    pub to: RecoveryTarget,
+}
+
+/// The status of a recovered answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum RecoveryStatus {
+    /// The one that was about to be answered.
+    Keep,
+    /// This one.
+    Set(u16),
+    /// The one of the answer found.
+    FromAnswer,
+}
+
+/// Where a recovered answer comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum RecoveryTarget {
+    /// A path to redirect to internally, query included, or a URL to redirect the client to.
+    Redirect(Template),
+    /// A named block; method, path and query stay.
+    Enter(Name),
+}
+
+/// What becomes of the query in a rewrite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Query {
+    /// It stays.
+    Keep,
+    /// It becomes this.
+    Replace(Template),
+    /// This goes before it, joined by `&`.
+    Prepend(Template),
+}
+
+/// A change to a head.
+///
+/// In a request to an upstream, the fields of `Set` and `Add` are sent first, in the order of the edits; then
+/// the received fields that no edit replaced or removed. A field whose value comes out empty is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Edit {
+    /// This field instead of any of its name.
+    Set(Name, Template),
+    /// This field beside those of its name; nothing when the value is empty.
+    Add(Name, Template),
+    /// No field of this name.
+    Remove(Name),
+    /// Remove the fields that `Connection` names (RFC 9110 § 7.6.1).
+    RemoveNominated,
+    /// A trailer field; nothing when the value is empty.
+    Trailer(Name, Template),
+    /// In `Location` and `Refresh`: what `from` matches at the start of the URL becomes `to`; for a regex the
+    /// whole value becomes `to`. Of consecutive edits the first that matches counts.
+    Url {
+        /// Exact prefix (case-sensitive) or regex.
+        from: UrlMatch,
+        /// What it becomes.
+        to: Template,
+    },
+    /// The `Domain` attribute of cookies; of consecutive edits the first that matches counts.
+    CookieDomain {
+        /// What it is.
+        from: UrlMatch,
+        /// What it becomes.
+        to: Template,
+    },
+    /// The `Path` attribute of cookies, likewise.
+    CookiePath {
+        /// What it begins with.
+        from: UrlMatch,
+        /// What that becomes.
+        to: Template,
+    },
+    /// Flags of the cookies whose name matches, likewise.
+    CookieFlags {
+        /// The cookie's name.
+        cookie: UrlMatch,
+        /// `secure`, `httponly`, `samesite=lax`, or with `no` before to remove.
+        flags: Vec<Template>,
+    },
+    /// `Expires` and `Cache-Control` by time.
+    Expires(Expiry),
+}
+
+/// What an edit looks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum UrlMatch {
+    /// A text, evaluated when needed.
+    Text(Template),
+    /// A pattern, and the register that its captures go to.
+    Pattern(Pattern, Register),
+}
+
+/// When a response expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Expiry {
+    /// Seconds from now; negative is in the past.
+    FromNow(i64),
+    /// Seconds from the file's last modification.
+    FromModified(i64),
+    /// At a time of day, seconds from local midnight.
+    Daily(u32),
+    /// At the beginning of time.
+    Epoch,
+    /// Practically never.
+    Max,
+    /// Unchanged.
+    Off,
+    /// Written as text in the same words, known only when read: `1h`, `-1`, `epoch`, `max`, `off`,
+    /// `@15h30m`, `modified` is not part of it.
+    Read(Template),
+}
+
+/// What a response field directs the proxy to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Control {
+    /// Discard the response and redirect internally to its value.
+    Redirect,
+    /// `yes` or `no`: whether to buffer this response.
+    Buffering,
+    /// Bandwidth limit of this response, bytes per second; `off`.
+    LimitRate,
+    /// Character set of this response.
+    Charset,
+    /// How long a cache may keep it.
+    Expires,
+}

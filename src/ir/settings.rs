@@ -1,0 +1,517 @@
+//! What is in force when a request is handled: one field per setting, in groups.
+//!
+//! Every group exists twice: as written (`Client`, all fields optional: `None`
+//! is "not set here") and as in force (`ClientInForce`, all fields present),
+//! both from one list by the macro [`settings!`].
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Serialize;
+
+use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+
+mod value;
+
+pub use value::{Setting, Value};
+
+/// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
+macro_rules! settings {
+    ($(#[$doc:meta])* $group:ident, $in_force:ident { $( $(#[$field_doc:meta])* $field:ident : $kind:ty, )* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        pub struct $group { $( $(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$kind>, )* }
+
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $in_force { $( $(#[$field_doc])* pub $field: $kind, )* }
+
+        impl $group {
+            /// The names of the fields, in order.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
+            pub fn lay(&mut self, over: &Self, accumulate: bool) {
+                $( if let Some(value) = &over.$field {
+                    match (&mut self.$field, accumulate) {
+                        (Some(old), true) => old.accumulate(value),
+                        (slot, _) => *slot = Some(value.clone()),
+                    }
+                } )*
+            }
+
+            /// All fields; what is set nowhere is the type's default.
+            pub fn in_force(&self) -> $in_force {
+                $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
+            }
+
+            /// Stores a scalar under the name of a field; `false` when there is no such field or it takes no such value.
+            pub fn set(&mut self, field: &str, value: &Value) -> bool {
+                match field {
+                    $( stringify!($field) => { let value = <$kind as Setting>::from_value(value); let known = value.is_some(); if known { self.$field = value; } known } )*
+                    _ => false,
+                }
+            }
+
+            /// Whether the field of this name is set.
+            pub fn has(&self, field: &str) -> bool {
+                match field { $( stringify!($field) => self.$field.is_some(), )* _ => false }
+            }
+
+            /// Visits the fields that are set, in order.
+            pub fn each(&self, visit: &mut dyn FnMut(&'static str, &dyn Setting)) {
+                $( if let Some(value) = &self.$field { visit(stringify!($field), value); } )*
+            }
+        }
+    };
+}
+
+settings! {
+    /// The connection to the client.
+    Client, ClientInForce {
+        /// How long the request head may take.
+        head_timeout: Duration,
+        /// First buffer for a request head, bytes.
+        head_buffer: u64,
+        /// Further buffers for a request head: how many, and bytes in each; no line may be longer than one.
+        large_head_buffers: (u32, u64),
+        /// Whether a field with an invalid name is dropped (else it is refused or passed, as names allow).
+        ignore_invalid_fields: bool,
+        /// Whether `_` is allowed in field names.
+        underscores: bool,
+        /// Whether repeated slashes in the path count as one.
+        merge_slashes: bool,
+        /// How long a connection may be idle; zero closes after each response.
+        keepalive_timeout: Duration,
+        /// What the `Keep-Alive` field tells the client.
+        keepalive_announce: Option<Duration>,
+        /// Requests that one connection may carry.
+        keepalive_requests: u64,
+        /// Age after which a connection is closed.
+        keepalive_time: Duration,
+        /// On a graceful stop, how long an idle connection is kept for a last request.
+        keepalive_min_timeout: Duration,
+        /// `User-Agent` families whose connections are not kept: `msie6`, `safari`.
+        keepalive_disable: Vec<Name>,
+        /// Between two writes to the client.
+        send_timeout: Duration,
+        /// Whether to read on after the last response: 0 never, 1 when needed, 2 always.
+        lingering: u8,
+        /// For how long in all.
+        lingering_time: Duration,
+        /// And between two reads.
+        lingering_timeout: Duration,
+        /// Whether a connection that timed out is reset.
+        reset_timed_out: bool,
+        /// Bandwidth limit of a response, bytes per second; empty or `0` is none.
+        limit_rate: Template,
+        /// Bytes that are sent before the limit holds.
+        limit_rate_after: Template,
+        /// Send data at once (`TCP_NODELAY`).
+        no_delay: bool,
+    }
+}
+
+settings! {
+    /// The content of requests.
+    Content, ContentInForce {
+        /// The longest allowed, bytes; 0 is no limit.
+        max_length: u64,
+        /// Held in memory up to this, bytes; beyond it in a temporary file.
+        buffer_size: u64,
+        /// Between two reads of it.
+        timeout: Duration,
+        /// Where temporary files go.
+        temp_path: PathBuf,
+        /// Always in a file: 0 no, 1 kept afterwards, 2 removed afterwards.
+        in_file: u8,
+    }
+}
+
+settings! {
+    /// Answers of our own, and what is added to every response.
+    Answer, AnswerInForce {
+        /// What `Server` says where the response brings none; empty for no such field.
+        server: Text,
+        /// Edits of the response when its head is known; only response steps may occur.
+        on_response: Vec<Block>,
+        /// What becomes of a status about to be answered.
+        errors: Vec<Recovery>,
+        /// Whether recoveries apply to recovered answers too.
+        recursive_errors: bool,
+        /// Whether a `Location` that begins with `/` gets scheme and authority in front.
+        absolute_redirect: bool,
+        /// Whether the port is part of that.
+        port_in_redirect: bool,
+        /// Whether the host's name, not the request's, is part of that.
+        host_name_in_redirect: bool,
+        /// Whether content of unknown length goes in chunks to HTTP/1.1 clients.
+        chunked: bool,
+        /// Types by file name extension (lower case).
+        types: Vec<(Text, Text)>,
+        /// The type where no extension is known.
+        default_type: Template,
+        /// Character set added to `Content-Type`; empty or `off` adds none.
+        charset: Template,
+        /// Types that a character set is added to; `*` for all.
+        charset_types: Vec<Text>,
+        /// Whether it replaces the one an upstream gave.
+        override_charset: bool,
+        /// Whether to answer with an entity tag made of time and size.
+        etag: bool,
+        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
+        if_modified_since: u8,
+        /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
+        max_ranges: Option<u32>,
+        /// Whether old browsers get padded error pages.
+        msie_padding: bool,
+        /// Whether old browsers get a refresh instead of a redirect.
+        msie_refresh: bool,
+    }
+}
+
+settings! {
+    /// Files.
+    Files, FilesInForce {
+        /// What paths are appended to.
+        root: Template,
+        /// A mapping instead of `root`.
+        alias: Option<Alias>,
+        /// Names tried for a path that ends in `/`; one that begins with `/` is redirected to untested.
+        index: Vec<Template>,
+        /// Whether a file that is not there is an error in the log.
+        log_missing: bool,
+        /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
+        symlinks: u8,
+        /// Bytes read from a file at once.
+        chunk: u64,
+    }
+}
+
+settings! {
+    /// Who may.
+    Access, AccessInForce {
+        /// The first rule that holds decides: whether it allows. None holding allows.
+        rules: Vec<(AddressRange, bool)>,
+        /// Whether one of several kinds of access control is enough.
+        satisfy_any: bool,
+    }
+}
+
+settings! {
+    /// Logs.
+    Logs, LogsInForce {
+        /// Lines written at the end of a request.
+        access: Vec<AccessLog>,
+        /// Where errors go.
+        errors: Vec<ErrorLog>,
+        /// Whether `Trace` steps are logged.
+        rewrite: bool,
+        /// Whether subrequests are logged.
+        subrequests: bool,
+        /// Whether reading a variable before it is written is logged.
+        uninitialized: bool,
+    }
+}
+
+settings! {
+    /// Looking up names.
+    Resolve, ResolveInForce {
+        /// Name servers, `address:port`; none is the system's.
+        servers: Vec<Text>,
+        /// Instead of the lifetime in the answer.
+        valid: Option<Duration>,
+        /// For a look-up in all.
+        timeout: Duration,
+        /// Whether to ask for IPv4 addresses.
+        ipv4: bool,
+        /// Whether to ask for IPv6 addresses.
+        ipv6: bool,
+    }
+}
+
+settings! {
+    /// Requests to upstreams and their responses; one set per protocol.
+    Forwarding, ForwardingInForce {
+        /// HTTP version, in tenths: 10 or 11.
+        version: u8,
+        /// Edits of the request head.
+        edits: Vec<Edit>,
+        /// Variables of a gateway request: name, value, whether to leave it out when empty.
+        params: Vec<(Name, Template, bool)>,
+        /// The two modifiers of the uwsgi protocol.
+        modifiers: (u8, u8),
+        /// The method to send; empty keeps the request's.
+        method: Template,
+        /// Content to send instead of the request's.
+        content: Option<Template>,
+        /// Whether received fields are sent.
+        pass_fields: bool,
+        /// Whether content is sent.
+        pass_content: bool,
+        /// Fields of the response that are not passed on.
+        hide: Vec<Name>,
+        /// Fields of the response that direct us.
+        controls: Vec<(Name, Control)>,
+        /// Edits of the response head, before anything else.
+        response_edits: Vec<Edit>,
+        /// Which `101` answers become tunnels.
+        upgrade: Upgrade,
+        /// Whether a slow client is decoupled from the upstream.
+        buffering: bool,
+        /// Buffer for the response head, bytes.
+        buffer_size: u64,
+        /// Buffers for the response content: how many, and bytes in each.
+        buffers: (u32, u64),
+        /// How much of that may be on its way to the client.
+        busy_size: u64,
+        /// Largest temporary file, bytes; 0 is none.
+        max_temp_file: u64,
+        /// Bytes written to it at once.
+        temp_write: u64,
+        /// Where temporary files go.
+        temp_path: PathBuf,
+        /// Whether the whole request content is read first.
+        request_buffering: bool,
+        /// For a connection to be there.
+        connect_timeout: Duration,
+        /// Between two writes to the upstream.
+        send_timeout: Duration,
+        /// Between two reads from it.
+        read_timeout: Duration,
+        /// What lets another endpoint be tried.
+        retry: Vec<Retry>,
+        /// How many may be tried; 0 is all.
+        tries: u32,
+        /// For how long; zero is no limit.
+        retry_timeout: Duration,
+        /// Whether recoveries apply to the upstream's statuses of 300 and above.
+        intercept_errors: bool,
+        /// Local address to connect from; empty is the system's choice.
+        bind: Template,
+        /// Whether that address need not be ours (`IP_TRANSPARENT`).
+        bind_transparent: bool,
+        /// TCP keep-alive on the connection.
+        tcp_keepalive: bool,
+        /// Bandwidth limit of reading from the upstream, bytes per second.
+        limit_rate: Template,
+        /// Whether to go on when the client left.
+        ignore_client_abort: bool,
+        /// Whether to answer ranges whatever the upstream said.
+        force_ranges: bool,
+        /// Whether trailers are passed on.
+        pass_trailers: bool,
+        /// TLS: whether the certificate is verified.
+        tls_verify: bool,
+        /// TLS: longest chain.
+        tls_verify_depth: u32,
+        /// TLS: the name verified and asked for; empty is the authority's host.
+        tls_name: Template,
+        /// TLS: whether the name is asked for (RFC 6066 § 3).
+        tls_server_name: bool,
+        /// TLS: PEM file of trusted certificates.
+        tls_trusted: Option<PathBuf>,
+        /// TLS: PEM file of our certificate.
+        tls_certificate: Option<PathBuf>,
+        /// TLS: PEM file of its key.
+        tls_key: Option<PathBuf>,
+        /// TLS: versions, in tenths.
+        tls_versions: Vec<u8>,
+        /// TLS: whether sessions are resumed.
+        tls_session_reuse: bool,
+    }
+}
+
+/// All settings as written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Settings {
+    /// Who answers. Not inherited by a route's nested routes unless the lowering says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Handler>,
+    /// Steps run once access was granted, before the handler: `When`, `Do`, `Rewrite`, `Respond` and `Jump`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<Block>,
+    /// The connection to the client.
+    pub client: Client,
+    /// The content of requests.
+    pub content: Content,
+    /// Answers of our own.
+    pub answer: Answer,
+    /// Files.
+    pub files: Files,
+    /// Who may.
+    pub access: Access,
+    /// Logs.
+    pub logs: Logs,
+    /// Looking up names.
+    pub resolve: Resolve,
+    /// Forwarding over HTTP.
+    pub http: Forwarding,
+    /// Forwarding over uwsgi.
+    pub uwsgi: Forwarding,
+}
+
+impl Settings {
+    /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
+    pub fn lay(&mut self, over: &Self, accumulate: bool) {
+        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
+            over;
+        if handler.is_some() {
+            self.handler.clone_from(handler);
+        }
+        if prepare.is_some() {
+            self.prepare.clone_from(prepare);
+        }
+        self.client.lay(client, accumulate);
+        self.content.lay(content, accumulate);
+        self.answer.lay(answer, accumulate);
+        self.files.lay(files, accumulate);
+        self.access.lay(access, accumulate);
+        self.logs.lay(logs, accumulate);
+        self.resolve.lay(resolve, accumulate);
+        self.http.lay(http, accumulate);
+        self.uwsgi.lay(uwsgi, accumulate);
+    }
+
+    /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.
+    pub fn set(&mut self, key: &str, value: &Value) -> bool {
+        let Some((group, field)) = key.split_once('.') else { return false };
+        match group {
+            "client" => self.client.set(field, value),
+            "content" => self.content.set(field, value),
+            "answer" => self.answer.set(field, value),
+            "files" => self.files.set(field, value),
+            "access" => self.access.set(field, value),
+            "logs" => self.logs.set(field, value),
+            "resolve" => self.resolve.set(field, value),
+            "http" => self.http.set(field, value),
+            "uwsgi" => self.uwsgi.set(field, value),
+            _ => false,
+        }
+    }
+
+    /// Visits the scalar and list settings that are set, as group, field and value.
+    pub fn each(&self, visit: &mut dyn FnMut(&'static str, &'static str, &dyn Setting)) {
+        self.client.each(&mut |field, value| visit("client", field, value));
+        self.content.each(&mut |field, value| visit("content", field, value));
+        self.answer.each(&mut |field, value| visit("answer", field, value));
+        self.files.each(&mut |field, value| visit("files", field, value));
+        self.access.each(&mut |field, value| visit("access", field, value));
+        self.logs.each(&mut |field, value| visit("logs", field, value));
+        self.resolve.each(&mut |field, value| visit("resolve", field, value));
+        self.http.each(&mut |field, value| visit("http", field, value));
+        self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+    }
+}
+
+/// A mapping of paths to files other than by appending.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alias {
+    /// What stands in place of the prefix.
+    pub with: Template,
+    /// Length of the prefix in bytes; `None` when `with` is the whole file name.
+    pub cut: Option<u32>,
+}
+
+/// A log with a line for each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub to: LogTarget,
+    /// What a line is.
+    pub format: LogFormat,
+    /// Written only when this is neither empty nor `0`.
+    pub when: Option<Template>,
+    /// Bytes collected before they are written; 0 writes each line.
+    pub buffer: u64,
+    /// How long a line may wait in the buffer.
+    pub flush: Option<Duration>,
+    /// Compression level; `None` writes plain text.
+    pub gzip: Option<u8>,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum LogTarget {
+    /// A file; a template without variables is opened at start and at reopening.
+    File(Template),
+    /// Standard error.
+    Stderr,
+    /// Syslog (RFC 3164).
+    Syslog(Syslog),
+}
+
+/// A syslog receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Syslog {
+    /// `host:port` or `unix:/path`.
+    pub server: Text,
+    /// Facility number.
+    pub facility: u8,
+    /// Severity number.
+    pub severity: u8,
+    /// Tag.
+    pub tag: Text,
+    /// Whether the host's name is sent.
+    pub host_name: bool,
+}
+
+/// What a log line is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogFormat {
+    /// Its name, for people.
+    pub name: Name,
+    /// How values are written.
+    pub escape: LogEscape,
+    /// The line, without its line end.
+    pub line: Template,
+}
+
+/// How values are written to a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum LogEscape {
+    /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
+    #[default]
+    Hex,
+    /// As in JSON strings; missing as nothing.
+    Json,
+    /// As they are; missing as nothing.
+    None,
+}
+
+/// A log of errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorLog {
+    /// Where lines go.
+    pub to: LogTarget,
+    /// The least level written.
+    pub level: Level,
+}
+
+/// How bad a line of the error log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
+pub enum Level {
+    Debug,
+    Info,
+    Notice,
+    Warn,
+    Error,
+    Crit,
+    Alert,
+    Emerg,
+}
+
+/// What lets another endpoint be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Retry {
+    /// Failure to connect, to send or to read the head.
+    Error,
+    /// Taking too long for these.
+    Timeout,
+    /// An empty or invalid head.
+    InvalidHead,
+    /// This status.
+    Status(u16),
+    /// Also after content or a head of a method that is not idempotent was sent.
+    NonIdempotent,
+}

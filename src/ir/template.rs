@@ -1,0 +1,276 @@
+//! Values built when they are read.
+
+use serde::Serialize;
+
+use super::{Name, Register, Text, VarId};
+
+/// Concatenated parts, evaluated when read. Text parts are neither empty nor adjacent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Template(pub Vec<Part>);
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Part {
+    /// These bytes.
+    Text(Text),
+    /// A property of the exchange.
+    Attr(Attr),
+    /// A named value.
+    Var(VarId),
+    /// A group of the last match written to a register; empty when there was none.
+    Capture(Register, u8),
+    /// A value in another representation.
+    Escape(Escape, Template),
+}
+
+/// Representations of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Escape {
+    /// Percent-encoded as a part of a query, but only if the received target held a `%` or a `+`.
+    QueryIfReceivedEncoded,
+    /// Percent-encoded as a path.
+    Path,
+    /// Percent-decoded up to the first `?`, for bytes from `'` to `}` other than those that would read
+    /// differently; what a redirect's target goes through.
+    RedirectDecode,
+    /// Lower case.
+    Lower,
+    /// Percent-encoded everything but unreserved characters.
+    Component,
+    /// Percent-decoded.
+    Decode,
+}
+
+/// A property of the exchange. "Missing" is distinct from empty where a log says `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Attr {
+    // The request
+    /// The method now in force.
+    Method,
+    /// `http` or `https`, of the client's connection.
+    Scheme,
+    /// `on` over TLS, else empty.
+    Https,
+    /// `HTTP/1.1` and so on, as the request said.
+    Protocol,
+    /// The request line as received.
+    RequestLine,
+    /// The request target as received, without scheme and authority; never rewritten.
+    Target,
+    /// Decoded, normalized, as last rewritten.
+    Path,
+    /// What follows the prefix that the route matched.
+    PathRest,
+    /// The query as received or last rewritten, without `?`.
+    Query,
+    /// `?` when the query is not empty.
+    QueryMark,
+    /// The host of the target, else of `Host`, else the host's name; lower case, no port.
+    Host,
+    /// The name of the virtual host.
+    HostName,
+    /// The name of this machine.
+    MachineName,
+    /// All received values of a field, joined as lists are. Names compare without regard to case and
+    /// with `_` equal to `-`.
+    Field(Name),
+    /// The first query parameter of this name, undecoded; names compare without regard to case.
+    Param(Name),
+    /// The first cookie of this name; names compare without regard to case.
+    Cookie(Name),
+    /// The user of `Basic` credentials (RFC 7617).
+    User,
+    /// The request content, when it was read and is in memory.
+    Content,
+    /// The temporary file that holds the request content.
+    ContentFile,
+    /// Bytes received for this request: line, head and content.
+    RequestLength,
+    /// 32 random hexadecimal digits, the same throughout the request.
+    RequestId,
+    /// `p` when the request was pipelined, else `.`.
+    Pipelined,
+
+    // The connection
+    /// The client's IP address, or `unix:`.
+    ClientAddr,
+    /// The client's IP address as 4 or 16 bytes.
+    ClientAddrBinary,
+    /// The client's port.
+    ClientPort,
+    /// The local address of the connection.
+    ServerAddr,
+    /// The local port of the connection.
+    ServerPort,
+    /// Serial number of the connection.
+    Connection,
+    /// How many requests the connection has carried, this one included.
+    ConnectionRequests,
+    /// Age of the connection in seconds with milliseconds.
+    ConnectionTime,
+    /// A reading of the kernel's `TCP_INFO`.
+    Tcp(TcpInfo),
+    /// A property of the TLS session; missing on plain connections.
+    Tls(TlsAttr),
+
+    // Files
+    /// The directory that paths are mapped to.
+    DocumentRoot,
+    /// The same with symbolic links resolved.
+    DocumentRootReal,
+    /// The file that the path maps to.
+    FilePath,
+
+    // The response
+    /// Status, three digits; `000` before there is one.
+    Status,
+    /// Bytes sent to the client.
+    BytesSent,
+    /// The same without the head.
+    ContentBytesSent,
+    /// A field of the response to the client.
+    SentField(Name),
+    /// A trailer field of the response to the client.
+    SentTrailer(Name),
+    /// `OK` when the response was sent whole, else empty.
+    Completion,
+    /// Seconds with milliseconds since the first byte of the request.
+    RequestTime,
+    /// What `Server` says and our own pages sign with.
+    ServerToken,
+    /// The bandwidth limit in force, bytes per second.
+    LimitRate,
+
+    // The upstream
+    /// The upstream's authority as configured: host and, where written, port; or the cluster's name.
+    UpstreamAuthority,
+    /// The upstream's port as configured, or its scheme's default.
+    UpstreamPort,
+    /// `X-Forwarded-For` as received, joined, with the client's address appended.
+    ForwardedFor,
+    /// Addresses tried, joined.
+    UpstreamAddr,
+    /// Their statuses.
+    UpstreamStatus,
+    /// Seconds until each answered whole.
+    UpstreamResponseTime,
+    /// Seconds to connect.
+    UpstreamConnectTime,
+    /// Seconds to the response head.
+    UpstreamHeaderTime,
+    /// Content bytes received from each.
+    UpstreamResponseLength,
+    /// Bytes received from each.
+    UpstreamBytesReceived,
+    /// Bytes sent to each.
+    UpstreamBytesSent,
+    /// A field of the upstream's response.
+    UpstreamField(Name),
+    /// A trailer field of the upstream's response.
+    UpstreamTrailer(Name),
+    /// A cookie that the upstream sets.
+    UpstreamCookie(Name),
+
+    // The process
+    /// Process id.
+    ProcessId,
+    /// Seconds since the epoch with milliseconds.
+    Now,
+    /// Local time as in the common log format.
+    TimeLocal,
+    /// Local time as in ISO 8601.
+    TimeIso8601,
+    /// A counter of the process.
+    Stat(Stat),
+}
+
+/// Readings of `TCP_INFO`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "the names are the kernel's")]
+pub enum TcpInfo {
+    Rtt,
+    RttVar,
+    SendWindow,
+    ReceiveSpace,
+}
+
+/// Properties of a TLS session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum TlsAttr {
+    /// `TLSv1.2` or `TLSv1.3`.
+    Version,
+    /// The cipher suite by its OpenSSL name.
+    Cipher,
+    /// The name the client asked for.
+    ServerName,
+    /// `r` when resumed, else `.`.
+    Resumed,
+    /// The application protocol agreed on.
+    Alpn,
+}
+
+/// Counters of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Stat {
+    /// Client connections open.
+    Active,
+    /// Client connections accepted since the start.
+    Accepted,
+    /// Client connections handled since the start.
+    Handled,
+    /// Requests since the start.
+    Requests,
+    /// Connections reading a request head.
+    Reading,
+    /// Connections writing a response.
+    Writing,
+    /// Connections idle.
+    Waiting,
+}
+
+impl Template {
+    /// A template of fixed text.
+    pub fn text(text: impl Into<Text>) -> Self {
+        let text = text.into();
+        if text.is_empty() { Self(Vec::new()) } else { Self(vec![Part::Text(text)]) }
+    }
+
+    /// A template of one attribute.
+    pub fn attr(attr: Attr) -> Self {
+        Self(vec![Part::Attr(attr)])
+    }
+
+    /// A template of one variable.
+    pub fn var(var: VarId) -> Self {
+        Self(vec![Part::Var(var)])
+    }
+
+    /// The text when there is nothing to evaluate.
+    pub fn as_text(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(&[]),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is empty whatever the request.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a part; text joins the text before it.
+    pub fn push(&mut self, part: Part) {
+        match (self.0.last_mut(), part) {
+            (_, Part::Text(text)) if text.is_empty() => {}
+            (Some(Part::Text(last)), Part::Text(text)) => last.0.extend_from_slice(&text),
+            (_, part) => self.0.push(part),
+        }
+    }
+}
+
+impl From<&str> for Template {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
