@@ -2,6 +2,9 @@
 //!
 //! Reference: <https://nginx.org/en/docs/>; baseline 1.22, with the newer syntax accepted.
 
+pub mod bundled;
+pub mod level;
 pub mod lex;
+pub mod load;
 pub mod parse;
 pub mod tree;
