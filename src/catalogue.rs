@@ -19,8 +19,9 @@
 //!
 //! The key is the directive's name unless `names` says otherwise. `why` is
 //! obligatory for inert and refused rows. `repeat` allows several in one block.
-//! `harmless` lists arguments with which a refused directive changes nothing.
-//! `needs` names directives without which a refused one changes nothing.
+//! `harmless` lists arguments with which a refused directive changes nothing; its
+//! default is one of them anyway. `needs` names directives without one of which a
+//! refused one changes nothing.
 
 pub mod args;
 pub mod level;
@@ -29,7 +30,7 @@ mod third_party;
 
 use std::{collections::HashMap, sync::OnceLock};
 
-pub use args::{Args, Kind};
+pub use args::{Alt, Args, Kind, Value};
 pub use level::{Level, Levels};
 pub use third_party::ThirdParty;
 
@@ -255,18 +256,23 @@ mod tests {
         for row in catalogue {
             assert!(row.doc.starts_with("https://nginx.org/"), "{}: no documentation", row.name());
             if let Some(default) = &row.default {
-                let words: Vec<&[u8]> = default.split(' ').map(str::as_bytes).collect();
-                let fits = row.args.accepts(words.len());
+                let fits = row.args.accepts(default.split(' ').count());
                 assert!(fits, "{}: the default `{default}` does not fit `{}`", row.name(), row.args);
             }
             for needed in &row.needs {
                 assert!(catalogue.get(needed).is_some(), "{}: needs unknown {needed}", row.name());
             }
-            assert!(
-                row.setting.is_none() || row.is_honoured(),
-                "{}: has a setting and is not honoured",
-                row.name()
-            );
+            assert!(row.setting.is_none() || row.is_honoured(), "{}: sets and is not honoured", row.name());
+            if let Status::Refused { why } = &row.status {
+                let beginnings = [
+                    "not yet honoured: ",
+                    "not honoured: ",
+                    "part of the commercial nginx: ",
+                    "removed ",
+                    "obsolete ",
+                ];
+                assert!(beginnings.iter().any(|one| why.starts_with(one)), "{}: `is {why}`", row.name());
+            }
             let others = catalogue.rows(row.name()).filter(|other| !std::ptr::eq(*other, row));
             for other in others {
                 let both = row.contexts.intersection(other.contexts);

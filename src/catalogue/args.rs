@@ -5,12 +5,13 @@
 //! form   = *( term ) [ "block" ]
 //! term   = choice | choice "+" | choice "*" | "[" choice "]"
 //! choice = alt *( "|" alt ) | "(" alt *( "|" alt ) ")"
-//! alt    = kind | kind "$" | literal | literal "=" ( kind | kind "$" )
+//! alt    = kind | kind "$" | kind ">0" | literal | literal "=" kind
 //! kind   = flag | number | size | offset | time | seconds | string
 //! ```
 //!
-//! `$` allows a value with variables, which only a request can judge. Optional
-//! terms take words from the left. An empty text means: no arguments.
+//! `$` allows a value with variables, which only a request can judge; `>0` rules
+//! out zero. Optional terms take words from the left. An empty text means: no
+//! arguments.
 
 use std::fmt;
 
@@ -44,13 +45,8 @@ pub enum Kind {
 /// One of the things that may stand at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alt {
-    /// A value; `variables` says whether it may contain any.
-    Value {
-        /// What kind.
-        kind: Kind,
-        /// Whether variables may stand in it.
-        variables: bool,
-    },
+    /// A value.
+    Value(Value),
     /// A word as it is, in any case of letters.
     Literal(String),
     /// `name=value`
@@ -58,10 +54,19 @@ pub enum Alt {
         /// Before the `=`.
         name: String,
         /// After it.
-        kind: Kind,
-        /// Whether variables may stand in the value.
-        variables: bool,
+        value: Value,
     },
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// What kind.
+    pub kind: Kind,
+    /// Whether variables may stand in it.
+    pub variables: bool,
+    /// Whether zero is wrong.
+    pub positive: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +124,7 @@ impl Args {
     /// The kind of the only value it takes, when it takes exactly one of one kind.
     pub fn scalar(&self) -> Option<Kind> {
         match self.places(1)?.as_slice() {
-            [[Alt::Value { kind, .. }]] => Some(*kind),
+            [[Alt::Value(value)]] => Some(value.kind),
             _ => None,
         }
     }
@@ -187,43 +192,43 @@ impl Alt {
             return Err("an empty choice".to_owned());
         }
         if let Some((name, value)) = text.split_once('=')
-            && let Some((kind, variables)) = Kind::parse(value)
+            && let Some(value) = Value::parse(value)
         {
-            return Ok(Self::Parameter { name: name.to_owned(), kind, variables });
+            return Ok(Self::Parameter { name: name.to_owned(), value });
         }
-        Ok(match Kind::parse(text) {
-            Some((kind, variables)) => Self::Value { kind, variables },
-            None => Self::Literal(text.to_owned()),
-        })
+        Ok(Value::parse(text).map_or_else(|| Self::Literal(text.to_owned()), Self::Value))
     }
 }
 
 impl fmt::Display for Alt {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value { kind, .. } => out.write_str(kind.description()),
+            Self::Value(value) => out.write_str(value.kind.description()),
             Self::Literal(word) => write!(out, "`{word}`"),
             Self::Parameter { name, .. } => write!(out, "`{name}=`"),
         }
     }
 }
 
-impl Kind {
-    fn parse(text: &str) -> Option<(Self, bool)> {
+impl Value {
+    fn parse(text: &str) -> Option<Self> {
         let (word, variables) = text.strip_suffix('$').map_or((text, false), |word| (word, true));
+        let (word, positive) = word.strip_suffix(">0").map_or((word, false), |word| (word, true));
         let kind = match word {
-            "flag" => Self::Flag,
-            "number" => Self::Number,
-            "size" => Self::Size,
-            "offset" => Self::Offset,
-            "time" => Self::Time,
-            "seconds" => Self::Seconds,
-            "string" => Self::String,
+            "flag" => Kind::Flag,
+            "number" => Kind::Number,
+            "size" => Kind::Size,
+            "offset" => Kind::Offset,
+            "time" => Kind::Time,
+            "seconds" => Kind::Seconds,
+            "string" => Kind::String,
             _ => return None,
         };
-        Some((kind, variables))
+        Some(Self { kind, variables, positive })
     }
+}
 
+impl Kind {
     /// What to call it in a message.
     pub fn description(self) -> &'static str {
         match self {
