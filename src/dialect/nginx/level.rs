@@ -4,25 +4,7 @@
 //! Only directives that stand in one place decide; most may stand in three.
 
 use super::tree::{Body, Directive, Item, directives};
-
-/// The context that a file's directives want to stand in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Level {
-    /// A whole nginx.conf, or a part of its outermost level.
-    Main,
-    /// Inside of `events`.
-    Events,
-    /// Inside of `http`: servers, upstreams, maps.
-    Http,
-    /// Inside of `server`: listen, names, locations.
-    Server,
-    /// Inside of `location`.
-    Location,
-    /// Inside of `upstream`: servers with an address.
-    Upstream,
-    /// Inside of `stream`: servers that pass connections.
-    Stream,
-}
+use crate::catalogue::Level;
 
 /// Recognises the level of a file by the directives at its outside.
 ///
