@@ -13,7 +13,6 @@ use std::{
         fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::Path,
-    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -52,7 +51,10 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     let mut name = Vec::new();
     if !map::file_path(&mut exchange.run, plan, &exchange.facts, &mut name) {
         let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
-        exchange.log(Level::Error, format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"));
+        exchange.log(
+            Level::Error,
+            format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
+        );
         return Next::Status(500);
     }
     if exchange.run.path.ends_with(b"/") {
@@ -171,7 +173,8 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
         }
         Selection::Several(ranges) => {
             let boundary = exchange.worker.random() % 100_000_000_000_000_000_000;
-            let heads = range::several(&mut exchange.facts.response, &ranges, size, &format!("{boundary:020}"));
+            let heads =
+                range::several(&mut exchange.facts.response, &ranges, size, &format!("{boundary:020}"));
             let mut pieces = Vec::with_capacity(heads.len() + ranges.len());
             let mut ranges = ranges.into_iter();
             for head in heads {

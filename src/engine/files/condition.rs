@@ -59,7 +59,7 @@ impl<'a> Asked<'a> {
 pub fn condition(asked: &Asked<'_>, response: &Response, since: u8) -> Verdict {
     let (tag, modified) = (response.known(Known::ETag), response.modified);
     if let Some(text) = asked.if_unmodified_since
-        && !modified.is_some_and(|modified| date(text).is_some_and(|date| date >= modified))
+        && modified.zip(date(text)).is_none_or(|(modified, date)| date < modified)
     {
         return Verdict::Failed;
     }

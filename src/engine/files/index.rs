@@ -22,12 +22,9 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Nex
         if name[begin..].starts_with(b"/") {
             return exchange.restart(plan, &name[begin..], &query);
         }
-        let error = match std::fs::metadata(OsStr::from_bytes(&name)) {
-            Ok(_) => {
-                let path = [&exchange.run.path, &name[begin..]].concat();
-                return exchange.restart(plan, &path, &query);
-            }
-            Err(error) => error,
+        let Err(error) = std::fs::metadata(OsStr::from_bytes(&name)) else {
+            let path = [&exchange.run.path, &name[begin..]].concat();
+            return exchange.restart(plan, &path, &query);
         };
         match error.raw_os_error() {
             Some(libc::ENOENT) => {
@@ -36,7 +33,9 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Nex
                 }
                 tested = true;
             }
-            Some(libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) => return refuse(exchange, plan, &name, &error),
+            Some(libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) => {
+                return refuse(exchange, plan, &name, &error);
+            }
             None if error.kind() == io::ErrorKind::InvalidInput => return Next::Status(404),
             _ => return fail(exchange, &name, &error),
         }

@@ -76,12 +76,14 @@ fn simple(facts: &Facts, run: &Run, template: &Template, out: &mut Vec<u8>) -> b
             true
         }
         // A root that speaks of itself has no value.
-        Part::Attr(Attr::DocumentRoot | Attr::DocumentRootReal | Attr::FilePath) => false,
+        Part::Attr(Attr::DocumentRoot | Attr::DocumentRootReal | Attr::FilePath)
+        | Part::Var(_)
+        | Part::Capture(..)
+        | Part::Escape(..) => false,
         Part::Attr(attr) => {
             facts.attr(run, attr, out);
             true
         }
-        Part::Var(_) | Part::Capture(..) | Part::Escape(..) => false,
     })
 }
 

@@ -95,9 +95,8 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     if digits.is_empty() {
         return None;
     }
-    let value = digits.iter().try_fold(0i64, |sum, byte| {
-        sum.checked_mul(10)?.checked_add(i64::from(byte - b'0'))
-    })?;
+    let value =
+        digits.iter().try_fold(0i64, |sum, byte| sum.checked_mul(10)?.checked_add(i64::from(byte - b'0')))?;
     Some((value.cast_unsigned(), rest))
 }
 

@@ -50,7 +50,13 @@ enum Trouble {
 }
 
 /// Sends the head in the exchange's response, and these pieces of a file.
-pub(super) async fn send(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, pieces: &[Piece]) -> Next {
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    name: &[u8],
+    file: File,
+    pieces: &[Piece],
+) -> Next {
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
     let pieces = if framing == Framing::None { &[] } else { pieces };
@@ -68,12 +74,18 @@ pub(super) async fn send(exchange: &mut Exchange, plan: &Plan, name: &[u8], file
         ),
         Err(Trouble::Unsaid(Failure::Io(error))) => {
             let reason = system(&error);
-            exchange.log(Level::Info, format_args!("sendfile() failed ({reason}) while sending response to client"));
+            exchange.log(
+                Level::Info,
+                format_args!("sendfile() failed ({reason}) while sending response to client"),
+            );
         }
         Err(Trouble::File(error)) => {
             let name = String::from_utf8_lossy(name);
             let reason = system(&error);
-            exchange.log(Level::Crit, format_args!("read() \"{name}\" failed ({reason}) while sending response to client"));
+            exchange.log(
+                Level::Crit,
+                format_args!("read() \"{name}\" failed ({reason}) while sending response to client"),
+            );
         }
     }
     Next::End(End::Abort)

@@ -81,7 +81,12 @@ fn emit(errors: &Errors, level: Level, line: &[u8]) {
             && let Some(what) = sink.complaint()
         {
             let clock = Clock::default();
-            compose(&elsewhere(errors), &clock, Level::Error, format_args!("{what} failed ({})", system(&failure)));
+            compose(
+                &elsewhere(errors),
+                &clock,
+                Level::Error,
+                format_args!("{what} failed ({})", system(&failure)),
+            );
         }
     }
 }
