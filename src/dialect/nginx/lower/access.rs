@@ -1,0 +1,6 @@
+//! Who may: `allow`, `deny`, `satisfy`.
+
+use super::Lower;
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[];

@@ -1,0 +1,6 @@
+//! `upstream` blocks and what stands in them.
+
+use super::Lower;
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[];
