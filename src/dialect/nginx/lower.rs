@@ -43,11 +43,17 @@ use crate::{
 };
 
 mod access;
+mod address;
+mod charset;
 mod client;
+pub(super) mod defaults;
 mod errors;
+mod gateway;
 mod headers;
 mod logs;
+mod parameter;
 mod proxy;
+mod resolver;
 mod static_files;
 mod tls;
 mod upstream;
@@ -65,11 +71,13 @@ type Settle = fn(&mut Cx, &mut Level);
 /// The directives of step 1, by topic.
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
+    charset::TABLE,
     client::TABLE,
     errors::TABLE,
     headers::TABLE,
     logs::TABLE,
     proxy::TABLE,
+    resolver::TABLE,
     static_files::TABLE,
     tls::TABLE,
     upstream::TABLE,
@@ -77,7 +85,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
 ];
 
 /// Step 2, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[headers::settle, gateway::settle, proxy::settle, tls::settle, upstream::settle];
 
 /// nginx has one set of captures per request, whoever matched.
 pub(super) const CAPTURES: Register = Register('L');
@@ -132,6 +140,8 @@ pub(super) struct Cx<'a> {
     pub(super) clusters: HashMap<Vec<u8>, ClusterId>,
     /// Log formats by name.
     pub(super) formats: HashMap<Vec<u8>, LogFormat>,
+    /// How the lines of log files are collected, by path.
+    log_buffers: HashMap<Vec<u8>, logs::Buffered>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -175,11 +185,27 @@ pub(super) enum Place {
 pub(super) struct Inherited {
     /// TLS of the host, as written so far.
     pub(super) tls: ir::HostTls,
+    /// The same in pieces.
+    tls_written: tls::Written,
+    /// What is added to responses.
+    added: headers::Added,
+    /// What `proxy_*` and `uwsgi_*` lists are made of.
+    http: gateway::Pieces,
+    uwsgi: gateway::Pieces,
+    /// How fields of an upstream's response are mapped.
+    mappings: proxy::Mappings,
+    /// What TLS towards upstreams has.
+    proxy_keys: proxy::Keys,
 }
 
 /// What a level remembers until it is settled.
 #[derive(Debug, Default)]
-pub(super) struct Own {}
+pub(super) struct Own {
+    /// Its `proxy_pass`.
+    pass: Option<proxy::Pass>,
+    /// Its `proxy_set_header` fields.
+    request_fields: Vec<(ir::Name, ir::Template)>,
+}
 
 /// Lowers a whole configuration, or a fragment that begins at `options.level`.
 ///
@@ -219,6 +245,7 @@ impl<'a> Cx<'a> {
             vars: Vars::default(),
             clusters: HashMap::new(),
             formats: HashMap::new(),
+            log_buffers: HashMap::new(),
             diagnostics: Vec::new(),
         }
     }
