@@ -374,3 +374,22 @@ impl Level {
         self.seen.contains(name.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod level_tests;
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Options};
+
+    pub(super) fn options() -> Options {
+        Options {
+            prefix: "/p".into(),
+            conf_prefix: "/p/conf".into(),
+            offline: false,
+            strict_names: false,
+            root: false,
+            token: "nginx/1.22.1".to_owned(),
+            level: Kind::Main,
+        }
+    }
+}

@@ -62,12 +62,11 @@ pub(super) fn by_default(level: &mut Level) {
 /// From the URL of `proxy_pass` to the location's name; without a path in the URL, from its root to `/`.
 fn default_edit(written: &Template, replaced: Option<&Template>) -> Edit {
     let mut from = written.clone();
-    let to = match replaced {
-        Some(location) => location.clone(),
-        None => {
-            from.push(crate::ir::Part::Text("/".into()));
-            "/".into()
-        }
+    let to = if let Some(location) = replaced {
+        location.clone()
+    } else {
+        from.push(crate::ir::Part::Text("/".into()));
+        "/".into()
     };
     Edit::Url { from: UrlMatch::Text(from), to }
 }
