@@ -288,6 +288,19 @@ fn mistakes_in_proxying() {
             "proxy_ssl_certificate /nope; proxy_pass http://a;",
             "missing-file `/nope`",
         ),
+        (
+            Kind::Location,
+            &prefix,
+            "proxy_ssl_verify on; proxy_pass https://a;",
+            "no-trusted-certificate `https://a`",
+        ),
+        (
+            Kind::Location,
+            &prefix,
+            "proxy_ssl_verify on; proxy_pass http://$host;",
+            "no-trusted-certificate `http://$host`",
+        ),
+        (Kind::Location, &prefix, "proxy_ssl_verify on; proxy_pass http://a;", ""),
         (Kind::Location, &prefix, "proxy_ssl_protocols TLSv1;", "old-tls-version `TLSv1`"),
         (Kind::Location, &prefix, "proxy_ssl_protocols TLSv1 TLSv1.2;", "note old-tls-version `TLSv1`"),
     ] {

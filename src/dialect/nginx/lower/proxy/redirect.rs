@@ -24,7 +24,7 @@ pub(super) fn redirect(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let edit = match directive.args.as_slice() {
         [word] if word.is("default") => match &level.own.pass {
             Some(Pass::Fixed(pass)) => default_edit(&pass.written, pass.replaced.as_ref()),
-            Some(Pass::Dynamic) => {
+            Some(Pass::Dynamic(_)) => {
                 let message = "`proxy_redirect default` cannot go with variables in `proxy_pass`";
                 let found = Diagnostic::error("no-default-redirect", directive.head(), message);
                 cx.report(found.because("what to look for is not known before the request"));
