@@ -47,6 +47,15 @@ fn lower<T>(kind: Kind, place: &Place, text: &str, look: impl FnOnce(&Level, &Cx
     look(&level, &cx)
 }
 
+#[test]
+fn directives_of_the_tables_are_honoured() {
+    let catalogue = crate::catalogue::nginx();
+    for (name, _) in super::TABLES.iter().copied().flatten() {
+        let honoured = catalogue.rows(name).any(|row| row.status == crate::catalogue::Status::Honoured);
+        assert!(honoured, "`{name}` is lowered, and not honoured by its row");
+    }
+}
+
 fn location<T>(text: &str, look: impl FnOnce(&Level, &Cx) -> T) -> T {
     lower(Kind::Location, &Place::Prefix("/a/".into()), text, look)
 }
