@@ -4,6 +4,9 @@
 //! lower case without a full stop and speaks the user's words; a label sits on
 //! the smallest span that is wrong; help says what to type.
 
+pub mod render;
+pub mod suggest;
+
 use serde::Serialize;
 
 use crate::source::Span;
@@ -97,4 +100,22 @@ impl Diagnostic {
         self.notes.push(text.into());
         self
     }
+}
+
+/// Puts findings into the order of the files and of the places in them, and drops the repeated ones.
+///
+/// A file that is included twice is read twice, and says the same thing twice.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| key(a).cmp(&key(b)));
+    diagnostics.dedup_by(|a, b| key(a) == key(b));
+}
+
+/// Everything that a reader could tell two findings apart by; spans compare equal, so their parts stand here.
+fn key(found: &Diagnostic) -> impl Ord + '_ {
+    let Diagnostic { code, severity, message, labels, helps, notes } = found;
+    let place = |label: &Label| (label.span.file, label.span.start, label.span.end);
+    // What has no place comes last, as its file does.
+    let first = labels.first().map_or((Span::NONE.file, 0, 0), place);
+    let labels: Vec<_> = labels.iter().map(|label| (place(label), label.text.as_str())).collect();
+    (first, std::cmp::Reverse(severity), code, message, labels, helps, notes)
 }

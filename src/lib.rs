@@ -1,6 +1,7 @@
 //! One reverse proxy that runs nginx, Apache and IIS configurations unchanged.
 //! The map of the house is `ARCHITECTURE.md`.
 
+pub mod catalogue;
 pub mod cli;
 pub mod diagnostic;
 pub mod dialect;

@@ -3,13 +3,18 @@
 //! The only reader of configuration files: everything else sees bytes that a
 //! [`SourceMap`] owns, and names places in them by [`Span`].
 
+pub mod glob;
+
 use std::{
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use serde::Serialize;
+
+/// The most bytes one configuration file may have.
+pub const LARGEST_FILE: u64 = 256 << 20;
 
 /// A file of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -74,6 +79,18 @@ pub struct File {
     line_starts: Vec<u32>,
 }
 
+impl File {
+    /// The bytes of a line, counted from 1, without its end (LF or CR LF); nothing for a line that is not there.
+    pub fn line(&self, number: u32) -> std::ops::Range<usize> {
+        let at = number as usize;
+        let start_of = |at: usize| self.line_starts.get(at).map(|&start| start as usize);
+        let start = at.checked_sub(1).and_then(start_of).unwrap_or(self.text.len());
+        let end = start_of(at).map_or(self.text.len(), |next| next - 1);
+        let end = if end > start && self.text[end - 1] == b'\r' { end - 1 } else { end };
+        start..end.max(start)
+    }
+}
+
 /// Every file that one configuration consists of.
 #[derive(Debug, Default)]
 pub struct SourceMap {
@@ -95,9 +112,13 @@ impl SourceMap {
         Self::default()
     }
 
-    /// Reads a file from disk and adds it.
+    /// Reads a file from disk and adds it. A file larger than [`LARGEST_FILE`] is an error: nobody wrote it.
     pub fn read(&mut self, path: &Path) -> io::Result<FileId> {
-        let text = std::fs::read(path)?;
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LARGEST_FILE {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         Ok(self.add(path.to_path_buf(), text))
     }
 
@@ -138,4 +159,9 @@ impl SourceMap {
         let column = span.start - file.line_starts[line - 1] + 1;
         Some(Position { line: line as u32, column })
     }
+}
+
+/// What two paths have in common when they lead to the same file.
+pub fn identity(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -33,23 +33,43 @@ use std::{
 };
 
 use super::{
-    tree::{Directive, Item, Items, directives},
+    tree::{Directive, Item, Items, Word, directives},
+    values,
     vars::{self, Builtin, Definable, Vars},
 };
+pub use crate::catalogue::Level as Kind;
 use crate::{
-    diagnostic::{Diagnostic, Severity},
-    ir::{self, ClusterId, Part, Register, Step, Text, Var, VarId, VarKind, settings::LogFormat},
+    catalogue::{self, Alt, Found},
+    diagnostic::{Diagnostic, Severity, suggest},
+    ir::{
+        self, ClusterId, Part, Register, Text, Var, VarId, VarKind,
+        settings::{LogFormat, Value},
+    },
     source::{SourceMap, Span},
 };
 
 mod access;
 mod client;
+mod declare;
+pub(super) mod defaults;
 mod errors;
+mod geo;
 mod headers;
+mod listen;
+mod location;
 mod logs;
+mod map;
+mod names;
+mod pages;
+mod process;
 mod proxy;
+mod rewrite;
+mod server;
+mod split_clients;
 mod static_files;
+mod status;
 mod tls;
+mod try_files;
 mod upstream;
 mod uwsgi;
 mod word;
@@ -67,11 +87,20 @@ const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
     client::TABLE,
     errors::TABLE,
+    geo::TABLE,
     headers::TABLE,
+    listen::TABLE,
+    location::TABLE,
     logs::TABLE,
+    map::TABLE,
+    names::TABLE,
+    process::TABLE,
     proxy::TABLE,
+    split_clients::TABLE,
     static_files::TABLE,
+    status::TABLE,
     tls::TABLE,
+    try_files::TABLE,
     upstream::TABLE,
     uwsgi::TABLE,
 ];
@@ -101,23 +130,6 @@ pub struct Options {
     pub level: Kind,
 }
 
-/// The kinds of levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Outside all blocks.
-    Main,
-    /// `http`
-    Http,
-    /// `server`
-    Server,
-    /// `location`
-    Location,
-    /// `if`, in a server or a location
-    If,
-    /// `limit_except`
-    LimitExcept,
-}
-
 /// What the whole lowering works on.
 pub(super) struct Cx<'a> {
     /// What comes out.
@@ -132,6 +144,18 @@ pub(super) struct Cx<'a> {
     pub(super) clusters: HashMap<Vec<u8>, ClusterId>,
     /// Log formats by name.
     pub(super) formats: HashMap<Vec<u8>, LogFormat>,
+    /// The named locations of the server at hand, with the `@`.
+    pub(super) named: HashSet<Vec<u8>>,
+    /// Whether the server at hand may come to paths that do not begin with a slash.
+    odd_paths: bool,
+    /// Whether a named location of the server at hand may search a location again.
+    enters_locate: bool,
+    /// Whether `rewrite_log` is on anywhere.
+    traces: bool,
+    /// Listeners by address.
+    sockets: listen::Sockets,
+    /// The names of each host.
+    names: Vec<Vec<names::Name>>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -147,9 +171,7 @@ pub(super) struct Level {
     pub(super) inherited: Inherited,
     /// What it remembers for itself.
     pub(super) own: Own,
-    /// The rewrite program.
-    pub(super) program: Vec<(Step, Span)>,
-    /// The block, from its name to its closing brace.
+    /// Where it was written: from its name to its last argument.
     pub(super) span: Span,
     seen: HashSet<Vec<u8>>,
 }
@@ -175,31 +197,97 @@ pub(super) enum Place {
 pub(super) struct Inherited {
     /// TLS of the host, as written so far.
     pub(super) tls: ir::HostTls,
+    /// Whether the location is closed to requests from outside: nested locations are, too.
+    pub(super) internal: bool,
+    /// Who answers.
+    pub(super) answers: Answers,
+    /// Whether the level or one around it has a `try_files`, which is not inherited.
+    pub(super) prepares: bool,
+    /// The path that the `alias` in force stands for.
+    pub(super) cut: Option<Text>,
+}
+
+/// Who answers at a level, as far as levels inside it need to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Files.
+    #[default]
+    Files,
+    /// An upstream: inherited by `if` and `limit_except`.
+    Upstream,
+    /// A handler of our own: inherited by `if`.
+    Reply,
 }
 
 /// What a level remembers until it is settled.
 #[derive(Debug, Default)]
-pub(super) struct Own {}
+pub(super) struct Own {
+    /// The rewrite program.
+    program: rewrite::Program,
+    /// The locations in it.
+    locations: location::Locations,
+    /// The addresses of a server.
+    listens: Vec<listen::Listen>,
+    /// The names of a server.
+    names: names::Names,
+    /// The methods that `limit_except` leaves alone, and the block of all others.
+    limited: Option<(Vec<ir::Name>, ir::Block)>,
+}
 
 /// Lowers a whole configuration, or a fragment that begins at `options.level`.
 ///
 /// Whatever is wrong is in the diagnostics; what could be understood is in the configuration.
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
     let mut cx = Cx::new(sources, options);
-    let mut level = Level::new(options.level, Span::NONE, &Level::root());
-    walk(&mut cx, &mut level, items);
+    cx.declare(items);
+    let root = Level::root();
+    match options.level {
+        Kind::Main => {
+            Level::new(Kind::Main, Span::NONE, &root).fill(&mut cx, items);
+            process::require_events(&mut cx, items);
+        }
+        Kind::Http => http(&mut cx, &root, items, Span::NONE),
+        Kind::Server => {
+            let http = Level::new(Kind::Http, Span::NONE, &root);
+            server::lower(&mut cx, &http, items, Span::NONE);
+        }
+        Kind::Location | Kind::If | Kind::LimitExcept => {
+            let http = Level::new(Kind::Http, Span::NONE, &root);
+            server::lower_location_alone(&mut cx, &http, items);
+        }
+        // What stands in no http block has no part in the configuration.
+        _ => {}
+    }
+    cx.finish();
     (cx.config, cx.diagnostics)
 }
 
-/// Lowers the directives of a level, steps 1 to 4.
-fn walk(cx: &mut Cx, level: &mut Level, items: &[Item]) {
-    for directive in directives(items) {
-        if let Some(lower) = lowering(directive.name()) {
-            lower(cx, level, directive);
-        }
+/// An `http` block.
+fn http(cx: &mut Cx, outer: &Level, items: &[Item], span: Span) {
+    let mut level = Level::new(Kind::Http, span, outer);
+    level.fill(cx, items);
+    cx.config.common = std::mem::take(&mut level.set);
+}
+
+/// Whether a directive begins a level.
+fn is_nested(kind: Kind, name: &str) -> bool {
+    match kind {
+        Kind::Main => name == "http",
+        Kind::Http => name == "server",
+        Kind::Server => name == "location",
+        Kind::Location => matches!(name, "location" | "limit_except"),
+        _ => false,
     }
-    for settle in SETTLE {
-        settle(cx, level);
+}
+
+/// Lowers a block that begins a level.
+fn nested(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    match (level.kind, directive.name()) {
+        (Kind::Main, "http") => http(cx, level, directive.block(), directive.head()),
+        (Kind::Http, "server") => server::lower(cx, level, directive.block(), directive.head()),
+        (Kind::Server | Kind::Location, "location") => location::lower(cx, level, directive),
+        (Kind::Location, "limit_except") => location::limit_except(cx, level, directive),
+        _ => {}
     }
 }
 
@@ -210,16 +298,87 @@ fn lowering(name: &str) -> Option<Lower> {
     by_name.get(name).copied()
 }
 
+/// A directive without a function: its plain value goes to the setting that the catalogue names.
+///
+/// A value that is none is left alone; the check has spoken of it.
+fn scalar(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Found::Row(row) = catalogue::nginx().find(directive.name(), level.kind) else { return };
+    let (Some(setting), [word]) = (&row.setting, directive.args.as_slice()) else { return };
+    let Some([[Alt::Value(expected)]]) = row.args.places(1).as_deref() else { return };
+    if let Some(value) = value(cx, word, *expected) {
+        level.set.set(setting, &value);
+    }
+}
+
+/// A word as the catalogue wants it.
+fn value(cx: &mut Cx, word: &Word, expected: catalogue::Value) -> Option<Value> {
+    if expected.variables {
+        return Some(Value::Template(template(cx, word)));
+    }
+    let text = word.value.as_slice();
+    match expected.kind {
+        catalogue::Kind::Flag => values::flag(text).ok().map(Value::Flag),
+        catalogue::Kind::Number => values::number(text).ok().map(Value::Count),
+        catalogue::Kind::Size => values::size(text).ok().map(Value::Bytes),
+        catalogue::Kind::Offset => values::offset(text).ok().map(Value::Bytes),
+        catalogue::Kind::Time => values::time(text).ok().map(Value::Time),
+        catalogue::Kind::Seconds => values::seconds(text).ok().map(Value::Time),
+        catalogue::Kind::String => Some(Value::Text(text.into())),
+    }
+}
+
 impl<'a> Cx<'a> {
     fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
+        let mut config = ir::Config {
+            process: defaults::process(options),
+            base: defaults::settings(options),
+            ..ir::Config::default()
+        };
+        pages::provide(&mut config);
         Self {
-            config: ir::Config::default(),
+            config,
             sources,
             options,
             vars: Vars::default(),
             clusters: HashMap::new(),
-            formats: HashMap::new(),
+            formats: HashMap::from([(b"combined".to_vec(), defaults::combined())]),
+            named: HashSet::new(),
+            odd_paths: false,
+            enters_locate: false,
+            traces: false,
+            sockets: listen::Sockets::default(),
+            names: Vec::new(),
             diagnostics: Vec::new(),
+        }
+    }
+
+    /// What can be said only when everything is read.
+    fn finish(&mut self) {
+        let names = std::mem::take(&mut self.names);
+        listen::take_names(self, &names);
+        listen::require_certificates(self);
+        let undefined: Vec<(String, Vec<Span>)> = self
+            .vars
+            .undefined()
+            .map(|(name, used)| (String::from_utf8_lossy(name).into_owned(), used.to_vec()))
+            .collect();
+        let defined: Vec<String> =
+            self.vars.defined().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
+        for (name, used) in undefined {
+            let Some((&first, others)) = used.split_first() else { continue };
+            let mut finding =
+                Diagnostic::new(severity, "unknown-variable", format!("unknown variable `${name}`"))
+                    .label(first, "nothing defines it");
+            for other in others {
+                finding = finding.label(*other, "used here too");
+            }
+            let known = defined.iter().map(String::as_str);
+            let candidates = known.chain(vars::names());
+            if let Some(meant) = suggest::nearest(&name, candidates) {
+                finding = finding.help(format!("did you mean `${meant}`?"));
+            }
+            self.report(finding);
         }
     }
 
@@ -316,7 +475,6 @@ impl Level {
             set: ir::Settings::default(),
             inherited: outer.inherited.clone(),
             own: Own::default(),
-            program: Vec::new(),
             span,
             seen: HashSet::new(),
         }
@@ -330,9 +488,30 @@ impl Level {
             set: ir::Settings::default(),
             inherited: Inherited::default(),
             own: Own::default(),
-            program: Vec::new(),
             span: Span::NONE,
             seen: HashSet::new(),
+        }
+    }
+
+    /// Lowers what stands in the level, in the four steps.
+    fn fill(&mut self, cx: &mut Cx, items: &[Item]) {
+        for directive in directives(items) {
+            if rewrite::is_step(self.kind, directive.name()) || is_nested(self.kind, directive.name()) {
+                continue;
+            }
+            match lowering(directive.name()) {
+                Some(lower) => lower(cx, self, directive),
+                None => scalar(cx, self, directive),
+            }
+        }
+        for settle in SETTLE {
+            settle(cx, self);
+        }
+        try_files::settle(self);
+        location::settle_handler(self);
+        rewrite::program(cx, self, items);
+        for directive in directives(items) {
+            nested(cx, self, directive);
         }
     }
 
@@ -347,3 +526,6 @@ impl Level {
         self.seen.contains(name.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! From the words of an nginx.conf to its tree, going on after every mistake.
+//!
+//! Implements `grammar/nginx.ebnf`. Which directives exist, where they may stand
+//! and how many arguments they take is not grammar; the catalogue knows it.
+
+use std::path::PathBuf;
+
+use super::{
+    lex::{Lexer, Token},
+    tree::{Body, Directive, Item, Items, Word},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    source::{FileId, SourceMap, Span},
+};
+
+/// How many blocks may stand in one another, included files counted. nginx has no limit but its stack; people use six.
+pub const DEEPEST_NESTING: usize = 128;
+
+/// Reads one file, without the files that it includes.
+pub fn parse(sources: &SourceMap, file: FileId) -> (Items, Vec<Diagnostic>) {
+    parse_inside(sources, file, 0)
+}
+
+/// Reads a file that is included inside of `depth` blocks.
+pub fn parse_inside(sources: &SourceMap, file: FileId, depth: usize) -> (Items, Vec<Diagnostic>) {
+    Parser::new(file, &sources.file(file).text, Kind::File, depth).run()
+}
+
+/// Reads the directives of `-g`, which are no file and may not contain a block.
+///
+/// Reference: <https://nginx.org/en/docs/switches.html>
+pub fn parse_directives(sources: &mut SourceMap, text: &[u8]) -> (Items, Vec<Diagnostic>) {
+    let file = sources.add(PathBuf::from("<command line>"), text.to_vec());
+    Parser::new(file, text, Kind::CommandLine, 0).run()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    CommandLine,
+}
+
+/// A block that is open.
+struct Frame {
+    /// The words before the brace; `None` when what is inside shall be forgotten.
+    head: Option<Head>,
+    /// The opening brace.
+    open: Span,
+    /// White space before the line on which the directive starts.
+    indent: Span,
+    /// What came before in the enclosing block.
+    outer: Items,
+}
+
+struct Head {
+    name: Word,
+    args: Vec<Word>,
+}
+
+struct Parser<'a> {
+    kind: Kind,
+    text: &'a [u8],
+    lexer: Lexer<'a>,
+    diagnostics: Vec<Diagnostic>,
+    depth: usize,
+    frames: Vec<Frame>,
+    items: Items,
+    words: Vec<Word>,
+    /// Comments between the words of a directive.
+    comments: Vec<Span>,
+    /// The first block whose closing brace stands further left than the block itself: probably the one left open.
+    suspect: Option<(Span, Span)>,
+    too_deep: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn new(file: FileId, text: &'a [u8], kind: Kind, depth: usize) -> Self {
+        Self {
+            kind,
+            text,
+            lexer: Lexer::new(file, text),
+            diagnostics: Vec::new(),
+            depth,
+            frames: Vec::new(),
+            items: Vec::new(),
+            words: Vec::new(),
+            comments: Vec::new(),
+            suspect: None,
+            too_deep: false,
+        }
+    }
+
+    fn run(mut self) -> (Items, Vec<Diagnostic>) {
+        while let Some(token) = self.lexer.next() {
+            match token {
+                Token::Word(word) => self.words.push(word),
+                Token::Comment(span) if self.words.is_empty() => self.items.push(Item::Comment(span)),
+                Token::Comment(span) => self.comments.push(span),
+                Token::Semicolon(span) => self.semicolon(span),
+                Token::Open(span) => self.open(span),
+                Token::Close(span) => self.close(span),
+            }
+        }
+        self.finish();
+        self.diagnostics.extend(self.lexer.into_faults());
+        self.diagnostics.sort_by_key(|found| found.labels.first().map_or(0, |label| label.span.start));
+        (self.items, self.diagnostics)
+    }
+
+    fn semicolon(&mut self, span: Span) {
+        let Some(Head { name, args }) = self.take_head() else {
+            let fault = Diagnostic::error("stray-semicolon", span, "unexpected `;`");
+            self.diagnostics.push(fault.because("no directive ends here").help("remove it"));
+            return;
+        };
+        let span = name.span.to(span);
+        self.items.push(Item::Directive(Directive { name, args, body: Body::None, span }));
+        self.flush_comments();
+    }
+
+    fn open(&mut self, open: Span) {
+        let head = self.take_head();
+        if self.kind == Kind::CommandLine {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "block-in-command-line",
+                    open,
+                    "a block is not possible on the command line",
+                )
+                .because("`-g` takes simple directives only"),
+            );
+        } else if head.is_none() {
+            self.diagnostics.push(
+                Diagnostic::error("nameless-block", open, "unexpected `{`")
+                    .because("no directive opens this block"),
+            );
+        }
+        if let Some(Head { name, args }) = head {
+            if is_opaque(&name) {
+                return self.opaque(Head { name, args }, open);
+            }
+            let indent = self.indent(name.span);
+            return self.push(Some(Head { name, args }), open, indent);
+        }
+        let indent = self.indent(open);
+        self.push(None, open, indent);
+    }
+
+    fn push(&mut self, head: Option<Head>, open: Span, indent: Span) {
+        let fits = self.depth + self.frames.len() < DEEPEST_NESTING;
+        if !fits && !self.too_deep {
+            self.too_deep = true;
+            let message = format!("more than {DEEPEST_NESTING} blocks inside of each other");
+            self.diagnostics.push(
+                Diagnostic::error("nesting-too-deep", open, message).because("this block is one too many"),
+            );
+        }
+        let head = head.filter(|_| fits && self.kind == Kind::File);
+        let outer = std::mem::take(&mut self.items);
+        self.frames.push(Frame { head, open, indent, outer });
+        self.flush_comments();
+    }
+
+    fn opaque(&mut self, head: Head, open: Span) {
+        let (body, close) = self.lexer.lua();
+        if close.is_none() {
+            self.diagnostics.push(
+                Diagnostic::error("unclosed-block", open, "a block is never closed")
+                    .because(format!("the Lua code of `{}` starts here", head.name.text()))
+                    .label(self.lexer.end(), "expected `}` before the end of the file"),
+            );
+        }
+        let Head { name, args } = head;
+        let span = name.span.to(close.unwrap_or(body));
+        self.flush_comments();
+        self.items.push(Item::Directive(Directive { name, args, body: Body::Opaque(body), span }));
+    }
+
+    fn close(&mut self, close: Span) {
+        self.missing_semicolon(Some(close));
+        let Some(frame) = self.frames.pop() else {
+            self.diagnostics.push(
+                Diagnostic::error("stray-brace", close, "unexpected `}`")
+                    .because("no block is open here")
+                    .help("remove it, or look for a block above that is closed too early"),
+            );
+            return;
+        };
+        if self.suspect.is_none() && self.closes_further_left(&frame, close) {
+            self.suspect = Some((frame.open, close));
+        }
+        self.end_block(frame, close);
+    }
+
+    fn end_block(&mut self, frame: Frame, close: Span) {
+        let items = std::mem::replace(&mut self.items, frame.outer);
+        if let Some(Head { name, args }) = frame.head {
+            let span = name.span.to(close);
+            self.items.push(Item::Directive(Directive { name, args, body: Body::Block(items), span }));
+        }
+    }
+
+    /// What the end of the file leaves open.
+    fn finish(&mut self) {
+        self.missing_semicolon(None);
+        let end = self.lexer.end();
+        if let Some(innermost) = self.frames.last() {
+            let count = self.frames.len();
+            let plural = if count == 1 { "a block is".into() } else { format!("{count} blocks are") };
+            let message = format!("{plural} never closed");
+            let (open, close) =
+                self.suspect.map_or((innermost.open, None), |(open, close)| (open, Some(close)));
+            let fault = Diagnostic::error("unclosed-block", open, message).because("probably this one");
+            let fault = match close {
+                Some(close) => fault.label(close, "closed by this brace, which stands further left"),
+                None if count == 1 => fault.because("opened here"),
+                None => fault,
+            };
+            self.diagnostics.push(fault.label(end, "expected `}` before the end of the file"));
+        }
+        while let Some(frame) = self.frames.pop() {
+            self.end_block(frame, end);
+        }
+    }
+
+    /// Ends a directive whose `;` is not there.
+    fn missing_semicolon(&mut self, found: Option<Span>) {
+        let Some(Head { name, args }) = self.take_head() else { return };
+        let last = args.last().map_or(name.span, |word| word.span);
+        let after = Span { start: last.end, ..last };
+        let fault = Diagnostic::error(
+            "missing-semicolon",
+            after,
+            format!("directive `{}` is not terminated by `;`", name.text()),
+        )
+        .because("expected `;` here");
+        self.diagnostics.push(match (found, self.kind) {
+            (Some(brace), _) => fault.label(brace, "the block ends before the directive"),
+            (None, Kind::File) => fault.note("the file ends before the directive"),
+            (None, Kind::CommandLine) => {
+                fault.note("unexpected end of parameter, expecting \";\" in command line")
+            }
+        });
+        let span = name.span.to(last);
+        self.items.push(Item::Directive(Directive { name, args, body: Body::None, span }));
+        self.flush_comments();
+    }
+
+    fn take_head(&mut self) -> Option<Head> {
+        let mut words = std::mem::take(&mut self.words);
+        if words.is_empty() {
+            return None;
+        }
+        let name = words.remove(0);
+        Some(Head { name, args: words })
+    }
+
+    /// Comments inside of a directive follow it, or come first in its block.
+    fn flush_comments(&mut self) {
+        self.items.extend(self.comments.drain(..).map(Item::Comment));
+    }
+
+    /// The white space before `span` when nothing else stands before it on its line, else nothing.
+    fn indent(&self, span: Span) -> Span {
+        let before = &self.text[..span.start as usize];
+        let blank = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let start = before.len() - blank;
+        let first = start == 0 || before[start - 1] == b'\n';
+        Span { start: if first { start as u32 } else { span.start }, end: span.start, ..span }
+    }
+
+    fn closes_further_left(&self, frame: &Frame, close: Span) -> bool {
+        let close = self.indent(close);
+        let starts_line =
+            |span: Span| span.start == 0 || self.text.get(span.start as usize - 1) == Some(&b'\n');
+        let text = |span: Span| &self.text[span.start as usize..span.end as usize];
+        let (block, close_text) = (text(frame.indent), text(close));
+        starts_line(frame.indent)
+            && starts_line(close)
+            && close_text.len() < block.len()
+            && block.starts_with(close_text)
+    }
+}
+
+/// Blocks of the Lua modules hold Lua.
+fn is_opaque(name: &Word) -> bool {
+    name.value.ends_with(b"_by_lua_block")
+}
