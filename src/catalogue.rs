@@ -26,12 +26,14 @@
 pub mod args;
 pub mod level;
 mod load;
+mod support;
 mod third_party;
 
 use std::{collections::HashMap, sync::OnceLock};
 
 pub use args::{Alt, Args, Kind, Value};
 pub use level::{Level, Levels};
+pub use support::support_markdown;
 pub use third_party::ThirdParty;
 
 /// One directive.

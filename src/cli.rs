@@ -1,5 +1,7 @@
 //! The command line: one file per command, and the originals' own flags.
 
+pub mod directives;
+
 use std::process::ExitCode;
 
 /// Runs the command that the arguments name.

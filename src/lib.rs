@@ -5,5 +5,6 @@ pub mod catalogue;
 pub mod cli;
 pub mod diagnostic;
 pub mod dialect;
+pub mod engine;
 pub mod ir;
 pub mod source;

@@ -3,7 +3,7 @@
 //! The only place that knows `annotate-snippets`. A configuration may hold any
 //! bytes; they are shown lossily, and lines that nobody could read are cut.
 
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
@@ -384,7 +384,8 @@ fn uri(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             uri.push(byte as char);
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            // Writing to a string does not fail.
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

@@ -8,6 +8,7 @@ pub mod level;
 pub mod lex;
 pub mod load;
 pub mod lower;
+pub mod mend;
 pub mod parse;
 pub mod tree;
 pub mod values;

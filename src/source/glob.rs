@@ -19,7 +19,9 @@ pub fn glob(pattern: &Path) -> Vec<PathBuf> {
         if bytes.iter().any(|byte| b"*?[\\".contains(byte)) {
             found = found.iter().flat_map(|folder| entries(folder, bytes)).collect();
         } else {
-            found.iter_mut().for_each(|folder| folder.push(name));
+            for folder in &mut found {
+                folder.push(name);
+            }
         }
     }
     found.retain(|path| fs::symlink_metadata(path).is_ok());

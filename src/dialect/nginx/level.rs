@@ -27,7 +27,13 @@ pub fn level(items: &[Item]) -> Level {
     if has(EVENTS) {
         return Level::Events;
     }
-    if !has(SERVER) && has(LOCATION) { Level::Location } else { Level::Server }
+    let for_upstreams = directives(items).all(sets_upstream_request);
+    if !has(SERVER) && (has(LOCATION) || for_upstreams) { Level::Location } else { Level::Server }
+}
+
+/// `proxy_set_header`, `fastcgi_param` and the like: files of these alone are meant for locations.
+fn sets_upstream_request(directive: &Directive) -> bool {
+    ["proxy_", "fastcgi_", "uwsgi_", "scgi_", "grpc_"].iter().any(|start| directive.name().starts_with(start))
 }
 
 fn is_block(directive: &Directive) -> bool {
@@ -196,6 +202,8 @@ mod tests {
             ("proxy_pass http://a; proxy_set_header Host $host;", Level::Location),
             ("fastcgi_pass a; include fastcgi_params;", Level::Location),
             ("alias /x; internal;", Level::Location),
+            ("proxy_set_header A b; proxy_http_version 1.1;", Level::Location),
+            ("proxy_set_header A b; gzip on;", Level::Server),
             ("server a:80; server b:80 backup;", Level::Upstream),
             ("least_conn; server a;", Level::Upstream),
             ("worker_connections 1024;", Level::Events),

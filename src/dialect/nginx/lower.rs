@@ -26,43 +26,42 @@
 //! `super::values`. Findings go to [`Cx::report`]; a function that finds
 //! something wrong reports it and leaves the setting alone.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-    sync::OnceLock,
-};
+use std::{collections::HashMap, path::PathBuf, sync::OnceLock};
 
 use super::{
-    tree::{Directive, Item, Items, Word, directives},
+    tree::{Directive, Item, Items, Word},
     values,
-    vars::{self, Builtin, Definable, Vars},
 };
 pub use crate::catalogue::Level as Kind;
 use crate::{
     catalogue::{self, Alt, Found},
-    diagnostic::{Diagnostic, Severity, suggest},
-    ir::{
-        self, ClusterId, Part, Register, Text, Var, VarId, VarKind,
-        settings::{LogFormat, Value},
-    },
+    diagnostic::Diagnostic,
+    ir::{self, Register, settings::Value},
     source::{SourceMap, Span},
 };
 
 mod access;
+mod address;
+mod charset;
 mod client;
+mod context;
 mod declare;
 pub(super) mod defaults;
 mod errors;
+mod gateway;
 mod geo;
 mod headers;
+mod level;
 mod listen;
 mod location;
 mod logs;
 mod map;
 mod names;
 mod pages;
+mod parameter;
 mod process;
 mod proxy;
+mod resolver;
 mod rewrite;
 mod server;
 mod split_clients;
@@ -74,7 +73,9 @@ mod upstream;
 mod uwsgi;
 mod word;
 
-pub(super) use word::{regex, template, template_part, text};
+use context::Cx;
+use level::{Answers, Level, Place};
+use word::{regex, template, template_part, text};
 
 /// A directive's meaning: changes the level or the configuration.
 type Lower = fn(&mut Cx, &mut Level, &Directive);
@@ -85,6 +86,7 @@ type Settle = fn(&mut Cx, &mut Level);
 /// The directives of step 1, by topic.
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
+    charset::TABLE,
     client::TABLE,
     errors::TABLE,
     geo::TABLE,
@@ -96,6 +98,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     names::TABLE,
     process::TABLE,
     proxy::TABLE,
+    resolver::TABLE,
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,
@@ -106,7 +109,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
 ];
 
 /// Step 2, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[headers::settle, gateway::settle, proxy::settle, tls::settle, upstream::settle];
 
 /// nginx has one set of captures per request, whoever matched.
 pub(super) const CAPTURES: Register = Register('L');
@@ -128,110 +131,6 @@ pub struct Options {
     pub token: String,
     /// Where the text stands in a whole configuration; a fragment may begin in `http` or `server`.
     pub level: Kind,
-}
-
-/// What the whole lowering works on.
-pub(super) struct Cx<'a> {
-    /// What comes out.
-    pub(super) config: ir::Config,
-    /// The files, for exact places.
-    pub(super) sources: &'a SourceMap,
-    /// How to lower.
-    pub(super) options: &'a Options,
-    /// Variables by name.
-    pub(super) vars: Vars,
-    /// Clusters by the name of their `upstream`, or by authority.
-    pub(super) clusters: HashMap<Vec<u8>, ClusterId>,
-    /// Log formats by name.
-    pub(super) formats: HashMap<Vec<u8>, LogFormat>,
-    /// The named locations of the server at hand, with the `@`.
-    pub(super) named: HashSet<Vec<u8>>,
-    /// Whether the server at hand may come to paths that do not begin with a slash.
-    odd_paths: bool,
-    /// Whether a named location of the server at hand may search a location again.
-    enters_locate: bool,
-    /// Whether `rewrite_log` is on anywhere.
-    traces: bool,
-    /// Listeners by address.
-    sockets: listen::Sockets,
-    /// The names of each host.
-    names: Vec<Vec<names::Name>>,
-    diagnostics: Vec<Diagnostic>,
-}
-
-/// One block with settings of its own.
-pub(super) struct Level {
-    /// What kind of block.
-    pub(super) kind: Kind,
-    /// The location it is, or that it stands in.
-    pub(super) place: Place,
-    /// The settings written in it.
-    pub(super) set: ir::Settings,
-    /// What it got from the level around it, and hands down.
-    pub(super) inherited: Inherited,
-    /// What it remembers for itself.
-    pub(super) own: Own,
-    /// Where it was written: from its name to its last argument.
-    pub(super) span: Span,
-    seen: HashSet<Vec<u8>>,
-}
-
-/// Which location a level is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Place {
-    /// None: `http`, `server`.
-    #[default]
-    Outside,
-    /// `location /p` or `location ^~ /p`
-    Prefix(Text),
-    /// `location = /p`
-    Exact(Text),
-    /// `location ~ re`, `location ~* re`: the text of the pattern.
-    Regex(Text),
-    /// `location @name`, the `@` included.
-    Named(Text),
-}
-
-/// What a level hands down beside its settings. Lists are as nginx inherits them, before defaults are added.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Inherited {
-    /// TLS of the host, as written so far.
-    pub(super) tls: ir::HostTls,
-    /// Whether the location is closed to requests from outside: nested locations are, too.
-    pub(super) internal: bool,
-    /// Who answers.
-    pub(super) answers: Answers,
-    /// Whether the level or one around it has a `try_files`, which is not inherited.
-    pub(super) prepares: bool,
-    /// The path that the `alias` in force stands for.
-    pub(super) cut: Option<Text>,
-}
-
-/// Who answers at a level, as far as levels inside it need to know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Answers {
-    /// Files.
-    #[default]
-    Files,
-    /// An upstream: inherited by `if` and `limit_except`.
-    Upstream,
-    /// A handler of our own: inherited by `if`.
-    Reply,
-}
-
-/// What a level remembers until it is settled.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    /// The rewrite program.
-    program: rewrite::Program,
-    /// The locations in it.
-    locations: location::Locations,
-    /// The addresses of a server.
-    listens: Vec<listen::Listen>,
-    /// The names of a server.
-    names: names::Names,
-    /// The methods that `limit_except` leaves alone, and the block of all others.
-    limited: Option<(Vec<ir::Name>, ir::Block)>,
 }
 
 /// Lowers a whole configuration, or a fragment that begins at `options.level`.
@@ -327,205 +226,7 @@ fn value(cx: &mut Cx, word: &Word, expected: catalogue::Value) -> Option<Value> 
     }
 }
 
-impl<'a> Cx<'a> {
-    fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
-        let mut config = ir::Config {
-            process: defaults::process(options),
-            base: defaults::settings(options),
-            ..ir::Config::default()
-        };
-        pages::provide(&mut config);
-        Self {
-            config,
-            sources,
-            options,
-            vars: Vars::default(),
-            clusters: HashMap::new(),
-            formats: HashMap::from([(b"combined".to_vec(), defaults::combined())]),
-            named: HashSet::new(),
-            odd_paths: false,
-            enters_locate: false,
-            traces: false,
-            sockets: listen::Sockets::default(),
-            names: Vec::new(),
-            diagnostics: Vec::new(),
-        }
-    }
-
-    /// What can be said only when everything is read.
-    fn finish(&mut self) {
-        let names = std::mem::take(&mut self.names);
-        listen::take_names(self, &names);
-        listen::require_certificates(self);
-        let undefined: Vec<(String, Vec<Span>)> = self
-            .vars
-            .undefined()
-            .map(|(name, used)| (String::from_utf8_lossy(name).into_owned(), used.to_vec()))
-            .collect();
-        let defined: Vec<String> =
-            self.vars.defined().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
-        for (name, used) in undefined {
-            let Some((&first, others)) = used.split_first() else { continue };
-            let mut finding =
-                Diagnostic::new(severity, "unknown-variable", format!("unknown variable `${name}`"))
-                    .label(first, "nothing defines it");
-            for other in others {
-                finding = finding.label(*other, "used here too");
-            }
-            let known = defined.iter().map(String::as_str);
-            let candidates = known.chain(vars::names());
-            if let Some(meant) = suggest::nearest(&name, candidates) {
-                finding = finding.help(format!("did you mean `${meant}`?"));
-            }
-            self.report(finding);
-        }
-    }
-
-    /// Adds a finding.
-    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// An error at `span`.
-    pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.report(Diagnostic::error(code, span, message));
-    }
-
-    /// A warning at `span`.
-    pub(super) fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.report(Diagnostic::warning(code, span, message));
-    }
-
-    /// What is an error with the whole configuration at hand and a note without.
-    pub(super) fn missing(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
-        self.report(Diagnostic::new(severity, code, message).label(span, ""));
-    }
-
-    /// What `$name` stands for; `None`, after a report, when it stands for nothing.
-    pub(super) fn variable(&mut self, name: &[u8], span: Span) -> Option<Part> {
-        let name = name.to_ascii_lowercase();
-        if !self.vars.is_shadowed(&name) {
-            match vars::builtin(&name, &self.options.token) {
-                Some(Builtin::Value(template)) => return template.0.into_iter().next(),
-                Some(Builtin::Refused(module)) => {
-                    let message = format!("`${}` is not yet honoured", String::from_utf8_lossy(&name));
-                    self.report(
-                        Diagnostic::error("refused-variable", span, message)
-                            .because(format!("a variable of {module}")),
-                    );
-                    return None;
-                }
-                None => {}
-            }
-        }
-        let entry = self.entry(name, span);
-        entry.used.push(span);
-        Some(Part::Var(entry.id))
-    }
-
-    /// The variable `name`, which `span` defines; `None`, after a report, when it may not be defined.
-    pub(super) fn define(&mut self, name: &[u8], span: Span) -> Option<VarId> {
-        let name = name.to_ascii_lowercase();
-        match vars::definable(&name) {
-            Definable::Free => {}
-            Definable::Query | Definable::LimitRate | Definable::Taken => {
-                let message = format!("`${}` is the server's own", String::from_utf8_lossy(&name));
-                self.report(
-                    Diagnostic::error("duplicate-variable", span, message)
-                        .because("this name cannot be given another meaning"),
-                );
-                return None;
-            }
-        }
-        let entry = self.entry(name, span);
-        entry.defined = true;
-        Some(entry.id)
-    }
-
-    fn entry(&mut self, name: Vec<u8>, span: Span) -> &mut vars::Entry {
-        if self.vars.get_mut(&name).is_none() {
-            let id = VarId(self.config.vars.len() as u32);
-            self.config.vars.push(Var { name: name.as_slice().into(), kind: VarKind::Assigned, span });
-            self.vars.insert(name.clone(), vars::Entry { id, defined: false, used: Vec::new() });
-        }
-        self.vars.get_mut(&name).expect("inserted above")
-    }
-
-    /// A path as the server takes it: relative to the prefix.
-    pub(super) fn path(&self, path: &[u8]) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.options.prefix.join(std::ffi::OsStr::from_bytes(path))
-    }
-
-    /// A path of a configuration, certificate or password file: relative to the directory of nginx.conf.
-    pub(super) fn conf_path(&self, path: &[u8]) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.options.conf_prefix.join(std::ffi::OsStr::from_bytes(path))
-    }
-}
-
-impl Level {
-    /// A level inside `outer`.
-    fn new(kind: Kind, span: Span, outer: &Self) -> Self {
-        Self {
-            kind,
-            place: outer.place.clone(),
-            set: ir::Settings::default(),
-            inherited: outer.inherited.clone(),
-            own: Own::default(),
-            span,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// The level around everything.
-    fn root() -> Self {
-        Self {
-            kind: Kind::Main,
-            place: Place::default(),
-            set: ir::Settings::default(),
-            inherited: Inherited::default(),
-            own: Own::default(),
-            span: Span::NONE,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// Lowers what stands in the level, in the four steps.
-    fn fill(&mut self, cx: &mut Cx, items: &[Item]) {
-        for directive in directives(items) {
-            if rewrite::is_step(self.kind, directive.name()) || is_nested(self.kind, directive.name()) {
-                continue;
-            }
-            match lowering(directive.name()) {
-                Some(lower) => lower(cx, self, directive),
-                None => scalar(cx, self, directive),
-            }
-        }
-        for settle in SETTLE {
-            settle(cx, self);
-        }
-        try_files::settle(self);
-        location::settle_handler(self);
-        rewrite::program(cx, self, items);
-        for directive in directives(items) {
-            nested(cx, self, directive);
-        }
-    }
-
-    /// Whether this is the first time that `name` is asked for at this level: an array's first entry
-    /// throws the inherited array away.
-    pub(super) fn first(&mut self, name: &str) -> bool {
-        self.seen.insert(name.as_bytes().to_vec())
-    }
-
-    /// Whether `first` was asked for `name`.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.seen.contains(name.as_bytes())
-    }
-}
-
+#[cfg(test)]
+mod level_tests;
 #[cfg(test)]
 mod tests;

@@ -66,12 +66,12 @@ pub fn number(word: &[u8]) -> Result<u64, Fault> {
 
 /// Bytes in memory: digits, and `k` or `m` in any case.
 pub fn size(word: &[u8]) -> Result<u64, Fault> {
-    bytes(word, &[b'k', b'm'], Fault::NotASize)
+    bytes(word, b"km", Fault::NotASize)
 }
 
 /// Bytes in a file: digits, and `k`, `m` or `g` in any case.
 pub fn offset(word: &[u8]) -> Result<u64, Fault> {
-    bytes(word, &[b'k', b'm', b'g'], Fault::NotAnOffset)
+    bytes(word, b"kmg", Fault::NotAnOffset)
 }
 
 /// A time to the millisecond; a bare number counts seconds.

@@ -45,8 +45,8 @@ fn names() {
         "proxy_pas http://a; hash a; nonsense;",
         &[
             r#"Error unknown-directive at `proxy_pas`: unknown directive `proxy_pas` () ["did you mean `proxy_pass`?"]"#,
-            r#"Error wrong-context at `hash`: `hash` may not stand in `location` (allowed in `upstream` or `upstream` in `stream`) []"#,
-            r#"Error unknown-directive at `nonsense`: unknown directive `nonsense` () []"#,
+            "Error wrong-context at `hash`: `hash` may not stand in `location` (allowed in `upstream` or `upstream` in `stream`) []",
+            "Error unknown-directive at `nonsense`: unknown directive `nonsense` () []",
         ],
     );
     says(

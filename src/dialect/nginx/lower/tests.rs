@@ -8,10 +8,10 @@ use super::{Kind, Options};
 pub(super) fn options() -> Options {
     Options {
         prefix: PathBuf::from("/p"),
-        conf_prefix: PathBuf::from("/c"),
+        conf_prefix: PathBuf::from("/p/conf"),
         offline: false,
         strict_names: false,
-        root: true,
+        root: false,
         token: "nginx/1.22.1".into(),
         level: Kind::Main,
     }

@@ -1,0 +1,3 @@
+//! Serving: listeners, connections, exchanges, upstreams. The only asynchronous room.
+
+pub mod http1;

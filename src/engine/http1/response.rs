@@ -1,0 +1,233 @@
+//! The head of a response (RFC 9112 § 4 and § 5), as upstreams send it.
+//!
+//! More lenient than for requests where old programs need it (LF without CR,
+//! no reason phrase, a version beyond 1.1), never where framing is concerned:
+//! two lengths, a length beside a transfer coding, or an unknown coding are
+//! refused.
+
+use super::field::{self, Field, Known, Line, Slice, decimal, has_token};
+
+/// A response head, as ranges over the buffer it was read from.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseHead {
+    /// Length of the head in the buffer.
+    pub length: usize,
+    /// Version in tenths: 10 or 11.
+    pub version: u8,
+    /// Status code, 100 to 999.
+    pub status: u16,
+    /// Status code and reason phrase as received.
+    pub status_text: Slice,
+    /// The fields in order.
+    pub fields: Vec<Field>,
+    /// `Content-Length`.
+    pub content_length: Option<u64>,
+    /// Whether the content is chunked.
+    pub chunked: bool,
+    /// Whether the connection may be used again.
+    pub keep_alive: bool,
+}
+
+/// What is in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A whole head, now in the [`ResponseHead`].
+    Whole,
+    /// The beginning of one.
+    Partial,
+    /// Something else: content without a head (HTTP/0.9).
+    NoHead,
+}
+
+/// Why a head is refused: for the error log, after `upstream sent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub reason: &'static str,
+    /// The line, where it says more.
+    pub line: Slice,
+}
+
+impl ResponseHead {
+    /// Reads the head at the start of `buffer`; its first line may be missing where `status_line` says so (a
+    /// gateway that answers with `Status`).
+    pub fn parse(&mut self, buffer: &[u8], gateway: bool) -> Result<Parsed, Refusal> {
+        let Some(newline) = memchr::memchr(b'\n', buffer) else {
+            let start = &buffer[..buffer.len().min(5)];
+            return Ok(if gateway || b"HTTP/".starts_with(start) || buffer.starts_with(b"HTTP/") {
+                Parsed::Partial
+            } else {
+                Parsed::NoHead
+            });
+        };
+        self.clear();
+        let end = strip_cr(buffer, 0, newline);
+        let mut fields = newline + 1;
+        if !self.status_line(buffer, end) {
+            if !gateway {
+                return Ok(Parsed::NoHead);
+            }
+            (self.version, self.status, fields) = (10, 200, 0);
+        }
+        let Some(length) = end_of_head(buffer, fields) else { return Ok(Parsed::Partial) };
+        self.length = length;
+        self.field_lines(buffer, fields, gateway)?;
+        Ok(Parsed::Whole)
+    }
+
+    /// Forgets everything, keeping memory.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+
+    fn status_line(&mut self, buffer: &[u8], end: usize) -> bool {
+        let Some(rest) = buffer[..end].strip_prefix(b"HTTP/") else { return false };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+        let (version, after) = rest.split_at(digits);
+        let Some(dot) = version.iter().position(|&byte| byte == b'.') else { return false };
+        let (Some(major), Some(minor)) = (decimal(&version[..dot]), decimal(&version[dot + 1..])) else {
+            return false;
+        };
+        let spaces = after.iter().take_while(|&&byte| byte == b' ').count();
+        let code = &after[spaces..];
+        if spaces == 0
+            || code.len() < 3
+            || !code[..3].iter().all(u8::is_ascii_digit)
+            || code.get(3).is_some_and(|&byte| byte != b' ')
+        {
+            return false;
+        }
+        if memchr::memchr2(b'\r', 0, code).is_some() {
+            return false;
+        }
+        self.version = if (major, minor) < (1, 1) { 10 } else { 11 };
+        self.keep_alive = self.version == 11;
+        self.status = code[..3].iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        self.status_text = Slice::new(end - code.len(), end);
+        true
+    }
+
+    fn field_lines(&mut self, buffer: &[u8], mut at: usize, gateway: bool) -> Result<(), Refusal> {
+        let mut coded = false;
+        loop {
+            let end = at + memchr::memchr(b'\n', &buffer[at..self.length]).unwrap_or(self.length - at - 1);
+            let stop = strip_cr(buffer, at, end);
+            if stop == at {
+                break;
+            }
+            let line = Slice::new(at, stop);
+            let refuse = |reason| Refusal { reason, line };
+            let field = match field::line(buffer, at, stop) {
+                Ok(Line::Good(field) | Line::Underscore(field) | Line::Odd(field)) => field,
+                Err(field::Invalid) => return Err(refuse("invalid header")),
+            };
+            let value = field.value.of(buffer);
+            match field.known {
+                Known::ContentLength => {
+                    if self.content_length.is_some() {
+                        return Err(refuse("duplicate header line"));
+                    }
+                    self.content_length =
+                        Some(decimal(value).ok_or(refuse("invalid \"Content-Length\" header"))?);
+                }
+                Known::TransferEncoding => {
+                    if coded {
+                        return Err(refuse("duplicate header line"));
+                    }
+                    coded = true;
+                    if value.eq_ignore_ascii_case(b"chunked") {
+                        self.chunked = true;
+                    } else if !value.eq_ignore_ascii_case(b"identity") {
+                        return Err(refuse("unknown \"Transfer-Encoding\""));
+                    }
+                }
+                Known::Connection => {
+                    if has_token(value, b"close") {
+                        self.keep_alive = false;
+                    } else if has_token(value, b"keep-alive") {
+                        self.keep_alive = true;
+                    }
+                }
+                Known::Other if gateway && field.name.of(buffer).eq_ignore_ascii_case(b"status") => {
+                    let code = value.get(..3).and_then(decimal).filter(|&code| code >= 100);
+                    self.status = code.ok_or(refuse("invalid status"))? as u16;
+                    self.status_text = field.value;
+                    at = end + 1;
+                    continue;
+                }
+                _ => {}
+            }
+            self.fields.push(field);
+            at = end + 1;
+        }
+        if self.chunked && self.content_length.is_some() {
+            let reason = "\"Content-Length\" and \"Transfer-Encoding\" headers at the same time";
+            return Err(Refusal { reason, line: Slice::default() });
+        }
+        Ok(())
+    }
+
+    /// The first value of a field.
+    pub fn get<'b>(&self, buffer: &'b [u8], known: Known) -> Option<&'b [u8]> {
+        self.fields.iter().find(|field| field.known == known).map(|field| field.value.of(buffer))
+    }
+}
+
+fn end_of_head(buffer: &[u8], fields: usize) -> Option<usize> {
+    let mut at = fields;
+    loop {
+        match buffer.get(at..)? {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => at += memchr::memchr(b'\n', &buffer[at..])? + 1,
+        }
+    }
+}
+
+fn strip_cr(buffer: &[u8], start: usize, end: usize) -> usize {
+    if end > start && buffer[end - 1] == b'\r' { end - 1 } else { end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<(Parsed, ResponseHead), &'static str> {
+        let mut head = ResponseHead::default();
+        head.parse(text.as_bytes(), false).map(|parsed| (parsed, head)).map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn heads_are_taken_or_refused() {
+        for (text, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", Ok(Parsed::Whole)),
+            ("HTTP/1.0 200\nA: b\n\n", Ok(Parsed::Whole)),
+            ("HTTP/2.0 999 Own Reason\r\n\r\n", Ok(Parsed::Whole)),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n", Ok(Parsed::Partial)),
+            ("HTT", Ok(Parsed::Partial)),
+            ("hello", Ok(Parsed::NoHead)),
+            ("HTTP/1.1 20x OK\r\n\r\n", Ok(Parsed::NoHead)),
+            ("HTTP/1.1 200 OK\r\nBad name: x\r\n\r\n", Err("invalid header")),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                Err("duplicate header line"),
+            ),
+            ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", Err("invalid \"Content-Length\" header")),
+        ] {
+            assert_eq!(parse(text).map(|(parsed, _)| parsed), expected, "{text:?}");
+        }
+        assert!(!parse("HTTP/1.0 200 OK\r\n\r\n").unwrap().1.keep_alive);
+        assert!(parse("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n").unwrap().1.keep_alive);
+    }
+
+    #[test]
+    fn gateways_answer_with_a_status_field() {
+        let mut head = ResponseHead::default();
+        let text = b"Status: 404 Gone Away\r\nContent-Type: a/b\r\n\r\n";
+        assert_eq!(head.parse(text, true), Ok(Parsed::Whole));
+        assert_eq!((head.status, head.status_text.of(text)), (404, &b"404 Gone Away"[..]));
+        assert_eq!(head.fields.len(), 1);
+    }
+}
