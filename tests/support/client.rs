@@ -134,7 +134,8 @@ impl Connection {
             if request.read_close {
                 let stop = self.fill_while(|_| true);
                 let all = std::mem::take(&mut self.buffer);
-                recorded.push(format!("<- {}", escape(&all, 120)));
+                let said = if all.is_empty() { "[closed]".to_owned() } else { escape(&all, 120) };
+                recorded.push(format!("<- {said}"));
                 lines.extend(content(&all));
                 lines.push(if stop == Some(Stop::End) { "[closed]" } else { "[timeout]" }.to_owned());
                 return (lines, recorded, false);

@@ -12,6 +12,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What one upstream request looked like.
@@ -48,26 +49,27 @@ struct Shared {
 pub(crate) struct Origins {
     shared: Arc<Shared>,
     ports: Vec<u16>,
-    socket: Option<PathBuf>,
+    socket: PathBuf,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Origins {
     /// Starts every origin that `ports` knows, and one on the unix socket `origin.sock` under `prefix`.
     pub(crate) fn start(ports: &Ports, prefix: &Path, tls: &Arc<tls::Material>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let mut opened = Vec::new();
+        let (mut opened, mut threads) = (Vec::new(), Vec::new());
         for (&number, &real) in &ports.real {
             let Some(role @ (Kind::Http | Kind::Https | Kind::Uwsgi)) = kind(number) else { continue };
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, real))?;
             opened.push(real);
             let (shared, tls) = (Arc::clone(&shared), Arc::clone(tls));
-            std::thread::spawn(move || accept_tcp(&listener, number, role, &shared, &tls));
+            threads.push(std::thread::spawn(move || accept_tcp(&listener, number, role, &shared, &tls)));
         }
-        let path = prefix.join("origin.sock");
-        let listener = UnixListener::bind(&path)?;
+        let socket = prefix.join("origin.sock");
+        let listener = UnixListener::bind(&socket)?;
         let clone = Arc::clone(&shared);
-        std::thread::spawn(move || accept_unix(&listener, &clone));
-        Ok(Self { shared, ports: opened, socket: Some(path) })
+        threads.push(std::thread::spawn(move || accept_unix(&listener, &clone)));
+        Ok(Self { shared, ports: opened, socket, threads })
     }
 
     /// Forgets what was, and takes the replies of the next request.
@@ -99,8 +101,10 @@ impl Drop for Origins {
         for port in &self.ports {
             drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port)));
         }
-        if let Some(path) = &self.socket {
-            drop(UnixStream::connect(path));
+        drop(UnixStream::connect(&self.socket));
+        // The ports are bound again at once, for the other server.
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
         }
     }
 }

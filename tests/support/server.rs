@@ -45,7 +45,7 @@ pub(crate) fn prepare(fixture: &Fixture, prefix: &Path, conf: &str, tls: &tls::M
     Ok(())
 }
 
-/// Copies a folder with fixed modification times; `name.link` becomes a symbolic link to its text.
+/// Copies a folder with fixed modification times.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
