@@ -133,13 +133,13 @@ fn moment(text: &str) -> Option<SystemTime> {
     (httpdate::fmt_http_date(time) == text).then_some(time)
 }
 
-/// Seconds from `date` to `time` if they are within three years.
+/// Seconds from `date` to `time` if they are within about a year.
 fn near(time: SystemTime, date: SystemTime) -> Option<i64> {
     let distance = match time.duration_since(date) {
         Ok(after) => after.as_secs() as i64,
         Err(before) => -(before.duration().as_secs() as i64),
     };
-    (distance.abs() < 3 * 365 * 86400).then_some(distance)
+    (distance.abs() < 400 * 86400).then_some(distance)
 }
 
 /// Lines of an error log whose level is in `levels`, as `[level] message`.
