@@ -361,7 +361,7 @@ fn summary(start: &str, location: Option<&str>, body: &[u8]) -> String {
     }
     // Pages of the server and echoes of an origin are said by the status and the `->` line.
     if !(body.is_empty() || body.starts_with(b"<html>") || body.starts_with(b"190")) {
-        text = format!("{text} \"{}\"", escape(body, 160));
+        text = format!("{text} \"{}\"", escape(body, 9000));
     }
     text.trim().to_owned()
 }
