@@ -9,6 +9,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/dns.rs"]
+mod dns;
 #[path = "support/fixture.rs"]
 mod fixture;
 #[path = "support/origin.rs"]
@@ -188,7 +190,9 @@ impl Bench {
             .replace('/', "-");
         let prefix = self.folder.join(label);
         let text = std::fs::read_to_string(http).map_err(|e| e.to_string())?;
-        let ports = Ports::allocate(&format!("{conf}\n{text}\n18080"), &prefix.display().to_string());
+        let files = server::texts(&http.with_extension("files"));
+        let ports =
+            Ports::allocate(&format!("{conf}\n{text}\n{files}\n18080"), &prefix.display().to_string());
         let fixture = Fixture::read(http, root, &|text| ports.translate(text))?;
         report.requests = fixture.requests.iter().map(|request| request.repeat).sum();
         let conf = ports.translate(&conf);
@@ -226,6 +230,12 @@ impl Bench {
         let itself = self.subject.path == self.oracle.path;
         for ((request, wanted), came) in fixture.requests.iter().zip(&wanted.views).zip(&came.views) {
             let ours = request.differs.is_some() && !itself;
+            if ours && !request.never.is_empty() {
+                let bad = |line: &&String| request.never.iter().any(|text| line.starts_with(text.as_str()));
+                let at = format!("==== {}:{} {}", http.display(), request.line, request.text[0]);
+                report.failures.extend(came.iter().find(bad).map(|line| format!("{at}\n    never: {line}")));
+                continue;
+            }
             let wanted = if ours { &request.expected } else { wanted };
             if wanted != came {
                 let mut text = format!("==== {}:{} {}\n", http.display(), request.line, request.text[0]);
@@ -251,7 +261,7 @@ impl Bench {
         ports: &Ports,
         prefix: &Path,
     ) -> Result<Seen, String> {
-        server::prepare(fixture, prefix, conf, &self.tls).map_err(|e| e.to_string())?;
+        server::prepare(fixture, prefix, conf, ports, &self.tls).map_err(|e| e.to_string())?;
         let origins = origin::Origins::start(ports, prefix, &self.tls).map_err(|e| e.to_string())?;
         let server = Server::start(program, fixture, ports, prefix)?;
         let (mut views, mut recorded) = (Vec::new(), Vec::new());
@@ -280,6 +290,9 @@ impl Bench {
                     },
                 };
                 let (client, mut summary, stays) = open.exchange(request);
+                if request.abort && !request.replies.is_empty() {
+                    origins.arrival();
+                }
                 lines.extend(client);
                 if stays {
                     connection = Some(open);
@@ -317,7 +330,8 @@ impl Bench {
             logs.push("[error log]".to_owned());
             logs.extend(view::errors(&ports.restore(&text), &fixture.errors));
         }
-        let logs = view::normalise(&logs, &fixture.masks);
+        let mut logs = view::normalise(&logs, &fixture.masks);
+        logs.retain(|line| !line.ends_with("] (masked)"));
         Ok(Seen { views, recorded, logs })
     }
 }

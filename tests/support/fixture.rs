@@ -9,10 +9,12 @@
 //!   without anything and `\r \n \t \\ \xHH` are decoded; `\p` flushes what precedes and waits a moment.
 //! * Then what the original answered, written by `BLESS=1` and checked at every run:
 //!   `<- status line [Location: ..] ["content"]` and `-> ORIGIN start line`; `=>` lines are the plan's.
-//! * After `# differs: why`, lines `| text` are the view expected of us instead of the original's.
+//! * After `# differs: why`, lines `| text` are the view expected of us instead of the original's;
+//!   with `# never: TEXT` any view without a line that begins with the text will do.
 //!
 //! File options: `logs: PATH..` (access logs to compare), `errors: LEVEL..` (error log levels to compare),
-//! `mask: REGEX` (text that may differ; its first capture, or all of it), `unrecorded` (no `<-` lines).
+//! `mask: REGEX` (text that may differ; its first capture, or all of it; a log line that is masked as a whole
+//! may be missing), `unrecorded` (no `<-` lines).
 //!
 //! Request options. Connection: `keep` (the previous one), `port: N`, `to: ADDR`, `from: ADDR`, `unix: PATH`,
 //! `tls[: NAME]`, `tls-certificate: NAME`. Sending: `raw`, `split: N`, `body: N`, `continue`, `repeat: N`,
@@ -99,6 +101,8 @@ pub(crate) struct Request {
     pub(crate) decisions: Vec<String>,
     /// `|` lines without their bar.
     pub(crate) expected: Vec<String>,
+    /// What no line of our view may begin with.
+    pub(crate) never: Vec<String>,
     /// Why our answer differs.
     pub(crate) differs: Option<String>,
     /// Bytes to send, in pieces sent apart.
@@ -284,6 +288,7 @@ impl Request {
             "recv" if value == "eof" => self.steps.push(Step::RecvEnd),
             "recv" => self.steps.push(Step::Recv(number(value)?)),
             "finish" => self.steps.push(Step::Finish),
+            "never" => self.never.push(value.to_owned()),
             "differs" => self.differs = Some(value.to_owned()),
             _ => {
                 let rest = key.strip_prefix("origin").ok_or_else(|| format!("unknown option `{key}`"))?;

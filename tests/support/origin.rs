@@ -3,11 +3,12 @@
 //! All origins of one fixture share one script and one record. Without a scripted reply an origin answers
 //! 200 with its number and the request line, and keeps the connection as the request asks.
 
+use super::dns;
 use super::fixture::{Mode, Reply};
 use super::ports::{Kind, Ports, kind};
 use super::tls;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,27 +50,36 @@ struct Shared {
 pub(crate) struct Origins {
     shared: Arc<Shared>,
     ports: Vec<u16>,
-    socket: PathBuf,
+    sockets: [PathBuf; 2],
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Origins {
-    /// Starts every origin that `ports` knows, and one on the unix socket `origin.sock` under `prefix`.
+    /// Starts every origin that `ports` knows, and under `prefix` the unix sockets `origin.sock` (HTTP) and
+    /// `uwsgi.sock`.
     pub(crate) fn start(ports: &Ports, prefix: &Path, tls: &Arc<tls::Material>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (mut opened, mut threads) = (Vec::new(), Vec::new());
         for (&number, &real) in &ports.real {
+            if kind(number) == Some(Kind::Names) {
+                let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, real))?;
+                let shared = Arc::clone(&shared);
+                let stopped = move || shared.stop.load(Ordering::SeqCst);
+                threads.push(std::thread::spawn(move || dns::serve(&socket, &stopped)));
+            }
             let Some(role @ (Kind::Http | Kind::Https | Kind::Uwsgi)) = kind(number) else { continue };
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, real))?;
             opened.push(real);
             let (shared, tls) = (Arc::clone(&shared), Arc::clone(tls));
             threads.push(std::thread::spawn(move || accept_tcp(&listener, number, role, &shared, &tls)));
         }
-        let socket = prefix.join("origin.sock");
-        let listener = UnixListener::bind(&socket)?;
-        let clone = Arc::clone(&shared);
-        threads.push(std::thread::spawn(move || accept_unix(&listener, &clone)));
-        Ok(Self { shared, ports: opened, socket, threads })
+        let sockets = [prefix.join("origin.sock"), prefix.join("uwsgi.sock")];
+        for (path, speak) in sockets.iter().zip([unix_http as fn(UnixStream, &Shared), unix_uwsgi]) {
+            let listener = UnixListener::bind(path)?;
+            let clone = Arc::clone(&shared);
+            threads.push(std::thread::spawn(move || accept_unix(&listener, &clone, speak)));
+        }
+        Ok(Self { shared, ports: opened, sockets, threads })
     }
 
     /// Forgets what was, and takes the replies of the next request.
@@ -78,6 +88,13 @@ impl Origins {
         script.replies = replies.to_vec();
         script.records.clear();
         script.generation += 1;
+    }
+
+    /// Waits (a bounded time) until a request has arrived.
+    pub(crate) fn arrival(&self) {
+        let script = self.shared.lock();
+        let waiting = |script: &mut Script| script.records.is_empty();
+        drop(self.shared.changed.wait_timeout_while(script, Duration::from_secs(2), waiting));
     }
 
     /// What arrived since [`Self::prepare`], once all of it is complete (or a bounded time has passed).
@@ -101,7 +118,9 @@ impl Drop for Origins {
         for port in &self.ports {
             drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port)));
         }
-        drop(UnixStream::connect(&self.socket));
+        for path in &self.sockets {
+            drop(UnixStream::connect(path));
+        }
         // The ports are bound again at once, for the other server.
         for thread in self.threads.drain(..) {
             drop(thread.join());
@@ -117,6 +136,7 @@ impl Shared {
     fn open(&self, record: Record) -> (usize, usize) {
         let mut script = self.lock();
         script.records.push(record);
+        self.changed.notify_all();
         (script.generation, script.records.len() - 1)
     }
 
@@ -145,9 +165,17 @@ fn accept_tcp(
     shared: &Arc<Shared>,
     tls: &Arc<tls::Material>,
 ) {
-    while let Ok((stream, _)) = listener.accept() {
+    while let Ok((stream, peer)) = listener.accept() {
         if shared.stop.load(Ordering::SeqCst) {
             return;
+        }
+        // What is unusual is shown: the address a server connected from, and the one it connected to.
+        let mut who = number.to_string();
+        let to = stream.local_addr().map_or(peer.ip(), |to| to.ip());
+        for (word, address) in [("from", peer.ip()), ("at", to)] {
+            if address != IpAddr::from(Ipv4Addr::LOCALHOST) {
+                who = format!("{who} {word} {address}");
+            }
         }
         let (shared, tls) = (Arc::clone(shared), Arc::clone(tls));
         std::thread::spawn(move || {
@@ -156,26 +184,33 @@ fn accept_tcp(
             let reset = move || socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
             match role {
                 Kind::Https => {
-                    let title = format!("{number} https");
                     if let Ok((stream, said)) = tls.accept(stream) {
-                        converse(stream, number, &format!("{title} {said}"), &shared, &reset);
+                        converse(stream, number, &format!("{who} https {said}"), &shared, &reset);
                     }
                 }
                 Kind::Uwsgi => uwsgi(stream, number, &shared),
-                _ => converse(stream, number, &number.to_string(), &shared, &reset),
+                _ => converse(stream, number, &who, &shared, &reset),
             }
         });
     }
 }
 
-fn accept_unix(listener: &UnixListener, shared: &Arc<Shared>) {
+fn accept_unix(listener: &UnixListener, shared: &Arc<Shared>, speak: fn(UnixStream, &Shared)) {
     while let Ok((stream, _)) = listener.accept() {
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
         let shared = Arc::clone(shared);
-        std::thread::spawn(move || converse(stream, 0, "unix", &shared, &|| Ok(())));
+        std::thread::spawn(move || speak(stream, &shared));
     }
+}
+
+fn unix_http(stream: UnixStream, shared: &Shared) {
+    converse(stream, 0, "unix", shared, &|| Ok(()));
+}
+
+fn unix_uwsgi(stream: UnixStream, shared: &Shared) {
+    uwsgi(stream, 0, shared);
 }
 
 /// A buffered reader that also writes.

@@ -1,7 +1,7 @@
 //! Gives every port number written in a fixture a free port of this machine, and translates texts both ways.
 //!
 //! A fixture is a configuration that loads as it is: it listens on 18080 to 18089 and 18443 to 18445, its
-//! origins are 19001 to 19005 (HTTP), 19443 (HTTPS), 17000 and 17001 (uwsgi), 19009 (nobody listens), and
+//! origins are 19001 to 19005 (HTTP), 19443 (HTTPS), 17000 and 17001 (uwsgi), 19053 (DNS), 19009 (nobody listens), and
 //! its unix sockets are in `/run/`. All are five digits, so lengths do not change by the translation.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Https,
     /// A uwsgi origin listens here.
     Uwsgi,
+    /// A name server listens here (UDP).
+    Names,
     /// Nobody listens here.
     Dead,
 }
@@ -40,6 +42,7 @@ pub(crate) fn kind(number: u16) -> Option<Kind> {
         19001..=19005 => Some(Kind::Http),
         19009 => Some(Kind::Dead),
         19443 => Some(Kind::Https),
+        19053 => Some(Kind::Names),
         17000 | 17001 => Some(Kind::Uwsgi),
         _ => None,
     }

@@ -30,7 +30,13 @@ pub(crate) struct Server {
 }
 
 /// Makes the prefix folder of a fixture anew.
-pub(crate) fn prepare(fixture: &Fixture, prefix: &Path, conf: &str, tls: &tls::Material) -> io::Result<()> {
+pub(crate) fn prepare(
+    fixture: &Fixture,
+    prefix: &Path,
+    conf: &str,
+    ports: &Ports,
+    tls: &tls::Material,
+) -> io::Result<()> {
     drop(fs::remove_dir_all(prefix));
     fs::create_dir_all(prefix.join("logs"))?;
     fs::create_dir_all(prefix.join("html"))?;
@@ -40,21 +46,37 @@ pub(crate) fn prepare(fixture: &Fixture, prefix: &Path, conf: &str, tls: &tls::M
     }
     let files = fixture.http.with_extension("files");
     if files.is_dir() {
-        copy(&files, prefix)?;
+        copy(&files, prefix, ports)?;
     }
     Ok(())
 }
 
+/// All texts of a folder, for the port numbers written in them.
+pub(crate) fn texts(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let text = if path.is_dir() { texts(&path) } else { fs::read_to_string(&path).unwrap_or_default() };
+        all.push_str(&text);
+        all.push('\n');
+    }
+    all
+}
+
 /// Copies a folder with fixed modification times.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+fn copy(from: &Path, to: &Path, ports: &Ports) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             fs::create_dir_all(&target)?;
-            copy(&entry.path(), &target)?;
+            copy(&entry.path(), &target, ports)?;
         } else {
-            fs::write(&target, fs::read(entry.path())?)?;
+            let bytes = match String::from_utf8(fs::read(entry.path())?) {
+                Ok(text) => ports.translate(&text).into_bytes(),
+                Err(other) => other.into_bytes(),
+            };
+            fs::write(&target, bytes)?;
             File::options().write(true).open(&target)?.set_modified(SystemTime::UNIX_EPOCH + MODIFIED)?;
         }
     }
