@@ -323,7 +323,9 @@ impl Bench {
             let text =
                 std::fs::read(prefix.join(path)).unwrap_or_else(|e| format!("{path}: {e}").into_bytes());
             logs.push(format!("[{path}]"));
-            logs.extend(view::content(&ports.restore(&text)));
+            let mut lines = view::content(&ports.restore(&text));
+            lines.sort();
+            logs.extend(lines);
         }
         if !fixture.errors.is_empty() {
             let text = std::fs::read(prefix.join("logs/error.log")).unwrap_or_default();

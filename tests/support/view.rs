@@ -10,6 +10,7 @@
 //! | multipart boundaries (20 digits) | a counter in nginx |
 //! | ports, prefix | the machine's; written as in the fixture (`ports.rs`) |
 //! | time, process, connection number of error log lines | not the message |
+//! | order of access log lines | a lingering connection is logged when it ends, after the next request |
 //! | a reset instead of an end of the connection | depends on what was unread (`client.rs`) |
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | `# mask` of a fixture | said there |
