@@ -323,7 +323,7 @@ impl Bench {
             let text =
                 std::fs::read(prefix.join(path)).unwrap_or_else(|e| format!("{path}: {e}").into_bytes());
             logs.push(format!("[{path}]"));
-            let mut lines = view::content(&ports.restore(&text));
+            let mut lines = view::normalise(&view::content(&ports.restore(&text)), &fixture.masks);
             lines.sort();
             logs.extend(lines);
         }
