@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves behind is shown beside its message")]
 
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -54,6 +54,11 @@ impl Connection {
         self.stream.set_read_timeout(Some(limit)).expect("a limit above zero can be set");
     }
 
+    /// Whether nothing was read that no response has taken.
+    pub(crate) fn untouched(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
