@@ -95,7 +95,7 @@ fn client(port: u16, target: &str, style: Style, stop: &AtomicBool, done: &Atomi
     while !stop.load(Ordering::Relaxed) {
         match ask(port, target, style, &mut kept, &mut account.repeated) {
             Ok(response) if response.status == 200 => {
-                *account.answers.entry(response.text()).or_insert(0) += 1
+                *account.answers.entry(response.text()).or_insert(0) += 1;
             }
             Ok(response) => account.failures.push(format!("{style:?}: {}", response.head)),
             Err(error) => account.failures.push(format!("{style:?}: {error}")),
