@@ -1,10 +1,13 @@
 //! The server under test, called as nginx.
 
+use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
-use super::process::Process;
+use super::process::{Process, signal_process};
 use super::scratch::Scratch;
 use super::wait;
 
@@ -77,8 +80,9 @@ impl Prefix {
     }
 
     /// Runs the subject to its end, for options that do not serve.
+    #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(finish(self.command().args(arguments)))
+        ran(self.command().args(arguments))
     }
 
     /// Starts the subject in the foreground and waits for its pid file, which promises that it listens.
@@ -108,6 +112,12 @@ impl Prefix {
     }
 }
 
+/// Runs a command to its end, for its words and its exit status.
+#[track_caller]
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    Ran::from(finish(command))
+}
+
 /// What a subject that ran to its end said.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -129,25 +139,49 @@ impl From<Output> for Ran {
     }
 }
 
-/// Runs a command that must end by itself, killing it when it does not.
+/// Runs a command that must end by itself, and let go of its output when it does.
 #[track_caller]
 pub(crate) fn finish(command: &mut Command) -> Output {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
-        .expect("the subject can be started");
-    let start = std::time::Instant::now();
-    while child.try_wait().expect("a child can be waited for").is_none() {
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = child.id();
+    let stdout = read_apart(child.stdout.take());
+    let stderr = read_apart(child.stderr.take());
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            break status;
+        }
         if start.elapsed() > wait::SOON {
-            let _ = child.kill();
-            let output = child.wait_with_output().expect("a killed child ends");
-            panic!("{command:?} did not end; it said:\n{}", String::from_utf8_lossy(&output.stderr));
+            signal_process("KILL", &format!("-{id}"));
+            let _ = child.wait();
+            let said = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+            panic!("{command:?} did not end; it said:\n{}", String::from_utf8_lossy(&said));
         }
         std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().expect("its output can be read")
+    };
+    // A script that reads a daemon's output waits for as long as the daemon holds on to it.
+    let limit = Duration::from_secs(5);
+    let stdout = stdout.recv_timeout(limit).expect("it left with its standard output still open");
+    let stderr = stderr.recv_timeout(limit).expect("it left with its standard error still open");
+    Output { status, stdout, stderr }
+}
+
+fn read_apart(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
 /// A subject in the foreground, its prefix, and its end.
