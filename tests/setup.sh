@@ -22,6 +22,7 @@ websockify                              websockify                 apps(novnc)
 Xtigervnc                               tigervnc-standalone-server apps(novnc)
 xterm                                   xterm                      apps(novnc)
 xsetroot                                x11-xserver-utils          apps(novnc)
+/usr/share/fonts/X11/misc               xfonts-base                apps(novnc)
 chromium                                chromium                   apps(novnc)
 node                                    nodejs                     apps(ws,ws_log,idle,novnc)
 openssl                                 openssl                    cli_nginx,differential
