@@ -119,6 +119,8 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
             None if level.kind == super::Kind::Server => {
                 let message = "no `ssl_certificate_key` for this certificate";
                 cx.report(Diagnostic::error("no-certificate-key", *span, message));
+                // Not as if there were no certificate, too.
+                pairs.push((certificate.clone(), certificate.clone(), *span));
             }
             None => {}
         }
