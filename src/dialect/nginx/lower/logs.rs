@@ -177,7 +177,7 @@ fn error_log(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if path.value.starts_with(b"memory:") {
         let message = "a log kept in memory is not honoured";
         let found = Diagnostic::error("refused-log", path.span, message);
-        cx.report(found.because("only a debugger could read it").help("write to a file"));
+        cx.refuse(found.because("only a debugger could read it").help("write to a file"));
         return;
     }
     let mut least: Option<settings::Level> = None;

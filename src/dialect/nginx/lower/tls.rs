@@ -174,7 +174,7 @@ pub(super) fn file(cx: &mut Cx, word: &Word) -> Option<PathBuf> {
             None => "a name with variables is not yet honoured here".to_owned(),
         };
         let message = "certificates and keys are read from files at start";
-        cx.report(Diagnostic::error("refused-certificate", word.span, message).because(why));
+        cx.refuse(Diagnostic::error("refused-certificate", word.span, message).because(why));
         return None;
     }
     let path = cx.conf_path(&word.value);

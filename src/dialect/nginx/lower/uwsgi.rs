@@ -39,7 +39,7 @@ fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let tls = starts_with(&word.value, b"suwsgi://");
     if tls {
         let message = "TLS towards uwsgi servers is not yet honoured";
-        cx.error("refused-scheme", word.span, message);
+        cx.refuse(Diagnostic::error("refused-scheme", word.span, message));
     }
     let skip = if tls {
         b"suwsgi://".len()
