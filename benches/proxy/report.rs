@@ -153,7 +153,7 @@ impl Results {
             self.ratio(id, subject).unwrap_or_default(),
             self.best_ratio(id, subject).unwrap_or_default(),
             optional(instructions.map(|count| count / 1e3)),
-            optional(calls),
+            calls.map_or("-".into(), count),
             time(figure(|run| run.p50.as_secs_f64()).unwrap_or_default()),
             time(figure(|run| run.p99.as_secs_f64()).unwrap_or_default()),
             figure(|run| run.busy).unwrap_or_default(),
@@ -263,6 +263,10 @@ fn time(seconds: f64) -> String {
         s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
         s => format!("{:.1} ms", s * 1e3),
     }
+}
+
+fn count(calls: f64) -> String {
+    if calls < 1000.0 { format!("{calls:.1}") } else { format!("{:.0}k", calls / 1e3) }
 }
 
 fn mebibytes(bytes: u64) -> f64 {
