@@ -5,4 +5,5 @@ pub mod cli;
 pub mod diagnostic;
 pub mod dialect;
 pub mod ir;
+pub mod plan;
 pub mod source;
