@@ -116,3 +116,6 @@ impl Plan {
         self.pages.get(&status).map(|at| &self.config.pages[*at as usize].1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ impl Names {
             let lower = || text.to_ascii_lowercase().into_boxed_slice();
             let entry = match row.kind {
                 Kind::Exact if row.ignore_case => names.folded.entry(lower()),
-                Kind::Exact => names.exact.entry(text.as_ref().into()),
+                Kind::Exact => names.exact.entry(text[..].into()),
                 Kind::Wildcard if text.starts_with(b"*.") => names.starting.entry(lower()[1..].into()),
                 Kind::Wildcard if text.ends_with(b".*") => {
                     names.ending.entry(lower()[..text.len() - 1].into())

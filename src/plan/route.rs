@@ -66,7 +66,7 @@ impl RouteTable {
             let lower = || path.text.to_ascii_lowercase();
             match (path.kind, path.ignore_case) {
                 (Kind::Exact, false) => {
-                    exact.entry(path.text.as_ref().into()).or_insert(place);
+                    exact.entry(path.text[..].into()).or_insert(place);
                 }
                 (Kind::Exact, true) => {
                     folded_exact.entry(lower().into_boxed_slice()).or_insert(place);
