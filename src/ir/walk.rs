@@ -178,7 +178,7 @@ fn reply<'c>(reply: &'c Reply, span: Span, visit: Visit<'_, 'c>) {
     let Reply { status: _, content } = reply;
     match content {
         ReplyContent::Text(template) | ReplyContent::Location(template) => {
-            visit(Item::Template(template), span)
+            visit(Item::Template(template), span);
         }
         ReplyContent::Page | ReplyContent::Close => {}
     }
@@ -196,9 +196,8 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
     };
     match edit {
         Edit::Set(_, value) | Edit::Add(_, value) | Edit::Trailer(_, value) => {
-            visit(Item::Template(value), span)
+            visit(Item::Template(value), span);
         }
-        Edit::Remove(_) | Edit::RemoveNominated => {}
         Edit::Url { from, to } | Edit::CookieDomain { from, to } | Edit::CookiePath { from, to } => {
             looked_for(from, visit);
             visit(Item::Template(to), span);
@@ -210,7 +209,9 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Edit::Expires(Expiry::Read(template)) => visit(Item::Template(template), span),
-        Edit::Expires(
+        Edit::Remove(_)
+        | Edit::RemoveNominated
+        | Edit::Expires(
             Expiry::FromNow(_)
             | Expiry::FromModified(_)
             | Expiry::Daily(_)
@@ -263,12 +264,33 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     if let Some(prepare) = prepare {
         block(prepare, false, visit);
     }
-    let Client { limit_rate, limit_rate_after, .. } = client;
+    let Client {
+        head_timeout: _,
+        head_buffer: _,
+        large_head_buffers: _,
+        ignore_invalid_fields: _,
+        underscores: _,
+        merge_slashes: _,
+        keepalive_timeout: _,
+        keepalive_announce: _,
+        keepalive_requests: _,
+        keepalive_time: _,
+        keepalive_min_timeout: _,
+        keepalive_disable: _,
+        send_timeout: _,
+        lingering: _,
+        lingering_time: _,
+        lingering_timeout: _,
+        reset_timed_out: _,
+        limit_rate,
+        limit_rate_after,
+        no_delay: _,
+    } = client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, .. } = files;
+    let Files { root, alias, index, log_missing: _, symlinks: _, chunk: _ } = files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -281,7 +303,26 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
-    let Answer { on_response, errors, default_type, charset, .. } = answer;
+    let Answer {
+        server: _,
+        on_response,
+        errors,
+        recursive_errors: _,
+        absolute_redirect: _,
+        port_in_redirect: _,
+        host_name_in_redirect: _,
+        chunked: _,
+        types: _,
+        default_type,
+        charset,
+        charset_types: _,
+        override_charset: _,
+        etag: _,
+        if_modified_since: _,
+        max_ranges: _,
+        msie_padding: _,
+        msie_refresh: _,
+    } = answer;
     for each in on_response.iter().flatten() {
         block(each, true, visit);
     }
@@ -303,7 +344,7 @@ fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
         LogTarget::File(template) => visit(Item::Template(template), span),
         LogTarget::Stderr | LogTarget::Syslog(_) => {}
     };
-    let Logs { access, errors, .. } = logs;
+    let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;
     for log in access.iter().flatten() {
         let AccessLog { to: target, format, when, buffer: _, flush: _, gzip: _ } = log;
         let LogFormat { name: _, escape: _, line } = format;
@@ -320,8 +361,51 @@ fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) {
-    let Forwarding { edits, params, method, content, response_edits, bind, limit_rate, tls_name, .. } =
-        forwarding;
+    let Forwarding {
+        version: _,
+        edits,
+        params,
+        modifiers: _,
+        method,
+        content,
+        pass_fields: _,
+        pass_content: _,
+        hide: _,
+        controls: _,
+        response_edits,
+        upgrade: _,
+        buffering: _,
+        buffer_size: _,
+        buffers: _,
+        busy_size: _,
+        max_temp_file: _,
+        temp_write: _,
+        temp_path: _,
+        request_buffering: _,
+        connect_timeout: _,
+        send_timeout: _,
+        read_timeout: _,
+        retry: _,
+        tries: _,
+        retry_timeout: _,
+        intercept_errors: _,
+        bind,
+        bind_transparent: _,
+        tcp_keepalive: _,
+        limit_rate,
+        ignore_client_abort: _,
+        force_ranges: _,
+        pass_trailers: _,
+        tls_verify: _,
+        tls_verify_depth: _,
+        tls_name,
+        tls_server_name: _,
+        tls_trusted: _,
+        tls_certificate: _,
+        tls_key: _,
+        tls_versions: _,
+        tls_session_reuse: _,
+    } = forwarding;
     for each in edits.iter().flatten().chain(response_edits.iter().flatten()) {
         edit(each, span, visit);
     }

@@ -121,8 +121,8 @@ impl Names {
         if let Some(place) = self.folded.get(&*lower) {
             return Some(*place);
         }
-        let starting = || memchr::memchr_iter(b'.', &lower).filter_map(|dot| self.under(&lower, dot)).next();
-        let ending = || memchr::memrchr_iter(b'.', &lower).filter_map(|dot| self.over(&lower, dot)).next();
+        let starting = || memchr::memchr_iter(b'.', &lower).find_map(|dot| self.under(&lower, dot));
+        let ending = || memchr::memrchr_iter(b'.', &lower).find_map(|dot| self.over(&lower, dot));
         starting().or_else(ending)
     }
 

@@ -20,12 +20,14 @@ pub(super) struct RouteTable {
     exact: Map<Box<[u8]>, u32>,
     prefixes: PrefixTree,
     /// The same without regard to case, in lower case.
-    folded: Option<Box<(Map<Box<[u8]>, u32>, PrefixTree)>>,
+    folded: Option<Box<Folded>>,
     /// Everything else, in order.
     ordered: Vec<Find>,
     places: Vec<u32>,
     several: Several,
 }
+
+type Folded = (Map<Box<[u8]>, u32>, PrefixTree);
 
 /// A route.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::ir::{
     Address, Attr, Base, Block, Config, Edit, FileKind, Handler, Host, Jump, Kind, Listener, Order, Part,
-    Pattern, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings, Step, Table, Test, Text, Var,
-    VarId, VarKind,
+    Pattern, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings, SocketOptions, Step, Table,
+    Test, Text, Var, VarId, VarKind,
 };
 
 const M: Register = Register('m');
@@ -541,7 +541,7 @@ fn response_steps() {
         block(vec![labelled("l", vec![when(matches("{path}", "x"), vec![exit("l")]), add("c")]), add("d")]),
     ]);
     settings.http.response_edits = Some(vec![Edit::Url {
-        from: crate::ir::UrlMatch::Pattern(Pattern::regex("^http://(b)/", true), M),
+        from: ir::UrlMatch::Pattern(Pattern::regex("^http://(b)/", true), M),
         to: t("/{m.1}"),
     }]);
     let plan = planned(host(scoped(Base::Enclosing, settings, vec![])), vec![]);
@@ -582,7 +582,7 @@ fn hosts_by_name() {
     let listener = Listener {
         address: Address::Unix("/s".into()),
         tls: false,
-        options: Default::default(),
+        options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..5).map(HostId).collect(),
         span: Span::NONE,

@@ -176,12 +176,11 @@ impl Run {
     ) -> Result<bool, Failure> {
         let is_path = matches!(&*subject.0, [Part::Attr(Attr::Path)]);
         let value = if is_path { std::mem::take(&mut self.path) } else { self.value(plan, view, subject) };
-        let outcome = match into {
-            Some(into) => self.find(find, into, &value),
-            None => {
-                self.assign_groups(find, &value);
-                find.matcher.is_match(&value)
-            }
+        let outcome = if let Some(into) = into {
+            self.find(find, into, &value)
+        } else {
+            self.assign_groups(find, &value);
+            find.matcher.is_match(&value)
         };
         observe(&value, outcome);
         if is_path {
