@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ir::{self, HostId, Name, Template},
+    ir::{self, HostId, Name, Template, settings::LogTarget},
     source::Span,
 };
 
@@ -86,6 +86,21 @@ impl Plan {
     /// Settings in force.
     pub fn settings(&self, id: SettingsId) -> &Effective {
         self.settings.get(id)
+    }
+
+    /// Where the logs of all settings go.
+    pub fn log_targets(&self) -> impl Iterator<Item = &LogTarget> {
+        let fixed =
+            self.settings.fixed().iter().map(|settings| (&settings.logs.access, &settings.logs.errors));
+        let layers = self.layers.iter().flat_map(|layer| {
+            let logs = &layer.set.logs;
+            let access = logs.access.iter().flatten().map(|log| &log.to);
+            access.chain(logs.errors.iter().flatten().map(|log| &log.to))
+        });
+        let logs = fixed.flat_map(|(access, errors)| {
+            access.iter().map(|log| &log.to).chain(errors.iter().map(|log| &log.to))
+        });
+        logs.chain(layers)
     }
 
     /// The settings in force while a head is read, and where the host's program begins.

@@ -139,6 +139,7 @@ impl<'c> Compiler<'c> {
     fn base(&mut self) {
         let nothing = Effective::default();
         let base = self.lay(&nothing, &self.config.base, false, Span::NONE);
+        let base = self.lay(&base, &self.config.common, false, Span::NONE);
         self.settings.push(base);
     }
 
