@@ -148,7 +148,7 @@ impl RequestHead {
         if length == 0 || line[target..target + length].iter().any(|&byte| byte < b' ' || byte == 0x7f) {
             return Err(refuse(400, 9, "client sent invalid request"));
         }
-        let rest = line[target + length..].trim_ascii();
+        let rest = spaces_off(&line[target + length..]);
         self.version = match rest {
             b"" => 9,
             _ => version(rest)?,
@@ -231,7 +231,8 @@ impl RequestHead {
         let value = field.value.of(buffer);
         match field.known {
             Known::Host => {
-                if self.host.replace(field.value).is_some() {
+                let earlier = self.host.replace(field.value);
+                if earlier.is_some() {
                     return Err(self.refuse(400, "client sent duplicate host header"));
                 }
             }
@@ -262,7 +263,7 @@ impl RequestHead {
                 }
             }
             Known::Expect => {
-                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue")
+                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue");
             }
             Known::Upgrade => self.upgrade = self.upgrade.or(Some(field.value)),
             _ => {}
@@ -333,6 +334,13 @@ fn end_of_head(buffer: &[u8], fields: usize, scanned: usize) -> Option<usize> {
     }
 }
 
+/// `text` without the spaces around it; tabs and the like stay, to be refused.
+fn spaces_off(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|&byte| byte != b' ').unwrap_or(text.len());
+    let end = text.iter().rposition(|&byte| byte != b' ').map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
 /// `end` without a CR before it.
 fn strip_cr(buffer: &[u8], start: usize, end: usize) -> usize {
     if end > start && buffer[end - 1] == b'\r' { end - 1 } else { end }
@@ -370,6 +378,9 @@ mod tests {
             ("GET / http/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", Err(400)),
             ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", Err(505)),
+            ("GET / HTTP/1.1\t\r\nHost: a\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1 \r\r\nHost: a\r\n\r\n", Err(400)),
+            ("GET / \x0cHTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
