@@ -27,7 +27,6 @@ use crate::{
 
 pub mod condition;
 mod index;
-pub mod map;
 pub mod range;
 mod send;
 
@@ -49,7 +48,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         return Next::Status(405);
     }
     let mut name = Vec::new();
-    if !map::file_path(&mut exchange.run, plan, &exchange.facts, &mut name) {
+    if !exchange.run.file_path(plan, &exchange.facts, &mut name) {
         let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
         exchange.log(
             Level::Error,
@@ -94,6 +93,14 @@ pub fn is(path: &[u8], kind: FileKind) -> bool {
         FileKind::Any => true,
         FileKind::Executable => known.permissions().mode() & 0o100 != 0,
     }
+}
+
+/// Appends a name with symbolic links resolved; `false` when there is no such file.
+pub fn real(path: &[u8], out: &mut Vec<u8>) -> bool {
+    std::fs::canonicalize(Path::new(OsStr::from_bytes(path))).is_ok_and(|real| {
+        out.extend_from_slice(real.as_os_str().as_bytes());
+        true
+    })
 }
 
 /// Opens without waiting for what is no file: a pipe has no writer, perhaps.
