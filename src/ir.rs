@@ -184,7 +184,8 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// The program. The scope of this block also governs reading the request head.
     pub request: Block,
-    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program.
+    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program. What encloses them is
+    /// `request`: their scopes lie on its scope.
     pub named: Vec<(Name, Block)>,
     /// Where it was written.
     pub span: Span,

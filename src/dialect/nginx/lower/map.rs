@@ -94,7 +94,7 @@ fn row(cx: &mut Cx, table: &mut Table, row: &Directive) {
 
 fn text_row(cx: &mut Cx, table: &mut Table, key: &[u8], value: &Template, span: Span) {
     let text = |kind, text: &[u8]| Pattern { kind, text: text.into(), ignore_case: true, groups: Vec::new() };
-    let stars = key.iter().filter(|byte| **byte == b'*').count();
+    let stars = memchr::memchr_iter(b'*', key).count();
     let patterns = match key {
         _ if !table.host_names => vec![text(Kind::Exact, key)],
         _ if key.windows(2).any(|two| two == b"..") || stars > 1 => Vec::new(),
