@@ -19,6 +19,7 @@ pub mod settings;
 mod template;
 mod text;
 mod var;
+pub mod walk;
 
 pub use block::{AddressRange, Base, Block, FileKind, Jump, Order, Route, Scope, Step, Table, Test};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
@@ -33,7 +34,7 @@ pub use text::{Name, Text};
 pub use var::{Bucket, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct HostId(pub u32);
 
 /// Index into [`Config::clusters`].
