@@ -123,6 +123,8 @@ pub struct Listener {
     /// The hosts to choose from, in order. Names are tried exact first, then the longest
     /// wildcard at the start, then the longest at the end, then patterns in order.
     pub hosts: Vec<HostId>,
+    /// Where the captures of a matching pattern go.
+    pub into: Register,
     /// Where it was written first.
     pub span: Span,
 }

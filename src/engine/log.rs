@@ -215,7 +215,9 @@ impl Sink {
     /// What to call it in a complaint, when it is time for another one.
     fn complaint(&self) -> Option<String> {
         match self {
-            Self::File(file) => file.may_complain().then(|| format!("write() to \"{}\"", file.path().display())),
+            Self::File(file) => {
+                file.may_complain().then(|| format!("write() to \"{}\"", file.path().display()))
+            }
             Self::Stderr => None,
             Self::Syslog(receiver) => receiver.may_complain().then(|| "send() to syslog".to_owned()),
         }

@@ -139,8 +139,8 @@ impl<'c> Compiler<'c> {
     fn base(&mut self) {
         let nothing = Effective::default();
         let base = self.lay(&nothing, &self.config.base, false, Span::NONE);
-        let common = self.lay(&base, &self.config.common, false, Span::NONE);
-        self.settings.push(common);
+        let base = self.lay(&base, &self.config.common, false, Span::NONE);
+        self.settings.push(base);
     }
 
     fn host(&mut self, host: &'c Host) -> HostPlan {

@@ -81,6 +81,8 @@ pub struct Run {
     pub query: Vec<u8>,
     /// Whether path or query are no longer as received.
     pub rewritten: bool,
+    /// Whether the path was rewritten since the route in force was entered.
+    pub moved: bool,
     /// Whether the request was rewritten or redirected internally.
     pub internal: bool,
     /// The settings in force.
@@ -115,6 +117,7 @@ impl Run {
         self.query.clear();
         self.rewritten = false;
         self.internal = false;
+        self.moved = false;
         self.limit_rate = None;
         self.path_rest = 0;
         self.unset_reads.clear();
@@ -375,6 +378,7 @@ impl Run {
             Some((body, prefix)) => {
                 self.place = body;
                 self.path_rest = prefix as usize;
+                self.moved = false;
             }
             None => self.place = otherwise,
         }
@@ -408,6 +412,7 @@ impl Run {
             self.values.give_back(old);
             self.path_rest = 0;
             self.rewritten = true;
+            self.moved = true;
             self.internal = true;
             return !self.path.is_empty();
         }

@@ -73,7 +73,14 @@ impl Writer {
         Self { to, escape: format.escape, when: when.clone(), line }
     }
 
-    fn write(&self, logs: &Logs, exchange: &mut Exchange, plan: &Plan, line: &mut Vec<u8>, value: &mut Vec<u8>) {
+    fn write(
+        &self,
+        logs: &Logs,
+        exchange: &mut Exchange,
+        plan: &Plan,
+        line: &mut Vec<u8>,
+        value: &mut Vec<u8>,
+    ) {
         if let Some(when) = &self.when {
             value.clear();
             exchange.run.eval(plan, &exchange.facts, when, value);

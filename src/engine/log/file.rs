@@ -62,7 +62,8 @@ pub(super) fn open(name: &[u8]) -> io::Result<Arc<LogFile>> {
         return Ok(known);
     }
     let file = append(path)?;
-    let new = LogFile { path: path.to_owned(), file, buffers: Mutex::default(), complained: AtomicU64::new(0) };
+    let new =
+        LogFile { path: path.to_owned(), file, buffers: Mutex::default(), complained: AtomicU64::new(0) };
     let new = Arc::new(new);
     open.retain(|_, file| file.strong_count() > 0);
     open.insert(path.to_owned(), Arc::downgrade(&new));
@@ -145,7 +146,12 @@ struct Lines {
 }
 
 /// A new buffer of a file, for the worker that calls this.
-pub(super) fn buffer(file: &Arc<LogFile>, size: u64, delay: Option<Duration>, gzip: Option<u8>) -> Arc<Buffer> {
+pub(super) fn buffer(
+    file: &Arc<LogFile>,
+    size: u64,
+    delay: Option<Duration>,
+    gzip: Option<u8>,
+) -> Arc<Buffer> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let new = Arc::new(Buffer { file: Arc::clone(file), size, delay, gzip, lines: Mutex::default() });
     let mut known = lock(&file.buffers);

@@ -15,7 +15,7 @@ use super::{
         tree::{Directive, Word},
         values,
     },
-    Cx, Level, Lower,
+    CAPTURES, Cx, Level, Lower,
     names::Name,
 };
 use crate::{
@@ -309,6 +309,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
+                    into: CAPTURES,
                     span,
                 });
                 Socket { at, default: None, options: None, names: HashSet::new() }
