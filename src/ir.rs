@@ -123,6 +123,8 @@ pub struct Listener {
     /// The hosts to choose from, in order. Names are tried exact first, then the longest
     /// wildcard at the start, then the longest at the end, then patterns in order.
     pub hosts: Vec<HostId>,
+    /// Where the captures of a matching pattern go.
+    pub into: Register,
     /// Where it was written first.
     pub span: Span,
 }
@@ -185,7 +187,8 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// The program. The scope of this block also governs reading the request head.
     pub request: Block,
-    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program.
+    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program. What encloses them is
+    /// `request`: their scopes lie on its scope.
     pub named: Vec<(Name, Block)>,
     /// Where it was written.
     pub span: Span,
