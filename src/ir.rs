@@ -33,7 +33,7 @@ pub use text::{Name, Text};
 pub use var::{Bucket, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct HostId(pub u32);
 
 /// Index into [`Config::clusters`].

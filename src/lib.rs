@@ -7,4 +7,5 @@ pub mod diagnostic;
 pub mod dialect;
 pub mod engine;
 pub mod ir;
+pub mod plan;
 pub mod source;

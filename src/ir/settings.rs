@@ -39,6 +39,18 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Whether nothing is set.
+            pub fn is_empty(&self) -> bool {
+                true $(&& self.$field.is_none())*
+            }
+
+            /// Lays itself over settings in force: what is set replaces, or extends lists when `accumulate`.
+            pub fn lay_over(&self, in_force: &mut $in_force, accumulate: bool) {
+                $( if let Some(value) = &self.$field {
+                    if accumulate { in_force.$field.accumulate(value) } else { in_force.$field.clone_from(value) }
+                } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }

@@ -1,0 +1,102 @@
+//! Settings in force: every group complete, shared where a scope does not touch it.
+
+use std::{ops::Deref, sync::Arc};
+
+use super::{EditOp, hash::Map};
+use crate::ir::{
+    Handler, Recovery, Text,
+    settings::{
+        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, FilesInForce, ForwardingInForce,
+        LogsInForce, ResolveInForce,
+    },
+};
+
+/// Names settings in force; see [`super::Plan::settings`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SettingsId(pub(super) u32);
+
+/// A place in the compiled program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(pub(super) u32);
+
+/// What is in force when a request is handled.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Who answers.
+    pub handler: Option<Arc<Handler>>,
+    /// Steps run before the handler; the run takes them by itself.
+    pub prepare: Option<Entry>,
+    /// The connection to the client.
+    pub client: Arc<ClientInForce>,
+    /// The content of requests.
+    pub content: Arc<ContentInForce>,
+    /// Answers of our own.
+    pub answer: Arc<AnswerPlan>,
+    /// Files.
+    pub files: Arc<FilesInForce>,
+    /// Who may.
+    pub access: Arc<AccessInForce>,
+    /// Logs.
+    pub logs: Arc<LogsInForce>,
+    /// Looking up names.
+    pub resolve: Arc<ResolveInForce>,
+    /// Forwarding over HTTP.
+    pub http: Arc<ForwardingPlan>,
+    /// Forwarding over uwsgi.
+    pub uwsgi: Arc<ForwardingPlan>,
+}
+
+/// Answers of our own, with what is compiled of them.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerPlan {
+    /// The settings. `types` and `on_response` are empty here: see the fields beside.
+    pub settings: AnswerInForce,
+    /// Types by file name extension, lower case.
+    pub types: Arc<Map<Text, Text>>,
+    /// The blocks run when the response head is known; [`super::Run::response_edits`] runs them.
+    pub on_response: Vec<Entry>,
+}
+
+/// Forwarding, with what is compiled of it.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardingPlan {
+    /// The settings. `response_edits` is empty here: see the field beside.
+    pub settings: ForwardingInForce,
+    /// Edits of the response head, patterns compiled.
+    pub response_edits: Vec<Arc<EditOp>>,
+}
+
+impl Deref for AnswerPlan {
+    type Target = AnswerInForce;
+
+    fn deref(&self) -> &AnswerInForce {
+        &self.settings
+    }
+}
+
+impl Deref for ForwardingPlan {
+    type Target = ForwardingInForce;
+
+    fn deref(&self) -> &ForwardingInForce {
+        &self.settings
+    }
+}
+
+impl Effective {
+    /// The recovery for a status about to be answered: the first that lists it.
+    pub fn recovery(&self, status: u16) -> Option<&Recovery> {
+        self.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status))
+    }
+
+    /// The type of a path by the extension of its last segment; `None` leaves `default_type`.
+    pub fn type_of(&self, path: &[u8]) -> Option<&Text> {
+        let name = path.rsplit(|&byte| byte == b'/').next()?;
+        let dot = memchr::memrchr(b'.', name)?;
+        let extension = &name[dot + 1..];
+        let mut lower = [0; 32];
+        let lower = lower.get_mut(..extension.len())?;
+        lower.copy_from_slice(extension);
+        lower.make_ascii_lowercase();
+        self.answer.types.get(&*lower)
+    }
+}
