@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Name, Template, Text};
+use super::{Name, Template, Text, settings::Resolve};
 use crate::source::Span;
 
 /// A group of interchangeable endpoints.
@@ -20,6 +20,8 @@ pub struct Cluster {
     pub idle: Option<IdleConnections>,
     /// Whether health and load are shared by all workers.
     pub shared: bool,
+    /// How endpoints are looked up again; `None` where none is to be.
+    pub resolve: Option<Resolve>,
     /// The endpoints, in order.
     pub endpoints: Vec<Endpoint>,
     /// Where it was written.
@@ -90,4 +92,6 @@ pub struct IdleConnections {
     pub time: Duration,
     /// How long one may be idle.
     pub timeout: Duration,
+    /// Whether a route only takes up connections that its own requests left.
+    pub per_route: bool,
 }

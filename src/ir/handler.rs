@@ -126,7 +126,8 @@ pub enum RecoveryStatus {
 /// Where a recovered answer comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum RecoveryTarget {
-    /// A path to redirect to internally, query included, or a URL to redirect the client to.
+    /// A path to redirect to internally, query included, or a URL to redirect the client to. A value that
+    /// begins with `@` names a block, as in `Enter`.
     Redirect(Template),
     /// A named block; method, path and query stay.
     Enter(Name),
@@ -206,7 +207,8 @@ pub enum UrlMatch {
 pub enum Expiry {
     /// Seconds from now; negative is in the past.
     FromNow(i64),
-    /// Seconds from the file's last modification.
+    /// Seconds from the last modification that the response tells, else from now. Negative is in the past
+    /// even if it is not.
     FromModified(i64),
     /// At a time of day, seconds from local midnight.
     Daily(u32),
@@ -217,8 +219,10 @@ pub enum Expiry {
     /// Unchanged.
     Off,
     /// Written as text in the same words, known only when read: `1h`, `-1`, `epoch`, `max`, `off`,
-    /// `@15h30m`, `modified` is not part of it.
+    /// `@15h30m`; anything else leaves the response unchanged.
     Read(Template),
+    /// Likewise, but only a span of time, counted from the file's last modification.
+    ReadFromModified(Template),
 }
 
 /// What a response field directs the proxy to do.

@@ -182,6 +182,9 @@ pub enum Attr {
     TimeIso8601,
     /// A counter of the process.
     Stat(Stat),
+
+    /// Nothing, and missing: what a feature that is off would have told.
+    Missing,
 }
 
 /// Readings of `TCP_INFO`.

@@ -1,0 +1,300 @@
+//! What is in force where nothing is written: nginx 1.22's defaults.
+
+use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
+
+use super::Options;
+use crate::ir::Part;
+use crate::ir::{
+    Attr, Block, Control, Edit, Handler, Name, Process, Settings, Template, Text, Upgrade,
+    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// Fields of an HTTP upstream's response that are not passed on.
+/// Reference: <https://nginx.org/r/proxy_hide_header>
+pub(super) const HIDDEN_HTTP: &[&str] = &[
+    "Date",
+    "Server",
+    "X-Pad",
+    "X-Accel-Expires",
+    "X-Accel-Redirect",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+];
+
+/// Fields of a uwsgi response that are not passed on.
+/// Reference: <https://nginx.org/r/uwsgi_hide_header>
+pub(super) const HIDDEN_UWSGI: &[&str] =
+    &["X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"];
+
+/// Fields of a response that direct the server. Reference: <https://nginx.org/r/proxy_ignore_headers>
+pub(super) const CONTROLS: &[(&str, Control)] = &[
+    ("X-Accel-Redirect", Control::Redirect),
+    ("X-Accel-Buffering", Control::Buffering),
+    ("X-Accel-Limit-Rate", Control::LimitRate),
+    ("X-Accel-Charset", Control::Charset),
+    ("X-Accel-Expires", Control::Expires),
+];
+
+/// The edits of a request to an HTTP upstream where nothing else is written.
+/// Observed: nginx 1.22.1 sends `Host` and `Connection: close` and drops the other four.
+pub(super) fn request_edits() -> Vec<Edit> {
+    vec![
+        Edit::Set("Host".into(), Template::attr(Attr::UpstreamAuthority)),
+        Edit::Set("Connection".into(), "close".into()),
+        Edit::Remove("TE".into()),
+        Edit::Remove("Keep-Alive".into()),
+        Edit::Remove("Expect".into()),
+        Edit::Remove("Upgrade".into()),
+    ]
+}
+
+/// The process where nothing is written.
+pub(super) fn process(options: &Options) -> Process {
+    Process {
+        workers: Some(1),
+        connections: 512,
+        user: options.root.then(|| ("nobody".into(), None)),
+        pid_file: Some(options.prefix.join("logs/nginx.pid")),
+        daemon: true,
+        environment: vec![("TZ".into(), None)],
+        ..Process::default()
+    }
+}
+
+/// The log format that exists without being written. Reference: <https://nginx.org/r/log_format>
+pub(super) fn combined() -> LogFormat {
+    let mut line = Template::default();
+    let field = |name: &str| Attr::Field(name.into());
+    for (text, attr) in [
+        ("", Attr::ClientAddr),
+        (" - ", Attr::User),
+        (" [", Attr::TimeLocal),
+        ("] \"", Attr::RequestLine),
+        ("\" ", Attr::Status),
+        (" ", Attr::ContentBytesSent),
+        (" \"", field("referer")),
+        ("\" \"", field("user_agent")),
+    ] {
+        line.push(Part::Text(text.into()));
+        line.push(Part::Attr(attr));
+    }
+    line.push(Part::Text("\"".into()));
+    LogFormat { name: "combined".into(), escape: LogEscape::Hex, line }
+}
+
+/// All settings.
+pub(super) fn settings(options: &Options) -> Settings {
+    let mut base = Settings {
+        handler: Some(Handler::Files),
+        prepare: Some(Block::default()),
+        http: forwarding(options, "proxy_temp", HIDDEN_HTTP),
+        uwsgi: forwarding(options, "uwsgi_temp", HIDDEN_UWSGI),
+        ..Settings::default()
+    };
+    base.http.edits = Some(request_edits());
+    client(&mut base);
+    content(&mut base, options);
+    answer(&mut base, options);
+    files_access_logs(&mut base, options);
+    base
+}
+
+fn client(base: &mut Settings) {
+    let client = &mut base.client;
+    client.head_timeout = seconds(60);
+    client.head_buffer = Some(KIB);
+    client.large_head_buffers = Some((4, 8 * KIB));
+    client.ignore_invalid_fields = Some(true);
+    client.underscores = Some(false);
+    client.merge_slashes = Some(true);
+    client.keepalive_timeout = seconds(75);
+    client.keepalive_announce = Some(None);
+    client.keepalive_requests = Some(1000);
+    client.keepalive_time = seconds(3600);
+    client.keepalive_min_timeout = seconds(0);
+    client.keepalive_disable = Some(vec!["msie6".into()]);
+    client.send_timeout = seconds(60);
+    client.lingering = Some(1);
+    client.lingering_time = seconds(30);
+    client.lingering_timeout = seconds(5);
+    client.reset_timed_out = Some(false);
+    client.limit_rate = Some(Template::default());
+    client.limit_rate_after = Some(Template::default());
+    client.no_delay = Some(true);
+}
+
+fn content(base: &mut Settings, options: &Options) {
+    let content = &mut base.content;
+    content.max_length = Some(MIB);
+    content.buffer_size = Some(16 * KIB);
+    content.timeout = seconds(60);
+    content.temp_path = Some(options.prefix.join("client_body_temp"));
+    content.in_file = Some(0);
+}
+
+fn answer(base: &mut Settings, options: &Options) {
+    let answer = &mut base.answer;
+    answer.server = Some(options.token.as_str().into());
+    answer.on_response = Some(Vec::new());
+    answer.errors = Some(Vec::new());
+    answer.recursive_errors = Some(false);
+    answer.absolute_redirect = Some(true);
+    answer.port_in_redirect = Some(true);
+    answer.host_name_in_redirect = Some(false);
+    answer.chunked = Some(true);
+    answer.types = Some(vec![
+        ("html".into(), "text/html".into()),
+        ("gif".into(), "image/gif".into()),
+        ("jpg".into(), "image/jpeg".into()),
+    ]);
+    answer.default_type = Some("text/plain".into());
+    answer.charset = Some(Template::default());
+    answer.charset_types = Some(names(&[
+        "text/html",
+        "text/xml",
+        "text/plain",
+        "text/vnd.wap.wml",
+        "application/javascript",
+        "application/rss+xml",
+    ]));
+    answer.override_charset = Some(false);
+    answer.etag = Some(true);
+    answer.if_modified_since = Some(1);
+    answer.max_ranges = Some(None);
+    answer.msie_padding = Some(true);
+    answer.msie_refresh = Some(false);
+}
+
+fn files_access_logs(base: &mut Settings, options: &Options) {
+    let files = &mut base.files;
+    files.root = Some(path_template(&options.prefix.join("html")));
+    files.alias = Some(None);
+    files.index = Some(vec!["index.html".into()]);
+    files.log_missing = Some(true);
+    files.symlinks = Some(0);
+    files.chunk = Some(32 * KIB);
+
+    base.access.rules = Some(Vec::new());
+    base.access.satisfy_any = Some(false);
+
+    let logs = &mut base.logs;
+    logs.access = Some(vec![AccessLog {
+        to: LogTarget::File(path_template(&options.prefix.join("logs/access.log"))),
+        format: combined(),
+        when: None,
+        buffer: 0,
+        flush: None,
+        gzip: None,
+    }]);
+    logs.errors = Some(vec![ErrorLog {
+        to: LogTarget::File(path_template(&options.prefix.join("logs/error.log"))),
+        level: Level::Error,
+    }]);
+    logs.rewrite = Some(false);
+    logs.subrequests = Some(false);
+    logs.uninitialized = Some(true);
+
+    let resolve = &mut base.resolve;
+    resolve.servers = Some(Vec::new());
+    resolve.valid = Some(None);
+    resolve.timeout = seconds(30);
+    resolve.ipv4 = Some(true);
+    resolve.ipv6 = Some(true);
+}
+
+fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
+    Forwarding {
+        version: Some(10),
+        edits: Some(Vec::new()),
+        params: Some(Vec::new()),
+        modifiers: Some((0, 0)),
+        method: Some(Template::default()),
+        content: Some(None),
+        pass_fields: Some(true),
+        pass_content: Some(true),
+        hide: Some(names(hidden)),
+        controls: Some(CONTROLS.iter().map(|&(name, control)| (name.into(), control)).collect()),
+        response_edits: Some(Vec::new()),
+        upgrade: Some(Upgrade::Any),
+        buffering: Some(true),
+        buffer_size: Some(4 * KIB),
+        buffers: Some((8, 4 * KIB)),
+        busy_size: Some(8 * KIB),
+        max_temp_file: Some(1024 * MIB),
+        temp_write: Some(8 * KIB),
+        temp_path: Some(options.prefix.join(temp)),
+        request_buffering: Some(true),
+        connect_timeout: seconds(60),
+        send_timeout: seconds(60),
+        read_timeout: seconds(60),
+        retry: Some(vec![Retry::Error, Retry::Timeout]),
+        tries: Some(0),
+        retry_timeout: seconds(0),
+        intercept_errors: Some(false),
+        bind: Some(Template::default()),
+        bind_transparent: Some(false),
+        tcp_keepalive: Some(false),
+        limit_rate: Some(Template::default()),
+        ignore_client_abort: Some(false),
+        force_ranges: Some(false),
+        pass_trailers: Some(false),
+        tls_verify: Some(false),
+        tls_verify_depth: Some(1),
+        tls_name: Some(Template::default()),
+        tls_server_name: Some(false),
+        tls_trusted: Some(None),
+        tls_certificate: Some(None),
+        tls_key: Some(None),
+        tls_versions: Some(vec![12, 13]),
+        tls_session_reuse: Some(true),
+    }
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+fn names(names: &[&str]) -> Vec<Name> {
+    names.iter().map(|&name| name.into()).collect()
+}
+
+/// A path as a template without variables.
+pub(super) fn path_template(path: &Path) -> Template {
+    Template::text(Text::from(path.as_os_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_has_a_default() {
+        let base = settings(&super::super::tests::options());
+        let mut set = BTreeSet::new();
+        base.each(&mut |group, field, _| {
+            set.insert(format!("{group}.{field}"));
+        });
+        let groups: &[(&str, &[&str])] = &[
+            ("client", crate::ir::settings::Client::FIELDS),
+            ("content", crate::ir::settings::Content::FIELDS),
+            ("answer", crate::ir::settings::Answer::FIELDS),
+            ("files", crate::ir::settings::Files::FIELDS),
+            ("access", crate::ir::settings::Access::FIELDS),
+            ("logs", crate::ir::settings::Logs::FIELDS),
+            ("resolve", crate::ir::settings::Resolve::FIELDS),
+            ("http", Forwarding::FIELDS),
+            ("uwsgi", Forwarding::FIELDS),
+        ];
+        for (group, fields) in groups {
+            for field in *fields {
+                assert!(set.contains(&format!("{group}.{field}")), "no default for {group}.{field}");
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! TLS of a server: certificates, versions, sessions.
+//!
+//! Reference: <https://nginx.org/en/docs/http/ngx_http_ssl_module.html>
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    super::{
+        tree::{Directive, Word},
+        values,
+    },
+    Cx, Level, Lower,
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::HostTls,
+    source::Span,
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("ssl_certificate", certificate),
+    ("ssl_certificate_key", key),
+    ("ssl_protocols", protocols),
+    ("ssl_reject_handshake", reject_handshake),
+    ("ssl_session_tickets", session_tickets),
+    ("ssl_session_timeout", session_timeout),
+];
+
+/// What is written of a host's TLS, handed down piece by piece.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    certificates: Vec<(PathBuf, Span)>,
+    keys: Vec<(PathBuf, Span)>,
+    versions: Vec<u8>,
+    tickets: bool,
+    session_timeout: Duration,
+    reject: bool,
+}
+
+/// What is offered where nothing is written. nginx 1.22 would add TLS 1.0 and 1.1, which rustls does not
+/// speak, and leave out 1.3, which every later version offers.
+pub(super) const VERSIONS: [u8; 2] = [12, 13];
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            certificates: Vec::new(),
+            keys: Vec::new(),
+            versions: VERSIONS.to_vec(),
+            tickets: true,
+            session_timeout: Duration::from_secs(300),
+            reject: false,
+        }
+    }
+}
+
+/// `ssl_certificate file;` The first at a level drops those of the outer levels.
+fn certificate(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if level.first("ssl_certificate") {
+        level.inherited.tls_written.certificates.clear();
+    }
+    let Some(word) = directive.args.first() else { return };
+    if let Some(path) = file(cx, word) {
+        level.inherited.tls_written.certificates.push((path, word.span));
+    }
+}
+
+/// `ssl_certificate_key file;` Likewise; the first belongs to the first certificate, and so on.
+fn key(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if level.first("ssl_certificate_key") {
+        level.inherited.tls_written.keys.clear();
+    }
+    let Some(word) = directive.args.first() else { return };
+    if let Some(path) = file(cx, word) {
+        level.inherited.tls_written.keys.push((path, word.span));
+    }
+}
+
+/// `ssl_protocols version...;`
+fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(versions) = versions(cx, directive) {
+        level.first("ssl_protocols");
+        level.inherited.tls_written.versions = versions;
+    }
+}
+
+/// `ssl_reject_handshake on|off;`
+fn reject_handshake(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(reject)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.tls_written.reject = reject;
+    }
+}
+
+/// `ssl_session_tickets on|off;`
+fn session_tickets(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(tickets)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.tls_written.tickets = tickets;
+    }
+}
+
+/// `ssl_session_timeout time;`
+fn session_timeout(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(timeout)) = directive.args.first().map(|word| values::seconds(&word.value)) {
+        level.inherited.tls_written.session_timeout = timeout;
+    }
+}
+
+/// Pairs the certificates of a level with their keys. A certificate that no `listen` uses needs its key
+/// all the same.
+pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
+    let Written { certificates, keys, versions, tickets, session_timeout, reject } =
+        &level.inherited.tls_written;
+    let mut pairs = Vec::new();
+    for (at, (certificate, span)) in certificates.iter().enumerate() {
+        match keys.get(at) {
+            Some((key, _)) => pairs.push((certificate.clone(), key.clone(), *span)),
+            // Said at the level that hosts are made from: an inner level may add the key.
+            None if level.kind == super::Kind::Server => {
+                let message = "no `ssl_certificate_key` for this certificate";
+                cx.report(Diagnostic::error("no-certificate-key", *span, message));
+            }
+            None => {}
+        }
+    }
+    level.inherited.tls = HostTls {
+        certificates: pairs,
+        versions: versions.clone(),
+        tickets: *tickets,
+        session_timeout: Some(*session_timeout),
+        reject: *reject,
+    };
+}
+
+/// The versions of TLS that are named and spoken; `None` after a report when there are none.
+pub(super) fn versions(cx: &mut Cx, directive: &Directive) -> Option<Vec<u8>> {
+    let (mut versions, mut old) = (Vec::new(), None);
+    for word in &directive.args {
+        let version = match word.value.to_ascii_lowercase().as_slice() {
+            b"tlsv1.2" => 12,
+            b"tlsv1.3" => 13,
+            b"sslv2" | b"sslv3" | b"tlsv1" | b"tlsv1.1" => {
+                old = old.or(Some(word));
+                continue;
+            }
+            _ => return None,
+        };
+        if versions.contains(&version) {
+            cx.warn("duplicate-value", word.span, format!("`{}` is given twice", word.text()));
+        } else {
+            versions.push(version);
+        }
+    }
+    versions.sort_unstable();
+    if let Some(word) = old {
+        let severity = if versions.is_empty() { Severity::Error } else { Severity::Note };
+        let message = format!("`{}` is not spoken", word.text());
+        let found = Diagnostic::new(severity, "old-tls-version", message)
+            .label(word.span, "below TLS 1.2, which is deprecated since RFC 8996");
+        cx.report(if versions.is_empty() { found.help("add `TLSv1.2 TLSv1.3`") } else { found });
+    }
+    Some(versions).filter(|versions| !versions.is_empty())
+}
+
+/// The path of a PEM file, which must be there; `None` after a report.
+pub(super) fn file(cx: &mut Cx, word: &Word) -> Option<PathBuf> {
+    let elsewhere =
+        ["data:", "engine:", "store:"].iter().find(|start| word.value.starts_with(start.as_bytes()));
+    if elsewhere.is_some() || word.value.contains(&b'$') {
+        let why = match elsewhere {
+            Some(start) => format!("`{start}` is not honoured"),
+            None => "a name with variables is not yet honoured here".to_owned(),
+        };
+        let message = "certificates and keys are read from files at start";
+        cx.report(Diagnostic::error("refused-certificate", word.span, message).because(why));
+        return None;
+    }
+    let path = cx.conf_path(&word.value);
+    if !path.exists() {
+        cx.missing("missing-file", word.span, format!("there is no file `{}`", path.display()));
+    }
+    Some(path)
+}

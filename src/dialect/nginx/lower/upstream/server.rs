@@ -1,0 +1,135 @@
+//! `server` in an `upstream` block.
+//!
+//! Reference: <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server>
+
+use std::time::Duration;
+
+use super::super::{
+    super::{
+        tree::{Directive, Word},
+        values,
+    },
+    Cx,
+    address::{self, Tail},
+    parameter::{self, named},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{Balance, Endpoint, Role},
+};
+
+/// How long failures count where nothing else is said.
+pub(super) const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The port of a server that has none, whatever is spoken to it.
+const PORT: u16 = 80;
+
+/// `server address [parameter...];` `None` after a report. `method` is the load balancing method above it.
+pub(super) fn endpoint(cx: &mut Cx, directive: &Directive, method: Option<&Balance>) -> Option<Endpoint> {
+    let (word, parameters) = directive.args.split_first()?;
+    let address = match address::address(&word.value, Tail::Refused) {
+        Ok(address) => address,
+        Err(why) => {
+            let message = format!("{why} in the address of a server");
+            let mut found = Diagnostic::error("invalid-address", word.span, message);
+            if word.value.starts_with(b"http://") || word.value.starts_with(b"https://") {
+                found = found.because("a scheme stands in `proxy_pass`, not here");
+            }
+            cx.report(found);
+            return None;
+        }
+    };
+    let mut endpoint = Endpoint {
+        address: address.authority.into(),
+        default_port: PORT,
+        weight: 1,
+        max_connections: 0,
+        max_fails: 1,
+        fail_timeout: FAIL_TIMEOUT,
+        role: Role::Active,
+        resolve: false,
+        span: directive.head(),
+    };
+    for word in parameters {
+        parameter(cx, &mut endpoint, word, method)?;
+    }
+    if endpoint.resolve && (address.unix || is_ip(address.host)) {
+        // There is nothing to look up.
+        endpoint.resolve = false;
+    }
+    Some(endpoint)
+}
+
+fn parameter(cx: &mut Cx, endpoint: &mut Endpoint, word: &Word, method: Option<&Balance>) -> Option<()> {
+    match word.value.as_slice() {
+        b"backup" => {
+            let unsuited = matches!(
+                method,
+                Some(
+                    Balance::ClientAddress
+                        | Balance::Hash(_)
+                        | Balance::ConsistentHash(_)
+                        | Balance::Random
+                        | Balance::RandomTwo
+                )
+            );
+            if unsuited {
+                return unsupported(cx, word, "the load balancing method does not know backups");
+            }
+            // `down` is the stronger word: such a server is not even a backup in use.
+            if endpoint.role != Role::Down {
+                endpoint.role = Role::Backup;
+            }
+        }
+        b"down" => endpoint.role = Role::Down,
+        b"resolve" => endpoint.resolve = true,
+        b"drain" => return unsupported(cx, word, "part of the commercial nginx"),
+        _ if named(word, "weight").is_some() => endpoint.weight = positive(cx, word, "weight")?,
+        _ if named(word, "max_fails").is_some() => endpoint.max_fails = number(cx, word, "max_fails")?,
+        _ if named(word, "max_conns").is_some() => endpoint.max_connections = number(cx, word, "max_conns")?,
+        _ if named(word, "fail_timeout").is_some() => {
+            endpoint.fail_timeout = values::seconds(named(word, "fail_timeout")?).ok()?;
+        }
+        _ if named(word, "slow_start").is_some() => {
+            return unsupported(
+                cx,
+                word,
+                "not yet honoured: a server that comes back gets its full share at once",
+            );
+        }
+        _ if named(word, "route").is_some() => {
+            return unsupported(cx, word, "not yet honoured: it belongs to `sticky route`");
+        }
+        _ if named(word, "service").is_some() => {
+            return unsupported(cx, word, "not yet honoured: addresses from SRV records");
+        }
+        _ => parameter::invalid(cx, word, "unknown"),
+    }
+    Some(())
+}
+
+fn unsupported(cx: &mut Cx, word: &Word, why: &str) -> Option<()> {
+    let message = format!("the parameter `{}` is not honoured", word.text());
+    cx.report(Diagnostic::error("refused-parameter", word.span, message).because(why));
+    None
+}
+
+/// A number; of one that is none the check speaks.
+fn number(_: &Cx, word: &Word, name: &str) -> Option<u32> {
+    let number = values::number(named(word, name)?).ok()?;
+    Some(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn positive(cx: &mut Cx, word: &Word, name: &str) -> Option<u32> {
+    let number = number(cx, word, name)?;
+    if number == 0 {
+        parameter::invalid_value(cx, word, "it must be more than zero; `down` takes a server out");
+        return None;
+    }
+    Some(number)
+}
+
+fn is_ip(host: &[u8]) -> bool {
+    let host = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
+    std::str::from_utf8(host).is_ok_and(|host| host.parse::<std::net::IpAddr>().is_ok())
+}

@@ -1,0 +1,218 @@
+//! Variables: what nginx provides, and what a configuration defines.
+//!
+//! Names compare without regard to case. A name may be used before it is
+//! defined, so an unknown one becomes a variable at once and is reported by
+//! [`Vars::undefined`] if nobody defined it by the end.
+//!
+//! Reference: <https://nginx.org/en/docs/varindex.html>
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{
+    ir::{Attr, Stat, TcpInfo, Template, TlsAttr, VarId},
+    source::Span,
+};
+
+/// The variables that a configuration defines or uses.
+#[derive(Debug, Default)]
+pub(super) struct Vars {
+    by_name: BTreeMap<Vec<u8>, Entry>,
+    /// Names with a built-in prefix (`http_`, `arg_`) that the configuration defines all the same.
+    shadowed: HashSet<Vec<u8>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Its place in the configuration.
+    pub(super) id: VarId,
+    /// Whether something defines it.
+    pub(super) defined: bool,
+    /// Where it was used.
+    pub(super) used: Vec<Span>,
+}
+
+/// What a built-in name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Builtin {
+    /// A value.
+    Value(Template),
+    /// A value of a module that is not honoured yet.
+    Refused(&'static str),
+}
+
+/// What defining a name comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Definable {
+    /// A variable of the configuration.
+    Free,
+    /// The request's query: `$args`.
+    Query,
+    /// The response's bandwidth limit: `$limit_rate`.
+    LimitRate,
+    /// The server provides it and nobody may define it.
+    Taken,
+}
+
+impl Vars {
+    /// The entry of a name in lower case.
+    pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Entry> {
+        self.by_name.get_mut(name)
+    }
+
+    /// Adds an entry.
+    pub(super) fn insert(&mut self, name: Vec<u8>, entry: Entry) -> &mut Entry {
+        self.by_name.entry(name).or_insert(entry)
+    }
+
+    /// Says beforehand that the configuration defines a name, in lower case.
+    pub(super) fn shadow(&mut self, name: Vec<u8>) {
+        if prefixed(&name).is_some() {
+            self.shadowed.insert(name);
+        }
+    }
+
+    /// Whether the configuration defines a name that has a built-in prefix.
+    pub(super) fn is_shadowed(&self, name: &[u8]) -> bool {
+        self.shadowed.contains(name)
+    }
+
+    /// The names that nobody defined, in order, and where they are used.
+    pub(super) fn undefined(&self) -> impl Iterator<Item = (&[u8], &[Span])> {
+        self.by_name
+            .iter()
+            .filter(|(_, entry)| !entry.defined)
+            .map(|(name, entry)| (name.as_slice(), entry.used.as_slice()))
+    }
+}
+
+/// Whether a configuration may define a name, in lower case.
+pub(super) fn definable(name: &[u8]) -> Definable {
+    match name {
+        b"args" => Definable::Query,
+        b"limit_rate" => Definable::LimitRate,
+        _ if FIXED.iter().any(|(fixed, _)| fixed.as_bytes() == name) => Definable::Taken,
+        _ if REFUSED.iter().any(|(refused, _)| refused.as_bytes() == name) => Definable::Taken,
+        _ => Definable::Free,
+    }
+}
+
+/// What the server provides under a name in lower case; `token` is what `$nginx_version` comes from.
+pub(super) fn builtin(name: &[u8], token: &str) -> Option<Builtin> {
+    if name == b"nginx_version" {
+        let version = token.split_once('/').map_or(token, |(_, version)| version);
+        return Some(Builtin::Value(version.into()));
+    }
+    if let Some((_, attr)) = FIXED.iter().find(|(fixed, _)| fixed.as_bytes() == name) {
+        return Some(Builtin::Value(Template::attr(attr.clone())));
+    }
+    if let Some(attr) = prefixed(name) {
+        return Some(Builtin::Value(Template::attr(attr)));
+    }
+    let refused = |(text, _): &&(&str, &str)| match text.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix.as_bytes()),
+        None => text.as_bytes() == name,
+    };
+    REFUSED.iter().find(refused).map(|(_, module)| Builtin::Refused(module))
+}
+
+/// Names of a family, by prefix.
+fn prefixed(name: &[u8]) -> Option<Attr> {
+    let families: &[(&[u8], fn(&[u8]) -> Attr)] = &[
+        (b"http_", |rest| Attr::Field(rest.into())),
+        (b"sent_http_", |rest| Attr::SentField(rest.into())),
+        (b"sent_trailer_", |rest| Attr::SentTrailer(rest.into())),
+        (b"upstream_http_", |rest| Attr::UpstreamField(rest.into())),
+        (b"upstream_trailer_", |rest| Attr::UpstreamTrailer(rest.into())),
+        (b"upstream_cookie_", |rest| Attr::UpstreamCookie(rest.into())),
+        (b"cookie_", |rest| Attr::Cookie(rest.into())),
+        (b"arg_", |rest| Attr::Param(rest.into())),
+    ];
+    families.iter().find_map(|(prefix, attr)| name.strip_prefix(*prefix).map(attr))
+}
+
+/// Names with one meaning. `http_host` and its like are here because they may not be defined.
+#[rustfmt::skip]
+const FIXED: &[(&str, Attr)] = &[
+    ("args", Attr::Query),
+    ("binary_remote_addr", Attr::ClientAddrBinary),
+    ("body_bytes_sent", Attr::ContentBytesSent),
+    ("bytes_sent", Attr::BytesSent),
+    ("connection", Attr::Connection),
+    ("connection_requests", Attr::ConnectionRequests),
+    ("connection_time", Attr::ConnectionTime),
+    ("connections_active", Attr::Stat(Stat::Active)),
+    ("connections_reading", Attr::Stat(Stat::Reading)),
+    ("connections_waiting", Attr::Stat(Stat::Waiting)),
+    ("connections_writing", Attr::Stat(Stat::Writing)),
+    ("content_length", Attr::Missing),
+    ("document_root", Attr::DocumentRoot),
+    ("document_uri", Attr::Path),
+    ("host", Attr::Host),
+    ("hostname", Attr::MachineName),
+    ("https", Attr::Https),
+    ("is_args", Attr::QueryMark),
+    ("limit_rate", Attr::LimitRate),
+    ("msec", Attr::Now),
+    ("pid", Attr::ProcessId),
+    ("pipe", Attr::Pipelined),
+    ("proxy_add_x_forwarded_for", Attr::ForwardedFor),
+    ("proxy_host", Attr::UpstreamAuthority),
+    ("proxy_port", Attr::UpstreamPort),
+    ("query_string", Attr::Query),
+    ("realip_remote_addr", Attr::ClientAddr),
+    ("realip_remote_port", Attr::ClientPort),
+    ("realpath_root", Attr::DocumentRootReal),
+    ("remote_addr", Attr::ClientAddr),
+    ("remote_port", Attr::ClientPort),
+    ("remote_user", Attr::User),
+    ("request", Attr::RequestLine),
+    ("request_body", Attr::Content),
+    ("request_body_file", Attr::ContentFile),
+    ("request_completion", Attr::Completion),
+    ("request_filename", Attr::FilePath),
+    ("request_id", Attr::RequestId),
+    ("request_length", Attr::RequestLength),
+    ("request_method", Attr::Method),
+    ("request_time", Attr::RequestTime),
+    ("request_uri", Attr::Target),
+    ("scheme", Attr::Scheme),
+    ("server_addr", Attr::ServerAddr),
+    ("server_name", Attr::HostName),
+    ("server_port", Attr::ServerPort),
+    ("server_protocol", Attr::Protocol),
+    ("ssl_alpn_protocol", Attr::Tls(TlsAttr::Alpn)),
+    ("ssl_cipher", Attr::Tls(TlsAttr::Cipher)),
+    ("ssl_protocol", Attr::Tls(TlsAttr::Version)),
+    ("ssl_server_name", Attr::Tls(TlsAttr::ServerName)),
+    ("ssl_session_reused", Attr::Tls(TlsAttr::Resumed)),
+    ("status", Attr::Status),
+    ("tcpinfo_rcv_space", Attr::Tcp(TcpInfo::ReceiveSpace)),
+    ("tcpinfo_rtt", Attr::Tcp(TcpInfo::Rtt)),
+    ("tcpinfo_rttvar", Attr::Tcp(TcpInfo::RttVar)),
+    ("tcpinfo_snd_cwnd", Attr::Tcp(TcpInfo::SendWindow)),
+    ("time_iso8601", Attr::TimeIso8601),
+    ("time_local", Attr::TimeLocal),
+    ("upstream_addr", Attr::UpstreamAddr),
+    ("upstream_bytes_received", Attr::UpstreamBytesReceived),
+    ("upstream_bytes_sent", Attr::UpstreamBytesSent),
+    ("upstream_connect_time", Attr::UpstreamConnectTime),
+    ("upstream_header_time", Attr::UpstreamHeaderTime),
+    ("upstream_response_length", Attr::UpstreamResponseLength),
+    ("upstream_response_time", Attr::UpstreamResponseTime),
+    ("upstream_status", Attr::UpstreamStatus),
+    ("uri", Attr::Path),
+    // What modules say of features that are off here as long as their directives are refused.
+    ("gzip_ratio", Attr::Missing),
+    ("limit_conn_status", Attr::Missing),
+    ("limit_req_status", Attr::Missing),
+    ("proxy_protocol_addr", Attr::Missing),
+    ("proxy_protocol_port", Attr::Missing),
+    ("proxy_protocol_server_addr", Attr::Missing),
+    ("proxy_protocol_server_port", Attr::Missing),
+    ("ssl_early_data", Attr::Missing),
+    ("upstream_cache_status", Attr::Missing),
+];
+
+/// Names of modules that are not honoured; `*` at the end stands for any.
+const REFUSED: &[(&str, &str)] = &[];
