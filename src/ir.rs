@@ -51,10 +51,14 @@ pub struct Config {
     pub process: Process,
     /// The settings in force where nothing is set: the dialect's defaults, all of them.
     pub base: Settings,
+    /// Settings written for all hosts, laid over `base`: the scope of a host's program lies on both.
+    pub common: Settings,
     /// Reason phrases (RFC 9112 § 4) by status; a status without one is sent with an empty phrase.
     pub reasons: Vec<(u16, Text)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
+    /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
+    pub sent_as: Vec<(u16, u16)>,
     /// The addresses to accept on.
     pub listeners: Vec<Listener>,
     /// The virtual hosts.

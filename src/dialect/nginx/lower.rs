@@ -26,19 +26,17 @@
 //! `super::values`. Findings go to [`Cx::report`]; a function that finds
 //! something wrong reports it and leaves the setting alone.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-    sync::OnceLock,
-};
+use std::{collections::HashMap, path::PathBuf, sync::OnceLock};
 
 use super::{
-    tree::{Directive, Item, Items, directives},
-    vars::{self, Builtin, Definable, Vars},
+    tree::{Directive, Item, Items, Word},
+    values,
 };
+pub use crate::catalogue::Level as Kind;
 use crate::{
-    diagnostic::{Diagnostic, Severity},
-    ir::{self, ClusterId, Part, Register, Step, Text, Var, VarId, VarKind, settings::LogFormat},
+    catalogue::{self, Alt, Found},
+    diagnostic::Diagnostic,
+    ir::{self, Register, settings::Value},
     source::{SourceMap, Span},
 };
 
@@ -46,21 +44,38 @@ mod access;
 mod address;
 mod charset;
 mod client;
+mod context;
+mod declare;
 pub(super) mod defaults;
 mod errors;
 mod gateway;
+mod geo;
 mod headers;
+mod level;
+mod listen;
+mod location;
 mod logs;
+mod map;
+mod names;
+mod pages;
 mod parameter;
+mod process;
 mod proxy;
 mod resolver;
+mod rewrite;
+mod server;
+mod split_clients;
 mod static_files;
+mod status;
 mod tls;
+mod try_files;
 mod upstream;
 mod uwsgi;
 mod word;
 
-pub(super) use word::{regex, template, template_part, text};
+use context::Cx;
+use level::{Answers, Level, Place};
+use word::{regex, template, template_part, text};
 
 /// A directive's meaning: changes the level or the configuration.
 type Lower = fn(&mut Cx, &mut Level, &Directive);
@@ -74,12 +89,21 @@ const TABLES: &[&[(&str, Lower)]] = &[
     charset::TABLE,
     client::TABLE,
     errors::TABLE,
+    geo::TABLE,
     headers::TABLE,
+    listen::TABLE,
+    location::TABLE,
     logs::TABLE,
+    map::TABLE,
+    names::TABLE,
+    process::TABLE,
     proxy::TABLE,
     resolver::TABLE,
+    split_clients::TABLE,
     static_files::TABLE,
+    status::TABLE,
     tls::TABLE,
+    try_files::TABLE,
     upstream::TABLE,
     uwsgi::TABLE,
 ];
@@ -109,123 +133,60 @@ pub struct Options {
     pub level: Kind,
 }
 
-/// The kinds of levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Outside all blocks.
-    Main,
-    /// `http`
-    Http,
-    /// `server`
-    Server,
-    /// `location`
-    Location,
-    /// `if`, in a server or a location
-    If,
-    /// `limit_except`
-    LimitExcept,
-}
-
-/// What the whole lowering works on.
-pub(super) struct Cx<'a> {
-    /// What comes out.
-    pub(super) config: ir::Config,
-    /// The files, for exact places.
-    pub(super) sources: &'a SourceMap,
-    /// How to lower.
-    pub(super) options: &'a Options,
-    /// Variables by name.
-    pub(super) vars: Vars,
-    /// Clusters by the name of their `upstream`, or by authority.
-    pub(super) clusters: HashMap<Vec<u8>, ClusterId>,
-    /// Log formats by name.
-    pub(super) formats: HashMap<Vec<u8>, LogFormat>,
-    /// How the lines of log files are collected, by path.
-    log_buffers: HashMap<Vec<u8>, logs::Buffered>,
-    diagnostics: Vec<Diagnostic>,
-}
-
-/// One block with settings of its own.
-pub(super) struct Level {
-    /// What kind of block.
-    pub(super) kind: Kind,
-    /// The location it is, or that it stands in.
-    pub(super) place: Place,
-    /// The settings written in it.
-    pub(super) set: ir::Settings,
-    /// What it got from the level around it, and hands down.
-    pub(super) inherited: Inherited,
-    /// What it remembers for itself.
-    pub(super) own: Own,
-    /// The rewrite program.
-    pub(super) program: Vec<(Step, Span)>,
-    /// The block, from its name to its closing brace.
-    pub(super) span: Span,
-    seen: HashSet<Vec<u8>>,
-}
-
-/// Which location a level is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Place {
-    /// None: `http`, `server`.
-    #[default]
-    Outside,
-    /// `location /p` or `location ^~ /p`
-    Prefix(Text),
-    /// `location = /p`
-    Exact(Text),
-    /// `location ~ re`, `location ~* re`: the text of the pattern.
-    Regex(Text),
-    /// `location @name`, the `@` included.
-    Named(Text),
-}
-
-/// What a level hands down beside its settings. Lists are as nginx inherits them, before defaults are added.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Inherited {
-    /// TLS of the host, as written so far.
-    pub(super) tls: ir::HostTls,
-    /// The same in pieces.
-    tls_written: tls::Written,
-    /// What is added to responses.
-    added: headers::Added,
-    /// What `proxy_*` and `uwsgi_*` lists are made of.
-    http: gateway::Pieces,
-    uwsgi: gateway::Pieces,
-    /// How fields of an upstream's response are mapped.
-    mappings: proxy::Mappings,
-    /// What TLS towards upstreams has.
-    proxy_keys: proxy::Keys,
-}
-
-/// What a level remembers until it is settled.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    /// Its `proxy_pass`.
-    pass: Option<proxy::Pass>,
-    /// Its `proxy_set_header` fields.
-    request_fields: Vec<(ir::Name, ir::Template)>,
-}
-
 /// Lowers a whole configuration, or a fragment that begins at `options.level`.
 ///
 /// Whatever is wrong is in the diagnostics; what could be understood is in the configuration.
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
     let mut cx = Cx::new(sources, options);
-    let mut level = Level::new(options.level, Span::NONE, &Level::root());
-    walk(&mut cx, &mut level, items);
+    cx.declare(items);
+    let root = Level::root();
+    match options.level {
+        Kind::Main => {
+            Level::new(Kind::Main, Span::NONE, &root).fill(&mut cx, items);
+            process::require_events(&mut cx, items);
+        }
+        Kind::Http => http(&mut cx, &root, items, Span::NONE),
+        Kind::Server => {
+            let http = Level::new(Kind::Http, Span::NONE, &root);
+            server::lower(&mut cx, &http, items, Span::NONE);
+        }
+        Kind::Location | Kind::If | Kind::LimitExcept => {
+            let http = Level::new(Kind::Http, Span::NONE, &root);
+            server::lower_location_alone(&mut cx, &http, items);
+        }
+        // What stands in no http block has no part in the configuration.
+        _ => {}
+    }
+    cx.finish();
     (cx.config, cx.diagnostics)
 }
 
-/// Lowers the directives of a level, steps 1 to 4.
-fn walk(cx: &mut Cx, level: &mut Level, items: &[Item]) {
-    for directive in directives(items) {
-        if let Some(lower) = lowering(directive.name()) {
-            lower(cx, level, directive);
-        }
+/// An `http` block.
+fn http(cx: &mut Cx, outer: &Level, items: &[Item], span: Span) {
+    let mut level = Level::new(Kind::Http, span, outer);
+    level.fill(cx, items);
+    cx.config.common = std::mem::take(&mut level.set);
+}
+
+/// Whether a directive begins a level.
+fn is_nested(kind: Kind, name: &str) -> bool {
+    match kind {
+        Kind::Main => name == "http",
+        Kind::Http => name == "server",
+        Kind::Server => name == "location",
+        Kind::Location => matches!(name, "location" | "limit_except"),
+        _ => false,
     }
-    for settle in SETTLE {
-        settle(cx, level);
+}
+
+/// Lowers a block that begins a level.
+fn nested(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    match (level.kind, directive.name()) {
+        (Kind::Main, "http") => http(cx, level, directive.block(), directive.head()),
+        (Kind::Http, "server") => server::lower(cx, level, directive.block(), directive.head()),
+        (Kind::Server | Kind::Location, "location") => location::lower(cx, level, directive),
+        (Kind::Location, "limit_except") => location::limit_except(cx, level, directive),
+        _ => {}
     }
 }
 
@@ -236,141 +197,36 @@ fn lowering(name: &str) -> Option<Lower> {
     by_name.get(name).copied()
 }
 
-impl<'a> Cx<'a> {
-    fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
-        Self {
-            config: ir::Config::default(),
-            sources,
-            options,
-            vars: Vars::default(),
-            clusters: HashMap::new(),
-            formats: HashMap::new(),
-            log_buffers: HashMap::new(),
-            diagnostics: Vec::new(),
-        }
-    }
-
-    /// Adds a finding.
-    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// An error at `span`.
-    pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.report(Diagnostic::error(code, span, message));
-    }
-
-    /// A warning at `span`.
-    pub(super) fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.report(Diagnostic::warning(code, span, message));
-    }
-
-    /// What is an error with the whole configuration at hand and a note without.
-    pub(super) fn missing(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
-        self.report(Diagnostic::new(severity, code, message).label(span, ""));
-    }
-
-    /// What `$name` stands for; `None`, after a report, when it stands for nothing.
-    pub(super) fn variable(&mut self, name: &[u8], span: Span) -> Option<Part> {
-        let name = name.to_ascii_lowercase();
-        if !self.vars.is_shadowed(&name) {
-            match vars::builtin(&name, &self.options.token) {
-                Some(Builtin::Value(template)) => return template.0.into_iter().next(),
-                Some(Builtin::Refused(module)) => {
-                    let message = format!("`${}` is not yet honoured", String::from_utf8_lossy(&name));
-                    self.report(
-                        Diagnostic::error("refused-variable", span, message)
-                            .because(format!("a variable of {module}")),
-                    );
-                    return None;
-                }
-                None => {}
-            }
-        }
-        let entry = self.entry(name, span);
-        entry.used.push(span);
-        Some(Part::Var(entry.id))
-    }
-
-    /// The variable `name`, which `span` defines; `None`, after a report, when it may not be defined.
-    pub(super) fn define(&mut self, name: &[u8], span: Span) -> Option<VarId> {
-        let name = name.to_ascii_lowercase();
-        match vars::definable(&name) {
-            Definable::Free => {}
-            Definable::Query | Definable::LimitRate | Definable::Taken => {
-                let message = format!("`${}` is the server's own", String::from_utf8_lossy(&name));
-                self.report(
-                    Diagnostic::error("duplicate-variable", span, message)
-                        .because("this name cannot be given another meaning"),
-                );
-                return None;
-            }
-        }
-        let entry = self.entry(name, span);
-        entry.defined = true;
-        Some(entry.id)
-    }
-
-    fn entry(&mut self, name: Vec<u8>, span: Span) -> &mut vars::Entry {
-        if self.vars.get_mut(&name).is_none() {
-            let id = VarId(self.config.vars.len() as u32);
-            self.config.vars.push(Var { name: name.as_slice().into(), kind: VarKind::Assigned, span });
-            self.vars.insert(name.clone(), vars::Entry { id, defined: false, used: Vec::new() });
-        }
-        self.vars.get_mut(&name).expect("inserted above")
-    }
-
-    /// A path as the server takes it: relative to the prefix.
-    pub(super) fn path(&self, path: &[u8]) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.options.prefix.join(std::ffi::OsStr::from_bytes(path))
-    }
-
-    /// A path of a configuration, certificate or password file: relative to the directory of nginx.conf.
-    pub(super) fn conf_path(&self, path: &[u8]) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.options.conf_prefix.join(std::ffi::OsStr::from_bytes(path))
+/// A directive without a function: its plain value goes to the setting that the catalogue names.
+///
+/// A value that is none is left alone; the check has spoken of it.
+fn scalar(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Found::Row(row) = catalogue::nginx().find(directive.name(), level.kind) else { return };
+    let (Some(setting), [word]) = (&row.setting, directive.args.as_slice()) else { return };
+    let Some([[Alt::Value(expected)]]) = row.args.places(1).as_deref() else { return };
+    if let Some(value) = value(cx, word, *expected) {
+        level.set.set(setting, &value);
     }
 }
 
-impl Level {
-    /// A level inside `outer`.
-    fn new(kind: Kind, span: Span, outer: &Self) -> Self {
-        Self {
-            kind,
-            place: outer.place.clone(),
-            set: ir::Settings::default(),
-            inherited: outer.inherited.clone(),
-            own: Own::default(),
-            program: Vec::new(),
-            span,
-            seen: HashSet::new(),
-        }
+/// A word as the catalogue wants it.
+fn value(cx: &mut Cx, word: &Word, expected: catalogue::Value) -> Option<Value> {
+    if expected.variables {
+        return Some(Value::Template(template(cx, word)));
     }
-
-    /// The level around everything.
-    fn root() -> Self {
-        Self {
-            kind: Kind::Main,
-            place: Place::default(),
-            set: ir::Settings::default(),
-            inherited: Inherited::default(),
-            own: Own::default(),
-            program: Vec::new(),
-            span: Span::NONE,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// Whether this is the first time that `name` is asked for at this level: an array's first entry
-    /// throws the inherited array away.
-    pub(super) fn first(&mut self, name: &str) -> bool {
-        self.seen.insert(name.as_bytes().to_vec())
-    }
-
-    /// Whether `first` was asked for `name`.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.seen.contains(name.as_bytes())
+    let text = word.value.as_slice();
+    match expected.kind {
+        catalogue::Kind::Flag => values::flag(text).ok().map(Value::Flag),
+        catalogue::Kind::Number => values::number(text).ok().map(Value::Count),
+        catalogue::Kind::Size => values::size(text).ok().map(Value::Bytes),
+        catalogue::Kind::Offset => values::offset(text).ok().map(Value::Bytes),
+        catalogue::Kind::Time => values::time(text).ok().map(Value::Time),
+        catalogue::Kind::Seconds => values::seconds(text).ok().map(Value::Time),
+        catalogue::Kind::String => Some(Value::Text(text.into())),
     }
 }
+
+#[cfg(test)]
+mod level_tests;
+#[cfg(test)]
+mod tests;

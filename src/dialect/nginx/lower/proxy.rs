@@ -43,6 +43,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("proxy_ssl_name", ssl_name),
     ("proxy_ssl_protocols", tls::protocols),
     ("proxy_ssl_trusted_certificate", tls::trusted),
+    ("proxy_ssl_verify", tls::verify),
     ("proxy_temp_file_write_size", gateway::temp_write),
     ("proxy_temp_path", gateway::temp_path),
 ];

@@ -49,7 +49,7 @@ impl Default for Written {
             keys: Vec::new(),
             versions: VERSIONS.to_vec(),
             tickets: true,
-            session_timeout: Duration::from_secs(300),
+            session_timeout: Duration::from_mins(5),
             reject: false,
         }
     }

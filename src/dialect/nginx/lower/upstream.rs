@@ -72,8 +72,8 @@ fn upstream(cx: &mut Cx, _: &mut Level, directive: &Directive) {
         balance: None,
         idle: None,
         requests: 1000,
-        time: Duration::from_secs(3600),
-        timeout: Duration::from_secs(60),
+        time: Duration::from_hours(1),
+        timeout: Duration::from_mins(1),
         shared: false,
         resolve: Resolve::default(),
     };

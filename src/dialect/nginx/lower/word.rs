@@ -13,17 +13,17 @@ use crate::{
 };
 
 /// The text of a word that has no variables.
-pub(in super::super) fn text(word: &Word) -> Text {
+pub(super) fn text(word: &Word) -> Text {
     Text(word.value.clone())
 }
 
 /// The value of a word with variables.
-pub(in super::super) fn template(cx: &mut Cx, word: &Word) -> Template {
+pub(super) fn template(cx: &mut Cx, word: &Word) -> Template {
     template_part(cx, word, 0..word.value.len())
 }
 
 /// The value of a part of a word with variables, as in `if=$value`; `range` is in the decoded text.
-pub(in super::super) fn template_part(cx: &mut Cx, word: &Word, range: Range<usize>) -> Template {
+pub(super) fn template_part(cx: &mut Cx, word: &Word, range: Range<usize>) -> Template {
     let mut template = Template::default();
     for (part, _) in parts(cx, word, range) {
         template.push(part);
@@ -32,7 +32,7 @@ pub(in super::super) fn template_part(cx: &mut Cx, word: &Word, range: Range<usi
 }
 
 /// The regular expression that begins at byte `from` of a word. Its named groups become variables.
-pub(in super::super) fn regex(cx: &mut Cx, word: &Word, from: usize, ignore_case: bool) -> Pattern {
+pub(super) fn regex(cx: &mut Cx, word: &Word, from: usize, ignore_case: bool) -> Pattern {
     let text = word.value.get(from..).unwrap_or_default();
     let mut pattern = Pattern::regex(text, ignore_case);
     for group in group_names(text) {

@@ -60,8 +60,7 @@ fn parse(value: &[u8], modified: bool) -> Result<Expiry, &'static str> {
     }
     let (minus, time) = match value {
         [b'-', time @ ..] => (true, time),
-        [b'+', time @ ..] => (false, time),
-        time => (false, time),
+        [b'+', time @ ..] | time => (false, time),
     };
     let time = i64::try_from(seconds(time)?).map_err(|_| "it is too large")?;
     let time = if minus { -time } else { time };

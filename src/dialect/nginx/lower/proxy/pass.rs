@@ -19,8 +19,8 @@ use crate::{
 pub(in super::super) enum Pass {
     /// It has no variables.
     Fixed(Fixed),
-    /// It has.
-    Dynamic,
+    /// It has; here.
+    Dynamic(Span),
 }
 
 /// A `proxy_pass` without variables.
@@ -41,7 +41,7 @@ pub(super) fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     if word.value.contains(&b'$') {
         let to = Upstream::Dynamic(template(cx, word));
-        level.own.pass = Some(Pass::Dynamic);
+        level.own.pass = Some(Pass::Dynamic(word.span));
         level.set.handler = Some(forward(false, to, Target::Received));
         return;
     }

@@ -24,7 +24,7 @@ pub(super) fn redirect(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let edit = match directive.args.as_slice() {
         [word] if word.is("default") => match &level.own.pass {
             Some(Pass::Fixed(pass)) => default_edit(&pass.written, pass.replaced.as_ref()),
-            Some(Pass::Dynamic) => {
+            Some(Pass::Dynamic(_)) => {
                 let message = "`proxy_redirect default` cannot go with variables in `proxy_pass`";
                 let found = Diagnostic::error("no-default-redirect", directive.head(), message);
                 cx.report(found.because("what to look for is not known before the request"));
@@ -62,12 +62,11 @@ pub(super) fn by_default(level: &mut Level) {
 /// From the URL of `proxy_pass` to the location's name; without a path in the URL, from its root to `/`.
 fn default_edit(written: &Template, replaced: Option<&Template>) -> Edit {
     let mut from = written.clone();
-    let to = match replaced {
-        Some(location) => location.clone(),
-        None => {
-            from.push(crate::ir::Part::Text("/".into()));
-            "/".into()
-        }
+    let to = if let Some(location) = replaced {
+        location.clone()
+    } else {
+        from.push(crate::ir::Part::Text("/".into()));
+        "/".into()
     };
     Edit::Url { from: UrlMatch::Text(from), to }
 }

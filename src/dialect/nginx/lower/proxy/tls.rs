@@ -3,7 +3,10 @@
 //! Reference: <https://nginx.org/r/proxy_ssl_verify>
 
 use super::{
-    super::{super::tree::Directive, Cx, Level, tls},
+    super::{
+        super::{tree::Directive, values},
+        Cx, Level, tls,
+    },
     Pass,
 };
 use crate::{diagnostic::Diagnostic, source::Span};
@@ -49,13 +52,20 @@ pub(super) fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     }
 }
 
+/// `proxy_ssl_verify on|off;`
+pub(super) fn verify(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(verify)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.proxy_keys.verify = verify;
+        level.set.http.tls_verify = Some(verify);
+    }
+}
+
 /// Whether a level that speaks TLS to an upstream has what it needs.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
-    if let Some(verify) = level.set.http.tls_verify {
-        level.inherited.proxy_keys.verify = verify;
-    }
     let span = match &level.own.pass {
         Some(Pass::Fixed(pass)) if pass.tls => pass.span,
+        // It may turn out to be.
+        Some(Pass::Dynamic(span)) => *span,
         _ => return,
     };
     let Keys { verify, trusted, certificate, key } = &level.inherited.proxy_keys;

@@ -1,0 +1,186 @@
+//! What the whole lowering works on: the configuration being made, names, findings.
+
+use std::{
+    collections::{HashMap, HashSet},
+    os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
+};
+
+use super::{
+    super::vars::{self, Builtin, Definable, Vars},
+    Options, defaults, listen, logs, names, pages,
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity, suggest},
+    ir::{self, ClusterId, Part, Var, VarId, VarKind, settings::LogFormat},
+    source::{SourceMap, Span},
+};
+
+/// What the whole lowering works on.
+pub(super) struct Cx<'a> {
+    /// What comes out.
+    pub(super) config: ir::Config,
+    /// The files, for exact places.
+    pub(super) sources: &'a SourceMap,
+    /// How to lower.
+    pub(super) options: &'a Options,
+    /// Variables by name.
+    pub(super) vars: Vars,
+    /// Clusters by the name of their `upstream`, or by authority.
+    pub(super) clusters: HashMap<Vec<u8>, ClusterId>,
+    /// Log formats by name.
+    pub(super) formats: HashMap<Vec<u8>, LogFormat>,
+    /// The named locations of the server at hand, with the `@`.
+    pub(super) named: HashSet<Vec<u8>>,
+    /// Whether the server at hand may come to paths that do not begin with a slash.
+    pub(super) odd_paths: bool,
+    /// Whether a named location of the server at hand may search a location again.
+    pub(super) enters_locate: bool,
+    /// Whether `rewrite_log` is on anywhere.
+    pub(super) traces: bool,
+    /// Listeners by address.
+    pub(super) sockets: listen::Sockets,
+    /// The names of each host.
+    pub(super) names: Vec<Vec<names::Name>>,
+    /// How the lines of log files are collected, by path.
+    pub(super) log_buffers: HashMap<Vec<u8>, logs::Buffered>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Cx<'a> {
+    pub(super) fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
+        let mut config = ir::Config {
+            process: defaults::process(options),
+            base: defaults::settings(options),
+            ..ir::Config::default()
+        };
+        pages::provide(&mut config);
+        Self {
+            config,
+            sources,
+            options,
+            vars: Vars::default(),
+            clusters: HashMap::new(),
+            formats: HashMap::from([(b"combined".to_vec(), defaults::combined())]),
+            named: HashSet::new(),
+            odd_paths: false,
+            enters_locate: false,
+            traces: false,
+            sockets: listen::Sockets::default(),
+            names: Vec::new(),
+            log_buffers: HashMap::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// What can be said only when everything is read.
+    pub(super) fn finish(&mut self) {
+        let names = std::mem::take(&mut self.names);
+        listen::take_names(self, &names);
+        listen::require_certificates(self);
+        let undefined: Vec<(String, Vec<Span>)> = self
+            .vars
+            .undefined()
+            .map(|(name, used)| (String::from_utf8_lossy(name).into_owned(), used.to_vec()))
+            .collect();
+        let defined: Vec<String> =
+            self.vars.defined().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
+        for (name, used) in undefined {
+            let Some((&first, others)) = used.split_first() else { continue };
+            let mut finding =
+                Diagnostic::new(severity, "unknown-variable", format!("unknown variable `${name}`"))
+                    .label(first, "nothing defines it");
+            for other in others {
+                finding = finding.label(*other, "used here too");
+            }
+            let known = defined.iter().map(String::as_str);
+            let candidates = known.chain(vars::names());
+            if let Some(meant) = suggest::nearest(&name, candidates) {
+                finding = finding.help(format!("did you mean `${meant}`?"));
+            }
+            self.report(finding);
+        }
+    }
+
+    /// Adds a finding.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// An error at `span`.
+    pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::error(code, span, message));
+    }
+
+    /// A warning at `span`.
+    pub(super) fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::warning(code, span, message));
+    }
+
+    /// What is an error with the whole configuration at hand and a note without.
+    pub(super) fn missing(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
+        self.report(Diagnostic::new(severity, code, message).label(span, ""));
+    }
+
+    /// What `$name` stands for; `None`, after a report, when it stands for nothing.
+    pub(super) fn variable(&mut self, name: &[u8], span: Span) -> Option<Part> {
+        let name = name.to_ascii_lowercase();
+        if !self.vars.is_shadowed(&name) {
+            match vars::builtin(&name, &self.options.token) {
+                Some(Builtin::Value(template)) => return template.0.into_iter().next(),
+                Some(Builtin::Refused(module)) => {
+                    let message = format!("`${}` is not yet honoured", String::from_utf8_lossy(&name));
+                    self.report(
+                        Diagnostic::error("refused-variable", span, message)
+                            .because(format!("a variable of {module}")),
+                    );
+                    return None;
+                }
+                None => {}
+            }
+        }
+        let entry = self.entry(name, span);
+        entry.used.push(span);
+        Some(Part::Var(entry.id))
+    }
+
+    /// The variable `name`, which `span` defines; `None`, after a report, when it may not be defined.
+    pub(super) fn define(&mut self, name: &[u8], span: Span) -> Option<VarId> {
+        let name = name.to_ascii_lowercase();
+        match vars::definable(&name) {
+            Definable::Free => {}
+            Definable::Query | Definable::LimitRate | Definable::Taken => {
+                let message = format!("`${}` is the server's own", String::from_utf8_lossy(&name));
+                self.report(
+                    Diagnostic::error("duplicate-variable", span, message)
+                        .because("this name cannot be given another meaning"),
+                );
+                return None;
+            }
+        }
+        let entry = self.entry(name, span);
+        entry.defined = true;
+        Some(entry.id)
+    }
+
+    pub(super) fn entry(&mut self, name: Vec<u8>, span: Span) -> &mut vars::Entry {
+        if self.vars.get_mut(&name).is_none() {
+            let id = VarId(self.config.vars.len() as u32);
+            self.config.vars.push(Var { name: name.as_slice().into(), kind: VarKind::Assigned, span });
+            self.vars.insert(name.clone(), vars::Entry { id, defined: false, used: Vec::new() });
+        }
+        self.vars.get_mut(&name).expect("inserted above")
+    }
+
+    /// A path as the server takes it: relative to the prefix.
+    pub(super) fn path(&self, path: &[u8]) -> PathBuf {
+        self.options.prefix.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// A path of a configuration, certificate or password file: relative to the directory of nginx.conf.
+    pub(super) fn conf_path(&self, path: &[u8]) -> PathBuf {
+        self.options.conf_prefix.join(std::ffi::OsStr::from_bytes(path))
+    }
+}

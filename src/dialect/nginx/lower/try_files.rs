@@ -1,0 +1,257 @@
+//! `try_files`: steps before the handler.
+//!
+//! Observed on nginx 1.22.1: a value that ends in `/` is tested as a directory,
+//! any other as a file; the path becomes the value without that slash; the last
+//! value is a status, a named location or an internal redirect. Under `alias`
+//! the location's path is cut from a value that begins with it.
+//!
+//! Reference: <https://nginx.org/r/try_files>
+
+use super::{
+    super::tree::{Directive, Word},
+    Cx, Level, Lower, Place,
+    rewrite::status,
+    template, template_part,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{
+        Attr, Block, FileKind, Jump, Kind, Part, Pattern, Query, Register, Reply, ReplyContent, Step, Syntax,
+        Template, Test, Text,
+    },
+    source::Span,
+};
+
+/// Where parts of a value go that must be taken apart; the request's captures stay as they are.
+const PARTS: Register = Register('T');
+
+fn try_files(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some((last, values)) = directive.args.split_last() else { return };
+    let span = directive.head();
+    let Some(mut steps) = fallback(cx, last, span) else { return };
+    for word in values.iter().rev() {
+        let directory = word.value.last() == Some(&b'/');
+        let kind = if directory { FileKind::Directory } else { FileKind::File };
+        let value = template_part(cx, word, 0..word.value.len() - usize::from(directory));
+        steps = candidate(&value, kind, steps, word.span);
+    }
+    let prepare = level.set.prepare.get_or_insert_default();
+    prepare.span = span;
+    // `stub_status` may have put its own check there, which comes later.
+    steps.append(&mut prepare.steps);
+    prepare.steps = steps;
+}
+
+/// One value: what happens when there is such a file, else `otherwise`.
+fn candidate(
+    value: &Template,
+    kind: FileKind,
+    otherwise: Vec<(Step, Span)>,
+    span: Span,
+) -> Vec<(Step, Span)> {
+    let mut file = Template::default();
+    file.push(Part::Attr(Attr::DocumentRoot));
+    for part in &value.0 {
+        file.push(part.clone());
+    }
+    // The path as it is need not be written again.
+    let steps = if value.0 == [Part::Attr(Attr::Path)] {
+        Vec::new()
+    } else {
+        vec![(Step::Rewrite { path: Some(value.clone()), query: Query::Keep }, span)]
+    };
+    let then = Block { steps, span, ..Block::default() };
+    let otherwise = Block { steps: otherwise, span, ..Block::default() };
+    vec![(Step::When { test: Test::File(file, kind), then, otherwise }, span)]
+}
+
+/// What happens when no file is there.
+fn fallback(cx: &mut Cx, word: &Word, span: Span) -> Option<Vec<(Step, Span)>> {
+    let respond = |status| {
+        let content = if status == 444 { ReplyContent::Close } else { ReplyContent::Page };
+        (Step::Respond(Reply { status, content }), span)
+    };
+    match word.value.as_slice() {
+        [b'=', code @ ..] => match status(code) {
+            Some(status) => Some(vec![respond(status)]),
+            None => {
+                let message = format!("invalid status `{}`", word.text());
+                cx.report(
+                    Diagnostic::error("invalid-status", word.span, message)
+                        .help("`=` and up to three digits"),
+                );
+                None
+            }
+        },
+        [b'@', ..] if cx.named.contains(&word.value) => {
+            Some(vec![(Step::Jump(Jump::Enter(word.value.as_slice().into())), span)])
+        }
+        // Observed: nginx says so in the error log, and answers 500.
+        [b'@', ..] => {
+            let message = format!("there is no location `{}` in this server", word.text());
+            cx.warn("unknown-location", word.span, message);
+            Some(vec![respond(500)])
+        }
+        _ => Some(redirect(cx, word, span)),
+    }
+}
+
+/// An internal redirect: the first `?` begins the query, without one there is none.
+fn redirect(cx: &mut Cx, word: &Word, span: Span) -> Vec<(Step, Span)> {
+    let target = template(cx, word);
+    let mut path = Template::default();
+    let mut query = Template::default();
+    let mut in_query = false;
+    for part in target.0.iter().cloned() {
+        match part {
+            Part::Text(text) if !in_query => match memchr::memchr(b'?', &text) {
+                Some(at) => {
+                    path.push(Part::Text(text[..at].into()));
+                    query.push(Part::Text(text[at + 1..].into()));
+                    in_query = true;
+                }
+                None => path.push(Part::Text(text)),
+            },
+            part if in_query => query.push(part),
+            part => path.push(part),
+        }
+    }
+    if !matches!(path.0.first(), Some(Part::Text(text)) if text.first() == Some(&b'/'))
+        && path.0.first() != Some(&Part::Attr(Attr::Path))
+    {
+        cx.odd_paths = true;
+    }
+    let go = |path, query| {
+        vec![
+            (Step::Rewrite { path: Some(path), query: Query::Replace(query) }, span),
+            (Step::Jump(Jump::Restart), span),
+        ]
+    };
+    // A value before the first written `?` may bring one: it is looked for when the value is known.
+    if path.0.iter().all(|part| matches!(part, Part::Text(_))) {
+        return go(path, query);
+    }
+    let pattern = Pattern {
+        kind: Kind::Regex(Syntax::PerlWhole),
+        text: "^([^?]*)\\?(.*)$".into(),
+        ignore_case: false,
+        groups: Vec::new(),
+    };
+    let capture = |number| Template(vec![Part::Capture(PARTS, number)]);
+    let block = |steps| Block { steps, span, ..Block::default() };
+    let test = Test::Match { subject: target.clone(), pattern, into: Some(PARTS) };
+    let then = block(go(capture(1), capture(2)));
+    let otherwise = block(go(target, Template::default()));
+    vec![(Step::When { test, then, otherwise }, span)]
+}
+
+/// Rewrites the file tests where an `alias` is in force, when the level is known.
+///
+/// The values are tested under the alias without the path of the location that has it, and the path keeps it.
+pub(super) fn settle(level: &mut Level) {
+    if let Some(alias) = &level.set.files.alias {
+        level.inherited.cut = match (alias, &level.place) {
+            (Some(alias), Place::Prefix(name) | Place::Exact(name)) if alias.cut.is_some() => {
+                Some(name.clone())
+            }
+            _ => None,
+        };
+    }
+    if let (Some(name), Some(prepare)) = (&level.inherited.cut, &mut level.set.prepare) {
+        cut_tests(&mut prepare.steps, name);
+    }
+}
+
+fn cut_tests(steps: &mut Vec<(Step, Span)>, name: &Text) {
+    for (step, span) in std::mem::take(steps) {
+        match step {
+            Step::When { test: Test::File(file, kind), then, mut otherwise } => {
+                cut_tests(&mut otherwise.steps, name);
+                steps.extend(under_alias(&file, kind, &then, otherwise, name, span));
+            }
+            step => steps.push((step, span)),
+        }
+    }
+}
+
+/// One file test under an alias.
+fn under_alias(
+    file: &Template,
+    kind: FileKind,
+    then: &Block,
+    otherwise: Block,
+    name: &Text,
+    span: Span,
+) -> Vec<(Step, Span)> {
+    let value = Template(file.0.get(1..).unwrap_or_default().to_vec());
+    let under = |rest: Template| {
+        let mut file = Template::attr(Attr::DocumentRoot);
+        for part in rest.0 {
+            file.push(part);
+        }
+        file
+    };
+    let when = |file, rest: &Template, otherwise| {
+        let mut path = Template::text(name.clone());
+        for part in &rest.0 {
+            path.push(part.clone());
+        }
+        let steps = if then.steps.is_empty() {
+            Vec::new()
+        } else {
+            vec![(Step::Rewrite { path: Some(path), query: Query::Keep }, span)]
+        };
+        let then = Block { steps, span, ..Block::default() };
+        (Step::When { test: Test::File(file, kind), then, otherwise }, span)
+    };
+    match value.0.as_slice() {
+        [Part::Attr(Attr::Path), rest @ ..] => {
+            let mut cut = Template::attr(Attr::PathRest);
+            for part in rest {
+                cut.push(part.clone());
+            }
+            vec![when(under(cut.clone()), &cut, otherwise)]
+        }
+        [Part::Text(text), rest @ ..] if text.starts_with(name) => {
+            let mut cut = Template::text(&text[name.len()..]);
+            for part in rest {
+                cut.push(part.clone());
+            }
+            vec![when(under(cut.clone()), &cut, otherwise)]
+        }
+        [Part::Text(text), ..] if !name.starts_with(text) => {
+            vec![when(under(value.clone()), &value, otherwise)]
+        }
+        [] => vec![when(under(value.clone()), &value, otherwise)],
+        // Whether the value begins with the path of the location is known only when it is read.
+        _ => {
+            let pattern = Pattern {
+                kind: Kind::Regex(Syntax::PerlWhole),
+                text: [b"^".as_slice(), &quote(name), b"(.*)$"].concat().into(),
+                ignore_case: false,
+                groups: Vec::new(),
+            };
+            let rest = Template(vec![Part::Capture(PARTS, 1)]);
+            let block = |step| Block { steps: vec![step], span, ..Block::default() };
+            let cut = block(when(under(rest.clone()), &rest, otherwise.clone()));
+            let whole = block(when(under(value.clone()), &value, otherwise));
+            let test = Test::Match { subject: value, pattern, into: Some(PARTS) };
+            vec![(Step::When { test, then: cut, otherwise: whole }, span)]
+        }
+    }
+}
+
+/// A text as a pattern that matches it.
+fn quote(text: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    for &byte in text {
+        if byte.is_ascii_punctuation() {
+            quoted.push(b'\\');
+        }
+        quoted.push(byte);
+    }
+    quoted
+}
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[("try_files", try_files)];

@@ -1,0 +1,339 @@
+//! The same configuration and the same requests to the real nginx and to triglot: clients and upstreams must
+//! see the same.
+//!
+//! `CASE=text` runs the fixtures whose name contains the text; `BLESS=1` writes the original's answers into
+//! the `.http` files; `SHOW=1` prints what was seen; `JOBS=n` fixtures run at a time; `ORACLE=path` is the
+//! original (`/usr/sbin/nginx`); `SUBJECT=path` or `TRIGLOT_BIN=path` is tested instead of the built binary
+//! (`SUBJECT=/usr/sbin/nginx` shows that the fixtures are deterministic).
+#![expect(clippy::print_stdout, reason = "a test runner of its own prints its results")]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/dns.rs"]
+mod dns;
+#[path = "support/fixture.rs"]
+mod fixture;
+#[path = "support/origin.rs"]
+mod origin;
+#[path = "support/ports.rs"]
+mod ports;
+#[path = "support/server.rs"]
+mod server;
+#[path = "support/tls.rs"]
+mod tls;
+#[path = "support/view.rs"]
+mod view;
+
+use fixture::Fixture;
+use ports::Ports;
+use server::{Program, Server};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Between pieces that must arrive apart.
+const PAUSE: Duration = Duration::from_millis(30);
+
+/// What one server showed for one fixture.
+struct Seen {
+    /// Normalised view of each request.
+    views: Vec<Vec<String>>,
+    /// `<-` and `->` lines of each request.
+    recorded: Vec<Vec<String>>,
+    /// Logs at the end.
+    logs: Vec<String>,
+}
+
+/// The two programs and what they share.
+struct Bench {
+    oracle: Program,
+    subject: Program,
+    folder: PathBuf,
+    tls: Arc<tls::Material>,
+    bless: bool,
+    show: bool,
+}
+
+fn main() -> ExitCode {
+    let began = Instant::now();
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let filter = variable("CASE").unwrap_or_default();
+    let mut found = Vec::new();
+    collect(&root.join("nginx"), &mut found);
+    found.retain(|path| path.display().to_string().contains(&filter));
+    found.sort();
+    if std::env::args().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let program = |path: String| Program { path: path.into(), arguments: Vec::new() };
+    let oracle = program(variable("ORACLE").unwrap_or_else(|| "/usr/sbin/nginx".to_owned()));
+    if !oracle.path.exists() {
+        println!("the oracle {} is missing: nothing can be compared", oracle.path.display());
+        return ExitCode::FAILURE;
+    }
+    let subject = variable("SUBJECT").map_or_else(
+        || Program {
+            path: variable("TRIGLOT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_triglot").to_owned()).into(),
+            arguments: vec!["nginx".to_owned()],
+        },
+        program,
+    );
+    let folder = std::env::temp_dir().join(format!("tg{:08}", std::process::id()));
+    let tls = match tls::Material::make(&folder.join("tls")) {
+        Ok(tls) => Arc::new(tls),
+        Err(why) => {
+            println!("cannot make certificates: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (bless, show) = (variable("BLESS").is_some(), variable("SHOW").is_some());
+    let bench = Bench { oracle, subject, folder, tls, bless, show };
+    let jobs = variable("JOBS").and_then(|jobs| jobs.parse().ok()).unwrap_or(6);
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(path) = found.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let began = Instant::now();
+                    let report = bench.run(path, &root);
+                    if std::env::var_os("TIMES").is_some() {
+                        println!("{:>6} ms {}", began.elapsed().as_millis(), path.display());
+                    }
+                    reports.lock().expect("no holder panics").push((path, report));
+                }
+            });
+        }
+    });
+    let mut reports = reports.into_inner().expect("no holder panics");
+    reports.sort_by_key(|(path, _)| *path);
+    let (mut failed, mut requests) = (0, 0);
+    for (_, report) in &reports {
+        requests += report.requests;
+        failed += usize::from(!report.failures.is_empty());
+        for failure in &report.failures {
+            println!("{failure}");
+        }
+        print!("{}", report.shown);
+    }
+    for (path, report) in &reports {
+        if !report.failures.is_empty() {
+            println!("FAILED {}", path.strip_prefix(&root).unwrap_or(path).with_extension("").display());
+        }
+    }
+    drop(std::fs::remove_dir_all(&bench.folder));
+    let passed = reports.len() - failed;
+    println!(
+        "{passed} passed, {failed} failed; {requests} requests in {:.1} s",
+        began.elapsed().as_secs_f32()
+    );
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A recorded line, short enough to read.
+fn cut(line: String) -> String {
+    match line.char_indices().nth(240) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+/// All request files below a folder.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "http") {
+            found.push(path);
+        }
+    }
+}
+
+/// What to say about one fixture.
+#[derive(Default)]
+struct Report {
+    failures: Vec<String>,
+    shown: String,
+    requests: usize,
+}
+
+impl Bench {
+    fn run(&self, http: &Path, root: &Path) -> Report {
+        for attempt in 1.. {
+            let mut report = Report::default();
+            let Err(why) = self.compare(http, root, &mut report) else { return report };
+            // Another process of this machine may have taken a port between the two servers.
+            if attempt < 4 && why.contains("ddress already in use") {
+                continue;
+            }
+            let name = http.strip_prefix(root).unwrap_or(http).display();
+            report.failures.push(format!("==== {name}: {why}"));
+            return report;
+        }
+        Report::default()
+    }
+
+    fn compare(&self, http: &Path, root: &Path, report: &mut Report) -> Result<(), String> {
+        let conf =
+            std::fs::read_to_string(http.with_extension("conf")).map_err(|e| format!("its .conf: {e}"))?;
+        let label: String = http
+            .with_extension("")
+            .strip_prefix(root)
+            .unwrap_or(http)
+            .display()
+            .to_string()
+            .replace('/', "-");
+        let prefix = self.folder.join(label);
+        let text = std::fs::read_to_string(http).map_err(|e| e.to_string())?;
+        let files = server::texts(&http.with_extension("files"));
+        let ports =
+            Ports::allocate(&format!("{conf}\n{text}\n{files}\n18080"), &prefix.display().to_string());
+        let fixture = Fixture::read(http, root, &|text| ports.translate(text))?;
+        report.requests = fixture.requests.iter().map(|request| request.repeat).sum();
+        let conf = ports.translate(&conf);
+        let wanted = self
+            .observe(&self.oracle, &fixture, &conf, &ports, &prefix)
+            .map_err(|e| format!("the original {e}"))?;
+        if self.bless {
+            let text = fixture.blessed(&wanted.recorded);
+            std::fs::write(http, text).map_err(|e| e.to_string())?;
+        } else if !fixture.unrecorded {
+            for (request, recorded) in fixture.requests.iter().zip(&wanted.recorded) {
+                if request.recorded != *recorded {
+                    let diff = view::diff(&request.recorded, recorded);
+                    let at = format!("==== {}:{}", http.display(), request.line);
+                    report
+                        .failures
+                        .push(format!("{at}: the original answers otherwise than recorded\n{diff}"));
+                }
+            }
+        }
+        if self.show {
+            for (request, view) in fixture.requests.iter().zip(&wanted.views) {
+                let _ = writeln!(report.shown, "---- {}:{} {}", fixture.name, request.line, request.text[0]);
+                for line in view {
+                    let _ = writeln!(report.shown, "| {line}");
+                }
+            }
+            for line in &wanted.logs {
+                let _ = writeln!(report.shown, "log: {line}");
+            }
+        }
+        let came = self
+            .observe(&self.subject, &fixture, &conf, &ports, &prefix)
+            .map_err(|e| format!("the subject {e}"))?;
+        let itself = self.subject.path == self.oracle.path;
+        for ((request, wanted), came) in fixture.requests.iter().zip(&wanted.views).zip(&came.views) {
+            let ours = request.differs.is_some() && !itself;
+            if ours && !request.never.is_empty() {
+                let bad = |line: &&String| request.never.iter().any(|text| line.starts_with(text.as_str()));
+                let at = format!("==== {}:{} {}", http.display(), request.line, request.text[0]);
+                report.failures.extend(came.iter().find(bad).map(|line| format!("{at}\n    never: {line}")));
+                continue;
+            }
+            let wanted = if ours { &request.expected } else { wanted };
+            if wanted != came {
+                let mut text = format!("==== {}:{} {}\n", http.display(), request.line, request.text[0]);
+                if let Some(why) = &request.differs {
+                    let _ = writeln!(text, "    (differs: {why})");
+                }
+                report.failures.push(text + &view::diff(wanted, came));
+            }
+        }
+        if wanted.logs != came.logs {
+            let diff = view::diff(&wanted.logs, &came.logs);
+            report.failures.push(format!("==== {}: logs\n{diff}", http.display()));
+        }
+        Ok(())
+    }
+
+    /// Runs one server on the fixture and everything against it.
+    fn observe(
+        &self,
+        program: &Program,
+        fixture: &Fixture,
+        conf: &str,
+        ports: &Ports,
+        prefix: &Path,
+    ) -> Result<Seen, String> {
+        server::prepare(fixture, prefix, conf, ports, &self.tls).map_err(|e| e.to_string())?;
+        let origins = origin::Origins::start(ports, prefix, &self.tls).map_err(|e| e.to_string())?;
+        let server = Server::start(program, fixture, ports, prefix)?;
+        let (mut views, mut recorded) = (Vec::new(), Vec::new());
+        let mut connection = None;
+        for request in &fixture.requests {
+            let (mut lines, mut answers) = (Vec::new(), Vec::new());
+            if !request.keep {
+                connection = None;
+            }
+            for turn in 0..request.repeat {
+                if turn == 0 {
+                    origins.prepare(&request.replies);
+                }
+                if request.keep && connection.is_none() {
+                    lines.push("[the connection to keep is gone]".to_owned());
+                }
+                let mut open = match connection.take() {
+                    Some(open) => open,
+                    None => match client::Connection::open(request, ports, prefix, &self.tls) {
+                        Ok(open) => open,
+                        Err(why) => {
+                            answers.push(format!("<- [not connected] {why}"));
+                            lines.push(format!("[not connected] {why}"));
+                            continue;
+                        }
+                    },
+                };
+                let (client, mut summary, stays) = open.exchange(request);
+                if request.abort && !request.replies.is_empty() {
+                    origins.arrival();
+                }
+                lines.extend(client);
+                if stays {
+                    connection = Some(open);
+                } else {
+                    drop(open);
+                }
+                for record in origins.take() {
+                    lines.extend(view::upstream(&record));
+                    summary.push(view::upstream_summary(&record));
+                }
+                answers.append(&mut summary);
+                if !request.keep && turn + 1 < request.repeat {
+                    connection = None;
+                }
+            }
+            let finish = |lines: Vec<String>| -> Vec<String> {
+                let restore =
+                    |line: &String| String::from_utf8_lossy(&ports.restore(line.as_bytes())).into_owned();
+                view::normalise(&lines.iter().map(restore).collect::<Vec<_>>(), &fixture.masks)
+            };
+            views.push(finish(lines));
+            recorded.push(finish(answers).into_iter().map(cut).collect());
+        }
+        drop(connection);
+        server.stop()?;
+        let mut logs = Vec::new();
+        for path in &fixture.logs {
+            let text =
+                std::fs::read(prefix.join(path)).unwrap_or_else(|e| format!("{path}: {e}").into_bytes());
+            logs.push(format!("[{path}]"));
+            let mut lines = view::normalise(&view::content(&ports.restore(&text)), &fixture.masks);
+            lines.sort();
+            logs.extend(lines);
+        }
+        if !fixture.errors.is_empty() {
+            let text = std::fs::read(prefix.join("logs/error.log")).unwrap_or_default();
+            logs.push("[error log]".to_owned());
+            logs.extend(view::errors(&ports.restore(&text), &fixture.errors));
+        }
+        let mut logs = view::normalise(&logs, &fixture.masks);
+        logs.retain(|line| !line.ends_with("] (masked)"));
+        Ok(Seen { views, recorded, logs })
+    }
+}

@@ -1,0 +1,164 @@
+//! Starts one server on a fixture's configuration in its own prefix folder, and stops it.
+
+use super::fixture::Fixture;
+use super::ports::Ports;
+use super::tls;
+use std::fs::{self, File};
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Modification time of all files, so that validators are equal.
+const MODIFIED: Duration = Duration::from_secs(1_704_164_645);
+
+/// How a server is called.
+#[derive(Clone)]
+pub(crate) struct Program {
+    /// The executable.
+    pub(crate) path: PathBuf,
+    /// Arguments before nginx's own.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// A running server; dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    prefix: PathBuf,
+}
+
+/// Makes the prefix folder of a fixture anew.
+pub(crate) fn prepare(
+    fixture: &Fixture,
+    prefix: &Path,
+    conf: &str,
+    ports: &Ports,
+    tls: &tls::Material,
+) -> io::Result<()> {
+    drop(fs::remove_dir_all(prefix));
+    fs::create_dir_all(prefix.join("logs"))?;
+    fs::create_dir_all(prefix.join("html"))?;
+    fs::write(prefix.join("nginx.conf"), conf)?;
+    if conf.contains("tls/") {
+        tls.install(&prefix.join("tls"))?;
+    }
+    let files = fixture.http.with_extension("files");
+    if files.is_dir() {
+        copy(&files, prefix, ports)?;
+    }
+    Ok(())
+}
+
+/// All texts of a folder, for the port numbers written in them.
+pub(crate) fn texts(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let text = if path.is_dir() { texts(&path) } else { fs::read_to_string(&path).unwrap_or_default() };
+        all.push_str(&text);
+        all.push('\n');
+    }
+    all
+}
+
+/// Copies a folder with fixed modification times.
+fn copy(from: &Path, to: &Path, ports: &Ports) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy(&entry.path(), &target, ports)?;
+        } else {
+            let bytes = match String::from_utf8(fs::read(entry.path())?) {
+                Ok(text) => ports.translate(&text).into_bytes(),
+                Err(other) => other.into_bytes(),
+            };
+            fs::write(&target, bytes)?;
+            File::options().write(true).open(&target)?.set_modified(SystemTime::UNIX_EPOCH + MODIFIED)?;
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    /// Starts `program` and waits until every address the fixture uses accepts connections.
+    pub(crate) fn start(
+        program: &Program,
+        fixture: &Fixture,
+        ports: &Ports,
+        prefix: &Path,
+    ) -> Result<Self, String> {
+        let stderr = File::create(prefix.join("logs/stderr.log")).map_err(|e| e.to_string())?;
+        let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        let user = if root { " user root;" } else { "" };
+        let child = Command::new(&program.path)
+            .args(&program.arguments)
+            .arg("-p")
+            .arg(format!("{}/", prefix.display()))
+            .arg("-c")
+            .arg(prefix.join("nginx.conf"))
+            .args(["-e", "logs/error.log", "-g"])
+            .arg(format!("daemon off; pid logs/nginx.pid;{user}"))
+            .current_dir(prefix)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|e| format!("{}: {e}", program.path.display()))?;
+        let mut server = Self { child, prefix: prefix.to_path_buf() };
+        let end = Instant::now() + Duration::from_secs(10);
+        for request in &fixture.requests {
+            if request.unix.is_some() {
+                continue;
+            }
+            let address = (request.to.as_str(), ports.get(request.port));
+            while TcpStream::connect(address).is_err() {
+                if let Ok(Some(status)) = server.child.try_wait() {
+                    return Err(format!("ended at start with {status}\n{}", server.said()));
+                }
+                if Instant::now() > end {
+                    return Err(format!("does not listen on {address:?}\n{}", server.said()));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(server)
+    }
+
+    /// What the server wrote to standard error.
+    fn said(&self) -> String {
+        fs::read_to_string(self.prefix.join("logs/stderr.log")).unwrap_or_default()
+    }
+
+    /// Ends the server: QUIT first, so that logs are complete, then by force.
+    pub(crate) fn stop(mut self) -> Result<(), String> {
+        let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
+        let end = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < end {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(format!("ended with {status}\n{}", self.said())),
+                _ => std::thread::sleep(Duration::from_millis(3)),
+            }
+        }
+        Err("did not end within 3 s of QUIT".to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // TERM lets a master take its workers along.
+            let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+            let end = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Turns what was seen into lines that are compared and shown; the only place where differences are forgiven.
+//!
+//! What is normalised, and why:
+//!
+//! | what | why |
+//! |---|---|
+//! | `Date` | the moment of the answer; its form is checked |
+//! | `Expires` near `Date` | becomes its distance from `Date` in seconds |
+//! | `nginx/X.Y.Z` | the version is ours to choose |
+//! | multipart boundaries (20 digits) | a counter in nginx |
+//! | ports, prefix | the machine's; written as in the fixture (`ports.rs`) |
+//! | time, process, connection number of error log lines | not the message |
+//! | order of access log lines | a lingering connection is logged when it ends, after the next request |
+//! | a reset instead of an end of the connection | depends on what was unread (`client.rs`) |
+//! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
+//! | `# mask` of a fixture | said there |
+
+use super::origin::Record;
+use regex::bytes::Regex;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+static VERSION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(nginx/)\d\.\d+\.\d+"));
+static BOUNDARY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(--|boundary=)\d{20}"));
+static LOG_LINE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(\w+)\] \d+#\d+: (?:\*\d+ )?"));
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a constant pattern")
+}
+
+/// Bytes as one printable line, cut after `limit` bytes.
+pub(crate) fn escape(bytes: &[u8], limit: usize) -> String {
+    let mut out = String::new();
+    for byte in bytes.iter().take(limit) {
+        match byte {
+            b'\r' => out.push_str("\\r"),
+            b'\n' => out.push_str("\\n"),
+            b'\\' => out.push_str("\\\\"),
+            0x20..=0x7e => out.push(char::from(*byte)),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+    if bytes.len() > limit {
+        let _ = write!(out, "... ({} bytes, crc32 {:08x})", bytes.len(), crc32fast::hash(bytes));
+    }
+    out
+}
+
+/// Content, one line of the view to each of its lines.
+pub(crate) fn content(bytes: &[u8]) -> Vec<String> {
+    if bytes.len() > 8000 {
+        return vec![escape(bytes, 200)];
+    }
+    let bytes = BOUNDARY.replace_all(bytes, b"${1}BOUNDARY".as_slice());
+    bytes.split_inclusive(|byte| *byte == b'\n').map(|line| escape(line, 8000)).collect()
+}
+
+/// The view of one upstream request.
+pub(crate) fn upstream(record: &Record) -> Vec<String> {
+    let mut lines = vec![format!("[upstream] {}", record.title)];
+    let head = record.head.strip_suffix(b"\r\n").unwrap_or(&record.head);
+    lines.extend(head.split_inclusive(|b| *b == b'\n').map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match line.strip_suffix(b"\r") {
+            Some(line) => escape(line, 9000),
+            None if record.title.contains("uwsgi") => escape(line, 9000),
+            None => escape(line, 9000) + "\\n",
+        }
+    }));
+    if !record.content.is_empty() {
+        lines.push("[content]".to_owned());
+        lines.extend(content(&record.content));
+    }
+    if let Some(tunnel) = &record.tunnel {
+        lines.push(format!("[tunnelled] {}", escape(tunnel, 2000)));
+    }
+    if !record.done {
+        lines.push("[unfinished]".to_owned());
+    }
+    lines
+}
+
+/// The recorded form of one upstream request.
+pub(crate) fn upstream_summary(record: &Record) -> String {
+    let who = record.title.split([' ', '(']).next().unwrap_or_default();
+    let start = record.head.split(|b| *b == b'\n').next().unwrap_or_default();
+    if record.title.contains("uwsgi") {
+        return format!("-> {who} uwsgi");
+    }
+    format!("-> {who} {}", escape(start.strip_suffix(b"\r").unwrap_or(start), 500))
+}
+
+/// Applies the table above to finished lines.
+pub(crate) fn normalise(lines: &[String], masks: &[Regex]) -> Vec<String> {
+    let date = lines.iter().find_map(|line| moment(line.strip_prefix("Date: ")?));
+    let one = |line: &String| {
+        let mut line = line.clone();
+        if line.strip_prefix("Date: ").is_some_and(|value| moment(value).is_some()) {
+            "Date: (now)".clone_into(&mut line);
+        }
+        if let Some(distance) = line.strip_prefix("Expires: ").and_then(|value| near(moment(value)?, date?)) {
+            line = format!("Expires: (now){distance:+}s");
+        }
+        let bytes = VERSION.replace_all(line.as_bytes(), b"${1}VERSION".as_slice());
+        let bytes = BOUNDARY.replace_all(&bytes, b"${1}BOUNDARY".as_slice());
+        let mut bytes = bytes.into_owned();
+        for mask in masks {
+            bytes = masked(mask, &bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    lines.iter().map(one).collect()
+}
+
+fn masked(mask: &Regex, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut done = 0;
+    for found in mask.captures_iter(bytes) {
+        let Some(part) = found.get(1).or_else(|| found.get(0)) else { continue };
+        out.extend_from_slice(&bytes[done..part.start()]);
+        out.extend_from_slice(b"(masked)");
+        done = part.end();
+    }
+    out.extend_from_slice(&bytes[done..]);
+    out
+}
+
+fn moment(text: &str) -> Option<SystemTime> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    (httpdate::fmt_http_date(time) == text).then_some(time)
+}
+
+/// Seconds from `date` to `time` if they are within about a year.
+fn near(time: SystemTime, date: SystemTime) -> Option<i64> {
+    let distance = match time.duration_since(date) {
+        Ok(after) => after.as_secs() as i64,
+        Err(before) => -(before.duration().as_secs() as i64),
+    };
+    (distance.abs() < 400 * 86400).then_some(distance)
+}
+
+/// Lines of an error log whose level is in `levels`, as `[level] message`.
+pub(crate) fn errors(text: &[u8], levels: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    for line in text.split(|b| *b == b'\n') {
+        let Some(found) = LOG_LINE.captures(line) else { continue };
+        let level = String::from_utf8_lossy(&found[1]).into_owned();
+        if levels.contains(&level) {
+            out.push(format!("[{level}] {}", escape(&line[found[0].len()..], 9000)));
+        }
+    }
+    out
+}
+
+/// The lines that differ, with a little of what surrounds them: `-` is wanted, `+` is what came.
+pub(crate) fn diff(wanted: &[String], came: &[String]) -> String {
+    let (n, m) = (wanted.len(), came.len());
+    let mut longest = vec![vec![0usize; m + 1]; n + 1];
+    for i in (0..n).rev() {
+        for j in (0..m).rev() {
+            longest[i][j] = if wanted[i] == came[j] {
+                longest[i + 1][j + 1] + 1
+            } else {
+                longest[i + 1][j].max(longest[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut all) = (0, 0, Vec::new());
+    while i < n || j < m {
+        if i < n && j < m && wanted[i] == came[j] {
+            all.push((' ', &wanted[i]));
+            (i, j) = (i + 1, j + 1);
+        } else if i < n && (j == m || longest[i + 1][j] >= longest[i][j + 1]) {
+            all.push(('-', &wanted[i]));
+            i += 1;
+        } else {
+            all.push(('+', &came[j]));
+            j += 1;
+        }
+    }
+    let mut out = String::new();
+    for (at, (sign, line)) in all.iter().enumerate() {
+        let close = all[at.saturating_sub(3)..(at + 4).min(all.len())].iter().any(|(sign, _)| *sign != ' ');
+        if close {
+            let _ = writeln!(out, "    {sign} {line}");
+        }
+    }
+    out
+}
