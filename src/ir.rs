@@ -19,6 +19,7 @@ pub mod settings;
 mod template;
 mod text;
 mod var;
+pub mod walk;
 
 pub use block::{AddressRange, Base, Block, FileKind, Jump, Order, Route, Scope, Step, Table, Test};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};

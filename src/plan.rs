@@ -5,62 +5,117 @@
 //! names the handler or the reply. Patterns are compiled, tables indexed and
 //! the settings in force resolved before the first request.
 
+use std::sync::Arc;
+
 use crate::{
-    diagnostic::Diagnostic,
-    ir::{self, HostId, Template, Text},
+    ir::{self, HostId, Name, Template},
+    source::Span,
 };
 
+mod compile;
 mod effective;
+mod escape;
 pub mod hash;
+mod names;
+pub mod observe;
 mod op;
 pub mod pattern;
+mod prefix_tree;
+mod route;
 mod run;
+mod store;
+mod var;
 
+pub use compile::compile;
 pub use effective::{AnswerPlan, Effective, Entry, ForwardingPlan, SettingsId};
+pub use escape::encode_path;
 pub use op::EditOp;
-pub use pattern::Failure;
+pub use pattern::{Failure, Find};
 pub use run::{Need, NoSuchBlock, Run, View};
+pub use var::contains;
+
+use compile::Layer;
+use hash::Map;
+use names::Names;
+use op::Op;
+use route::RouteTable;
+use store::Store;
+use var::VarPlan;
 
 /// A configuration compiled for running. Shared by all workers.
 #[derive(Debug)]
 pub struct Plan {
     /// The configuration. The programs of its hosts are compiled and no longer in it.
     pub config: ir::Config,
-    settings: Vec<Effective>,
-    host_settings: Vec<SettingsId>,
+    hosts: Vec<HostPlan>,
+    listeners: Vec<ListenerPlan>,
+    code: Vec<Op>,
+    spans: Vec<Span>,
+    tables: Vec<RouteTable>,
+    layers: Vec<Layer>,
+    settings: Store,
+    vars: Vec<VarPlan>,
+    /// Whether there is a table whose reading may overwrite captures.
+    some_clobber: bool,
+    /// Indices by status.
+    reasons: Map<u16, u32>,
+    pages: Map<u16, u32>,
 }
 
-/// Compiles a configuration.
-pub fn compile(config: ir::Config) -> Result<Plan, Vec<Diagnostic>> {
-    Ok(Plan { config, settings: Vec::new(), host_settings: Vec::new() })
+#[derive(Debug)]
+struct HostPlan {
+    settings: SettingsId,
+    entry: Entry,
+    named: Map<Name, Entry>,
+}
+
+#[derive(Debug)]
+struct ListenerPlan {
+    default: HostId,
+    names: Arc<HostNames>,
+}
+
+#[derive(Debug)]
+struct HostNames {
+    names: Names,
+    /// The host of each name.
+    hosts: Vec<HostId>,
 }
 
 impl Plan {
     /// Settings in force.
     pub fn settings(&self, id: SettingsId) -> &Effective {
-        &self.settings[id.0 as usize]
+        self.settings.get(id)
     }
 
     /// The settings in force while a head is read, and where the host's program begins.
     pub fn host_settings(&self, host: HostId) -> SettingsId {
-        self.host_settings[host.0 as usize]
+        self.hosts[host.0 as usize].settings
     }
 
     /// The host of a listener that answers to a name: lower case, without port and final dot; `None` when the
     /// request has none. Named groups of a pattern become variables of the run.
     pub fn select(&self, listener: usize, host: Option<&[u8]>, run: &mut Run) -> HostId {
-        let _ = (host, run);
-        self.config.listeners[listener].default
+        let ListenerPlan { default, names } = &self.listeners[listener];
+        let key = host.unwrap_or_default();
+        // A pattern that comes to no answer is none that matches.
+        let Ok(Some(hit)) = names.names.find(key) else { return *default };
+        if let Some(find) = hit.find {
+            run.assign_groups(find, key);
+        }
+        names.hosts[hit.place as usize]
     }
 
     /// The reason phrase of a status (RFC 9112 § 4); empty when there is none.
     pub fn reason(&self, status: u16) -> &[u8] {
-        let of = |reason: &&(u16, Text)| reason.0 == status;
-        self.config.reasons.iter().find(of).map_or(&[], |reason| &reason.1)
+        self.reasons.get(&status).map_or(&[], |at| &self.config.reasons[*at as usize].1)
     }
 
     /// The content of a reply of our own that brings none.
     pub fn page(&self, status: u16) -> Option<&Template> {
-        self.config.pages.iter().find(|page| page.0 == status).map(|page| &page.1)
+        self.pages.get(&status).map(|at| &self.config.pages[*at as usize].1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub struct SettingsId(pub(super) u32);
 pub struct Entry(pub(super) u32);
 
 /// What is in force when a request is handled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Effective {
     /// Who answers.
     pub handler: Option<Arc<Handler>>,
@@ -83,6 +83,28 @@ impl Deref for ForwardingPlan {
 }
 
 impl Effective {
+    /// Whether every part is shared with another's.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
+            self;
+        let same_handler = match (handler, &other.handler) {
+            (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+            (None, None) => true,
+            _ => false,
+        };
+        same_handler
+            && *prepare == other.prepare
+            && Arc::ptr_eq(client, &other.client)
+            && Arc::ptr_eq(content, &other.content)
+            && Arc::ptr_eq(answer, &other.answer)
+            && Arc::ptr_eq(files, &other.files)
+            && Arc::ptr_eq(access, &other.access)
+            && Arc::ptr_eq(logs, &other.logs)
+            && Arc::ptr_eq(resolve, &other.resolve)
+            && Arc::ptr_eq(http, &other.http)
+            && Arc::ptr_eq(uwsgi, &other.uwsgi)
+    }
+
     /// The recovery for a status about to be answered: the first that lists it.
     pub fn recovery(&self, status: u16) -> Option<&Recovery> {
         self.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status))

@@ -1,16 +1,24 @@
 //! One request's decision.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
-use super::{EditOp, Failure, Plan, SettingsId, pattern::Find};
-use crate::ir::{Attr, FileKind, HostId, Name, Register, Reply, Template, VarId};
+use super::{
+    EditOp, Entry, Failure, Plan, SettingsId,
+    observe::{Observer, Quiet},
+    op::{Next, Op},
+    pattern::Find,
+};
+use crate::ir::{Attr, FileKind, HostId, Name, Query, Register, Reply, Template, VarId};
+
+mod eval;
+mod memory;
+
+use memory::{Registers, Values};
 
 /// What the run reads of the exchange. Implemented by the engine, by tests and by `explain`.
 ///
 /// The run itself answers [`Attr::Path`], [`Attr::PathRest`], [`Attr::Query`], [`Attr::QueryMark`],
-/// [`Attr::Param`] and, once a step has set it, [`Attr::LimitRate`].
+/// [`Attr::Param`], [`Attr::HostName`] and, once a step has set it, [`Attr::LimitRate`].
 pub trait View {
     /// Appends the value of an attribute; `false` when it is missing.
     fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool;
@@ -40,6 +48,8 @@ pub enum Need<'p> {
     Handle,
     /// The end: this answers.
     Reply(&'p Reply),
+    /// The end: access was refused (403).
+    Refused,
     /// The end: the content is longer than allowed (413).
     TooLarge,
     /// The end: redirected more often than allowed (500).
@@ -51,6 +61,14 @@ pub enum Need<'p> {
     /// The end: a pattern came to no answer (500).
     Failed(Failure),
 }
+
+/// There is no named block of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such named block")]
+pub struct NoSuchBlock;
+
+/// Repetitions and internal redirects that one request may have.
+const BUDGET: u8 = 10;
 
 /// The state of one request's decision, reused for the next request of the connection.
 #[derive(Debug, Default)]
@@ -75,58 +93,438 @@ pub struct Run {
     pub asked: Vec<u8>,
     /// Variables read before they were written, for the log; emptied by who logs them.
     pub unset_reads: SmallVec<[VarId; 2]>,
+    /// Why a pattern in a table of values came to no answer, for the log.
+    pub failure: Option<Failure>,
+    place: u32,
+    told: Option<bool>,
+    /// How much of the budget is spent.
+    spent: u8,
+    prepared: bool,
+    /// For each labelled block around: the operation that set its jump, plus one.
+    at_end: SmallVec<[u32; 4]>,
+    kept: SmallVec<[SettingsId; 4]>,
+    registers: Registers,
+    values: Values,
+    depth: u8,
 }
 
 impl Run {
     /// Forgets the request, keeps the memory.
-    pub fn reset(&mut self) {}
+    pub fn reset(&mut self) {
+        self.path.clear();
+        self.query.clear();
+        self.rewritten = false;
+        self.internal = false;
+        self.limit_rate = None;
+        self.path_rest = 0;
+        self.unset_reads.clear();
+        self.failure = None;
+        self.spent = 0;
+        self.registers.clear();
+        self.values.clear();
+    }
 
     /// Begins the program of a host.
-    pub fn start(&mut self, plan: &Plan, host: HostId) {}
+    pub fn start(&mut self, plan: &Plan, host: HostId) {
+        self.host = host;
+        self.begin(plan);
+    }
+
+    fn begin(&mut self, plan: &Plan) {
+        let host = &plan.hosts[self.host.0 as usize];
+        self.go(host.settings, host.entry);
+    }
+
+    fn go(&mut self, settings: SettingsId, entry: Entry) {
+        self.settings = settings;
+        self.place = entry.0;
+        self.prepared = false;
+        self.told = None;
+        self.path_rest = 0;
+        self.at_end.clear();
+        self.kept.clear();
+    }
+
+    fn spend(&mut self) -> bool {
+        let left = self.spent < BUDGET;
+        self.spent += u8::from(left);
+        left
+    }
 
     /// Goes on to the next need.
     pub fn step<'p>(&mut self, plan: &'p Plan, view: &impl View) -> Need<'p> {
-        Need::Handle
+        self.observed(plan, view, &mut Quiet)
+    }
+
+    /// [`Self::step`], with somebody watching.
+    pub fn observed<'p>(
+        &mut self,
+        plan: &'p Plan,
+        view: &impl View,
+        observer: &mut impl Observer,
+    ) -> Need<'p> {
+        loop {
+            let at = self.place as usize;
+            let op = &plan.code[at];
+            observer.step(plan.spans[at]);
+            self.place += 1;
+            match op {
+                Op::Use(settings) => self.settings = *settings,
+                Op::Over { layer, kept } => {
+                    let base = kept.and_then(|slot| self.kept.get(usize::from(slot)));
+                    let base = *base.unwrap_or(&self.settings);
+                    let over = |base: &super::Effective| plan.layers[*layer as usize].over(base);
+                    self.settings = plan.settings.over(base, *layer, over);
+                }
+                Op::Keep(slot) => put(&mut self.kept, *slot, self.settings),
+                Op::File { path, kind, otherwise } => match self.told.take() {
+                    Some(true) => {}
+                    Some(false) => self.place = *otherwise,
+                    None => {
+                        let mut asked = std::mem::take(&mut self.asked);
+                        asked.clear();
+                        self.eval(plan, view, path, &mut asked);
+                        self.asked = asked;
+                        self.place -= 1;
+                        return Need::File(*kind);
+                    }
+                },
+                Op::Route { table, otherwise } => {
+                    if let Err(failure) = self.route(plan, *table, *otherwise) {
+                        return Need::Failed(failure);
+                    }
+                    observer.routed(plan.spans[at], &self.path, self.place != *otherwise);
+                }
+                Op::Rewrite { path, query } => {
+                    if !self.rewrite(plan, view, path.as_ref(), query) {
+                        return Need::EmptyPath;
+                    }
+                }
+                Op::LimitRate(rate) => {
+                    let text = self.value(plan, view, rate);
+                    self.limit_rate = size(&text).or(self.limit_rate);
+                    self.values.give_back(text);
+                }
+                Op::Edit(edit) => return Need::Edit(edit),
+                Op::Admit => {
+                    let longest = plan.settings(self.settings).content.max_length;
+                    if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
+                        return Need::TooLarge;
+                    }
+                }
+                Op::Authorize => match self.told.take() {
+                    Some(true) => {}
+                    Some(false) => return Need::Refused,
+                    None => {
+                        self.place -= 1;
+                        return Need::Access;
+                    }
+                },
+                Op::Respond(reply) => return Need::Reply(reply),
+                Op::Trace(line) => {
+                    if plan.settings(self.settings).logs.rewrite {
+                        let mut asked = std::mem::take(&mut self.asked);
+                        asked.clear();
+                        self.eval(plan, view, line, &mut asked);
+                        self.asked = asked;
+                        return Need::Trace;
+                    }
+                }
+                Op::End => {
+                    let prepare = plan.settings(self.settings).prepare.filter(|_| !self.prepared);
+                    let Some(entry) = prepare else {
+                        // A further step ends here again.
+                        self.place -= 1;
+                        return Need::Handle;
+                    };
+                    self.prepared = true;
+                    self.place = entry.0;
+                }
+                op => match self.common(plan, view, op, observer, at) {
+                    Ok(None) => {}
+                    Ok(Some(next)) => match self.follow(plan, next) {
+                        Ok(()) => {}
+                        Err(need) => return need,
+                    },
+                    Err(failure) => return Need::Failed(failure),
+                },
+            }
+        }
+    }
+
+    /// What may occur in response steps too. A jump is returned.
+    fn common<'p>(
+        &mut self,
+        plan: &'p Plan,
+        view: &impl View,
+        op: &'p Op,
+        observer: &mut impl Observer,
+        at: usize,
+    ) -> Result<Option<&'p Next>, Failure> {
+        let (holds, otherwise) = match op {
+            Op::Match { subject, find, into, otherwise } => {
+                let holds = self.compare(plan, view, subject, find, *into, |subject, outcome| {
+                    observer.matched(plan.spans[at], subject, outcome);
+                })?;
+                (holds, otherwise)
+            }
+            Op::Equal { left, right, otherwise } => {
+                let left = self.value(plan, view, left);
+                let right = self.value(plan, view, right);
+                let holds = left == right;
+                self.values.give_back(left);
+                self.values.give_back(right);
+                (holds, otherwise)
+            }
+            Op::Truthy { value, otherwise } => {
+                let value = self.value(plan, view, value);
+                let holds = !value.is_empty() && value != b"0";
+                self.values.give_back(value);
+                (holds, otherwise)
+            }
+            Op::Method { methods, otherwise } => {
+                let method = view.method();
+                (methods.iter().any(|other| **other == *method), otherwise)
+            }
+            Op::Status { statuses, otherwise } => (statuses.contains(&view.status()), otherwise),
+            Op::Internal { otherwise } => (self.internal, otherwise),
+            Op::Assign { var, value } => {
+                let value = self.value(plan, view, value);
+                self.values.set(*var, &value);
+                self.values.give_back(value);
+                return Ok(None);
+            }
+            Op::Forget(register) => {
+                self.registers.forget(*register);
+                return Ok(None);
+            }
+            Op::Open(slot) => {
+                put(&mut self.at_end, *slot, 0);
+                return Ok(None);
+            }
+            Op::AtEnd(slot, next) => {
+                put(&mut self.at_end, *slot, if next.is_some() { at as u32 + 1 } else { 0 });
+                return Ok(None);
+            }
+            Op::Close(slot) => {
+                let set = self.at_end.get_mut(usize::from(*slot)).map_or(0, std::mem::take);
+                let set = set.checked_sub(1).map(|at| &plan.code[at as usize]);
+                return Ok(match set {
+                    Some(Op::AtEnd(_, next)) => next.as_ref(),
+                    _ => None,
+                });
+            }
+            Op::Go(next) => return Ok(Some(next)),
+            Op::Use(_)
+            | Op::Over { .. }
+            | Op::Keep(_)
+            | Op::File { .. }
+            | Op::Route { .. }
+            | Op::Rewrite { .. }
+            | Op::LimitRate(_)
+            | Op::Edit(_)
+            | Op::Admit
+            | Op::Authorize
+            | Op::Respond(_)
+            | Op::Trace(_)
+            | Op::End => return Ok(None),
+        };
+        if !holds {
+            self.place = *otherwise;
+        }
+        Ok(None)
+    }
+
+    fn follow<'p>(&mut self, plan: &'p Plan, next: &'p Next) -> Result<(), Need<'p>> {
+        match next {
+            Next::To(place) => self.place = *place,
+            Next::Repeat(place) => {
+                if !self.spend() {
+                    return Err(Need::Exhausted);
+                }
+                self.place = *place;
+            }
+            Next::Enter(name) => match self.enter(plan, name) {
+                Ok(true) => {}
+                Ok(false) => return Err(Need::Exhausted),
+                Err(NoSuchBlock) => return Err(Need::NoBlock(name)),
+            },
+            Next::Restart => {
+                if !self.spend() {
+                    return Err(Need::Exhausted);
+                }
+                self.internal = true;
+                self.rewritten = true;
+                self.begin(plan);
+            }
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, plan: &Plan, table: u32, otherwise: u32) -> Result<(), Failure> {
+        let path = std::mem::take(&mut self.path);
+        let found = plan.tables[table as usize].find(&plan.tables, &path);
+        let outcome = found.and_then(|found| {
+            for (find, into) in found.finds {
+                self.find(find, into, &path)?;
+            }
+            Ok(found.body)
+        });
+        self.path = path;
+        match outcome? {
+            Some((body, prefix)) => {
+                self.place = body;
+                self.path_rest = prefix as usize;
+            }
+            None => self.place = otherwise,
+        }
+        Ok(())
+    }
+
+    /// `false` when nothing would be left of the path.
+    fn rewrite(&mut self, plan: &Plan, view: &impl View, path: Option<&Template>, query: &Query) -> bool {
+        let new_path = path.map(|path| self.value(plan, view, path));
+        match query {
+            Query::Keep => {}
+            Query::Replace(query) => {
+                let new = self.value(plan, view, query);
+                let old = std::mem::replace(&mut self.query, new);
+                self.values.give_back(old);
+                self.rewritten = true;
+            }
+            Query::Prepend(query) => {
+                let mut new = self.value(plan, view, query);
+                if !self.query.is_empty() {
+                    new.push(b'&');
+                    new.extend_from_slice(&self.query);
+                }
+                let old = std::mem::replace(&mut self.query, new);
+                self.values.give_back(old);
+                self.rewritten = true;
+            }
+        }
+        if let Some(new) = new_path {
+            let old = std::mem::replace(&mut self.path, new);
+            self.values.give_back(old);
+            self.path_rest = 0;
+            self.rewritten = true;
+            self.internal = true;
+            return !self.path.is_empty();
+        }
+        true
     }
 
     /// The answer to [`Need::File`] and [`Need::Access`].
-    pub fn tell(&mut self, answer: bool) {}
+    pub fn tell(&mut self, answer: bool) {
+        self.told = Some(answer);
+    }
 
-    /// Internal redirect: the host's program again with this path and query, variables kept. `false` when the budget is spent.
+    /// Internal redirect: the host's program again with this path and query; registers and variables stay.
+    /// `false` when the budget is spent.
     pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> bool {
+        if !self.spend() {
+            return false;
+        }
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        self.query.clear();
+        self.query.extend_from_slice(query);
+        self.internal = true;
+        self.rewritten = true;
+        self.begin(plan);
         true
     }
 
     /// Goes on at a named block of the host. `Ok(false)` when the budget is spent.
     pub fn enter(&mut self, plan: &Plan, name: &[u8]) -> Result<bool, NoSuchBlock> {
+        let host = &plan.hosts[self.host.0 as usize];
+        let entry = *host.named.get(name).ok_or(NoSuchBlock)?;
+        if !self.spend() {
+            return Ok(false);
+        }
+        self.internal = true;
+        self.go(host.settings, entry);
         Ok(true)
-    }
-
-    /// Appends the value of a template; `false` when it is a single part and that is missing.
-    pub fn eval(&mut self, plan: &Plan, view: &impl View, template: &Template, out: &mut Vec<u8>) -> bool {
-        true
     }
 
     /// Runs the `on_response` blocks in force: their edits, in order.
     pub fn response_edits<'p>(&mut self, plan: &'p Plan, view: &impl View) -> SmallVec<[&'p EditOp; 8]> {
-        SmallVec::new()
+        let mut edits = SmallVec::new();
+        for entry in &plan.settings(self.settings).answer.on_response {
+            self.place = entry.0;
+            loop {
+                let at = self.place as usize;
+                let op = &plan.code[at];
+                self.place += 1;
+                match op {
+                    Op::Edit(edit) => edits.push(edit),
+                    Op::End => break,
+                    op => match self.common(plan, view, op, &mut Quiet, at) {
+                        Ok(Some(Next::To(place))) => self.place = *place,
+                        Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => break,
+                        Ok(None) => {}
+                        Err(failure) => {
+                            self.failure = Some(failure);
+                            break;
+                        }
+                    },
+                }
+            }
+        }
+        edits
     }
 
     /// Searches `subject`; a match fills the register and assigns named groups.
     pub fn find(&mut self, find: &Find, into: Register, subject: &[u8]) -> Result<bool, Failure> {
-        Ok(false)
+        if find.keep == 0 {
+            return find.matcher.is_match(subject);
+        }
+        let found = self.registers.find(find, into, subject)?;
+        if found {
+            for (group, var) in &find.assign {
+                let value = self.registers.group(into, *group);
+                self.values.set(*var, value);
+            }
+        }
+        Ok(found)
     }
 
-    /// The bytes of the last match written to a register, as offsets into its subject.
-    pub fn matched(&self, register: Register) -> Option<(usize, usize)> {
-        None
+    /// The whole of the last match written to a register, and where its subject begins and ends around it.
+    pub fn capture(&self, register: Register, group: u32) -> &[u8] {
+        self.registers.group(register, group)
     }
 
     /// Writes a variable.
-    pub fn assign(&mut self, var: VarId, value: &[u8]) {}
+    pub fn assign(&mut self, var: VarId, value: &[u8]) {
+        self.values.set(var, value);
+    }
+
+    /// Assigns the named groups of a pattern that matches; registers stay.
+    pub(super) fn assign_groups(&mut self, find: &Find, subject: &[u8]) {
+        let mut spans = super::pattern::Spans::new();
+        if find.keep == 0 || find.matcher.find(subject, find.keep, &mut spans) != Ok(true) {
+            return;
+        }
+        for (group, var) in &find.assign {
+            self.values.set(*var, memory::part(subject, &spans, *group));
+        }
+    }
 }
 
-/// There is no named block of this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no such named block")]
-pub struct NoSuchBlock;
+fn put<T: Copy + Default>(slots: &mut SmallVec<[T; 4]>, slot: u16, value: T) {
+    let slot = usize::from(slot);
+    if slots.len() <= slot {
+        slots.resize(slot + 1, T::default());
+    }
+    slots[slot] = value;
+}
+
+/// A size in bytes: digits, then `k` or `m`.
+fn size(text: &[u8]) -> Option<u64> {
+    let (digits, factor) = match text.split_last()? {
+        (b'k' | b'K', digits) => (digits, 1 << 10),
+        (b'm' | b'M', digits) => (digits, 1 << 20),
+        _ => (text, 1),
+    };
+    std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(factor)
+}

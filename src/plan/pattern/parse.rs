@@ -347,7 +347,7 @@ impl Parser<'_> {
             self.fail("branch reset groups are not supported")
         } else if self.eat(b"P=") {
             let name = self.name(b')')?;
-            self.reference(name).map(Some)
+            Ok(Some(self.reference(name)))
         } else if self.eat(b"P<") || self.eat(b"<") {
             let name = self.name(b'>')?;
             self.capture(Some(name)).map(Some)
@@ -399,10 +399,10 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn reference(&mut self, name: Vec<u8>) -> Parse<Node> {
+    fn reference(&mut self, name: Vec<u8>) -> Node {
         self.named_references.push((name, self.at));
         let group = NAMED + self.named_references.len() as u32 - 1;
-        Ok(Node::Back { group, fold: self.flags.ignore_case })
+        Node::Back { group, fold: self.flags.ignore_case }
     }
 
     fn numbered(&mut self, group: u32) -> Node {
@@ -493,12 +493,11 @@ impl Parser<'_> {
         }
         let mut numbers = Vec::new();
         for (name, offset) in &self.named_references {
-            match self.names.iter().find(|(known, _)| known == name) {
-                Some(&(_, number)) => numbers.push(number),
-                None => {
-                    let message = "reference to a group that does not exist".to_owned();
-                    return Err(PatternError { message, offset: *offset });
-                }
+            if let Some(&(_, number)) = self.names.iter().find(|(known, _)| known == name) {
+                numbers.push(number);
+            } else {
+                let message = "reference to a group that does not exist".to_owned();
+                return Err(PatternError { message, offset: *offset });
             }
         }
         number(node, &numbers);
@@ -525,7 +524,7 @@ fn number(node: &mut Node, numbers: &[u32]) {
             }
         }
         Node::Group(_, node) | Node::Atomic(node) | Node::Repeat { node, .. } | Node::Look { node, .. } => {
-            number(node, numbers)
+            number(node, numbers);
         }
         Node::Empty
         | Node::Char(_)

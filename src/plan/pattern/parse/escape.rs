@@ -76,7 +76,7 @@ impl Parser<'_> {
                 } else {
                     return self.fail("\\k is not followed by a name");
                 };
-                return self.reference(name).map(Some);
+                return Ok(Some(self.reference(name)));
             }
             b'1'..=b'9' => {
                 if let Some(group) = self.digits_reference() {
@@ -131,11 +131,7 @@ impl Parser<'_> {
             b'x' => self.hexadecimal()?,
             b'u' if self.ecma => self.digits(16, 4).unwrap_or(u32::from(b'u')),
             b'o' if !self.ecma => self.braced(8)?,
-            b'0' => {
-                self.at -= 1;
-                self.digits(8, 3).unwrap_or(0)
-            }
-            b'1'..=b'7' => {
+            b'0'..=b'7' => {
                 self.at -= 1;
                 self.digits(8, 3).unwrap_or(0)
             }
@@ -222,7 +218,7 @@ impl Parser<'_> {
         if digits == 0 {
             if braced && !back {
                 let name = self.name(b'}')?;
-                return self.reference(name);
+                return Ok(self.reference(name));
             }
             return self.fail("this form of \\g is not supported");
         }

@@ -1,0 +1,421 @@
+//! Visits everything that a configuration consists of.
+//!
+//! Every struct is taken apart without `..`: what is added to the IR does not
+//! compile until somebody has said here where it is.
+
+use super::{
+    Balance, Block, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query, Recovery,
+    RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target, Template,
+    Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
+};
+use crate::source::Span;
+
+/// Something visited.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum Item<'c> {
+    Template(&'c Template),
+    Pattern(&'c Pattern),
+    /// A block about to be visited; the flag says whether only response steps may occur in it.
+    Block(&'c Block, bool),
+    Step(&'c Step),
+    Edit(&'c Edit),
+    Reply(&'c Reply),
+    Recovery(&'c Recovery),
+    Handler(&'c Handler),
+    Settings(&'c Settings),
+    /// A register that is written here.
+    Into(Register),
+    /// A variable that a step writes.
+    Assign(VarId),
+    Jump(&'c Jump),
+    Test(&'c Test),
+}
+
+/// What is called for each item, with the nearest span around it.
+pub type Visit<'a, 'c> = &'a mut dyn FnMut(Item<'c>, Span);
+
+/// Visits a configuration.
+pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
+    let Config { process: _, base, reasons: _, pages, listeners: _, hosts, clusters, vars } = config;
+    settings(base, Span::NONE, visit);
+    for (_, page) in pages {
+        visit(Item::Template(page), Span::NONE);
+    }
+    for each in hosts {
+        host(each, visit);
+    }
+    for cluster in clusters {
+        let Cluster { name: _, declared: _, balance, idle: _, shared: _, endpoints: _, span } = cluster;
+        match balance {
+            Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
+            Balance::RoundRobin
+            | Balance::LeastConnections
+            | Balance::ClientAddress
+            | Balance::Random
+            | Balance::RandomTwo => {}
+        }
+    }
+    for each in vars {
+        var(each, visit);
+    }
+}
+
+/// Visits a virtual host.
+pub fn host<'c>(host: &'c Host, visit: Visit<'_, 'c>) {
+    let Host { name: _, names, tls: _, request, named, span } = host;
+    for name in names {
+        visit(Item::Pattern(name), *span);
+    }
+    block(request, false, visit);
+    for (_, named) in named {
+        block(named, false, visit);
+    }
+}
+
+fn var<'c>(var: &'c Var, visit: Visit<'_, 'c>) {
+    let Var { name: _, kind, span } = var;
+    match kind {
+        VarKind::Assigned => {}
+        VarKind::Table { key, order: _, rows, default, once: _, into } => {
+            visit(Item::Template(key), *span);
+            visit(Item::Template(default), *span);
+            visit(Item::Into(*into), *span);
+            for row in rows {
+                visit(Item::Pattern(&row.pattern), *span);
+                visit(Item::Template(&row.value), *span);
+            }
+        }
+        VarKind::Network { key, rows: _, default: _, proxies: _, recursive: _ }
+        | VarKind::Split { key, buckets: _ } => visit(Item::Template(key), *span),
+    }
+}
+
+/// Visits a block and everything in it.
+pub fn block<'c>(block: &'c Block, response: bool, visit: Visit<'_, 'c>) {
+    visit(Item::Block(block, response), block.span);
+    let Block { label: _, scope, steps, span } = block;
+    if let Some(Scope { base: _, set }) = scope {
+        settings(set, *span, visit);
+    }
+    for (each, span) in steps {
+        step(each, *span, response, visit);
+    }
+}
+
+fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
+    visit(Item::Step(step), span);
+    match step {
+        Step::Do(inner) => block(inner, response, visit),
+        Step::When { test: question, then, otherwise } => {
+            test(question, span, visit);
+            block(then, response, visit);
+            block(otherwise, response, visit);
+        }
+        Step::Route(routes) => table(routes, span, response, visit),
+        Step::Rewrite { path, query } => {
+            if let Some(path) = path {
+                visit(Item::Template(path), span);
+            }
+            match query {
+                Query::Keep => {}
+                Query::Replace(query) | Query::Prepend(query) => visit(Item::Template(query), span),
+            }
+        }
+        Step::Assign { var, value } => {
+            visit(Item::Template(value), span);
+            visit(Item::Assign(*var), span);
+        }
+        Step::LimitRate(template) | Step::Trace(template) => visit(Item::Template(template), span),
+        Step::Edit(change) => edit(change, span, visit),
+        Step::Respond(answer) => reply(answer, span, visit),
+        Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Forget(_) | Step::Admit | Step::Authorize | Step::AtEnd(None) => {}
+    }
+}
+
+fn table<'c>(table: &'c Table, span: Span, response: bool, visit: Visit<'_, 'c>) {
+    let Table { order: _, into, routes } = table;
+    visit(Item::Into(*into), span);
+    for route in routes {
+        let Route { path, decisive: _, body, nested } = route;
+        visit(Item::Pattern(path), body.span);
+        block(body, response, visit);
+        if let Some(nested) = nested {
+            self::table(nested, body.span, response, visit);
+        }
+    }
+}
+
+fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
+    visit(Item::Test(test), span);
+    match test {
+        Test::All(tests) | Test::Any(tests) => {
+            for each in tests {
+                self::test(each, span, visit);
+            }
+        }
+        Test::Not(inner) => self::test(inner, span, visit),
+        Test::Match { subject, pattern, into } => {
+            visit(Item::Template(subject), span);
+            visit(Item::Pattern(pattern), span);
+            if let Some(into) = into {
+                visit(Item::Into(*into), span);
+            }
+        }
+        Test::Equal(left, right) => {
+            visit(Item::Template(left), span);
+            visit(Item::Template(right), span);
+        }
+        Test::Truthy(template) | Test::File(template, _) => visit(Item::Template(template), span),
+        Test::Method(_) | Test::Status(_) | Test::Internal => {}
+    }
+}
+
+fn reply<'c>(reply: &'c Reply, span: Span, visit: Visit<'_, 'c>) {
+    visit(Item::Reply(reply), span);
+    let Reply { status: _, content } = reply;
+    match content {
+        ReplyContent::Text(template) | ReplyContent::Location(template) => {
+            visit(Item::Template(template), span);
+        }
+        ReplyContent::Page | ReplyContent::Close => {}
+    }
+}
+
+/// Visits an edit.
+pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
+    visit(Item::Edit(edit), span);
+    let looked_for = |from: &'c UrlMatch, visit: Visit<'_, 'c>| match from {
+        UrlMatch::Text(template) => visit(Item::Template(template), span),
+        UrlMatch::Pattern(pattern, into) => {
+            visit(Item::Pattern(pattern), span);
+            visit(Item::Into(*into), span);
+        }
+    };
+    match edit {
+        Edit::Set(_, value) | Edit::Add(_, value) | Edit::Trailer(_, value) => {
+            visit(Item::Template(value), span);
+        }
+        Edit::Url { from, to } | Edit::CookieDomain { from, to } | Edit::CookiePath { from, to } => {
+            looked_for(from, visit);
+            visit(Item::Template(to), span);
+        }
+        Edit::CookieFlags { cookie, flags } => {
+            looked_for(cookie, visit);
+            for flag in flags {
+                visit(Item::Template(flag), span);
+            }
+        }
+        Edit::Expires(Expiry::Read(template)) => visit(Item::Template(template), span),
+        Edit::Remove(_)
+        | Edit::RemoveNominated
+        | Edit::Expires(
+            Expiry::FromNow(_)
+            | Expiry::FromModified(_)
+            | Expiry::Daily(_)
+            | Expiry::Epoch
+            | Expiry::Max
+            | Expiry::Off,
+        ) => {}
+    }
+}
+
+fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
+    visit(Item::Handler(handler), span);
+    match handler {
+        Handler::Forward(Forward { protocol: _, tls: _, to, target }) => {
+            match to {
+                Upstream::Cluster(_) => {}
+                Upstream::Dynamic(template) => visit(Item::Template(template), span),
+            }
+            match target {
+                Target::Received => {}
+                Target::Replace { cut: _, with: template } | Target::Exact(template) => {
+                    visit(Item::Template(template), span);
+                }
+            }
+        }
+        Handler::Respond(answer) => reply(answer, span, visit),
+        Handler::Files | Handler::Missing(_) => {}
+    }
+}
+
+/// Visits settings.
+pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
+    visit(Item::Settings(all), span);
+    let Settings {
+        handler: answered_by,
+        prepare,
+        client,
+        content: _,
+        answer: answers,
+        files,
+        access: _,
+        logs: lines,
+        resolve: _,
+        http,
+        uwsgi,
+    } = all;
+    if let Some(answered_by) = answered_by {
+        handler(answered_by, span, visit);
+    }
+    if let Some(prepare) = prepare {
+        block(prepare, false, visit);
+    }
+    let Client {
+        head_timeout: _,
+        head_buffer: _,
+        large_head_buffers: _,
+        ignore_invalid_fields: _,
+        underscores: _,
+        merge_slashes: _,
+        keepalive_timeout: _,
+        keepalive_announce: _,
+        keepalive_requests: _,
+        keepalive_time: _,
+        keepalive_min_timeout: _,
+        keepalive_disable: _,
+        send_timeout: _,
+        lingering: _,
+        lingering_time: _,
+        lingering_timeout: _,
+        reset_timed_out: _,
+        limit_rate,
+        limit_rate_after,
+        no_delay: _,
+    } = client;
+    for template in [limit_rate, limit_rate_after].into_iter().flatten() {
+        visit(Item::Template(template), span);
+    }
+    answer(answers, span, visit);
+    let Files { root, alias, index, log_missing: _, symlinks: _, chunk: _ } = files;
+    for template in root.iter().chain(index.iter().flatten()) {
+        visit(Item::Template(template), span);
+    }
+    if let Some(Some(Alias { with, cut: _ })) = alias {
+        visit(Item::Template(with), span);
+    }
+    logs(lines, span, visit);
+    forwarding(http, span, visit);
+    forwarding(uwsgi, span, visit);
+}
+
+fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
+    let Answer {
+        server: _,
+        on_response,
+        errors,
+        recursive_errors: _,
+        absolute_redirect: _,
+        port_in_redirect: _,
+        host_name_in_redirect: _,
+        chunked: _,
+        types: _,
+        default_type,
+        charset,
+        charset_types: _,
+        override_charset: _,
+        etag: _,
+        if_modified_since: _,
+        max_ranges: _,
+        msie_padding: _,
+        msie_refresh: _,
+    } = answer;
+    for each in on_response.iter().flatten() {
+        block(each, true, visit);
+    }
+    for each in errors.iter().flatten() {
+        visit(Item::Recovery(each), span);
+        let Recovery { statuses: _, status: _, to } = each;
+        match to {
+            RecoveryTarget::Redirect(template) => visit(Item::Template(template), span),
+            RecoveryTarget::Enter(_) => {}
+        }
+    }
+    for template in [default_type, charset].into_iter().flatten() {
+        visit(Item::Template(template), span);
+    }
+}
+
+fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
+    let to = |target: &'c LogTarget, visit: Visit<'_, 'c>| match target {
+        LogTarget::File(template) => visit(Item::Template(template), span),
+        LogTarget::Stderr | LogTarget::Syslog(_) => {}
+    };
+    let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;
+    for log in access.iter().flatten() {
+        let AccessLog { to: target, format, when, buffer: _, flush: _, gzip: _ } = log;
+        let LogFormat { name: _, escape: _, line } = format;
+        to(target, visit);
+        visit(Item::Template(line), span);
+        if let Some(when) = when {
+            visit(Item::Template(when), span);
+        }
+    }
+    for log in errors.iter().flatten() {
+        let ErrorLog { to: target, level: _ } = log;
+        to(target, visit);
+    }
+}
+
+fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) {
+    let Forwarding {
+        version: _,
+        edits,
+        params,
+        modifiers: _,
+        method,
+        content,
+        pass_fields: _,
+        pass_content: _,
+        hide: _,
+        controls: _,
+        response_edits,
+        upgrade: _,
+        buffering: _,
+        buffer_size: _,
+        buffers: _,
+        busy_size: _,
+        max_temp_file: _,
+        temp_write: _,
+        temp_path: _,
+        request_buffering: _,
+        connect_timeout: _,
+        send_timeout: _,
+        read_timeout: _,
+        retry: _,
+        tries: _,
+        retry_timeout: _,
+        intercept_errors: _,
+        bind,
+        bind_transparent: _,
+        tcp_keepalive: _,
+        limit_rate,
+        ignore_client_abort: _,
+        force_ranges: _,
+        pass_trailers: _,
+        tls_verify: _,
+        tls_verify_depth: _,
+        tls_name,
+        tls_server_name: _,
+        tls_trusted: _,
+        tls_certificate: _,
+        tls_key: _,
+        tls_versions: _,
+        tls_session_reuse: _,
+    } = forwarding;
+    for each in edits.iter().flatten().chain(response_edits.iter().flatten()) {
+        edit(each, span, visit);
+    }
+    for (_, value, _) in params.iter().flatten() {
+        visit(Item::Template(value), span);
+    }
+    for template in [method, bind, limit_rate, tls_name].into_iter().flatten() {
+        visit(Item::Template(template), span);
+    }
+    if let Some(Some(content)) = content {
+        visit(Item::Template(content), span);
+    }
+}

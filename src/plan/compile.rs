@@ -1,0 +1,516 @@
+//! From the IR to the plan.
+
+use std::sync::Arc;
+
+use super::{
+    EditOp, Effective, Entry, HostPlan, Plan, SettingsId,
+    hash::Map,
+    op::{Next, Op},
+    pattern::{Find, Matcher},
+    route::RouteTable,
+    store::Store,
+    var::VarPlan,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{
+        Base, Block, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register, Scope,
+        Settings, Step, Template, Test, Text, UrlMatch,
+        walk::{self, Item},
+    },
+    source::Span,
+};
+
+mod settings;
+mod tables;
+
+pub(super) use settings::Layer;
+use settings::{Memo, Part, Parts};
+
+/// Compiles a configuration that `ir::validate` found sound.
+pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
+    let mut compiler = Compiler::new(&config);
+    compiler.base();
+    let hosts: Vec<_> = config.hosts.iter().map(|host| compiler.host(host)).collect();
+    let vars: Vec<VarPlan> = config.vars.iter().map(|var| compiler.var(var)).collect();
+    let listeners = compiler.listeners();
+    compiler.link();
+    compiler.build_patterns();
+    let Compiler { code, spans, tables, layers, settings, diagnostics, .. } = compiler;
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    let clobbers = |var: &VarPlan| matches!(var, VarPlan::Table(table) if table.clobbers);
+    let some_clobber = vars.iter().any(clobbers);
+    for host in &mut config.hosts {
+        host.request = Block::default();
+        host.named = Vec::new();
+    }
+    let by_status = |statuses: &mut dyn Iterator<Item = u16>| {
+        (0..).zip(statuses).map(|(at, status)| (status, at)).collect::<Map<u16, u32>>()
+    };
+    let reasons = by_status(&mut config.reasons.iter().map(|reason| reason.0));
+    let pages = by_status(&mut config.pages.iter().map(|page| page.0));
+    let settings = Store::new(settings);
+    Ok(Plan {
+        config,
+        hosts,
+        listeners,
+        code,
+        spans,
+        tables,
+        layers,
+        settings,
+        vars,
+        some_clobber,
+        reasons,
+        pages,
+    })
+}
+
+/// What the scopes inside a block lie on.
+#[derive(Clone, Copy, Debug)]
+enum Ground {
+    /// These settings.
+    Fixed(SettingsId),
+    /// What was kept in this slot.
+    Kept(u16),
+}
+
+struct Compiler<'c> {
+    config: &'c Config,
+    code: Vec<Op>,
+    spans: Vec<Span>,
+    /// Where labels are in the code, by their number.
+    labels: Vec<u32>,
+    /// The labelled blocks around, with the labels of their begin and end.
+    blocks: Vec<(&'c Name, u32, u32)>,
+    /// How many slots for kept settings are taken.
+    kept: u16,
+    tables: Vec<RouteTable>,
+    /// Labels of bodies, to be replaced by places.
+    layers: Vec<Layer>,
+    layer_of: Map<usize, u32>,
+    settings: Vec<Effective>,
+    memo: Memo<'c>,
+    matchers: Map<(Kind, bool, Text), Option<Arc<Matcher>>>,
+    /// Patterns that are matched one by one.
+    alone: Vec<(Arc<Matcher>, Span)>,
+    /// The highest group that is read of each register.
+    read: Map<Register, u8>,
+    stepped: Vec<bool>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'c> Compiler<'c> {
+    fn new(config: &'c Config) -> Self {
+        let mut read = Map::default();
+        let mut stepped = vec![false; config.vars.len()];
+        walk::config(config, &mut |item, _| match item {
+            Item::Template(template) => reads(template, &mut read),
+            Item::Assign(var) => {
+                if let Some(stepped) = stepped.get_mut(var.0 as usize) {
+                    *stepped = true;
+                }
+            }
+            _ => {}
+        });
+        Self {
+            config,
+            code: Vec::new(),
+            spans: Vec::new(),
+            labels: Vec::new(),
+            blocks: Vec::new(),
+            kept: 0,
+            tables: Vec::new(),
+            layers: Vec::new(),
+            layer_of: Map::default(),
+            settings: Vec::new(),
+            memo: Memo::default(),
+            matchers: Map::default(),
+            alone: Vec::new(),
+            read,
+            stepped,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// The settings where nothing is set, as number 0.
+    fn base(&mut self) {
+        let nothing = Effective::default();
+        let base = self.lay(&nothing, &self.config.base, false, Span::NONE);
+        self.settings.push(base);
+    }
+
+    fn host(&mut self, host: &'c Host) -> HostPlan {
+        let Host { name: _, names: _, tls: _, request, named, span: _ } = host;
+        let settings = match &request.scope {
+            Some(scope) => self.fixed(SettingsId(0), scope, request.span),
+            None => SettingsId(0),
+        };
+        let entry = self.here();
+        self.labelled(request, Ground::Fixed(settings));
+        self.emit(Op::End, request.span);
+        let mut blocks = Map::default();
+        for (name, block) in named {
+            let entry = self.here();
+            self.block(block, Ground::Fixed(settings));
+            self.emit(Op::End, block.span);
+            blocks.entry(name.clone()).or_insert(Entry(entry));
+        }
+        HostPlan { settings, entry: Entry(entry), named: blocks }
+    }
+
+    /// A block with its settings.
+    fn block(&mut self, block: &'c Block, ground: Ground) {
+        let kept = self.kept;
+        let ground = match &block.scope {
+            Some(scope) => self.enter(scope, ground, block.span),
+            None => ground,
+        };
+        self.labelled(block, ground);
+        self.kept = kept;
+    }
+
+    /// A block whose settings are in force.
+    fn labelled(&mut self, block: &'c Block, ground: Ground) {
+        let Block { label, scope: _, steps, span } = block;
+        let Some(label) = label else {
+            for (step, span) in steps {
+                self.step(step, *span, ground);
+            }
+            return;
+        };
+        let slot = self.blocks.len() as u16;
+        let (begin, end) = (self.label(), self.label());
+        self.place(begin);
+        self.emit(Op::Open(slot), *span);
+        self.blocks.push((label, begin, end));
+        for (step, span) in steps {
+            self.step(step, *span, ground);
+        }
+        self.blocks.pop();
+        self.place(end);
+        self.emit(Op::Close(slot), *span);
+    }
+
+    /// Puts a scope in force and says what lies on it.
+    fn enter(&mut self, scope: &'c Scope, ground: Ground, span: Span) -> Ground {
+        if let (Ground::Fixed(below), Base::Enclosing) = (ground, scope.base) {
+            let settings = self.fixed(below, scope, span);
+            self.emit(Op::Use(settings), span);
+            return Ground::Fixed(settings);
+        }
+        let kept = match (ground, scope.base) {
+            (Ground::Kept(slot), Base::Enclosing) => Some(slot),
+            _ => None,
+        };
+        let layer = self.layer(scope, span);
+        self.emit(Op::Over { layer, kept }, span);
+        let slot = self.kept;
+        self.kept += 1;
+        self.emit(Op::Keep(slot), span);
+        Ground::Kept(slot)
+    }
+
+    /// A scope over settings that are known.
+    fn fixed(&mut self, below: SettingsId, scope: &'c Scope, span: Span) -> SettingsId {
+        let base = self.settings[below.0 as usize].clone();
+        let accumulate = scope.base == Base::Current;
+        let laid = self.lay(&base, &scope.set, accumulate, span);
+        self.intern(below, &base, laid)
+    }
+
+    fn intern(&mut self, below: SettingsId, base: &Effective, laid: Effective) -> SettingsId {
+        if laid.is_same(base) {
+            return below;
+        }
+        self.settings.push(laid);
+        SettingsId(self.settings.len() as u32 - 1)
+    }
+
+    fn lay(&mut self, base: &Effective, set: &'c Settings, accumulate: bool, span: Span) -> Effective {
+        let mut memo = std::mem::take(&mut self.memo);
+        let laid = memo.lay(base, set, accumulate, &mut |part| self.part(set, part, span));
+        // Blocks among the parts lie on settings not known yet, so they have put nothing in a memo.
+        self.memo = memo;
+        laid
+    }
+
+    fn layer(&mut self, scope: &'c Scope, span: Span) -> u32 {
+        let key = std::ptr::from_ref(scope) as usize;
+        if let Some(known) = self.layer_of.get(&key) {
+            return *known;
+        }
+        let set = &*scope.set;
+        let mut parts = Parts::default();
+        if set.prepare.is_some() {
+            parts.prepare = self.part(set, Part::Prepare, span).prepare;
+        }
+        parts.on_response = self.part(set, Part::Response, span).on_response;
+        parts.http = self.part(set, Part::Http, span).http;
+        parts.uwsgi = self.part(set, Part::Uwsgi, span).uwsgi;
+        self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
+        let layer = self.layers.len() as u32 - 1;
+        self.layer_of.insert(key, layer);
+        layer
+    }
+
+    /// Compiles what is a program in settings.
+    fn part(&mut self, set: &'c Settings, part: Part, span: Span) -> Parts {
+        let mut parts = Parts::default();
+        match part {
+            Part::Prepare => {
+                parts.prepare = set.prepare.as_ref().map(|block| self.aside(std::slice::from_ref(block))[0]);
+            }
+            Part::Response => {
+                parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
+            }
+            Part::Http => parts.http = self.edits(set.http.response_edits.as_deref(), span),
+            Part::Uwsgi => parts.uwsgi = self.edits(set.uwsgi.response_edits.as_deref(), span),
+        }
+        parts
+    }
+
+    /// Blocks that are called, not run into.
+    fn aside(&mut self, blocks: &'c [Block]) -> Vec<Entry> {
+        if blocks.is_empty() {
+            return Vec::new();
+        }
+        let outer = std::mem::take(&mut self.blocks);
+        let (kept, after) = (self.kept, self.label());
+        self.emit(Op::Go(Next::To(after)), Span::NONE);
+        let mut entries = Vec::new();
+        for block in blocks {
+            entries.push(Entry(self.here()));
+            self.kept = 1;
+            self.emit(Op::Keep(0), block.span);
+            self.block(block, Ground::Kept(0));
+            self.emit(Op::End, block.span);
+        }
+        self.place(after);
+        (self.blocks, self.kept) = (outer, kept);
+        entries
+    }
+
+    fn edits(&mut self, edits: Option<&'c [Edit]>, span: Span) -> Vec<Arc<EditOp>> {
+        edits.unwrap_or_default().iter().map(|edit| Arc::new(self.edit(edit, span))).collect()
+    }
+
+    fn edit(&mut self, edit: &Edit, span: Span) -> EditOp {
+        let pattern = match edit {
+            Edit::Url { from, to: _ }
+            | Edit::CookieDomain { from, to: _ }
+            | Edit::CookiePath { from, to: _ }
+            | Edit::CookieFlags { cookie: from, flags: _ } => match from {
+                UrlMatch::Text(_) => None,
+                UrlMatch::Pattern(pattern, into) => {
+                    let find = self.find(pattern, Some(*into), span);
+                    self.alone(find.as_slice(), span);
+                    find.map(|find| (find, *into))
+                }
+            },
+            Edit::Set(..)
+            | Edit::Add(..)
+            | Edit::Remove(_)
+            | Edit::RemoveNominated
+            | Edit::Trailer(..)
+            | Edit::Expires(_) => None,
+        };
+        EditOp { edit: edit.clone(), pattern, span }
+    }
+
+    fn step(&mut self, step: &'c Step, span: Span, ground: Ground) {
+        let op = match step {
+            Step::Do(block) => return self.block(block, ground),
+            Step::When { test, then, otherwise } => return self.when(test, then, otherwise, span, ground),
+            Step::Route(table) => return self.route(table, span, ground),
+            Step::Rewrite { path, query } => Op::Rewrite { path: path.clone(), query: query.clone() },
+            Step::Assign { var, value } => Op::Assign { var: *var, value: value.clone() },
+            Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
+            Step::Forget(register) => Op::Forget(*register),
+            Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
+            Step::Admit => Op::Admit,
+            Step::Authorize => Op::Authorize,
+            Step::Respond(reply) => Op::Respond(reply.clone()),
+            Step::Jump(jump) => match self.jump(jump, span) {
+                Some(next) => Op::Go(next),
+                None => return,
+            },
+            Step::AtEnd(jump) => {
+                let next = jump.as_ref().and_then(|jump| self.jump(jump, span));
+                match self.blocks.len().checked_sub(1) {
+                    Some(slot) => Op::AtEnd(slot as u16, next),
+                    None => return,
+                }
+            }
+            Step::Trace(line) => Op::Trace(line.clone()),
+        };
+        self.emit(op, span);
+    }
+
+    fn when(&mut self, test: &Test, then: &'c Block, otherwise: &'c Block, span: Span, ground: Ground) {
+        let no = self.label();
+        self.test(test, no, span);
+        self.block(then, ground);
+        if otherwise.is_empty() {
+            return self.place(no);
+        }
+        let after = self.label();
+        self.emit(Op::Go(Next::To(after)), span);
+        self.place(no);
+        self.block(otherwise, ground);
+        self.place(after);
+    }
+
+    /// Goes on when the test holds, else to a label.
+    fn test(&mut self, test: &Test, otherwise: u32, span: Span) {
+        let op = match test {
+            Test::All(tests) => {
+                for test in tests {
+                    self.test(test, otherwise, span);
+                }
+                return;
+            }
+            Test::Any(tests) => {
+                let Some((last, tests)) = tests.split_last() else {
+                    return self.emit(Op::Go(Next::To(otherwise)), span);
+                };
+                let holds = self.label();
+                for test in tests {
+                    let next = self.label();
+                    self.test(test, next, span);
+                    self.emit(Op::Go(Next::To(holds)), span);
+                    self.place(next);
+                }
+                self.test(last, otherwise, span);
+                return self.place(holds);
+            }
+            Test::Not(test) => {
+                let not = self.label();
+                self.test(test, not, span);
+                self.emit(Op::Go(Next::To(otherwise)), span);
+                return self.place(not);
+            }
+            Test::Match { subject, pattern, into } => {
+                let Some(find) = self.find(pattern, *into, span) else { return };
+                self.alone(std::slice::from_ref(&find), span);
+                Op::Match { subject: subject.clone(), find, into: *into, otherwise }
+            }
+            Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
+            Test::Truthy(value) => Op::Truthy { value: value.clone(), otherwise },
+            Test::File(path, kind) => Op::File { path: path.clone(), kind: *kind, otherwise },
+            Test::Method(methods) => Op::Method { methods: methods.clone(), otherwise },
+            Test::Status(statuses) => Op::Status { statuses: statuses.clone(), otherwise },
+            Test::Internal => Op::Internal { otherwise },
+        };
+        self.emit(op, span);
+    }
+
+    fn jump(&mut self, jump: &Jump, span: Span) -> Option<Next> {
+        let around = |name: &Name| self.blocks.iter().rev().find(|(label, ..)| *label == name);
+        let next = match jump {
+            Jump::Exit(name) => around(name).map(|(_, _, end)| Next::To(*end)),
+            Jump::Repeat(name) => around(name).map(|(_, begin, _)| Next::Repeat(*begin)),
+            Jump::Enter(name) => Some(Next::Enter(name.clone())),
+            Jump::Restart => Some(Next::Restart),
+        };
+        if next.is_none() {
+            let message = "jump to a block that is not around it";
+            self.diagnostics.push(Diagnostic::error("broken-jump", span, message));
+        }
+        next
+    }
+
+    /// A pattern in its place. `None` when it is wrong, which is then said.
+    fn find(&mut self, pattern: &Pattern, into: Option<Register>, span: Span) -> Option<Find> {
+        let key = (pattern.kind, pattern.ignore_case, pattern.text.clone());
+        if !self.matchers.contains_key(&key) {
+            let made = match Matcher::new(pattern) {
+                Ok(matcher) => Some(Arc::new(matcher)),
+                Err(error) => {
+                    let message = format!("invalid pattern \"{}\": {}", pattern.text.lossy(), error.message);
+                    let note = format!("at offset {} of the pattern", error.offset);
+                    self.diagnostics.push(Diagnostic::error("invalid-pattern", span, message).note(note));
+                    None
+                }
+            };
+            self.matchers.insert(key.clone(), made);
+        }
+        let matcher = Arc::clone(self.matchers.get(&key)?.as_ref()?);
+        let mut assign = Vec::new();
+        for (name, var) in &pattern.groups {
+            if let Some(group) = matcher.group(name) {
+                assign.push((group, *var));
+            } else {
+                let message = format!("pattern \"{}\" has no group \"{name}\"", pattern.text.lossy());
+                self.diagnostics.push(Diagnostic::error("invalid-pattern", span, message));
+            }
+        }
+        let read = into.and_then(|into| self.read.get(&into)).map_or(0, |highest| u32::from(*highest) + 1);
+        let assigned = assign.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
+        Some(Find { matcher, assign: assign.into(), keep: read.max(assigned) })
+    }
+
+    fn alone(&mut self, finds: &[Find], span: Span) {
+        self.alone.extend(finds.iter().map(|find| (Arc::clone(&find.matcher), span)));
+    }
+
+    fn emit(&mut self, op: Op, span: Span) {
+        self.code.push(op);
+        self.spans.push(span);
+    }
+
+    fn here(&self) -> u32 {
+        self.code.len() as u32
+    }
+
+    fn label(&mut self) -> u32 {
+        self.labels.push(u32::MAX);
+        self.labels.len() as u32 - 1
+    }
+
+    fn place(&mut self, label: u32) {
+        self.labels[label as usize] = self.code.len() as u32;
+    }
+
+    /// Replaces labels by places.
+    fn link(&mut self) {
+        for op in &mut self.code {
+            if let Some(place) = op.places() {
+                *place = self.labels[*place as usize];
+            }
+        }
+    }
+
+    /// Builds what matches single patterns. Where many are matched at once they are built when their
+    /// captures are first wanted.
+    fn build_patterns(&mut self) {
+        for (matcher, span) in std::mem::take(&mut self.alone) {
+            if let Err(error) = matcher.build() {
+                self.diagnostics.push(Diagnostic::error("invalid-pattern", span, error.message));
+            }
+        }
+    }
+}
+
+/// Notes which groups a template reads.
+fn reads(template: &Template, read: &mut Map<Register, u8>) {
+    for part in &template.0 {
+        match part {
+            TemplatePart::Capture(register, group) => {
+                let highest = read.entry(*register).or_default();
+                *highest = (*highest).max(*group);
+            }
+            TemplatePart::Escape(_, inner) => reads(inner, read),
+            TemplatePart::Text(_) | TemplatePart::Attr(_) | TemplatePart::Var(_) => {}
+        }
+    }
+}
+
+impl Block {
+    /// Whether nothing is done.
+    fn is_empty(&self) -> bool {
+        self.scope.is_none() && self.steps.is_empty()
+    }
+}

@@ -1,0 +1,198 @@
+//! Lays settings over settings. What many scopes write alike is made once.
+
+use std::sync::Arc;
+
+use crate::{
+    ir::{
+        Settings,
+        settings::{
+            Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
+            FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+        },
+    },
+    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map},
+};
+
+/// What is compiled of a scope's settings.
+#[derive(Clone, Debug, Default)]
+pub(in crate::plan) struct Parts {
+    pub(in crate::plan) prepare: Option<Entry>,
+    pub(in crate::plan) on_response: Vec<Entry>,
+    pub(in crate::plan) http: Vec<Arc<EditOp>>,
+    pub(in crate::plan) uwsgi: Vec<Arc<EditOp>>,
+}
+
+/// A scope that is laid over settings known only when it is reached.
+#[derive(Debug)]
+pub(in crate::plan) struct Layer {
+    pub(in crate::plan) set: Settings,
+    pub(in crate::plan) parts: Parts,
+    /// Whether lists are extended.
+    pub(in crate::plan) accumulate: bool,
+}
+
+impl Layer {
+    /// These settings over others.
+    pub(in crate::plan) fn over(&self, base: &Effective) -> Effective {
+        let Self { set, parts, accumulate } = self;
+        let mut memo = Memo::default();
+        memo.lay(base, set, *accumulate, &mut |part| parts.of(part))
+    }
+}
+
+/// Which part of [`Parts`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Prepare,
+    Response,
+    Http,
+    Uwsgi,
+}
+
+impl Parts {
+    fn of(&self, part: Part) -> Self {
+        let mut parts = Self::default();
+        match part {
+            Part::Prepare => parts.prepare = self.prepare,
+            Part::Response => parts.on_response.clone_from(&self.on_response),
+            Part::Http => parts.http.clone_from(&self.http),
+            Part::Uwsgi => parts.uwsgi.clone_from(&self.uwsgi),
+        }
+        parts
+    }
+}
+
+/// Groups made so far, by the group they are laid over.
+type Made<'c, W, F> = Map<usize, Vec<(&'c W, Arc<F>)>>;
+
+/// How many results over one group are remembered.
+const REMEMBERED: usize = 32;
+
+#[derive(Default)]
+pub(super) struct Memo<'c> {
+    client: Made<'c, Client, ClientInForce>,
+    content: Made<'c, Content, ContentInForce>,
+    answer: Made<'c, Answer, AnswerPlan>,
+    files: Made<'c, Files, FilesInForce>,
+    access: Made<'c, Access, AccessInForce>,
+    logs: Made<'c, Logs, LogsInForce>,
+    resolve: Made<'c, Resolve, ResolveInForce>,
+    http: Made<'c, Forwarding, ForwardingPlan>,
+    uwsgi: Made<'c, Forwarding, ForwardingPlan>,
+}
+
+impl<'c> Memo<'c> {
+    /// The settings of a scope over others. `compile` is asked for parts that were not met before.
+    pub(super) fn lay(
+        &mut self,
+        base: &Effective,
+        set: &'c Settings,
+        accumulate: bool,
+        compile: &mut dyn FnMut(Part) -> Parts,
+    ) -> Effective {
+        let Settings { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
+            set;
+        macro_rules! lay {
+            ($group:ident) => {
+                laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
+                    let mut new = old.clone();
+                    $group.lay_over(&mut new, accumulate);
+                    new
+                })
+            };
+        }
+        Effective {
+            handler: match handler {
+                Some(handler) => Some(Arc::new(handler.clone())),
+                None => base.handler.clone(),
+            },
+            prepare: match prepare {
+                Some(_) => compile(Part::Prepare).prepare,
+                None => base.prepare,
+            },
+            client: lay!(client),
+            content: lay!(content),
+            answer: laid(&mut self.answer, &base.answer, answer, answer.is_empty(), |old| {
+                lay_answer(old, answer, accumulate, compile)
+            }),
+            files: lay!(files),
+            access: lay!(access),
+            logs: lay!(logs),
+            resolve: lay!(resolve),
+            http: laid(&mut self.http, &base.http, http, http.is_empty(), |old| {
+                let edits = http.response_edits.as_ref().map(|_| compile(Part::Http).http);
+                lay_forwarding(old, http, accumulate, edits)
+            }),
+            uwsgi: laid(&mut self.uwsgi, &base.uwsgi, uwsgi, uwsgi.is_empty(), |old| {
+                let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
+                lay_forwarding(old, uwsgi, accumulate, edits)
+            }),
+        }
+    }
+}
+
+fn laid<'c, W: PartialEq, F>(
+    made: &mut Made<'c, W, F>,
+    base: &Arc<F>,
+    written: &'c W,
+    empty: bool,
+    make: impl FnOnce(&F) -> F,
+) -> Arc<F> {
+    if empty {
+        return Arc::clone(base);
+    }
+    let made = made.entry(Arc::as_ptr(base) as usize).or_default();
+    if let Some((_, known)) = made.iter().rev().find(|(known, _)| *known == written) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(make(base));
+    if made.len() == REMEMBERED {
+        made.remove(0);
+    }
+    made.push((written, Arc::clone(&new)));
+    new
+}
+
+fn lay_answer(
+    old: &AnswerPlan,
+    set: &Answer,
+    accumulate: bool,
+    compile: &mut dyn FnMut(Part) -> Parts,
+) -> AnswerPlan {
+    let mut new = old.clone();
+    set.lay_over(&mut new.settings, accumulate);
+    new.settings.types = Vec::new();
+    new.settings.on_response = Vec::new();
+    if let Some(types) = &set.types {
+        let mut all = if accumulate { Map::clone(&old.types) } else { Map::default() };
+        all.extend(types.iter().cloned());
+        new.types = Arc::new(all);
+    }
+    if set.on_response.is_some() {
+        let entries = compile(Part::Response).on_response;
+        extend(&mut new.on_response, entries, accumulate);
+    }
+    new
+}
+
+fn lay_forwarding(
+    old: &ForwardingPlan,
+    set: &Forwarding,
+    accumulate: bool,
+    edits: Option<Vec<Arc<EditOp>>>,
+) -> ForwardingPlan {
+    let mut new = old.clone();
+    set.lay_over(&mut new.settings, accumulate);
+    new.settings.response_edits = Vec::new();
+    if let Some(edits) = edits {
+        extend(&mut new.response_edits, edits, accumulate);
+    }
+    new
+}
+
+fn extend<T>(list: &mut Vec<T>, more: Vec<T>, accumulate: bool) {
+    if !accumulate {
+        list.clear();
+    }
+    list.extend(more);
+}

@@ -1,0 +1,136 @@
+//! Values in another representation, byte for byte as nginx 1.22.1 writes them.
+
+use crate::ir::Escape;
+
+/// Bytes that are percent-encoded, a bit for each.
+struct Bytes([u64; 4]);
+
+/// Controls, the space, bytes from 0x7f on, and these.
+const fn bytes(more: &[u8]) -> Bytes {
+    let mut set = [0x0000_0001_ffff_ffff, 1 << 63, u64::MAX, u64::MAX];
+    let mut at = 0;
+    while at < more.len() {
+        set[(more[at] >> 6) as usize] |= 1 << (more[at] & 63);
+        at += 1;
+    }
+    Bytes(set)
+}
+
+const PATH: Bytes = bytes(b"\"#%<>?\\^`{|}");
+const QUERY: Bytes = bytes(b"\"#%&+;<>?\\^`{|}");
+/// All but unreserved characters (RFC 3986 § 2.3).
+const COMPONENT: Bytes = bytes(b"!\"#$%&'()*+,/:;<=>?@[\\]^`{|}");
+
+/// Appends `text` in the representation asked for. `encoded` says whether the received target held a `%` or a `+`.
+pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
+    match how {
+        Escape::QueryIfReceivedEncoded if !encoded => out.extend_from_slice(text),
+        Escape::QueryIfReceivedEncoded => encode(&QUERY, text, out),
+        Escape::Path => encode(&PATH, text, out),
+        Escape::Component => encode(&COMPONENT, text, out),
+        Escape::Lower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+        Escape::RedirectDecode => {
+            let path = memchr::memchr(b'?', text).unwrap_or(text.len());
+            let (path, query) = text.split_at(path);
+            let read_alike = |byte: u8| byte > b'%' && byte < 0x7f;
+            let read = decode(path, read_alike, Some(b'?'), out);
+            out.extend_from_slice(&path[read..]);
+            out.extend_from_slice(query);
+        }
+        Escape::Decode => {
+            decode(text, |_| true, None, out);
+        }
+    }
+}
+
+/// Appends a path, percent-encoded as in a request target.
+pub fn encode_path(path: &[u8], out: &mut Vec<u8>) {
+    encode(&PATH, path, out);
+}
+
+fn encode(set: &Bytes, text: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(text.len());
+    for &byte in text {
+        if set.0[usize::from(byte >> 6)] & (1 << (byte & 63)) == 0 {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// Decodes where `wanted`, up to and with an encoded `last`; says how much was read. A broken encoding
+/// loses its `%` and what stands where a digit should.
+fn decode(text: &[u8], wanted: impl Fn(u8) -> bool, last: Option<u8>, out: &mut Vec<u8>) -> usize {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if byte != b'%' {
+            out.push(byte);
+            at += 1;
+            continue;
+        }
+        match (digit(at + 1), digit(at + 2)) {
+            (Some(high), Some(low)) => {
+                let byte = (high * 16 + low) as u8;
+                if wanted(byte) {
+                    out.push(byte);
+                } else {
+                    out.extend_from_slice(&text[at..at + 3]);
+                }
+                at += 3;
+                if last == Some(byte) {
+                    return at;
+                }
+            }
+            // The character after the first digit goes with it.
+            (Some(_), None) => at += 3,
+            (None, _) => {
+                out.extend(text.get(at + 1));
+                at += 2;
+            }
+        }
+    }
+    at.min(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(how: Escape, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        escape(how, text, true, &mut out);
+        out
+    }
+
+    #[test]
+    fn each_byte_as_observed() {
+        let all: Vec<u8> = (33..127).collect();
+        let kept =
+            |how| all.iter().filter(|byte| escaped(how, &[**byte]).len() == 1).copied().collect::<Vec<_>>();
+        let but = |not: &[u8]| all.iter().filter(|byte| !not.contains(byte)).copied().collect::<Vec<_>>();
+        assert_eq!(kept(Escape::Path), but(b"\"#%<>?\\^`{|}"));
+        assert_eq!(kept(Escape::QueryIfReceivedEncoded), but(b"\"#%&+;<>?\\^`{|}"));
+        assert_eq!(escaped(Escape::Path, b" \n\x7f\xe9a"), b"%20%0A%7F%E9a");
+        assert_eq!(escaped(Escape::Component, b"a-._~/!"), b"a-._~%2F%21");
+    }
+
+    #[test]
+    fn redirects_as_observed() {
+        for (from, to) in [
+            ("%zz", "zz"),
+            ("%4", ""),
+            ("%", ""),
+            ("%41%2f%3f%41", "A/?%41"),
+            ("%7e%7f%26%25%27", "~%7f&%25'"),
+            ("a?%41", "a?%41"),
+            ("%a%41", "41"),
+            ("%%41", "%41"),
+            ("%C3%0a%20", "%C3%0a%20"),
+        ] {
+            assert_eq!(String::from_utf8(escaped(Escape::RedirectDecode, from.as_bytes())).unwrap(), to);
+        }
+    }
+}

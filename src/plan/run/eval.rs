@@ -1,0 +1,202 @@
+//! Values of templates and variables.
+
+use super::{Failure, Find, Plan, Register, Run, View};
+use crate::{
+    ir::{Attr, Part, Template, VarId},
+    plan::{
+        escape::escape,
+        var::{self, TableVar, VarPlan},
+    },
+};
+
+/// Tables that read tables: deeper than this they read themselves.
+const DEPTH: u8 = 100;
+
+impl Run {
+    /// Appends the value of a template; `false` when it is a single part and that is missing.
+    pub fn eval(&mut self, plan: &Plan, view: &impl View, template: &Template, out: &mut Vec<u8>) -> bool {
+        if let [part] = &*template.0 {
+            return self.part(plan, view, part, out);
+        }
+        if plan.some_clobber {
+            self.read_ahead(plan, view, &template.0);
+        }
+        for part in &template.0 {
+            self.part(plan, view, part, out);
+        }
+        true
+    }
+
+    /// The value of a template in a buffer that is to be given back.
+    pub(super) fn value(&mut self, plan: &Plan, view: &impl View, template: &Template) -> Vec<u8> {
+        let mut value = self.values.take();
+        self.eval(plan, view, template, &mut value);
+        value
+    }
+
+    /// A capture that stands before a table shows what the table's pattern matched: all variables are read
+    /// before the first byte is written (nginx 1.22.1, `ngx_http_complex_value`).
+    fn read_ahead(&mut self, plan: &Plan, view: &impl View, parts: &[Part]) {
+        let clobbers = |part: &Part| match part {
+            Part::Var(var) => {
+                matches!(plan.vars.get(var.0 as usize), Some(VarPlan::Table(table)) if table.clobbers)
+            }
+            _ => false,
+        };
+        let Some(capture) =
+            parts.iter().position(|part| matches!(part, Part::Capture(..) | Part::Escape(..)))
+        else {
+            return;
+        };
+        for part in parts[capture..].iter().filter(|part| clobbers(part)) {
+            let mut unused = self.values.take();
+            self.part(plan, view, part, &mut unused);
+            self.values.give_back(unused);
+        }
+    }
+
+    fn part(&mut self, plan: &Plan, view: &impl View, part: &Part, out: &mut Vec<u8>) -> bool {
+        match part {
+            Part::Text(text) => out.extend_from_slice(text),
+            Part::Attr(attr) => return self.attr(plan, view, attr, out),
+            Part::Var(var) => return self.var(plan, view, *var, out),
+            Part::Capture(register, group) => {
+                out.extend_from_slice(self.registers.group(*register, u32::from(*group)));
+            }
+            Part::Escape(how, inner) => {
+                let value = self.value(plan, view, inner);
+                escape(*how, &value, view.received_encoded(), out);
+                self.values.give_back(value);
+            }
+        }
+        true
+    }
+
+    fn attr(&self, plan: &Plan, view: &impl View, attr: &Attr, out: &mut Vec<u8>) -> bool {
+        match attr {
+            Attr::Path => out.extend_from_slice(&self.path),
+            Attr::PathRest => out.extend_from_slice(self.path.get(self.path_rest..).unwrap_or_default()),
+            Attr::Query => out.extend_from_slice(&self.query),
+            Attr::QueryMark => {
+                if !self.query.is_empty() {
+                    out.push(b'?');
+                }
+            }
+            Attr::Param(name) => match param(&self.query, name) {
+                Some(value) => out.extend_from_slice(value),
+                None => return false,
+            },
+            Attr::HostName => out.extend_from_slice(&plan.config.host(self.host).name),
+            Attr::LimitRate => match self.limit_rate {
+                Some(rate) => out.extend_from_slice(itoa::Buffer::new().format(rate).as_bytes()),
+                None => return view.attr(self, attr, out),
+            },
+            _ => return view.attr(self, attr, out),
+        }
+        true
+    }
+
+    fn var(&mut self, plan: &Plan, view: &impl View, var: VarId, out: &mut Vec<u8>) -> bool {
+        if let Some(value) = self.values.get(var) {
+            out.extend_from_slice(value);
+            return true;
+        }
+        let Some(kind) = plan.vars.get(var.0 as usize) else { return false };
+        match kind {
+            VarPlan::Assigned { by_groups: true } => return false,
+            VarPlan::Assigned { by_groups: false } => {
+                if plan.settings(self.settings).logs.uninitialized && !self.unset_reads.contains(&var) {
+                    self.unset_reads.push(var);
+                }
+            }
+            VarPlan::Table(table) => {
+                if self.depth == DEPTH {
+                    return false;
+                }
+                self.depth += 1;
+                self.table(plan, view, var, table, out);
+                self.depth -= 1;
+            }
+            VarPlan::Network(network) => {
+                let key = self.value(plan, view, &network.key);
+                let mut address = var::address(&key);
+                self.values.give_back(key);
+                if !network.proxies.is_empty() {
+                    let mut list = self.values.take();
+                    view.attr(self, &Attr::Field("X-Forwarded-For".into()), &mut list);
+                    address = network.forwarded(address, &list);
+                    self.values.give_back(list);
+                }
+                out.extend_from_slice(network.find(address));
+            }
+            VarPlan::Split { key, buckets } => {
+                let key = self.value(plan, view, key);
+                out.extend_from_slice(var::share(buckets, &key));
+                self.values.give_back(key);
+            }
+        }
+        true
+    }
+
+    fn table(&mut self, plan: &Plan, view: &impl View, var: VarId, table: &TableVar, out: &mut Vec<u8>) {
+        let key = self.value(plan, view, &table.key);
+        let hit = table.names.find(&key);
+        let value = match hit {
+            Ok(Some(hit)) => {
+                if let Some(find) = hit.find
+                    && let Err(failure) = self.find(find, table.into, &key)
+                {
+                    self.failure = Some(failure);
+                }
+                &table.values[hit.place as usize]
+            }
+            Ok(None) => &table.default,
+            Err(failure) => {
+                self.failure = Some(failure);
+                &table.default
+            }
+        };
+        self.values.give_back(key);
+        let start = out.len();
+        self.eval(plan, view, value, out);
+        if table.once {
+            self.values.set(var, &out[start..]);
+        }
+    }
+
+    /// Matches a template's value; the path itself is not copied for it.
+    pub(super) fn compare(
+        &mut self,
+        plan: &Plan,
+        view: &impl View,
+        subject: &Template,
+        find: &Find,
+        into: Option<Register>,
+        observe: impl FnOnce(&[u8], Result<bool, Failure>),
+    ) -> Result<bool, Failure> {
+        let is_path = matches!(&*subject.0, [Part::Attr(Attr::Path)]);
+        let value = if is_path { std::mem::take(&mut self.path) } else { self.value(plan, view, subject) };
+        let outcome = if let Some(into) = into {
+            self.find(find, into, &value)
+        } else {
+            self.assign_groups(find, &value);
+            find.matcher.is_match(&value)
+        };
+        observe(&value, outcome);
+        if is_path {
+            self.path = value;
+        } else {
+            self.values.give_back(value);
+        }
+        outcome
+    }
+}
+
+/// The first query parameter of a name, undecoded; case matters not.
+fn param<'q>(query: &'q [u8], name: &[u8]) -> Option<&'q [u8]> {
+    query.split(|byte| *byte == b'&').find_map(|pair| {
+        let (key, value) = pair.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b"=")?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
