@@ -142,7 +142,10 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> (ir::Conf
     let root = Level::root();
     match options.level {
         Kind::Main => {
-            Level::new(Kind::Main, Span::NONE, &root).fill(&mut cx, items);
+            let mut main = Level::new(Kind::Main, Span::NONE, &root);
+            main.fill(&mut cx, items);
+            // `error_log` may stand here: it holds for the process, and where nothing else is written.
+            cx.config.base.lay(&main.set, false);
             process::require_events(&mut cx, items);
         }
         Kind::Http => http(&mut cx, &root, items, Span::NONE),

@@ -148,7 +148,7 @@ impl RequestHead {
         if length == 0 || line[target..target + length].iter().any(|&byte| byte < b' ' || byte == 0x7f) {
             return Err(refuse(400, 9, "client sent invalid request"));
         }
-        let rest = line[target + length..].trim_ascii();
+        let rest = spaces_off(&line[target + length..]);
         self.version = match rest {
             b"" => 9,
             _ => version(rest)?,
@@ -333,6 +333,13 @@ fn end_of_head(buffer: &[u8], fields: usize, scanned: usize) -> Option<usize> {
     }
 }
 
+/// `text` without the spaces around it; tabs and the like stay, to be refused.
+fn spaces_off(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|&byte| byte != b' ').unwrap_or(text.len());
+    let end = text.iter().rposition(|&byte| byte != b' ').map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
 /// `end` without a CR before it.
 fn strip_cr(buffer: &[u8], start: usize, end: usize) -> usize {
     if end > start && buffer[end - 1] == b'\r' { end - 1 } else { end }
@@ -370,6 +377,9 @@ mod tests {
             ("GET / http/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", Err(400)),
             ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", Err(505)),
+            ("GET / HTTP/1.1\t\r\nHost: a\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1 \r\r\nHost: a\r\n\r\n", Err(400)),
+            ("GET / \x0cHTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),

@@ -10,6 +10,7 @@ use crate::{diagnostic::Diagnostic, ir::Text};
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("client_body_in_file_only", body_in_file),
     ("client_body_temp_path", body_temp_path),
     ("keepalive_disable", keepalive_disable),
     ("keepalive_timeout", keepalive_timeout),
@@ -22,6 +23,17 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
 
 /// Where a connection's memory comes from in nginx: a buffer may not be smaller than this.
 const CONNECTION_POOL: u64 = 512;
+
+/// `client_body_in_file_only off|on|clean;`
+fn body_in_file(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    level.set.content.in_file = match word.value.to_ascii_lowercase().as_slice() {
+        b"off" => Some(0),
+        b"on" => Some(1),
+        b"clean" => Some(2),
+        _ => None,
+    };
+}
 
 /// `client_body_temp_path path [level1 [level2 [level3]]];` The levels of folders are of no use to the
 /// client: temporary files are removed from their folder as soon as they are open.

@@ -124,6 +124,14 @@ impl<'a> Cx<'a> {
         self.report(Diagnostic::new(severity, code, message).label(span, ""));
     }
 
+    /// Adds a finding about something that is not honoured: a warning when the file will not be run.
+    pub(super) fn refuse(&mut self, mut diagnostic: Diagnostic) {
+        if self.options.offline {
+            diagnostic.severity = Severity::Warning;
+        }
+        self.report(diagnostic);
+    }
+
     /// What `$name` stands for; `None`, after a report, when it stands for nothing.
     pub(super) fn variable(&mut self, name: &[u8], span: Span) -> Option<Part> {
         let name = name.to_ascii_lowercase();
@@ -132,7 +140,7 @@ impl<'a> Cx<'a> {
                 Some(Builtin::Value(template)) => return template.0.into_iter().next(),
                 Some(Builtin::Refused(module)) => {
                     let message = format!("`${}` is not yet honoured", String::from_utf8_lossy(&name));
-                    self.report(
+                    self.refuse(
                         Diagnostic::error("refused-variable", span, message)
                             .because(format!("a variable of {module}")),
                     );

@@ -38,6 +38,12 @@ fn error_page(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         }
         codes => (codes, None),
     };
+    if let Some(word) = codes.iter().find(|word| word.value.first() == Some(&b'=')) {
+        let message = format!("invalid status code `{}`", word.text());
+        let found = Diagnostic::error("invalid-status", word.span, message);
+        cx.report(found.because("the code of the answer sticks to its sign: `=200`, after all others"));
+        return;
+    }
     let mut plain = Vec::new();
     let mut inner = Vec::new();
     for word in codes {
@@ -53,7 +59,6 @@ fn error_page(cx: &mut Cx, level: &mut Level, directive: &Directive) {
                 let why = match found {
                     Some(499) => "a client that left gets no page",
                     Some(_) => "it must be between 300 and 599",
-                    None if word.value.first() == Some(&b'=') => "`=` sticks to its code: `=200`",
                     None => "not a status code",
                 };
                 let message = format!("invalid status code `{}`", word.text());

@@ -110,7 +110,7 @@ fn parameter(cx: &mut Cx, listen: &mut Listen, word: &Word) {
         (b"ssl", None) => listen.tls = true,
         (b"http2" | b"quic" | b"proxy_protocol" | b"spdy", None) => {
             let message = format!("`{}` is not yet honoured", word.text());
-            cx.report(Diagnostic::error("refused-parameter", word.span, message));
+            cx.refuse(Diagnostic::error("refused-parameter", word.span, message));
         }
         (b"bind", None) => listen.options.get_or_insert_default().separate = true,
         (b"deferred", None) => listen.options.get_or_insert_default().deferred = true,
@@ -420,11 +420,11 @@ pub(super) fn require_certificates(cx: &mut Cx) {
         let tls = cx.config.hosts.get(listener.default.0 as usize).and_then(|host| host.tls.as_ref());
         if !tls.is_some_and(|tls| tls.reject || !tls.certificates.is_empty()) {
             let message = "no `ssl_certificate` is defined for the `listen ... ssl` directive";
-            findings.push(Diagnostic::error("missing-certificate", listener.span, message));
+            findings.push((listener.span, message));
         }
     }
-    for finding in findings {
-        cx.report(finding);
+    for (span, message) in findings {
+        cx.missing("missing-certificate", span, message);
     }
 }
 

@@ -18,10 +18,10 @@ use super::{
     static_files, template_part,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity, suggest},
     ir::{
         Template,
-        settings::{AccessLog, ErrorLog, Level as Severity, LogFormat, LogTarget},
+        settings::{self, AccessLog, ErrorLog, LogFormat, LogTarget},
     },
     source::Span,
 };
@@ -150,15 +150,23 @@ fn format(cx: &mut Cx, name: &Word) -> Option<LogFormat> {
     if name.is("combined") {
         return Some(defaults::combined());
     }
-    let known = cx.formats.get(&name.value).cloned();
-    if known.is_none() {
-        let message = format!("unknown log format `{}`", name.text());
-        cx.missing("unknown-log-format", name.span, message);
-        if cx.options.offline {
-            return Some(LogFormat { name: name.value.clone().into(), ..defaults::combined() });
+    if let Some(format) = cx.formats.get(&name.value) {
+        return Some(format.clone());
+    }
+    let severity = if cx.options.offline { Severity::Note } else { Severity::Error };
+    let message = format!("unknown log format `{}`", name.text());
+    let mut found = Diagnostic::new(severity, "unknown-log-format", message).label(name.span, "");
+    if name.value.contains(&b'=') {
+        found = found.help(format!("a format stands before it: `combined {}`", name.text()));
+    } else {
+        let mut names: Vec<_> = cx.formats.keys().map(|name| String::from_utf8_lossy(name)).collect();
+        names.sort_unstable();
+        if let Some(meant) = suggest::nearest(&name.text(), names.iter().map(AsRef::as_ref)) {
+            found = found.help(format!("did you mean `{meant}`?"));
         }
     }
-    known
+    cx.report(found);
+    cx.options.offline.then(|| LogFormat { name: name.value.clone().into(), ..defaults::combined() })
 }
 
 /// `error_log file|stderr|syslog:... [level];` The first at a level drops those of the outer levels.
@@ -169,14 +177,14 @@ fn error_log(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if path.value.starts_with(b"memory:") {
         let message = "a log kept in memory is not honoured";
         let found = Diagnostic::error("refused-log", path.span, message);
-        cx.report(found.because("only a debugger could read it").help("write to a file"));
+        cx.refuse(found.because("only a debugger could read it").help("write to a file"));
         return;
     }
-    let mut least: Option<Severity> = None;
+    let mut least: Option<settings::Level> = None;
     for word in levels {
         let Some(one) = severity(&word.value) else { return };
         // The words for parts of the debug log may stand together.
-        if least.is_some() && !(word.value.starts_with(b"debug_") && least == Some(Severity::Debug)) {
+        if least.is_some() && !(word.value.starts_with(b"debug_") && least == Some(settings::Level::Debug)) {
             let message = format!("a second level `{}`", word.text());
             cx.error("duplicate-log-level", word.span, message);
             return;
@@ -184,7 +192,7 @@ fn error_log(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         least = Some(one);
     }
     let Some(to) = target(cx, path, 3, true) else { return };
-    let log = ErrorLog { to, level: least.unwrap_or(Severity::Error) };
+    let log = ErrorLog { to, level: least.unwrap_or(settings::Level::Error) };
     level.set.logs.errors.get_or_insert_default().push(log);
 }
 
@@ -215,16 +223,17 @@ fn path(cx: &mut Cx, word: &Word) -> Template {
     absolute
 }
 
-fn severity(word: &[u8]) -> Option<Severity> {
+fn severity(word: &[u8]) -> Option<settings::Level> {
+    use settings::Level;
     Some(match word {
-        b"info" => Severity::Info,
-        b"notice" => Severity::Notice,
-        b"warn" => Severity::Warn,
-        b"error" => Severity::Error,
-        b"crit" => Severity::Crit,
-        b"alert" => Severity::Alert,
-        b"emerg" => Severity::Emerg,
-        debug if debug.starts_with(b"debug") => Severity::Debug,
+        b"info" => Level::Info,
+        b"notice" => Level::Notice,
+        b"warn" => Level::Warn,
+        b"error" => Level::Error,
+        b"crit" => Level::Crit,
+        b"alert" => Level::Alert,
+        b"emerg" => Level::Emerg,
+        debug if debug.starts_with(b"debug") => Level::Debug,
         _ => return None,
     })
 }

@@ -79,7 +79,7 @@ fn http_version(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         b"1.1" => level.set.http.version = Some(11),
         b"2" => {
             let message = "HTTP/2 towards upstreams is not yet honoured";
-            cx.report(Diagnostic::error("refused-version", word.span, message).help("use `1.1`"));
+            cx.refuse(Diagnostic::error("refused-version", word.span, message).help("use `1.1`"));
         }
         _ => {}
     }

@@ -119,6 +119,8 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
             None if level.kind == super::Kind::Server => {
                 let message = "no `ssl_certificate_key` for this certificate";
                 cx.report(Diagnostic::error("no-certificate-key", *span, message));
+                // Not as if there were no certificate, too.
+                pairs.push((certificate.clone(), certificate.clone(), *span));
             }
             None => {}
         }
@@ -172,7 +174,7 @@ pub(super) fn file(cx: &mut Cx, word: &Word) -> Option<PathBuf> {
             None => "a name with variables is not yet honoured here".to_owned(),
         };
         let message = "certificates and keys are read from files at start";
-        cx.report(Diagnostic::error("refused-certificate", word.span, message).because(why));
+        cx.refuse(Diagnostic::error("refused-certificate", word.span, message).because(why));
         return None;
     }
     let path = cx.conf_path(&word.value);

@@ -154,7 +154,7 @@ impl<'d> Group<'d> {
         let Self { endpoints, balance, idle, requests, time, timeout, shared, resolve } = self;
         if endpoints.is_empty() {
             let message = format!("no servers are inside upstream `{}`", name.text());
-            cx.report(Diagnostic::error("empty-upstream", directive.head(), message));
+            cx.missing("empty-upstream", directive.head(), message);
         } else if endpoints.iter().all(|endpoint| endpoint.role == Role::Backup) {
             let message = format!("upstream `{}` has no server but backups", name.text());
             cx.report(Diagnostic::error("empty-upstream", directive.head(), message));

@@ -15,13 +15,22 @@ use crate::{
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("uwsgi_bind", gateway::bind),
+    ("uwsgi_buffer_size", gateway::buffer_size),
+    ("uwsgi_buffers", gateway::buffers),
+    ("uwsgi_busy_buffers_size", gateway::busy_size),
     ("uwsgi_hide_header", gateway::hide),
+    ("uwsgi_ignore_headers", gateway::ignore),
+    ("uwsgi_limit_rate", gateway::limit_rate),
+    ("uwsgi_max_temp_file_size", gateway::max_temp_file),
     ("uwsgi_modifier1", gateway::modifier),
     ("uwsgi_modifier2", gateway::modifier),
     ("uwsgi_next_upstream", gateway::next_upstream),
     ("uwsgi_param", param),
     ("uwsgi_pass", pass),
     ("uwsgi_pass_header", gateway::pass_field),
+    ("uwsgi_temp_file_write_size", gateway::temp_write),
+    ("uwsgi_temp_path", gateway::temp_path),
 ];
 
 /// `uwsgi_pass [uwsgi://|suwsgi://]address;`
@@ -30,7 +39,7 @@ fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let tls = starts_with(&word.value, b"suwsgi://");
     if tls {
         let message = "TLS towards uwsgi servers is not yet honoured";
-        cx.error("refused-scheme", word.span, message);
+        cx.refuse(Diagnostic::error("refused-scheme", word.span, message));
     }
     let skip = if tls {
         b"suwsgi://".len()

@@ -111,7 +111,7 @@ fn parameter(cx: &mut Cx, endpoint: &mut Endpoint, word: &Word, method: Option<&
 
 fn unsupported(cx: &mut Cx, word: &Word, why: &str) -> Option<()> {
     let message = format!("the parameter `{}` is not honoured", word.text());
-    cx.report(Diagnostic::error("refused-parameter", word.span, message).because(why));
+    cx.refuse(Diagnostic::error("refused-parameter", word.span, message).because(why));
     None
 }
 

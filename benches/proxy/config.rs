@@ -1,0 +1,171 @@
+//! The nginx.conf that every subject gets, one per profile.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// How many locations or names the routing profiles have.
+pub const ROUTES: usize = 1000;
+/// How many regex locations.
+pub const REGEXES: usize = 300;
+
+/// Which routes a file has besides the plain ones.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    Plain,
+    Locations,
+    Names,
+    Regexes,
+}
+
+impl Profile {
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Locations => "locations",
+            Self::Names => "names",
+            Self::Regexes => "regexes",
+        }
+    }
+
+    /// What a request must be forwarded with to show that its route was found: target, host, the route's name.
+    pub fn probes(self) -> Vec<(String, String, String)> {
+        let plain = ("/?head".into(), crate::wire::HOST.into(), "http/plain".into());
+        let pick = |count: usize| [0, 1, count / 2, count - 1].into_iter();
+        let host = || String::from(crate::wire::HOST);
+        let mut probes: Vec<(String, String, String)> = match self {
+            Self::Plain => Vec::new(),
+            Self::Locations => {
+                pick(ROUTES).map(|n| (format!("/loc{n}/?head"), host(), format!("http/loc{n}"))).collect()
+            }
+            Self::Names => {
+                pick(ROUTES).map(|n| ("/?head".into(), host_name(n), format!("http/name{n}"))).collect()
+            }
+            Self::Regexes => {
+                pick(REGEXES).map(|n| (format!("/re{n}/x.php?head"), host(), format!("http/re{n}"))).collect()
+            }
+        };
+        probes.push(plain);
+        probes
+    }
+}
+
+/// The `n`th of the names that `Profile::Names` serves.
+pub fn host_name(n: usize) -> String {
+    format!("h{n}.example.com")
+}
+
+/// The text. `dir` takes logs, temporary files and `www/`; `port` keeps upstream connections alive, `port + 1` does not.
+pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> String {
+    let dir = dir.display();
+    let plain = forward("plain");
+    let mut routes = String::new();
+    let mut hosts = String::new();
+    match profile {
+        Profile::Plain => {}
+        Profile::Locations => {
+            for n in 0..ROUTES {
+                let _ = write!(
+                    routes,
+                    "\n        location /loc{n}/ {{{}\n        }}",
+                    forward(&format!("loc{n}"))
+                );
+            }
+        }
+        Profile::Regexes => {
+            for n in 0..REGEXES {
+                let forward = forward(&format!("re{n}"));
+                let _ =
+                    write!(routes, "\n        location ~ ^/re{n}/.*\\.(php|html)$ {{{forward}\n        }}");
+            }
+        }
+        Profile::Names => {
+            for n in 0..ROUTES {
+                let _ = write!(
+                    hosts,
+                    "\n    server {{\n        listen 127.0.0.1:{port};\n        server_name {};\n        \
+                     location / {{{}\n        }}\n    }}",
+                    host_name(n),
+                    forward(&format!("name{n}"))
+                );
+            }
+        }
+    }
+    let fresh = port + 1;
+    format!(
+        r"worker_processes 1;
+worker_rlimit_nofile 24000;
+error_log {dir}/error.log crit;
+pid {dir}/nginx.pid;
+events {{
+    worker_connections 12000;
+}}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/client_body;
+    proxy_temp_path {dir}/proxy;
+    client_max_body_size 0;
+    keepalive_requests 1000000000;
+    server_names_hash_max_size 4096;
+    server_names_hash_bucket_size 128;
+
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        '' '';
+    }}
+    upstream origin {{
+        server {origin};
+        keepalive 128;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} default_server;
+        server_name bench.test;
+        location / {{{plain}
+        }}
+        location /logged/ {{{plain}
+            access_log {dir}/access.log combined buffer=64k;
+        }}
+        location /stream/ {{{plain}
+            proxy_buffering off;
+            proxy_request_buffering off;
+        }}
+        location /ws/ {{{plain}
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_read_timeout 3600s;
+        }}
+        location /static/ {{
+            root {dir}/www;
+        }}{routes}
+    }}{hosts}
+    server {{
+        listen 127.0.0.1:{fresh};
+        location / {{
+            proxy_pass http://{origin};
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Route $scheme/fresh;
+        }}
+    }}
+}}
+"
+    )
+}
+
+/// What a proxied location says: five fields, one of them from a map, another with the route's name.
+fn forward(route: &str) -> String {
+    format!(
+        "
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Route $scheme/{route};
+            proxy_set_header Connection $connection_upgrade;"
+    )
+}

@@ -1,0 +1,420 @@
+//! Which endpoint of a cluster takes a request: one policy per file, health and load here.
+//!
+//! A worker has turns and weights of its own. Failures and connections are
+//! counted in atomics that all workers share where the configuration asks for
+//! it, so that nothing here ever waits.
+//!
+//! Reference: <https://nginx.org/en/docs/http/ngx_http_upstream_module.html>
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    time::Instant,
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    connect::Place,
+    resolve::{Resolved, Spot},
+};
+use crate::{
+    ir::{self, Balance, ClusterId, IdleConnections, Role},
+    plan::Plan,
+};
+
+mod address;
+mod hash;
+mod ketama;
+mod least;
+mod peer;
+mod random;
+mod round_robin;
+
+use peer::{Health, List, Peer};
+
+/// After so many unusable choices a policy gives way to round robin.
+const TURNS: u32 = 20;
+
+/// Clusters of authorities known only at run time that are kept.
+const DYNAMIC: usize = 512;
+
+/// Seconds by a clock that never goes back.
+pub type Clock = fn() -> i64;
+
+/// Seconds since long before the process began, so that an endpoint never asked counts as asked long ago.
+pub fn uptime() -> i64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    (1 << 32) + BEGAN.get_or_init(Instant::now).elapsed().as_secs() as i64
+}
+
+/// The clusters of a plan, as one worker sees them.
+#[derive(Debug)]
+pub struct Clusters {
+    all: Vec<Rc<Cluster>>,
+    /// Names that an authority known at run time may be: lower case.
+    named: HashMap<Vec<u8>, Rc<Cluster>>,
+    dynamic: RefCell<HashMap<Looked, Rc<Cluster>>>,
+}
+
+/// An authority and the places it was found at.
+type Looked = (Vec<u8>, Vec<Place>);
+
+impl Clusters {
+    /// The clusters of a plan at the addresses that their names have.
+    pub fn new(plan: &Plan, addresses: &Arc<Resolved>, zones: &Arc<Zones>) -> Self {
+        let of = |cluster: &ir::Cluster| {
+            Rc::new(Cluster::new(cluster, Arc::clone(addresses), Arc::clone(zones), uptime))
+        };
+        let all: Vec<_> = plan.config.clusters.iter().map(of).collect();
+        let mut named = HashMap::new();
+        for (cluster, of) in all.iter().zip(&plan.config.clusters) {
+            named.entry(of.name.to_ascii_lowercase()).or_insert_with(|| Rc::clone(cluster));
+        }
+        // An authority written elsewhere serves one that names the same host and port.
+        for (cluster, of) in all.iter().zip(&plan.config.clusters) {
+            if let ([endpoint], false) = (of.endpoints.as_slice(), of.declared)
+                && let Spot::Name(host, port) = Spot::of(&endpoint.address, endpoint.default_port)
+            {
+                let name = format!("{host}:{port}").to_ascii_lowercase();
+                named.entry(name.into_bytes()).or_insert_with(|| Rc::clone(cluster));
+            }
+        }
+        Self { all, named, dynamic: RefCell::default() }
+    }
+
+    /// The cluster of an id.
+    pub fn cluster(&self, id: ClusterId) -> Rc<Cluster> {
+        Rc::clone(&self.all[id.0 as usize])
+    }
+
+    /// The cluster of a name, without regard to case.
+    pub fn named(&self, name: &[u8]) -> Option<Rc<Cluster>> {
+        self.named.get(name.to_ascii_lowercase().as_slice()).cloned()
+    }
+
+    /// A cluster of equal endpoints for an authority that was looked up, or is a Unix socket.
+    pub fn dynamic(&self, authority: &[u8], default_port: u16, addresses: &[SocketAddr]) -> Rc<Cluster> {
+        let addresses: Vec<_> = match Spot::of(authority, default_port) {
+            Spot::Unix(path) => vec![Place::Unix(path)],
+            _ => addresses.iter().copied().map(Place::Tcp).collect(),
+        };
+        let key = (authority.to_vec(), addresses);
+        let mut dynamic = self.dynamic.borrow_mut();
+        if let Some(cluster) = dynamic.get(&key) {
+            return Rc::clone(cluster);
+        }
+        if dynamic.len() >= DYNAMIC {
+            dynamic.clear();
+        }
+        let cluster = Rc::new(Cluster::of_addresses(authority, &key.1));
+        dynamic.insert(key, Rc::clone(&cluster));
+        cluster
+    }
+}
+
+/// Health and load that all workers share and that survive a reload.
+#[derive(Debug, Default)]
+pub struct Zones {
+    health: Mutex<HashMap<(u64, Place), Weak<Health>>>,
+}
+
+impl Zones {
+    /// The health of an endpoint: the same for everyone who asks with the same definition.
+    fn health(&self, definition: u64, place: &Place) -> Arc<Health> {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = health.get(&(definition, place.clone())).and_then(Weak::upgrade) {
+            return known;
+        }
+        health.retain(|_, health| health.strong_count() > 0);
+        let new = Arc::<Health>::default();
+        health.insert((definition, place.clone()), Arc::downgrade(&new));
+        new
+    }
+}
+
+/// A cluster as one worker sees it.
+#[derive(Debug)]
+pub struct Cluster {
+    number: u64,
+    label: Rc<str>,
+    balance: Balance,
+    idle: Option<IdleConnections>,
+    clock: Clock,
+    /// Where names are looked up anew; `None` when the addresses never change.
+    names: Option<Arc<Resolved>>,
+    definition: Vec<ir::Endpoint>,
+    generation: Cell<u64>,
+    endpoints: RefCell<Rc<Endpoints>>,
+    /// Where health is shared; `None` keeps it to this worker.
+    zones: Option<Arc<Zones>>,
+}
+
+/// The endpoints of a cluster at the addresses known.
+#[derive(Debug, Default)]
+struct Endpoints {
+    active: List,
+    backup: List,
+    /// One active endpoint and no backup: it is always tried.
+    single: bool,
+    ring: Vec<ketama::Point>,
+}
+
+/// How a try ended, for the endpoint's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It answered.
+    Succeeded,
+    /// It did not, or what it answered counts as a failure.
+    Failed,
+    /// Nothing was learned about it.
+    Neutral,
+}
+
+/// An endpoint chosen. It counts as a connection until dropped.
+#[derive(Debug)]
+pub struct Pick {
+    /// Where it is.
+    pub place: Place,
+    /// Its address for logs.
+    pub label: Rc<str>,
+    peer: Rc<Peer>,
+    index: usize,
+    backup: bool,
+    single: bool,
+}
+
+impl Drop for Pick {
+    fn drop(&mut self) {
+        self.peer.health.leave();
+    }
+}
+
+/// What a request has tried, and what it is hashed by.
+#[derive(Debug, Default)]
+pub struct Tried {
+    key: Option<Vec<u8>>,
+    client: Option<IpAddr>,
+    /// The endpoints as they were at the first try.
+    endpoints: Option<Rc<Endpoints>>,
+    backup: bool,
+    marks: SmallVec<[u64; 1]>,
+    turns: u32,
+    hash: Option<u32>,
+    rehash: u32,
+}
+
+impl Tried {
+    /// A request that tried nothing yet.
+    pub fn new(hash_key: Option<Vec<u8>>, client_ip: Option<IpAddr>) -> Self {
+        Self { key: hash_key, client: client_ip, ..Self::default() }
+    }
+
+    /// Lets an endpoint be tried again.
+    pub fn forget(&mut self, pick: &Pick) {
+        if pick.backup == self.backup
+            && let Some(word) = self.marks.get_mut(pick.index / 64)
+        {
+            *word &= !(1 << (pick.index % 64));
+        }
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.marks.get(index / 64).is_some_and(|word| word & 1 << (index % 64) != 0)
+    }
+
+    fn mark(&mut self, index: usize) {
+        let at = index / 64;
+        if self.marks.len() <= at {
+            self.marks.resize(at + 1, 0);
+        }
+        self.marks[at] |= 1 << (index % 64);
+    }
+
+    /// Goes over to the backups, of which none was tried.
+    fn go_to_backup(&mut self) {
+        self.backup = true;
+        self.marks.clear();
+    }
+}
+
+impl Cluster {
+    fn new(cluster: &ir::Cluster, names: Arc<Resolved>, zones: Arc<Zones>, clock: Clock) -> Self {
+        let label: Rc<str> = cluster.name.lossy().into();
+        let mut hasher = DefaultHasher::new();
+        cluster.name.hash(&mut hasher);
+        for endpoint in &cluster.endpoints {
+            (&endpoint.address, endpoint.default_port).hash(&mut hasher);
+        }
+        let made = Self {
+            number: hasher.finish(),
+            label,
+            balance: cluster.balance.clone(),
+            idle: cluster.idle,
+            clock,
+            names: None,
+            definition: cluster.endpoints.clone(),
+            generation: Cell::new(names.generation()),
+            endpoints: RefCell::default(),
+            zones: cluster.shared.then_some(zones),
+        };
+        made.endpoints.replace(Rc::new(made.build(&|host| names.addresses(host), None)));
+        Self { names: Some(names), ..made }
+    }
+
+    /// Equal endpoints at these addresses.
+    fn of_addresses(authority: &[u8], addresses: &[Place]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        authority.hash(&mut hasher);
+        let peers = addresses.iter().map(|place| Rc::new(Peer::equal(place.clone()))).collect();
+        let active = List::new(peers);
+        let single = active.peers.len() == 1;
+        Self {
+            number: hasher.finish(),
+            label: String::from_utf8_lossy(authority).into(),
+            balance: Balance::RoundRobin,
+            idle: None,
+            clock: uptime,
+            names: None,
+            definition: Vec::new(),
+            generation: Cell::new(0),
+            endpoints: RefCell::new(Rc::new(Endpoints { active, single, ..Endpoints::default() })),
+            zones: None,
+        }
+    }
+
+    /// A number that outlives plans: the same for the same name and endpoints.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its name.
+    pub fn label(&self) -> Rc<str> {
+        Rc::clone(&self.label)
+    }
+
+    /// How an endpoint is chosen.
+    pub fn balance(&self) -> &Balance {
+        &self.balance
+    }
+
+    /// Idle connections to keep.
+    pub fn idle(&self) -> Option<&IdleConnections> {
+        self.idle.as_ref()
+    }
+
+    /// How many endpoints there are to try: those not down, backups included.
+    pub fn tries(&self) -> u32 {
+        let endpoints = self.current();
+        let up = |list: &List| list.peers.iter().filter(|peer| !peer.down).count() as u32;
+        up(&endpoints.active) + up(&endpoints.backup)
+    }
+
+    /// Chooses an endpoint that was not tried yet; `None` when there is none left to use.
+    pub fn pick(&self, tried: &mut Tried) -> Option<Pick> {
+        let endpoints = Rc::clone(tried.endpoints.get_or_insert_with(|| self.current()));
+        let now = (self.clock)();
+        let index = endpoints.choose(&self.balance, tried, now)?;
+        let backup = tried.backup;
+        let peer = Rc::clone(endpoints.list(backup).peers.get(index)?);
+        peer.health.enter();
+        let (place, label) = (peer.place.clone(), Rc::clone(&peer.label));
+        Some(Pick { place, label, peer, index, backup, single: endpoints.single })
+    }
+
+    /// Ends a try; true when its endpoint is out of rotation now because it failed.
+    pub fn release(&self, pick: Pick, verdict: Verdict) -> bool {
+        // A cluster's only endpoint is never taken out: its failures do not count.
+        let disabled = !pick.single && pick.peer.judge(verdict, (self.clock)());
+        drop(pick);
+        disabled
+    }
+
+    /// The endpoints at the addresses now known.
+    fn current(&self) -> Rc<Endpoints> {
+        if let Some(names) = &self.names {
+            let generation = names.generation();
+            if self.generation.replace(generation) != generation {
+                let old = Rc::clone(&self.endpoints.borrow());
+                let new = self.build(&|host| names.addresses(host), Some(&old));
+                self.endpoints.replace(Rc::new(new));
+            }
+        }
+        Rc::clone(&self.endpoints.borrow())
+    }
+
+    /// Makes the lists; endpoints that were in `old` keep their weights and health.
+    fn build(&self, addresses: &dyn Fn(&str) -> Arc<Vec<IpAddr>>, old: Option<&Endpoints>) -> Endpoints {
+        let (mut active, mut backup) = (Vec::new(), Vec::new());
+        for (line, endpoint) in self.definition.iter().enumerate() {
+            // Lines with the same text are the same server to the ring.
+            let server =
+                self.definition.iter().position(|other| other.address == endpoint.address).unwrap_or(line);
+            for place in Spot::of(&endpoint.address, endpoint.default_port).places(addresses) {
+                let is_backup = endpoint.role == Role::Backup;
+                let known = old.and_then(|old| {
+                    let mut peers = old.list(is_backup).peers.iter();
+                    peers.find(|peer| peer.line == line && peer.place == place)
+                });
+                let peer = known.map_or_else(
+                    || {
+                        Rc::new(Peer::new(
+                            endpoint,
+                            line,
+                            server,
+                            place.clone(),
+                            self.health(endpoint, &place),
+                        ))
+                    },
+                    Rc::clone,
+                );
+                if is_backup { backup.push(peer) } else { active.push(peer) }
+            }
+        }
+        let (active, backup) = (List::new(active), List::new(backup));
+        let ring = match self.balance {
+            Balance::ConsistentHash(_) => ketama::ring(&self.definition, &active),
+            _ => Vec::new(),
+        };
+        Endpoints { single: active.peers.len() == 1 && backup.peers.is_empty(), active, backup, ring }
+    }
+
+    fn health(&self, endpoint: &ir::Endpoint, place: &Place) -> Arc<Health> {
+        let Some(zones) = &self.zones else { return Arc::default() };
+        let ir::Endpoint { address, default_port, weight, max_connections, max_fails, fail_timeout, .. } =
+            endpoint;
+        let mut hasher = DefaultHasher::new();
+        self.label.hash(&mut hasher);
+        (address, default_port, weight, max_connections, max_fails, fail_timeout).hash(&mut hasher);
+        zones.health(hasher.finish(), place)
+    }
+}
+
+impl Endpoints {
+    fn list(&self, backup: bool) -> &List {
+        if backup { &self.backup } else { &self.active }
+    }
+
+    /// The index in the list that `tried` is at.
+    fn choose(&self, balance: &Balance, tried: &mut Tried, now: i64) -> Option<usize> {
+        if self.single || tried.turns > TURNS {
+            return round_robin::choose(self, tried, now);
+        }
+        match balance {
+            Balance::RoundRobin => round_robin::choose(self, tried, now),
+            Balance::LeastConnections => least::choose(self, tried, now),
+            Balance::ClientAddress => address::choose(self, tried, now),
+            Balance::Hash(_) => hash::choose(self, tried, now),
+            Balance::ConsistentHash(_) => ketama::choose(self, tried, now),
+            Balance::Random => random::choose(self, tried, now),
+            Balance::RandomTwo => random::choose_of_two(self, tried, now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! One endpoint at one address: its weights, its health, its load.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{Place, Verdict};
+use crate::ir::{self, Role};
+
+/// Endpoints in order.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) peers: Vec<Rc<Peer>>,
+    pub(super) total_weight: u64,
+}
+
+impl List {
+    pub(super) fn new(peers: Vec<Rc<Peer>>) -> Self {
+        let total_weight = peers.iter().map(|peer| peer.weight as u64).sum();
+        Self { peers, total_weight }
+    }
+
+    /// The endpoint whose share of the weights holds `at`.
+    pub(super) fn at_weight(&self, mut at: u64) -> Option<(usize, &Rc<Peer>)> {
+        self.peers.iter().enumerate().find(|(_, peer)| {
+            let weight = peer.weight as u64;
+            let found = at < weight;
+            at = at.wrapping_sub(weight);
+            found
+        })
+    }
+}
+
+/// An endpoint at one of its addresses.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) place: Place,
+    pub(super) label: Rc<str>,
+    /// Which line it comes from.
+    pub(super) line: usize,
+    /// The first line with the same text.
+    pub(super) server: usize,
+    pub(super) down: bool,
+    pub(super) weight: i64,
+    max_connections: u32,
+    max_fails: u32,
+    fail_timeout: i64,
+    /// Weight in the turn under way.
+    pub(super) current: Cell<i64>,
+    /// Weight after failures.
+    effective: Cell<i64>,
+    pub(super) health: Arc<Health>,
+}
+
+/// What is known of an endpoint's health and load; workers may share it.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    fails: AtomicU32,
+    /// When it last failed.
+    accessed: AtomicI64,
+    /// When it was last tried out.
+    checked: AtomicI64,
+    connections: AtomicU32,
+}
+
+impl Health {
+    pub(super) fn enter(&self) {
+        self.connections.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Peer {
+    pub(super) fn new(
+        endpoint: &ir::Endpoint,
+        line: usize,
+        server: usize,
+        place: Place,
+        health: Arc<Health>,
+    ) -> Self {
+        let weight = i64::from(endpoint.weight.max(1));
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            label: label(&place),
+            place,
+            line,
+            server,
+            down: endpoint.role == Role::Down,
+            weight,
+            max_connections: endpoint.max_connections,
+            max_fails: endpoint.max_fails,
+            fail_timeout: seconds(endpoint.fail_timeout),
+            current: Cell::new(0),
+            effective: Cell::new(weight),
+            health,
+        }
+    }
+
+    /// One of several equal endpoints, none of which was configured.
+    pub(super) fn equal(place: Place) -> Self {
+        let endpoint = ir::Endpoint {
+            address: ir::Text::new(),
+            default_port: 0,
+            weight: 1,
+            max_connections: 0,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            role: Role::Active,
+            resolve: false,
+            span: crate::source::Span::NONE,
+        };
+        Self::new(&endpoint, 0, 0, place, Arc::default())
+    }
+
+    pub(super) fn connections(&self) -> u64 {
+        u64::from(self.health.connections.load(Relaxed))
+    }
+
+    /// Whether another connection is allowed.
+    pub(super) fn has_room(&self) -> bool {
+        self.max_connections == 0 || self.connections() < u64::from(self.max_connections)
+    }
+
+    /// Whether it may be used: not down, not out of rotation, with room. Whole seconds.
+    pub(super) fn usable(&self, now: i64) -> bool {
+        let healthy = || {
+            self.max_fails == 0
+                || self.health.fails.load(Relaxed) < self.max_fails
+                || now - self.health.checked.load(Relaxed) > self.fail_timeout
+        };
+        !self.down && healthy() && self.has_room()
+    }
+
+    /// It is chosen: one request in each period finds out whether it is alive again.
+    pub(super) fn probe(&self, now: i64) {
+        if now - self.health.checked.load(Relaxed) > self.fail_timeout {
+            self.health.checked.store(now, Relaxed);
+        }
+    }
+
+    /// Takes part in a turn of the smooth round robin; gives the weight it took part with.
+    pub(super) fn advance(&self) -> i64 {
+        let effective = self.effective.get();
+        self.current.set(self.current.get() + effective);
+        if effective < self.weight {
+            self.effective.set(effective + 1);
+        }
+        effective
+    }
+
+    /// Counts the end of a try; true when it is out of rotation now.
+    pub(super) fn judge(&self, verdict: Verdict, now: i64) -> bool {
+        let Health { fails, accessed, checked, connections: _ } = &*self.health;
+        match verdict {
+            Verdict::Failed => {
+                let fails = fails.fetch_add(1, Relaxed) + 1;
+                accessed.store(now, Relaxed);
+                checked.store(now, Relaxed);
+                if self.max_fails == 0 {
+                    return false;
+                }
+                let less = self.weight / i64::from(self.max_fails);
+                self.effective.set((self.effective.get() - less).max(0));
+                fails >= self.max_fails
+            }
+            Verdict::Succeeded | Verdict::Neutral => {
+                if accessed.load(Relaxed) < checked.load(Relaxed) {
+                    fails.store(0, Relaxed);
+                }
+                false
+            }
+        }
+    }
+}
+
+fn label(place: &Place) -> Rc<str> {
+    match place {
+        Place::Tcp(addr) => addr.to_string().into(),
+        Place::Unix(path) => format!("unix:{}", path.display()).into(),
+    }
+}

@@ -1,0 +1,223 @@
+//! Logs: which lines are written, what they say, and where they go.
+//!
+//! A line is one `write` to a file opened for appending, so that workers need
+//! no lock between them; lines that may wait are collected by each worker.
+//! Files are shared by all workers and outlive a reload; opening them again
+//! puts the new file under the old descriptor.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::clock::Clock;
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::settings::{self, ErrorLog, Level, LogTarget, LogsInForce},
+    plan::{Plan, hash::Map},
+};
+
+mod access;
+mod error;
+mod file;
+mod syslog;
+
+pub use access::access;
+pub use error::{error, event};
+
+use file::{Buffer, LogFile};
+use syslog::Receiver;
+
+/// Where lines go.
+#[derive(Clone, Debug)]
+enum Sink {
+    /// To a file.
+    File(Arc<LogFile>),
+    /// To standard error.
+    Stderr,
+    /// To a syslog receiver.
+    Syslog(Arc<Receiver>),
+}
+
+/// The error logs that hear of something, each from its level on.
+type Errors = Vec<(Level, Sink)>;
+
+/// The log files and receivers of a plan, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// Where the process itself logs.
+    errors: Errors,
+    /// Keeps files open while the plan is served.
+    files: Vec<Arc<LogFile>>,
+    receivers: Mutex<Vec<(settings::Syslog, Arc<Receiver>)>>,
+}
+
+impl Files {
+    /// Opens every log of a plan whose name is fixed.
+    pub fn open(plan: &Plan) -> Result<Arc<Self>, Vec<Diagnostic>> {
+        let mut files = Self::default();
+        let mut problems: Vec<Diagnostic> = Vec::new();
+        for target in plan.log_targets() {
+            match files.sink(target) {
+                Ok(Some(Sink::File(file))) => files.files.push(file),
+                Ok(_) => {}
+                Err(message) if problems.iter().any(|known| known.message == message) => {}
+                Err(message) => problems.push(Diagnostic::new(Severity::Error, "cannot-open-log", message)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let own = plan.config.base.logs.errors.as_deref().unwrap_or_default();
+        files.errors = files.error_sinks(own);
+        Ok(Arc::new(files))
+    }
+
+    /// Opens all files again by their names; what collected lines go to the old ones first.
+    pub fn reopen(&self) {
+        for (path, error) in file::reopen_all() {
+            let message = format!("open() \"{}\" failed ({})", path.display(), error::system(&error));
+            error::process(&self.errors, Level::Emerg, &message);
+        }
+    }
+
+    /// Writes a line about the process to its error logs.
+    pub fn process(&self, _: &Plan, level: Level, message: &str) {
+        error::process(&self.errors, level, message);
+    }
+
+    /// Writes what lines wait.
+    pub fn flush(&self) {
+        for file in &self.files {
+            file.flush();
+        }
+    }
+
+    /// Where the lines of a log go; `None` when the name of its file depends on the request.
+    fn sink(&self, target: &LogTarget) -> Result<Option<Sink>, String> {
+        Ok(Some(match target {
+            LogTarget::File(name) => match name.as_text() {
+                Some(name) => Sink::File(file::open(name).map_err(|error| {
+                    format!("open() \"{}\" failed ({})", String::from_utf8_lossy(name), error::system(&error))
+                })?),
+                None => return Ok(None),
+            },
+            LogTarget::Stderr => Sink::Stderr,
+            LogTarget::Syslog(to) => {
+                let mut known = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
+                let found = known.iter().find(|(settings, _)| settings == to);
+                Sink::Syslog(if let Some((_, receiver)) = found {
+                    Arc::clone(receiver)
+                } else {
+                    let receiver = Arc::new(Receiver::new(to)?);
+                    known.push((to.clone(), Arc::clone(&receiver)));
+                    receiver
+                })
+            }
+        }))
+    }
+
+    /// The sinks of error logs; one that cannot be had is left out, as [`Files::open`] has said why.
+    fn error_sinks(&self, logs: &[ErrorLog]) -> Errors {
+        let sink = |log: &ErrorLog| Some((log.level, self.sink(&log.to).ok().flatten()?));
+        logs.iter().filter_map(sink).collect()
+    }
+}
+
+/// The logs of a plan as one worker writes them.
+#[derive(Debug)]
+pub struct Logs {
+    files: Arc<Files>,
+    /// What is made of the settings met so far, by their address: the plan keeps them as long as these logs.
+    tables: RefCell<Map<usize, Rc<Table>>>,
+    /// The worker's collected lines.
+    buffers: RefCell<Vec<Arc<Buffer>>>,
+    /// Files whose names depend on requests.
+    opened: RefCell<file::Opened>,
+    clock: Clock,
+}
+
+/// Logs in force, ready to be written.
+#[derive(Debug)]
+struct Table {
+    access: Vec<access::Writer>,
+    errors: Errors,
+}
+
+impl Logs {
+    /// The logs of a plan, for the worker that calls this.
+    pub fn new(files: &Arc<Files>, plan: &Plan) -> Self {
+        let logs = Self {
+            files: Arc::clone(files),
+            tables: RefCell::default(),
+            buffers: RefCell::default(),
+            opened: RefCell::default(),
+            clock: Clock::default(),
+        };
+        for host in 0..plan.config.hosts.len() {
+            logs.table(&plan.settings(plan.host_settings(crate::ir::HostId(host as u32))).logs);
+        }
+        logs
+    }
+
+    /// Does what is due each second.
+    pub fn tick(&self) {
+        file::flush_due();
+        self.opened.borrow_mut().clear();
+    }
+
+    /// What is made of settings in force.
+    fn table(&self, settings: &Arc<LogsInForce>) -> Rc<Table> {
+        let key = Arc::as_ptr(settings) as usize;
+        if let Some(table) = self.tables.borrow().get(&key) {
+            return Rc::clone(table);
+        }
+        let table = Rc::new(self.make(settings));
+        self.tables.borrow_mut().insert(key, Rc::clone(&table));
+        table
+    }
+
+    fn make(&self, settings: &LogsInForce) -> Table {
+        let errors = self.files.error_sinks(&settings.errors);
+        let mut access = Vec::new();
+        for log in &settings.access {
+            match self.files.sink(&log.to) {
+                Ok(sink) => access.push(access::Writer::new(self, log, sink)),
+                Err(message) => error::process(&errors, Level::Crit, &message),
+            }
+        }
+        Table { access, errors }
+    }
+
+    /// The worker's buffer of a file; the first log that names the file decides how large it is.
+    fn buffer(&self, file: &Arc<LogFile>, log: &settings::AccessLog) -> Arc<Buffer> {
+        let mut buffers = self.buffers.borrow_mut();
+        if let Some(known) = buffers.iter().find(|buffer| buffer.is_of(file)) {
+            return Arc::clone(known);
+        }
+        let buffer = file::buffer(file, log.buffer, log.flush, log.gzip);
+        buffers.push(Arc::clone(&buffer));
+        buffer
+    }
+}
+
+impl Sink {
+    /// Writes a line that ends in a line feed; `severity` is the one to tell a syslog receiver, else its own.
+    fn write(&self, line: &[u8], severity: Option<u8>) -> std::io::Result<()> {
+        match self {
+            Self::File(file) => file.write(line),
+            Self::Stderr => std::io::Write::write_all(&mut std::io::stderr(), line),
+            Self::Syslog(receiver) => receiver.send(line.strip_suffix(b"\n").unwrap_or(line), severity),
+        }
+    }
+
+    /// What to call it in a complaint, when it is time for another one.
+    fn complaint(&self) -> Option<String> {
+        match self {
+            Self::File(file) => file.may_complain().then(|| format!("write() to \"{}\"", file.path().display())),
+            Self::Stderr => None,
+            Self::Syslog(receiver) => receiver.may_complain().then(|| "send() to syslog".to_owned()),
+        }
+    }
+}

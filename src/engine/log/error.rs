@@ -1,0 +1,230 @@
+//! Lines of the error log: `time [level] pid#tid: *connection message, client: …`.
+//!
+//! The parts and their order are what log analysers read, and as
+//! `ngx_http_log_error_handler` writes them (observed: nginx 1.22.1).
+
+use std::{cell::Cell, fmt, io::Write as _, sync::Arc};
+
+use super::{
+    super::{
+        clock::{Clock, Texts},
+        exchange::Exchange,
+        facts::Facts,
+        http1::field::Known,
+        scratch,
+    },
+    Errors, Logs, Sink,
+};
+use crate::{
+    ir::{Handler, Protocol, settings::Level},
+    plan::Plan,
+};
+
+pub(super) use super::super::forward::system;
+
+/// Writes a line about an exchange to the error logs in force.
+pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
+    let plan = &exchange.serving.plan;
+    let settings = plan.settings(exchange.run.settings);
+    if settings.logs.errors.iter().all(|log| log.level > level) {
+        return;
+    }
+    let table = logs.table(&settings.logs);
+    let mut line = scratch::take();
+    exchange.worker.clock.texts(|texts| begin(&mut line, texts, level));
+    let start = line.len();
+    let _ = write!(line, "*{} {message}", exchange.facts.client.serial);
+    append(&mut line, exchange, plan);
+    finish(&mut line, start);
+    emit(&table.errors, level, &line);
+    scratch::give(line);
+}
+
+/// Writes a line about no exchange to the error logs of the process.
+pub fn event(logs: &Logs, level: Level, message: fmt::Arguments<'_>) {
+    if wanted(&logs.files.errors, level) {
+        compose(&logs.files.errors, &logs.clock, level, message);
+    }
+}
+
+/// Writes a line from wherever no worker's clock is at hand.
+pub(super) fn process(errors: &Errors, level: Level, message: &str) {
+    if wanted(errors, level) {
+        compose(errors, &Clock::default(), level, format_args!("{message}"));
+    }
+}
+
+/// Says that a log could not be written; not to syslog, of which that may be true as well.
+pub(super) fn complain(logs: &Logs, sink: &Sink, error: &std::io::Error) {
+    let Some(what) = sink.complaint() else { return };
+    let elsewhere = logs.files.errors.iter().filter(|(_, sink)| !matches!(sink, Sink::Syslog(_)));
+    let elsewhere: Errors = elsewhere.cloned().collect();
+    compose(&elsewhere, &logs.clock, Level::Error, format_args!("{what} failed ({})", system(error)));
+}
+
+fn wanted(errors: &Errors, level: Level) -> bool {
+    errors.iter().any(|(least, _)| *least <= level)
+}
+
+fn compose(errors: &Errors, clock: &Clock, level: Level, message: fmt::Arguments<'_>) {
+    let mut line = scratch::take();
+    clock.texts(|texts| begin(&mut line, texts, level));
+    let start = line.len();
+    let _ = line.write_fmt(message);
+    finish(&mut line, start);
+    emit(errors, level, &line);
+    scratch::give(line);
+}
+
+fn emit(errors: &Errors, level: Level, line: &[u8]) {
+    let mut complaint = None;
+    for (least, sink) in errors {
+        if *least <= level && sink.write(line, Some(severity(level))).is_err() && complaint.is_none() {
+            complaint = sink.complaint();
+        }
+    }
+    if let Some(what) = complaint {
+        let told = format!("{what} failed\n");
+        for (_, sink) in errors.iter().filter(|(_, sink)| !matches!(sink, Sink::Syslog(_))) {
+            // What cannot be written to any log is lost.
+            let _ = sink.write(told.as_bytes(), None);
+        }
+    }
+}
+
+/// `2026/11/21 14:00:00 [error] 12#34: `
+fn begin(line: &mut Vec<u8>, texts: &Texts, level: Level) {
+    let _ = write!(line, "{} [{}] {}#{}: ", texts.error, name(level), std::process::id(), thread());
+}
+
+/// Ends the line, with the controls that clients or upstreams may have put in made visible.
+fn finish(line: &mut Vec<u8>, start: usize) {
+    let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+    if line[start..].iter().any(is_control) {
+        let rest = line.split_off(start);
+        for byte in rest {
+            if is_control(&byte) {
+                let _ = write!(line, "\\x{byte:02X}");
+            } else {
+                line.push(byte);
+            }
+        }
+    }
+    line.push(b'\n');
+}
+
+/// What is known of the exchange; what is not is left out.
+fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
+    let facts = &exchange.facts;
+    let _ = match facts.client_ip() {
+        Some(ip) => write!(line, ", client: {ip}"),
+        None => write!(line, ", client: unix:"),
+    };
+    line.extend_from_slice(b", server: ");
+    line.extend_from_slice(&plan.config.host(exchange.run.host).name);
+    let mut part = |before: &[u8], value: &[u8]| {
+        line.extend_from_slice(before);
+        line.extend_from_slice(value);
+        line.push(b'"');
+    };
+    if !facts.head.line.is_empty() {
+        part(b", request: \"", facts.slice(facts.head.line));
+    }
+    if let Some(attempt) = facts.attempts.last() {
+        let address = attempt.address.as_bytes();
+        let colon: &[u8] = if address.starts_with(b"unix:") { b":" } else { b"" };
+        part(b", upstream: \"", &[scheme(exchange, plan), address, colon, target(exchange)].concat());
+    }
+    let value = |known| received(facts, known);
+    if let Some(host) = value(Known::Host) {
+        part(b", host: \"", host);
+    }
+    if let Some(referrer) = value(Known::Referer) {
+        part(b", referrer: \"", referrer);
+    }
+}
+
+fn received(facts: &Facts, known: Known) -> Option<&[u8]> {
+    let field = facts.head.fields.iter().find(|field| field.known == known)?;
+    Some(facts.slice(field.value))
+}
+
+fn scheme(exchange: &Exchange, plan: &Plan) -> &'static [u8] {
+    match plan.settings(exchange.run.settings).handler.as_deref() {
+        Some(Handler::Forward(forward)) => match (forward.protocol, forward.tls) {
+            (Protocol::Http, false) => b"http://",
+            (Protocol::Http, true) => b"https://",
+            (Protocol::Uwsgi, false) => b"uwsgi://",
+            (Protocol::Uwsgi, true) => b"suwsgi://",
+        },
+        _ => b"http://",
+    }
+}
+
+/// The target that the upstream was or is to be asked for; the client's where that is not noted.
+fn target(exchange: &Exchange) -> &[u8] {
+    exchange.facts.slice(exchange.facts.head.target)
+}
+
+/// What a level is called.
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Notice => "notice",
+        Level::Warn => "warn",
+        Level::Error => "error",
+        Level::Crit => "crit",
+        Level::Alert => "alert",
+        Level::Emerg => "emerg",
+    }
+}
+
+/// The severity that syslog knows a level by (RFC 3164 § 4.1.1).
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Debug => 7,
+        Level::Info => 6,
+        Level::Notice => 5,
+        Level::Warn => 4,
+        Level::Error => 3,
+        Level::Crit => 2,
+        Level::Alert => 1,
+        Level::Emerg => 0,
+    }
+}
+
+/// The kernel's number of this thread.
+#[expect(unsafe_code, reason = "no safe interface to gettid exists in the libraries used")]
+fn thread() -> i32 {
+    thread_local! {
+        static NUMBER: Cell<i32> = const { Cell::new(0) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == 0 {
+            // SAFETY: no arguments, cannot fail.
+            number.set(unsafe { libc::gettid() });
+        }
+        number.get()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_begin_with_time_level_and_process() {
+        let mut line = Vec::new();
+        begin(&mut line, &Texts { error: "2026/11/21 14:00:00".to_owned(), ..Texts::default() }, Level::Warn);
+        let text = String::from_utf8(line).unwrap();
+        assert_eq!(text, format!("2026/11/21 14:00:00 [warn] {}#{}: ", std::process::id(), thread()));
+    }
+
+    #[test]
+    fn controls_do_not_reach_the_log() {
+        let mut line = b"12 a\x1bb\nc\xc3\xa9".to_vec();
+        finish(&mut line, 3);
+        assert_eq!(line, b"12 a\\x1Bb\\x0Ac\xc3\xa9\n");
+    }
+}

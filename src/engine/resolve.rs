@@ -1,0 +1,344 @@
+//! Names and their addresses: those of the configuration at start, the rest when requests need them.
+//!
+//! At start every endpoint's name is looked up by the system, all at once. One
+//! that fails is tried again in the background until it is found, so that a
+//! server with one dead name still starts. Endpoints that ask for it are looked
+//! up again when their answer expires. Names that only a request knows go
+//! through [`look_up`] and the name servers in force.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr as _,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Release},
+        },
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::connect::Place;
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::{Config, settings::ResolveInForce},
+    source::Span,
+};
+
+mod system;
+mod worker;
+
+pub use worker::look_up;
+
+/// Look-ups at one time at start.
+const AT_ONCE: usize = 32;
+
+/// The first pause after a look-up that failed, and the longest.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Lifetime of an answer of the system, which tells none.
+const SYSTEM_VALID: Duration = Duration::from_secs(30);
+
+/// Where an address as written points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A socket in the file system.
+    Unix(PathBuf),
+    /// An address.
+    Known(SocketAddr),
+    /// A name and a port.
+    Name(String, u16),
+}
+
+impl Spot {
+    /// Reads `host`, `host:port`, `[v6]:port` or `unix:/path`.
+    pub fn of(address: &[u8], default_port: u16) -> Self {
+        if let Some((prefix, path)) = address.split_at_checked(5)
+            && prefix.eq_ignore_ascii_case(b"unix:")
+        {
+            use std::os::unix::ffi::OsStringExt as _;
+            return Self::Unix(std::ffi::OsString::from_vec(path.to_vec()).into());
+        }
+        let text = String::from_utf8_lossy(address);
+        if let Ok(addr) = SocketAddr::from_str(&text) {
+            return Self::Known(addr);
+        }
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
+        if let Ok(ip) = IpAddr::from_str(bare) {
+            return Self::Known((ip, default_port).into());
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => match port.parse() {
+                Ok(port) => (host, port),
+                Err(_) => (&*text, default_port),
+            },
+            None => (&*text, default_port),
+        };
+        match IpAddr::from_str(host) {
+            Ok(ip) => Self::Known((ip, port).into()),
+            Err(_) => Self::Name(host.to_ascii_lowercase(), port),
+        }
+    }
+
+    /// The places, at the addresses that a name has.
+    pub fn places(self, addresses: &dyn Fn(&str) -> Arc<Vec<IpAddr>>) -> Vec<Place> {
+        match self {
+            Self::Unix(path) => vec![Place::Unix(path)],
+            Self::Known(addr) => vec![Place::Tcp(addr)],
+            Self::Name(host, port) => {
+                addresses(&host).iter().map(|&ip| Place::Tcp((ip, port).into())).collect()
+            }
+        }
+    }
+}
+
+/// The addresses of the names in a configuration, for all workers.
+#[derive(Debug)]
+pub struct Resolved {
+    names: HashMap<String, ArcSwap<Vec<IpAddr>>>,
+    generation: AtomicU64,
+    /// Closed with the table: what keeps it up to date ends then.
+    alive: watch::Sender<()>,
+}
+
+/// A name of the configuration.
+#[derive(Debug)]
+struct Wanted {
+    host: String,
+    /// Looked up again when the answer expires.
+    again: bool,
+    span: Span,
+}
+
+impl Resolved {
+    /// Looks up the names of all endpoints. Those that fail are findings: errors when `strict`, else warnings.
+    pub fn start(config: &Config, strict: bool) -> (Arc<Self>, Vec<Diagnostic>) {
+        Self::by(config, strict, &system::look_up)
+    }
+
+    fn by(config: &Config, strict: bool, look_up: &Lookup) -> (Arc<Self>, Vec<Diagnostic>) {
+        let wanted = wanted(config);
+        let answers = all(&wanted, look_up);
+        let mut findings = Vec::new();
+        let mut names = HashMap::new();
+        for (wanted, answer) in wanted.into_iter().zip(answers) {
+            let answer = answer.unwrap_or_else(|error| {
+                if !wanted.again {
+                    findings.push(unresolved(&wanted, &error, strict));
+                }
+                Vec::new()
+            });
+            names.insert(wanted.host, ArcSwap::from_pointee(answer));
+        }
+        let table = Self { names, generation: AtomicU64::new(1), alive: watch::Sender::new(()) };
+        (Arc::new(table), findings)
+    }
+
+    /// Grows with each change.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
+    }
+
+    /// The addresses of a name, in order; none when it is not resolved.
+    pub fn addresses(&self, host: &str) -> Arc<Vec<IpAddr>> {
+        self.names.get(host).map(ArcSwap::load_full).unwrap_or_default()
+    }
+
+    fn set(&self, host: &str, addresses: Vec<IpAddr>) {
+        if let Some(slot) = self.names.get(host)
+            && **slot.load() != addresses
+        {
+            slot.store(Arc::new(addresses));
+            self.generation.fetch_add(1, Release);
+        }
+    }
+
+    /// Keeps the table up to date on a thread of its own, as long as there is something to do and the table lives.
+    pub fn keep_up(self: &Arc<Self>, config: &Config, settings: &ResolveInForce) {
+        let tasks: Vec<_> = wanted(config)
+            .into_iter()
+            .filter(|wanted| wanted.again || self.addresses(&wanted.host).is_empty())
+            .collect();
+        if tasks.is_empty() {
+            return;
+        }
+        let (table, settings) = (Arc::downgrade(self), settings.clone());
+        let mut alive = self.alive.subscribe();
+        let work = async move {
+            let tasks = tasks.into_iter().map(|wanted| {
+                let (table, settings) = (table.clone(), settings.clone());
+                tokio::spawn(async move {
+                    let mut pause = PAUSE;
+                    loop {
+                        let answer = renew(&wanted, &settings).await;
+                        let Some(table) = table.upgrade() else { return };
+                        let mut wait = pause;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        if let Some((addresses, valid)) = answer {
+                            table.set(&wanted.host, addresses);
+                            if !wanted.again {
+                                return;
+                            }
+                            (wait, pause) = (valid.max(PAUSE), PAUSE);
+                        }
+                        drop(table);
+                        tokio::time::sleep(wait).await;
+                    }
+                })
+            });
+            let tasks: Vec<_> = tasks.collect();
+            let all = async {
+                for task in tasks {
+                    let _ = task.await;
+                }
+            };
+            tokio::select! {
+                () = all => {}
+                _ = alive.changed() => {}
+            }
+        };
+        let named = std::thread::Builder::new().name("resolve".to_owned());
+        // Without the thread the names stay as they are: an upstream that is not there is answered for as such.
+        let _ = named.spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                runtime.block_on(work);
+                runtime.shutdown_background();
+            }
+        });
+    }
+}
+
+/// Looks a name up again: where it asks for that by the name servers in force, else by the system.
+async fn renew(wanted: &Wanted, settings: &ResolveInForce) -> Option<(Vec<IpAddr>, Duration)> {
+    if wanted.again && !settings.servers.is_empty() {
+        let client = worker::client(settings).await?;
+        return worker::ask(&client, &wanted.host, settings).await.ok();
+    }
+    let host = wanted.host.clone();
+    let answer = tokio::task::spawn_blocking(move || system::look_up(&host)).await.ok()?;
+    answer.ok().map(|addresses| (addresses, settings.valid.unwrap_or(SYSTEM_VALID)))
+}
+
+/// How a name is looked up at start.
+type Lookup = dyn Fn(&str) -> Result<Vec<IpAddr>, String> + Sync;
+
+/// Looks names up, many at a time.
+fn all(wanted: &[Wanted], look_up: &Lookup) -> Vec<Result<Vec<IpAddr>, String>> {
+    let answers = Mutex::new(vec![Ok(Vec::new()); wanted.len()]);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((at, wanted)) = {
+            let at = next.fetch_add(1, Release);
+            wanted.get(at).map(|wanted| (at, wanted))
+        } {
+            let answer = look_up(&wanted.host);
+            answers.lock().unwrap_or_else(PoisonError::into_inner)[at] = answer;
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..wanted.len().min(AT_ONCE) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    answers.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names of a configuration, each once.
+fn wanted(config: &Config) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut seen = HashMap::new();
+    for endpoint in config.clusters.iter().flat_map(|cluster| &cluster.endpoints) {
+        if let Spot::Name(host, _) = Spot::of(&endpoint.address, endpoint.default_port) {
+            let at = *seen.entry(host.clone()).or_insert(wanted.len());
+            match wanted.get_mut(at) {
+                Some(known) => known.again |= endpoint.resolve,
+                None => wanted.push(Wanted { host, again: endpoint.resolve, span: endpoint.span }),
+            }
+        }
+    }
+    wanted
+}
+
+fn unresolved(wanted: &Wanted, error: &str, strict: bool) -> Diagnostic {
+    let severity = if strict { Severity::Error } else { Severity::Warning };
+    let message = format!("host not found in upstream \"{}\"", wanted.host);
+    let finding = Diagnostic::new(severity, "unresolved-host", message).label(wanted.span, error);
+    if strict {
+        return finding;
+    }
+    finding.note("requests to it are answered with 502 until the name is found; it is looked up again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Balance, Cluster, Endpoint, Role};
+
+    #[test]
+    fn addresses_are_read() {
+        let tcp = |text: &str| Spot::Known(text.parse().unwrap());
+        for (address, expected) in [
+            ("unix:/run/a.sock", Spot::Unix("/run/a.sock".into())),
+            ("127.0.0.1", tcp("127.0.0.1:80")),
+            ("127.0.0.1:81", tcp("127.0.0.1:81")),
+            ("[::1]", tcp("[::1]:80")),
+            ("[::1]:81", tcp("[::1]:81")),
+            ("Host", Spot::Name("host".to_owned(), 80)),
+            ("host:81", Spot::Name("host".to_owned(), 81)),
+        ] {
+            assert_eq!(Spot::of(address.as_bytes(), 80), expected, "{address}");
+        }
+    }
+
+    fn config(names: &[&str]) -> Config {
+        let endpoint = |name: &&str| Endpoint {
+            address: (*name).into(),
+            default_port: 80,
+            weight: 1,
+            max_connections: 0,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            role: Role::Active,
+            resolve: false,
+            span: Span::NONE,
+        };
+        let cluster = Cluster {
+            name: "u".into(),
+            declared: true,
+            balance: Balance::RoundRobin,
+            idle: None,
+            shared: false,
+            endpoints: names.iter().map(endpoint).collect(),
+            span: Span::NONE,
+        };
+        Config { clusters: vec![cluster], ..Config::default() }
+    }
+
+    #[test]
+    fn names_are_looked_up_at_start_and_failures_told() {
+        let look_up = |host: &str| match host {
+            "there" => Ok(vec![IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])]),
+            _ => Err("Name or service not known".to_owned()),
+        };
+        let config = config(&["there:1", "127.0.0.1", "gone", "there:2"]);
+        let (table, findings) = Resolved::by(&config, false, &look_up);
+        assert_eq!(table.addresses("there").len(), 2);
+        assert!(table.addresses("gone").is_empty());
+        let told: Vec<_> = findings.iter().map(|found| (found.severity, found.message.as_str())).collect();
+        assert_eq!(told, [(Severity::Warning, "host not found in upstream \"gone\"")]);
+        assert_eq!(Resolved::by(&config, true, &look_up).1[0].severity, Severity::Error);
+        let before = table.generation();
+        table.set("gone", vec![IpAddr::from([10, 0, 0, 3])]);
+        assert!(table.generation() > before);
+        table.set("gone", vec![IpAddr::from([10, 0, 0, 3])]);
+        assert_eq!(table.generation(), before + 1);
+    }
+}
