@@ -72,6 +72,9 @@ fn hosts_show_their_certificates_and_sessions_are_resumed() {
     assert!(shake(&server, &quiet, "two.test").starts_with("502 only versions of TLS before 1.2"));
 }
 
+const NOBODY: &str = "verify error: (21:unable to verify the first certificate)";
+
+/// Observed: nginx 1.22.1 with OpenSSL 3.0, with the same files and without session reuse.
 #[test]
 fn certificates_are_verified_as_openssl_does() {
     let refused = |why: &str| format!("502 upstream SSL certificate {why} while SSL handshaking to upstream");
@@ -96,13 +99,8 @@ fn certificates_are_verified_as_openssl_does() {
             "leaf.test",
             Some("verify error: (20:unable to get local issuer certificate)"),
         ),
-        (
-            "old.pem",
-            "old.key",
-            "one.pem",
-            "old.test",
-            Some("verify error: (20:unable to get local issuer certificate)"),
-        ),
+        ("plain.pem", "plain.key", "one.pem", "plain.test", Some(NOBODY)),
+        ("old.pem", "old.key", "one.pem", "old.test", Some(NOBODY)),
     ] {
         let server = Server::new(&[(name, certificate, key)]);
         let expected = expected.map_or_else(|| format!("{fine}{name}"), refused);
@@ -113,7 +111,7 @@ fn certificates_are_verified_as_openssl_does() {
     let server = Server::new(&[("leaf.test", "chain.pem", "leaf.key")]);
     assert_eq!(
         shake(&server, &shallow, "leaf.test"),
-        refused("verify error: (22:certificate chain too long)")
+        refused("verify error: (20:unable to get local issuer certificate)")
     );
     let missing = how(true, "gone.pem");
     let said = shake(&server, &missing, "leaf.test");

@@ -68,7 +68,7 @@ const EXPIRED: Reason = (10, "certificate has expired");
 const SELF_SIGNED: Reason = (18, "self-signed certificate");
 const SELF_SIGNED_IN_CHAIN: Reason = (19, "self-signed certificate in certificate chain");
 const NO_ISSUER: Reason = (20, "unable to get local issuer certificate");
-const TOO_LONG: Reason = (22, "certificate chain too long");
+const NOBODY: Reason = (21, "unable to verify the first certificate");
 const UNREADABLE: Reason = (50, "application verification failure");
 
 impl Verifier {
@@ -88,13 +88,14 @@ impl Verifier {
         if read.is_self_issued() {
             return Err(SELF_SIGNED);
         }
-        let mut between = trust.others.to_vec();
+        let mut between = trust.others.clone();
         between.extend(sent.iter().map(|der| der.clone().into_owned()));
         if steps(&read, &between, trust) > *depth {
-            return Err(TOO_LONG);
+            // The chain ends before a trusted certificate is reached.
+            return Err(NO_ISSUER);
         }
         if !read.has_extensions {
-            let issuer = trust.issuer_of(&read).ok_or(NO_ISSUER)?;
+            let issuer = trust.issuer_of(&read).ok_or(NOBODY)?;
             in_time(&issuer, now)?;
             return if self.signed_by(&read, &issuer) { Ok(()) } else { Err(NOT_SIGNED) };
         }
@@ -107,6 +108,7 @@ impl Verifier {
             self.algorithms.all,
         );
         checked.map_err(|error| match reason(&error) {
+            NO_ISSUER if between.is_empty() => NOBODY,
             NO_ISSUER
                 if sent.iter().filter_map(|der| Certificate::read(der)).any(|read| read.is_self_issued()) =>
             {
