@@ -4,7 +4,6 @@
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
 pub mod check;
-pub mod demo;
 pub mod directives;
 pub mod files;
 pub mod ir;
@@ -212,7 +211,7 @@ impl Command {
                     }
                 }
             }
-            Self::Demo(Demo { port }) => demo::run(port),
+            Self::Demo(_) => std::process::ExitCode::FAILURE,
             Self::Nginx { arguments } => nginx::main(&arguments),
         }
     }

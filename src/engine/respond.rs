@@ -306,7 +306,7 @@ impl Exchange {
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
                     reason: plan.reason(response.status),
-                    server: &settings.answer.server,
+                    server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
                     connection,
