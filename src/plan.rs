@@ -72,6 +72,7 @@ struct HostPlan {
 #[derive(Debug)]
 struct ListenerPlan {
     default: HostId,
+    into: ir::Register,
     names: Arc<HostNames>,
 }
 
@@ -111,12 +112,15 @@ impl Plan {
     /// The host of a listener that answers to a name: lower case, without port and final dot; `None` when the
     /// request has none. Named groups of a pattern become variables of the run.
     pub fn select(&self, listener: usize, host: Option<&[u8]>, run: &mut Run) -> HostId {
-        let ListenerPlan { default, names } = &self.listeners[listener];
+        let ListenerPlan { default, into, names } = &self.listeners[listener];
         let key = host.unwrap_or_default();
         // A pattern that comes to no answer is none that matches.
         let Ok(Some(hit)) = names.names.find(key) else { return *default };
-        if let Some(find) = hit.find {
-            run.assign_groups(find, key);
+        if let Some(find) = hit.find
+            && find.keep > 0
+        {
+            // It matched a moment ago.
+            let _ = run.find(find, *into, key);
         }
         names.hosts[hit.place as usize]
     }
