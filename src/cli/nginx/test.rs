@@ -49,7 +49,7 @@ fn rehearse(ready: Ready, options: engine::Options) -> Result<(), Vec<Diagnostic
     if !faults.is_empty() {
         return Err(faults);
     }
-    Server::rehearse(plan, options)
+    Server::rehearse(plan, &options)
 }
 
 fn open(log: &Path) -> Option<Diagnostic> {
