@@ -1,3 +1,432 @@
 //! Serving: listeners, connections, exchanges, upstreams. The only asynchronous room.
+//!
+//! One process, one thread per worker, each with a runtime, listening sockets,
+//! upstream connections and memory of its own. The [`Server`] lives on the
+//! thread that started it and talks to workers by messages; what is served is
+//! an `Arc<Plan>` that a reload replaces between requests.
 
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::{AbortHandle, LocalSet, spawn_local},
+};
+
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::{Address, HostId, settings::Level},
+    plan::Plan,
+};
+
+pub mod access;
+pub mod balance;
+pub mod clock;
+pub mod connect;
+pub mod connection;
+pub mod content;
+mod credentials;
+mod descriptors;
+pub mod edit;
+pub mod exchange;
+pub mod facts;
+pub mod files;
+pub mod forward;
+pub mod gateway;
 pub mod http1;
+pub mod listen;
+pub mod log;
+pub mod pool;
+pub mod resolve;
+pub mod respond;
+pub mod response;
+pub mod scratch;
+pub mod stream;
+pub mod timed;
+pub mod tls;
+pub mod tunnel;
+pub mod upstream_tls;
+pub mod worker;
+
+use balance::{Clusters, Zones};
+use listen::Bound;
+use worker::{Counters, Serving, Shared, Worker};
+
+/// How often idle upstream connections are looked over.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// What the command line decides.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Refuse to start when an upstream's name does not resolve.
+    pub strict_names: bool,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    options: Options,
+    workers: Vec<Handle>,
+    shared: Arc<Shared>,
+    state: std::sync::Mutex<State>,
+}
+
+/// What a reload changes. Only the thread that owns the server takes the lock.
+#[derive(Debug)]
+struct State {
+    plan: Arc<Plan>,
+    bound: Vec<Arc<Bound>>,
+    logs: Arc<log::Files>,
+    /// Kept because looking names up again ends with it.
+    #[expect(dead_code, reason = "owned, never read")]
+    names: Arc<resolve::Resolved>,
+    zones: Arc<Zones>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    commands: UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Command {
+    /// Serve this from now on.
+    Serve(Next),
+    /// Finish what is under way.
+    Quit,
+    /// End now.
+    Stop,
+}
+
+/// What a worker is to serve.
+#[derive(Clone, Debug)]
+struct Next {
+    plan: Arc<Plan>,
+    bound: Vec<Arc<Bound>>,
+    logs: Arc<log::Files>,
+    names: Arc<resolve::Resolved>,
+    zones: Arc<Zones>,
+    certificates: Arc<tls::Certificates>,
+}
+
+impl Server {
+    /// Starts serving: on return every address is listened on and every worker accepts.
+    pub fn start(plan: Plan, options: Options) -> Result<Self, Vec<Diagnostic>> {
+        let count = plan.config.process.workers.map_or_else(
+            || std::thread::available_parallelism().map_or(1, usize::from),
+            |count| count.max(1) as usize,
+        );
+        if let Some(limit) = plan.config.process.descriptors {
+            descriptors::raise(limit);
+        }
+        let zones = Arc::<Zones>::default();
+        let next = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        let shared = Arc::new(Shared {
+            counters: (0..count).map(|_| Counters::default()).collect(),
+            machine_name: machine_name(),
+            serial: AtomicU64::new(1),
+            began: Instant::now(),
+        });
+        let user = credentials::look_up(next.plan.config.process.user.as_ref())
+            .map_err(|message| vec![Diagnostic::new(Severity::Error, "unknown-user", message)])?;
+        let mut workers = Vec::new();
+        let (ready, started) = std::sync::mpsc::channel();
+        for index in 0..count {
+            let (commands, inbox) = unbounded_channel();
+            let (next, shared, ready) = (next.clone(), Arc::clone(&shared), ready.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    let privileges = credentials::become_user(user);
+                    let _ = ready.send(privileges);
+                    drop(ready);
+                    work(index, shared, next, inbox);
+                })
+                .map_err(|error| {
+                    vec![failure("no-thread", format!("a worker cannot be started: {error}"))]
+                })?;
+            workers.push(Handle { commands, thread: Some(thread) });
+        }
+        drop(ready);
+        for answer in started.iter().take(count) {
+            answer.map_err(|error| {
+                vec![failure("no-privileges", format!("a worker cannot change its user: {error}"))]
+            })?;
+        }
+        let Next { plan, bound, logs, names, zones, .. } = next;
+        let state = std::sync::Mutex::new(State { plan, bound, logs, names, zones });
+        Ok(Self { options, workers, shared, state })
+    }
+
+    /// Serves another plan from the next request on; when it cannot be served, nothing changes.
+    pub fn reload(&self, plan: Plan) -> Result<(), Vec<Diagnostic>> {
+        let Ok(mut state) = self.state.lock() else {
+            return Err(vec![failure("poisoned", "the server has failed".to_owned())]);
+        };
+        let zones = Arc::clone(&state.zones);
+        let next = prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Serve(next.clone()));
+        }
+        for gone in state.bound.iter().filter(|old| !next.bound.iter().any(|new| new.address == old.address))
+        {
+            gone.remove();
+        }
+        let Next { plan, bound, logs, names, zones, .. } = next;
+        *state = State { plan, bound, logs, names, zones };
+        Ok(())
+    }
+
+    /// Opens all log files again by their names.
+    pub fn reopen_logs(&self) {
+        if let Ok(state) = self.state.lock() {
+            state.logs.reopen();
+        }
+    }
+
+    /// Writes a line about the process to the main error log.
+    pub fn log(&self, level: Level, message: &str) {
+        if let Ok(state) = self.state.lock() {
+            state.logs.process(&state.plan, level, message);
+        }
+    }
+
+    /// Stops gracefully: idle connections close, exchanges and tunnels end, then this returns. After `timeout`
+    /// what is left is cut off.
+    pub fn quit(mut self, timeout: Option<Duration>) {
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Quit);
+        }
+        let end = timeout.map(|timeout| Instant::now() + timeout);
+        while self
+            .workers
+            .iter()
+            .any(|worker| worker.thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+        {
+            if end.is_some_and(|end| Instant::now() >= end) {
+                self.end(&Command::Stop);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.finish();
+    }
+
+    /// Stops at once.
+    pub fn stop(mut self) {
+        self.end(&Command::Stop);
+        self.finish();
+    }
+
+    fn end(&mut self, _: &Command) {
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Stop);
+        }
+    }
+
+    fn finish(&mut self) {
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                let _ = thread.join();
+            }
+        }
+        if let Ok(state) = self.state.lock() {
+            state.logs.flush();
+            state.bound.iter().for_each(|bound| bound.remove());
+        }
+    }
+
+    /// What all workers share: counters.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// Does everything that can fail, before anything changes.
+fn prepare(
+    plan: Arc<Plan>,
+    options: &Options,
+    workers: usize,
+    zones: &Arc<Zones>,
+    old: &[Arc<Bound>],
+) -> Result<Next, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
+    let (mut errors, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.severity == Severity::Error);
+    problems.append(&mut errors);
+    let certificates = tls::Certificates::load(&plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        tls::Certificates::default()
+    });
+    let logs = log::Files::open(&plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        Arc::default()
+    });
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut bound = Vec::new();
+    for at in listen::to_bind(&plan.config) {
+        let listener = &plan.config.listeners[at];
+        if let Some(kept) = old.iter().find(|old| old.address == listener.address) {
+            listen::adjust(kept, &listener.options);
+            bound.push(Arc::clone(kept));
+            continue;
+        }
+        match bind_patiently(listener, workers, old.is_empty()) {
+            Ok(new) => bound.push(Arc::new(new)),
+            Err(error) => problems.push(cannot_listen(listener, &error)),
+        }
+    }
+    if problems.is_empty() {
+        for warning in warnings {
+            logs.process(&plan, Level::Warn, &warning.message);
+        }
+        if !plan.config.hosts.is_empty() {
+            names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
+        }
+        Ok(Next { plan, bound, logs, names, zones: Arc::clone(zones), certificates: Arc::new(certificates) })
+    } else {
+        for new in bound.iter().filter(|new| !old.iter().any(|old| Arc::ptr_eq(old, new))) {
+            new.remove();
+        }
+        Err(problems)
+    }
+}
+
+/// Binds; an address in use is tried again for a while, as a predecessor may be about to end.
+fn bind_patiently(listener: &crate::ir::Listener, workers: usize, patient: bool) -> io::Result<Bound> {
+    let mut tries = if patient { 5 } else { 1 };
+    loop {
+        tries -= 1;
+        match listen::bind(listener, workers) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn cannot_listen(listener: &crate::ir::Listener, error: &io::Error) -> Diagnostic {
+    let address = match &listener.address {
+        Address::Tcp(addr) => addr.to_string(),
+        Address::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let (code, help) = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ("address-in-use", "another process listens there: stop it, or choose another port")
+        }
+        io::ErrorKind::PermissionDenied => {
+            ("no-permission", "ports below 1024 need root or CAP_NET_BIND_SERVICE")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ("no-such-address", "no interface of this machine has that address")
+        }
+        _ => ("cannot-listen", "the system refuses this address"),
+    };
+    let message = format!("bind() to {address} failed ({})", forward::system(error));
+    Diagnostic::error(code, listener.span, message).help(help)
+}
+
+fn failure(code: &'static str, message: String) -> Diagnostic {
+    Diagnostic::new(Severity::Error, code, message)
+}
+
+fn machine_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_lowercase())
+        .unwrap_or_default()
+}
+
+/// The life of a worker.
+fn work(index: usize, shared: Arc<Shared>, next: Next, inbox: UnboundedReceiver<Command>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let worker = Worker::new(index, shared, serving(&next));
+        let accepting = accept_all(&worker, &next.bound, Vec::new());
+        attend(&worker, accepting, inbox).await;
+    });
+    // Tasks still there after a fast stop end with the runtime.
+    drop(local);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+}
+
+fn serving(next: &Next) -> Serving {
+    let clusters = Clusters::new(&next.plan, &next.names, &next.zones);
+    let logs = log::Logs::new(&next.logs, &next.plan);
+    Serving::new(Arc::clone(&next.plan), clusters, logs, Arc::clone(&next.certificates))
+}
+
+type Accepting = Vec<(Address, AbortHandle)>;
+
+/// Starts accepting on new addresses, goes on with old ones, stops on those that are gone.
+fn accept_all(worker: &std::rc::Rc<Worker>, bound: &[Arc<Bound>], old: Accepting) -> Accepting {
+    let mut kept = Vec::new();
+    for (address, task) in old {
+        if bound.iter().any(|bound| bound.address == address) {
+            kept.push((address, task));
+        } else {
+            task.abort();
+        }
+    }
+    for bound in bound {
+        if kept.iter().any(|(address, _)| *address == bound.address) {
+            continue;
+        }
+        match bound.socket(worker.index) {
+            Ok(socket) => {
+                let task =
+                    spawn_local(listen::accept(std::rc::Rc::clone(worker), bound.address.clone(), socket));
+                kept.push((bound.address.clone(), task.abort_handle()));
+            }
+            Err(error) => log::event(
+                &worker.serving().logs,
+                Level::Alert,
+                format_args!("a listening socket cannot be shared: {error}"),
+            ),
+        }
+    }
+    kept
+}
+
+/// Follows commands until the end.
+async fn attend(
+    worker: &std::rc::Rc<Worker>,
+    mut accepting: Accepting,
+    mut inbox: UnboundedReceiver<Command>,
+) {
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            command = inbox.recv() => match command {
+                Some(Command::Serve(next)) => {
+                    worker.replace(serving(&next));
+                    accepting = accept_all(worker, &next.bound, accepting);
+                }
+                Some(Command::Quit) => {
+                    accepting.drain(..).for_each(|(_, task)| task.abort());
+                    worker.stopping.set(true);
+                    worker.drain.notify_waiters();
+                    worker.pool.clear();
+                }
+                Some(Command::Stop) | None => return,
+            },
+            _ = sweep.tick() => {
+                worker.pool.sweep();
+                worker.serving().logs.tick();
+            }
+            () = worker.drain.notified(), if worker.stopping.get() => {}
+        }
+        if worker.stopping.get() && worker.connections.get() == 0 {
+            return;
+        }
+    }
+}

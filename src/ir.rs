@@ -15,9 +15,11 @@ mod block;
 mod cluster;
 mod handler;
 mod pattern;
+pub mod print;
 pub mod settings;
 mod template;
 mod text;
+mod validate;
 mod var;
 pub mod walk;
 
@@ -28,9 +30,11 @@ pub use handler::{
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use pattern::{Kind, Pattern, Register, Syntax};
+pub use print::{print, print_base};
 pub use settings::Settings;
 pub use template::{Attr, Escape, Part, Stat, TcpInfo, Template, TlsAttr};
 pub use text::{Name, Text};
+pub use validate::validate;
 pub use var::{Bucket, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].
@@ -123,6 +127,8 @@ pub struct Listener {
     /// The hosts to choose from, in order. Names are tried exact first, then the longest
     /// wildcard at the start, then the longest at the end, then patterns in order.
     pub hosts: Vec<HostId>,
+    /// Where the captures of a matching pattern go.
+    pub into: Register,
     /// Where it was written first.
     pub span: Span,
 }
@@ -185,7 +191,8 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// The program. The scope of this block also governs reading the request head.
     pub request: Block,
-    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program.
+    /// Blocks entered only by [`Jump::Enter`] and recoveries; each is a whole program. What encloses them is
+    /// `request`: their scopes lie on its scope.
     pub named: Vec<(Name, Block)>,
     /// Where it was written.
     pub span: Span,

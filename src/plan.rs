@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ir::{self, HostId, Name, Template},
+    ir::{self, HostId, Name, Template, settings::LogTarget},
     source::Span,
 };
 
@@ -72,6 +72,7 @@ struct HostPlan {
 #[derive(Debug)]
 struct ListenerPlan {
     default: HostId,
+    into: ir::Register,
     names: Arc<HostNames>,
 }
 
@@ -88,6 +89,21 @@ impl Plan {
         self.settings.get(id)
     }
 
+    /// Where the logs of all settings go.
+    pub fn log_targets(&self) -> impl Iterator<Item = &LogTarget> {
+        let fixed =
+            self.settings.fixed().iter().map(|settings| (&settings.logs.access, &settings.logs.errors));
+        let layers = self.layers.iter().flat_map(|layer| {
+            let logs = &layer.set.logs;
+            let access = logs.access.iter().flatten().map(|log| &log.to);
+            access.chain(logs.errors.iter().flatten().map(|log| &log.to))
+        });
+        let logs = fixed.flat_map(|(access, errors)| {
+            access.iter().map(|log| &log.to).chain(errors.iter().map(|log| &log.to))
+        });
+        logs.chain(layers)
+    }
+
     /// The settings in force while a head is read, and where the host's program begins.
     pub fn host_settings(&self, host: HostId) -> SettingsId {
         self.hosts[host.0 as usize].settings
@@ -96,12 +112,15 @@ impl Plan {
     /// The host of a listener that answers to a name: lower case, without port and final dot; `None` when the
     /// request has none. Named groups of a pattern become variables of the run.
     pub fn select(&self, listener: usize, host: Option<&[u8]>, run: &mut Run) -> HostId {
-        let ListenerPlan { default, names } = &self.listeners[listener];
+        let ListenerPlan { default, into, names } = &self.listeners[listener];
         let key = host.unwrap_or_default();
         // A pattern that comes to no answer is none that matches.
         let Ok(Some(hit)) = names.names.find(key) else { return *default };
-        if let Some(find) = hit.find {
-            run.assign_groups(find, key);
+        if let Some(find) = hit.find
+            && find.keep > 0
+        {
+            // It matched a moment ago.
+            let _ = run.find(find, *into, key);
         }
         names.hosts[hit.place as usize]
     }

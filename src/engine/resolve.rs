@@ -316,6 +316,7 @@ mod tests {
             balance: Balance::RoundRobin,
             idle: None,
             shared: false,
+            resolve: None,
             endpoints: names.iter().map(endpoint).collect(),
             span: Span::NONE,
         };

@@ -94,7 +94,8 @@ pub enum ReplyContent {
     Page,
     /// This text as content, of the type that the path has; recoveries do not apply.
     Text(Template),
-    /// This `Location`; one that begins with `/` is made absolute where `reply.absolute_redirect` says so.
+    /// This `Location`; one that begins with `/` is made absolute where `answer.absolute_redirect` says so.
+    /// Recoveries in force apply, and an answer that they find keeps the field.
     Location(Template),
     /// Nothing: the connection is closed without an answer.
     Close,

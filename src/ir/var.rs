@@ -23,7 +23,7 @@ pub struct Var {
 pub enum VarKind {
     /// Written by [`super::Step::Assign`] and named groups; empty until then.
     Assigned,
-    /// Looked up when read.
+    /// Looked up when read, unless a [`super::Step::Assign`] wrote it before.
     Table {
         /// What is looked up.
         key: Template,

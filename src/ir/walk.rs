@@ -38,16 +38,22 @@ pub type Visit<'a, 'c> = &'a mut dyn FnMut(Item<'c>, Span);
 
 /// Visits a configuration.
 pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
-    let Config { process: _, base, reasons: _, pages, listeners: _, hosts, clusters, vars } = config;
+    let Config { process: _, base, reasons: _, pages, listeners, hosts, clusters, vars, common, sent_as: _ } =
+        config;
     settings(base, Span::NONE, visit);
+    settings(common, Span::NONE, visit);
     for (_, page) in pages {
         visit(Item::Template(page), Span::NONE);
+    }
+    for listener in listeners {
+        visit(Item::Into(listener.into), listener.span);
     }
     for each in hosts {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, shared: _, endpoints: _, span } = cluster;
+        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints: _, span } =
+            cluster;
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin
@@ -208,7 +214,9 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
                 visit(Item::Template(flag), span);
             }
         }
-        Edit::Expires(Expiry::Read(template)) => visit(Item::Template(template), span),
+        Edit::Expires(Expiry::Read(template) | Expiry::ReadFromModified(template)) => {
+            visit(Item::Template(template), span)
+        }
         Edit::Remove(_)
         | Edit::RemoveNominated
         | Edit::Expires(

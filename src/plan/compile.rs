@@ -135,10 +135,11 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// The settings where nothing is set, as number 0.
+    /// The settings of a host that sets nothing, as number 0.
     fn base(&mut self) {
         let nothing = Effective::default();
         let base = self.lay(&nothing, &self.config.base, false, Span::NONE);
+        let base = self.lay(&base, &self.config.common, false, Span::NONE);
         self.settings.push(base);
     }
 

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use super::{EditOp, hash::Map};
 use crate::ir::{
-    Handler, Recovery, Text,
+    Edit, Handler, Protocol, Recovery, Text,
     settings::{
         AccessInForce, AnswerInForce, ClientInForce, ContentInForce, FilesInForce, ForwardingInForce,
         LogsInForce, ResolveInForce,
@@ -83,6 +83,14 @@ impl Deref for ForwardingPlan {
 }
 
 impl Effective {
+    /// How requests of a protocol are forwarded.
+    pub fn forwarding(&self, protocol: Protocol) -> &Arc<ForwardingPlan> {
+        match protocol {
+            Protocol::Http => &self.http,
+            Protocol::Uwsgi => &self.uwsgi,
+        }
+    }
+
     /// Whether every part is shared with another's.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
@@ -120,5 +128,25 @@ impl Effective {
         lower.copy_from_slice(extension);
         lower.make_ascii_lowercase();
         self.answer.types.get(&*lower)
+    }
+}
+
+impl ForwardingPlan {
+    /// Whether an edit sets or removes the request field of this name.
+    pub fn replaces(&self, name: &[u8]) -> bool {
+        self.settings.edits.iter().any(|edit| match edit {
+            Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
+            _ => false,
+        })
+    }
+
+    /// Whether a response field is not passed on.
+    pub fn hides(&self, name: &[u8]) -> bool {
+        self.settings.hide.iter().any(|hidden| hidden.is_field(name))
+    }
+
+    /// Whether fields that `Connection` names are left out.
+    pub fn removes_nominated(&self) -> bool {
+        self.settings.edits.contains(&Edit::RemoveNominated)
     }
 }

@@ -19,6 +19,11 @@ impl Store {
         Self { fixed, ..Self::default() }
     }
 
+    /// Those known at compile time.
+    pub(super) fn fixed(&self) -> &[Effective] {
+        &self.fixed
+    }
+
     pub(super) fn get(&self, id: SettingsId) -> &Effective {
         let at = id.0 as usize;
         if let Some(found) = self.fixed.get(at) {

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    ir::{Attr, Stat, TcpInfo, Template, TlsAttr, VarId},
+    ir::{Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
     source::Span,
 };
 
@@ -55,13 +55,8 @@ pub(super) enum Definable {
 }
 
 impl Vars {
-    /// The entry of a name in lower case.
-    pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Entry> {
-        self.by_name.get_mut(name)
-    }
-
-    /// Adds an entry.
-    pub(super) fn insert(&mut self, name: Vec<u8>, entry: Entry) -> &mut Entry {
+    /// The entry of a name in lower case: the one there is, else this.
+    pub(super) fn entry(&mut self, name: Vec<u8>, entry: Entry) -> &mut Entry {
         self.by_name.entry(name).or_insert(entry)
     }
 
@@ -137,17 +132,16 @@ fn fixed(name: &[u8]) -> Option<Attr> {
 
 /// Names of a family, by prefix.
 fn prefixed(name: &[u8]) -> Option<Attr> {
-    let families: &[(&[u8], fn(&[u8]) -> Attr)] = &[
-        (b"http_", |rest| Attr::Field(rest.into())),
-        (b"sent_http_", |rest| Attr::SentField(rest.into())),
-        (b"sent_trailer_", |rest| Attr::SentTrailer(rest.into())),
-        (b"upstream_http_", |rest| Attr::UpstreamField(rest.into())),
-        (b"upstream_trailer_", |rest| Attr::UpstreamTrailer(rest.into())),
-        (b"upstream_cookie_", |rest| Attr::UpstreamCookie(rest.into())),
-        (b"cookie_", |rest| Attr::Cookie(rest.into())),
-        (b"arg_", |rest| Attr::Param(rest.into())),
-    ];
-    families.iter().find_map(|(prefix, attr)| name.strip_prefix(*prefix).map(attr))
+    let rest = |prefix: &str| name.strip_prefix(prefix.as_bytes()).map(Name::from);
+    rest("http_")
+        .map(Attr::Field)
+        .or_else(|| rest("sent_http_").map(Attr::SentField))
+        .or_else(|| rest("sent_trailer_").map(Attr::SentTrailer))
+        .or_else(|| rest("upstream_http_").map(Attr::UpstreamField))
+        .or_else(|| rest("upstream_trailer_").map(Attr::UpstreamTrailer))
+        .or_else(|| rest("upstream_cookie_").map(Attr::UpstreamCookie))
+        .or_else(|| rest("cookie_").map(Attr::Cookie))
+        .or_else(|| rest("arg_").map(Attr::Param))
 }
 
 /// Names with one meaning.

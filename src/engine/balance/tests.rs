@@ -33,6 +33,7 @@ fn cluster_of(balance: Balance, endpoints: Vec<Endpoint>, shared: Option<&Arc<Zo
         balance,
         idle: None,
         shared: shared.is_some(),
+        resolve: None,
         endpoints,
         span: Span::NONE,
     };

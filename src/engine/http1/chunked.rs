@@ -100,13 +100,12 @@ impl Decoder {
                 State::Size
             }
             (State::Size, _) if self.digits == 0 || self.left > i64::MAX as u64 => return Err(Invalid),
-            (State::Size, b'\r') => State::SizeLf,
             (State::Size | State::Extension | State::SizeLf, b'\n') => {
                 self.digits = 0;
                 if self.left == 0 { State::TrailerStart } else { State::Data }
             }
             (State::Size, b';' | b' ' | b'\t') => State::Extension,
-            (State::Extension, b'\r') => State::SizeLf,
+            (State::Size | State::Extension, b'\r') => State::SizeLf,
             (State::Extension, 0x20..=0x7e | b'\t' | 0x80..) => {
                 self.count()?;
                 State::Extension

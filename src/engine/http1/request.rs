@@ -231,7 +231,8 @@ impl RequestHead {
         let value = field.value.of(buffer);
         match field.known {
             Known::Host => {
-                if self.host.replace(field.value).is_some() {
+                let earlier = self.host.replace(field.value);
+                if earlier.is_some() {
                     return Err(self.refuse(400, "client sent duplicate host header"));
                 }
             }
@@ -262,7 +263,7 @@ impl RequestHead {
                 }
             }
             Known::Expect => {
-                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue")
+                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue");
             }
             Known::Upgrade => self.upgrade = self.upgrade.or(Some(field.value)),
             _ => {}

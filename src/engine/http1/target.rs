@@ -121,7 +121,7 @@ pub fn decode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Percent-encodes a decoded path: controls, space, `"#%<>?\^`` `{|}` and bytes from 0x7f on.
+/// Percent-encodes a decoded path: controls, space, delimiters that no path has, and bytes from 0x7f on.
 pub fn encode_path(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text {

@@ -62,7 +62,8 @@ pub(super) fn open(name: &[u8]) -> io::Result<Arc<LogFile>> {
         return Ok(known);
     }
     let file = append(path)?;
-    let new = LogFile { path: path.to_owned(), file, buffers: Mutex::default(), complained: AtomicU64::new(0) };
+    let new =
+        LogFile { path: path.to_owned(), file, buffers: Mutex::default(), complained: AtomicU64::new(0) };
     let new = Arc::new(new);
     open.retain(|_, file| file.strong_count() > 0);
     open.insert(path.to_owned(), Arc::downgrade(&new));
@@ -145,7 +146,12 @@ struct Lines {
 }
 
 /// A new buffer of a file, for the worker that calls this.
-pub(super) fn buffer(file: &Arc<LogFile>, size: u64, delay: Option<Duration>, gzip: Option<u8>) -> Arc<Buffer> {
+pub(super) fn buffer(
+    file: &Arc<LogFile>,
+    size: u64,
+    delay: Option<Duration>,
+    gzip: Option<u8>,
+) -> Arc<Buffer> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let new = Arc::new(Buffer { file: Arc::clone(file), size, delay, gzip, lines: Mutex::default() });
     let mut known = lock(&file.buffers);
@@ -247,16 +253,16 @@ impl Opened {
 
     /// Writes a line to the file of this name.
     pub(super) fn write(&mut self, name: &[u8], line: &[u8]) -> io::Result<()> {
-        let file = match self.files.iter().find(|(known, _)| known == name) {
-            Some((_, file)) => Rc::clone(file),
-            None => {
-                let file = Rc::new(append(Path::new(OsStr::from_bytes(name)))?);
-                if self.files.len() == KEPT {
-                    self.files.remove(0);
-                }
-                self.files.push((name.to_vec(), Rc::clone(&file)));
-                file
+        let known = self.files.iter().find(|(known, _)| known == name);
+        let file = if let Some((_, file)) = known {
+            Rc::clone(file)
+        } else {
+            let file = Rc::new(append(Path::new(OsStr::from_bytes(name)))?);
+            if self.files.len() == KEPT {
+                self.files.remove(0);
             }
+            self.files.push((name.to_vec(), Rc::clone(&file)));
+            file
         };
         (&*file).write_all(line)
     }

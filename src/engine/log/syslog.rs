@@ -34,7 +34,8 @@ enum To {
 impl Receiver {
     /// A receiver of these settings.
     pub(super) fn new(settings: &Syslog) -> Result<Self, String> {
-        let failed = |what: &str, error: &io::Error| format!("{what} failed ({})", super::error::system(error));
+        let failed =
+            |what: &str, error: &io::Error| format!("{what} failed ({})", super::error::system(error));
         let to = if let Some(path) = settings.server.strip_prefix(b"unix:") {
             let socket = UnixDatagram::unbound().map_err(|error| failed("socket()", &error))?;
             socket.set_nonblocking(true).map_err(|error| failed("fcntl()", &error))?;
@@ -104,7 +105,8 @@ fn address(server: &str) -> Result<SocketAddr, String> {
         None => server.contains(':'),
     };
     let full = if has_port { server.to_owned() } else { format!("{server}:{PORT}") };
-    let mut found = full.to_socket_addrs().map_err(|_| format!("host not found in syslog server \"{server}\""))?;
+    let mut found =
+        full.to_socket_addrs().map_err(|_| format!("host not found in syslog server \"{server}\""))?;
     found.next().ok_or_else(|| format!("host not found in syslog server \"{server}\""))
 }
 

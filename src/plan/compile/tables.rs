@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Compiler, Ground};
 use crate::{
-    ir::{Block, HostId, Kind, Order, Route, Table, Var, VarKind},
+    ir::{Block, HostId, Kind, Order, Register, Route, Table, Var, VarKind},
     plan::{
         Effective, HostNames, ListenerPlan,
         hash::Map,
@@ -122,10 +122,10 @@ impl<'c> Compiler<'c> {
 
     /// The names of each listener's hosts; listeners with the same hosts share them.
     pub(super) fn listeners(&mut self) -> Vec<ListenerPlan> {
-        let mut made: Map<&'c [HostId], Arc<HostNames>> = Map::default();
+        let mut made: Map<(&'c [HostId], Register), Arc<HostNames>> = Map::default();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
-            let names = if let Some(names) = made.get(&*listener.hosts) {
+            let names = if let Some(names) = made.get(&(&*listener.hosts, listener.into)) {
                 Arc::clone(names)
             } else {
                 let hosts = || listener.hosts.iter().map(|id| (*id, self.config.host(*id)));
@@ -134,15 +134,15 @@ impl<'c> Compiler<'c> {
                 let rows: Vec<_> = rows().collect();
                 let patterns = rows.iter().map(|(_, _, name)| *name);
                 let names = Names::new(Order::Specific, patterns, |place, pattern| {
-                    self.find(pattern, None, rows[place].1.span)
+                    self.find(pattern, Some(listener.into), rows[place].1.span)
                 });
                 self.alone(names.apart(), listener.span);
                 let hosts = rows.iter().map(|(id, ..)| *id).collect();
                 let names = Arc::new(HostNames { names, hosts });
-                made.insert(&listener.hosts, Arc::clone(&names));
+                made.insert((&listener.hosts, listener.into), Arc::clone(&names));
                 names
             };
-            listeners.push(ListenerPlan { default: listener.default, names });
+            listeners.push(ListenerPlan { default: listener.default, into: listener.into, names });
         }
         listeners
     }

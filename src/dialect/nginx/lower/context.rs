@@ -174,12 +174,13 @@ impl<'a> Cx<'a> {
     }
 
     pub(super) fn entry(&mut self, name: Vec<u8>, span: Span) -> &mut vars::Entry {
-        if self.vars.get_mut(&name).is_none() {
-            let id = VarId(self.config.vars.len() as u32);
-            self.config.vars.push(Var { name: name.as_slice().into(), kind: VarKind::Assigned, span });
-            self.vars.insert(name.clone(), vars::Entry { id, defined: false, used: Vec::new() });
+        let id = VarId(self.config.vars.len() as u32);
+        let shown = name.clone();
+        let entry = self.vars.entry(name, vars::Entry { id, defined: false, used: Vec::new() });
+        if entry.id == id {
+            self.config.vars.push(Var { name: shown.into(), kind: VarKind::Assigned, span });
         }
-        self.vars.get_mut(&name).expect("inserted above")
+        entry
     }
 
     /// A path as the server takes it: relative to the prefix.

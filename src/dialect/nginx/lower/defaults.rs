@@ -105,22 +105,22 @@ pub(super) fn settings(options: &Options) -> Settings {
 
 fn client(base: &mut Settings) {
     let client = &mut base.client;
-    client.head_timeout = seconds(60);
+    client.head_timeout = Some(seconds(60));
     client.head_buffer = Some(KIB);
     client.large_head_buffers = Some((4, 8 * KIB));
     client.ignore_invalid_fields = Some(true);
     client.underscores = Some(false);
     client.merge_slashes = Some(true);
-    client.keepalive_timeout = seconds(75);
+    client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
     client.keepalive_requests = Some(1000);
-    client.keepalive_time = seconds(3600);
-    client.keepalive_min_timeout = seconds(0);
+    client.keepalive_time = Some(seconds(3600));
+    client.keepalive_min_timeout = Some(seconds(0));
     client.keepalive_disable = Some(vec!["msie6".into()]);
-    client.send_timeout = seconds(60);
+    client.send_timeout = Some(seconds(60));
     client.lingering = Some(1);
-    client.lingering_time = seconds(30);
-    client.lingering_timeout = seconds(5);
+    client.lingering_time = Some(seconds(30));
+    client.lingering_timeout = Some(seconds(5));
     client.reset_timed_out = Some(false);
     client.limit_rate = Some(Template::default());
     client.limit_rate_after = Some(Template::default());
@@ -131,7 +131,7 @@ fn content(base: &mut Settings, options: &Options) {
     let content = &mut base.content;
     content.max_length = Some(MIB);
     content.buffer_size = Some(16 * KIB);
-    content.timeout = seconds(60);
+    content.timeout = Some(seconds(60));
     content.temp_path = Some(options.prefix.join("client_body_temp"));
     content.in_file = Some(0);
 }
@@ -201,7 +201,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     let resolve = &mut base.resolve;
     resolve.servers = Some(Vec::new());
     resolve.valid = Some(None);
-    resolve.timeout = seconds(30);
+    resolve.timeout = Some(seconds(30));
     resolve.ipv4 = Some(true);
     resolve.ipv6 = Some(true);
 }
@@ -228,12 +228,12 @@ fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
         temp_write: Some(8 * KIB),
         temp_path: Some(options.prefix.join(temp)),
         request_buffering: Some(true),
-        connect_timeout: seconds(60),
-        send_timeout: seconds(60),
-        read_timeout: seconds(60),
+        connect_timeout: Some(seconds(60)),
+        send_timeout: Some(seconds(60)),
+        read_timeout: Some(seconds(60)),
         retry: Some(vec![Retry::Error, Retry::Timeout]),
         tries: Some(0),
-        retry_timeout: seconds(0),
+        retry_timeout: Some(seconds(0)),
         intercept_errors: Some(false),
         bind: Some(Template::default()),
         bind_transparent: Some(false),
@@ -254,8 +254,8 @@ fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
     }
 }
 
-fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 fn names(names: &[&str]) -> Vec<Name> {

@@ -15,7 +15,7 @@ use super::{
         tree::{Directive, Word},
         values,
     },
-    Cx, Level, Lower,
+    CAPTURES, Cx, Level, Lower,
     names::Name,
 };
 use crate::{
@@ -309,6 +309,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
+                    into: CAPTURES,
                     span,
                 });
                 Socket { at, default: None, options: None, names: HashSet::new() }
@@ -317,38 +318,28 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             listener.hosts.push(host);
             listener.tls |= tls;
             let mut findings = Vec::new();
-            if default {
-                match socket.default {
-                    Some(first) => findings.push(
-                        Diagnostic::error(
-                            "duplicate-default-server",
-                            span,
-                            format!("a duplicate default server for {shown}"),
-                        )
+            if default && let Some(first) = socket.default {
+                let message = format!("a duplicate default server for {shown}");
+                findings.push(
+                    Diagnostic::error("duplicate-default-server", span, message)
                         .label(first, "first named here"),
-                    ),
-                    None => {
-                        socket.default = Some(span);
-                        listener.default = host;
-                    }
-                }
+                );
+            } else if default {
+                socket.default = Some(span);
+                listener.default = host;
             }
-            if let Some(options) = &options {
-                match socket.options {
-                    Some(first) => findings.push(
-                        Diagnostic::error(
-                            "duplicate-listen-options",
-                            span,
-                            format!("duplicate listen options for {shown}"),
-                        )
+            if options.is_some()
+                && let Some(first) = socket.options
+            {
+                let message = format!("duplicate listen options for {shown}");
+                findings.push(
+                    Diagnostic::error("duplicate-listen-options", span, message)
                         .label(first, "first given here")
                         .help("options of a socket are written in one server only"),
-                    ),
-                    None => {
-                        socket.options = Some(span);
-                        listener.options = options.clone();
-                    }
-                }
+                );
+            } else if let Some(options) = &options {
+                socket.options = Some(span);
+                listener.options = options.clone();
             }
             for finding in findings {
                 cx.report(finding);

@@ -32,7 +32,11 @@ fn map(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     for row in directives(directive.block()) {
         self::row(cx, &mut table, row);
     }
-    let key = if table.host_names { without_final_dot(cx, key, directive.head()) } else { key };
+    let key = if table.host_names && table.minds_final_dot() {
+        without_final_dot(cx, key, directive.head())
+    } else {
+        key
+    };
     let kind = VarKind::Table {
         key,
         order: Order::Specific,
@@ -53,6 +57,15 @@ struct Table {
     default: Option<(Template, Span)>,
     once: bool,
     host_names: bool,
+}
+
+impl Table {
+    /// Whether a final dot must come off before the table is searched: one with wildcards takes it off itself,
+    /// except for its patterns.
+    fn minds_final_dot(&self) -> bool {
+        let has = |test: fn(&Kind) -> bool| self.rows.iter().any(|row| test(&row.pattern.kind));
+        has(|kind| matches!(kind, Kind::Regex(_))) || !has(|kind| *kind == Kind::Wildcard)
+    }
 }
 
 fn row(cx: &mut Cx, table: &mut Table, row: &Directive) {
@@ -94,7 +107,7 @@ fn row(cx: &mut Cx, table: &mut Table, row: &Directive) {
 
 fn text_row(cx: &mut Cx, table: &mut Table, key: &[u8], value: &Template, span: Span) {
     let text = |kind, text: &[u8]| Pattern { kind, text: text.into(), ignore_case: true, groups: Vec::new() };
-    let stars = key.iter().filter(|byte| **byte == b'*').count();
+    let stars = memchr::memchr_iter(b'*', key).count();
     let patterns = match key {
         _ if !table.host_names => vec![text(Kind::Exact, key)],
         _ if key.windows(2).any(|two| two == b"..") || stars > 1 => Vec::new(),

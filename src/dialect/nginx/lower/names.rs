@@ -55,7 +55,7 @@ impl Name {
             return None;
         }
         let text = &self.text;
-        let stars = text.iter().filter(|byte| **byte == b'*').count();
+        let stars = memchr::memchr_iter(b'*', text).count();
         let at_an_end = text.starts_with(b"*.") || text.ends_with(b".*");
         let wrong = stars > 1
             || stars == 1 && !(at_an_end && text.len() > 2)
@@ -78,7 +78,7 @@ fn server_name(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             text = machine_name();
         }
         let invalid = match text.as_slice() {
-            [b'*'] | [b'.'] => true,
+            [b'*' | b'.'] => true,
             [b'*', second, rest @ ..] => *second != b'.' || rest.is_empty(),
             _ => false,
         };

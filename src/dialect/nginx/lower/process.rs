@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::Text,
     source::{FileId, Span},
 };
 
@@ -86,18 +85,6 @@ fn daemon(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     }
 }
 
-/// `env NAME` keeps, `env NAME=value` sets.
-fn env(cx: &mut Cx, _: &mut Level, directive: &Directive) {
-    let Some(word) = directive.args.first() else { return };
-    let (name, value) = match memchr::memchr(b'=', &word.value) {
-        Some(at) => (&word.value[..at], Some(Text::from(&word.value[at + 1..]))),
-        None => (word.value.as_slice(), None),
-    };
-    let environment = &mut cx.config.process.environment;
-    environment.retain(|(known, _)| known.0 != name);
-    environment.push((name.into(), value));
-}
-
 fn shutdown_timeout(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     if let Ok(time) = values::time(&word.value) {
@@ -105,20 +92,13 @@ fn shutdown_timeout(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     }
 }
 
-fn working_directory(cx: &mut Cx, _: &mut Level, directive: &Directive) {
-    let Some(word) = directive.args.first() else { return };
-    cx.config.process.working_directory = Some(cx.path(&word.value));
-}
-
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("daemon", daemon),
-    ("env", env),
     ("events", events),
     ("pid", pid),
     ("user", user),
     ("worker_processes", worker_processes),
     ("worker_rlimit_nofile", descriptors),
     ("worker_shutdown_timeout", shutdown_timeout),
-    ("working_directory", working_directory),
 ];

@@ -8,8 +8,8 @@
 //!       prefix "" : admit          no location: the server's own limit
 //!       ...                        one route per location
 //!   authorize
-//! named @x                         a whole program
-//!   do  ...                        the server's settings, the location's on top
+//! named @x                         a whole program, on the server's settings
+//!   do  ...                        the location's settings
 //!     do 'rules ...
 //!   authorize
 //! named locate                     only where a named location may search again
@@ -28,7 +28,7 @@ use super::{
     rewrite::LOCATE,
 };
 use crate::{
-    ir::{Base, Block, Host, HostId, Order, Pattern, Route, Scope, Settings, Step, Table, Text},
+    ir::{Base, Block, Host, HostId, Order, Pattern, Route, Scope, Step, Table, Text},
     source::Span,
 };
 
@@ -70,24 +70,19 @@ fn finish(cx: &mut Cx, mut level: Level) {
     }
     let (table, named) = locations.table();
     let locate = locate(table, span);
-    let block = |scope: Settings, steps| Block {
-        label: None,
-        scope: Some(Scope { base: Base::Enclosing, set: Box::new(scope) }),
-        steps,
-        span,
-    };
+    let block = |scope, steps| Block { label: None, scope, steps, span };
 
     let mut blocks: Vec<(Text, Block)> = Vec::new();
     for (name, body) in named {
         // Of equal names nginx takes the first.
         if !blocks.iter().any(|(known, _)| *known == name) {
             let steps = vec![(Step::Do(body), span), (Step::Authorize, span)];
-            blocks.push((name, block(set.clone(), steps)));
+            blocks.push((name, block(None, steps)));
         }
     }
     if cx.enters_locate {
         let steps = vec![(Step::Do(locate.clone()), span), (Step::Authorize, span)];
-        blocks.push((LOCATE.into(), block(set.clone(), steps)));
+        blocks.push((LOCATE.into(), block(None, steps)));
     }
     let mut steps = program;
     steps.push((Step::Do(locate), span));
@@ -101,7 +96,7 @@ fn finish(cx: &mut Cx, mut level: Level) {
         name: names.first(),
         names: Vec::new(),
         tls: offers.then_some(tls),
-        request: block(set, steps),
+        request: block(Some(Scope { base: Base::Enclosing, set: Box::new(set) }), steps),
         named: blocks,
         span,
     });

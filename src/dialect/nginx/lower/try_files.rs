@@ -67,29 +67,36 @@ fn candidate(
 
 /// What happens when no file is there.
 fn fallback(cx: &mut Cx, word: &Word, span: Span) -> Option<Vec<(Step, Span)>> {
+    // Observed: of the statuses below 300 nginx sends these two, and for the others nothing at all.
     let respond = |status| {
-        let content = if status == 444 { ReplyContent::Close } else { ReplyContent::Page };
+        let content = match status {
+            201 | 204 => ReplyContent::Page,
+            0..300 | 408 | 444 | 499 => ReplyContent::Close,
+            _ => ReplyContent::Page,
+        };
         (Step::Respond(Reply { status, content }), span)
     };
     match word.value.as_slice() {
-        [b'=', code @ ..] => match status(code) {
-            Some(status) => Some(vec![respond(status)]),
-            None => {
+        [b'=', code @ ..] => {
+            let status = status(code);
+            if status.is_none() {
                 let message = format!("invalid status `{}`", word.text());
                 cx.report(
                     Diagnostic::error("invalid-status", word.span, message)
                         .help("`=` and up to three digits"),
                 );
-                None
             }
-        },
+            status.map(|status| vec![respond(status)])
+        }
         [b'@', ..] if cx.named.contains(&word.value) => {
             Some(vec![(Step::Jump(Jump::Enter(word.value.as_slice().into())), span)])
         }
         // Observed: nginx says so in the error log, and answers 500.
         [b'@', ..] => {
             let message = format!("there is no location `{}` in this server", word.text());
-            cx.warn("unknown-location", word.span, message);
+            if !cx.options.offline {
+                cx.warn("unknown-location", word.span, message);
+            }
             Some(vec![respond(500)])
         }
         _ => Some(redirect(cx, word, span)),

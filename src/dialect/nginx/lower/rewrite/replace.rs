@@ -107,19 +107,12 @@ fn rewrite(cx: &mut Cx, level: &mut Level, replacement: &Word, flag: Flag, span:
         (Some(query), true) => Query::Prepend(query),
         (Some(query), false) => Query::Replace(query),
     };
-    let may_be_empty = !path.0.iter().any(|part| matches!(part, Part::Text(_)));
     if !begins_with_slash(&path) {
         cx.odd_paths = true;
     }
     let steps = &mut level.own.program.steps;
     steps.push((Step::Rewrite { path: Some(path), query }, span));
     trace_result(cx, steps, span);
-    if may_be_empty {
-        let test = Test::Equal(Template::attr(Attr::Path), Template::default());
-        let fault = Reply { status: 500, content: ReplyContent::Page };
-        let then = Block { steps: vec![(Step::Respond(fault), span)], span, ..Block::default() };
-        steps.push((Step::When { test, then, otherwise: Block::default() }, span));
-    }
     match (flag, in_location(level)) {
         (Flag::Break, _) | (Flag::Last, false) => finish(level, span),
         (Flag::Last, true) => {

@@ -1,0 +1,75 @@
+//! Time of day as heads and logs write it, formatted once a second per worker.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// A worker's time of day.
+#[derive(Debug, Default)]
+pub struct Clock {
+    second: Cell<u64>,
+    texts: RefCell<Texts>,
+}
+
+/// One second in the forms that are needed.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// IMF-fixdate (RFC 9110 § 5.6.7).
+    pub http: String,
+    /// As in the common log format, local time.
+    pub log: String,
+    /// ISO 8601, local time.
+    pub iso: String,
+    /// As error logs begin a line, local time.
+    pub error: String,
+}
+
+impl Clock {
+    /// Seconds and milliseconds since the epoch.
+    pub fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// Lends the texts of the current second.
+    pub fn texts<T>(&self, read: impl FnOnce(&Texts) -> T) -> T {
+        let second = self.now().as_secs();
+        if self.second.replace(second) != second {
+            self.texts.replace(Texts::at(second));
+        }
+        read(&self.texts.borrow())
+    }
+}
+
+impl Texts {
+    /// The texts of a second since the epoch.
+    pub fn at(second: u64) -> Self {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let t = local(second);
+        let offset = t.tm_gmtoff / 60;
+        let (sign, hours, minutes) =
+            (if offset < 0 { '-' } else { '+' }, offset.abs() / 60, offset.abs() % 60);
+        let (year, month) = (t.tm_year + 1900, t.tm_mon + 1);
+        let name = MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
+        let time = format!("{:02}:{:02}:{:02}", t.tm_hour, t.tm_min, t.tm_sec);
+        Self {
+            http: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)),
+            log: format!("{:02}/{name}/{year}:{time} {sign}{hours:02}{minutes:02}", t.tm_mday),
+            iso: format!("{year}-{month:02}-{:02}T{time}{sign}{hours:02}:{minutes:02}", t.tm_mday),
+            error: format!("{year}/{month:02}/{:02} {time}", t.tm_mday),
+        }
+    }
+}
+
+/// A second since the epoch in the machine's time zone.
+#[expect(unsafe_code, reason = "only libc knows the machine's time zone")]
+pub fn local(second: u64) -> libc::tm {
+    // SAFETY: `tm` is plain data for which zeroes are valid, and both pointers are to live values.
+    unsafe {
+        let mut broken = std::mem::zeroed();
+        let time = second as libc::time_t;
+        libc::localtime_r(&raw const time, &raw mut broken);
+        broken
+    }
+}

@@ -1,0 +1,356 @@
+//! A client connection from its first byte to its last: request heads are read here, exchanges run,
+//! tunnels handed over.
+
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    exchange::{End, Exchange, Next},
+    facts::{Client, Facts},
+    http1::{
+        field::Slice,
+        request::{Limits, Parsed, Refusal},
+    },
+    scratch,
+    stream::Stream,
+    timed::{self, Either, Failure, first, within},
+    tunnel::Ended,
+    worker::Worker,
+};
+use crate::{
+    ir::settings::Level,
+    plan::{Effective, Run},
+};
+
+/// What kind of end reading a head came to.
+enum Head {
+    Whole,
+    Refused(Refusal),
+    /// Nothing, or too little, came.
+    Closed {
+        bytes: bool,
+        timed_out: bool,
+    },
+}
+
+/// Serves a connection until it closes. `place` is the local address that its listener is found by.
+pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Place) {
+    let serving = worker.serving();
+    let Some(mut listener) = serving.listener(&place) else { return };
+    let mut exchange =
+        Box::new(Exchange::new(Rc::clone(&worker), serving, stream, Facts::new(&worker, client)));
+    loop {
+        if exchange.facts.client.requests > 0 {
+            // A reload takes effect between requests; a listener that is gone takes no more of them.
+            exchange.serving = worker.serving();
+            match exchange.serving.listener(&place) {
+                Some(found) => listener = found,
+                None => return,
+            }
+        }
+        let head = exchange.next_head(listener).await;
+        let end = match head {
+            Head::Whole => {
+                worker.counters().add_writing(1);
+                let end = exchange.run(listener).await;
+                worker.counters().add_writing(-1);
+                end
+            }
+            Head::Refused(refusal) => {
+                exchange.refuse(listener, refusal).await;
+                return;
+            }
+            Head::Closed { bytes, timed_out } => {
+                exchange.closed_early(listener, bytes, timed_out);
+                return;
+            }
+        };
+        match end {
+            End::Keep => {}
+            End::Close => return,
+            End::Abort => {
+                let plan = std::sync::Arc::clone(&exchange.serving.plan);
+                if exchange.settings(&plan).client.reset_timed_out
+                    && exchange.facts.logged_status == Some(408)
+                {
+                    exchange.stream.reset_on_close();
+                }
+                return;
+            }
+            End::Tunnel(mut tunnel) => {
+                // The exchange's future is large; the tunnel's own task is not.
+                let guard = Open::new(&worker);
+                exchange.facts.shrink();
+                tokio::task::spawn_local(async move {
+                    let ended = tunnel.run(&mut exchange.stream).await;
+                    exchange.end_tunnel(&tunnel, &ended);
+                    drop(guard);
+                });
+                return;
+            }
+        }
+    }
+}
+
+/// Answers plain HTTP that came where TLS was expected: with status 497, for which recoveries may be written.
+pub async fn refuse_plain(worker: Rc<Worker>, stream: Stream, client: Client, listener: usize) {
+    let serving = worker.serving();
+    let facts = Facts::new(&worker, client);
+    let mut exchange = Box::new(Exchange::new(Rc::clone(&worker), serving, stream, facts));
+    if !matches!(exchange.next_head(listener).await, Head::Whole) {
+        return;
+    }
+    let serving = Rc::clone(&exchange.serving);
+    let plan = &*serving.plan;
+    exchange.start_only(plan, listener);
+    exchange.log(
+        Level::Info,
+        format_args!("client sent plain HTTP request to HTTPS port while reading client request headers"),
+    );
+    exchange.drive(plan, Next::Status(497)).await;
+}
+
+/// Counts a client connection while it is open.
+#[derive(Debug)]
+pub struct Open(Rc<Worker>);
+
+impl Open {
+    /// Counts one more.
+    pub fn new(worker: &Rc<Worker>) -> Self {
+        worker.counters().add_active(1);
+        worker.connections.set(worker.connections.get() + 1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counters().add_active(-1);
+        self.0.connections.set(self.0.connections.get() - 1);
+        if self.0.stopping.get() {
+            self.0.drain.notify_waiters();
+        }
+    }
+}
+
+/// Where a connection was accepted: what a listener is found by in any plan.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A local TCP address, and the address of the socket it was accepted on.
+    Tcp {
+        /// The address the client connected to.
+        local: SocketAddr,
+        /// The listening socket's.
+        bound: SocketAddr,
+    },
+    /// A socket in the file system.
+    Unix(Rc<std::path::PathBuf>),
+}
+
+impl Exchange {
+    fn new(worker: Rc<Worker>, serving: Rc<super::worker::Serving>, stream: Stream, facts: Facts) -> Self {
+        Self {
+            stream,
+            facts,
+            run: Run::default(),
+            worker,
+            serving,
+            content: super::content::Content::default(),
+            keep: true,
+            status_override: None,
+            recovered: false,
+            answered: false,
+            upgraded: false,
+            kept_fields: Vec::new(),
+            directed_limit: None,
+            directed_charset: None,
+        }
+    }
+
+    fn limits(settings: &Effective) -> Limits {
+        let client = &settings.client;
+        let (count, each) = client.large_head_buffers;
+        let line = client.head_buffer.max(each);
+        Limits {
+            line: usize::try_from(line).unwrap_or(usize::MAX),
+            head: usize::try_from(client.head_buffer + u64::from(count) * each).unwrap_or(usize::MAX),
+            ignore_invalid: client.ignore_invalid_fields,
+            underscores: client.underscores,
+        }
+    }
+
+    /// Reads the next request's head.
+    async fn next_head(&mut self, listener: usize) -> Head {
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        let settings = plan.settings(plan.host_settings(plan.config.listeners[listener].default));
+        let limits = Self::limits(settings);
+        let begun = self.facts.client.requests;
+        self.facts.next_request();
+        let mut scanned = 0;
+        let mut waiting = begun > 0 && self.facts.buffer.is_empty();
+        self.facts.pipelined = begun > 0 && !waiting;
+        let mut deadline = Instant::now() + settings.client.head_timeout;
+        self.worker.counters().add_reading(i64::from(!waiting));
+        let head = loop {
+            if !self.facts.buffer.is_empty() {
+                let parsed = {
+                    let Facts { head, buffer, .. } = &mut self.facts;
+                    head.parse(buffer, scanned, &limits)
+                };
+                match parsed {
+                    Ok(Parsed::Whole) => break Head::Whole,
+                    Ok(Parsed::Partial) => scanned = self.facts.buffer.len(),
+                    Err(refusal) => break Head::Refused(refusal),
+                }
+            }
+            let limit = if waiting {
+                settings.client.keepalive_timeout
+            } else {
+                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+            };
+            if waiting && self.facts.buffer.capacity() > 0 {
+                scratch::give(std::mem::take(&mut self.facts.buffer));
+            }
+            let read = self.read_some(limit, waiting).await;
+            match read {
+                Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
+                Ok(_) => {
+                    if std::mem::replace(&mut waiting, false) {
+                        self.worker.counters().add_reading(1);
+                        deadline = Instant::now() + settings.client.head_timeout;
+                    }
+                    if self.facts.request_length == 0 {
+                        self.facts.began = Instant::now();
+                        self.facts.request_length = 1;
+                    }
+                }
+                Err(failure) => {
+                    let bytes = !self.facts.buffer.is_empty();
+                    break Head::Closed {
+                        bytes,
+                        timed_out: !waiting && matches!(failure, Failure::TimedOut),
+                    };
+                }
+            }
+        };
+        self.worker.counters().add_reading(i64::from(waiting) - 1);
+        self.facts.client.requests += 1;
+        self.worker.counters().add_requests(1);
+        self.facts.used = self.facts.head.length;
+        self.facts.request_length = self.facts.head.length as u64;
+        for name in &self.facts.head.dropped {
+            let line = self.facts.slice(*name).escape_ascii().to_string();
+            self.log(Level::Info, format_args!("client sent invalid header line: \"{line}\""));
+        }
+        head
+    }
+
+    /// Reads once; a graceful stop ends an idle wait as the client's closing would.
+    async fn read_some(&mut self, limit: Duration, idle: bool) -> Result<usize, Failure> {
+        if idle && self.worker.stopping.get() {
+            return Ok(0);
+        }
+        if self.facts.buffer.capacity() == 0 && !idle {
+            self.facts.buffer = scratch::take();
+        }
+        let worker = Rc::clone(&self.worker);
+        let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
+        if !idle {
+            return within(limit, read).await;
+        }
+        let drained = async {
+            loop {
+                worker.drain.notified().await;
+                if worker.stopping.get() {
+                    return;
+                }
+            }
+        };
+        match within(limit, async { Ok(first(read, drained).await) }).await? {
+            Either::One(length) => Ok(length?),
+            Either::Other(()) => Ok(0),
+        }
+    }
+
+    /// Answers a head that is refused.
+    async fn refuse(&mut self, listener: usize, refusal: Refusal) {
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        let facts = &mut self.facts;
+        if facts.head.line.is_empty() {
+            facts.head.line = refusal.line;
+        }
+        facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+        let line_only = facts.head.host.is_none();
+        self.keep = false;
+        self.begin_refused(plan, listener);
+        if line_only && self.facts.head.fields.is_empty() {
+            self.facts.head.line = Slice::default();
+        }
+        self.log(
+            Level::Info,
+            format_args!(
+                "{} while reading client request {}",
+                refusal.reason,
+                if line_only { "line" } else { "headers" }
+            ),
+        );
+        self.drive(plan, Next::Status(refusal.status)).await;
+    }
+
+    /// Notes a connection that ended before a head was whole.
+    fn closed_early(&mut self, listener: usize, bytes: bool, timed_out: bool) {
+        if !bytes {
+            return;
+        }
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        self.begin_refused(plan, listener);
+        let what = if timed_out {
+            "client timed out (110: Connection timed out)"
+        } else {
+            "client prematurely closed connection"
+        };
+        let doing = if self.facts.head.line.is_empty() { "line" } else { "headers" };
+        self.log(Level::Info, format_args!("{what} while reading client request {doing}"));
+        self.facts.logged_status = Some(if timed_out { 408 } else { 400 });
+        self.write_log(plan);
+    }
+
+    /// Writes what is to be written when a tunnel has ended.
+    fn end_tunnel(&mut self, tunnel: &super::tunnel::Tunnel, ended: &Ended) {
+        let serving = Rc::clone(&self.serving);
+        self.facts.sent += tunnel.sent;
+        if let Some(attempt) = self.facts.attempt() {
+            attempt.received += tunnel.sent;
+            attempt.sent += tunnel.received;
+            attempt.length += tunnel.sent;
+            attempt.whole = attempt.began.map(|began| began.elapsed());
+        }
+        match ended {
+            Ended::Closed => {}
+            Ended::TimedOut => self.log(
+                Level::Info,
+                format_args!(
+                    "upstream timed out (110: Connection timed out) while proxying upgraded connection"
+                ),
+            ),
+            Ended::Failed(kind) => self.log(
+                Level::Info,
+                format_args!("connection failed ({kind}) while proxying upgraded connection"),
+            ),
+        }
+        self.facts.complete = true;
+        self.write_log(&serving.plan);
+    }
+
+    /// Says that no more will be written.
+    pub async fn shut_down(&mut self) {
+        let _ = within(Duration::from_secs(1), poll_fn(|cx| self.stream.poll_shutdown(cx))).await;
+    }
+}

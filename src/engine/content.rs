@@ -1,0 +1,344 @@
+//! The content of a request: read piece by piece or whole, in memory or in a file.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::{
+    exchange::{End, Exchange},
+    http1::{
+        chunked::{Decoder, Step},
+        request::RequestHead,
+    },
+    scratch,
+    timed::{self, Failure, within},
+};
+use crate::{ir::settings::Level, plan::Plan};
+
+/// What is left of a request's content, and where the part lies that was read.
+#[derive(Debug, Default)]
+pub struct Content {
+    framing: Framing,
+    /// Content read so far, bytes.
+    pub length: u64,
+    file: Option<(File, PathBuf)>,
+    keep_file: bool,
+    continued: bool,
+    expected: bool,
+}
+
+#[derive(Debug, Default)]
+enum Framing {
+    #[default]
+    Done,
+    Length(u64),
+    Chunked(Box<Decoder>),
+}
+
+/// Why content could not be read, as the status to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub u16);
+
+impl Content {
+    /// The content that a head announces.
+    pub fn of(head: &RequestHead) -> Self {
+        let framing = match (head.chunked, head.content_length) {
+            (true, _) => Framing::Chunked(Box::default()),
+            (false, Some(length)) if length > 0 => Framing::Length(length),
+            (false, _) => Framing::Done,
+        };
+        let mut content = Self::default();
+        content.framing = framing;
+        content.expected = head.expect_continue;
+        content
+    }
+
+    /// Whether all of it was read.
+    pub fn is_done(&self) -> bool {
+        matches!(self.framing, Framing::Done)
+    }
+
+    /// The file that holds it, where it is not in memory, at its beginning.
+    pub fn rewind(&mut self) -> std::io::Result<Option<&mut File>> {
+        match &mut self.file {
+            Some((file, _)) => {
+                file.rewind()?;
+                Ok(Some(file))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether it lies in a file.
+    pub fn in_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Removes the temporary file unless it is to be kept.
+    pub fn remove_file(&mut self) {
+        if let Some((_, path)) = self.file.take().filter(|_| !self.keep_file) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.remove_file();
+    }
+}
+
+impl Exchange {
+    /// Reads all content: in memory up to the size in force, then in a temporary file.
+    pub async fn read_content(&mut self, plan: &Plan) -> Result<(), Refused> {
+        if self.facts.content_read {
+            return Ok(());
+        }
+        let settings = self.settings(plan).content.clone();
+        let mut content = std::mem::take(&mut self.facts.content);
+        let mut done = Ok(());
+        while !self.content.is_done() {
+            if let Err(refused) = self.read_piece(plan, &mut content).await {
+                done = Err(refused);
+                break;
+            }
+            if content.len() as u64 > settings.buffer_size || (settings.in_file != 0 && !content.is_empty()) {
+                if let Err(error) = self.spill(&settings.temp_path, &content) {
+                    self.log(
+                        Level::Crit,
+                        format_args!(
+                            "writing a temporary file under \"{}\" failed ({error})",
+                            settings.temp_path.display()
+                        ),
+                    );
+                    done = Err(Refused(500));
+                    break;
+                }
+                content.clear();
+            }
+        }
+        if done.is_ok() && self.content.in_file() && !content.is_empty() {
+            done = self.spill(&settings.temp_path, &content).map_err(|_| Refused(500));
+            content.clear();
+        }
+        self.content.keep_file = settings.in_file == 1;
+        self.facts.content = content;
+        self.facts.content_file = self.content.file.as_ref().map(|(_, path)| path.clone());
+        self.facts.content_read = done.is_ok();
+        done
+    }
+
+    /// Reads and decodes some content to the end of `out`.
+    pub async fn read_piece(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Result<(), Refused> {
+        let before = out.len();
+        loop {
+            self.decode_piece(out)?;
+            let read = (out.len() - before) as u64;
+            if read > 0 || self.content.is_done() {
+                return self.admit(plan, read);
+            }
+            self.say_continue(plan).await;
+            let timeout = self.settings(plan).content.timeout;
+            let done = if let Framing::Length(left) = &self.content.framing {
+                let max = usize::try_from(*left).unwrap_or(usize::MAX).min(scratch::SCRATCH);
+                within(timeout, timed::read(&mut self.stream, out, max)).await
+            } else {
+                if self.facts.rest().is_empty() {
+                    self.facts.buffer.truncate(self.facts.head.length);
+                    self.facts.used = self.facts.head.length;
+                }
+                within(timeout, timed::read(&mut self.stream, &mut self.facts.buffer, 32 * 1024)).await
+            };
+            match done {
+                Ok(0) => {
+                    self.log(Level::Info, format_args!("client prematurely closed connection"));
+                    self.keep = false;
+                    return Err(Refused(400));
+                }
+                Ok(length) => {
+                    self.facts.request_length += length as u64;
+                    if let Framing::Length(left) = &mut self.content.framing {
+                        *left -= length as u64;
+                        if *left == 0 {
+                            self.content.framing = Framing::Done;
+                        }
+                        return self.admit(plan, length as u64);
+                    }
+                }
+                Err(Failure::TimedOut) => {
+                    self.log(
+                        Level::Info,
+                        format_args!(
+                            "client timed out (110: Connection timed out) while reading client request body"
+                        ),
+                    );
+                    self.keep = false;
+                    return Err(Refused(408));
+                }
+                Err(Failure::Io(error)) => {
+                    self.log(
+                        Level::Info,
+                        format_args!("recv() failed ({error}) while reading client request body"),
+                    );
+                    self.keep = false;
+                    return Err(Refused(400));
+                }
+            }
+        }
+    }
+
+    /// Decodes what is in the buffer behind the head.
+    fn decode_piece(&mut self, out: &mut Vec<u8>) -> Result<(), Refused> {
+        let facts = &mut self.facts;
+        match &mut self.content.framing {
+            Framing::Done => Ok(()),
+            Framing::Length(left) => {
+                let rest = facts.buffer.get(facts.used..).unwrap_or_default();
+                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                out.extend_from_slice(&rest[..length]);
+                facts.used += length;
+                *left -= length as u64;
+                if *left == 0 {
+                    self.content.framing = Framing::Done;
+                }
+                Ok(())
+            }
+            Framing::Chunked(decoder) => loop {
+                let rest = facts.buffer.get(facts.used..).unwrap_or_default();
+                match decoder.step(rest) {
+                    Ok(Step::Data { start, end }) => {
+                        out.extend_from_slice(&rest[start..end]);
+                        facts.used += end;
+                    }
+                    Ok(Step::More) => {
+                        facts.used = facts.buffer.len();
+                        return Ok(());
+                    }
+                    Ok(Step::End(length)) => {
+                        facts.used += length;
+                        self.content.framing = Framing::Done;
+                        return Ok(());
+                    }
+                    Err(_) => {
+                        self.log(Level::Info, format_args!("client sent invalid chunked body"));
+                        self.keep = false;
+                        return Err(Refused(400));
+                    }
+                }
+            },
+        }
+    }
+
+    /// Counts content and refuses what is too long.
+    fn admit(&mut self, plan: &Plan, length: u64) -> Result<(), Refused> {
+        let before = self.content.length;
+        self.content.length += length;
+        let max = self.settings(plan).content.max_length;
+        if max != 0 && self.content.length > max && self.facts.head.chunked {
+            self.log(
+                Level::Error,
+                format_args!("client intended to send too large chunked body: {before}+{length} bytes"),
+            );
+            self.keep = false;
+            return Err(Refused(413));
+        }
+        Ok(())
+    }
+
+    /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1).
+    async fn say_continue(&mut self, plan: &Plan) {
+        if !self.content.expected
+            || std::mem::replace(&mut self.content.continued, true)
+            || self.content.length > 0
+        {
+            return;
+        }
+        let timeout = self.send_timeout(plan);
+        // A client that is gone is noticed by the read that follows.
+        let _ = timed::write_all(&mut self.stream, b"HTTP/1.1 100 Continue\r\n\r\n", timeout).await;
+    }
+
+    fn spill(&mut self, folder: &Path, data: &[u8]) -> std::io::Result<()> {
+        if self.content.file.is_none() {
+            self.content.file = Some(temporary(folder)?);
+        }
+        match &mut self.content.file {
+            Some((file, _)) => file.write_all(data),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what is left of the content, so that the connection can be kept.
+    pub async fn discard(&mut self, plan: &Plan) -> End {
+        if self.content.is_done() {
+            return End::Keep;
+        }
+        if self.content.expected && !self.content.continued {
+            // The client was never told to go on; whether it sends the content cannot be known.
+            return End::Close;
+        }
+        let limit = self.settings(plan).client.lingering_time;
+        let all = async {
+            let mut piece = scratch::take();
+            let mut fine = true;
+            while fine && !self.content.is_done() {
+                piece.clear();
+                fine = self.read_piece(plan, &mut piece).await.is_ok();
+            }
+            scratch::give(piece);
+            fine
+        };
+        match tokio::time::timeout(limit, all).await {
+            Ok(true) => End::Keep,
+            _ => End::Close,
+        }
+    }
+
+    /// Before closing: says that no more comes and reads what the client still sends, so that it gets
+    /// to see the response (RFC 9112 § 9.6).
+    pub async fn linger(&mut self, plan: &Plan) {
+        let client = &self.settings(plan).client;
+        let unread = !self.content.is_done();
+        if client.lingering == 0 || (client.lingering == 1 && !unread) {
+            return;
+        }
+        let (time, timeout) = (client.lingering_time, client.lingering_timeout);
+        let _ = within(timeout, std::future::poll_fn(|cx| self.stream.poll_shutdown(cx))).await;
+        let stream = &mut self.stream;
+        let _ = tokio::time::timeout(time, async {
+            let mut piece = scratch::take();
+            while matches!(within(timeout, timed::read(stream, &mut piece, scratch::SCRATCH)).await, Ok(1..))
+            {
+                piece.clear();
+            }
+            scratch::give(piece);
+        })
+        .await;
+    }
+}
+
+/// Reads a file in pieces to the end of `out`; 0 is its end.
+pub fn read_file(file: &mut File, out: &mut Vec<u8>) -> std::io::Result<usize> {
+    scratch::with(|bytes| {
+        let length = file.read(bytes)?;
+        out.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    })
+}
+
+/// Makes a temporary file that only we can read.
+pub fn temporary(folder: &Path) -> std::io::Result<(File, PathBuf)> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    loop {
+        let path = folder.join(format!("{:010}", NEXT.fetch_add(1, Relaxed)));
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::fs::create_dir_all(folder)?,
+            done => return done.map(|file| (file, path)),
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Edits of the response head: those in force for every response, and those of what an upstream said.
+
+use std::time::UNIX_EPOCH;
+
+use super::{
+    clock, exchange::Exchange, forward::request::is_field_value, http1::field::Known, response::Framing,
+};
+use crate::{
+    ir::{Edit, Expiry, Template, UrlMatch, settings::Level},
+    plan::{EditOp, ForwardingPlan, Plan},
+};
+
+/// Applies the edits that the settings in force make to every response.
+pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
+    if exchange.settings(plan).answer.on_response.is_empty() {
+        return;
+    }
+    let edits = exchange.run.response_edits(plan, &exchange.facts);
+    for op in edits {
+        match &op.edit {
+            Edit::Set(name, value) => match field_value(exchange, value) {
+                Some(value) if value.is_empty() => exchange.facts.response.remove(name),
+                Some(value) => exchange.facts.response.set(name, &value),
+                None => {}
+            },
+            Edit::Add(name, value) => {
+                if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
+                    exchange.facts.response.add(name, &value);
+                }
+            }
+            Edit::Trailer(name, value) => {
+                if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
+                    exchange.facts.response.add_trailer(name, &value);
+                }
+            }
+            Edit::Remove(name) => exchange.facts.response.remove(name),
+            Edit::Expires(expiry) => expires(exchange, expiry),
+            Edit::RemoveNominated
+            | Edit::Url { .. }
+            | Edit::CookieDomain { .. }
+            | Edit::CookiePath { .. }
+            | Edit::CookieFlags { .. } => {}
+        }
+    }
+}
+
+/// A value for a field; `None`, with a line in the error log, for one that cannot stand in a head.
+fn field_value(exchange: &mut Exchange, template: &Template) -> Option<Vec<u8>> {
+    let value = exchange.value(template);
+    if is_field_value(&value) {
+        return Some(value);
+    }
+    exchange.log(
+        Level::Error,
+        format_args!("a response header value holds a line end or NUL: \"{}\"", value.escape_ascii()),
+    );
+    None
+}
+
+/// Adds the character set in force to `Content-Type`.
+pub fn charset(exchange: &mut Exchange, plan: &Plan) {
+    let settings = exchange.settings(plan);
+    if settings.answer.charset.is_empty() && exchange.directed_charset.is_none() {
+        return;
+    }
+    let Some(index) =
+        exchange.facts.response.fields.iter().position(|field| field.known == Known::ContentType)
+    else {
+        return;
+    };
+    let name = match exchange.directed_charset.take() {
+        Some(name) => name,
+        None => exchange.value(&settings.answer.charset),
+    };
+    if name.is_empty() || name == b"off" || !is_field_value(&name) {
+        return;
+    }
+    let response = &exchange.facts.response;
+    let current = response.value(&response.fields[index]);
+    let end = memchr::memchr(b';', current).unwrap_or(current.len());
+    let kind = current[..end].trim_ascii();
+    let has = memchr::memmem::find(&current.to_ascii_lowercase(), b"charset=").is_some();
+    let listed = settings
+        .answer
+        .charset_types
+        .iter()
+        .any(|listed| listed.0 == b"*" || listed.eq_ignore_ascii_case(kind));
+    if !listed || (has && !settings.answer.override_charset) {
+        return;
+    }
+    let value = if has { kind.to_vec() } else { current.to_vec() };
+    let value = [&value[..], b"; charset=", &name].concat();
+    exchange.facts.response.replace(index, &value);
+}
+
+/// The trailer lines to send behind chunks, and so only there.
+pub fn trailers(exchange: &Exchange, framing: Framing) -> Vec<u8> {
+    let response = &exchange.facts.response;
+    let mut out = Vec::new();
+    if framing == Framing::Chunked {
+        for field in &response.trailers {
+            out.extend_from_slice(&[response.name(field), b": ", response.value(field), b"\r\n"].concat());
+        }
+    }
+    out
+}
+
+/// Sets `Expires` and `Cache-Control` by time.
+fn expires(exchange: &mut Exchange, expiry: &Expiry) {
+    let now = exchange.worker.clock.now().as_secs().cast_signed();
+    let read = match expiry {
+        Expiry::Read(template) => {
+            let text = exchange.value(template);
+            read_expiry(&String::from_utf8_lossy(&text))
+        }
+        Expiry::ReadFromModified(template) => {
+            let text = exchange.value(template);
+            match read_expiry(&String::from_utf8_lossy(&text)) {
+                Expiry::FromNow(seconds) => Expiry::FromModified(seconds),
+                _ => Expiry::Off,
+            }
+        }
+        other => other.clone(),
+    };
+    let modified = exchange.facts.response.modified;
+    let (at, control) = match read {
+        Expiry::Off | Expiry::Read(_) | Expiry::ReadFromModified(_) => return,
+        Expiry::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".to_owned(), "no-cache".to_owned()),
+        Expiry::Max => ("Thu, 31 Dec 2037 23:55:55 GMT".to_owned(), "max-age=315360000".to_owned()),
+        Expiry::FromNow(0) => (date(now), "max-age=0".to_owned()),
+        Expiry::FromNow(seconds) => (date(now + seconds), age(seconds)),
+        Expiry::FromModified(seconds) => {
+            let at = modified.unwrap_or(now) + seconds;
+            (date(at), age(at - now))
+        }
+        Expiry::Daily(second) => {
+            let local = clock::local(now.cast_unsigned());
+            let today =
+                i64::from(local.tm_hour) * 3600 + i64::from(local.tm_min) * 60 + i64::from(local.tm_sec);
+            let wait = (i64::from(second) - today).rem_euclid(24 * 3600);
+            let wait = if wait == 0 { 24 * 3600 } else { wait };
+            (date(now + wait), age(wait))
+        }
+    };
+    let response = &mut exchange.facts.response;
+    response.remove(b"Expires");
+    response.remove(b"Cache-Control");
+    response.add(b"Expires", at.as_bytes());
+    response.add(b"Cache-Control", control.as_bytes());
+}
+
+fn age(seconds: i64) -> String {
+    if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") }
+}
+
+fn date(second: i64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(second.max(0).cast_unsigned()))
+}
+
+/// What the words of an expiry mean; anything else is off.
+fn read_expiry(text: &str) -> Expiry {
+    match text {
+        "epoch" => Expiry::Epoch,
+        "max" => Expiry::Max,
+        "" | "off" => Expiry::Off,
+        _ => {
+            if let Some(time) = text.strip_prefix('@') {
+                let time = span(time).filter(|&time| time < 24 * 3600);
+                return time.map_or(Expiry::Off, |time| Expiry::Daily(time as u32));
+            }
+            let (sign, digits) = match text.strip_prefix('-') {
+                Some(digits) => (-1, digits),
+                None => (1, text.strip_prefix('+').unwrap_or(text)),
+            };
+            span(digits).map_or(Expiry::Off, |seconds| Expiry::FromNow(sign * seconds.cast_signed()))
+        }
+    }
+}
+
+/// A time such as `1h30m` in seconds: units descend, a bare number is seconds.
+fn span(text: &str) -> Option<u64> {
+    const UNITS: [(u8, u64); 7] = [
+        (b'y', 31_536_000),
+        (b'M', 2_592_000),
+        (b'w', 604_800),
+        (b'd', 86_400),
+        (b'h', 3600),
+        (b'm', 60),
+        (b's', 1),
+    ];
+    let (mut sum, mut number, mut digits, mut last) = (0u64, 0u64, false, 0);
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_digit() {
+            number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            digits = true;
+            continue;
+        }
+        let place = UNITS.iter().position(|(unit, _)| *unit == byte)?;
+        if !digits || place < last {
+            return None;
+        }
+        sum = sum.checked_add(number.checked_mul(UNITS[place].1)?)?;
+        (number, digits, last) = (0, false, place + 1);
+    }
+    if text.is_empty() { None } else { sum.checked_add(number) }
+}
+
+/// Applies the edits of what an upstream said: URLs and cookies.
+pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingPlan) {
+    if how.response_edits.is_empty() {
+        return;
+    }
+    for index in 0..exchange.facts.response.fields.len() {
+        let response = &exchange.facts.response;
+        let field = response.fields[index];
+        let value = response.value(&field);
+        match field.known {
+            Known::Location => {
+                let value = value.to_vec();
+                if let Some(new) = url(exchange, how, &value) {
+                    exchange.facts.response.own_location = new.starts_with(b"/");
+                    let absolute = exchange.absolute(plan, &new);
+                    exchange.facts.response.own_location = absolute.is_some();
+                    exchange.facts.response.replace(index, absolute.as_deref().unwrap_or(&new));
+                }
+            }
+            Known::Other if response.name(&field).eq_ignore_ascii_case(b"refresh") => {
+                let value = value.to_vec();
+                let Some(at) = memchr::memmem::find(&value.to_ascii_lowercase(), b"url=") else { continue };
+                if let Some(new) = url(exchange, how, &value[at + 4..]) {
+                    let new = [&value[..at + 4], &new].concat();
+                    exchange.facts.response.replace(index, &new);
+                }
+            }
+            Known::SetCookie => {
+                let value = value.to_vec();
+                if let Some(new) = cookie(exchange, how, &value) {
+                    exchange.facts.response.replace(index, &new);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn url(exchange: &mut Exchange, how: &ForwardingPlan, value: &[u8]) -> Option<Vec<u8>> {
+    how.response_edits
+        .iter()
+        .find_map(|op| match &op.edit {
+            Edit::Url { from, to } => replaced(exchange, op, from, to, value, Compare::Prefix),
+            _ => None,
+        })
+        .filter(|new| is_field_value(new))
+}
+
+/// How a text is compared with a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    /// The value begins with it.
+    Prefix,
+    /// The same but for case and a leading dot.
+    Domain,
+}
+
+/// The new value when `from` matches.
+fn replaced(
+    exchange: &mut Exchange,
+    op: &EditOp,
+    from: &UrlMatch,
+    to: &Template,
+    value: &[u8],
+    compare: Compare,
+) -> Option<Vec<u8>> {
+    let rest = match (from, &op.pattern) {
+        (UrlMatch::Text(text), _) => {
+            let text = exchange.value(text);
+            match compare {
+                Compare::Prefix => value.strip_prefix(text.as_slice())?,
+                Compare::Domain => {
+                    let bare = |name: &[u8]| name.strip_prefix(b".").unwrap_or(name).to_ascii_lowercase();
+                    if bare(value) != bare(&text) {
+                        return None;
+                    }
+                    &[]
+                }
+            }
+        }
+        (UrlMatch::Pattern(..), Some((find, register))) => {
+            let found = exchange.run.find(find, *register, value);
+            if !found.unwrap_or(false) {
+                return None;
+            }
+            &[]
+        }
+        (UrlMatch::Pattern(..), None) => return None,
+    };
+    let mut new = exchange.value(to);
+    new.extend_from_slice(rest);
+    Some(new)
+}
+
+/// A cookie with its `Domain`, `Path` and flags as the edits want them; `None` when nothing changes.
+fn cookie(exchange: &mut Exchange, how: &ForwardingPlan, line: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<Vec<u8>> =
+        line.split(|&byte| byte == b';').map(|part| part.trim_ascii().to_vec()).collect();
+    let mut changed = false;
+    for part in parts.iter_mut().skip(1) {
+        let Some(equals) = memchr::memchr(b'=', part) else { continue };
+        let (name, value) = (part[..equals].to_ascii_lowercase(), part[equals + 1..].to_vec());
+        let new = how.response_edits.iter().find_map(|op| match &op.edit {
+            Edit::CookieDomain { from, to } if name == b"domain" => {
+                replaced(exchange, op, from, to, &value, Compare::Domain)
+            }
+            Edit::CookiePath { from, to } if name == b"path" => {
+                replaced(exchange, op, from, to, &value, Compare::Prefix)
+            }
+            _ => None,
+        });
+        if let Some(new) = new.filter(|new| is_field_value(new)) {
+            part.truncate(equals + 1);
+            part.extend_from_slice(&new);
+            changed = true;
+        }
+    }
+    let name = parts[0].split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii().to_vec();
+    let flags = how.response_edits.iter().find_map(|op| match &op.edit {
+        Edit::CookieFlags { cookie, flags } if names(exchange, op, cookie, &name) => Some(flags),
+        _ => None,
+    });
+    if let Some(flags) = flags {
+        for flag in flags {
+            let flag = exchange.value(flag).to_ascii_lowercase();
+            changed |= set_flag(&mut parts, &String::from_utf8_lossy(&flag));
+        }
+    }
+    changed.then(|| parts.join(&b"; "[..]))
+}
+
+fn names(exchange: &mut Exchange, op: &EditOp, cookie: &UrlMatch, name: &[u8]) -> bool {
+    match (cookie, &op.pattern) {
+        (UrlMatch::Text(text), _) => exchange.value(text).eq_ignore_ascii_case(name),
+        (UrlMatch::Pattern(..), Some((find, register))) => {
+            exchange.run.find(find, *register, name).unwrap_or(false)
+        }
+        (UrlMatch::Pattern(..), None) => false,
+    }
+}
+
+/// Adds, replaces or removes an attribute of a cookie; whether anything changed.
+fn set_flag(parts: &mut Vec<Vec<u8>>, flag: &str) -> bool {
+    let (name, text): (&str, Option<&str>) = match flag {
+        "secure" => ("secure", Some("Secure")),
+        "httponly" => ("httponly", Some("HttpOnly")),
+        "samesite=strict" => ("samesite", Some("SameSite=Strict")),
+        "samesite=lax" => ("samesite", Some("SameSite=Lax")),
+        "samesite=none" => ("samesite", Some("SameSite=None")),
+        "samesite" => ("samesite", Some("SameSite")),
+        "nosecure" => ("secure", None),
+        "nohttponly" => ("httponly", None),
+        "nosamesite" => ("samesite", None),
+        _ => return false,
+    };
+    let is = |part: &Vec<u8>| {
+        part.split(|&byte| byte == b'=').next().unwrap_or_default().eq_ignore_ascii_case(name.as_bytes())
+    };
+    let at = parts.iter().skip(1).position(is).map(|at| at + 1);
+    match (at, text) {
+        (Some(at), Some(text)) => parts[at] = text.as_bytes().to_vec(),
+        (None, Some(text)) => parts.push(text.as_bytes().to_vec()),
+        (Some(at), None) => {
+            parts.remove(at);
+        }
+        (None, None) => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expiries_are_read() {
+        for (text, expected) in [
+            ("1h", Expiry::FromNow(3600)),
+            ("-5", Expiry::FromNow(-5)),
+            ("1h30m", Expiry::FromNow(5400)),
+            ("30m1h", Expiry::Off),
+            ("epoch", Expiry::Epoch),
+            ("max", Expiry::Max),
+            ("@15h30m", Expiry::Daily(55_800)),
+            ("@25h", Expiry::Off),
+            ("nonsense", Expiry::Off),
+            ("", Expiry::Off),
+        ] {
+            assert_eq!(read_expiry(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn cookie_flags_are_set_and_removed() {
+        let mut parts = vec![b"a=b".to_vec(), b"Path=/".to_vec(), b"secure".to_vec()];
+        assert!(set_flag(&mut parts, "samesite=lax"));
+        assert!(set_flag(&mut parts, "nosecure"));
+        assert!(!set_flag(&mut parts, "nohttponly"));
+        assert_eq!(parts.join(&b"; "[..]), b"a=b; Path=/; SameSite=Lax");
+    }
+}

@@ -1,0 +1,422 @@
+//! One request from its head to its log line: the file to read first.
+//!
+//! [`Exchange::run`] asks the plan what to do, lets the handler answer, and
+//! follows internal redirects and recoveries until something was answered.
+
+use std::{rc::Rc, time::Duration};
+
+use super::{
+    content::Content,
+    facts::Facts,
+    files,
+    http1::{field::Known, target},
+    log,
+    response::Response,
+    stream::Stream,
+    tunnel::Tunnel,
+    worker::{Serving, Worker},
+};
+use crate::{
+    ir::{Handler, Reply, ReplyContent, Template, settings::Level},
+    plan::{Effective, Need, Plan, Run},
+};
+
+/// A client connection and the exchange on it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The client's connection.
+    pub stream: Stream,
+    /// What is known.
+    pub facts: Facts,
+    /// The decision.
+    pub run: Run,
+    /// The worker.
+    pub worker: Rc<Worker>,
+    /// What the exchange began with.
+    pub serving: Rc<Serving>,
+    /// The request's content.
+    pub content: Content,
+    /// Whether the connection is kept after this exchange, as far as is known.
+    pub keep: bool,
+    /// A status that the answer gets whatever it is.
+    pub status_override: Option<u16>,
+    /// Whether a recovery was applied.
+    pub recovered: bool,
+    /// Whether the head of the response was sent.
+    pub answered: bool,
+    /// Whether the response switches protocols.
+    pub upgraded: bool,
+    /// Fields of an upstream's response that survive an internal redirect it directed.
+    pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Bandwidth limit that the upstream directed, bytes per second.
+    pub directed_limit: Option<u64>,
+    /// Character set that the upstream directed.
+    pub directed_charset: Option<Vec<u8>>,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next {
+    /// Ask the plan.
+    Decide,
+    /// The handler in force answers.
+    Handle,
+    /// An answer of our own from the configuration.
+    Reply(Reply),
+    /// A status of our own; recoveries apply.
+    Status(u16),
+    /// The exchange is over.
+    End(End),
+}
+
+/// What becomes of the connection.
+#[derive(Debug)]
+pub enum End {
+    /// Another request may come.
+    Keep,
+    /// It is closed, after reading what the client still sends.
+    Close,
+    /// It is closed at once.
+    Abort,
+    /// It is a tunnel now.
+    Tunnel(Box<Tunnel>),
+}
+
+impl Exchange {
+    /// The settings in force.
+    pub fn settings<'p>(&self, plan: &'p Plan) -> &'p Effective {
+        plan.settings(self.run.settings)
+    }
+
+    /// Evaluates a template to the end of `out`; false when its value is missing.
+    pub fn eval(&mut self, template: &Template, out: &mut Vec<u8>) -> bool {
+        self.run.eval(&self.serving.plan, &self.facts, template, out)
+    }
+
+    /// Evaluates a template.
+    pub fn value(&mut self, template: &Template) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.eval(template, &mut out);
+        out
+    }
+
+    /// Answers the request whose head is in `facts`.
+    pub async fn run(&mut self, listener: usize) -> End {
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        let next = self.begin(plan, listener);
+        self.drive(plan, next).await
+    }
+
+    /// Goes on from `next` until something was answered, and finishes.
+    pub async fn drive(&mut self, plan: &Plan, mut next: Next) -> End {
+        let end = loop {
+            next = match next {
+                Next::Decide => self.decide(plan),
+                Next::Handle => match self.settings(plan).handler.as_deref() {
+                    Some(Handler::Forward(forward)) => Box::pin(self.forward(plan, forward)).await,
+                    Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
+                    Some(Handler::Files) | None => files::serve(self, plan).await,
+                    Some(Handler::Missing(message)) => {
+                        self.log(Level::Alert, format_args!("{}", message.lossy()));
+                        Next::Status(500)
+                    }
+                },
+                Next::Reply(reply) => self.reply(plan, &reply).await,
+                Next::Status(status) => self.recover(plan, status).await,
+                Next::End(end) => break end,
+            }
+        };
+        self.finish(plan, end).await
+    }
+
+    /// Forgets the exchange before.
+    fn clear(&mut self) {
+        self.run.reset();
+        self.keep = self.facts.head.keep_alive;
+        self.status_override = None;
+        self.recovered = false;
+        self.answered = false;
+        self.upgraded = false;
+        self.kept_fields.clear();
+        self.directed_limit = None;
+        self.directed_charset = None;
+        self.facts.response.start(0);
+    }
+
+    /// Makes the listener's default host answer a request that could not be read.
+    pub fn begin_refused(&mut self, plan: &Plan, listener: usize) {
+        self.clear();
+        self.keep = false;
+        self.content = Content::default();
+        self.facts.host.clear();
+        self.run.start(plan, plan.config.listeners[listener].default);
+    }
+
+    /// Chooses the host of a request that is answered without its program.
+    pub fn start_only(&mut self, plan: &Plan, listener: usize) {
+        let _ = self.begin(plan, listener);
+        self.keep = false;
+    }
+
+    /// Chooses the host and starts its program.
+    fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
+        self.clear();
+        let facts = &mut self.facts;
+        let named = match (facts.head.authority.is_empty(), facts.head.host) {
+            (false, _) => Some(facts.head.authority),
+            (true, host) => host,
+        };
+        let mut host = std::mem::take(&mut facts.host);
+        host.clear();
+        let valid = named.is_none_or(|name| valid_host(facts.slice(name), &mut host));
+        // The Host field must be valid even where the target names another one.
+        let valid =
+            valid && facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new()));
+        facts.host = host;
+        let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
+        let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
+        self.run.start(plan, chosen);
+        let settings = plan.settings(plan.host_settings(chosen));
+        let facts = &mut self.facts;
+        let (mut path, mut query) = (std::mem::take(&mut self.run.path), std::mem::take(&mut self.run.query));
+        let normal = target::normalize(
+            facts.head.target.of(&facts.buffer),
+            settings.client.merge_slashes,
+            &mut path,
+            &mut query,
+        );
+        (self.run.path, self.run.query) = (path, query);
+        self.content = Content::of(&facts.head);
+        let normal = match normal {
+            Ok(received) => {
+                facts.received = received;
+                true
+            }
+            Err(target::Invalid) => false,
+        };
+        if !valid {
+            self.log(Level::Info, format_args!("client sent invalid host header"));
+            return Next::Status(400);
+        }
+        if !normal {
+            self.log(Level::Info, format_args!("client sent invalid request"));
+            return Next::Status(400);
+        }
+        match self.facts.slice(self.facts.head.method) {
+            b"TRACE" => {
+                self.log(Level::Info, format_args!("client sent TRACE method"));
+                Next::Status(405)
+            }
+            b"CONNECT" => Next::Status(405),
+            _ => Next::Decide,
+        }
+    }
+
+    /// Lets the plan decide, answering what it needs.
+    fn decide(&mut self, plan: &Plan) -> Next {
+        loop {
+            match self.run.step(plan, &self.facts) {
+                Need::File(kind) => {
+                    let found = files::is(&self.run.asked, kind);
+                    self.run.tell(found);
+                }
+                Need::Access => {
+                    if !super::access::allowed(&self.settings(plan).access, &self.facts) {
+                        self.log(Level::Error, format_args!("access forbidden by rule"));
+                        return Next::Status(403);
+                    }
+                    self.run.tell(true);
+                }
+                Need::Edit(_) => {}
+                Need::Refused => return Next::Status(403),
+                Need::Trace => {
+                    if self.settings(plan).logs.rewrite {
+                        self.log(Level::Notice, format_args!("{}", self.run.asked.escape_ascii()));
+                    }
+                }
+                Need::Handle => return Next::Handle,
+                Need::Reply(reply) => return Next::Reply(reply.clone()),
+                Need::TooLarge => {
+                    let length = self.facts.head.content_length.unwrap_or(0);
+                    self.log(
+                        Level::Error,
+                        format_args!("client intended to send too large body: {length} bytes"),
+                    );
+                    return Next::Status(413);
+                }
+                Need::Exhausted => {
+                    let path = self.run.path.escape_ascii();
+                    self.log(
+                        Level::Error,
+                        format_args!("rewrite or internal redirection cycle while processing \"{path}\""),
+                    );
+                    return Next::Status(500);
+                }
+                Need::NoBlock(name) => {
+                    self.log(Level::Error, format_args!("could not find named location \"{name}\""));
+                    return Next::Status(500);
+                }
+                Need::EmptyPath => {
+                    self.log(Level::Error, format_args!("the rewritten URI has a zero length"));
+                    return Next::Status(500);
+                }
+                Need::Failed(failure) => {
+                    self.log(Level::Error, format_args!("{failure}"));
+                    return Next::Status(500);
+                }
+            }
+        }
+    }
+
+    /// Runs the program again for another path; the request counts as internal.
+    pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> Next {
+        if self.run.restart(plan, path, query) {
+            return Next::Decide;
+        }
+        let path = String::from_utf8_lossy(path).into_owned();
+        self.log(
+            Level::Error,
+            format_args!("rewrite or internal redirection cycle while internally redirecting to \"{path}\""),
+        );
+        Next::Status(500)
+    }
+
+    /// Goes on at a named block.
+    pub fn enter(&mut self, plan: &Plan, name: &[u8]) -> Next {
+        match self.run.enter(plan, name) {
+            Ok(true) => Next::Decide,
+            Ok(false) => {
+                self.log(
+                    Level::Error,
+                    format_args!(
+                        "rewrite or internal redirection cycle while redirect to named location \"{}\"",
+                        name.escape_ascii()
+                    ),
+                );
+                Next::Status(500)
+            }
+            Err(_) => {
+                self.log(
+                    Level::Error,
+                    format_args!("could not find named location \"{}\"", name.escape_ascii()),
+                );
+                Next::Status(500)
+            }
+        }
+    }
+
+    /// After the answer: the rest of the content, the log.
+    async fn finish(&mut self, plan: &Plan, end: End) -> End {
+        let end = match end {
+            End::Keep if !self.keep => End::Close,
+            end => end,
+        };
+        let end = match end {
+            End::Tunnel(tunnel) => return End::Tunnel(tunnel),
+            End::Abort => End::Abort,
+            End::Close => {
+                self.linger(plan).await;
+                End::Close
+            }
+            End::Keep => self.discard(plan).await,
+        };
+        self.write_log(plan);
+        end
+    }
+
+    /// Writes the exchange's lines to the access logs in force.
+    pub fn write_log(&mut self, plan: &Plan) {
+        let serving = Rc::clone(&self.serving);
+        log::access(&serving.logs, self, plan);
+        self.content.remove_file();
+    }
+
+    /// Writes a line to the error logs in force.
+    pub fn log(&self, level: Level, message: std::fmt::Arguments<'_>) {
+        log::error(&self.serving.logs, level, message, self);
+    }
+
+    /// How long one write to the client may take.
+    pub fn send_timeout(&self, plan: &Plan) -> Duration {
+        self.settings(plan).client.send_timeout
+    }
+
+    /// The response under way.
+    pub fn response(&mut self) -> &mut Response {
+        &mut self.facts.response
+    }
+
+    /// Whether the client asked for an upgrade.
+    pub fn wants_upgrade(&self) -> bool {
+        self.facts.head.upgrade.is_some()
+    }
+
+    /// The first received value of a field.
+    pub fn received(&self, known: Known) -> Option<&[u8]> {
+        let field = self.facts.head.fields.iter().find(|field| field.known == known)?;
+        Some(self.facts.slice(field.value))
+    }
+}
+
+/// Reads a host (RFC 3986 § 3.2.2) into `name`: lower case, without port and one trailing dot.
+///
+/// Anything that is no registered name, IPv4 or IPv6 literal is refused, and so is a port that is no number.
+pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
+    let literal = host.first() == Some(&b'[');
+    let end = if literal {
+        match memchr::memchr(b']', host) {
+            Some(at) => at + 1,
+            None => return false,
+        }
+    } else {
+        memchr::memchr(b':', host).unwrap_or(host.len())
+    };
+    let (text, port) = host.split_at(end);
+    let port_fine = match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => {
+            digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) && number(digits) <= 65535
+        }
+        _ => false,
+    };
+    let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
+    let fine = |byte: &u8| match byte {
+        b'[' | b']' | b':' => literal,
+        0..=b' '
+        | 0x7f..
+        | b'#'
+        | b'/'
+        | b'?'
+        | b'@'
+        | b'"'
+        | b'<'
+        | b'>'
+        | b'\\'
+        | b'^'
+        | b'`'
+        | b'{'
+        | b'|'
+        | b'}' => false,
+        _ => true,
+    };
+    if text.is_empty()
+        || !port_fine
+        || !text.iter().all(fine)
+        || text.windows(2).any(|pair| pair == b"..")
+        || text == b"."
+    {
+        return false;
+    }
+    name.extend(text.iter().map(u8::to_ascii_lowercase));
+    true
+}
+
+fn number(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+}
+
+/// A reply of this status that recoveries apply to.
+pub fn page(status: u16) -> Reply {
+    Reply { status, content: ReplyContent::Page }
+}

@@ -1,0 +1,257 @@
+//! What is known of an exchange: the request, the client, the upstreams tried,
+//! the response so far. The plan reads it as a [`crate::plan::View`].
+
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
+    response::Response,
+    scratch,
+    worker::Worker,
+};
+use crate::plan::Plan;
+
+mod view;
+
+pub use view::same_name;
+
+/// The client's connection, as far as requests ask about it.
+#[derive(Debug)]
+pub struct Client {
+    /// The client's address; `None` on a Unix socket.
+    pub remote: Option<SocketAddr>,
+    /// Our address; `None` on a Unix socket.
+    pub local: Option<SocketAddr>,
+    /// Path of the Unix socket.
+    pub path: Option<PathBuf>,
+    /// Serial number of the connection.
+    pub serial: u64,
+    /// Requests it carried, the current one included.
+    pub requests: u64,
+    /// When it was accepted.
+    pub opened: Instant,
+    /// The TLS session.
+    pub tls: Option<Box<TlsSession>>,
+    /// Descriptor of the socket, for readings of the kernel.
+    pub descriptor: i32,
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Debug, Default)]
+pub struct TlsSession {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite by its OpenSSL name.
+    pub cipher: String,
+    /// The name the client asked for.
+    pub server_name: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// The application protocol agreed on.
+    pub alpn: Option<String>,
+}
+
+/// One try at an upstream.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// The endpoint's address, or the cluster's name when there was none.
+    pub address: Rc<str>,
+    /// Its status, or ours for its failure; 0 is none.
+    pub status: u16,
+    /// When it began.
+    pub began: Option<Instant>,
+    /// Until the connection was there.
+    pub connected: Option<Duration>,
+    /// Until the response head was there.
+    pub head: Option<Duration>,
+    /// Until the response ended.
+    pub whole: Option<Duration>,
+    /// Content received, bytes.
+    pub length: u64,
+    /// Received in all, bytes.
+    pub received: u64,
+    /// Sent in all, bytes.
+    pub sent: u64,
+    /// Begins a new forward of the same request.
+    pub anew: bool,
+}
+
+/// What an exchange knows.
+#[derive(Debug)]
+pub struct Facts {
+    /// The worker.
+    pub worker: Rc<Worker>,
+    /// The plan the exchange began with.
+    pub plan: Arc<Plan>,
+    /// The client's connection.
+    pub client: Client,
+    /// The request head, and behind it what was received and not yet used.
+    pub buffer: Vec<u8>,
+    /// How much of `buffer` was used.
+    pub used: usize,
+    /// The request head.
+    pub head: RequestHead,
+    /// How the path was received.
+    pub received: Received,
+    /// The host asked for: lower case, no port; empty when there is none.
+    pub host: Vec<u8>,
+    /// A method in place of the request's.
+    pub method: Option<&'static [u8]>,
+    /// When the first byte of the request came.
+    pub began: Instant,
+    /// Bytes of the request received, head and content.
+    pub request_length: u64,
+    /// Whether the request came behind another one.
+    pub pipelined: bool,
+    /// Content that is in memory.
+    pub content: Vec<u8>,
+    /// Content that is in a file.
+    pub content_file: Option<PathBuf>,
+    /// Whether the content is whole.
+    pub content_read: bool,
+    /// The response to the client.
+    pub response: Response,
+    /// The status to be logged, where it differs from the response's.
+    pub logged_status: Option<u16>,
+    /// Bytes sent to the client.
+    pub sent: u64,
+    /// Bytes of the head among them.
+    pub sent_head: u64,
+    /// Whether the response was sent whole.
+    pub complete: bool,
+    /// The upstreams tried.
+    pub attempts: Vec<Attempt>,
+    /// The upstream's response head.
+    pub upstream_head: ResponseHead,
+    /// Its bytes, and behind it content not yet used.
+    pub upstream: Vec<u8>,
+    /// The upstream's trailers, as received.
+    pub upstream_trailers: Vec<u8>,
+    /// The authority of the forward in force.
+    pub authority: Vec<u8>,
+    /// Its port.
+    pub authority_port: u16,
+    /// Made when first asked for.
+    pub request_id: Cell<Option<u128>>,
+}
+
+impl Facts {
+    /// What is known of a connection before its first request.
+    pub fn new(worker: &Rc<Worker>, client: Client) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            plan: Arc::clone(&worker.serving().plan),
+            client,
+            buffer: Vec::new(),
+            used: 0,
+            head: RequestHead::default(),
+            received: Received::default(),
+            host: Vec::new(),
+            method: None,
+            began: Instant::now(),
+            request_length: 0,
+            pipelined: false,
+            content: Vec::new(),
+            content_file: None,
+            content_read: false,
+            response: Response::default(),
+            logged_status: None,
+            sent: 0,
+            sent_head: 0,
+            complete: false,
+            attempts: Vec::new(),
+            upstream_head: ResponseHead::default(),
+            upstream: Vec::new(),
+            upstream_trailers: Vec::new(),
+            authority: Vec::new(),
+            authority_port: 0,
+            request_id: Cell::new(None),
+        }
+    }
+
+    /// Forgets the request, but for what the client already sent of the next one.
+    pub fn next_request(&mut self) {
+        let used = self.used.min(self.buffer.len());
+        self.buffer.drain(..used);
+        self.used = 0;
+        self.head.clear();
+        self.received = Received::default();
+        self.method = None;
+        self.began = Instant::now();
+        self.request_length = u64::from(!self.buffer.is_empty());
+        self.content.clear();
+        self.content_file = None;
+        self.content_read = false;
+        self.logged_status = None;
+        self.sent = 0;
+        self.sent_head = 0;
+        self.complete = false;
+        self.attempts.clear();
+        self.upstream_head.clear();
+        self.upstream.clear();
+        self.upstream_trailers.clear();
+        self.authority.clear();
+        self.request_id.set(None);
+    }
+
+    /// Gives up memory that is not needed while a tunnel is open.
+    pub fn shrink(&mut self) {
+        scratch::give(std::mem::take(&mut self.upstream));
+        self.upstream_head.clear();
+        self.buffer.shrink_to_fit();
+        self.head.fields.shrink_to_fit();
+        self.content = Vec::new();
+        self.attempts.shrink_to_fit();
+    }
+
+    /// The bytes of the request head.
+    pub fn slice(&self, slice: Slice) -> &[u8] {
+        slice.of(&self.buffer)
+    }
+
+    /// The method in force.
+    pub fn method(&self) -> &[u8] {
+        self.method.unwrap_or_else(|| self.slice(self.head.method))
+    }
+
+    /// Whether the response has no content whatever its head says.
+    pub fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    /// What was received behind the head and is not used yet.
+    pub fn rest(&self) -> &[u8] {
+        self.buffer.get(self.used..).unwrap_or_default()
+    }
+
+    /// The client's IP address.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.client.remote.map(|addr| addr.ip().to_canonical())
+    }
+
+    /// Status as it is logged.
+    pub fn status(&self) -> u16 {
+        self.logged_status.unwrap_or(self.response.status)
+    }
+
+    /// The try under way, or the last one.
+    pub fn attempt(&mut self) -> Option<&mut Attempt> {
+        self.attempts.last_mut()
+    }
+
+    /// All values of a received field, in order.
+    fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.head
+            .fields
+            .iter()
+            .filter(move |field| same_name(self.slice(field.name), name))
+            .map(|field| self.slice(field.value))
+    }
+}

@@ -1,0 +1,354 @@
+//! How the plan reads an exchange: every attribute and where its value comes from.
+
+use std::{io::Write as _, net::IpAddr, time::Duration};
+
+use super::{Attempt, Facts};
+use crate::{
+    engine::{
+        access, files,
+        http1::field::{Field, Known},
+        worker::Counters,
+    },
+    ir::{Attr, Stat, TcpInfo, TlsAttr},
+    plan::{Run, View},
+};
+
+impl View for Facts {
+    fn method(&self) -> &[u8] {
+        Self::method(self)
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        self.head.content_length
+    }
+
+    fn status(&self) -> u16 {
+        self.response.status
+    }
+
+    fn received_encoded(&self) -> bool {
+        self.received.escaped || self.received.plus
+    }
+
+    fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        files::real(name, out)
+    }
+
+    fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool {
+        let put = |out: &mut Vec<u8>, bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            true
+        };
+        match attr {
+            Attr::Method => put(out, Self::method(self)),
+            Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
+            Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
+            Attr::Protocol => put(
+                out,
+                match self.head.version {
+                    10 => b"HTTP/1.0",
+                    11 => b"HTTP/1.1",
+                    _ => b"HTTP/0.9",
+                },
+            ),
+            Attr::RequestLine => put(out, self.slice(self.head.line)),
+            Attr::Target => match self.slice(self.head.target) {
+                [] if self.head.length > 0 => put(out, b"/"),
+                target => put(out, target),
+            },
+            Attr::Path => put(out, &run.path),
+            Attr::PathRest => put(out, run.path.get(run.path_rest..).unwrap_or_default()),
+            Attr::Query => put(out, &run.query),
+            Attr::QueryMark => put(out, if run.query.is_empty() { b"" } else { b"?" }),
+            Attr::Host => match self.host.as_slice() {
+                [] => put(out, &self.plan.config.host(run.host).name),
+                host => put(out, host),
+            },
+            Attr::HostName => put(out, &self.plan.config.host(run.host).name),
+            Attr::MachineName => put(out, self.worker.shared.machine_name.as_bytes()),
+            Attr::Field(name) => self.field(name, out),
+            Attr::Param(name) => param(&run.query, name).is_some_and(|value| put(out, value)),
+            Attr::Cookie(name) => {
+                let found = self.fields(b"cookie").find_map(|line| cookie(line, name));
+                found.is_some_and(|value| put(out, value))
+            }
+            Attr::User => access::user(self.fields(b"authorization").next(), out),
+            Attr::Content => !self.content.is_empty() && put(out, &self.content),
+            Attr::ContentFile => {
+                self.content_file.as_ref().is_some_and(|path| put(out, path.as_os_str().as_encoded_bytes()))
+            }
+            Attr::RequestLength => number(out, self.request_length),
+            Attr::RequestId => {
+                let id = self.request_id.get().unwrap_or_else(|| self.worker.random());
+                self.request_id.set(Some(id));
+                write!(out, "{id:032x}").is_ok()
+            }
+            Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
+            _ => self
+                .connection_attr(attr, out)
+                .or_else(|| self.response_attr(attr, out))
+                .unwrap_or_else(|| self.upstream_attr(run, attr, out)),
+        }
+    }
+}
+
+impl Facts {
+    fn field(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b", " };
+        let mut found = false;
+        for value in self.fields(name) {
+            if std::mem::replace(&mut found, true) {
+                out.extend_from_slice(separator);
+            }
+            out.extend_from_slice(value);
+        }
+        found
+    }
+
+    fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
+        Some(match attr {
+            Attr::ClientAddr => match self.client_ip() {
+                Some(ip) => write!(out, "{ip}").is_ok(),
+                None => write!(out, "unix:").is_ok(),
+            },
+            Attr::ClientAddrBinary => match self.client_ip() {
+                Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
+                Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
+                None => bytes(out, b"unix:"),
+            },
+            Attr::ClientPort => self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port()))),
+            Attr::ServerAddr => match (self.client.local, &self.client.path) {
+                (Some(addr), _) => write!(out, "{}", addr.ip().to_canonical()).is_ok(),
+                (None, Some(path)) => write!(out, "unix:{}", path.display()).is_ok(),
+                (None, None) => false,
+            },
+            Attr::ServerPort => self.client.local.is_some_and(|addr| number(out, u64::from(addr.port()))),
+            Attr::Connection => number(out, self.client.serial),
+            Attr::ConnectionRequests => number(out, self.client.requests),
+            Attr::ConnectionTime => seconds(out, self.client.opened.elapsed()),
+            Attr::Tcp(which) => {
+                tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
+            }
+            Attr::Tls(which) => {
+                let Some(tls) = &self.client.tls else { return Some(false) };
+                match which {
+                    TlsAttr::Version => bytes(out, tls.version.as_bytes()),
+                    TlsAttr::Cipher => bytes(out, tls.cipher.as_bytes()),
+                    TlsAttr::ServerName => {
+                        tls.server_name.as_ref().is_some_and(|name| bytes(out, name.as_bytes()))
+                    }
+                    TlsAttr::Resumed => bytes(out, if tls.resumed { b"r" } else { b"." }),
+                    TlsAttr::Alpn => tls.alpn.as_ref().is_some_and(|name| bytes(out, name.as_bytes())),
+                }
+            }
+            Attr::ProcessId => number(out, u64::from(std::process::id())),
+            Attr::Now => seconds(out, self.worker.clock.now()),
+            Attr::TimeLocal => self.worker.clock.texts(|texts| bytes(out, texts.log.as_bytes())),
+            Attr::TimeIso8601 => self.worker.clock.texts(|texts| bytes(out, texts.iso.as_bytes())),
+            Attr::Stat(which) => {
+                let sum =
+                    |which: fn(&Counters) -> u64| self.worker.shared.counters.iter().map(which).sum::<u64>();
+                number(
+                    out,
+                    match which {
+                        Stat::Active => sum(Counters::active),
+                        Stat::Accepted | Stat::Handled => sum(Counters::accepted),
+                        Stat::Requests => sum(Counters::requests),
+                        Stat::Reading => sum(Counters::reading),
+                        Stat::Writing => sum(Counters::writing),
+                        Stat::Waiting => sum(Counters::active)
+                            .saturating_sub(sum(Counters::reading) + sum(Counters::writing)),
+                    },
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    fn response_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
+        Some(match attr {
+            Attr::Status => write!(out, "{:03}", self.status()).is_ok(),
+            Attr::BytesSent => number(out, self.sent),
+            Attr::ContentBytesSent => number(out, self.sent.saturating_sub(self.sent_head)),
+            Attr::SentField(name) => self.sent_field(name, out),
+            Attr::SentTrailer(name) => {
+                let response = &self.response;
+                let mut values =
+                    response.trailers.iter().filter(|field| same_name(response.name(field), name));
+                values.next().is_some_and(|field| bytes(out, response.value(field)))
+            }
+            Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
+            Attr::RequestTime => seconds(out, self.began.elapsed()),
+            _ => return None,
+        })
+    }
+
+    fn sent_field(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let response = &self.response;
+        if same_name(b"content_length", name)
+            && let Some(length) = response.length
+        {
+            return number(out, length);
+        }
+        let mut found = false;
+        for field in response.fields.iter().filter(|field| same_name(response.name(field), name)) {
+            if std::mem::replace(&mut found, true) {
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(response.value(field));
+        }
+        found
+    }
+
+    fn upstream_attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool {
+        let head = &self.upstream_head;
+        let named = |name: &[u8], out: &mut Vec<u8>| {
+            join(
+                out,
+                head.fields.iter().filter(|field| same_name(field.name.of(&self.upstream), name)),
+                |field: &&Field, out| bytes(out, field.value.of(&self.upstream)),
+            )
+        };
+        match attr {
+            Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
+            Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
+            Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
+            Attr::UpstreamPort => self.authority_port != 0 && number(out, u64::from(self.authority_port)),
+            Attr::ForwardedFor => {
+                if self.field(b"x-forwarded-for", out) {
+                    out.extend_from_slice(b", ");
+                }
+                self.connection_attr(&Attr::ClientAddr, out).unwrap_or(false)
+            }
+            Attr::UpstreamAddr => self.each(out, |attempt, out| bytes(out, attempt.address.as_bytes())),
+            Attr::UpstreamStatus => {
+                self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
+            }
+            Attr::UpstreamResponseTime => self.each(out, |attempt, out| {
+                let so_far = attempt.whole.or_else(|| Some(attempt.began?.elapsed()));
+                so_far.is_some_and(|time| seconds(out, time))
+            }),
+            Attr::UpstreamConnectTime => {
+                self.each(out, |attempt, out| attempt.connected.is_some_and(|time| seconds(out, time)))
+            }
+            Attr::UpstreamHeaderTime => {
+                self.each(out, |attempt, out| attempt.head.is_some_and(|time| seconds(out, time)))
+            }
+            Attr::UpstreamResponseLength => self.each(out, |attempt, out| number(out, attempt.length)),
+            Attr::UpstreamBytesReceived => self.each(out, |attempt, out| number(out, attempt.received)),
+            Attr::UpstreamBytesSent => self.each(out, |attempt, out| number(out, attempt.sent)),
+            Attr::UpstreamField(name) => head.status != 0 && named(name, out),
+            Attr::UpstreamTrailer(name) => {
+                let mut lines = self.upstream_trailers.split(|&byte| byte == b'\n').filter_map(|line| {
+                    let colon = memchr::memchr(b':', line)?;
+                    same_name(&line[..colon], name).then(|| line[colon + 1..].trim_ascii())
+                });
+                lines.next().is_some_and(|value| bytes(out, value))
+            }
+            Attr::UpstreamCookie(name) => {
+                let lines = head.fields.iter().filter(|field| field.known == Known::SetCookie);
+                let mut values = lines.filter_map(|field| {
+                    let line = field.value.of(&self.upstream);
+                    let pair = line.split(|&byte| byte == b';').next()?;
+                    let equals = memchr::memchr(b'=', pair)?;
+                    pair[..equals]
+                        .trim_ascii()
+                        .eq_ignore_ascii_case(name)
+                        .then(|| pair[equals + 1..].trim_ascii())
+                });
+                values.next().is_some_and(|value| bytes(out, value))
+            }
+            _ => false,
+        }
+    }
+
+    /// One item for each upstream tried: `, ` between tries, ` : ` between forwards; `-` where one is missing.
+    fn each(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>) -> bool) -> bool {
+        for (at, attempt) in self.attempts.iter().enumerate() {
+            if at > 0 {
+                out.extend_from_slice(if attempt.anew { b" : " } else { b", " });
+            }
+            if !write(attempt, out) {
+                out.push(b'-');
+            }
+        }
+        !self.attempts.is_empty()
+    }
+}
+
+fn bytes(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    out.extend_from_slice(text);
+    true
+}
+
+fn number(out: &mut Vec<u8>, value: u64) -> bool {
+    bytes(out, itoa::Buffer::new().format(value).as_bytes())
+}
+
+fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
+    write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+fn join<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    write: impl Fn(&T, &mut Vec<u8>) -> bool,
+) -> bool {
+    let mut found = false;
+    for item in items {
+        if std::mem::replace(&mut found, true) {
+            out.extend_from_slice(b", ");
+        }
+        write(&item, out);
+    }
+    found
+}
+
+/// Whether a field's name is this one: without regard to case, `-` and `_` alike.
+pub fn same_name(name: &[u8], wanted: &[u8]) -> bool {
+    let fold = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    name.len() == wanted.len() && name.iter().zip(wanted).all(|(&one, &other)| fold(one) == fold(other))
+}
+
+/// The first parameter of this name in a query.
+fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    query.split(|&byte| byte == b'&').find_map(|pair| {
+        let equals = memchr::memchr(b'=', pair)?;
+        pair[..equals].eq_ignore_ascii_case(name).then(|| &pair[equals + 1..])
+    })
+}
+
+/// The first cookie of this name in a `Cookie` line.
+fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    line.split(|&byte| matches!(byte, b';' | b',')).find_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = memchr::memchr(b'=', pair)?;
+        pair[..equals]
+            .trim_ascii_end()
+            .eq_ignore_ascii_case(name)
+            .then(|| pair[equals + 1..].trim_ascii_start())
+    })
+}
+
+#[expect(unsafe_code, reason = "no safe interface to TCP_INFO exists in the libraries used")]
+fn tcp_info(descriptor: i32, which: TcpInfo) -> Option<u64> {
+    // SAFETY: zeroes are a valid `tcp_info`, and the kernel writes at most `length` bytes of it.
+    let info = unsafe {
+        let mut info: libc::tcp_info = std::mem::zeroed();
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let done = libc::getsockopt(
+            descriptor,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        );
+        (done == 0).then_some(info)?
+    };
+    Some(u64::from(match which {
+        TcpInfo::Rtt => info.tcpi_rtt,
+        TcpInfo::RttVar => info.tcpi_rttvar,
+        TcpInfo::SendWindow => info.tcpi_snd_cwnd,
+        TcpInfo::ReceiveSpace => info.tcpi_rcv_space,
+    }))
+}

@@ -1,0 +1,454 @@
+//! One request to an upstream and its response back: content, tries, what the response directs.
+//!
+//! `request` writes the head that is sent, `relay` moves content, `respond`
+//! turns the upstream's head into the client's.
+
+use std::{rc::Rc, time::Instant};
+
+use super::{
+    balance::{Cluster, Pick, Tried, Verdict},
+    connect::{self, Connection},
+    content::Refused,
+    exchange::{End, Exchange, Next},
+    facts::Attempt,
+    pool::Key,
+    scratch,
+    timed::{self, Failure},
+    upstream_tls,
+};
+use crate::{
+    ir::{
+        Balance, Forward, Protocol,
+        settings::{Level, Retry},
+    },
+    plan::{ForwardingPlan, Plan},
+};
+
+mod head;
+pub mod relay;
+pub mod request;
+pub mod respond;
+pub mod whom;
+
+/// Whom a request goes to.
+#[derive(Debug)]
+pub struct Destination {
+    /// The cluster.
+    pub cluster: Rc<Cluster>,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// The target to send, where the forward spells it out.
+    pub target: Option<Vec<u8>>,
+}
+
+/// Why a try failed.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What kind of failure, as retry conditions name it.
+    pub kind: Retry,
+    /// The status for the client when it is the last try.
+    pub status: u16,
+    /// What the error log says.
+    pub message: String,
+    /// Whether the connection was an idle one that the upstream may have closed meanwhile.
+    pub stale: bool,
+}
+
+/// What a try came to.
+#[derive(Debug)]
+enum Outcome {
+    /// A response head is in `facts`.
+    Head(Connection),
+    /// It failed.
+    Failed(Trouble),
+    /// The client left.
+    ClientGone,
+    /// The request's content could not be read.
+    Refused(u16),
+}
+
+impl Exchange {
+    /// Sends the request on and answers with the response.
+    pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
+        let settings = self.settings(plan);
+        let how = settings.forwarding(forward.protocol);
+        let destination = match self.destination(plan, forward).await {
+            Ok(destination) => destination,
+            Err(status) => return Next::Status(status),
+        };
+        let whole_first = how.request_buffering || (how.version == 10 && self.facts.head.chunked);
+        let streamed = !whole_first && how.content.is_none();
+        if !streamed
+            && !self.content.is_done()
+            && let Err(Refused(status)) = self.read_content(plan).await
+        {
+            return self.refused(status);
+        }
+        let mut head = scratch::take();
+        let replaced = how.content.as_ref().map(|content| self.value(content));
+        match forward.protocol {
+            Protocol::Http => self.write_request(how, forward, &destination, replaced.as_deref(), &mut head),
+            Protocol::Uwsgi => {
+                if let Err(message) = self.write_uwsgi(how, &mut head) {
+                    self.log(Level::Error, format_args!("{message}"));
+                    return Next::Status(500);
+                }
+            }
+        }
+        let request = Request { head, replaced, streamed };
+        let next = self.try_endpoints(plan, forward, how, &destination, &request).await;
+        scratch::give(request.head);
+        next
+    }
+
+    fn refused(&mut self, status: u16) -> Next {
+        match status {
+            408 => {
+                self.facts.logged_status = Some(408);
+                Next::End(End::Abort)
+            }
+            status => Next::Status(status),
+        }
+    }
+
+    async fn try_endpoints(
+        &mut self,
+        plan: &Plan,
+        forward: &Forward,
+        how: &ForwardingPlan,
+        to: &Destination,
+        request: &Request,
+    ) -> Next {
+        let began = Instant::now();
+        let cluster = &to.cluster;
+        let key = match cluster.balance() {
+            Balance::Hash(template) | Balance::ConsistentHash(template) => Some(self.value(template)),
+            _ => None,
+        };
+        let mut tried = Tried::new(key, self.facts.client_ip());
+        let mut left = match how.tries {
+            0 => cluster.tries(),
+            limit => cluster.tries().min(limit),
+        };
+        let mut anew = !self.facts.attempts.is_empty();
+        loop {
+            let Some(pick) = cluster.pick(&mut tried) else {
+                self.facts.attempts.push(Attempt {
+                    address: cluster.label(),
+                    status: 502,
+                    anew,
+                    ..Attempt::default()
+                });
+                self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
+                return Next::Status(502);
+            };
+            let attempt = Attempt {
+                address: Rc::clone(&pick.label),
+                began: Some(Instant::now()),
+                anew,
+                ..Attempt::default()
+            };
+            self.facts.attempts.push(attempt);
+            anew = false;
+            left = left.saturating_sub(1);
+            let outcome = self.attempt(plan, forward, how, to, &pick, request).await;
+            let in_time = how.retry_timeout.is_zero() || began.elapsed() < how.retry_timeout;
+            let may = |exchange: &Self, kind: Retry| {
+                in_time && how.retry.contains(&kind) && exchange.may_repeat(how, request)
+            };
+            match outcome {
+                Outcome::ClientGone => {
+                    cluster.release(pick, Verdict::Neutral);
+                    self.log(Level::Info, format_args!("client prematurely closed connection"));
+                    self.facts.logged_status = Some(499);
+                    return Next::End(End::Abort);
+                }
+                Outcome::Refused(status) => {
+                    cluster.release(pick, Verdict::Neutral);
+                    return self.refused(status);
+                }
+                Outcome::Failed(trouble) => {
+                    self.log(Level::Error, format_args!("{}", trouble.message));
+                    if let Some(attempt) = self.facts.attempt() {
+                        attempt.status = trouble.status;
+                        attempt.whole = attempt.began.map(|began| began.elapsed());
+                    }
+                    // A kept connection that the upstream closed says nothing about its health and costs no try.
+                    if trouble.stale {
+                        left += 1;
+                        tried.forget(&pick);
+                    }
+                    cluster.release(pick, if trouble.stale { Verdict::Neutral } else { Verdict::Failed });
+                    if left > 0 && may(self, trouble.kind) {
+                        continue;
+                    }
+                    return Next::Status(trouble.status);
+                }
+                Outcome::Head(connection) => {
+                    let status = self.facts.upstream_head.status;
+                    let listed = how.retry.contains(&Retry::Status(status));
+                    if let Some(attempt) = self.facts.attempt() {
+                        attempt.status = status;
+                    }
+                    if listed && left > 0 && may(self, Retry::Status(status)) {
+                        let verdict =
+                            if matches!(status, 403 | 404) { Verdict::Neutral } else { Verdict::Failed };
+                        cluster.release(pick, verdict);
+                        if let Some(attempt) = self.facts.attempt() {
+                            attempt.whole = attempt.began.map(|began| began.elapsed());
+                        }
+                        continue;
+                    }
+                    let verdict = if listed && !matches!(status, 403 | 404) {
+                        Verdict::Failed
+                    } else {
+                        Verdict::Succeeded
+                    };
+                    let next = self.respond(plan, forward, how, to, connection).await;
+                    cluster.release(pick, verdict);
+                    return next;
+                }
+            }
+        }
+    }
+
+    /// Whether the request may be sent once more (RFC 9110 § 9.2.2).
+    fn may_repeat(&self, how: &ForwardingPlan, request: &Request) -> bool {
+        let sent = self.facts.attempts.last().is_some_and(|attempt| attempt.sent > 0);
+        if !sent {
+            return true;
+        }
+        let idempotent = !matches!(self.facts.method(), b"POST" | b"LOCK" | b"PATCH");
+        let streamed = request.streamed && self.content.length > 0;
+        !streamed && (idempotent || how.retry.contains(&Retry::NonIdempotent))
+    }
+
+    async fn attempt(
+        &mut self,
+        plan: &Plan,
+        forward: &Forward,
+        how: &ForwardingPlan,
+        to: &Destination,
+        pick: &Pick,
+        request: &Request,
+    ) -> Outcome {
+        let tls = if to.tls { Some(upstream_tls::of(self, plan, how, forward)) } else { None };
+        let key = Key {
+            cluster: to.cluster.number(),
+            place: pick.place.clone(),
+            tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
+        };
+        let reused = self.worker.pool.take(&key);
+        let stale = reused.is_some();
+        let mut connection = match reused {
+            Some(connection) => connection,
+            None => match self.connect(how, pick, key, tls).await {
+                Ok(connection) => connection,
+                Err(trouble) => return Outcome::Failed(trouble),
+            },
+        };
+        connection.requests += 1;
+        if let Some(attempt) = self.facts.attempt() {
+            attempt.connected = attempt.began.map(|began| began.elapsed());
+        }
+        let sent = self.send_request(plan, how, &mut connection, request).await;
+        match sent {
+            Err(Unsent::Refused(status)) => return Outcome::Refused(status),
+            Err(Unsent::Failed(Failure::TimedOut)) => {
+                return Outcome::Failed(timed_out("sending request to upstream", stale));
+            }
+            // The upstream may have answered before it closed: what it said counts.
+            Ok(()) | Err(Unsent::Failed(Failure::Io(_))) => {}
+        }
+        self.read_head(forward, how, connection, stale).await
+    }
+
+    async fn connect(
+        &mut self,
+        how: &ForwardingPlan,
+        pick: &Pick,
+        key: Key,
+        tls: Option<upstream_tls::Client>,
+    ) -> Result<Connection, Trouble> {
+        let options = self.connect_options(how)?;
+        let connected = connect::connect(&pick.place, &options, how.connect_timeout).await;
+        let stream = match connected {
+            Ok(stream) => stream,
+            Err(Failure::TimedOut) => return Err(timed_out("connecting to upstream", false)),
+            Err(Failure::Io(error)) => {
+                let message = format!("connect() failed ({}) while connecting to upstream", system(&error));
+                return Err(Trouble { kind: Retry::Error, status: 502, message, stale: false });
+            }
+        };
+        let stream = match tls {
+            Some(client) => client.handshake(stream, how.connect_timeout).await?,
+            None => stream,
+        };
+        Ok(Connection { stream, key, opened: Instant::now(), requests: 0 })
+    }
+
+    fn connect_options(&mut self, how: &ForwardingPlan) -> Result<connect::Options, Trouble> {
+        let text = self.value(&how.bind);
+        let text = String::from_utf8_lossy(&text);
+        let bind = match text.as_ref() {
+            "" => None,
+            text => {
+                let parsed = text
+                    .parse()
+                    .map(|ip| (ip, 0))
+                    .or_else(|_| text.parse::<std::net::SocketAddr>().map(|addr| (addr.ip(), addr.port())));
+                Some(parsed.map_err(|_| Trouble {
+                    kind: Retry::Error,
+                    status: 500,
+                    message: format!("invalid local address \"{text}\""),
+                    stale: false,
+                })?)
+            }
+        };
+        Ok(connect::Options { bind, transparent: how.bind_transparent, keep_alive: how.tcp_keepalive })
+    }
+
+    /// Sends the head and the content.
+    async fn send_request(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        connection: &mut Connection,
+        request: &Request,
+    ) -> Result<(), Unsent> {
+        let body: &[u8] = match &request.replaced {
+            Some(content) => content,
+            None if how.pass_content && !request.streamed => &self.facts.content,
+            None => &[],
+        };
+        let mut sent = (request.head.len() + body.len()) as u64;
+        if body.is_empty() {
+            timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await?;
+        } else {
+            let mut whole = scratch::take();
+            whole.extend_from_slice(&request.head);
+            whole.extend_from_slice(body);
+            let done = timed::write_all(&mut connection.stream, &whole, how.send_timeout).await;
+            scratch::give(whole);
+            done?;
+        }
+        self.count_sent(sent);
+        if request.replaced.is_some() || !how.pass_content {
+            return Ok(());
+        }
+        if !request.streamed {
+            let Some(file) = self.content.rewind().map_err(Failure::Io)? else { return Ok(()) };
+            let mut piece = scratch::take();
+            sent = 0;
+            while super::content::read_file(file, &mut piece).map_err(Failure::Io)? > 0 {
+                timed::write_all(&mut connection.stream, &piece, how.send_timeout).await?;
+                sent += piece.len() as u64;
+                piece.clear();
+            }
+            scratch::give(piece);
+            self.count_sent(sent);
+            return Ok(());
+        }
+        self.stream_content(plan, how, connection).await
+    }
+
+    /// Sends content as it arrives; stops when the upstream answers early.
+    async fn stream_content(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        connection: &mut Connection,
+    ) -> Result<(), Unsent> {
+        let chunked = self.facts.head.chunked;
+        let mut piece = scratch::take();
+        let mut framed = scratch::take();
+        while !self.content.is_done() {
+            piece.clear();
+            let read = timed::first(self.read_piece(plan, &mut piece), readable(connection)).await;
+            match read {
+                timed::Either::One(Ok(())) => {}
+                timed::Either::One(Err(Refused(status))) => return Err(Unsent::Refused(status)),
+                timed::Either::Other(()) => {
+                    self.keep = false;
+                    return Ok(());
+                }
+            }
+            let data = if chunked && !piece.is_empty() {
+                framed.clear();
+                framed.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                framed.extend_from_slice(&piece);
+                framed.extend_from_slice(b"\r\n");
+                &framed
+            } else {
+                &piece
+            };
+            timed::write_all(&mut connection.stream, data, how.send_timeout).await?;
+            let length = data.len() as u64;
+            self.count_sent(length);
+        }
+        if chunked {
+            timed::write_all(&mut connection.stream, b"0\r\n\r\n", how.send_timeout).await?;
+        }
+        scratch::give(piece);
+        scratch::give(framed);
+        Ok(())
+    }
+
+    fn count_sent(&mut self, length: u64) {
+        if let Some(attempt) = self.facts.attempt() {
+            attempt.sent += length;
+        }
+    }
+}
+
+/// What is sent at each try.
+#[derive(Debug)]
+struct Request {
+    head: Vec<u8>,
+    replaced: Option<Vec<u8>>,
+    streamed: bool,
+}
+
+/// Why a request was not sent whole.
+enum Unsent {
+    Failed(Failure),
+    Refused(u16),
+}
+
+impl From<Failure> for Unsent {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Waits until the upstream sent something.
+async fn readable(connection: &mut Connection) {
+    use super::stream::{Socket, Stream};
+    match &connection.stream {
+        Stream::Plain(Socket::Tcp(stream)) => {
+            let _ = stream.readable().await;
+        }
+        Stream::Plain(Socket::Unix(stream)) => {
+            let _ = stream.readable().await;
+        }
+        // Session messages make a TLS socket readable, too: only the write tells.
+        Stream::Server(_) | Stream::Client(_) => std::future::pending().await,
+    }
+}
+
+fn timed_out(doing: &str, stale: bool) -> Trouble {
+    let message = format!("upstream timed out (110: Connection timed out) while {doing}");
+    Trouble { kind: Retry::Timeout, status: 504, message, stale }
+}
+
+/// An error of the system as logs have it: number and text.
+pub fn system(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            format!("{code}: {text}")
+        }
+        None => error.to_string(),
+    }
+}

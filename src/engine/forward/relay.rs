@@ -1,0 +1,543 @@
+//! Content on its way from an upstream to the client.
+//!
+//! While the client keeps up, bytes go from the worker's read buffer straight
+//! to the client's socket. What it does not take waits in memory up to a cap;
+//! beyond that in a temporary file where settings allow one, so that a slow
+//! client does not hold the upstream; else the upstream waits.
+
+use std::{
+    fs::File,
+    future::{Future as _, poll_fn},
+    io::Write as _,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::super::{
+    content::temporary,
+    http1::chunked::{Decoder, Step},
+    respond::Limit,
+    response::Framing,
+    scratch,
+    stream::Stream,
+};
+
+/// How the end of the upstream's content is known.
+#[derive(Debug)]
+pub enum From {
+    /// There is none.
+    None,
+    /// By its length: bytes left.
+    Length(u64),
+    /// In chunks.
+    Chunked(Box<Decoder>),
+    /// By closing.
+    Close,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Whole; the upstream's connection is as before.
+    Whole,
+    /// The upstream closed before the end.
+    Truncated,
+    /// The upstream's framing was wrong.
+    Invalid,
+    /// Reading from the upstream failed.
+    UpstreamFailed(std::io::Error),
+    /// The upstream was silent for too long.
+    UpstreamTimedOut,
+    /// The client left, or could not be written to.
+    ClientGone(Option<std::io::Error>),
+    /// The client took nothing for too long.
+    ClientTimedOut,
+}
+
+/// What bounds a relay.
+#[derive(Debug)]
+pub struct Bounds<'a> {
+    /// Bytes that may wait in memory.
+    pub memory: usize,
+    /// Bytes that may wait in a temporary file; 0 is no file.
+    pub file: u64,
+    /// Where that is made.
+    pub folder: &'a Path,
+    /// Between two reads from the upstream.
+    pub read_timeout: Duration,
+    /// Between two writes to the client.
+    pub send_timeout: Duration,
+    /// Bandwidth of the client.
+    pub limit: Limit,
+    /// Bandwidth of the upstream, bytes per second; 0 is no limit.
+    pub read_rate: u64,
+    /// Whether to go on when the client left.
+    pub ignore_abort: bool,
+}
+
+/// Content on its way.
+#[derive(Debug)]
+pub struct Relay<'a> {
+    /// The client.
+    pub client: &'a mut Stream,
+    /// The upstream.
+    pub upstream: &'a mut Stream,
+    /// What the client sends meanwhile.
+    pub early: &'a mut Vec<u8>,
+    /// How its content ends.
+    pub from: From,
+    /// How the client is told.
+    pub to: Framing,
+    /// Limits.
+    pub bounds: Bounds<'a>,
+    /// Bytes sent to the client before this relay.
+    pub sent_before: u64,
+    /// Bytes sent to the client by it.
+    pub sent: u64,
+    /// Bytes received from the upstream by it.
+    pub received: u64,
+    /// Content among them.
+    pub content: u64,
+    /// Bytes to leave out at the beginning, and to send after that (a range of the content).
+    pub window: Option<(u64, u64)>,
+    /// Trailer lines to send at the end of chunks.
+    pub trailers: Vec<u8>,
+    pending: Vec<u8>,
+    at: usize,
+    spill: Option<Spill>,
+    ended: bool,
+    began: Instant,
+    last_read: Instant,
+    last_write: Instant,
+}
+
+#[derive(Debug)]
+struct Spill {
+    file: File,
+    path: PathBuf,
+    written: u64,
+    read: u64,
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl<'a> Relay<'a> {
+    /// A relay that begins by sending `head`.
+    pub fn new(
+        client: &'a mut Stream,
+        upstream: &'a mut Stream,
+        early: &'a mut Vec<u8>,
+        from: From,
+        to: Framing,
+        bounds: Bounds<'a>,
+        head: Vec<u8>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            client,
+            upstream,
+            early,
+            from,
+            to,
+            bounds,
+            sent_before: 0,
+            sent: 0,
+            received: 0,
+            content: 0,
+            window: None,
+            trailers: Vec::new(),
+            pending: head,
+            at: 0,
+            spill: None,
+            ended: false,
+            began: now,
+            last_read: now,
+            last_write: now,
+        }
+    }
+
+    /// Takes content that was read together with the head.
+    pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
+        let used = self.take(data, None)?;
+        debug_assert!(used <= data.len());
+        Ok(())
+    }
+
+    /// Whether the upstream's content is whole.
+    pub fn is_whole(&self) -> bool {
+        self.ended
+    }
+
+    /// Moves everything.
+    pub async fn run(&mut self) -> Ending {
+        let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
+        if matches!(self.from, From::None | From::Length(0)) {
+            self.ended = true;
+        }
+        let ending = poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(ending) = self.poll(cx) {
+                    return Poll::Ready(ending);
+                }
+                let now = Instant::now();
+                match self.deadline(now) {
+                    Deadline::Passed(ending) => return Poll::Ready(ending),
+                    Deadline::At(at) => {
+                        if sleep.deadline() > at || sleep.is_elapsed() {
+                            sleep.as_mut().reset(at);
+                        }
+                    }
+                    Deadline::Never => return Poll::Pending,
+                }
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        scratch::give(std::mem::take(&mut self.pending));
+        ending
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        loop {
+            let mut progress = false;
+            match self.poll_client(cx) {
+                Ok(moved) => progress |= moved,
+                Err(error) => {
+                    if !self.bounds.ignore_abort {
+                        return Poll::Ready(Ending::ClientGone(Some(error)));
+                    }
+                    self.pending.clear();
+                    self.at = 0;
+                    self.spill = None;
+                }
+            }
+            if self.ended && self.waiting() == 0 && self.spill.is_none() {
+                return match self.client.poll_flush(cx) {
+                    Poll::Ready(Ok(())) => Poll::Ready(Ending::Whole),
+                    Poll::Ready(Err(error)) => Poll::Ready(Ending::ClientGone(Some(error))),
+                    Poll::Pending => Poll::Pending,
+                };
+            }
+            if !self.ended && self.may_read() {
+                match self.poll_upstream(cx) {
+                    Ok(moved) => progress |= moved,
+                    Err(ending) => return self.drain_then(ending, cx),
+                }
+            }
+            if !progress {
+                if !self.ended && !self.bounds.ignore_abort {
+                    let gone = scratch::with(|bytes| client_left(self.client, self.early, cx, bytes));
+                    if gone {
+                        return Poll::Ready(Ending::ClientGone(None));
+                    }
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// What was received before the upstream failed still goes to the client.
+    fn drain_then(&mut self, ending: Ending, cx: &mut Context<'_>) -> Poll<Ending> {
+        while self.waiting() > 0 {
+            match self.client.poll_write(cx, &self.pending[self.at..]) {
+                Poll::Ready(Ok(length)) if length > 0 => {
+                    self.at += length;
+                    self.sent += length as u64;
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(ending)
+    }
+
+    fn waiting(&self) -> usize {
+        self.pending.len() - self.at
+    }
+
+    fn may_read(&self) -> bool {
+        if self.bounds.read_rate > 0
+            && self.received >= (self.began.elapsed().as_secs() + 1) * self.bounds.read_rate
+        {
+            return false;
+        }
+        match &self.spill {
+            Some(spill) => spill.written < self.bounds.file,
+            None => self.waiting() < self.bounds.memory || self.bounds.file > 0,
+        }
+    }
+
+    /// How much the client's bandwidth allows now.
+    fn allowed(&self) -> usize {
+        let Limit { rate, after } = self.bounds.limit;
+        if rate == 0 {
+            return usize::MAX;
+        }
+        let budget = (self.began.elapsed().as_secs() + 1) * rate + after;
+        usize::try_from(budget.saturating_sub(self.sent_before + self.sent)).unwrap_or(usize::MAX)
+    }
+
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> std::io::Result<bool> {
+        let mut progress = false;
+        loop {
+            while self.waiting() > 0 {
+                let end = self.at + self.waiting().min(self.allowed());
+                if end == self.at {
+                    return Ok(progress);
+                }
+                match self.client.poll_write(cx, &self.pending[self.at..end]) {
+                    Poll::Ready(length) => {
+                        let length = length?;
+                        if length == 0 {
+                            return Err(std::io::ErrorKind::WriteZero.into());
+                        }
+                        self.at += length;
+                        self.sent += length as u64;
+                        self.last_write = Instant::now();
+                        progress = true;
+                    }
+                    Poll::Pending => return Ok(progress),
+                }
+            }
+            self.pending.clear();
+            self.at = 0;
+            let Some(spill) = &mut self.spill else { return Ok(progress) };
+            if spill.read == spill.written {
+                self.spill = None;
+                return Ok(progress);
+            }
+            let pending = &mut self.pending;
+            scratch::with(|bytes| {
+                let length = spill.file.read_at(bytes, spill.read)?;
+                pending.extend_from_slice(&bytes[..length]);
+                spill.read += length as u64;
+                if length == 0 {
+                    Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
+                } else {
+                    Ok(())
+                }
+            })?;
+        }
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ending> {
+        scratch::with(|bytes| {
+            let room = if self.bounds.file > 0 || self.waiting() == 0 {
+                bytes.len()
+            } else {
+                self.bounds.memory - self.waiting().min(self.bounds.memory - 1)
+            };
+            let max = match &self.from {
+                From::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+                _ => usize::MAX,
+            };
+            let max = max.min(room).min(bytes.len());
+            match self.upstream.poll_read(cx, &mut bytes[..max]) {
+                Poll::Pending => Ok(false),
+                Poll::Ready(Err(error)) => Err(Ending::UpstreamFailed(error)),
+                Poll::Ready(Ok(0)) => match self.from {
+                    From::Close => {
+                        self.end();
+                        Ok(true)
+                    }
+                    _ => Err(Ending::Truncated),
+                },
+                Poll::Ready(Ok(length)) => {
+                    self.last_read = Instant::now();
+                    self.received += length as u64;
+                    self.take(&bytes[..length], Some(cx))?;
+                    Ok(true)
+                }
+            }
+        })
+    }
+
+    /// Decodes content; with `cx`, what can be sent directly is.
+    fn take(&mut self, data: &[u8], mut cx: Option<&mut Context<'_>>) -> Result<usize, Ending> {
+        match &mut self.from {
+            From::None => Ok(0),
+            From::Length(left) => {
+                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                *left -= length as u64;
+                let done = *left == 0;
+                self.send(&data[..length], cx)?;
+                if done {
+                    self.end();
+                }
+                Ok(length)
+            }
+            From::Close => {
+                self.send(data, cx)?;
+                Ok(data.len())
+            }
+            From::Chunked(_) => {
+                let mut used = 0;
+                loop {
+                    let From::Chunked(decoder) = &mut self.from else { return Ok(used) };
+                    match decoder.step(&data[used..]) {
+                        Ok(Step::Data { start, end }) => {
+                            self.send(&data[used + start..used + end], cx.as_deref_mut())?;
+                            used += end;
+                        }
+                        Ok(Step::More) => return Ok(data.len()),
+                        Ok(Step::End(length)) => {
+                            self.end();
+                            // Bytes behind the end make the connection unfit for another request.
+                            if used + length < data.len() {
+                                self.from = From::Close;
+                            }
+                            return Ok(used + length);
+                        }
+                        Err(_) => return Err(Ending::Invalid),
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if self.to == Framing::Chunked {
+            let mut last = b"0\r\n".to_vec();
+            last.append(&mut self.trailers);
+            last.extend_from_slice(b"\r\n");
+            self.keep_for_later(&last);
+        }
+    }
+
+    fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {
+        self.content += data.len() as u64;
+        let data = self.within_window(data);
+        if data.is_empty() {
+            return Ok(());
+        }
+        if self.to == Framing::Chunked {
+            let head = format!("{:x}\r\n", data.len());
+            self.keep_for_later(head.as_bytes());
+            self.keep_for_later(data);
+            self.keep_for_later(b"\r\n");
+            return Ok(());
+        }
+        let mut at = 0;
+        if let Some(cx) = cx
+            && self.waiting() == 0
+            && self.spill.is_none()
+        {
+            while at < data.len() {
+                let end = at + (data.len() - at).min(self.allowed());
+                if end == at {
+                    break;
+                }
+                match self.client.poll_write(cx, &data[at..end]) {
+                    Poll::Ready(Ok(length)) if length > 0 => {
+                        at += length;
+                        self.sent += length as u64;
+                        self.last_write = Instant::now();
+                    }
+                    Poll::Ready(Err(error)) => {
+                        if !self.bounds.ignore_abort {
+                            return Err(Ending::ClientGone(Some(error)));
+                        }
+                        return Ok(());
+                    }
+                    Poll::Ready(Ok(_)) | Poll::Pending => break,
+                }
+            }
+        }
+        self.keep_for_later(&data[at..]);
+        Ok(())
+    }
+
+    fn within_window<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
+        let Some((skip, length)) = &mut self.window else { return data };
+        let skipped = usize::try_from(*skip).unwrap_or(usize::MAX).min(data.len());
+        *skip -= skipped as u64;
+        let kept = usize::try_from(*length).unwrap_or(usize::MAX).min(data.len() - skipped);
+        *length -= kept as u64;
+        &data[skipped..skipped + kept]
+    }
+
+    /// Keeps bytes in memory, or beyond the cap in a file.
+    fn keep_for_later(&mut self, data: &[u8]) {
+        if self.spill.is_none()
+            && (self.waiting() + data.len() <= self.bounds.memory || self.bounds.file == 0)
+        {
+            self.pending.extend_from_slice(data);
+            return;
+        }
+        if self.spill.is_none() {
+            self.spill = temporary(self.bounds.folder).ok().map(|(file, path)| Spill {
+                file,
+                path,
+                written: 0,
+                read: 0,
+            });
+        }
+        let written = self.spill.as_mut().is_some_and(|spill| {
+            let done = spill.file.write_all(data).is_ok();
+            spill.written += if done { data.len() as u64 } else { 0 };
+            done
+        });
+        if !written {
+            // No file can be had: memory bounds hold from here on, the upstream waits.
+            self.bounds.file = 0;
+            if self.spill.as_ref().is_none_or(|spill| spill.read == spill.written) {
+                self.pending.extend_from_slice(data);
+            }
+        }
+    }
+
+    fn deadline(&self, now: Instant) -> Deadline {
+        let limit = |since: Instant, timeout: Duration| (!timeout.is_zero()).then(|| since + timeout);
+        if self.waiting() > 0 || self.spill.is_some() {
+            if self.allowed() == 0 {
+                return Deadline::At(now + Duration::from_millis(100));
+            }
+            return match limit(self.last_write, self.bounds.send_timeout) {
+                Some(at) if at <= now => Deadline::Passed(Ending::ClientTimedOut),
+                Some(at) => Deadline::At(at),
+                None => Deadline::Never,
+            };
+        }
+        if !self.may_read() {
+            return Deadline::At(now + Duration::from_millis(100));
+        }
+        match limit(self.last_read.max(self.last_write), self.bounds.read_timeout) {
+            Some(at) if at <= now => Deadline::Passed(Ending::UpstreamTimedOut),
+            Some(at) => Deadline::At(at),
+            None => Deadline::Never,
+        }
+    }
+}
+
+enum Deadline {
+    Passed(Ending),
+    At(Instant),
+    Never,
+}
+
+/// Whether the client closed. What it sends instead is kept, up to a bound, for the next request.
+pub fn client_left(client: &mut Stream, early: &mut Vec<u8>, cx: &mut Context<'_>, bytes: &mut [u8]) -> bool {
+    const EARLY: usize = 64 * 1024;
+    while early.len() < EARLY {
+        let max = bytes.len().min(EARLY - early.len());
+        match client.poll_read(cx, &mut bytes[..max]) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0) | Err(_)) => return true,
+            Poll::Ready(Ok(length)) => early.extend_from_slice(&bytes[..length]),
+        }
+    }
+    false
+}

@@ -1,0 +1,154 @@
+//! The head of the request that is sent to an upstream (RFC 9112 § 3, RFC 9110 § 7.6).
+
+use super::{
+    super::{
+        exchange::Exchange,
+        http1::{field::Known, target::encode_path},
+    },
+    Destination,
+};
+use crate::{
+    ir::{Edit, Forward, Target},
+    plan::ForwardingPlan,
+};
+
+impl Exchange {
+    /// Writes request line and fields to `out`: fields of edits first, then framing, then what was received.
+    pub fn write_request(
+        &mut self,
+        how: &ForwardingPlan,
+        forward: &Forward,
+        to: &Destination,
+        replaced: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) {
+        let mark = out.len();
+        self.eval(&how.method, out);
+        if out.len() == mark {
+            out.extend_from_slice(self.facts.method());
+        }
+        out.push(b' ');
+        self.write_target(forward, to, out);
+        out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
+        for edit in &how.edits {
+            match edit {
+                Edit::Set(name, value) | Edit::Add(name, value) => {
+                    let line = out.len();
+                    out.extend_from_slice(name);
+                    out.extend_from_slice(b": ");
+                    let start = out.len();
+                    self.eval(value, out);
+                    if out.len() == start || !is_field_value(&out[start..]) {
+                        out.truncate(line);
+                    } else {
+                        out.extend_from_slice(b"\r\n");
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.write_framing(how, replaced, out);
+        if how.pass_fields {
+            self.write_received(how, out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_framing(&self, how: &ForwardingPlan, replaced: Option<&[u8]>, out: &mut Vec<u8>) {
+        let head = &self.facts.head;
+        let length = match replaced {
+            Some(content) => Some(content.len() as u64),
+            None if !how.pass_content => None,
+            None if self.facts.content_read && (head.chunked || self.content.length > 0) => {
+                Some(self.content.length)
+            }
+            None => head.content_length,
+        };
+        if let Some(length) = length {
+            out.extend_from_slice(b"Content-Length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        } else if head.chunked && how.pass_content && replaced.is_none() {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+    }
+
+    fn write_received(&self, how: &ForwardingPlan, out: &mut Vec<u8>) {
+        let facts = &self.facts;
+        for field in &facts.head.fields {
+            if matches!(field.known, Known::ContentLength | Known::TransferEncoding) {
+                continue;
+            }
+            let name = field.name.of(&facts.buffer);
+            if how.replaces(name) || (how.removes_nominated() && self.nominated(name)) {
+                continue;
+            }
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(field.value.of(&facts.buffer));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Whether `Connection` names a field (RFC 9110 § 7.6.1).
+    fn nominated(&self, name: &[u8]) -> bool {
+        let facts = &self.facts;
+        facts
+            .head
+            .fields
+            .iter()
+            .filter(|field| field.known == Known::Connection)
+            .any(|field| super::super::http1::field::has_token(field.value.of(&facts.buffer), name))
+    }
+
+    fn write_target(&mut self, forward: &Forward, to: &Destination, out: &mut Vec<u8>) {
+        let start = out.len();
+        if let Some(target) = &to.target {
+            out.extend_from_slice(target);
+        } else {
+            match &forward.target {
+                Target::Exact(template) => {
+                    self.eval(template, out);
+                }
+                Target::Received if !self.run.rewritten => {
+                    let target = self.facts.head.target.of(&self.facts.buffer);
+                    if !target.starts_with(b"/") {
+                        out.push(b'/');
+                    }
+                    out.extend_from_slice(target);
+                }
+                Target::Replace { cut, with } if !self.run.moved => {
+                    self.eval(with, out);
+                    self.write_path(*cut as usize, out);
+                }
+                Target::Received | Target::Replace { .. } => self.write_path(0, out),
+            }
+        }
+        // Line ends would end the request line: what configuration and client made of it is cut there.
+        if let Some(bad) = out[start..].iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            out.truncate(start + bad);
+        }
+        if out.len() == start {
+            out.push(b'/');
+        }
+    }
+
+    /// The path from `cut` on, encoded if the received one was, and the query.
+    fn write_path(&self, cut: usize, out: &mut Vec<u8>) {
+        let rest = self.run.path.get(cut..).unwrap_or_default();
+        if self.facts.received.escaped || self.run.internal {
+            encode_path(rest, out);
+        } else {
+            out.extend_from_slice(rest);
+        }
+        if !self.run.query.is_empty() {
+            out.push(b'?');
+            out.extend_from_slice(&self.run.query);
+        }
+    }
+}
+
+/// Whether a value can stand in a head (RFC 9110 § 5.5).
+pub fn is_field_value(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}

@@ -1,0 +1,324 @@
+//! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
+//! then its content is relayed, or the connection becomes a tunnel.
+
+use super::{
+    super::{
+        connect::Connection,
+        edit,
+        exchange::{End, Exchange, Next},
+        http1::{
+            field::{Known, Slice, decimal},
+            target,
+        },
+        respond::split_query,
+        response::{Framing, Out},
+        scratch,
+        tunnel::Tunnel,
+    },
+    Destination,
+    relay::{Bounds, Ending, From, Relay},
+    system,
+};
+use crate::{
+    ir::{Control, Forward, Upgrade, settings::Level},
+    plan::{ForwardingPlan, Plan},
+};
+
+/// Fields of the upstream's answer that survive an internal redirect that it directed.
+const REDIRECT_KEEPS: [&[u8]; 6] =
+    [b"content-type", b"set-cookie", b"content-disposition", b"cache-control", b"expires", b"accept-ranges"];
+
+impl Exchange {
+    /// Answers with the response whose head is in `facts`.
+    pub async fn respond(
+        &mut self,
+        plan: &Plan,
+        forward: &Forward,
+        how: &ForwardingPlan,
+        to: &Destination,
+        mut connection: Connection,
+    ) -> Next {
+        let status = self.facts.upstream_head.status;
+        if status == 101 && self.may_upgrade(how) {
+            return self.switch(plan, how, connection).await;
+        }
+        let mut buffering = how.buffering;
+        if let Some(next) = self.follow_controls(plan, how, &mut buffering) {
+            self.reuse(to, connection, true);
+            return next;
+        }
+        let recovers =
+            self.settings(plan).answer.errors.iter().any(|recovery| recovery.statuses.contains(&status));
+        if how.intercept_errors && status >= 300 && recovers && !self.recovered {
+            self.facts.response.start(status);
+            self.copy_fields(how, &[b"www-authenticate"]);
+            self.end_attempt(0, 0);
+            return Next::Status(status);
+        }
+        self.facts.response.start(status);
+        self.facts.response.forwarded = true;
+        self.copy_status();
+        self.copy_fields(how, &[]);
+        edit::upstream_response(self, plan, how);
+        let bodyless = self.facts.is_head() || matches!(status, 100..=199 | 204 | 304);
+        let head = &mut self.facts.upstream_head;
+        let from = match (bodyless && status != 101, head.chunked, head.content_length) {
+            (true, ..) => From::None,
+            (_, true, _) => From::Chunked(Box::default()),
+            (_, _, Some(length)) => From::Length(length),
+            _ => From::Close,
+        };
+        self.facts.response.length = if head.chunked { None } else { head.content_length };
+        let window = None;
+        let mut out = scratch::take();
+        let framing = self.head(plan, &mut out);
+        let rest =
+            self.facts.upstream.split_off(self.facts.upstream_head.length.min(self.facts.upstream.len()));
+        // The whole response is here already: one write, and no relay.
+        if let (&From::Length(length), Framing::Length(_), None) = (&from, framing, window)
+            && rest.len() as u64 == length
+        {
+            out.extend_from_slice(&rest);
+            self.end_attempt(length, 0);
+            self.reuse(to, connection, true);
+            let sent = self.send(plan, &out).await;
+            scratch::give(out);
+            scratch::give(rest);
+            self.facts.complete = sent.is_ok();
+            return Next::End(if sent.is_ok() { End::Keep } else { End::Abort });
+        }
+        let trailers = edit::trailers(self, framing);
+        let limit = self.limit_rate(plan);
+        let read_rate = super::super::respond::size(&self.value(&how.limit_rate));
+        let (count, each) = how.buffers;
+        let bounds = Bounds {
+            memory: usize::try_from(if buffering { u64::from(count) * each } else { how.buffer_size })
+                .unwrap_or(usize::MAX)
+                .max(4096),
+            file: if buffering { how.max_temp_file } else { 0 },
+            folder: &how.temp_path,
+            read_timeout: how.read_timeout,
+            send_timeout: self.send_timeout(plan),
+            limit,
+            read_rate,
+            ignore_abort: how.ignore_client_abort || !self.content.is_done(),
+        };
+        let mut relay = Relay::new(
+            &mut self.stream,
+            &mut connection.stream,
+            &mut self.facts.buffer,
+            from,
+            framing,
+            bounds,
+            out,
+        );
+        relay.sent_before = self.facts.sent;
+        relay.window = window;
+        relay.trailers = trailers;
+        let fed = relay.feed(&rest);
+        let ending = match fed {
+            Ok(()) => relay.run().await,
+            Err(ending) => ending,
+        };
+        let fit = matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
+        let (sent, received, content) = (relay.sent, relay.received, relay.content);
+        scratch::give(rest);
+        self.facts.sent += sent;
+        self.end_attempt(content, received);
+        match ending {
+            Ending::Whole => {
+                self.facts.complete = true;
+                self.reuse(to, connection, fit);
+                Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
+            }
+            failed => {
+                self.log_ending(forward, failed);
+                Next::End(End::Abort)
+            }
+        }
+    }
+
+    fn log_ending(&mut self, _: &Forward, ending: Ending) {
+        match ending {
+            Ending::Whole => {}
+            Ending::Truncated => self.log(
+                Level::Error,
+                format_args!("upstream prematurely closed connection while reading upstream"),
+            ),
+            Ending::Invalid => self.log(
+                Level::Error,
+                format_args!("upstream sent invalid chunked response while reading upstream"),
+            ),
+            Ending::UpstreamFailed(error) => self
+                .log(Level::Error, format_args!("recv() failed ({}) while reading upstream", system(&error))),
+            Ending::UpstreamTimedOut => self.log(
+                Level::Error,
+                format_args!("upstream timed out (110: Connection timed out) while reading upstream"),
+            ),
+            Ending::ClientTimedOut => self.log(
+                Level::Info,
+                format_args!("client timed out (110: Connection timed out) while sending to client"),
+            ),
+            Ending::ClientGone(None) => self.log(
+                Level::Info,
+                format_args!("client prematurely closed connection while reading upstream"),
+            ),
+            Ending::ClientGone(Some(error)) => self
+                .log(Level::Info, format_args!("send() failed ({}) while sending to client", system(&error))),
+        }
+    }
+
+    /// Gives the upstream's connection back, or closes it.
+    pub fn reuse(&mut self, to: &Destination, connection: Connection, fit: bool) {
+        let head = &self.facts.upstream_head;
+        let whole = head.length >= self.facts.upstream.len() && self.content.is_done();
+        if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
+            self.worker.pool.give(connection, limits);
+        }
+    }
+
+    fn end_attempt(&mut self, content: u64, received: u64) {
+        if let Some(attempt) = self.facts.attempt() {
+            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.length += content;
+            attempt.received += received;
+        }
+    }
+
+    fn copy_status(&mut self) {
+        let facts = &mut self.facts;
+        let text = facts.upstream_head.status_text.of(&facts.upstream);
+        if !text.is_empty() {
+            let start = facts.response.text.len();
+            facts.response.text.extend_from_slice(text);
+            facts.response.status_text = Slice::new(start, facts.response.text.len());
+        }
+    }
+
+    /// Copies the upstream's fields, but for those consumed, hidden or directing us; only `these` if there are any.
+    fn copy_fields(&mut self, how: &ForwardingPlan, these: &[&[u8]]) {
+        let facts = &mut self.facts;
+        let base = facts.response.text.len();
+        facts
+            .response
+            .text
+            .extend_from_slice(facts.upstream.get(..facts.upstream_head.length).unwrap_or(&facts.upstream));
+        let moved = |slice: Slice| Slice { start: slice.start + base as u32, end: slice.end + base as u32 };
+        for field in &facts.upstream_head.fields {
+            if matches!(
+                field.known,
+                Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
+            ) {
+                continue;
+            }
+            let name = field.name.of(&facts.upstream);
+            if how.hides(name)
+                || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
+            {
+                continue;
+            }
+            facts.response.fields.push(Out {
+                name: moved(field.name),
+                value: moved(field.value),
+                known: field.known,
+            });
+        }
+    }
+
+    /// Does what fields of the response direct.
+    fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
+        let mut redirect = None;
+        for (name, control) in &how.controls {
+            let facts = &self.facts;
+            let mut fields = facts.upstream_head.fields.iter();
+            let Some(field) = fields.find(|field| name.is_field(field.name.of(&facts.upstream))) else {
+                continue;
+            };
+            let value = field.value.of(&facts.upstream).to_vec();
+            match control {
+                Control::Redirect => redirect = Some(value),
+                Control::Buffering if value.eq_ignore_ascii_case(b"yes") => *buffering = true,
+                Control::Buffering if value.eq_ignore_ascii_case(b"no") => *buffering = false,
+                Control::LimitRate if value.eq_ignore_ascii_case(b"off") => self.directed_limit = Some(0),
+                Control::LimitRate => self.directed_limit = decimal(&value).or(self.directed_limit),
+                Control::Charset => self.directed_charset = Some(value),
+                Control::Buffering | Control::Expires => {}
+            }
+        }
+        let redirect = redirect?;
+        self.facts.response.start(self.facts.upstream_head.status);
+        self.copy_fields(how, &REDIRECT_KEEPS);
+        self.kept_fields = self.facts.response.take_fields();
+        self.end_attempt(0, 0);
+        if redirect.first() == Some(&b'@') {
+            return Some(self.enter(plan, &redirect));
+        }
+        let (raw, query) = split_query(&redirect);
+        let mut path = Vec::new();
+        target::decode(raw, &mut path);
+        if path.first() != Some(&b'/') || path.contains(&0) || is_unsafe(&path) {
+            self.log(Level::Error, format_args!("unsafe URI \"{}\" was detected", path.escape_ascii()));
+            return Some(Next::Status(404));
+        }
+        if !self.facts.is_head() {
+            self.facts.method = Some(b"GET");
+        }
+        Some(self.restart(plan, &path, query))
+    }
+
+    fn may_upgrade(&self, how: &ForwardingPlan) -> bool {
+        let Some(asked) = self.facts.head.upgrade else { return false };
+        let asked = self.facts.slice(asked);
+        match &how.upgrade {
+            Upgrade::Never => false,
+            Upgrade::Any => true,
+            Upgrade::Only(names) => {
+                names.iter().any(|name| super::super::http1::field::has_token(asked, name))
+            }
+        }
+    }
+
+    /// Sends the 101 and turns both connections into a tunnel (RFC 9110 § 7.8).
+    async fn switch(&mut self, plan: &Plan, how: &ForwardingPlan, connection: Connection) -> Next {
+        self.facts.response.start(101);
+        self.facts.response.forwarded = true;
+        self.upgraded = true;
+        self.copy_status();
+        self.copy_fields(how, &[]);
+        edit::upstream_response(self, plan, how);
+        let mut out = scratch::take();
+        self.head(plan, &mut out);
+        let length = self.facts.upstream_head.length.min(self.facts.upstream.len());
+        let early = self.facts.upstream.split_off(length);
+        out.extend_from_slice(&early);
+        if let Some(attempt) = self.facts.attempt() {
+            attempt.length += early.len() as u64;
+        }
+        let sent = self.send(plan, &out).await;
+        scratch::give(out);
+        if sent.is_err() {
+            return Next::End(End::Abort);
+        }
+        let to_upstream = self.facts.rest().to_vec();
+        let head = self.facts.head.length;
+        self.facts.buffer.truncate(head);
+        self.facts.used = head;
+        Next::End(End::Tunnel(Box::new(Tunnel::new(
+            connection.stream,
+            to_upstream,
+            how.read_timeout,
+            how.send_timeout,
+            self.send_timeout(plan),
+        ))))
+    }
+
+    /// Whether the response under way switches protocols.
+    pub fn answered_upgrade(&self) -> bool {
+        self.upgraded
+    }
+}
+
+/// Whether a path climbs with `..` segments.
+fn is_unsafe(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|segment| segment == b"..")
+}

@@ -1,0 +1,330 @@
+//! Listening sockets: bound before workers start, one per worker and address; and accepting on them.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::{
+    connection::{self, Open, Place},
+    facts::Client,
+    log,
+    stream::{self, Stream},
+    tls,
+    worker::Worker,
+};
+use crate::ir::{Address, Config, Listener, SocketOptions, settings::Level};
+
+/// Connections that may wait to be accepted where the configuration does not say.
+const BACKLOG: u32 = 511;
+
+/// A pause after accepting failed for want of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The sockets of one address, one for each worker that accepts on it.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address.
+    pub address: Address,
+    /// Its options when it was bound.
+    pub options: SocketOptions,
+    sockets: Vec<Socket>,
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Refused {
+    /// What the system said.
+    pub cause: io::Error,
+    /// The listener.
+    pub listener: usize,
+}
+
+/// The listeners that need a socket of their own: all but those that a wildcard address covers.
+pub fn to_bind(config: &Config) -> Vec<usize> {
+    let covered = |listener: &Listener| {
+        let Address::Tcp(addr) = &listener.address else { return false };
+        !addr.ip().is_unspecified()
+            && !listener.options.separate
+            && config.listeners.iter().any(|other| match &other.address {
+                Address::Tcp(wild) => {
+                    wild.ip().is_unspecified()
+                        && wild.port() == addr.port()
+                        && wild.is_ipv4() == addr.is_ipv4()
+                }
+                Address::Unix(_) => false,
+            })
+    };
+    (0..config.listeners.len()).filter(|&at| !covered(&config.listeners[at])).collect()
+}
+
+/// Binds an address for so many workers.
+pub fn bind(listener: &Listener, workers: usize) -> io::Result<Bound> {
+    let options = &listener.options;
+    let mut sockets = Vec::new();
+    match &listener.address {
+        Address::Tcp(addr) => {
+            // Alone at first: with SO_REUSEPORT from the start, a second process would share the address unnoticed.
+            let alone = tcp(*addr, options, workers == 1 && options.reuse_port)?;
+            if workers == 1 {
+                sockets.push(alone);
+            } else {
+                drop(alone);
+                for _ in 0..workers {
+                    sockets.push(tcp(*addr, options, true)?);
+                }
+            }
+        }
+        Address::Unix(path) => {
+            let socket = unix(path, options)?;
+            for _ in 1..workers {
+                sockets.push(socket.try_clone()?);
+            }
+            sockets.push(socket);
+        }
+    }
+    Ok(Bound { address: listener.address.clone(), options: options.clone(), sockets })
+}
+
+fn tcp(addr: SocketAddr, options: &SocketOptions, share: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if share {
+        socket.set_reuse_port(true)?;
+    }
+    if addr.is_ipv6() {
+        socket.set_only_v6(options.ipv6_only.unwrap_or(true))?;
+    }
+    if let Some(size) = options.receive_buffer {
+        socket.set_recv_buffer_size(usize::try_from(size).unwrap_or(usize::MAX))?;
+    }
+    if let Some(size) = options.send_buffer {
+        socket.set_send_buffer_size(usize::try_from(size).unwrap_or(usize::MAX))?;
+    }
+    if let Some(keep) = options.keep_alive {
+        socket.set_keepalive(keep.on)?;
+        let seconds = |value: u32| Duration::from_secs(u64::from(value));
+        let mut details = TcpKeepalive::new();
+        if let Some(idle) = keep.idle {
+            details = details.with_time(seconds(idle));
+        }
+        if let Some(interval) = keep.interval {
+            details = details.with_interval(seconds(interval));
+        }
+        if let Some(count) = keep.count {
+            details = details.with_retries(count);
+        }
+        if keep.on && (keep.idle, keep.interval, keep.count) != (None, None, None) {
+            socket.set_tcp_keepalive(&details)?;
+        }
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(options.backlog.unwrap_or(BACKLOG).cast_signed())?;
+    if let Some(length) = options.fast_open {
+        set_option(&socket, libc::TCP_FASTOPEN, length.cast_signed());
+    }
+    if options.deferred {
+        set_option(&socket, libc::TCP_DEFER_ACCEPT, 1);
+    }
+    Ok(socket)
+}
+
+fn unix(path: &Path, options: &SocketOptions) -> io::Result<Socket> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let address = SockAddr::unix(path)?;
+    if let Err(error) = socket.bind(&address) {
+        // A socket nobody listens on was left behind by a process that was killed.
+        let stale = error.kind() == io::ErrorKind::AddrInUse
+            && matches!(std::os::unix::net::UnixStream::connect(path), Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused);
+        if !stale {
+            return Err(error);
+        }
+        std::fs::remove_file(path)?;
+        socket.bind(&address)?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    socket.listen(options.backlog.unwrap_or(BACKLOG).cast_signed())?;
+    Ok(socket)
+}
+
+#[expect(unsafe_code, reason = "the libraries used do not set these options")]
+fn set_option(socket: &Socket, option: libc::c_int, value: libc::c_int) {
+    // SAFETY: the descriptor is open and the pointer is to a live integer of the length given.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            option,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        );
+    }
+}
+
+impl Bound {
+    /// A worker's own descriptor of its socket.
+    pub fn socket(&self, worker: usize) -> io::Result<Socket> {
+        self.sockets[worker % self.sockets.len()].try_clone()
+    }
+
+    /// Removes what is left in the file system when nobody listens any more.
+    pub fn remove(&self) {
+        if let Address::Unix(path) = &self.address {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Accepts until aborted.
+pub async fn accept(worker: Rc<Worker>, address: Address, socket: Socket) {
+    let done = match address {
+        Address::Tcp(bound) => accept_tcp(&worker, bound, socket).await,
+        Address::Unix(path) => accept_unix(&worker, path, socket).await,
+    };
+    if let Err(error) = done {
+        log::event(&worker.serving().logs, Level::Alert, format_args!("accepting failed: {error}"));
+    }
+}
+
+async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, socket: Socket) -> io::Result<()> {
+    let wild = bound.ip().is_unspecified();
+    let listener = TcpListener::from_std(socket.into())?;
+    loop {
+        room(worker).await;
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                refused(worker, &error).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let local = if wild { stream.local_addr().unwrap_or(bound) } else { bound };
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let descriptor = stream.as_raw_fd();
+        let client = client(worker, Some(remote), Some(local), None, descriptor);
+        start(worker, stream::Socket::Tcp(stream), client, Place::Tcp { local, bound });
+    }
+}
+
+async fn accept_unix(worker: &Rc<Worker>, path: PathBuf, socket: Socket) -> io::Result<()> {
+    let listener = UnixListener::from_std(socket.into())?;
+    let place = Place::Unix(Rc::new(path.clone()));
+    loop {
+        room(worker).await;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let descriptor = stream.as_raw_fd();
+                let client = client(worker, None, None, Some(path.clone()), descriptor);
+                start(worker, stream::Socket::Unix(stream), client, place.clone());
+            }
+            Err(error) => refused(worker, &error).await,
+        }
+    }
+}
+
+fn client(
+    worker: &Worker,
+    remote: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+    path: Option<PathBuf>,
+    descriptor: i32,
+) -> Client {
+    let remote = remote.map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+    Client {
+        remote,
+        local,
+        path,
+        serial: worker.shared.next_serial(),
+        requests: 0,
+        opened: Instant::now(),
+        tls: None,
+        descriptor,
+    }
+}
+
+/// Starts serving a connection, after its TLS handshake where there is one.
+fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place: Place) {
+    worker.counters().add_accepted(1);
+    let open = Open::new(worker);
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        let serving = worker.serving();
+        let Some(listener) = serving.listener(&place) else { return };
+        let stream = if serving.plan.config.listeners[listener].tls {
+            match tls::accept(&serving, listener, socket).await {
+                tls::Accepted::Session(stream, session) => {
+                    client.tls = Some(Box::new(session));
+                    Stream::Server(stream)
+                }
+                tls::Accepted::Plain(socket) => {
+                    connection::refuse_plain(worker, Stream::Plain(socket), client, listener).await;
+                    return;
+                }
+                tls::Accepted::Failed(message) => {
+                    let from = client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
+                    log::event(
+                        &serving.logs,
+                        Level::Info,
+                        format_args!("*{} {message} while SSL handshaking, client: {from}", client.serial),
+                    );
+                    return;
+                }
+            }
+        } else {
+            Stream::Plain(socket)
+        };
+        drop(serving);
+        connection::serve(worker, stream, client, place).await;
+        drop(open);
+    });
+}
+
+/// Waits while the worker has as many connections as it may.
+async fn room(worker: &Worker) {
+    let limit = worker.serving().plan.config.process.connections;
+    if worker.connections.get() < limit {
+        return;
+    }
+    log::event(
+        &worker.serving().logs,
+        Level::Alert,
+        format_args!("{limit} connections per worker are not enough"),
+    );
+    while worker.connections.get() >= limit {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Says why accepting failed, and pauses where trying again at once would only spin.
+async fn refused(worker: &Worker, error: &io::Error) {
+    let level = match error.raw_os_error() {
+        Some(libc::ECONNABORTED) => Level::Error,
+        Some(libc::EMFILE | libc::ENFILE) => Level::Crit,
+        _ => Level::Alert,
+    };
+    log::event(
+        &worker.serving().logs,
+        level,
+        format_args!("accept4() failed ({})", super::forward::system(error)),
+    );
+    if error.raw_os_error() != Some(libc::ECONNABORTED) {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Options of a socket in use that a later configuration may ask to change; only the backlog can be.
+pub fn adjust(bound: &Bound, options: &SocketOptions) {
+    for socket in &bound.sockets {
+        let _ = SockRef::from(socket).listen(options.backlog.unwrap_or(BACKLOG).cast_signed());
+    }
+}

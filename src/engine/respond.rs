@@ -1,0 +1,377 @@
+//! Answers of our own: replies, pages, redirects, recoveries; and the head of
+//! every response, where edits, framing and `Connection` are decided.
+
+use std::time::Duration;
+
+use super::{
+    edit,
+    exchange::{End, Exchange, Next},
+    files,
+    http1::field::{Known, Slice},
+    response::{Framing, Wire},
+    scratch,
+    timed::{self, Failure},
+};
+use crate::{
+    ir::{RecoveryStatus, RecoveryTarget, Reply, ReplyContent, settings::Level},
+    plan::Plan,
+};
+
+impl Exchange {
+    /// Answers as the configuration says.
+    pub async fn reply(&mut self, plan: &Plan, reply: &Reply) -> Next {
+        match &reply.content {
+            ReplyContent::Page => Next::Status(reply.status),
+            ReplyContent::Close => {
+                self.facts.logged_status = Some(reply.status);
+                Next::End(End::Abort)
+            }
+            ReplyContent::Text(text) => {
+                let content = self.value(text);
+                self.facts.response.start(reply.status);
+                if !content.is_empty() || !matches!(reply.status, 204 | 304) {
+                    let kind = self.type_of_path(plan);
+                    self.facts.response.add(b"Content-Type", &kind);
+                }
+                self.facts.response.length = Some(content.len() as u64);
+                self.send_whole(plan, &content).await
+            }
+            ReplyContent::Location(location) => {
+                let location = self.value(location);
+                self.redirect(plan, reply.status, &location).await
+            }
+        }
+    }
+
+    /// Sends the client elsewhere, with the page of that status.
+    pub async fn redirect(&mut self, plan: &Plan, status: u16, location: &[u8]) -> Next {
+        let absolute = self.absolute(plan, location);
+        self.facts.response.start(status);
+        self.facts.response.own_location = absolute.is_some();
+        if location.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            self.log(
+                Level::Error,
+                format_args!("redirect to \"{}\" holds a line end or NUL", location.escape_ascii()),
+            );
+            self.facts.response.start(500);
+            return self.page(plan, 500).await;
+        }
+        self.facts.response.add(b"Location", absolute.as_deref().unwrap_or(location));
+        self.page(plan, status).await
+    }
+
+    /// A `Location` that begins with `/`, with scheme and authority in front where settings ask for it.
+    pub fn absolute(&mut self, plan: &Plan, location: &[u8]) -> Option<Vec<u8>> {
+        let settings = &self.settings(plan).answer;
+        if !location.starts_with(b"/") || !settings.absolute_redirect {
+            return None;
+        }
+        let tls = self.facts.client.tls.is_some();
+        let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
+        let host = plan.config.host(self.run.host);
+        if settings.host_name_in_redirect {
+            out.extend_from_slice(&host.name);
+        } else if self.facts.host.is_empty() {
+            let local = self.facts.client.local.map(|addr| addr.ip().to_canonical());
+            out.extend_from_slice(local.map(|ip| ip.to_string()).unwrap_or_default().as_bytes());
+        } else {
+            out.extend_from_slice(&self.facts.host);
+        }
+        let port = self.facts.client.local.map_or(0, |addr| addr.port());
+        if settings.port_in_redirect && port != 0 && port != if tls { 443 } else { 80 } {
+            out.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        out.extend_from_slice(location);
+        Some(out)
+    }
+
+    /// A status is about to be answered: a recovery in force takes over, or the page is sent.
+    pub async fn recover(&mut self, plan: &Plan, status: u16) -> Next {
+        if self.answered {
+            return Next::End(End::Abort);
+        }
+        self.status_override = None;
+        if matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501) {
+            self.keep = false;
+        }
+        let settings = self.settings(plan);
+        let recovery = settings.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status));
+        if let Some(recovery) = recovery.filter(|_| !self.recovered && self.facts.head.version != 0) {
+            self.recovered = !settings.answer.recursive_errors;
+            self.facts.response.start(status);
+            let target = match &recovery.to {
+                RecoveryTarget::Enter(name) => {
+                    self.override_status(recovery.status, status);
+                    return self.enter(plan, name);
+                }
+                RecoveryTarget::Redirect(target) => self.value(target),
+            };
+            self.override_status(recovery.status, status);
+            if target.first() == Some(&b'/') {
+                let (path, query) = split_query(&target);
+                if !self.facts.is_head() {
+                    self.facts.method = Some(b"GET");
+                }
+                return self.restart(plan, path, query);
+            }
+            let code = match recovery.status {
+                RecoveryStatus::Set(code @ (301 | 302 | 303 | 307 | 308)) => code,
+                _ => 302,
+            };
+            self.status_override = None;
+            return self.redirect(plan, code, &target).await;
+        }
+        // What led to the error may have left fields that the page keeps: a challenge, the length to ask in.
+        let kept = std::mem::take(&mut self.facts.response);
+        self.facts.response.start(status);
+        let name: &[u8] = if status == 416 { b"content-range" } else { b"www-authenticate" };
+        for field in kept.fields.iter().filter(|field| kept.name(field).eq_ignore_ascii_case(name)) {
+            self.facts.response.add(kept.name(field), kept.value(field));
+        }
+        self.page(plan, status).await
+    }
+
+    fn override_status(&mut self, how: RecoveryStatus, status: u16) {
+        self.status_override = match how {
+            RecoveryStatus::Keep => Some(status),
+            RecoveryStatus::Set(code) => Some(code),
+            RecoveryStatus::FromAnswer => None,
+        };
+    }
+
+    /// Sends the built-in page of a status; fields that are there already stay.
+    pub async fn page(&mut self, plan: &Plan, status: u16) -> Next {
+        if matches!(status, 444 | 499 | 408) {
+            self.facts.logged_status = Some(status);
+            return Next::End(End::Abort);
+        }
+        let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
+        self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
+        let mut content = Vec::new();
+        if let Some(template) = plan.page(status) {
+            self.eval(template, &mut content);
+            if status >= 400
+                && self.settings(plan).answer.msie_padding
+                && wants_padding(self.received(Known::UserAgent))
+            {
+                for _ in 0..6 {
+                    content.extend_from_slice(
+                        b"<!-- a padding to disable MSIE and Chrome friendly error page -->\r\n",
+                    );
+                }
+            }
+            self.facts.response.add(b"Content-Type", b"text/html");
+        }
+        self.facts.response.length = Some(content.len() as u64);
+        self.send_whole(plan, &content).await
+    }
+
+    /// Sends the head in `facts.response` and all of its content.
+    pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
+        let mut out = scratch::take();
+        let framing = self.head(plan, &mut out);
+        if framing != Framing::None {
+            match framing {
+                Framing::Chunked => {
+                    out.extend_from_slice(format!("{:x}\r\n", content.len()).as_bytes());
+                    out.extend_from_slice(content);
+                    out.extend_from_slice(b"\r\n0\r\n\r\n");
+                }
+                _ => out.extend_from_slice(content),
+            }
+        }
+        let end = self.send(plan, &out).await;
+        scratch::give(out);
+        match end {
+            Ok(()) => {
+                self.facts.complete = true;
+                Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
+            }
+            Err(_) => Next::End(End::Abort),
+        }
+    }
+
+    /// Writes bytes to the client, at the rate in force, and counts them.
+    pub async fn send(&mut self, plan: &Plan, data: &[u8]) -> Result<(), Failure> {
+        let timeout = self.send_timeout(plan);
+        let limit = self.limit_rate(plan);
+        let sent = if limit.rate == 0 {
+            let sent = timed::write_all(&mut self.stream, data, timeout).await;
+            if sent.is_ok() {
+                self.facts.sent += data.len() as u64;
+            }
+            sent
+        } else {
+            self.send_slowly(data, timeout, limit).await
+        };
+        if let Err(failure) = &sent {
+            self.log_send_failure(failure);
+        }
+        sent
+    }
+
+    /// Writes in steps of what the rate allows.
+    async fn send_slowly(&mut self, data: &[u8], timeout: Duration, limit: Limit) -> Result<(), Failure> {
+        let began = self.limit_began();
+        let mut at = 0;
+        while at < data.len() {
+            let budget = (began.elapsed().as_secs() + 1) * limit.rate + limit.after;
+            let allowed = budget.saturating_sub(self.facts.sent);
+            if allowed == 0 {
+                let excess = self.facts.sent + 1 - budget;
+                let wait =
+                    Duration::from_millis((excess * 1000 / limit.rate).max(1)).min(Duration::from_secs(1));
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            let end = data.len().min(at + usize::try_from(allowed).unwrap_or(usize::MAX));
+            timed::write_all(&mut self.stream, &data[at..end], timeout).await?;
+            self.facts.sent += (end - at) as u64;
+            at = end;
+        }
+        Ok(())
+    }
+
+    fn limit_began(&self) -> std::time::Instant {
+        self.facts.began
+    }
+
+    /// The bandwidth limit in force.
+    pub fn limit_rate(&mut self, plan: &Plan) -> Limit {
+        let settings = self.settings(plan);
+        let rate = match (self.run.limit_rate, self.directed_limit) {
+            (_, Some(rate)) | (Some(rate), None) => rate,
+            (None, None) if settings.client.limit_rate.is_empty() => 0,
+            (None, None) => {
+                let text = self.value(&settings.client.limit_rate);
+                size(&text)
+            }
+        };
+        if rate == 0 {
+            return Limit { rate, after: 0 };
+        }
+        let after = self.value(&settings.client.limit_rate_after);
+        Limit { rate, after: size(&after) }
+    }
+
+    fn log_send_failure(&self, failure: &Failure) {
+        match failure {
+            Failure::TimedOut => self.log(
+                Level::Info,
+                format_args!("client timed out (110: Connection timed out) while sending to client"),
+            ),
+            Failure::Io(error) => {
+                self.log(Level::Info, format_args!("send() failed ({error}) while sending to client"));
+            }
+        }
+    }
+
+    /// Decides framing and `Connection`, applies the edits in force, and writes the head to `out`.
+    pub fn head(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Framing {
+        let settings = self.settings(plan);
+        if let Some(status) = self.status_override.take() {
+            self.facts.response.status = status;
+            self.facts.response.status_text = Slice::default();
+        }
+        self.facts.response.bodyless =
+            self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
+        edit::charset(self, plan);
+        edit::on_response(self, plan);
+        files::range::announce(&mut self.facts.response);
+        let response = &self.facts.response;
+        let version = self.facts.head.version;
+        let framing = if response.bodyless {
+            Framing::None
+        } else if let Some(length) = response.length {
+            Framing::Length(length)
+        } else if version == 11 && settings.answer.chunked {
+            Framing::Chunked
+        } else {
+            Framing::Close
+        };
+        if framing == Framing::Close {
+            self.keep = false;
+        }
+        self.keep &= self.may_keep(plan);
+        let tunnel = response.status == 101 && self.answered_upgrade();
+        let connection: &[u8] = match (tunnel, self.keep, version) {
+            (true, ..) => b"upgrade",
+            (_, true, 10 | 11) => b"keep-alive",
+            _ => b"close",
+        };
+        if version != 9 {
+            let begin = out.len();
+            let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
+            let response = &self.facts.response;
+            self.worker.clock.texts(|texts| {
+                let wire = Wire {
+                    reason: plan.reason(response.status),
+                    server: &settings.answer.server,
+                    date: texts.http.as_bytes(),
+                    framing,
+                    connection,
+                    keep_alive: announce.map(|time| time.as_secs()),
+                };
+                response.write(&wire, out);
+            });
+            self.facts.sent_head = (out.len() - begin) as u64;
+        }
+        self.answered = true;
+        framing
+    }
+
+    /// Whether settings allow another request on the connection.
+    fn may_keep(&self, plan: &Plan) -> bool {
+        let client = &self.settings(plan).client;
+        let facts = &self.facts;
+        !client.keepalive_timeout.is_zero()
+            && facts.client.requests < client.keepalive_requests
+            && (client.keepalive_time.is_zero() || facts.client.opened.elapsed() <= client.keepalive_time)
+            && !self.worker.stopping.get()
+            && facts.head.version >= 10
+    }
+
+    /// The type that the path's extension has.
+    pub fn type_of_path(&mut self, plan: &Plan) -> Vec<u8> {
+        let settings = self.settings(plan);
+        match settings.type_of(&self.run.path) {
+            Some(kind) => kind.to_vec(),
+            None => self.value(&settings.answer.default_type),
+        }
+    }
+}
+
+/// A bandwidth limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Bytes per second; 0 is none.
+    pub rate: u64,
+    /// Bytes before it holds.
+    pub after: u64,
+}
+
+/// A number of bytes with an optional `k` or `m`; 0 when it is none.
+pub fn size(text: &[u8]) -> u64 {
+    let (digits, unit) = match text {
+        [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
+        [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
+        digits => (digits, 1),
+    };
+    super::http1::field::decimal(digits).and_then(|number| number.checked_mul(unit)).unwrap_or(0)
+}
+
+/// Splits at the first `?`.
+pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'?', target) {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}
+
+/// Browsers that show pages of their own instead of short ones.
+fn wants_padding(agent: Option<&[u8]>) -> bool {
+    let Some(agent) = agent else { return false };
+    let holds = |text: &[u8]| memchr::memmem::find(agent, text);
+    holds(b"Chrome/").is_some()
+        || holds(b"MSIE ").is_some_and(|at| at + 8 <= agent.len()) && holds(b"Opera").is_none()
+}

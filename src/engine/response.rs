@@ -1,0 +1,244 @@
+//! The head of the response to the client while it is being made.
+//!
+//! Fields are ranges over one buffer: those of an upstream are copied there at
+//! once, edits append. The order on the wire is `Server`, `Date`,
+//! `Content-Type`, framing, `Connection`, and then the rest as it came.
+
+use super::http1::field::{Known, Slice};
+
+/// A response head.
+#[derive(Debug, Default)]
+pub struct Response {
+    /// Status code, 0 to 999.
+    pub status: u16,
+    /// Status code and reason phrase as an upstream gave them; empty to use our own phrase.
+    pub status_text: Slice,
+    /// The fields.
+    pub fields: Vec<Out>,
+    /// Trailer fields.
+    pub trailers: Vec<Out>,
+    /// Their names and values.
+    pub text: Vec<u8>,
+    /// Length of the content when it is known.
+    pub length: Option<u64>,
+    /// Whether there can be content: not to `HEAD`, not with 1xx, 204 and 304.
+    pub bodyless: bool,
+    /// Last modification in seconds since the epoch, for conditions and expiry.
+    pub modified: Option<i64>,
+    /// Whether ranges of it may be answered.
+    pub ranges: bool,
+    /// Whether it came from an upstream.
+    pub forwarded: bool,
+    /// Whether the `Location` is ours and is made absolute.
+    pub own_location: bool,
+}
+
+/// A field to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Out {
+    /// Its name.
+    pub name: Slice,
+    /// Its value.
+    pub value: Slice,
+    /// What it means to us.
+    pub known: Known,
+}
+
+impl Response {
+    /// Makes it an empty response of this status, keeping memory.
+    pub fn start(&mut self, status: u16) {
+        let Self { mut fields, mut trailers, mut text, .. } = std::mem::take(self);
+        fields.clear();
+        trailers.clear();
+        text.clear();
+        *self = Self { status, fields, trailers, text, ..Self::default() };
+    }
+
+    /// Appends a field.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store(name, value);
+        self.fields.push(field);
+    }
+
+    /// Appends a trailer field.
+    pub fn add_trailer(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store(name, value);
+        self.trailers.push(field);
+    }
+
+    /// Puts a field in place of the first of its name, or at the end.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store(name, value);
+        let (text, mut new) = (&self.text, Some(field));
+        self.fields.retain_mut(|old| {
+            if !old.name.of(text).eq_ignore_ascii_case(name) {
+                return true;
+            }
+            new.take().is_some_and(|field| {
+                *old = field;
+                true
+            })
+        });
+        self.fields.extend(new);
+    }
+
+    /// Takes the fields out as names and values.
+    pub fn take_fields(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let fields = std::mem::take(&mut self.fields);
+        fields.iter().map(|field| (self.name(field).to_vec(), self.value(field).to_vec())).collect()
+    }
+
+    /// Removes all fields of a name.
+    pub fn remove(&mut self, name: &[u8]) {
+        let text = &self.text;
+        self.fields.retain(|field| !field.name.of(text).eq_ignore_ascii_case(name));
+    }
+
+    /// The first value of a field by meaning.
+    pub fn known(&self, known: Known) -> Option<&[u8]> {
+        self.fields.iter().find(|field| field.known == known).map(|field| field.value.of(&self.text))
+    }
+
+    /// Replaces the value of one field.
+    pub fn replace(&mut self, index: usize, value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(value);
+        if let Some(field) = self.fields.get_mut(index) {
+            field.value = Slice::new(start, self.text.len());
+        }
+    }
+
+    /// The name of a field.
+    pub fn name(&self, field: &Out) -> &[u8] {
+        field.name.of(&self.text)
+    }
+
+    /// The value of a field.
+    pub fn value(&self, field: &Out) -> &[u8] {
+        field.value.of(&self.text)
+    }
+
+    fn store(&mut self, name: &[u8], value: &[u8]) -> Out {
+        let start = self.text.len();
+        self.text.extend_from_slice(name);
+        let middle = self.text.len();
+        self.text.extend_from_slice(value);
+        let name_slice = Slice::new(start, middle);
+        Out { name: name_slice, value: Slice::new(middle, self.text.len()), known: Known::of(name) }
+    }
+}
+
+/// How the end of content is told to the client (RFC 9112 § 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// By its length.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+    /// By closing.
+    Close,
+}
+
+/// The lines of a head that are not among its fields.
+#[derive(Debug)]
+pub struct Wire<'a> {
+    /// Our reason phrase.
+    pub reason: &'a [u8],
+    /// `Server`, when the response brings none.
+    pub server: &'a [u8],
+    /// `Date`, when the response brings none.
+    pub date: &'a [u8],
+    /// Framing.
+    pub framing: Framing,
+    /// What `Connection` says; empty for no such line.
+    pub connection: &'a [u8],
+    /// What `Keep-Alive` says, seconds.
+    pub keep_alive: Option<u64>,
+}
+
+impl Response {
+    /// Writes the head as HTTP/1.1.
+    pub fn write(&self, wire: &Wire<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        if self.status_text.is_empty() {
+            out.extend_from_slice(&[
+                digit(self.status / 100),
+                digit(self.status / 10 % 10),
+                digit(self.status % 10),
+                b' ',
+            ]);
+            out.extend_from_slice(wire.reason);
+        } else {
+            out.extend_from_slice(self.status_text.of(&self.text));
+        }
+        let find = |known| self.fields.iter().any(|field| field.known == known);
+        out.extend_from_slice(b"\r\n");
+        if !wire.server.is_empty() && !find(Known::Server) {
+            line(out, b"Server", wire.server);
+        }
+        if !wire.date.is_empty() && !find(Known::Date) {
+            line(out, b"Date", wire.date);
+        }
+        self.fields.iter().filter(|field| field.known == Known::ContentType).take(1).for_each(|field| {
+            line(out, b"Content-Type", self.value(field));
+        });
+        let mut number = itoa::Buffer::new();
+        let length = match wire.framing {
+            Framing::Length(length) => Some(length),
+            _ if self.bodyless => self.length,
+            _ => None,
+        };
+        if let Some(length) = length {
+            line(out, b"Content-Length", number.format(length).as_bytes());
+        }
+        if !self.forwarded {
+            self.first(Known::LastModified, b"Last-Modified", out);
+        }
+        if self.own_location {
+            self.first(Known::Location, b"Location", out);
+        }
+        if wire.framing == Framing::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        if !wire.connection.is_empty() {
+            line(out, b"Connection", wire.connection);
+        }
+        if let Some(seconds) = wire.keep_alive {
+            out.extend_from_slice(b"Keep-Alive: timeout=");
+            out.extend_from_slice(number.format(seconds).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        let mut typed = false;
+        for field in &self.fields {
+            let written = match field.known {
+                Known::ContentType => !std::mem::replace(&mut typed, true),
+                Known::LastModified => !self.forwarded,
+                Known::Location => self.own_location,
+                _ => false,
+            };
+            if !written {
+                line(out, self.name(field), self.value(field));
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn first(&self, known: Known, name: &[u8], out: &mut Vec<u8>) {
+        if let Some(value) = self.known(known) {
+            line(out, name, value);
+        }
+    }
+}
+
+fn digit(value: u16) -> u8 {
+    b'0' + value as u8
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

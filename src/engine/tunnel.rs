@@ -1,0 +1,199 @@
+//! Bytes both ways after `101 Switching Protocols` (RFC 9110 § 7.8).
+//!
+//! A tunnel owns memory only for bytes that its other side has not taken yet.
+//! It ends when either side closes (what is pending is still delivered), when
+//! both were silent for the read time limit, or when a write made no progress.
+
+use std::{
+    future::{Future as _, poll_fn},
+    io,
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{scratch, stream::Stream};
+
+/// The upstream side of a tunnel, and its limits.
+#[derive(Debug)]
+pub struct Tunnel {
+    upstream: Stream,
+    /// Bytes for the upstream that it has not taken.
+    to_upstream: Vec<u8>,
+    /// Bytes for the client that it has not taken.
+    to_client: Vec<u8>,
+    read_timeout: Duration,
+    send_timeout: Duration,
+    client_timeout: Duration,
+    /// Bytes delivered to the client.
+    pub sent: u64,
+    /// Bytes delivered to the upstream.
+    pub received: u64,
+}
+
+/// How a tunnel ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// One side closed.
+    Closed,
+    /// Both were silent for too long, or one took nothing.
+    TimedOut,
+    /// The system said no.
+    Failed(io::ErrorKind),
+}
+
+impl Tunnel {
+    /// A tunnel whose client already sent `early`.
+    pub fn new(
+        upstream: Stream,
+        early: Vec<u8>,
+        read_timeout: Duration,
+        send_timeout: Duration,
+        client_timeout: Duration,
+    ) -> Self {
+        Self {
+            upstream,
+            to_upstream: early,
+            to_client: Vec::new(),
+            read_timeout,
+            send_timeout,
+            client_timeout,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Moves bytes until the end.
+    pub async fn run(&mut self, client: &mut Stream) -> Ended {
+        let far = Duration::from_hours(24 * 365);
+        let mut last = Instant::now();
+        let mut sleep = pin!(sleep_until(last + far));
+        poll_fn(|cx| {
+            loop {
+                match self.poll(client, cx) {
+                    Ok(Moved::Some) => last = Instant::now(),
+                    Ok(Moved::Nothing) => {}
+                    Ok(Moved::End) => return Poll::Ready(Ended::Closed),
+                    Err(error) => return Poll::Ready(Ended::Failed(error.kind())),
+                }
+                let limit = match (self.to_client.is_empty(), self.to_upstream.is_empty()) {
+                    (false, _) => self.client_timeout,
+                    (_, false) => self.send_timeout,
+                    _ => self.read_timeout,
+                };
+                let at = last + if limit.is_zero() { far } else { limit };
+                if sleep.is_elapsed() {
+                    if at <= Instant::now() {
+                        return Poll::Ready(Ended::TimedOut);
+                    }
+                    sleep.as_mut().reset(at);
+                } else if sleep.deadline() > at {
+                    // Only ever brought forward here: later deadlines are set when the earlier one fires.
+                    sleep.as_mut().reset(at);
+                }
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Moves what can be moved now.
+    fn poll(&mut self, client: &mut Stream, cx: &mut Context<'_>) -> io::Result<Moved> {
+        let mut moved = Moved::Nothing;
+        loop {
+            let down = copy(&mut self.upstream, client, &mut self.to_client, &mut self.sent, cx)?;
+            let up = copy(client, &mut self.upstream, &mut self.to_upstream, &mut self.received, cx)?;
+            match (down, up) {
+                (Moved::End, _) | (_, Moved::End) => {
+                    // What the side that is still open was owed goes out if it can.
+                    let _ = flush(client, &mut self.to_client, &mut self.sent, cx);
+                    let _ = flush(&mut self.upstream, &mut self.to_upstream, &mut self.received, cx);
+                    return Ok(Moved::End);
+                }
+                (Moved::Nothing, Moved::Nothing) => return Ok(moved),
+                _ => moved = Moved::Some,
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    Nothing,
+    Some,
+    End,
+}
+
+/// Moves bytes one way; reads only when all earlier ones were taken.
+fn copy(
+    from: &mut Stream,
+    to: &mut Stream,
+    pending: &mut Vec<u8>,
+    count: &mut u64,
+    cx: &mut Context<'_>,
+) -> io::Result<Moved> {
+    let mut moved = Moved::Nothing;
+    if !pending.is_empty() {
+        if flush(to, pending, count, cx)? {
+            moved = Moved::Some;
+        }
+        if !pending.is_empty() {
+            return Ok(moved);
+        }
+        *pending = Vec::new();
+    }
+    scratch::with(|bytes| {
+        let length = match from.poll_read(cx, bytes) {
+            Poll::Pending => return Ok(moved),
+            Poll::Ready(length) => length?,
+        };
+        if length == 0 {
+            return Ok(Moved::End);
+        }
+        let mut at = 0;
+        while at < length {
+            match to.poll_write(cx, &bytes[at..length]) {
+                Poll::Ready(written) => {
+                    let written = written?;
+                    if written == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    at += written;
+                    *count += written as u64;
+                }
+                Poll::Pending => {
+                    pending.extend_from_slice(&bytes[at..length]);
+                    break;
+                }
+            }
+        }
+        if let Poll::Ready(Err(error)) = to.poll_flush(cx) {
+            return Err(error);
+        }
+        Ok(Moved::Some)
+    })
+}
+
+/// Writes what is pending; whether any of it went.
+fn flush(to: &mut Stream, pending: &mut Vec<u8>, count: &mut u64, cx: &mut Context<'_>) -> io::Result<bool> {
+    let mut at = 0;
+    while at < pending.len() {
+        match to.poll_write(cx, &pending[at..]) {
+            Poll::Ready(written) => {
+                let written = written?;
+                if written == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                at += written;
+            }
+            Poll::Pending => break,
+        }
+    }
+    *count += at as u64;
+    pending.drain(..at);
+    Ok(at > 0)
+}

@@ -1,0 +1,184 @@
+//! A worker: one thread that serves connections with memory, pools and a clock of its own.
+//!
+//! What a plan needs at run time (endpoints' health, logs, certificates) is a
+//! [`Serving`]; a reload replaces the worker's, and exchanges under way keep theirs.
+
+use std::{
+    cell::{Cell, RefCell},
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    path::PathBuf,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+
+use super::{balance::Clusters, clock::Clock, connection::Place, log::Logs, pool::Pool, tls::Certificates};
+use crate::{
+    ir::Address,
+    plan::{Plan, hash::Map},
+};
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Counters, one set per worker, summed when read.
+    pub counters: Box<[Counters]>,
+    /// The machine's name.
+    pub machine_name: String,
+    /// The next connection's serial number.
+    pub serial: AtomicU64,
+    /// When the process began.
+    pub began: Instant,
+}
+
+impl Shared {
+    /// The number of a new connection.
+    pub fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Relaxed)
+    }
+}
+
+/// Counters of one worker, on a cache line of their own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Counters {
+    active: AtomicU64,
+    accepted: AtomicU64,
+    requests: AtomicU64,
+    reading: AtomicU64,
+    writing: AtomicU64,
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $read:ident $add:ident $field:ident;)*) => { $(
+        $(#[$doc])*
+        pub fn $read(&self) -> u64 {
+            self.$field.load(Relaxed)
+        }
+        /// Adds to it. Only the worker that owns the counter may call this.
+        pub fn $add(&self, change: i64) {
+            self.$field.store(self.$field.load(Relaxed).wrapping_add_signed(change), Relaxed);
+        }
+    )* };
+}
+
+impl Counters {
+    counters! {
+        /// Client connections open.
+        active add_active active;
+        /// Client connections accepted.
+        accepted add_accepted accepted;
+        /// Requests.
+        requests add_requests requests;
+        /// Connections reading a head.
+        reading add_reading reading;
+        /// Connections in an exchange.
+        writing add_writing writing;
+    }
+}
+
+/// A plan in force and what it needs at run time, per worker.
+#[derive(Debug)]
+pub struct Serving {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The endpoints of its clusters: health, load, turn.
+    pub clusters: Clusters,
+    /// Its logs.
+    pub logs: Logs,
+    /// Certificates of its hosts.
+    pub certificates: Arc<Certificates>,
+    places: Map<SocketAddr, usize>,
+    paths: Map<PathBuf, usize>,
+}
+
+impl Serving {
+    /// What is served by a plan.
+    pub fn new(plan: Arc<Plan>, clusters: Clusters, logs: Logs, certificates: Arc<Certificates>) -> Self {
+        let (mut places, mut paths) = (Map::default(), Map::default());
+        for (at, listener) in plan.config.listeners.iter().enumerate() {
+            match &listener.address {
+                Address::Tcp(addr) => places.insert(*addr, at),
+                Address::Unix(path) => paths.insert(path.clone(), at),
+            };
+        }
+        Self { plan, clusters, logs, certificates, places, paths }
+    }
+
+    /// The listener of a connection: the address the client connected to, else the one that was bound.
+    pub fn listener(&self, place: &Place) -> Option<usize> {
+        match place {
+            Place::Tcp { local, bound } => self.places.get(local).or_else(|| self.places.get(bound)).copied(),
+            Place::Unix(path) => self.paths.get(path.as_path()).copied(),
+        }
+    }
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: usize,
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Time of day.
+    pub clock: Clock,
+    /// Idle upstream connections.
+    pub pool: Pool,
+    /// Connections open, both sides.
+    pub connections: Cell<u32>,
+    /// Whether a graceful stop has begun.
+    pub stopping: Cell<bool>,
+    /// Wakes idle connections when a stop begins.
+    pub drain: Notify,
+    serving: RefCell<Rc<Serving>>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    /// A worker that serves a plan.
+    pub fn new(index: usize, shared: Arc<Shared>, serving: Serving) -> Rc<Self> {
+        Rc::new(Self {
+            index,
+            shared,
+            clock: Clock::default(),
+            pool: Pool::default(),
+            connections: Cell::new(0),
+            stopping: Cell::new(false),
+            drain: Notify::new(),
+            serving: RefCell::new(Rc::new(serving)),
+            random: Cell::new(RandomState::new().build_hasher().finish() | 1),
+        })
+    }
+
+    /// What is served now.
+    pub fn serving(&self) -> Rc<Serving> {
+        Rc::clone(&self.serving.borrow())
+    }
+
+    /// Serves something else from the next request on.
+    pub fn replace(&self, serving: Serving) {
+        self.serving.replace(Rc::new(serving));
+    }
+
+    /// This worker's counters.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters[self.index]
+    }
+
+    /// 128 bits that cannot be guessed: each half is a keyed hash, of a counter.
+    pub fn random(&self) -> u128 {
+        thread_local! {
+            static KEYS: (RandomState, RandomState) = (RandomState::new(), RandomState::new());
+        }
+        let turn = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(turn);
+        KEYS.with(|(one, other)| u128::from(one.hash_one(turn)) << 64 | u128::from(other.hash_one(turn)))
+    }
+}
