@@ -74,7 +74,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         sources,
         engine: engine::Options {
             strict_names,
-            server_header: server_header.map(|text| text.as_str().into()),
+            server_header: server_header.map(Into::into),
             root: system::is_root(),
             ..engine::Options::default()
         },

@@ -17,6 +17,7 @@ use std::{
 };
 
 use super::{
+    edit,
     exchange::{Exchange, Next},
     forward::system,
 };
@@ -137,12 +138,19 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     let settings = exchange.settings(plan);
     let (size, modified) = (known.len(), known.mtime());
     let kind = exchange.type_of_path(plan);
+    if exchange.status_override == Some(200) {
+        exchange.status_override = None;
+    }
+    // What is answered in place of an error stays what it is.
+    let plain = exchange.status_override.is_none();
     let response = &mut exchange.facts.response;
     response.start(200);
     if !kind.is_empty() {
         response.add(b"Content-Type", &kind);
     }
-    response.add(b"Last-Modified", date(modified).as_bytes());
+    if plain {
+        response.add(b"Last-Modified", date(modified).as_bytes());
+    }
     if settings.answer.etag {
         response.add(b"ETag", format!("\"{modified:x}-{size:x}\"").as_bytes());
     }
@@ -150,8 +158,7 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     response.modified = Some(modified);
     response.ranges = settings.answer.max_ranges != Some(0);
     let mut selection = Selection::Whole;
-    // What is answered in place of an error stays what it is.
-    if exchange.status_override.is_none_or(|status| status == 200) {
+    if plain {
         let asked = Asked::of(&exchange.facts);
         match condition::condition(&asked, &exchange.facts.response, settings.answer.if_modified_since) {
             Verdict::Answer => {}
@@ -170,8 +177,14 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     let pieces = match selection {
         Selection::Whole => vec![Piece::File(0..size)],
         Selection::Unsatisfiable => {
-            exchange.facts.response.start(416);
-            exchange.facts.response.add(b"Content-Range", format!("bytes */{size}").as_bytes());
+            // The page carries what was added to the response that it stands for.
+            edit::on_response(exchange, plan);
+            let response = &mut exchange.facts.response;
+            for name in [&b"Content-Type"[..], b"Last-Modified", b"ETag"] {
+                response.remove(name);
+            }
+            response.status = 416;
+            response.add(b"Content-Range", format!("bytes */{size}").as_bytes());
             return Next::Status(416);
         }
         Selection::One(range) => {

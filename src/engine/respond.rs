@@ -124,8 +124,9 @@ impl Exchange {
         // What led to the error may have left fields that the page keeps: a challenge, the length to ask in.
         let kept = std::mem::take(&mut self.facts.response);
         self.facts.response.start(status);
-        let name: &[u8] = if status == 416 { b"content-range" } else { b"www-authenticate" };
-        for field in kept.fields.iter().filter(|field| kept.name(field).eq_ignore_ascii_case(name)) {
+        let all = status == 416 && kept.status == 416 && kept.ranges;
+        let keeps = |name: &[u8]| all || name.eq_ignore_ascii_case(b"www-authenticate");
+        for field in kept.fields.iter().filter(|field| keeps(kept.name(field))) {
             self.facts.response.add(kept.name(field), kept.value(field));
         }
         self.page(plan, status).await
@@ -306,7 +307,7 @@ impl Exchange {
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
                     reason: plan.reason(response.status),
-                    server: &settings.answer.server,
+                    server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
                     connection,

@@ -7,7 +7,7 @@ use std::{fmt::Write, path::Path};
 
 use super::{
     Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Process,
-    Register, Role, SocketOptions, TcpKeepAlive, Template, VarId,
+    Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
 };
 
 mod program;
@@ -36,7 +36,7 @@ pub struct Printer<'c> {
 
 fn printed(config: &Config, with_base: bool) -> String {
     let mut printer = Printer { config, text: String::new(), depth: 0 };
-    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars } = config;
+    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars, common, sent_as } = config;
     printer.process(process);
     if with_base {
         printer.line("base");
@@ -48,6 +48,15 @@ fn printed(config: &Config, with_base: bool) -> String {
             printer.line(&format!("page {status} "));
             printer.template(page);
         }
+    }
+    if with_base {
+        for (own, sent) in sent_as {
+            printer.line(&format!("status {own} sent as {sent}"));
+        }
+    }
+    if *common != Settings::default() {
+        printer.line("all hosts");
+        printer.inside(|printer| printer.settings(common));
     }
     for listener in listeners {
         printer.listener(listener);
@@ -140,13 +149,14 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, options, default, hosts, span: _ } = listener;
+        let Listener { address, tls, options, default, hosts, into, span: _ } = listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
         self.options(options);
+        self.add(format_args!(" -> {}", into.0));
         for host in hosts {
             self.add(format_args!(" host{}", host.0));
             if host == default && hosts.first() != Some(default) {
@@ -188,16 +198,20 @@ impl Printer<'_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared, balance, idle, shared, endpoints, span: _ } = cluster;
+        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, span: _ } = cluster;
         self.line(&format!("cluster {name} "));
         self.balance(balance);
         self.flag(!declared, "implied");
         self.flag(*shared, "shared");
-        if let Some(IdleConnections { max, requests, time, timeout }) = idle {
+        if let Some(IdleConnections { max, requests, time, timeout, per_route }) = idle {
             let (time, timeout) = (value::duration(*time), value::duration(*timeout));
             self.add(format_args!(" idle {max} requests {requests} time {time} timeout {timeout}"));
+            self.flag(*per_route, "per-route");
         }
         self.inside(|printer| {
+            if let Some(resolve) = resolve {
+                printer.settings(&Settings { resolve: resolve.clone(), ..Settings::default() });
+            }
             for endpoint in endpoints {
                 printer.endpoint(endpoint);
             }

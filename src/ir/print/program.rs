@@ -307,6 +307,10 @@ impl Printer<'_> {
                     Expiry::Max => self.add("max"),
                     Expiry::Off => self.add("off"),
                     Expiry::Read(words) => self.template(words),
+                    Expiry::ReadFromModified(words) => {
+                        self.add("modified ");
+                        self.template(words);
+                    }
                 }
             }
         }

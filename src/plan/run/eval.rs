@@ -84,6 +84,8 @@ impl Run {
             Attr::FilePath => return self.file_path(plan, view, out),
             Attr::Path => out.extend_from_slice(&self.path),
             Attr::PathRest => out.extend_from_slice(self.path.get(self.path_rest..).unwrap_or_default()),
+            // A log shows a missing query as a dash.
+            Attr::Query if self.query.is_empty() => return false,
             Attr::Query => out.extend_from_slice(&self.query),
             Attr::QueryMark => {
                 if !self.query.is_empty() {
