@@ -4,6 +4,7 @@
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
 pub mod check;
+pub mod demo;
 pub mod directives;
 pub mod files;
 pub mod ir;
@@ -207,7 +208,7 @@ impl Command {
                 say::result(page);
                 ExitCode::SUCCESS
             }
-            Self::Demo(_) => std::process::ExitCode::FAILURE,
+            Self::Demo(Demo { port }) => demo::run(port),
             Self::Nginx { arguments } => nginx::main(&arguments),
         }
     }

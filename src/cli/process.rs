@@ -8,7 +8,7 @@
 pub mod background;
 pub mod folders;
 pub mod pid_file;
-mod signals;
+pub mod signals;
 pub mod system;
 
 use std::{

@@ -27,7 +27,7 @@ const SIGNALS: [i32; 8] = [
 ];
 
 /// Keeps the signals for this room; threads started later do not get them either.
-pub(super) fn keep() -> std::io::Result<()> {
+pub fn keep() -> std::io::Result<()> {
     system::keep(&SIGNALS)
 }
 
