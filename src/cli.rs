@@ -1,67 +1,284 @@
-//! temp
+//! The command line: one file per command, and the originals' own command lines.
+//!
+//! Results go to standard output, everything else to standard error. Exit
+//! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
+
+pub mod check;
 pub mod directives;
-use crate::{
-    diagnostic,
-    dialect::nginx::{load, lower},
-    engine, plan,
-    source::SourceMap,
+pub mod files;
+pub mod ir;
+pub mod load;
+pub mod nginx;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod say;
+
+use std::{
+    ffi::OsString,
+    io::IsTerminal as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
 };
-use std::{path::PathBuf, process::ExitCode};
-/// temp
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    diagnostic::render::{Colour, Format},
+    dialect::{self, Dialect},
+    ir::Address,
+};
+use load::Request;
+
+/// Runs nginx configurations unchanged.
+#[derive(Debug, Parser)]
+#[command(name = "triglot", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a configuration in the foreground
+    Run(Run),
+    /// Say everything there is to say about files: exit status 0 when clean, 1 with errors
+    Check(Check),
+    /// Print what a configuration means
+    Ir(Ir),
+    /// Print the directives of a dialect and what becomes of each
+    Directives {
+        /// The dialect
+        #[arg(default_value = "nginx")]
+        dialect: DialectName,
+    },
+    /// Start origins and serve them through example configurations, with a page to click
+    Demo(Demo),
+    /// nginx's own command line; also chosen when the program is called `nginx`
+    #[command(disable_help_flag = true)]
+    Nginx {
+        /// As for nginx: -p -c -e -g -t -T -q -v -V -s -h
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What says which file, and how to read it.
+#[derive(Debug, Args)]
+struct Reading {
+    /// The language of the file; recognised when not given
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<DialectName>,
+    /// What relative paths are relative to; the file's folder, or the one above when that is called `conf`
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The configuration
+    file: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Accept here instead of at the only address in the file: IP:PORT, PORT or unix:PATH
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    listen: Option<Address>,
+    /// Do not start when the name of an upstream does not resolve
+    #[arg(long)]
+    strict_names: bool,
+    /// What the `Server` field says
+    #[arg(long, value_name = "TEXT")]
+    server_header: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The files, each a configuration or, with --offline, a part of one
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = FormatName::Human)]
+    format: FormatName,
+    /// The files are away from their machine: what is missing is a note, and parts are recognised
+    #[arg(long)]
+    offline: bool,
+    /// Count warnings as errors
+    #[arg(long)]
+    strict: bool,
+    /// List what is accepted without effect
+    #[arg(long)]
+    list_inert: bool,
+    /// Names of upstreams that do not resolve are errors
+    #[arg(long)]
+    strict_names: bool,
+}
+
+#[derive(Debug, Args)]
+struct Ir {
+    /// The configuration, or a part of one
+    file: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// With the settings that are in force where nothing is written
+    #[arg(long)]
+    base: bool,
+    /// The file is away from its machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// The first port; each configuration takes the next
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DialectName {
+    Nginx,
+    Apache,
+    Iis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// With the lines in question
+    Human,
+    /// One line each
+    Short,
+    /// An array of objects
+    Json,
+    /// A SARIF 2.1.0 log
+    Sarif,
+}
+
+/// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let file = PathBuf::from(&args[1]);
-    let prefix = args.get(2).map(PathBuf::from).unwrap_or_else(|| file.parent().unwrap().to_path_buf());
-    let mut sources = SourceMap::new();
-    let (items, mut d) =
-        load::load(&mut sources, &file, &load::Options { prefix: prefix.clone(), offline: false });
-    let (config, more) = lower::lower(
-        &items,
-        &sources,
-        &lower::Options {
-            prefix: prefix.clone(),
-            conf_prefix: file.parent().unwrap().to_path_buf(),
-            offline: false,
-            strict_names: false,
-            root: true,
-            token: "nginx/1.31.5".into(),
-            level: lower::Kind::Main,
-        },
-    );
-    d.extend(more);
-    for x in &d {
-        eprintln!(
-            "{:?} {} {:?}",
-            x.severity,
-            x.message,
-            x.labels.first().and_then(|l| sources.position(l.span))
-        );
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_default();
+    let words: Vec<_> = words.collect();
+    if Path::new(&program).file_name().is_some_and(|name| name == "nginx") {
+        return nginx::main(&words);
     }
-    if d.iter().any(|x| x.severity == diagnostic::Severity::Error) {
-        return ExitCode::FAILURE;
+    if words.first().is_some_and(|word| word == "nginx") {
+        return nginx::main(&words[1..]);
     }
-    let plan = match plan::compile(config) {
-        Ok(p) => p,
-        Err(e) => {
-            eprintln!("{e:?}");
-            return ExitCode::FAILURE;
+    match Cli::try_parse_from(std::iter::once(program).chain(words)) {
+        Ok(cli) => cli.command.run(),
+        Err(error) => {
+            // A closed terminal is nobody to complain to.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
-    };
-    let server = match engine::Server::start(plan, engine::Options::default()) {
-        Ok(s) => s,
-        Err(e) => {
-            for x in e {
-                eprintln!("{}", x.message);
+    }
+}
+
+impl Command {
+    fn run(self) -> ExitCode {
+        match self {
+            Self::Run(Run { file, reading, listen, strict_names, server_header }) => {
+                run::run(run::Arguments {
+                    file,
+                    dialect: reading.dialect.map(Into::into),
+                    prefix: reading.prefix,
+                    listen,
+                    strict_names,
+                    server_header,
+                })
             }
-            return ExitCode::FAILURE;
+            Self::Check(check) => check.run(),
+            Self::Ir(Ir { file, reading, json, base, offline }) => {
+                let request = reading.request(&file, offline, false);
+                ir::run(&request, ir::Options { json, base })
+            }
+            Self::Directives { dialect } => {
+                let dialect = Dialect::from(dialect);
+                match directives::run(dialect.name()) {
+                    Some(page) => {
+                        say::result(page);
+                        ExitCode::SUCCESS
+                    }
+                    None => {
+                        say::remark(format!("error: {} is not yet honoured\n", dialect.name()));
+                        ExitCode::FAILURE
+                    }
+                }
+            }
+            Self::Demo(_) => std::process::ExitCode::FAILURE,
+            Self::Nginx { arguments } => nginx::main(&arguments),
         }
-    };
-    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    rt.block_on(async {
-        let mut t = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
-        let mut q = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::quit()).unwrap();
-        tokio::select! { _ = t.recv() => {}, _ = q.recv() => {} }
-    });
-    server.stop();
-    ExitCode::SUCCESS
+    }
+}
+
+impl Check {
+    fn run(self) -> ExitCode {
+        let Self { files, reading, format, offline, strict, list_inert, strict_names } = self;
+        let requests: Vec<_> =
+            files.iter().map(|file| reading.request(file, offline, strict_names)).collect();
+        let format = match format {
+            FormatName::Human => Format::Human,
+            FormatName::Short => Format::Short,
+            FormatName::Json => Format::Json,
+            FormatName::Sarif => Format::Sarif,
+        };
+        let colour = if std::io::stdout().is_terminal() { Colour::Always } else { Colour::Never };
+        check::run(&requests, check::Options { format, colour, strict, list_inert })
+    }
+}
+
+impl Reading {
+    /// A file to look at: as it was written on the command line, so that editors find it.
+    fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
+        let located = run::located(file, self.prefix.clone());
+        let options = dialect::Options { offline, strict_names, root: process::system::is_root(), ..located };
+        Request { path: file.to_path_buf(), dialect: self.dialect.map(Into::into), options, listen: None }
+    }
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Nginx => Self::Nginx,
+            DialectName::Apache => Self::Apache,
+            DialectName::Iis => Self::Iis,
+        }
+    }
+}
+
+/// `IP:PORT`, `PORT` or `unix:PATH`.
+fn address(text: &str) -> Result<Address, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(Address::Unix(path.into()));
+    }
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(Address::Tcp(SocketAddr::from(([0, 0, 0, 0], port))));
+    }
+    text.parse().map(Address::Tcp).map_err(|_| "neither IP:PORT nor PORT nor unix:PATH".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_come_in_three_forms() {
+        assert_eq!(address("unix:/x"), Ok(Address::Unix("/x".into())));
+        assert_eq!(address("80"), Ok(Address::Tcp(([0, 0, 0, 0], 80).into())));
+        assert_eq!(address("[::1]:80"), Ok(Address::Tcp("[::1]:80".parse().unwrap())));
+        assert!(address("host:80").is_err());
+    }
 }

@@ -1,3 +1,163 @@
 //! The configuration languages. Each lowers to the IR and knows no other.
 
 pub mod nginx;
+
+use std::{ffi::OsString, path::Path, path::PathBuf};
+
+use crate::{
+    diagnostic::{self, Diagnostic, Severity},
+    ir,
+    source::SourceMap,
+};
+
+/// A configuration language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// nginx.conf
+    Nginx,
+    /// httpd.conf, .htaccess
+    Apache,
+    /// web.config, applicationHost.config
+    Iis,
+}
+
+/// How to read a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What relative paths are relative to.
+    pub prefix: PathBuf,
+    /// Directives from the command line, read before the file.
+    pub directives: Option<OsString>,
+    /// Whether the file is away from its machine: what only that machine knows is a note when it is missing.
+    pub offline: bool,
+    /// Whether names of upstreams that do not resolve are errors.
+    pub strict_names: bool,
+    /// Whether the process may take ports below 1024 and change its user.
+    pub root: bool,
+    /// Files of the server's own that the configuration does not name.
+    pub files: OwnFiles,
+}
+
+/// Where a server's own files are unless the configuration says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnFiles {
+    /// The process id; `None` writes none.
+    pub pid: Option<PathBuf>,
+    /// The log of errors; `None` is standard error.
+    pub error_log: Option<PathBuf>,
+    /// The log of requests; `None` writes none.
+    pub access_log: Option<PathBuf>,
+    /// The folder for contents of requests.
+    pub content_temp: PathBuf,
+    /// The folder for responses of HTTP upstreams.
+    pub http_temp: PathBuf,
+    /// The folder for responses of uwsgi upstreams.
+    pub uwsgi_temp: PathBuf,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nginx, Self::Apache, Self::Iis];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Apache => "apache",
+            Self::Iis => "iis",
+        }
+    }
+
+    /// Recognises the language of a file by its name and its text; what nothing speaks against is nginx's.
+    pub fn detect(path: &Path, text: &[u8]) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+        match name.as_deref() {
+            Some("web.config" | "applicationhost.config") => return Self::Iis,
+            Some(".htaccess" | "httpd.conf" | "apache2.conf") => return Self::Apache,
+            Some("nginx.conf") => return Self::Nginx,
+            _ => {}
+        }
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let start = text.trim_ascii_start();
+        if ["<?xml", "<configuration", "<!--"].iter().any(|mark| start.starts_with(mark.as_bytes())) {
+            return Self::Iis;
+        }
+        if text.split(|&byte| byte == b'\n').any(is_apache) { Self::Apache } else { Self::Nginx }
+    }
+
+    /// Reads and lowers the file at `path` with all that belongs to it.
+    ///
+    /// Never fails: whatever is wrong is a finding, and what could be understood is in the configuration.
+    pub fn read(
+        self,
+        sources: &mut SourceMap,
+        path: &Path,
+        options: &Options,
+    ) -> (ir::Config, Vec<Diagnostic>) {
+        let (config, mut found) = match self {
+            Self::Nginx => nginx::read(sources, path, options),
+            Self::Apache | Self::Iis => {
+                let message = format!(
+                    "{} is a configuration of {}, which is not yet honoured",
+                    path.display(),
+                    match self {
+                        Self::Iis => "IIS",
+                        Self::Apache | Self::Nginx => "Apache",
+                    }
+                );
+                let found = Diagnostic::new(Severity::Error, "dialect-not-honoured", message)
+                    .help("if it is an nginx.conf, say so with `--dialect nginx`");
+                (ir::Config::default(), vec![found])
+            }
+        };
+        diagnostic::sort(&mut found);
+        (config, found)
+    }
+}
+
+/// Whether a line can only be Apache's: a section, or a directive of its own that no `;` ends.
+fn is_apache(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    if let Some(section) = line.strip_prefix(b"<") {
+        return line.ends_with(b">")
+            && section.first().is_some_and(|&byte| byte.is_ascii_uppercase() || byte == b'/');
+    }
+    let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let own: [&[u8]; 9] = [
+        b"LoadModule",
+        b"ServerRoot",
+        b"ServerName",
+        b"DocumentRoot",
+        b"RewriteEngine",
+        b"RewriteRule",
+        b"ProxyPass",
+        b"Listen",
+        b"SetEnvIf",
+    ];
+    own.contains(&word) && !line.ends_with(b";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_told_apart() {
+        let table: [(&str, &str, Dialect); 11] = [
+            ("nginx.conf", "<VirtualHost *:80>", Dialect::Nginx),
+            ("site", "server {\n  listen 80;\n  location / { }\n}", Dialect::Nginx),
+            ("site", "", Dialect::Nginx),
+            ("site", "# <VirtualHost *:80>\nserver { }", Dialect::Nginx),
+            ("site", "log_format a '<Directory';", Dialect::Nginx),
+            ("site", "<VirtualHost *:80>\n  ServerName a\n</VirtualHost>", Dialect::Apache),
+            ("site", "  RewriteEngine on\r\n", Dialect::Apache),
+            (".htaccess", "", Dialect::Apache),
+            ("site", "\u{feff}<?xml version=\"1.0\"?>\n<configuration/>", Dialect::Iis),
+            ("site", "<configuration><system.webServer/></configuration>", Dialect::Iis),
+            ("Web.config", "", Dialect::Iis),
+        ];
+        for (name, text, dialect) in table {
+            assert_eq!(Dialect::detect(Path::new(name), text.as_bytes()), dialect, "{name}: {text}");
+        }
+    }
+}

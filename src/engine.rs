@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Address, HostId, settings::Level},
+    ir::{Address, HostId, Text, settings::Level},
     plan::Plan,
 };
 
@@ -64,6 +64,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct Options {
     /// Refuse to start when an upstream's name does not resolve.
     pub strict_names: bool,
+    /// Whether the process runs as root, so that workers can change their user.
+    pub root: bool,
+    /// What `Server` says instead of what the configuration has; empty for no such field.
+    pub server_header: Option<Text>,
 }
 
 /// A running server.
@@ -72,7 +76,7 @@ pub struct Server {
     options: Options,
     workers: Vec<Handle>,
     shared: Arc<Shared>,
-    state: std::sync::Mutex<State>,
+    state: Mutex<State>,
 }
 
 /// What a reload changes. Only the thread that owns the server takes the lock.
@@ -90,7 +94,13 @@ struct State {
 #[derive(Debug)]
 struct Handle {
     commands: UnboundedSender<Command>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Handle {
+    fn is_working(&self) -> bool {
+        self.thread.lock().is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+    }
 }
 
 #[derive(Debug)]
@@ -129,6 +139,7 @@ impl Server {
         let shared = Arc::new(Shared {
             counters: (0..count).map(|_| Counters::default()).collect(),
             machine_name: machine_name(),
+            server_header: options.server_header.clone(),
             serial: AtomicU64::new(1),
             began: Instant::now(),
         });
@@ -150,7 +161,7 @@ impl Server {
                 .map_err(|error| {
                     vec![failure("no-thread", format!("a worker cannot be started: {error}"))]
                 })?;
-            workers.push(Handle { commands, thread: Some(thread) });
+            workers.push(Handle { commands, thread: Mutex::new(Some(thread)) });
         }
         drop(ready);
         for answer in started.iter().take(count) {
@@ -159,8 +170,21 @@ impl Server {
             })?;
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
-        let state = std::sync::Mutex::new(State { plan, bound, logs, names, zones });
+        let state = Mutex::new(State { plan, bound, logs, names, zones });
         Ok(Self { options, workers, shared, state })
+    }
+
+    /// Does what starting does before it binds, and no more: certificates are read, logs opened, and where names
+    /// must resolve they are looked up.
+    pub fn rehearse(plan: Plan, options: Options) -> Result<(), Vec<Diagnostic>> {
+        let plan = Arc::new(plan);
+        let mut problems = Vec::new();
+        if options.strict_names {
+            problems.extend(resolve::Resolved::start(&plan.config, true).1);
+        }
+        problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
+        problems.extend(log::Files::open(&plan).err().into_iter().flatten());
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Serves another plan from the next request on; when it cannot be served, nothing changes.
@@ -198,18 +222,14 @@ impl Server {
 
     /// Stops gracefully: idle connections close, exchanges and tunnels end, then this returns. After `timeout`
     /// what is left is cut off.
-    pub fn quit(mut self, timeout: Option<Duration>) {
+    pub fn quit(&self, timeout: Option<Duration>) {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Quit);
         }
         let end = timeout.map(|timeout| Instant::now() + timeout);
-        while self
-            .workers
-            .iter()
-            .any(|worker| worker.thread.as_ref().is_some_and(|thread| !thread.is_finished()))
-        {
+        while self.workers.iter().any(Handle::is_working) {
             if end.is_some_and(|end| Instant::now() >= end) {
-                self.end(&Command::Stop);
+                self.cut_off();
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -217,20 +237,21 @@ impl Server {
     }
 
     /// Stops at once.
-    pub fn stop(mut self) {
-        self.end(&Command::Stop);
+    pub fn stop(&self) {
+        self.cut_off();
         self.finish();
     }
 
-    fn end(&mut self, _: &Command) {
+    fn cut_off(&self) {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Stop);
         }
     }
 
-    fn finish(&mut self) {
-        for worker in &mut self.workers {
-            if let Some(thread) = worker.thread.take() {
+    fn finish(&self) {
+        for worker in &self.workers {
+            let thread = worker.thread.lock().map(|mut thread| thread.take());
+            if let Ok(Some(thread)) = thread {
                 let _ = thread.join();
             }
         }

@@ -15,9 +15,11 @@ mod block;
 mod cluster;
 mod handler;
 mod pattern;
+pub mod print;
 pub mod settings;
 mod template;
 mod text;
+mod validate;
 mod var;
 pub mod walk;
 
@@ -28,9 +30,11 @@ pub use handler::{
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use pattern::{Kind, Pattern, Register, Syntax};
+pub use print::{print, print_base};
 pub use settings::Settings;
 pub use template::{Attr, Escape, Part, Stat, TcpInfo, Template, TlsAttr};
 pub use text::{Name, Text};
+pub use validate::validate;
 pub use var::{Bucket, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].

@@ -116,6 +116,11 @@ impl Args {
         self.forms.iter().any(|form| form.accepts(words))
     }
 
+    /// The most words that can be right; `None` for any number.
+    pub fn most(&self) -> Option<usize> {
+        self.forms.iter().try_fold(0, |most, form| form.most().map(|here| most.max(here)))
+    }
+
     /// What each of this many words may be; `None` when the number is wrong.
     pub fn places(&self, words: usize) -> Option<Vec<&[Alt]>> {
         self.forms.iter().find(|form| form.accepts(words)).map(|form| form.places(words))
@@ -139,8 +144,11 @@ impl fmt::Display for Args {
 impl Form {
     fn accepts(&self, words: usize) -> bool {
         let least = self.terms.iter().filter(|term| term.least() == 1).count();
-        let most = self.terms.iter().try_fold(0, |sum, term| term.most().map(|most| sum + most));
-        words >= least && most.is_none_or(|most| words <= most)
+        words >= least && self.most().is_none_or(|most| words <= most)
+    }
+
+    fn most(&self) -> Option<usize> {
+        self.terms.iter().try_fold(0, |sum, term| term.most().map(|most| sum + most))
     }
 
     fn places(&self, words: usize) -> Vec<&[Alt]> {

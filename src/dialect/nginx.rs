@@ -13,3 +13,114 @@ pub mod parse;
 pub mod tree;
 pub mod values;
 mod vars;
+
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{Options, OwnFiles};
+use crate::{
+    catalogue::{self, Level},
+    diagnostic::{Diagnostic, Severity},
+    ir::{
+        self, Template, Text,
+        settings::{AccessLog, ErrorLog, LogTarget},
+    },
+    source::SourceMap,
+};
+use tree::{Item, Items, directives};
+
+/// The version whose syntax is read, as `$nginx_version` and `Server` say it.
+pub const VERSION: &str = "1.31.5";
+
+/// Reads, checks and lowers the file at `path` with all that it includes.
+pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
+    // The path is that of the caller; the prefix counts for what is written in the file.
+    let loading = load::Options { prefix: PathBuf::new(), offline: options.offline };
+    let (mut items, mut found) = command_line(sources, path, options, &loading);
+    let (file, of_file) = load::load(sources, path, &loading);
+    let unread = of_file.iter().any(|found| found.code == "unreadable-file");
+    found.extend(of_file);
+    if unread {
+        return (ir::Config::default(), found);
+    }
+    items.extend(file);
+    found.extend(mend::mend(sources, &mut items, &shape));
+
+    let recognised = level::level(&items);
+    let level = if options.offline { recognised } else { Level::Main };
+    let of_directives = check::check(&items, level, check::Options { offline: options.offline });
+    if level != recognised && of_directives.iter().any(|found| found.code == "wrong-context") {
+        found.push(fragment(path, recognised));
+    }
+    found.extend(of_directives);
+
+    let lowering = lower::Options {
+        prefix: options.prefix.clone(),
+        conf_prefix: path.parent().unwrap_or(Path::new("")).to_path_buf(),
+        offline: options.offline,
+        strict_names: options.strict_names,
+        root: options.root,
+        token: format!("nginx/{VERSION}"),
+        level,
+    };
+    let (mut config, of_meaning) = lower::lower(&items, sources, &lowering);
+    found.extend(of_meaning);
+    own_files(&mut config, &items, &options.files);
+    (config, found)
+}
+
+/// The directives of `-g`, which count as if they stood before the file.
+fn command_line(
+    sources: &mut SourceMap,
+    path: &Path,
+    options: &Options,
+    loading: &load::Options,
+) -> (Items, Vec<Diagnostic>) {
+    let Some(text) = &options.directives else { return (Items::new(), Vec::new()) };
+    let (mut items, mut found) = parse::parse_directives(sources, text.as_bytes());
+    found.extend(load::load_included(sources, &mut items, path, loading));
+    (items, found)
+}
+
+/// What the mending has to know of a directive: the widest of its rows.
+fn shape(name: &str) -> Option<mend::Shape> {
+    let of = |row: &catalogue::Directive| mend::Shape { most: row.args.most(), block: row.args.block() };
+    catalogue::nginx().rows(name).map(of).reduce(|one, other| mend::Shape {
+        most: one.most.zip(other.most).map(|(one, other)| one.max(other)),
+        block: one.block || other.block,
+    })
+}
+
+fn fragment(path: &Path, level: Level) -> Diagnostic {
+    let message =
+        format!("{} looks like a part of a configuration, for {}", path.display(), level.description());
+    Diagnostic::new(Severity::Note, "fragment", message)
+        .help("`triglot check --offline` checks it as what it is; to run it, include it where it belongs")
+}
+
+/// Puts the server's own files where the command line wants them unless the configuration names them.
+fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
+    let OwnFiles { pid, error_log, access_log, content_temp, http_temp, uwsgi_temp } = files;
+    if !directives(items).any(|directive| directive.name() == "pid") {
+        config.process.pid_file.clone_from(pid);
+    }
+    let target = |path: &Path| LogTarget::File(Template::text(Text::from(path.as_os_str().as_bytes())));
+    let base = &mut config.base;
+    for log in base.logs.errors.iter_mut().flatten() {
+        let ErrorLog { to, level: _ } = log;
+        *to = error_log.as_deref().map_or(LogTarget::Stderr, target);
+    }
+    match access_log {
+        None => base.logs.access = Some(Vec::new()),
+        Some(path) => {
+            for AccessLog { to, .. } in base.logs.access.iter_mut().flatten() {
+                *to = target(path);
+            }
+        }
+    }
+    base.content.temp_path = Some(content_temp.clone());
+    base.http.temp_path = Some(http_temp.clone());
+    base.uwsgi.temp_path = Some(uwsgi_temp.clone());
+}

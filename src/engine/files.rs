@@ -1,16 +1,253 @@
-//! stub
-use super::exchange::{Exchange, Next};
-use crate::{ir::FileKind, plan::Plan};
-pub async fn serve(_: &mut Exchange, _: &Plan) -> Next {
-    Next::Status(404)
+//! Files as answers: what a path maps to, and how it is sent.
+//!
+//! References: <https://nginx.org/en/docs/http/ngx_http_core_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_index_module.html>.
+
+use std::{
+    ffi::OsStr,
+    fs::{File, Metadata, OpenOptions},
+    io,
+    ops::Range,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use super::{
+    edit,
+    exchange::{Exchange, Next},
+    forward::system,
+};
+use crate::{
+    ir::{FileKind, settings::Level},
+    plan::{Plan, encode_path},
+};
+
+pub mod condition;
+mod index;
+pub mod range;
+mod send;
+
+use condition::{Asked, Verdict};
+use range::Selection;
+
+/// A piece of what is sent as content.
+#[derive(Debug)]
+enum Piece {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// These bytes of the file.
+    File(Range<u64>),
 }
-pub fn is(_: &[u8], _: FileKind) -> bool {
-    false
+
+/// Answers with the file that the path maps to.
+pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
+    if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {
+        return Next::Status(405);
+    }
+    let mut name = Vec::new();
+    if !exchange.run.file_path(plan, &exchange.facts, &mut name) {
+        let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
+        exchange.log(
+            Level::Error,
+            format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
+        );
+        return Next::Status(500);
+    }
+    if exchange.run.path.ends_with(b"/") {
+        return index::find(exchange, plan, name);
+    }
+    let (file, known) = match open(&name) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(exchange, plan, &name, &error),
+    };
+    if known.is_dir() {
+        let mut location = Vec::new();
+        encode_path(&exchange.run.path, &mut location);
+        location.push(b'/');
+        if !exchange.run.query.is_empty() {
+            location.push(b'?');
+            location.extend_from_slice(&exchange.run.query);
+        }
+        return exchange.redirect(plan, 301, &location).await;
+    }
+    if !known.is_file() {
+        let name = String::from_utf8_lossy(&name);
+        exchange.log(Level::Crit, format_args!("\"{name}\" is not a regular file"));
+        return Next::Status(404);
+    }
+    if exchange.facts.method() == b"POST" {
+        return Next::Status(405);
+    }
+    respond(exchange, plan, &name, file, &known).await
 }
-pub mod map {
-    use crate::plan::{Plan, Run, View};
-    pub fn document_root(run: &mut Run, plan: &Plan, view: &impl View, out: &mut Vec<u8>) -> bool {
-        let root = plan.settings(run.settings).files.root.clone();
-        run.eval(plan, view, &root, out)
+
+/// Whether there is such a file.
+pub fn is(path: &[u8], kind: FileKind) -> bool {
+    let Ok(known) = std::fs::metadata(Path::new(OsStr::from_bytes(path))) else { return false };
+    match kind {
+        FileKind::File => known.is_file(),
+        FileKind::Directory => known.is_dir(),
+        FileKind::Any => true,
+        FileKind::Executable => known.permissions().mode() & 0o100 != 0,
+    }
+}
+
+/// Appends a name with symbolic links resolved; `false` when there is no such file.
+pub fn real(path: &[u8], out: &mut Vec<u8>) -> bool {
+    std::fs::canonicalize(Path::new(OsStr::from_bytes(path))).is_ok_and(|real| {
+        out.extend_from_slice(real.as_os_str().as_bytes());
+        true
+    })
+}
+
+/// Opens without waiting for what is no file: a pipe has no writer, perhaps.
+fn open(name: &[u8]) -> io::Result<(File, Metadata)> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(Path::new(OsStr::from_bytes(name)))?;
+    let known = file.metadata()?;
+    Ok((file, known))
+}
+
+/// The status for a file that could not be opened.
+fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> Next {
+    let status = status_of(error);
+    if status != 404 || exchange.settings(plan).files.log_missing {
+        let level = if status == 500 { Level::Crit } else { Level::Error };
+        let name = String::from_utf8_lossy(name);
+        exchange.log(level, format_args!("open() \"{name}\" failed ({})", system(error)));
+    }
+    Next::Status(status)
+}
+
+fn status_of(error: &io::Error) -> u16 {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => 404,
+        Some(libc::EACCES | libc::ELOOP) => 403,
+        // A name with a NUL is no name.
+        None if error.kind() == io::ErrorKind::InvalidInput => 404,
+        _ => 500,
+    }
+}
+
+/// Answers with a regular file: whole, in ranges, or not because the client has it.
+async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, known: &Metadata) -> Next {
+    let settings = exchange.settings(plan);
+    let (size, modified) = (known.len(), known.mtime());
+    let kind = exchange.type_of_path(plan);
+    if exchange.status_override == Some(200) {
+        exchange.status_override = None;
+    }
+    // What is answered in place of an error stays what it is.
+    let plain = exchange.status_override.is_none();
+    let response = &mut exchange.facts.response;
+    response.start(200);
+    if !kind.is_empty() {
+        response.add(b"Content-Type", &kind);
+    }
+    if plain {
+        response.add(b"Last-Modified", date(modified).as_bytes());
+    }
+    if settings.answer.etag {
+        response.add(b"ETag", format!("\"{modified:x}-{size:x}\"").as_bytes());
+    }
+    response.length = Some(size);
+    response.modified = Some(modified);
+    response.ranges = settings.answer.max_ranges != Some(0);
+    let mut selection = Selection::Whole;
+    if plain {
+        let asked = Asked::of(&exchange.facts);
+        match condition::condition(&asked, &exchange.facts.response, settings.answer.if_modified_since) {
+            Verdict::Answer => {}
+            Verdict::NotModified => {
+                let response = &mut exchange.facts.response;
+                response.status = 304;
+                response.length = None;
+                response.ranges = false;
+                response.remove(b"Content-Type");
+                return send::send(exchange, plan, name, file, &[]).await;
+            }
+            Verdict::Failed => return Next::Status(412),
+        }
+        selection = range::ranges(&asked, &exchange.facts.response, settings.answer.max_ranges);
+    }
+    let pieces = match selection {
+        Selection::Whole => vec![Piece::File(0..size)],
+        Selection::Unsatisfiable => {
+            // The page carries what was added to the response that it stands for.
+            edit::on_response(exchange, plan);
+            let response = &mut exchange.facts.response;
+            for name in [&b"Content-Type"[..], b"Last-Modified", b"ETag"] {
+                response.remove(name);
+            }
+            response.status = 416;
+            response.add(b"Content-Range", format!("bytes */{size}").as_bytes());
+            return Next::Status(416);
+        }
+        Selection::One(range) => {
+            range::one(&mut exchange.facts.response, &range, size);
+            vec![Piece::File(range)]
+        }
+        Selection::Several(ranges) => {
+            let boundary = exchange.worker.random() % 100_000_000_000_000_000_000;
+            let heads =
+                range::several(&mut exchange.facts.response, &ranges, size, &format!("{boundary:020}"));
+            let mut pieces = Vec::with_capacity(heads.len() + ranges.len());
+            let mut ranges = ranges.into_iter();
+            for head in heads {
+                pieces.push(Piece::Bytes(head));
+                pieces.extend(ranges.next().map(Piece::File));
+            }
+            pieces
+        }
+    };
+    send::send(exchange, plan, name, file, &pieces).await
+}
+
+/// A time in seconds since the epoch as a field has it; times that cannot be written so are moved to the nearest.
+fn date(second: i64) -> String {
+    /// The last second of the year 9999.
+    const LAST: i64 = 253_402_300_799;
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second.clamp(0, LAST).cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_from_folders() {
+        let folder = std::env::temp_dir().join(format!("files-is-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("plain");
+        std::fs::write(&file, "x").unwrap();
+        let (folder_name, file_name) = (folder.as_os_str().as_bytes(), file.as_os_str().as_bytes());
+        for (name, kind, expected) in [
+            (folder_name, FileKind::Directory, true),
+            (folder_name, FileKind::File, false),
+            (folder_name, FileKind::Any, true),
+            (file_name, FileKind::File, true),
+            (file_name, FileKind::Directory, false),
+            (file_name, FileKind::Executable, false),
+            (b"/nonexistent", FileKind::Any, false),
+            (b"/tmp\0x", FileKind::Any, false),
+            (b"", FileKind::Any, false),
+        ] {
+            assert_eq!(is(name, kind), expected, "{} {kind:?}", name.escape_ascii());
+        }
+        assert_eq!(status_of(&open(b"/nonexistent").unwrap_err()), 404);
+        assert_eq!(status_of(&open(b"/tmp\0x").unwrap_err()), 404);
+        assert_eq!(status_of(&open(&[file_name, b"/x"].concat()).unwrap_err()), 404);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn dates_of_all_files_can_be_written() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

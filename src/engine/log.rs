@@ -49,7 +49,7 @@ pub struct Files {
     /// Where the process itself logs.
     errors: Errors,
     /// Keeps files open while the plan is served.
-    files: Vec<Arc<LogFile>>,
+    opened: Vec<Arc<LogFile>>,
     receivers: Mutex<Vec<(settings::Syslog, Arc<Receiver>)>>,
 }
 
@@ -60,7 +60,7 @@ impl Files {
         let mut problems: Vec<Diagnostic> = Vec::new();
         for target in plan.log_targets() {
             match files.sink(target) {
-                Ok(Some(Sink::File(file))) => files.files.push(file),
+                Ok(Some(Sink::File(file))) => files.opened.push(file),
                 Ok(_) => {}
                 Err(message) if problems.iter().any(|known| known.message == message) => {}
                 Err(message) => problems.push(Diagnostic::new(Severity::Error, "cannot-open-log", message)),
@@ -89,7 +89,7 @@ impl Files {
 
     /// Writes what lines wait.
     pub fn flush(&self) {
-        for file in &self.files {
+        for file in &self.opened {
             file.flush();
         }
     }

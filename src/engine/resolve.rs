@@ -112,8 +112,8 @@ pub struct Resolved {
 #[derive(Debug)]
 struct Wanted {
     host: String,
-    /// Looked up again when the answer expires.
-    again: bool,
+    /// How it is looked up again when the answer expires; `None` where once is enough.
+    again: Option<Arc<ResolveInForce>>,
     span: Span,
 }
 
@@ -130,7 +130,7 @@ impl Resolved {
         let mut names = HashMap::new();
         for (wanted, answer) in wanted.into_iter().zip(answers) {
             let answer = answer.unwrap_or_else(|error| {
-                if !wanted.again {
+                if wanted.again.is_none() {
                     findings.push(unresolved(&wanted, &error, strict));
                 }
                 Vec::new()
@@ -161,29 +161,30 @@ impl Resolved {
     }
 
     /// Keeps the table up to date on a thread of its own, as long as there is something to do and the table lives.
-    pub fn keep_up(self: &Arc<Self>, config: &Config, settings: &ResolveInForce) {
+    /// `fallback` is for endpoints whose cluster names no servers to ask.
+    pub fn keep_up(self: &Arc<Self>, config: &Config, fallback: &ResolveInForce) {
         let tasks: Vec<_> = wanted(config)
             .into_iter()
-            .filter(|wanted| wanted.again || self.addresses(&wanted.host).is_empty())
+            .filter(|wanted| wanted.again.is_some() || self.addresses(&wanted.host).is_empty())
             .collect();
         if tasks.is_empty() {
             return;
         }
-        let (table, settings) = (Arc::downgrade(self), settings.clone());
+        let (table, fallback) = (Arc::downgrade(self), Arc::new(fallback.clone()));
         let mut alive = self.alive.subscribe();
         let work = async move {
             let tasks = tasks.into_iter().map(|wanted| {
-                let (table, settings) = (table.clone(), settings.clone());
+                let (table, fallback) = (table.clone(), Arc::clone(&fallback));
                 tokio::spawn(async move {
                     let mut pause = PAUSE;
                     loop {
-                        let answer = renew(&wanted, &settings).await;
+                        let answer = renew(&wanted, &fallback).await;
                         let Some(table) = table.upgrade() else { return };
                         let mut wait = pause;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                         if let Some((addresses, valid)) = answer {
                             table.set(&wanted.host, addresses);
-                            if !wanted.again {
+                            if wanted.again.is_none() {
                                 return;
                             }
                             (wait, pause) = (valid.max(PAUSE), PAUSE);
@@ -215,15 +216,23 @@ impl Resolved {
     }
 }
 
-/// Looks a name up again: where it asks for that by the name servers in force, else by the system.
-async fn renew(wanted: &Wanted, settings: &ResolveInForce) -> Option<(Vec<IpAddr>, Duration)> {
-    if wanted.again && !settings.servers.is_empty() {
+/// Looks a name up again: where it asks for that by the name servers given, else by the system. A name that is
+/// gone has no addresses; `None` says nothing about it.
+async fn renew(wanted: &Wanted, fallback: &ResolveInForce) -> Option<(Vec<IpAddr>, Duration)> {
+    let own = wanted.again.as_deref();
+    let settings = own.map(|own| if own.servers.is_empty() { fallback } else { own });
+    if let Some(settings) = settings.filter(|settings| !settings.servers.is_empty()) {
         let client = worker::client(settings).await?;
-        return worker::ask(&client, &wanted.host, settings).await.ok();
+        return match worker::ask(&client, &wanted.host, settings).await {
+            Ok(answer) => Some(answer),
+            Err(worker::NO_SUCH_NAME) => Some((Vec::new(), PAUSE)),
+            Err(_) => None,
+        };
     }
     let host = wanted.host.clone();
     let answer = tokio::task::spawn_blocking(move || system::look_up(&host)).await.ok()?;
-    answer.ok().map(|addresses| (addresses, settings.valid.unwrap_or(SYSTEM_VALID)))
+    let valid = settings.and_then(|settings| settings.valid).unwrap_or(SYSTEM_VALID);
+    answer.ok().map(|addresses| (addresses, valid))
 }
 
 /// How a name is looked up at start.
@@ -255,12 +264,19 @@ fn all(wanted: &[Wanted], look_up: &Lookup) -> Vec<Result<Vec<IpAddr>, String>> 
 fn wanted(config: &Config) -> Vec<Wanted> {
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut seen = HashMap::new();
-    for endpoint in config.clusters.iter().flat_map(|cluster| &cluster.endpoints) {
-        if let Spot::Name(host, _) = Spot::of(&endpoint.address, endpoint.default_port) {
+    for cluster in &config.clusters {
+        let settings = cluster.resolve.as_ref().map(|own| {
+            let mut settings = config.base.resolve.clone();
+            settings.lay(own, false);
+            Arc::new(settings.in_force())
+        });
+        for endpoint in &cluster.endpoints {
+            let Spot::Name(host, _) = Spot::of(&endpoint.address, endpoint.default_port) else { continue };
+            let again = endpoint.resolve.then(|| settings.clone().unwrap_or_default());
             let at = *seen.entry(host.clone()).or_insert(wanted.len());
             match wanted.get_mut(at) {
-                Some(known) => known.again |= endpoint.resolve,
-                None => wanted.push(Wanted { host, again: endpoint.resolve, span: endpoint.span }),
+                Some(known) => known.again = known.again.take().or(again),
+                None => wanted.push(Wanted { host, again, span: endpoint.span }),
             }
         }
     }

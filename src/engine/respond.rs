@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     edit,
     exchange::{End, Exchange, Next},
+    files,
     http1::field::{Known, Slice},
     response::{Framing, Wire},
     scratch,
@@ -120,12 +121,12 @@ impl Exchange {
             self.status_override = None;
             return self.redirect(plan, code, &target).await;
         }
-        // What led to the error may have left fields that the page keeps (a challenge, say).
+        // What led to the error may have left fields that the page keeps: a challenge, the length to ask in.
         let kept = std::mem::take(&mut self.facts.response);
         self.facts.response.start(status);
-        for field in
-            kept.fields.iter().filter(|field| kept.name(field).eq_ignore_ascii_case(b"www-authenticate"))
-        {
+        let all = status == 416 && kept.status == 416 && kept.ranges;
+        let keeps = |name: &[u8]| all || name.eq_ignore_ascii_case(b"www-authenticate");
+        for field in kept.fields.iter().filter(|field| keeps(kept.name(field))) {
             self.facts.response.add(kept.name(field), kept.value(field));
         }
         self.page(plan, status).await
@@ -277,6 +278,7 @@ impl Exchange {
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
         edit::charset(self, plan);
         edit::on_response(self, plan);
+        files::range::announce(&mut self.facts.response);
         let response = &self.facts.response;
         let version = self.facts.head.version;
         let framing = if response.bodyless {
@@ -305,7 +307,7 @@ impl Exchange {
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
                     reason: plan.reason(response.status),
-                    server: &settings.answer.server,
+                    server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
                     connection,

@@ -1,18 +1,285 @@
-//! stub
+//! TLS with clients: certificates by host, the handshake, what it agreed on.
+//!
+//! The client's hello is read first; the name in it chooses the host as a
+//! `Host` field would, and that host's certificate is shown. Versions are
+//! those of the listener's default host, because they are agreed on before a
+//! name counts.
+//!
+//! Certificates are shown as they are in their files: whether they are to
+//! anyone's liking is for the client to say.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    HandshakeKind, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{Acceptor, NoServerSessionStorage, ServerSessionMemoryCache},
+};
+use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+
 use super::{facts::TlsSession, stream::Socket, worker::Serving};
-use crate::{diagnostic::Diagnostic, plan::Plan};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::{Config, Host, HostId, HostTls},
+    plan::{Plan, Run},
+    source::Span,
+};
+
+pub mod keys;
+mod names;
+
+use keys::Keys;
+pub use names::versions;
+
+/// Sessions kept per host where tickets are off.
+const SESSIONS: usize = 4096;
+
+/// First byte of a TLS record that holds a handshake (RFC 8446 § 5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// A fatal alert in a record of its own: no such name (RFC 6066 § 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// What is shown to clients, for each listener with TLS.
 #[derive(Debug, Default)]
-pub struct Certificates;
-impl Certificates {
-    pub fn load(_: &Plan) -> Result<Self, Vec<Diagnostic>> {
-        Ok(Self)
-    }
+pub struct Certificates {
+    listeners: HashMap<usize, HashMap<HostId, Offer>>,
 }
+
+/// What a host has for a handshake.
+#[derive(Clone, Debug)]
+enum Offer {
+    /// A certificate.
+    Session(Arc<ServerConfig>),
+    /// A refusal.
+    Refusal,
+}
+
+/// What became of a connection.
+#[derive(Debug)]
 pub enum Accepted {
-    Session(Box<tokio_rustls::server::TlsStream<Socket>>, TlsSession),
+    /// A session.
+    Session(Box<TlsStream<Socket>>, TlsSession),
+    /// What the client sends is no TLS. Nothing was read of it.
     Plain(Socket),
+    /// Nothing, for this reason.
     Failed(String),
 }
-pub async fn accept(_: &Serving, _: usize, s: Socket) -> Accepted {
-    Accepted::Plain(s)
+
+impl Certificates {
+    /// Reads the certificates and keys of all hosts.
+    pub fn load(plan: &Plan) -> Result<Self, Vec<Diagnostic>> {
+        Self::of(&plan.config)
+    }
+
+    fn of(config: &Config) -> Result<Self, Vec<Diagnostic>> {
+        let mut loading = Loading::default();
+        let mut listeners = HashMap::new();
+        for (at, listener) in config.listeners.iter().enumerate().filter(|(_, listener)| listener.tls) {
+            let default = config.host(listener.default);
+            if !default.tls.as_ref().is_some_and(|tls| tls.reject || !tls.certificates.is_empty()) {
+                let message = "a listener with TLS has no certificate";
+                let finding = Diagnostic::error("no-certificate", listener.span, message);
+                loading.found.push(finding.label(default.span, "the host that answers unknown names"));
+                continue;
+            }
+            let versions = default.tls.as_ref().map_or(&[][..], |tls| &tls.versions);
+            let mut offers = HashMap::new();
+            for id in listener.hosts.iter().chain([&listener.default]) {
+                if let Some(offer) = loading.offer(*id, config.host(*id), versions) {
+                    offers.insert(*id, offer);
+                }
+            }
+            listeners.insert(at, offers);
+        }
+        if loading.found.is_empty() { Ok(Self { listeners }) } else { Err(loading.found) }
+    }
+
+    /// The offer of the host that a name chooses, or of the default.
+    fn offer(&self, plan: &Plan, listener: usize, name: Option<&str>) -> Option<&Offer> {
+        let offers = self.listeners.get(&listener)?;
+        let default = plan.config.listeners.get(listener)?.default;
+        let chosen = name.map_or(default, |name| {
+            let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+            plan.select(listener, Some(name.as_bytes()), &mut Run::default())
+        });
+        offers.get(&chosen).or_else(|| offers.get(&default))
+    }
 }
+
+/// What was read so far, each file once.
+#[derive(Default)]
+struct Loading {
+    keys: HashMap<(PathBuf, PathBuf), Option<Arc<rustls::sign::CertifiedKey>>>,
+    offers: HashMap<(HostId, Vec<u8>), Option<Offer>>,
+    found: Vec<Diagnostic>,
+}
+
+impl Loading {
+    fn offer(&mut self, id: HostId, host: &Host, versions: &[u8]) -> Option<Offer> {
+        let key = (id, versions.to_vec());
+        if let Some(known) = self.offers.get(&key) {
+            return known.clone();
+        }
+        let offer = host.tls.as_ref().and_then(|tls| {
+            if tls.reject {
+                return Some(Offer::Refusal);
+            }
+            let keys: Vec<_> = tls
+                .certificates
+                .iter()
+                .filter_map(|(certificate, key, span)| self.key(certificate, key, *span))
+                .collect();
+            if keys.is_empty() {
+                return None;
+            }
+            match server_config(tls, versions, keys) {
+                Ok(config) => Some(Offer::Session(Arc::new(config))),
+                Err(message) => {
+                    self.found.push(Diagnostic::error("no-tls", host.span, message));
+                    None
+                }
+            }
+        });
+        self.offers.insert(key, offer.clone());
+        offer
+    }
+
+    fn key(&mut self, certificate: &Path, key: &Path, span: Span) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        let at = (certificate.to_path_buf(), key.to_path_buf());
+        if let Some(known) = self.keys.get(&at) {
+            return known.clone();
+        }
+        let read = keys::load(certificate, key).map(Arc::new);
+        let read = read.map_err(|message| {
+            let finding = Diagnostic::new(Severity::Error, "bad-certificate", message);
+            self.found.push(finding.label(span, ""));
+        });
+        self.keys.entry(at).or_insert(read.ok()).clone()
+    }
+}
+
+fn server_config(
+    tls: &HostTls,
+    versions: &[u8],
+    keys: Vec<Arc<rustls::sign::CertifiedKey>>,
+) -> Result<ServerConfig, String> {
+    let versions = names::versions(versions)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Keys::new(keys)));
+    // Clients that speak something else only must not take what follows for it (RFC 7301 § 3.2).
+    config.alpn_protocols = [&b"http/1.1"[..], b"http/1.0", b"http/0.9"].map(<[u8]>::to_vec).into();
+    if tls.tickets {
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    } else {
+        config.send_tls13_tickets = 0;
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    }
+    Ok(config)
+}
+
+/// Shakes hands with a client, unless what it sends is no TLS.
+pub async fn accept(serving: &Serving, listener: usize, socket: Socket) -> Accepted {
+    let plan = &*serving.plan;
+    let Some(default) = plan.config.listeners.get(listener).map(|listener| listener.default) else {
+        return Accepted::Failed("the listener is gone".to_owned());
+    };
+    let limit = plan.settings(plan.host_settings(default)).client.head_timeout;
+    let hands = shake_hands(&serving.certificates, plan, listener, socket);
+    let done = if limit.is_zero() { Ok(hands.await) } else { tokio::time::timeout(limit, hands).await };
+    done.unwrap_or_else(|_| Accepted::Failed("client timed out (110: Connection timed out)".to_owned()))
+}
+
+async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, socket: Socket) -> Accepted {
+    match first_byte(&socket).await {
+        Ok(Some(byte)) if byte == HANDSHAKE || byte & 0x80 != 0 => {}
+        Ok(Some(_)) => return Accepted::Plain(socket),
+        Ok(None) => return Accepted::Failed("client closed connection".to_owned()),
+        Err(error) => return Accepted::Failed(format!("recv() failed ({error})")),
+    }
+    let hello = match LazyConfigAcceptor::new(Acceptor::default(), socket).await {
+        Ok(hello) => hello,
+        Err(error) => return Accepted::Failed(failure(&error)),
+    };
+    let name = hello.client_hello().server_name().map(str::to_owned);
+    let config = match certificates.offer(plan, listener, name.as_deref()) {
+        Some(Offer::Session(config)) => Arc::clone(config),
+        Some(Offer::Refusal) | None => {
+            let mut io = hello.io;
+            // The client is refused either way.
+            let _ = io.write_all(&UNRECOGNIZED_NAME).await;
+            let _ = io.shutdown().await;
+            return Accepted::Failed("SSL_do_handshake() failed (SSL: callback failed)".to_owned());
+        }
+    };
+    match hello.into_stream(config).await {
+        Ok(stream) => {
+            let session = session(&stream, name);
+            Accepted::Session(Box::new(stream), session)
+        }
+        Err(error) => Accepted::Failed(failure(&error)),
+    }
+}
+
+/// The first byte that the client sends, left where it is; `None` when it sends none.
+async fn first_byte(socket: &Socket) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    let length = match socket {
+        Socket::Tcp(stream) => {
+            let descriptor = stream.as_raw_fd();
+            stream.async_io(Interest::READABLE, || peek(descriptor, &mut byte)).await?
+        }
+        Socket::Unix(stream) => {
+            let descriptor = stream.as_raw_fd();
+            stream.async_io(Interest::READABLE, || peek(descriptor, &mut byte)).await?
+        }
+    };
+    Ok((length > 0).then_some(byte[0]))
+}
+
+#[expect(unsafe_code, reason = "no library used looks at a Unix socket without reading it")]
+fn peek(descriptor: i32, into: &mut [u8; 1]) -> io::Result<usize> {
+    // SAFETY: the descriptor is open, and the kernel writes at most the one byte there is room for.
+    let length = unsafe { libc::recv(descriptor, into.as_mut_ptr().cast(), 1, libc::MSG_PEEK) };
+    usize::try_from(length).map_err(|_| io::Error::last_os_error())
+}
+
+fn session(stream: &TlsStream<Socket>, server_name: Option<String>) -> TlsSession {
+    let connection = stream.get_ref().1;
+    TlsSession {
+        version: names::version(connection.protocol_version()),
+        cipher: connection
+            .negotiated_cipher_suite()
+            .map(|suite| names::cipher(suite.suite()))
+            .unwrap_or_default(),
+        server_name,
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+    }
+}
+
+/// Why a handshake failed, as the error log has it.
+pub fn failure(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "peer closed connection in SSL handshake".to_owned(),
+        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => format!("SSL_do_handshake() failed (SSL: {error})"),
+            None => format!("SSL_do_handshake() failed ({})", super::forward::system(error)),
+        },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

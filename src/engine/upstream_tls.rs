@@ -1,20 +1,297 @@
-//! stub
-use super::{exchange::Exchange, forward::Trouble, stream::Stream};
+//! TLS with upstreams: whether and by whom their certificates are believed, sessions, our own certificate.
+//!
+//! Files are read once, at start, as long as the process may read them. The
+//! rest is made when a worker first needs it and kept by what it depends on.
+//!
+//! Reference: <https://nginx.org/r/proxy_ssl_verify>
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig,
+    client::{ClientSessionMemoryCache, Resumption},
+    crypto::aws_lc_rs,
+    pki_types::ServerName,
+    sign::CertifiedKey,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    exchange::Exchange,
+    forward::Trouble,
+    stream::{Socket, Stream},
+    tls::{self, keys},
+};
 use crate::{
-    ir::Forward,
+    diagnostic::{Diagnostic, Severity},
+    ir::{Forward, settings::Retry},
     plan::{ForwardingPlan, Plan},
 };
-use std::time::Duration;
+
+mod certificate;
+mod verify;
+
+use verify::{Trust, Verifier};
+
+/// Configurations that a worker keeps.
+const KEPT: usize = 1024;
+
+/// Sessions kept for one endpoint.
+const SESSIONS: usize = 8;
+
+/// What was read from files, for all workers.
+static MATERIALS: Mutex<Option<HashMap<Files, Arc<Material>>>> = Mutex::new(None);
+
+thread_local! {
+    static CONFIGS: RefCell<HashMap<Endpoint, Arc<ClientConfig>>> = RefCell::default();
+}
+
+/// Settings by their digest, and the endpoint that sessions are resumed with.
+type Endpoint = (u64, Option<SocketAddr>);
+
+/// The files that settings name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Files {
+    trusted: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// What they hold.
+#[derive(Debug, Default)]
+struct Material {
+    trust: Option<Arc<Trust>>,
+    key: Option<Arc<CertifiedKey>>,
+    /// What tells this reading of the files from another one.
+    number: u64,
+}
+
+/// TLS towards the upstream of a request.
 #[derive(Debug)]
-pub struct Client;
+pub struct Client {
+    settings: Settings,
+    digest: u64,
+}
+
+/// What a session depends on.
+#[derive(Clone, Debug)]
+struct Settings {
+    material: Result<Arc<Material>, String>,
+    versions: Vec<u8>,
+    /// The name verified and asked for.
+    name: String,
+    ask: bool,
+    verify: Option<u32>,
+    reuse: bool,
+}
+
+/// Reads the files of all settings in a plan, and forgets those read before.
+pub fn load<'a>(all: impl Iterator<Item = &'a ForwardingPlan>) -> Result<(), Vec<Diagnostic>> {
+    let (mut materials, mut found) = (HashMap::new(), Vec::new());
+    for how in all {
+        let files = Files::of(how);
+        if files == Files::default() || materials.contains_key(&files) {
+            continue;
+        }
+        match files.read() {
+            Ok(material) => drop(materials.insert(files, Arc::new(material))),
+            Err(message) => found.push(Diagnostic::new(Severity::Error, "bad-certificate", message)),
+        }
+    }
+    found.dedup();
+    if !found.is_empty() {
+        return Err(found);
+    }
+    *MATERIALS.lock().unwrap_or_else(PoisonError::into_inner) = Some(materials);
+    Ok(())
+}
+
+impl Files {
+    fn of(how: &ForwardingPlan) -> Self {
+        let certificate = how.tls_certificate.clone();
+        let key = certificate.as_ref().and(how.tls_key.clone().or_else(|| certificate.clone()));
+        Self { trusted: how.tls_trusted.clone(), certificate, key }
+    }
+
+    fn read(&self) -> Result<Material, String> {
+        let trusted = |path: &PathBuf| {
+            let certificates = keys::certificates(path)
+                .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", path.display()))?;
+            Ok::<_, String>(Arc::new(Trust::new(certificates)))
+        };
+        let pair = |certificate: &PathBuf| {
+            let key: &Path = self.key.as_ref().unwrap_or(certificate);
+            keys::load(certificate, key).map(Arc::new)
+        };
+        let trust = self.trusted.as_ref().map(trusted).transpose()?;
+        let key = self.certificate.as_ref().map(pair).transpose()?;
+        Ok(Material { trust, key, number: next_number() })
+    }
+
+    /// What was read at start; read now when it was not.
+    fn material(self) -> Result<Arc<Material>, String> {
+        let mut materials = MATERIALS.lock().unwrap_or_else(PoisonError::into_inner);
+        let materials = materials.get_or_insert_default();
+        if let Some(known) = materials.get(&self) {
+            return Ok(Arc::clone(known));
+        }
+        let material = Arc::new(self.read()?);
+        materials.insert(self, Arc::clone(&material));
+        Ok(material)
+    }
+}
+
+fn next_number() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
+
+/// TLS as the settings in force want it for this request.
+pub fn of(exchange: &mut Exchange, _: &Plan, how: &ForwardingPlan, _: &Forward) -> Client {
+    let mut name = exchange.value(&how.tls_name);
+    if name.is_empty() {
+        name.extend_from_slice(&exchange.facts.authority);
+    }
+    Client::new(how, host(&String::from_utf8_lossy(&name)))
+}
+
+/// The host of an authority.
+fn host(authority: &str) -> &str {
+    if let Some((literal, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return literal;
+    }
+    match authority.split_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 impl Client {
+    fn new(how: &ForwardingPlan, name: &str) -> Self {
+        let files = Files::of(how);
+        // Most settings name no files: then there is nothing to look up.
+        let material = if files == Files::default() { Ok(Arc::default()) } else { files.material() };
+        let (ask, verify) = (how.tls_server_name, how.tls_verify.then_some(how.tls_verify_depth));
+        let name = if ask || verify.is_some() { name.to_ascii_lowercase() } else { String::new() };
+        let settings = Settings {
+            material,
+            versions: how.tls_versions.clone(),
+            name,
+            ask,
+            verify,
+            reuse: how.tls_session_reuse,
+        };
+        let digest = settings.digest();
+        Self { settings, digest }
+    }
+
+    /// A number that tells these settings from others; never 0.
     pub fn digest(&self) -> u64 {
-        1
+        self.digest
     }
-    pub async fn handshake(self, s: Stream, _: Duration) -> Result<Stream, Trouble> {
-        Ok(s)
+
+    /// Shakes hands with the upstream.
+    pub async fn handshake(self, stream: Stream, timeout: Duration) -> Result<Stream, Trouble> {
+        let Stream::Plain(socket) = stream else { return Ok(stream) };
+        let place = match &socket {
+            Socket::Tcp(stream) => stream.peer_addr().ok(),
+            Socket::Unix(_) => None,
+        };
+        let config = self.config(place).map_err(|message| trouble(Retry::Error, 502, &message))?;
+        let connected = TlsConnector::from(config).connect(self.settings.server_name(), socket);
+        let done = if timeout.is_zero() {
+            Ok(connected.await)
+        } else {
+            tokio::time::timeout(timeout, connected).await
+        };
+        match done {
+            Ok(Ok(stream)) => Ok(Stream::Client(Box::new(stream))),
+            Ok(Err(error)) => Err(trouble(Retry::Error, 502, &message(&error))),
+            Err(_) => Err(trouble(Retry::Timeout, 504, "upstream timed out (110: Connection timed out)")),
+        }
+    }
+
+    fn config(&self, place: Option<SocketAddr>) -> Result<Arc<ClientConfig>, String> {
+        let key = (self.digest, place);
+        if let Some(config) = CONFIGS.with_borrow(|configs| configs.get(&key).cloned()) {
+            return Ok(config);
+        }
+        let config = Arc::new(self.settings.config()?);
+        CONFIGS.with_borrow_mut(|configs| {
+            if configs.len() >= KEPT {
+                configs.clear();
+            }
+            configs.insert(key, Arc::clone(&config));
+        });
+        Ok(config)
     }
 }
-pub fn of(_: &mut Exchange, _: &Plan, _: &ForwardingPlan, _: &Forward) -> Client {
-    Client
+
+impl Settings {
+    fn digest(&self) -> u64 {
+        let Self { material, versions, name, ask, verify, reuse } = self;
+        let mut hasher = DefaultHasher::new();
+        material.as_ref().map(|material| material.number).hash(&mut hasher);
+        (versions, name, ask, verify, reuse).hash(&mut hasher);
+        hasher.finish() | 1
+    }
+
+    /// What the library keeps sessions by and asks for. An address is never asked for (RFC 6066 § 3).
+    fn server_name(&self) -> ServerName<'static> {
+        match ServerName::try_from(self.name.clone()) {
+            Ok(name) if self.ask => name,
+            _ => ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        }
+    }
+
+    fn config(&self) -> Result<ClientConfig, String> {
+        let Self { material, versions, name, ask, verify, reuse } = self;
+        let material = material.as_ref().map_err(Clone::clone)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Verifier {
+            algorithms: provider.signature_verification_algorithms,
+            trust: verify.map(|depth| (material.trust.clone().unwrap_or_default(), depth, name.clone())),
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&tls::versions(versions)?)
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &material.key {
+            Some(key) => builder.with_client_cert_resolver(Arc::new(keys::Keys::new(vec![Arc::clone(key)]))),
+            None => builder.with_no_client_auth(),
+        };
+        config.enable_sni = *ask;
+        config.resumption = if *reuse {
+            Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)))
+        } else {
+            Resumption::disabled()
+        };
+        Ok(config)
+    }
 }
+
+fn trouble(kind: Retry, status: u16, message: &str) -> Trouble {
+    Trouble { kind, status, message: format!("{message} while SSL handshaking to upstream"), stale: false }
+}
+
+/// Why a handshake failed; the verifier's own words where it refused.
+fn message(error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::General(refusal)) => refusal.clone(),
+        _ => tls::failure(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::{balance::Clusters, clock::Clock, connection::Place, log::Logs, pool::Pool, tls::Certificates};
 use crate::{
-    ir::Address,
+    ir::{Address, Text},
     plan::{Plan, hash::Map},
 };
 
@@ -31,6 +31,8 @@ pub struct Shared {
     pub counters: Box<[Counters]>,
     /// The machine's name.
     pub machine_name: String,
+    /// What `Server` says instead of what the configuration has.
+    pub server_header: Option<Text>,
     /// The next connection's serial number.
     pub serial: AtomicU64,
     /// When the process began.

@@ -18,7 +18,8 @@ use memory::{Registers, Values};
 /// What the run reads of the exchange. Implemented by the engine, by tests and by `explain`.
 ///
 /// The run itself answers [`Attr::Path`], [`Attr::PathRest`], [`Attr::Query`], [`Attr::QueryMark`],
-/// [`Attr::Param`], [`Attr::HostName`] and, once a step has set it, [`Attr::LimitRate`].
+/// [`Attr::Param`], [`Attr::HostName`], [`Attr::DocumentRoot`], [`Attr::FilePath`] and, once a step has set it,
+/// [`Attr::LimitRate`].
 pub trait View {
     /// Appends the value of an attribute; `false` when it is missing.
     fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool;
@@ -30,6 +31,11 @@ pub trait View {
     fn status(&self) -> u16;
     /// Whether the target as received held a `%` or a `+`.
     fn received_encoded(&self) -> bool;
+    /// Appends the name of a file with symbolic links resolved; `false` when there is no such file.
+    fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let _ = (name, out);
+        false
+    }
 }
 
 /// What a run needs before it can go on, or where it ends.

@@ -119,7 +119,7 @@ impl Walk {
     }
 
     fn duplicate(&mut self, directive: &Directive, first: Span) {
-        let message = format!("`{}` is given twice in one block", directive.name());
+        let message = format!("`{}` directive is duplicate", directive.name());
         let found = Diagnostic::error("duplicate-directive", directive.name.span, message);
         self.found.push(found.because("again here").label(first, "first here"));
     }

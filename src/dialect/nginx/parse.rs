@@ -128,7 +128,8 @@ impl<'a> Parser<'a> {
                     open,
                     "a block is not possible on the command line",
                 )
-                .because("`-g` takes simple directives only"),
+                .because("`-g` takes simple directives only")
+                .note("block directives are not supported in -g option in command line"),
             );
         } else if head.is_none() {
             self.diagnostics.push(

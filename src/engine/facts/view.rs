@@ -5,7 +5,7 @@ use std::{io::Write as _, net::IpAddr, time::Duration};
 use super::{Attempt, Facts};
 use crate::{
     engine::{
-        access,
+        access, files,
         http1::field::{Field, Known},
         worker::Counters,
     },
@@ -28,6 +28,10 @@ impl View for Facts {
 
     fn received_encoded(&self) -> bool {
         self.received.escaped || self.received.plus
+    }
+
+    fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        files::real(name, out)
     }
 
     fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool {

@@ -125,7 +125,7 @@ impl Writer {
 /// Reference: <https://nginx.org/r/access_log>, of paths with variables.
 fn write_named(logs: &Logs, exchange: &mut Exchange, plan: &Plan, name: &[u8], line: &[u8]) {
     let mut root = scratch::take();
-    let mapped = files::map::document_root(&mut exchange.run, plan, &exchange.facts, &mut root);
+    let mapped = exchange.run.document_root(plan, &exchange.facts, &mut root);
     let exists = mapped && files::is(&root, FileKind::Directory);
     scratch::give(root);
     if !exists {

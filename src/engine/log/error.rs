@@ -54,12 +54,11 @@ pub(super) fn process(errors: &Errors, level: Level, message: &str) {
     }
 }
 
-/// Says that a log could not be written; not to syslog, of which that may be true as well.
+/// Says that a log could not be written.
 pub(super) fn complain(logs: &Logs, sink: &Sink, error: &std::io::Error) {
     let Some(what) = sink.complaint() else { return };
-    let elsewhere = logs.files.errors.iter().filter(|(_, sink)| !matches!(sink, Sink::Syslog(_)));
-    let elsewhere: Errors = elsewhere.cloned().collect();
-    compose(&elsewhere, &logs.clock, Level::Error, format_args!("{what} failed ({})", system(error)));
+    let errors = elsewhere(&logs.files.errors);
+    compose(&errors, &logs.clock, Level::Error, format_args!("{what} failed ({})", system(error)));
 }
 
 fn wanted(errors: &Errors, level: Level) -> bool {
@@ -77,19 +76,24 @@ fn compose(errors: &Errors, clock: &Clock, level: Level, message: fmt::Arguments
 }
 
 fn emit(errors: &Errors, level: Level, line: &[u8]) {
-    let mut complaint = None;
-    for (least, sink) in errors {
-        if *least <= level && sink.write(line, Some(severity(level))).is_err() && complaint.is_none() {
-            complaint = sink.complaint();
+    for (_, sink) in errors.iter().filter(|(least, _)| *least <= level) {
+        if let Err(failure) = sink.write(line, Some(severity(level)))
+            && let Some(what) = sink.complaint()
+        {
+            let clock = Clock::default();
+            compose(
+                &elsewhere(errors),
+                &clock,
+                Level::Error,
+                format_args!("{what} failed ({})", system(&failure)),
+            );
         }
     }
-    if let Some(what) = complaint {
-        let told = format!("{what} failed\n");
-        for (_, sink) in errors.iter().filter(|(_, sink)| !matches!(sink, Sink::Syslog(_))) {
-            // What cannot be written to any log is lost.
-            let _ = sink.write(told.as_bytes(), None);
-        }
-    }
+}
+
+/// Where to say that a log could not be written: not to syslog, of which that may be true as well.
+fn elsewhere(errors: &Errors) -> Errors {
+    errors.iter().filter(|(_, sink)| !matches!(sink, Sink::Syslog(_))).cloned().collect()
 }
 
 /// `2026/11/21 14:00:00 [error] 12#34: `

@@ -253,16 +253,16 @@ impl Opened {
 
     /// Writes a line to the file of this name.
     pub(super) fn write(&mut self, name: &[u8], line: &[u8]) -> io::Result<()> {
-        let file = match self.files.iter().find(|(known, _)| known == name) {
-            Some((_, file)) => Rc::clone(file),
-            None => {
-                let file = Rc::new(append(Path::new(OsStr::from_bytes(name)))?);
-                if self.files.len() == KEPT {
-                    self.files.remove(0);
-                }
-                self.files.push((name.to_vec(), Rc::clone(&file)));
-                file
+        let known = self.files.iter().find(|(known, _)| known == name);
+        let file = if let Some((_, file)) = known {
+            Rc::clone(file)
+        } else {
+            let file = Rc::new(append(Path::new(OsStr::from_bytes(name)))?);
+            if self.files.len() == KEPT {
+                self.files.remove(0);
             }
+            self.files.push((name.to_vec(), Rc::clone(&file)));
+            file
         };
         (&*file).write_all(line)
     }

@@ -30,12 +30,18 @@ const KEPT: usize = 4096;
 /// How long a name server may take before it, or another one, is asked again.
 const EACH: Duration = Duration::from_secs(5);
 
+/// How long a look-up may take in all where nothing says so.
+const WHOLE: Duration = Duration::from_secs(30);
+
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();
 }
 
 /// Why a name has no addresses: number and text, as the log has them.
-type Reason = (u32, &'static str);
+pub(super) type Reason = (u32, &'static str);
+
+/// There is no such name, or it has no address.
+pub(super) const NO_SUCH_NAME: Reason = (3, "Host not found");
 
 type Answer = Result<Rc<[IpAddr]>, Reason>;
 
@@ -179,8 +185,9 @@ pub(super) async fn client(settings: &ResolveInForce) -> Option<TokioResolver> {
         return None;
     }
     let mut options = ResolverOpts::default();
-    options.timeout = EACH.min(settings.timeout);
-    options.attempts = usize::try_from(settings.timeout.as_secs() / EACH.as_secs()).unwrap_or(0).clamp(1, 10);
+    let timeout = whole(settings);
+    options.timeout = EACH.min(timeout);
+    options.attempts = usize::try_from(timeout.as_secs() / EACH.as_secs()).unwrap_or(0).clamp(1, 10);
     options.ip_strategy = match (settings.ipv4, settings.ipv6) {
         (true, false) => LookupIpStrategy::Ipv4Only,
         (false, true) => LookupIpStrategy::Ipv6Only,
@@ -196,6 +203,11 @@ pub(super) async fn client(settings: &ResolveInForce) -> Option<TokioResolver> {
         .ok()
 }
 
+/// How long a look-up may take in all.
+fn whole(settings: &ResolveInForce) -> Duration {
+    if settings.timeout.is_zero() { WHOLE } else { settings.timeout }
+}
+
 /// Asks, and says how long the answer holds.
 pub(super) async fn ask(
     client: &TokioResolver,
@@ -204,13 +216,13 @@ pub(super) async fn ask(
 ) -> Result<(Vec<IpAddr>, Duration), Reason> {
     // The final dot keeps search lists out.
     let name = if host.ends_with('.') { host.to_owned() } else { format!("{host}.") };
-    let answer = match tokio::time::timeout(settings.timeout, client.lookup_ip(name)).await {
+    let answer = match tokio::time::timeout(whole(settings), client.lookup_ip(name)).await {
         Ok(answer) => answer.map_err(|error| reason(&error))?,
         Err(_) => return Err((110, "Operation timed out")),
     };
     let addresses: Vec<_> = answer.iter().collect();
     if addresses.is_empty() {
-        return Err((3, "Host not found"));
+        return Err(NO_SUCH_NAME);
     }
     let lifetime = answer.valid_until().saturating_duration_since(Instant::now());
     Ok((addresses, settings.valid.unwrap_or(lifetime)))
@@ -225,7 +237,7 @@ fn reason(error: &NetError) -> Reason {
     };
     match code {
         ResponseCode::FormErr => (1, "Format error"),
-        ResponseCode::NoError | ResponseCode::NXDomain => (3, "Host not found"),
+        ResponseCode::NoError | ResponseCode::NXDomain => NO_SUCH_NAME,
         ResponseCode::NotImp => (4, "Unimplemented"),
         ResponseCode::Refused => (5, "Operation refused"),
         _ => (2, "Server failure"),

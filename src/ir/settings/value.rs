@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, path::PathBuf, time::Duration};
 
-use super::super::{Template, Text};
+use super::super::{Template, Text, print::Print};
 
 /// A scalar as the catalogue's value grammars give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Value {
 }
 
 /// A type that a setting may have.
-pub trait Setting: Debug {
+pub trait Setting: Debug + Print {
     /// Extends lists; replaces everything else.
     fn accumulate(&mut self, over: &Self)
     where
@@ -35,11 +35,6 @@ pub trait Setting: Debug {
     {
         let _ = value;
         None
-    }
-
-    /// For golden files: one line where possible.
-    fn print(&self) -> String {
-        format!("{self:?}")
     }
 }
 
@@ -70,13 +65,13 @@ replaced! {
     super::Upgrade;
 }
 
-impl<T: Clone + Debug> Setting for Option<T> {
+impl<T: Clone + Debug + Print> Setting for Option<T> {
     fn accumulate(&mut self, over: &Self) {
         self.clone_from(over);
     }
 }
 
-impl<T: Clone + Debug> Setting for Vec<T> {
+impl<T: Clone + Debug + Print> Setting for Vec<T> {
     fn accumulate(&mut self, over: &Self) {
         self.extend_from_slice(over);
     }

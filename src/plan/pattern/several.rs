@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
+use regex_automata::{Input, MatchKind, PatternSet, meta, nfa::thompson::WhichCaptures, util::syntax};
 
 use super::{Failure, Find, Matcher, SIZE, Test};
 
@@ -37,6 +37,7 @@ impl Several {
         let syntax = syntax::Config::new().unicode(false).utf8(false);
         let config = meta::Config::new()
             .match_kind(MatchKind::All)
+            .which_captures(WhichCaptures::None)
             .nfa_size_limit(Some(SIZE))
             .utf8_empty(false)
             .hybrid_cache_capacity(16 << 20);

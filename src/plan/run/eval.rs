@@ -2,7 +2,7 @@
 
 use super::{Failure, Find, Plan, Register, Run, View};
 use crate::{
-    ir::{Attr, Part, Template, VarId},
+    ir::{Attr, Part, Template, VarId, settings::Alias},
     plan::{
         escape::escape,
         var::{self, TableVar, VarPlan},
@@ -72,10 +72,20 @@ impl Run {
         true
     }
 
-    fn attr(&self, plan: &Plan, view: &impl View, attr: &Attr, out: &mut Vec<u8>) -> bool {
+    fn attr(&mut self, plan: &Plan, view: &impl View, attr: &Attr, out: &mut Vec<u8>) -> bool {
         match attr {
+            Attr::DocumentRoot => return self.document_root(plan, view, out),
+            Attr::DocumentRootReal => {
+                let mut root = self.values.take();
+                let real = self.document_root(plan, view, &mut root) && view.real_path(&root, out);
+                self.values.give_back(root);
+                return real;
+            }
+            Attr::FilePath => return self.file_path(plan, view, out),
             Attr::Path => out.extend_from_slice(&self.path),
             Attr::PathRest => out.extend_from_slice(self.path.get(self.path_rest..).unwrap_or_default()),
+            // A log shows a missing query as a dash.
+            Attr::Query if self.query.is_empty() => return false,
             Attr::Query => out.extend_from_slice(&self.query),
             Attr::QueryMark => {
                 if !self.query.is_empty() {
@@ -94,6 +104,37 @@ impl Run {
             _ => return view.attr(self, attr, out),
         }
         true
+    }
+
+    /// Appends the directory that paths are mapped to; `false` when there is none.
+    pub fn document_root(&mut self, plan: &Plan, view: &impl View, out: &mut Vec<u8>) -> bool {
+        let files = &plan.settings(self.settings).files;
+        let template = files.alias.as_ref().map_or(&files.root, |alias| &alias.with);
+        // A root that speaks of itself has no value.
+        if self.depth == DEPTH {
+            return false;
+        }
+        self.depth += 1;
+        let start = out.len();
+        self.eval(plan, view, template, out);
+        self.depth -= 1;
+        out.len() > start
+    }
+
+    /// Appends the name of the file that the path maps to; `false` when the path was rewritten so that it is
+    /// shorter than the prefix which the mapping replaces.
+    pub fn file_path(&mut self, plan: &Plan, view: &impl View, out: &mut Vec<u8>) -> bool {
+        self.document_root(plan, view, out);
+        let files = &plan.settings(self.settings).files;
+        let cut = match &files.alias {
+            Some(Alias { cut: None, .. }) => return true,
+            Some(Alias { cut: Some(cut), .. }) => *cut as usize,
+            None => 0,
+        };
+        self.path.get(cut..).is_some_and(|rest| {
+            out.extend_from_slice(rest);
+            true
+        })
     }
 
     fn var(&mut self, plan: &Plan, view: &impl View, var: VarId, out: &mut Vec<u8>) -> bool {

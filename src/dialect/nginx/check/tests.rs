@@ -130,8 +130,8 @@ fn duplicates() {
         Level::Http,
         "etag on; etag on; server { etag off; location / { etag on; root /; root /; } } add_header A b; add_header A b;",
         &[
-            "Error duplicate-directive at `etag`: `etag` is given twice in one block (again here) []",
-            "Error duplicate-directive at `root`: `root` is given twice in one block (again here) []",
+            "Error duplicate-directive at `etag`: `etag` directive is duplicate (again here) []",
+            "Error duplicate-directive at `root`: `root` directive is duplicate (again here) []",
         ],
     );
 }

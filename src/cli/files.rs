@@ -1,0 +1,104 @@
+//! The files of the server's own that a configuration leads to: logs and temporary folders.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::ir::{
+    self, Config, Settings, Template,
+    settings::{AccessLog, ErrorLog, LogTarget},
+    walk::{self, Item},
+};
+
+/// Logs that have fixed names, and folders for temporary files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The logs.
+    pub logs: BTreeSet<PathBuf>,
+    /// The folders.
+    pub folders: BTreeSet<PathBuf>,
+    /// The log that the process writes to, when it is a file.
+    pub main_log: Option<PathBuf>,
+}
+
+impl Files {
+    /// Those of a configuration. A default counts where something would use it.
+    pub fn of(config: &Config) -> Self {
+        let mut files = Self::default();
+        let mut written: Vec<&Settings> = Vec::new();
+        walk::config(config, &mut |item, _| {
+            if let Item::Settings(settings) = item
+                && !std::ptr::eq(settings, &raw const config.base)
+            {
+                written.push(settings);
+            }
+        });
+        for settings in &written {
+            files.add_logs(settings);
+            files.add_folders(settings);
+        }
+        files.add_defaults(config);
+        let errors = config.common.logs.errors.as_ref().or(config.base.logs.errors.as_ref());
+        files.main_log = errors.into_iter().flatten().find_map(|log| log_path(&log.to));
+        files
+    }
+
+    /// Defaults that are in force at some host: where neither it nor what lies around it says otherwise.
+    fn add_defaults(&mut self, config: &Config) {
+        let mut base = Settings::default();
+        let outer = |has: &dyn Fn(&Settings) -> bool| {
+            let of_host = |host: &ir::Host| host.request.scope.as_ref().is_some_and(|scope| has(&scope.set));
+            has(&config.common) || config.hosts.iter().all(of_host)
+        };
+        if !outer(&|settings| settings.logs.access.is_some()) {
+            base.logs.access.clone_from(&config.base.logs.access);
+        }
+        if config.common.logs.errors.is_none() {
+            // The process logs to it, even where no host does.
+            base.logs.errors.clone_from(&config.base.logs.errors);
+        }
+        if !outer(&|settings| settings.content.temp_path.is_some()) {
+            base.content.temp_path.clone_from(&config.base.content.temp_path);
+        }
+        if !outer(&|settings| settings.http.temp_path.is_some()) {
+            base.http.temp_path.clone_from(&config.base.http.temp_path);
+        }
+        if !outer(&|settings| settings.uwsgi.temp_path.is_some()) {
+            base.uwsgi.temp_path.clone_from(&config.base.uwsgi.temp_path);
+        }
+        self.add_logs(&base);
+        self.add_folders(&base);
+    }
+
+    fn add_logs(&mut self, settings: &Settings) {
+        let access = settings.logs.access.iter().flatten().map(|AccessLog { to, .. }| to);
+        let errors = settings.logs.errors.iter().flatten().map(|ErrorLog { to, level: _ }| to);
+        self.logs.extend(access.chain(errors).filter_map(log_path));
+    }
+
+    fn add_folders(&mut self, settings: &Settings) {
+        let Settings { content, http, uwsgi, .. } = settings;
+        self.folders
+            .extend([&content.temp_path, &http.temp_path, &uwsgi.temp_path].into_iter().flatten().cloned());
+    }
+}
+
+/// The file of a log; none when its name has variables, or it is no file.
+pub fn log_path(to: &LogTarget) -> Option<PathBuf> {
+    match to {
+        LogTarget::File(name) => fixed(name),
+        LogTarget::Stderr | LogTarget::Syslog(_) => None,
+    }
+}
+
+fn fixed(name: &Template) -> Option<PathBuf> {
+    name.as_text().map(|text| Path::new(OsStr::from_bytes(text)).to_path_buf())
+}
+
+/// The user that the workers' files belong to, when the process may give files away.
+pub fn owner(process: &ir::Process) -> Option<&ir::Text> {
+    process.user.as_ref().map(|(user, _)| user)
+}

@@ -1,0 +1,114 @@
+//! From a file to a plan: the one way in, for every command.
+//!
+//! Load, mend, check and lower (`dialect`), validate (`ir`), compile (`plan`).
+//! All findings of all steps are collected, so that one run shows everything.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    cli::{files::Files, report},
+    diagnostic::{self, Diagnostic, Severity},
+    dialect::{Dialect, Options},
+    ir::{self, Address},
+    plan::{self, Plan},
+    source::SourceMap,
+};
+
+/// A configuration to read, and read again at a reload.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The main file.
+    pub path: PathBuf,
+    /// Its language; `None` to recognise it.
+    pub dialect: Option<Dialect>,
+    /// How to read it.
+    pub options: Options,
+    /// The address to accept on instead of the one in the file.
+    pub listen: Option<Address>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Lowered {
+    /// What it means, as far as it could be understood.
+    pub config: ir::Config,
+    /// What there is to say about it.
+    pub found: Vec<Diagnostic>,
+    /// Whether it can be compiled.
+    pub sound: bool,
+}
+
+/// What is ready to be served.
+#[derive(Debug)]
+pub struct Ready {
+    /// The plan.
+    pub plan: Plan,
+    /// The files that belong to it.
+    pub files: Files,
+}
+
+/// Reads and lowers a file, and checks the result.
+pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
+    let Request { path, dialect, options, listen } = request;
+    let (mut config, mut found) = match dialect.map_or_else(|| detect(path), Ok) {
+        Ok(dialect) => dialect.read(sources, path, options),
+        Err(fault) => return Lowered { config: ir::Config::default(), found: vec![fault], sound: false },
+    };
+    if let Some(address) = listen {
+        found.extend(listen_on(&mut config, address));
+    }
+    let unsound = ir::validate(&config);
+    let sound = !has_errors(&unsound);
+    if !has_errors(&found) {
+        // What is broken only because something else is needs no word of its own.
+        found.extend(unsound);
+    }
+    Lowered { config, found, sound }
+}
+
+/// Reads, lowers and compiles a file; there is a plan only when nothing is wrong.
+pub fn plan(sources: &mut SourceMap, request: &Request) -> (Option<Ready>, Vec<Diagnostic>) {
+    let Lowered { config, mut found, sound } = lower(sources, request);
+    let mut ready = None;
+    if sound {
+        let files = Files::of(&config);
+        // Also when there are errors already: wrong patterns are found only here.
+        match plan::compile(config) {
+            Ok(plan) => ready = Some(Ready { plan, files }),
+            Err(faults) => found.extend(faults),
+        }
+    }
+    diagnostic::sort(&mut found);
+    (ready.filter(|_| !has_errors(&found)), found)
+}
+
+/// Whether anything stops the configuration from being served.
+pub fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|found| found.severity == Severity::Error)
+}
+
+/// Puts one address in the place of the configuration's only one.
+fn listen_on(config: &mut ir::Config, address: &Address) -> Option<Diagnostic> {
+    if let [listener] = config.listeners.as_mut_slice() {
+        listener.address.clone_from(address);
+        return None;
+    }
+    let message =
+        format!("--listen needs a configuration with one address; this one has {}", config.listeners.len());
+    let mut found = Diagnostic::new(Severity::Error, "listen-ambiguous", message);
+    for listener in &config.listeners {
+        found = found.label(listener.span, "");
+    }
+    Some(found)
+}
+
+/// The language of a file.
+fn detect(path: &Path) -> Result<Dialect, Diagnostic> {
+    let mut sources = SourceMap::new();
+    match sources.read(path) {
+        Ok(file) => Ok(Dialect::detect(path, &sources.file(file).text)),
+        Err(error) => {
+            Err(Diagnostic::new(Severity::Error, "unreadable-file", report::failed("open", path, &error)))
+        }
+    }
+}

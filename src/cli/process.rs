@@ -1,0 +1,219 @@
+//! A server process from its start to its end: what the commands that serve have in common.
+//!
+//! The main thread starts the engine, then waits for signals. The order at the
+//! start is a promise: the background first (a fork allows no threads), then
+//! limits, folders, sockets and logs, then the pid file, and only then may the
+//! process that was started leave.
+
+pub mod background;
+pub mod folders;
+pub mod pid_file;
+mod signals;
+pub mod system;
+
+use std::{
+    fs::File,
+    os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    cli::{
+        load::{self, Ready},
+        report, say,
+    },
+    diagnostic::{Diagnostic, Severity},
+    engine::{self, Server},
+    ir::{self, Address, settings::Level},
+    plan::Plan,
+    source::SourceMap,
+};
+use background::Side;
+use pid_file::PidFile;
+
+/// What to serve and how.
+pub struct Setup {
+    /// Where it was read from, for reloads.
+    pub request: load::Request,
+    /// The files that findings point into.
+    pub sources: SourceMap,
+    /// How the engine runs.
+    pub engine: engine::Options,
+    /// Whether to go to the background.
+    pub background: bool,
+    /// What the log of errors calls the server.
+    pub name: String,
+    /// Shows what went wrong before there was a server.
+    pub complain: Box<dyn Fn(&SourceMap, &[Diagnostic])>,
+    /// Whether the log of errors takes the place of standard error once the server runs.
+    pub capture_stderr: bool,
+}
+
+/// What is remembered of the plan in force.
+#[derive(Debug)]
+struct Standing {
+    log: Option<PathBuf>,
+    pid_path: Option<PathBuf>,
+    pid: Option<PidFile>,
+    sockets: Vec<PathBuf>,
+    timeout: Option<Duration>,
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        for socket in &self.sockets {
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+/// Serves until a signal ends it.
+pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
+    if let Err(error) = signals::keep() {
+        return fail(&setup, &[plain(format!("pthread_sigmask() failed ({})", report::numbered(&error)))]);
+    }
+    let parent = if setup.background {
+        match background::fork() {
+            Ok(Side::Parent(verdict)) => {
+                return if verdict.wait() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            }
+            Ok(Side::Child(parent)) => Some(parent),
+            Err(error) => {
+                return fail(&setup, &[plain(format!("fork() failed ({})", report::numbered(&error)))]);
+            }
+        }
+    } else {
+        None
+    };
+    let (server, standing) = match start(&setup, ready) {
+        Ok(started) => started,
+        Err(faults) => return fail(&setup, &faults),
+    };
+    standing.capture(setup.capture_stderr);
+    if let Some(parent) = parent
+        && let Err(error) = parent.tell()
+    {
+        server.log(Level::Alert, &format!("write() to the parent failed ({})", report::numbered(&error)));
+    }
+    signals::rule(setup, Arc::new(server), standing)
+}
+
+fn fail(setup: &Setup, faults: &[Diagnostic]) -> ExitCode {
+    (setup.complain)(&setup.sources, faults);
+    ExitCode::FAILURE
+}
+
+/// Everything up to the pid file.
+fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnostic>> {
+    let Ready { plan, files } = ready;
+    let process = plan.config.process.clone();
+    prepare(&process).map_err(|fault| vec![fault])?;
+    folders::make(&files, &process).map_err(|fault| vec![fault])?;
+    let (sockets, log) = (sockets(&plan), files.main_log.clone());
+    let server = Server::start(plan, setup.engine.clone())?;
+    let mut standing =
+        Standing { log, pid_path: None, pid: None, sockets, timeout: process.shutdown_timeout };
+    standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
+    announce(&server, setup);
+    Ok((server, standing))
+}
+
+impl Standing {
+    /// Writes the pid file where the plan wants it, unless it is there already.
+    fn write_pid(&mut self, path: Option<&Path>) -> Result<(), Diagnostic> {
+        if self.pid_path.as_deref() == path && self.pid.is_some() {
+            return Ok(());
+        }
+        if let Some(path) = path {
+            let written = PidFile::write(path);
+            self.pid = Some(written.map_err(|error| plain(report::failed("open", path, &error)))?);
+        } else {
+            self.pid = None;
+        }
+        self.pid_path = path.map(Path::to_path_buf);
+        Ok(())
+    }
+
+    /// Puts the log in the place of standard error: what nobody foresaw, such as a panic, is better there than nowhere.
+    fn capture(&self, wanted: bool) {
+        let log = self.log.as_ref().filter(|_| wanted);
+        if let Some(file) = log.and_then(|log| File::options().append(true).create(true).open(log).ok()) {
+            let _ = system::replace_stream(2, file.as_fd());
+        }
+    }
+
+    /// Remembers the plan that came into force, and removes the sockets that went with the old one.
+    fn follow(&mut self, sockets: Vec<PathBuf>, log: Option<PathBuf>, timeout: Option<Duration>) {
+        for gone in self.sockets.iter().filter(|old| !sockets.contains(old)) {
+            let _ = std::fs::remove_file(gone);
+        }
+        self.sockets = sockets;
+        self.log = log;
+        self.timeout = timeout;
+    }
+}
+
+/// The listening sockets in the file system.
+fn sockets(plan: &Plan) -> Vec<PathBuf> {
+    let path = |listener: &ir::Listener| match &listener.address {
+        Address::Unix(path) => Some(path.clone()),
+        Address::Tcp(_) => None,
+    };
+    plan.config.listeners.iter().filter_map(path).collect()
+}
+
+/// The process itself: environment, limits, working directory. Nothing has been started yet.
+fn prepare(process: &ir::Process) -> Result<(), Diagnostic> {
+    let text = |text: &ir::Text| std::ffi::OsStr::from_bytes(text).to_owned();
+    let keep: Vec<_> =
+        process.environment.iter().map(|(name, value)| (text(name), value.as_ref().map(text))).collect();
+    if !keep.is_empty() {
+        system::set_environment(&keep);
+    }
+    if let Some(number) = process.descriptors
+        && let Err(error) = system::limit_open_files(number)
+    {
+        // As in nginx, not fatal: it goes on with what there is.
+        let message = format!("setrlimit(RLIMIT_NOFILE, {number}) failed ({})", report::numbered(&error));
+        say::remark(format!("[alert] {message}\n"));
+    }
+    if let Some(folder) = &process.working_directory {
+        std::env::set_current_dir(folder).map_err(|error| plain(report::failed("chdir", folder, &error)))?;
+    }
+    Ok(())
+}
+
+fn announce(server: &Server, setup: &Setup) {
+    server.log(Level::Notice, "using the \"epoll\" event method");
+    server.log(Level::Notice, &setup.name);
+    if let Ok((soft, hard)) = system::open_files() {
+        server.log(Level::Notice, &format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"));
+    }
+    server.log(Level::Notice, "start worker processes");
+}
+
+fn plain(message: String) -> Diagnostic {
+    Diagnostic::new(Severity::Error, "start", message)
+}
+
+/// Reads the configuration again: the plan, or the lines that say what is wrong.
+fn read_again(setup: &mut Setup) -> (Option<Ready>, Vec<(Level, String)>) {
+    let mut sources = SourceMap::new();
+    let (ready, found) = load::plan(&mut sources, &setup.request);
+    let lines = lines(&sources, &found);
+    setup.sources = sources;
+    (ready, lines)
+}
+
+/// Findings as lines of the log; notes are for `check`.
+fn lines(sources: &SourceMap, found: &[Diagnostic]) -> Vec<(Level, String)> {
+    let level = |found: &Diagnostic| match found.severity {
+        Severity::Note => None,
+        Severity::Warning => Some(Level::Warn),
+        Severity::Error => Some(Level::Emerg),
+    };
+    found.iter().filter_map(|found| Some((level(found)?, report::line(sources, found)))).collect()
+}

@@ -1,0 +1,226 @@
+//! The life of a running server, told by signals.
+//!
+//! Reference: <https://nginx.org/en/docs/control.html>
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use super::{Setup, Standing, folders, lines, read_again, sockets, system};
+use crate::{cli::load::Ready, diagnostic::Diagnostic, engine::Server, ir::settings::Level, plan::Plan};
+
+/// What we listen to. `SIGCHLD` is sent by ourselves, when a graceful stop is done.
+const SIGNALS: [i32; 8] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGWINCH,
+    libc::SIGCHLD,
+];
+
+/// Keeps the signals for this room; threads started later do not get them either.
+pub(super) fn keep() -> std::io::Result<()> {
+    system::keep(&SIGNALS)
+}
+
+/// Waits for a signal that asks for the end: for commands that have nothing to reload.
+pub fn wait_for_end() {
+    let ends = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+    while !ends.contains(&system::wait(&SIGNALS).number) {}
+}
+
+/// Obeys signals until one of them ends the process.
+pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> ExitCode {
+    let background = setup.background;
+    let mut master = Master { setup, standing, server: Some(server), last: None, drain: None };
+    loop {
+        let signal = system::wait(&SIGNALS);
+        let from = signal.from.map(|from| format!(" from {from}")).unwrap_or_default();
+        let heard =
+            |what: &str| format!("signal {} ({}) received{from}{what}", signal.number, name(signal.number));
+        match signal.number {
+            libc::SIGTERM | libc::SIGINT => {
+                master.notice(&heard(", exiting"));
+                return master.stop();
+            }
+            libc::SIGQUIT => {
+                master.notice(&heard(", shutting down"));
+                if master.quit(true) {
+                    return master.exit();
+                }
+            }
+            libc::SIGCHLD if master.is_drained() => {
+                if master.drained() {
+                    return master.exit();
+                }
+            }
+            libc::SIGHUP if master.is_leaving() => master.notice(&heard(", ignored: shutting down")),
+            libc::SIGHUP => {
+                master.notice(&heard(", reconfiguring"));
+                master.reload();
+            }
+            libc::SIGUSR1 => {
+                master.notice(&heard(", reopening logs"));
+                if let Some(server) = &master.server {
+                    server.reopen_logs();
+                }
+                master.standing.capture(master.setup.capture_stderr);
+            }
+            // A shell sends it whenever its window changes: it means something in the background only.
+            libc::SIGWINCH if background => {
+                master.notice(&heard(", stop accepting connections"));
+                master.quit(false);
+            }
+            libc::SIGUSR2 => {
+                master.log(Level::Error, &heard(": the program cannot be replaced while it runs"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The server and what is to become of it.
+struct Master {
+    setup: Setup,
+    standing: Standing,
+    /// None after `SIGWINCH`, until `SIGHUP`.
+    server: Option<Arc<Server>>,
+    /// The last server, for its logs.
+    last: Option<Arc<Server>>,
+    drain: Option<Drain>,
+}
+
+/// A graceful stop under way.
+struct Drain {
+    done: Arc<AtomicBool>,
+    /// Whether the process leaves when it is done.
+    leave: bool,
+}
+
+impl Master {
+    fn log(&self, level: Level, message: &str) {
+        if let Some(server) = self.server.as_ref().or(self.last.as_ref()) {
+            server.log(level, message);
+        }
+    }
+
+    fn notice(&self, message: &str) {
+        self.log(Level::Notice, message);
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.drain.as_ref().is_some_and(|drain| drain.leave)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drain.as_ref().is_some_and(|drain| drain.done.load(SeqCst))
+    }
+
+    /// Begins a graceful stop; `true` when there is nothing to wait for.
+    fn quit(&mut self, leave: bool) -> bool {
+        let Some(server) = &self.server else { return leave };
+        if let Some(drain) = &mut self.drain {
+            drain.leave |= leave;
+            return false;
+        }
+        self.notice("gracefully shutting down");
+        let done = Arc::new(AtomicBool::new(false));
+        let (server, timeout, told) = (Arc::clone(server), self.standing.timeout, Arc::clone(&done));
+        thread::spawn(move || {
+            server.quit(timeout);
+            drop(server);
+            told.store(true, SeqCst);
+            // Wakes the main thread, which waits for signals alone.
+            let _ = system::kill(std::process::id().cast_signed(), libc::SIGCHLD);
+        });
+        self.drain = Some(Drain { done, leave });
+        false
+    }
+
+    /// A graceful stop is done; `true` when the process leaves.
+    fn drained(&mut self) -> bool {
+        self.last = self.server.take();
+        self.drain.take().is_none_or(|drain| drain.leave)
+    }
+
+    fn stop(mut self) -> ExitCode {
+        if let Some(server) = &self.server {
+            server.stop();
+        }
+        self.last = self.server.take().or(self.last);
+        self.exit()
+    }
+
+    fn exit(self) -> ExitCode {
+        self.notice("exit");
+        ExitCode::SUCCESS
+    }
+
+    fn reload(&mut self) {
+        self.notice("reconfiguring");
+        let (ready, said) = read_again(&mut self.setup);
+        for (level, line) in &said {
+            self.log(*level, line);
+        }
+        let Some(Ready { plan, files }) = ready else { return };
+        let (process, sockets) = (plan.config.process.clone(), sockets(&plan));
+        if let Err(fault) = folders::make(&files, &process) {
+            self.complain(&[fault]);
+            return;
+        }
+        if !self.replace(plan) {
+            return;
+        }
+        self.standing.follow(sockets, files.main_log, process.shutdown_timeout);
+        self.standing.capture(self.setup.capture_stderr);
+        if let Err(fault) = self.standing.write_pid(process.pid_file.as_deref()) {
+            self.complain(&[fault]);
+        }
+        self.notice("start worker processes");
+    }
+
+    /// Puts a plan into force; the old one stays when that fails.
+    fn replace(&mut self, plan: Plan) -> bool {
+        let replaced = match &self.server {
+            Some(server) if self.drain.is_none() => server.reload(plan),
+            _ => Server::start(plan, self.setup.engine.clone()).map(|server| {
+                self.last = self.server.replace(Arc::new(server));
+                self.drain = None;
+            }),
+        };
+        match replaced {
+            Ok(()) => true,
+            Err(faults) => {
+                self.complain(&faults);
+                false
+            }
+        }
+    }
+
+    fn complain(&self, faults: &[Diagnostic]) {
+        for (level, line) in lines(&self.setup.sources, faults) {
+            self.log(level, &line);
+        }
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGWINCH => "SIGWINCH",
+        _ => "SIGCHLD",
+    }
+}

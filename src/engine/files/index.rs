@@ -1,0 +1,82 @@
+//! Paths that end in `/`: the first index file that exists takes over.
+
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt as _};
+
+use super::super::{
+    exchange::{Exchange, Next},
+    forward::system,
+};
+use crate::{ir::settings::Level, plan::Plan};
+
+/// Redirects internally to the index file of a folder.
+pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Next {
+    let mut name = folder;
+    let length = name.len();
+    let mut tested = false;
+    for template in &exchange.settings(plan).files.index {
+        name.truncate(length);
+        let begin = name.len();
+        exchange.run.eval(plan, &exchange.facts, template, &mut name);
+        let query = exchange.run.query.clone();
+        // A name that is a path is redirected to as it is.
+        if name[begin..].starts_with(b"/") {
+            return exchange.restart(plan, &name[begin..], &query);
+        }
+        let Err(error) = std::fs::metadata(OsStr::from_bytes(&name)) else {
+            let path = [&exchange.run.path, &name[begin..]].concat();
+            return exchange.restart(plan, &path, &query);
+        };
+        match error.raw_os_error() {
+            Some(libc::ENOENT) => {
+                if !tested && let Some(next) = test_folder(exchange, plan, &name, length) {
+                    return next;
+                }
+                tested = true;
+            }
+            Some(libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) => {
+                return refuse(exchange, plan, &name, &error);
+            }
+            None if error.kind() == io::ErrorKind::InvalidInput => return Next::Status(404),
+            _ => return fail(exchange, &name, &error),
+        }
+    }
+    let folder = String::from_utf8_lossy(&name[..length]);
+    exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
+    Next::Status(403)
+}
+
+/// Ends the search when the folder itself is not there.
+fn test_folder(exchange: &Exchange, plan: &Plan, name: &[u8], length: usize) -> Option<Next> {
+    match std::fs::metadata(OsStr::from_bytes(&name[..length])) {
+        Ok(known) if known.is_dir() => None,
+        Ok(_) => {
+            let folder = String::from_utf8_lossy(&name[..length]);
+            exchange.log(Level::Error, format_args!("\"{folder}\" is not a directory"));
+            Some(Next::Status(500))
+        }
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOENT) => Some(refuse(exchange, plan, name, &error)),
+            // Its files could be asked for, so it can be searched.
+            Some(libc::EACCES) => None,
+            _ => Some(fail(exchange, &name[..length], &error)),
+        },
+    }
+}
+
+fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> Next {
+    let (name, reason) = (String::from_utf8_lossy(name), system(error));
+    if error.raw_os_error() == Some(libc::EACCES) {
+        exchange.log(Level::Error, format_args!("\"{name}\" is forbidden ({reason})"));
+        return Next::Status(403);
+    }
+    if exchange.settings(plan).files.log_missing {
+        exchange.log(Level::Error, format_args!("\"{name}\" is not found ({reason})"));
+    }
+    Next::Status(404)
+}
+
+fn fail(exchange: &Exchange, name: &[u8], error: &io::Error) -> Next {
+    let (name, reason) = (String::from_utf8_lossy(name), system(error));
+    exchange.log(Level::Crit, format_args!("open() \"{name}\" failed ({reason})"));
+    Next::Status(500)
+}

@@ -1,0 +1,252 @@
+//! Range requests (RFC 9110 § 14), as `ngx_http_range_filter_module` reads and answers them (observed:
+//! nginx 1.22.1).
+
+use std::ops::Range;
+
+use super::{
+    super::{http1::field::Known, response::Response},
+    condition::{Asked, date},
+};
+
+/// What of a response is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of it.
+    Whole,
+    /// One range: 206.
+    One(Range<u64>),
+    /// Several, with a head before each: 206.
+    Several(Vec<Range<u64>>),
+    /// Nothing, as no range lies in it: 416.
+    Unsatisfiable,
+}
+
+/// Which ranges of a response of status 200 and known length are to be sent: at most `max`; 0 is none.
+pub fn ranges(asked: &Asked<'_>, response: &Response, max: Option<u32>) -> Selection {
+    let (Some(range), Some(length), true) = (asked.range, response.length, response.ranges) else {
+        return Selection::Whole;
+    };
+    let Some((unit, set)) = range.split_at_checked(6) else { return Selection::Whole };
+    if !unit.eq_ignore_ascii_case(b"bytes=") || set.is_empty() || max == Some(0) {
+        return Selection::Whole;
+    }
+    let same = |text| is_same(text, response);
+    if !asked.if_range.is_none_or(same) {
+        return Selection::Whole;
+    }
+    read(set, length, max.unwrap_or(u32::MAX))
+}
+
+/// Whether `If-Range` speaks of this response (RFC 9110 § 13.1.5).
+fn is_same(text: &[u8], response: &Response) -> bool {
+    if text.len() >= 2 && text.ends_with(b"\"") {
+        response.known(Known::ETag) == Some(text)
+    } else {
+        response.modified.is_some_and(|modified| date(text) == Some(modified))
+    }
+}
+
+/// Reads a range set.
+fn read(set: &[u8], length: u64, max: u32) -> Selection {
+    let (mut ranges, mut sum) = (Vec::new(), 0u64);
+    for spec in set.split(|&byte| byte == b',') {
+        let Some(range) = one_spec(spec, length) else { return Selection::Unsatisfiable };
+        if range.start < range.end {
+            sum = sum.saturating_add(range.end - range.start);
+            if ranges.len() >= max as usize {
+                return Selection::Whole;
+            }
+            ranges.push(range);
+        } else if range.start == 0 {
+            return Selection::Whole;
+        }
+    }
+    match ranges.as_slice() {
+        [] => Selection::Unsatisfiable,
+        _ if sum > length => Selection::Whole,
+        [range] => Selection::One(range.clone()),
+        _ => Selection::Several(ranges),
+    }
+}
+
+/// Reads `first-last`, `first-` or `-count`; `None` for what is none of these.
+fn one_spec(spec: &[u8], length: u64) -> Option<Range<u64>> {
+    let spaced = |text: &[u8]| -> usize { text.iter().take_while(|&&byte| byte == b' ').count() };
+    let spec = &spec[spaced(spec)..];
+    if let Some(count) = spec.strip_prefix(b"-") {
+        let (count, rest) = number(count)?;
+        let start = length.saturating_sub(count);
+        return rest[spaced(rest)..].is_empty().then_some(start..length);
+    }
+    let (start, rest) = number(spec)?;
+    let rest = rest[spaced(rest)..].strip_prefix(b"-")?;
+    let rest = &rest[spaced(rest)..];
+    if rest.is_empty() {
+        return Some(start..length);
+    }
+    let (last, rest) = number(rest)?;
+    rest[spaced(rest)..].is_empty().then(|| start..last.saturating_add(1).min(length))
+}
+
+/// A decimal number that a file may have bytes, and what follows.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
+    if digits.is_empty() {
+        return None;
+    }
+    let value =
+        digits.iter().try_fold(0i64, |sum, byte| sum.checked_mul(10)?.checked_add(i64::from(byte - b'0')))?;
+    Some((value.cast_unsigned(), rest))
+}
+
+/// Makes the response a single range.
+pub fn one(response: &mut Response, range: &Range<u64>, size: u64) {
+    response.status = 206;
+    response.length = Some(range.end - range.start);
+    let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+    response.add(b"Content-Range", content_range.as_bytes());
+}
+
+/// Makes the response several ranges; gives back what stands before each of them and at the end.
+pub fn several(response: &mut Response, ranges: &[Range<u64>], size: u64, boundary: &str) -> Vec<Vec<u8>> {
+    let kind = response.known(Known::ContentType).unwrap_or_default().to_vec();
+    let mut heads = Vec::with_capacity(ranges.len() + 1);
+    for range in ranges {
+        let mut head = format!("\r\n--{boundary}\r\n").into_bytes();
+        if !kind.is_empty() {
+            head.extend_from_slice(&[b"Content-Type: ", kind.as_slice(), b"\r\n"].concat());
+        }
+        let content_range = format!("Content-Range: bytes {}-{}/{size}\r\n\r\n", range.start, range.end - 1);
+        head.extend_from_slice(content_range.as_bytes());
+        heads.push(head);
+    }
+    heads.push(format!("\r\n--{boundary}--\r\n").into_bytes());
+    let content: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    response.status = 206;
+    response.length = Some(content + heads.iter().map(|head| head.len() as u64).sum::<u64>());
+    response.set(b"Content-Type", format!("multipart/byteranges; boundary={boundary}").as_bytes());
+    heads
+}
+
+/// To be called when all other fields are there: `Content-Range`, or that ranges may be asked for, comes last.
+pub fn announce(response: &mut Response) {
+    if !response.ranges {
+        return;
+    }
+    match response.status {
+        200 => {
+            response.remove(b"Accept-Ranges");
+            response.add(b"Accept-Ranges", b"bytes");
+        }
+        206 => {
+            let text = &response.text;
+            let is = |name: &[u8]| name.eq_ignore_ascii_case(b"content-range");
+            if let Some(at) = response.fields.iter().position(|field| is(field.name.of(text))) {
+                let field = response.fields.remove(at);
+                response.fields.push(field);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response() -> Response {
+        let mut response = Response::default();
+        response.start(200);
+        response.add(b"Content-Type", b"text/plain");
+        response.add(b"ETag", b"\"1-a\"");
+        response.length = Some(10);
+        response.modified = date(b"Sat, 21 Nov 2026 14:45:42 GMT");
+        response.ranges = true;
+        response
+    }
+
+    #[test]
+    fn range_sets_are_read() {
+        use Selection::{One, Several, Unsatisfiable, Whole};
+        for (text, expected) in [
+            ("bytes=0-3", One(0..4)),
+            ("BYTES=5-", One(5..10)),
+            ("bytes=-3", One(7..10)),
+            ("bytes=-30", One(0..10)),
+            ("bytes=0-20", One(0..10)),
+            ("bytes= 0 - 3 ", One(0..4)),
+            ("bytes=0-1,4-5", Several(vec![0..2, 4..6])),
+            ("bytes=0-1,20-", One(0..2)),
+            ("bytes=20-", Unsatisfiable),
+            ("bytes=abc", Unsatisfiable),
+            ("bytes=3-1", Unsatisfiable),
+            ("bytes=-0", Unsatisfiable),
+            ("bytes=1-2x", Unsatisfiable),
+            ("bytes=99999999999999999999-", Unsatisfiable),
+            ("bytes=0-5,3-9", Whole),
+            ("lines=0-1", Whole),
+            ("bytes=", Whole),
+            ("bytes", Whole),
+        ] {
+            let asked = Asked { range: Some(text.as_bytes()), ..Asked::default() };
+            assert_eq!(ranges(&asked, &response(), None), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_may_be_limited_or_tied_to_a_version() {
+        let of = |text: &str, if_range: Option<&str>, max| {
+            let asked = Asked {
+                range: Some(text.as_bytes()),
+                if_range: if_range.map(str::as_bytes),
+                ..Asked::default()
+            };
+            ranges(&asked, &response(), max)
+        };
+        assert_eq!(of("bytes=0-1", None, Some(0)), Selection::Whole);
+        assert_eq!(of("bytes=0-1", None, Some(1)), Selection::One(0..2));
+        assert_eq!(of("bytes=0-1,3-4", None, Some(1)), Selection::Whole);
+        assert_eq!(of("bytes=0-1", Some("\"1-a\""), None), Selection::One(0..2));
+        assert_eq!(of("bytes=0-1", Some("\"x\""), None), Selection::Whole);
+        assert_eq!(of("bytes=0-1", Some("Sat, 21 Nov 2026 14:45:42 GMT"), None), Selection::One(0..2));
+        assert_eq!(of("bytes=0-1", Some("Sat, 21 Nov 2026 14:45:43 GMT"), None), Selection::Whole);
+        let empty = Response { length: Some(0), ..response() };
+        let asked = Asked { range: Some(b"bytes=0-"), ..Asked::default() };
+        assert_eq!(ranges(&asked, &empty, None), Selection::Whole);
+    }
+
+    #[test]
+    fn several_ranges_have_heads() {
+        let mut response = response();
+        let heads = several(&mut response, &[0..2, 4..6], 10, "00000000000000000001");
+        assert_eq!(response.status, 206);
+        // As sent by nginx 1.22.1 for the same request.
+        assert_eq!(response.length, Some(198));
+        let first = String::from_utf8(heads[0].clone()).unwrap();
+        assert_eq!(
+            first,
+            "\r\n--00000000000000000001\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n"
+        );
+        assert_eq!(heads[2], b"\r\n--00000000000000000001--\r\n");
+        let kind = response.known(Known::ContentType);
+        assert_eq!(kind, Some(&b"multipart/byteranges; boundary=00000000000000000001"[..]));
+    }
+
+    #[test]
+    fn what_is_said_of_ranges_comes_last() {
+        let mut whole = response();
+        whole.add(b"X-Added", b"1");
+        announce(&mut whole);
+        let last = |response: &Response| {
+            let field = response.fields.last().copied().unwrap();
+            (response.name(&field).to_vec(), response.value(&field).to_vec())
+        };
+        assert_eq!(last(&whole), (b"Accept-Ranges".to_vec(), b"bytes".to_vec()));
+        let mut part = response();
+        one(&mut part, &(0..2), 10);
+        part.add(b"X-Added", b"1");
+        announce(&mut part);
+        assert_eq!(last(&part), (b"Content-Range".to_vec(), b"bytes 0-1/10".to_vec()));
+    }
+}

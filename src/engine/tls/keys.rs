@@ -1,0 +1,92 @@
+//! Certificates and keys from PEM files (RFC 7468), and which of several is shown.
+
+use std::{io, path::Path, sync::Arc};
+
+use rustls::{
+    InconsistentKeys, SignatureAlgorithm, SignatureScheme,
+    client::ResolvesClientCert,
+    crypto::aws_lc_rs,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject as _},
+};
+
+/// A chain and its key, from their files.
+pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
+    let chain = certificates(certificate).map_err(|why| cannot("certificate", certificate, &why))?;
+    let text = std::fs::read(key).map_err(|error| cannot("certificate key", key, &system(&error)))?;
+    let der = match PrivateKeyDer::from_pem_slice(&text) {
+        Ok(der) => der,
+        Err(_) if memchr::memmem::find(&text, b"ENCRYPTED").is_some() => {
+            return Err(cannot("certificate key", key, "it is encrypted, and passwords are not supported"));
+        }
+        Err(pem::Error::NoItemsFound) => return Err(cannot("certificate key", key, "no key in it")),
+        Err(error) => return Err(cannot("certificate key", key, &error.to_string())),
+    };
+    let signing = aws_lc_rs::sign::any_supported_type(&der)
+        .map_err(|error| cannot("certificate key", key, &error.to_string()))?;
+    let made = CertifiedKey::new(chain, signing);
+    // Certificates that cannot be read here (version 1, say) may still be to the client's liking.
+    match made.keys_match() {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(cannot(
+            "certificate key",
+            key,
+            &format!("it is not the key of \"{}\"", certificate.display()),
+        )),
+        _ => Ok(made),
+    }
+}
+
+/// All certificates in a file.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = std::fs::read(path).map_err(|error| system(&error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
+        Ok(found) => Ok(found),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn cannot(what: &str, path: &Path, why: &str) -> String {
+    format!("cannot load {what} \"{}\": {why}", path.display())
+}
+
+fn system(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Several certificates, for several kinds of key.
+#[derive(Debug)]
+pub struct Keys(Vec<Arc<CertifiedKey>>);
+
+impl Keys {
+    /// These; the cheaper kinds of key are preferred.
+    pub fn new(mut keys: Vec<Arc<CertifiedKey>>) -> Self {
+        keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
+        Self(keys)
+    }
+
+    fn choose(&self, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
+    }
+}
+
+impl ResolvesServerCert for Keys {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.choose(hello.signature_schemes())
+    }
+}
+
+impl ResolvesClientCert for Keys {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.choose(schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
+    }
+}

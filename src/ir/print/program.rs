@@ -1,0 +1,328 @@
+//! Blocks, steps, handlers and edits.
+
+use super::{Printer, value};
+use crate::ir::{
+    Base, Block, Edit, Expiry, Forward, Handler, Jump, Name, Query, Recovery, RecoveryStatus, RecoveryTarget,
+    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+};
+
+impl Printer<'_> {
+    /// What a block does, a line each; its label is printed by who names it.
+    pub(super) fn block(&mut self, block: &Block) {
+        let Block { label, scope, steps, span: _ } = block;
+        if let Some(label) = label {
+            self.line(&format!("do '{label}"));
+            self.inside(|printer| printer.steps(scope.as_ref(), steps));
+        } else {
+            self.steps(scope.as_ref(), steps);
+        }
+    }
+
+    /// A block inside the line begun: its label there, the rest below.
+    pub(super) fn labelled(&mut self, block: &Block) {
+        let Block { label, scope, steps, span: _ } = block;
+        if let Some(label) = label {
+            self.add(format_args!(" '{label}"));
+        }
+        self.inside(|printer| printer.steps(scope.as_ref(), steps));
+    }
+
+    fn steps(&mut self, scope: Option<&Scope>, steps: &[(Step, crate::source::Span)]) {
+        if let Some(Scope { base, set }) = scope {
+            self.line(match base {
+                Base::Enclosing => "use enclosing",
+                Base::Current => "use current",
+            });
+            self.inside(|printer| printer.settings(set));
+        }
+        for (step, _) in steps {
+            self.line("");
+            self.step(step);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Do(block) => {
+                self.add("do");
+                self.labelled(block);
+            }
+            Step::When { test, then, otherwise } => {
+                self.add("when ");
+                self.test(test, false);
+                self.labelled(then);
+                if *otherwise != Block::default() {
+                    self.line("else");
+                    self.labelled(otherwise);
+                }
+            }
+            Step::Route(table) => {
+                self.add("route");
+                self.table(table);
+            }
+            Step::Rewrite { path, query } => self.rewrite(path.as_ref(), query),
+            Step::Assign { var, value } => {
+                let name = self.var_name(*var);
+                self.add(format_args!("assign {name} "));
+                self.template(value);
+            }
+            Step::LimitRate(rate) => self.word_and("limit-rate", rate),
+            Step::Forget(register) => self.add(format_args!("forget {}", register.0)),
+            Step::Edit(edit) => self.edit(edit),
+            Step::Admit => self.add("admit"),
+            Step::Authorize => self.add("authorize"),
+            Step::Respond(reply) => self.reply(reply),
+            Step::Jump(jump) => self.jump(jump),
+            Step::AtEnd(None) => self.add("at-end nothing"),
+            Step::AtEnd(Some(jump)) => {
+                self.add("at-end ");
+                self.jump(jump);
+            }
+            Step::Trace(line) => self.word_and("trace", line),
+        }
+    }
+
+    fn word_and(&mut self, word: &str, template: &Template) {
+        self.add(format_args!("{word} "));
+        self.template(template);
+    }
+
+    fn table(&mut self, table: &Table) {
+        let Table { order, into, routes } = table;
+        self.order(*order);
+        self.into(*into);
+        self.inside(|printer| {
+            for Route { path, decisive, body, nested } in routes {
+                printer.line("");
+                printer.pattern(path);
+                printer.add(if *decisive { " decisive" } else { "" });
+                printer.labelled(body);
+                if let Some(nested) = nested {
+                    printer.inside(|printer| {
+                        printer.line("nested");
+                        printer.table(nested);
+                    });
+                }
+            }
+        });
+    }
+
+    fn rewrite(&mut self, path: Option<&Template>, query: &Query) {
+        self.add("rewrite");
+        if let Some(path) = path {
+            self.add(" ");
+            self.template(path);
+        }
+        match query {
+            Query::Keep => {}
+            Query::Replace(query) => {
+                self.add(" ");
+                self.word_and("query", query);
+            }
+            Query::Prepend(query) => {
+                self.add(" ");
+                self.word_and("query-before", query);
+            }
+        }
+    }
+
+    fn jump(&mut self, jump: &Jump) {
+        match jump {
+            Jump::Exit(label) => self.add(format_args!("exit '{label}")),
+            Jump::Repeat(label) => self.add(format_args!("repeat '{label}")),
+            Jump::Enter(name) => self.add(format_args!("enter {name}")),
+            Jump::Restart => self.add("restart"),
+        }
+    }
+
+    fn test(&mut self, test: &Test, within: bool) {
+        let list = |printer: &mut Self, tests: &[Test], word: &str| {
+            printer.add(if within { "(" } else { "" });
+            for (at, test) in tests.iter().enumerate() {
+                if at > 0 {
+                    printer.add(format_args!(" {word} "));
+                }
+                printer.test(test, true);
+            }
+            printer.add(if within { ")" } else { "" });
+        };
+        match test {
+            Test::All(tests) => list(self, tests, "and"),
+            Test::Any(tests) => list(self, tests, "or"),
+            Test::Not(test) => {
+                self.add("not ");
+                self.test(test, true);
+            }
+            Test::Match { subject, pattern, into } => {
+                self.template(subject);
+                self.add(" ~ ");
+                self.pattern(pattern);
+                if let Some(into) = into {
+                    self.into(*into);
+                }
+            }
+            Test::Equal(left, right) => {
+                self.template(left);
+                self.add(" = ");
+                self.template(right);
+            }
+            Test::Truthy(template) => self.word_and("true", template),
+            Test::File(path, kind) => {
+                let word = value::word(kind);
+                self.add("exists ");
+                self.word_and(&word, path);
+            }
+            Test::Method(methods) => {
+                self.add("method ");
+                self.names(methods);
+            }
+            Test::Status(statuses) => {
+                self.add("status ");
+                self.statuses(statuses);
+            }
+            Test::Internal => self.add("internal"),
+        }
+    }
+
+    pub(super) fn names(&mut self, names: &[Name]) {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        self.add(names.join(","));
+    }
+
+    fn statuses(&mut self, statuses: &[u16]) {
+        let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
+        self.add(statuses.join(","));
+    }
+
+    /// Settings that are set, a line each and more for lists of programs.
+    pub(super) fn settings(&mut self, settings: &Settings) {
+        let Settings {
+            handler,
+            prepare,
+            client: _,
+            content: _,
+            answer: _,
+            files: _,
+            access: _,
+            logs: _,
+            resolve: _,
+            http: _,
+            uwsgi: _,
+        } = settings;
+        if let Some(handler) = handler {
+            self.line("");
+            self.handler(handler);
+        }
+        if let Some(prepare) = prepare {
+            self.line("prepare");
+            self.labelled(prepare);
+        }
+        settings.each(&mut |group, field, value| {
+            self.line(&format!("{group}.{field}"));
+            value.print(self);
+        });
+    }
+
+    fn handler(&mut self, handler: &Handler) {
+        match handler {
+            Handler::Forward(Forward { protocol, tls, to, target }) => {
+                self.add(format_args!("forward {}", value::word(protocol)));
+                self.add(if *tls { " tls" } else { "" });
+                match to {
+                    Upstream::Cluster(id) => {
+                        let name = self.cluster_name(*id);
+                        self.add(format_args!(" {name}"));
+                    }
+                    Upstream::Dynamic(authority) => {
+                        self.add(" ");
+                        self.template(authority);
+                    }
+                }
+                match target {
+                    Target::Received => {}
+                    Target::Replace { cut, with } => {
+                        self.add(format_args!(" cut {cut} "));
+                        self.word_and("with", with);
+                    }
+                    Target::Exact(target) => {
+                        self.add(" ");
+                        self.word_and("exactly", target);
+                    }
+                }
+            }
+            Handler::Files => self.add("files"),
+            Handler::Respond(reply) => self.reply(reply),
+            Handler::Missing(what) => self.add(format_args!("missing {what}")),
+        }
+    }
+
+    pub(super) fn recovery(&mut self, recovery: &Recovery) {
+        let Recovery { statuses, status, to } = recovery;
+        self.statuses(statuses);
+        match status {
+            RecoveryStatus::Keep => {}
+            RecoveryStatus::Set(status) => self.add(format_args!(" as {status}")),
+            RecoveryStatus::FromAnswer => self.add(" as answered"),
+        }
+        match to {
+            RecoveryTarget::Redirect(to) => {
+                self.add(" ");
+                self.word_and("redirect", to);
+            }
+            RecoveryTarget::Enter(name) => self.add(format_args!(" enter {name}")),
+        }
+    }
+
+    pub(super) fn edit(&mut self, edit: &Edit) {
+        let changed = |printer: &mut Self, word: &str, from: &UrlMatch, to: &Template| {
+            printer.add(format_args!("{word} "));
+            printer.looked_for(from);
+            printer.add(" => ");
+            printer.template(to);
+        };
+        match edit {
+            Edit::Set(name, value) => self.word_and(&format!("set {name}"), value),
+            Edit::Add(name, value) => self.word_and(&format!("add {name}"), value),
+            Edit::Remove(name) => self.add(format_args!("remove {name}")),
+            Edit::RemoveNominated => self.add("remove-nominated"),
+            Edit::Trailer(name, value) => self.word_and(&format!("trailer {name}"), value),
+            Edit::Url { from, to } => changed(self, "url", from, to),
+            Edit::CookieDomain { from, to } => changed(self, "cookie-domain", from, to),
+            Edit::CookiePath { from, to } => changed(self, "cookie-path", from, to),
+            Edit::CookieFlags { cookie, flags } => {
+                self.add("cookie-flags ");
+                self.looked_for(cookie);
+                for flag in flags {
+                    self.add(" ");
+                    self.template(flag);
+                }
+            }
+            Edit::Expires(expiry) => {
+                self.add("expires ");
+                match expiry {
+                    Expiry::FromNow(seconds) => self.add(format_args!("now {seconds:+}s")),
+                    Expiry::FromModified(seconds) => self.add(format_args!("modified {seconds:+}s")),
+                    Expiry::Daily(second) => self.add(format_args!("daily {second}s")),
+                    Expiry::Epoch => self.add("epoch"),
+                    Expiry::Max => self.add("max"),
+                    Expiry::Off => self.add("off"),
+                    Expiry::Read(words) => self.template(words),
+                    Expiry::ReadFromModified(words) => {
+                        self.add("modified ");
+                        self.template(words);
+                    }
+                }
+            }
+        }
+    }
+
+    fn looked_for(&mut self, from: &UrlMatch) {
+        match from {
+            UrlMatch::Text(text) => self.template(text),
+            UrlMatch::Pattern(pattern, into) => {
+                self.pattern(pattern);
+                self.into(*into);
+            }
+        }
+    }
+}

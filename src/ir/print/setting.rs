@@ -1,0 +1,181 @@
+//! Values of settings: after their key, or a line each below it.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{Printer, path_text, value};
+use crate::ir::{
+    AddressRange, Block, Control, Edit, Name, Recovery, Template, Text, Upgrade,
+    settings::{AccessLog, Alias, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Retry, Syslog},
+};
+
+/// A value that a setting may have.
+pub trait Print {
+    /// Prints it into the line begun.
+    fn print(&self, printer: &mut Printer<'_>);
+
+    /// Whether each in a list has a line of its own.
+    fn has_lines(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! in_line {
+    ($($kind:ty: |$value:ident| $text:expr;)*) => { $(
+        impl Print for $kind {
+            fn print(&self, printer: &mut Printer<'_>) {
+                let $value = self;
+                printer.add(format_args!(" {}", $text));
+            }
+        }
+    )* };
+}
+
+in_line! {
+    bool: |on| value::flag(*on);
+    u8: |number| number;
+    u32: |number| number;
+    u64: |number| value::size(*number);
+    Duration: |time| value::duration(*time);
+    Text: |text| format!("\"{text}\"");
+    PathBuf: |path| path_text(path);
+    (u32, u64): |buffers| format!("{} x {}", buffers.0, value::size(buffers.1));
+    (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
+    (Text, Text): |pair| format!("{}={}", pair.0, pair.1);
+    (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
+    (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
+    Retry: |retry| value::word(retry);
+    Level: |level| value::word(level);
+}
+
+impl Print for Template {
+    fn print(&self, printer: &mut Printer<'_>) {
+        printer.add(" ");
+        printer.template(self);
+    }
+}
+
+impl<T: Print> Print for Option<T> {
+    fn print(&self, printer: &mut Printer<'_>) {
+        match self {
+            Some(value) => value.print(printer),
+            None => printer.add(" none"),
+        }
+    }
+}
+
+impl<T: Print> Print for Vec<T> {
+    fn print(&self, printer: &mut Printer<'_>) {
+        if self.is_empty() {
+            printer.add(" none");
+        }
+        for value in self {
+            if value.has_lines() {
+                printer.inside(|printer| value.print(printer));
+            } else {
+                value.print(printer);
+            }
+        }
+    }
+}
+
+macro_rules! own_line {
+    ($($kind:ty: |$value:ident, $printer:ident| $print:expr;)*) => { $(
+        impl Print for $kind {
+            fn print(&self, $printer: &mut Printer<'_>) {
+                let $value = self;
+                $print
+            }
+
+            fn has_lines(&self) -> bool {
+                true
+            }
+        }
+    )* };
+}
+
+own_line! {
+    Block: |block, printer| printer.block(block);
+    Edit: |edit, printer| {
+        printer.line("");
+        printer.edit(edit);
+    };
+    Recovery: |recovery, printer| {
+        printer.line("");
+        printer.recovery(recovery);
+    };
+    (Name, Template, bool): |param, printer| {
+        printer.line(&format!("{} ", param.0));
+        printer.template(&param.1);
+        printer.flag(param.2, "unless-empty");
+    };
+    AccessLog: |log, printer| {
+        let AccessLog { to, format: LogFormat { name, escape, line }, when, buffer, flush, gzip } = log;
+        printer.line("");
+        printer.log_target(to);
+        printer.add(format_args!(" format {name}"));
+        match escape {
+            LogEscape::Hex => {}
+            LogEscape::Json => printer.add(" json"),
+            LogEscape::None => printer.add(" unescaped"),
+        }
+        printer.add(" ");
+        printer.template(line);
+        if let Some(when) = when {
+            printer.add(" when ");
+            printer.template(when);
+        }
+        if *buffer != 0 {
+            printer.add(format_args!(" buffer {}", value::size(*buffer)));
+        }
+        if let Some(flush) = flush {
+            printer.add(format_args!(" flush {}", value::duration(*flush)));
+        }
+        printer.number("gzip", gzip.map(u64::from));
+    };
+    ErrorLog: |log, printer| {
+        let ErrorLog { to, level } = log;
+        printer.line("");
+        printer.log_target(to);
+        level.print(printer);
+    };
+}
+
+impl Print for Alias {
+    fn print(&self, printer: &mut Printer<'_>) {
+        let Self { with, cut } = self;
+        match cut {
+            Some(cut) => printer.add(format_args!(" cut {cut} with ")),
+            None => printer.add(" whole "),
+        }
+        printer.template(with);
+    }
+}
+
+impl Print for Upgrade {
+    fn print(&self, printer: &mut Printer<'_>) {
+        match self {
+            Self::Never => printer.add(" never"),
+            Self::Any => printer.add(" any"),
+            Self::Only(names) => {
+                printer.add(" ");
+                printer.names(names);
+            }
+        }
+    }
+}
+
+impl Printer<'_> {
+    fn log_target(&mut self, target: &LogTarget) {
+        match target {
+            LogTarget::File(path) => {
+                self.add("file ");
+                self.template(path);
+            }
+            LogTarget::Stderr => self.add("stderr"),
+            LogTarget::Syslog(Syslog { server, facility, severity, tag, host_name }) => {
+                self.add(format_args!("syslog {server} facility {facility} severity {severity} tag {tag}"));
+                self.flag(*host_name, "host-name");
+            }
+        }
+    }
+}
