@@ -393,6 +393,7 @@ mod tests {
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],
+                into: m,
                 span: Span::NONE,
             }],
             clusters: vec![Cluster {
@@ -401,6 +402,7 @@ mod tests {
                 balance: Balance::RoundRobin,
                 idle: None,
                 shared: false,
+                resolve: None,
                 endpoints: vec![Endpoint {
                     address: "10.0.0.2:9000".into(),
                     default_port: 80,
