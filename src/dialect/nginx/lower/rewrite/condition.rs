@@ -83,7 +83,7 @@ fn keep_upstream(cx: &mut Cx, level: &mut Level, inside: &Level, steps: &mut Vec
 
 fn mark(cx: &mut Cx, span: Span) -> VarId {
     let id = VarId(cx.config.vars.len() as u32);
-    let name = format!("upstream of if {}", id.0).into();
+    let name = format!("upstream_of_if_{}", id.0).into();
     cx.config.vars.push(Var { name, kind: VarKind::Assigned, span });
     id
 }
