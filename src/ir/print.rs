@@ -438,7 +438,7 @@ mod tests {
             }],
             ..Config::default()
         };
-        let expected = r#"listen 0.0.0.0:80 host0
+        let expected = r#"listen 0.0.0.0:80 -> m host0
 cluster chat round-robin
   10.0.0.2:9000 fails 1/10s backup
 var connection_upgrade table "{field upgrade}" specific once -> m
