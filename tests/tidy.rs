@@ -130,14 +130,18 @@ fn members(group: &str) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> Option<String> {
-    let name: String =
-        text.trim_start_matches([',', ' ', '\n']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let name: String = text
+        .trim_start_matches([',', ' ', '\n'])
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     (!name.is_empty()).then_some(name)
 }
 
 #[test]
 fn used_rooms_are_found() {
-    let text = "use crate::ir;\nuse crate::{\n  a::{b, c},\n  d,\n};\n// crate::e\n\"http://crate::f\"; $crate::g";
+    let text =
+        "use crate::ir;\nuse crate::{\n  a::{b, c},\n  d,\n};\n// crate::e\n\"http://crate::f\"; $crate::g";
     assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["a", "d", "f", "ir"]);
 }
 
@@ -165,7 +169,8 @@ fn dialects_do_not_know_each_other() {
     let dialects = ["nginx", "apache", "iis"];
     let mut faults = Vec::new();
     for file in files() {
-        let Some(own) = dialects.iter().find(|name| file.path.starts_with(format!("src/dialect/{name}"))) else {
+        let Some(own) = dialects.iter().find(|name| file.path.starts_with(format!("src/dialect/{name}")))
+        else {
             continue;
         };
         for (line, code) in file.code() {
@@ -206,13 +211,17 @@ fn neutral_rooms_name_no_dialect() {
 
 #[test]
 fn the_plan_does_no_io() {
-    let words = ["tokio", "std::fs", "std::net::Tcp", "std::env", "Instant", "SystemTime", "async fn", ".await"];
+    let words =
+        ["tokio", "std::fs", "std::net::Tcp", "std::env", "Instant", "SystemTime", "async fn", ".await"];
     nothing("plan is synchronous and touches no file, socket or clock", &occurrences("plan", &words));
 }
 
 #[test]
 fn the_engine_reads_no_environment() {
-    nothing("the engine takes what it needs from the plan", &occurrences("engine", &["std::env", "env::var"]));
+    nothing(
+        "the engine takes what it needs from the plan",
+        &occurrences("engine", &["std::env", "env::var"]),
+    );
 }
 
 fn occurrences(room: &str, words: &[&str]) -> Vec<String> {
