@@ -201,16 +201,12 @@ impl Command {
             }
             Self::Directives { dialect } => {
                 let dialect = Dialect::from(dialect);
-                match directives::run(dialect.name()) {
-                    Some(page) => {
-                        say::result(page);
-                        ExitCode::SUCCESS
-                    }
-                    None => {
-                        say::remark(format!("error: {} is not yet honoured\n", dialect.name()));
-                        ExitCode::FAILURE
-                    }
-                }
+                let Some(page) = directives::run(dialect.name()) else {
+                    say::remark(format!("error: {} is not yet honoured\n", dialect.name()));
+                    return ExitCode::FAILURE;
+                };
+                say::result(page);
+                ExitCode::SUCCESS
             }
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Nginx { arguments } => nginx::main(&arguments),

@@ -70,7 +70,7 @@ fn files() -> Vec<File> {
     found.sort();
     let read = |path: PathBuf| File {
         text: fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
-        path: path.strip_prefix(root()).unwrap().to_path_buf(),
+        path: path.strip_prefix(root()).expect("they are below it").to_path_buf(),
     };
     found.into_iter().map(read).collect()
 }

@@ -29,7 +29,7 @@ use seeds::{SEEDS, Seed};
 /// The page that the first configuration leads to.
 const PAGE: &str = include_str!("demo/page.html");
 
-/// Two that answer requests and two that echo over WebSockets; each can do both.
+/// Two that answer requests and two that echo over `WebSocket`s; each can do both.
 const ORIGINS: [&str; 4] = ["http-1", "http-2", "ws-1", "ws-2"];
 
 /// A seed with its ports.

@@ -76,7 +76,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
             strict_names,
             server_header: server_header.map(Into::into),
             root: system::is_root(),
-            ..engine::Options::default()
         },
         background: false,
         name: format!("triglot/{}", env!("CARGO_PKG_VERSION")),

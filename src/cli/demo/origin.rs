@@ -1,6 +1,6 @@
-//! What stands behind the demonstration: servers that answer with who they are, and echo over WebSockets.
+//! What stands behind the demonstration: servers that answer with who they are, and echo over `WebSocket`s.
 
-use std::{fmt::Write as _, io, net, rc::Rc, sync::Arc, thread};
+use std::{fmt::Write as _, io, net, sync::Arc, thread};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -77,18 +77,17 @@ pub(super) fn serve(origins: Vec<Origin>, site: Site) -> io::Result<()> {
 }
 
 async fn accept(listener: TcpListener, name: &'static str, site: Arc<Site>) {
-    let site = Rc::new(site);
     loop {
         match listener.accept().await {
             // A connection that fails is the other side's affair.
-            Ok((stream, _)) => drop(spawn_local(converse(stream, name, Rc::clone(&site)))),
+            Ok((stream, _)) => drop(spawn_local(converse(stream, name, Arc::clone(&site)))),
             Err(_) => tokio::task::yield_now().await,
         }
     }
 }
 
 /// Answers requests on one connection until it closes or becomes a WebSocket.
-async fn converse(mut stream: TcpStream, name: &'static str, site: Rc<Arc<Site>>) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, name: &'static str, site: Arc<Site>) -> io::Result<()> {
     let mut input = Vec::with_capacity(16 << 10);
     while let Some(request) = read(&mut stream, &mut input).await? {
         if let Some(key) = &request.key {

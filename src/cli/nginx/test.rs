@@ -16,7 +16,7 @@ pub(super) fn run(
     layout: &Layout,
     sources: &SourceMap,
     ready: Option<Ready>,
-    options: engine::Options,
+    options: &engine::Options,
     log: &EarlyLog,
 ) -> ExitCode {
     let file = layout.shown.display();
@@ -42,7 +42,7 @@ pub(super) fn run(
 }
 
 /// Folders, and what the engine does before it serves: logs, certificates, names.
-fn rehearse(ready: Ready, options: engine::Options) -> Result<(), Vec<Diagnostic>> {
+fn rehearse(ready: Ready, options: &engine::Options) -> Result<(), Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
     folders::make(&files, &plan.config.process).map_err(|fault| vec![fault])?;
     Server::rehearse(plan, options)

@@ -57,6 +57,7 @@ pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> Exi
                     return master.exit();
                 }
             }
+            #[expect(clippy::collapsible_match, reason = "a guard has no effects")]
             libc::SIGCHLD if master.is_drained() => {
                 if master.drained() {
                     return master.exit();
