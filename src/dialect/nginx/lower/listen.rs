@@ -243,6 +243,10 @@ fn read(text: &[u8], look_up: bool) -> Result<Vec<Address>, Fault> {
             // A number alone is a port, and so is a range of them.
             None if ports(text).is_some() => (Host::Ip(Ipv4Addr::UNSPECIFIED.into()), Some(text)),
             None if text.is_empty() => return Err(Fault::Invalid("no host")),
+            // To the resolver it would be an address in one number.
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Fault::Invalid("invalid port"));
+            }
             None => (Host::read(text), None),
         },
     };
