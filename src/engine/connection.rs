@@ -14,7 +14,7 @@ use super::{
     http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
-    timed::{self, Either, Failure, first, within},
+    timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
     worker::Worker,
 };
@@ -154,6 +154,7 @@ impl Exchange {
             stream,
             facts,
             run: Run::default(),
+            timer: Timer::default(),
             worker,
             serving,
             content: super::content::Content::default(),
@@ -258,7 +259,7 @@ impl Exchange {
         let worker = Rc::clone(&self.worker);
         let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
         if !idle {
-            return within(limit, read).await;
+            return self.timer.within(limit, read).await;
         }
         let drained = async {
             loop {
@@ -268,7 +269,7 @@ impl Exchange {
                 }
             }
         };
-        match within(limit, async { Ok(first(read, drained).await) }).await? {
+        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
             Either::One(length) => Ok(length?),
             Either::Other(()) => Ok(0),
         }

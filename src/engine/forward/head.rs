@@ -8,7 +8,7 @@ use super::{
         exchange::Exchange,
         http1::response::Parsed,
         scratch,
-        timed::{self, Failure, within},
+        timed::{self, Failure},
     },
     Outcome, Trouble, relay, system, timed_out,
 };
@@ -182,7 +182,7 @@ impl Exchange {
                 }
             })
         });
-        match within(how.read_timeout, read).await {
+        match self.timer.within(how.read_timeout, read).await {
             Ok(Some(length)) => Watched::Read(length),
             Ok(None) => Watched::ClientGone,
             Err(failure) => Watched::Failed(failure),
