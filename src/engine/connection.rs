@@ -166,6 +166,7 @@ impl Exchange {
             answered: false,
             upgraded: false,
             kept_fields: Vec::new(),
+            upload: None,
             directed_limit: None,
             directed_charset: None,
         }
