@@ -176,7 +176,7 @@ impl Server {
 
     /// Does what starting does before it binds, and no more: certificates are read, logs opened, and where names
     /// must resolve they are looked up.
-    pub fn rehearse(plan: Plan, options: Options) -> Result<(), Vec<Diagnostic>> {
+    pub fn rehearse(plan: Plan, options: &Options) -> Result<(), Vec<Diagnostic>> {
         let plan = Arc::new(plan);
         let mut problems = Vec::new();
         if options.strict_names {

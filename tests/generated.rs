@@ -12,7 +12,7 @@ fn support_page() {
 fn up_to_date(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("the project can be written");
         return;
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();

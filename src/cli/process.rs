@@ -8,7 +8,7 @@
 pub mod background;
 pub mod folders;
 pub mod pid_file;
-mod signals;
+pub mod signals;
 pub mod system;
 
 use std::{
@@ -47,10 +47,13 @@ pub struct Setup {
     /// What the log of errors calls the server.
     pub name: String,
     /// Shows what went wrong before there was a server.
-    pub complain: Box<dyn Fn(&SourceMap, &[Diagnostic])>,
+    pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
 }
+
+/// Shows findings.
+pub type Complain = Box<dyn Fn(&SourceMap, &[Diagnostic])>;
 
 /// What is remembered of the plan in force.
 #[derive(Debug)]
@@ -112,7 +115,7 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
-    let (sockets, log) = (sockets(&plan), files.main_log.clone());
+    let (sockets, log) = (sockets(&plan), files.main_log);
     let server = Server::start(plan, setup.engine.clone())?;
     let mut standing =
         Standing { log, pid_path: None, pid: None, sockets, timeout: process.shutdown_timeout };

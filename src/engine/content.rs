@@ -194,6 +194,7 @@ impl Exchange {
         if self.facts.content_read {
             return Ok(());
         }
+        self.say_continue(plan).await;
         let settings = self.settings(plan).content.clone();
         let mut content = std::mem::take(&mut self.facts.content);
         let mut done = Ok(());
@@ -233,13 +234,16 @@ impl Exchange {
     /// Reads and decodes some content to the end of `out`.
     pub async fn read_piece(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Result<(), Refused> {
         let before = out.len();
+        self.say_continue(plan).await;
         loop {
-            self.decode_piece(out)?;
+            let used = self.facts.used;
+            let decoded = self.decode_piece(out);
+            self.facts.request_length += (self.facts.used - used) as u64;
+            decoded?;
             let read = (out.len() - before) as u64;
             if read > 0 || self.content.is_done() {
                 return self.admit(plan, read);
             }
-            self.say_continue(plan).await;
             let timeout = self.settings(plan).content.timeout;
             let done = if let Framing::Length(left) = &self.content.framing {
                 let max = usize::try_from(*left).unwrap_or(usize::MAX).min(scratch::SCRATCH);
@@ -258,8 +262,8 @@ impl Exchange {
                     return Err(Refused(400));
                 }
                 Ok(length) => {
-                    self.facts.request_length += length as u64;
                     if let Framing::Length(left) = &mut self.content.framing {
+                        self.facts.request_length += length as u64;
                         *left -= length as u64;
                         if *left == 0 {
                             self.content.framing = Framing::Done;
@@ -303,8 +307,9 @@ impl Exchange {
     pub async fn read_early_content(&mut self, plan: &Plan) -> Result<(), Refused> {
         self.say_continue(plan).await;
         let mut early = std::mem::take(&mut self.facts.content);
-        let before = early.len();
+        let (before, used) = (early.len(), self.facts.used);
         let taken = self.decode_piece(&mut early);
+        self.facts.request_length += (self.facts.used - used) as u64;
         let length = (early.len() - before) as u64;
         self.facts.content = early;
         taken?;
@@ -337,8 +342,9 @@ impl Exchange {
     }
 
     /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1).
-    async fn say_continue(&mut self, plan: &Plan) {
+    pub async fn say_continue(&mut self, plan: &Plan) {
         if !self.content.expected
+            || self.content.is_done()
             || std::mem::replace(&mut self.content.continued, true)
             || self.content.length > 0
         {
@@ -369,6 +375,8 @@ impl Exchange {
             return End::Close;
         }
         let limit = self.settings(plan).client.lingering_time;
+        // What nobody wanted does not count (observed: nginx 1.22.1).
+        let counted = self.facts.request_length;
         let all = async {
             let mut piece = scratch::take();
             let mut fine = true;
@@ -379,7 +387,9 @@ impl Exchange {
             scratch::give(piece);
             fine
         };
-        match tokio::time::timeout(limit, all).await {
+        let done = tokio::time::timeout(limit, all).await;
+        self.facts.request_length = counted;
+        match done {
             Ok(true) => End::Keep,
             _ => End::Close,
         }

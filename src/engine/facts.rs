@@ -120,6 +120,10 @@ pub struct Facts {
     pub content_length: Option<u64>,
     /// The response to the client.
     pub response: Response,
+    /// A status that the answer gets whatever it is.
+    pub preset: Option<u16>,
+    /// What `Connection` says, as far as is decided.
+    pub connection: &'static [u8],
     /// The status to be logged, where it differs from the response's.
     pub logged_status: Option<u16>,
     /// Bytes sent to the client.
@@ -169,6 +173,8 @@ impl Facts {
             content_read: false,
             content_length: None,
             response: Response::default(),
+            preset: None,
+            connection: b"close",
             logged_status: None,
             sent: 0,
             sent_head: 0,
@@ -199,6 +205,8 @@ impl Facts {
         self.content_file = None;
         self.content_read = false;
         self.content_length = None;
+        self.preset = None;
+        self.connection = b"close";
         self.logged_status = None;
         self.sent = 0;
         self.sent_head = 0;
@@ -249,7 +257,7 @@ impl Facts {
 
     /// Status as it is logged.
     pub fn status(&self) -> u16 {
-        self.logged_status.unwrap_or(self.response.status)
+        self.logged_status.or(self.preset).unwrap_or(self.response.status)
     }
 
     /// The try under way, or the last one.

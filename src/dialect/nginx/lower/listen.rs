@@ -76,6 +76,10 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
+    // QUIC is UDP: the address is another one, and it is not honoured.
+    if parameters.iter().any(|word| word.is("quic")) {
+        return;
+    }
     let mut kept = Vec::new();
     for address in std::mem::take(&mut listen.addresses) {
         let earlier = level.own.listens.iter().find(|other| other.addresses.contains(&address));

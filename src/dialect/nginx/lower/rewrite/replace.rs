@@ -14,7 +14,6 @@ use super::{
     finish, in_location, is_url, search_again, trace, trace_match, trace_result,
 };
 use crate::{
-    diagnostic::Diagnostic,
     ir::{Attr, Block, Escape, Part, Query, Reply, ReplyContent, Step, Template, Test},
     source::Span,
 };
@@ -44,17 +43,8 @@ pub(super) fn lower(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             (b"break", _) => Flag::Break,
             (b"redirect", _) => Flag::Redirect(302),
             (b"permanent", _) => Flag::Redirect(301),
-            _ => {
-                cx.report(
-                    Diagnostic::error(
-                        "invalid-parameter",
-                        word.span,
-                        format!("invalid flag `{}`", word.text()),
-                    )
-                    .help("`last`, `break`, `redirect` or `permanent`"),
-                );
-                return;
-            }
+            // The check has spoken of it.
+            _ => return,
         },
     };
     let text = pattern.value.clone();
