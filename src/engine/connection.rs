@@ -164,6 +164,7 @@ impl Exchange {
             upgraded: false,
             challenges: Vec::new(),
             kept_fields: Vec::new(),
+            upload: None,
             directed_limit: None,
             directed_charset: None,
         }

@@ -9,6 +9,7 @@ use super::{
     content::Content,
     facts::Facts,
     files,
+    forward::Upload,
     http1::{field::Known, target},
     log,
     response::Response,
@@ -51,6 +52,8 @@ pub struct Exchange {
     pub challenges: Vec<Vec<u8>>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Content that is being sent to an upstream.
+    pub upload: Option<Box<Upload>>,
     /// Bandwidth limit that the upstream directed, bytes per second.
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.

@@ -67,6 +67,10 @@ impl View for Facts {
             }
             Attr::User => access::user(self.fields(b"authorization").next(), out),
             Attr::Content => !self.content.is_empty() && put(out, &self.content),
+            Attr::ContentLength => match self.head.content_length.or(self.content_length) {
+                Some(length) => number(out, length),
+                None => false,
+            },
             Attr::ContentFile => {
                 self.content_file.as_ref().is_some_and(|path| put(out, path.as_os_str().as_encoded_bytes()))
             }
