@@ -66,7 +66,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
     log.findings(&sources, &found);
     let engine = engine::Options { root: system::is_root(), ..engine::Options::default() };
     if args.test {
-        return test::run(&args, &layout, &sources, ready, engine, &log);
+        return test::run(&args, &layout, &sources, ready, &engine, &log);
     }
     let Some(ready) = ready else { return ExitCode::FAILURE };
     if let Some(signal) = args.signal {

@@ -4,7 +4,11 @@ use std::{collections::HashSet, fs::File, path::Path, process::ExitCode};
 
 use super::{args::Args, early_log::EarlyLog, layout::Layout};
 use crate::{
-    cli::{load::Ready, process::folders, report, say},
+    cli::{
+        load::{self, Ready},
+        process::folders,
+        report, say,
+    },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
     source::SourceMap,
@@ -16,7 +20,7 @@ pub(super) fn run(
     layout: &Layout,
     sources: &SourceMap,
     ready: Option<Ready>,
-    options: engine::Options,
+    options: &engine::Options,
     log: &EarlyLog,
 ) -> ExitCode {
     let file = layout.shown.display();
@@ -25,10 +29,15 @@ pub(super) fn run(
         ExitCode::FAILURE
     };
     let Some(ready) = ready else { return failed() };
+    let names = Server::look_up(&ready.plan.config, options);
+    log.findings(sources, &names);
+    if load::has_errors(&names) {
+        return failed();
+    }
     if !args.quiet {
         say::remark(format!("nginx: the configuration file {file} syntax is ok\n"));
     }
-    if let Err(faults) = rehearse(ready, options) {
+    if let Err(faults) = rehearse(ready) {
         log.findings(sources, &faults);
         return failed();
     }
@@ -42,14 +51,14 @@ pub(super) fn run(
 }
 
 /// Folders, logs, and what the engine can look at without serving.
-fn rehearse(ready: Ready, options: engine::Options) -> Result<(), Vec<Diagnostic>> {
+fn rehearse(ready: Ready) -> Result<(), Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
     folders::make(&files, &plan.config.process).map_err(|fault| vec![fault])?;
     let faults: Vec<_> = files.logs.iter().filter_map(|log| open(log)).collect();
     if !faults.is_empty() {
         return Err(faults);
     }
-    Server::rehearse(plan, options)
+    Server::rehearse(plan)
 }
 
 fn open(log: &Path) -> Option<Diagnostic> {
