@@ -4,6 +4,7 @@
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
 pub mod check;
+pub mod demo;
 pub mod directives;
 pub mod files;
 pub mod ir;
@@ -200,18 +201,14 @@ impl Command {
             }
             Self::Directives { dialect } => {
                 let dialect = Dialect::from(dialect);
-                match directives::run(dialect.name()) {
-                    Some(page) => {
-                        say::result(page);
-                        ExitCode::SUCCESS
-                    }
-                    None => {
-                        say::remark(format!("error: {} is not yet honoured\n", dialect.name()));
-                        ExitCode::FAILURE
-                    }
-                }
+                let Some(page) = directives::run(dialect.name()) else {
+                    say::remark(format!("error: {} is not yet honoured\n", dialect.name()));
+                    return ExitCode::FAILURE;
+                };
+                say::result(page);
+                ExitCode::SUCCESS
             }
-            Self::Demo(_) => std::process::ExitCode::FAILURE,
+            Self::Demo(Demo { port }) => demo::run(port),
             Self::Nginx { arguments } => nginx::main(&arguments),
         }
     }

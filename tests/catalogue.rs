@@ -115,7 +115,7 @@ impl Nginx {
             MODULES.iter().map(|&(file, name)| (Path::new("/usr/lib/nginx/modules").join(file), name));
         let modules = modules.filter(|(path, _)| path.exists()).collect();
         let folder = std::env::temp_dir().join(format!("triglot-catalogue-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&folder).expect("a temporary folder can be made");
         Self { folder, modules, exhaustive: std::env::var_os("TRIGLOT_EXHAUSTIVE").is_some() }
     }
 
@@ -149,10 +149,10 @@ impl Nginx {
     fn config(&self, level: Level, directive: &str) -> String {
         let mut text = String::new();
         for (module, _) in &self.modules {
-            writeln!(text, "load_module {};", module.display()).unwrap();
+            let _ = writeln!(text, "load_module {};", module.display());
         }
         if level == Level::Events {
-            writeln!(text, "events {{ {directive} }}").unwrap();
+            let _ = writeln!(text, "events {{ {directive} }}");
         } else if !directive.starts_with("events") {
             text.push_str("events { }\n");
         }
@@ -251,14 +251,14 @@ impl Bench<'_> {
 
     fn ask(&self, level: Level, directive: &str) -> Verdict {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        fs::write(&self.file, self.nginx.config(level, directive)).unwrap();
+        fs::write(&self.file, self.nginx.config(level, directive)).expect("a temporary file can be written");
         let output = Command::new("nginx")
             .args(["-t", "-q", "-e", "stderr", "-p"])
             .arg(&self.nginx.folder)
             .arg("-c")
             .arg(&self.file)
             .output()
-            .unwrap();
+            .expect("nginx is installed");
         let said = String::from_utf8_lossy(&output.stderr);
         match () {
             () if said.contains("unknown directive") => Verdict::Unknown,

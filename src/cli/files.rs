@@ -1,4 +1,4 @@
-//! The files of the server's own that a configuration leads to: logs and temporary folders.
+//! The files of the server's own that a configuration leads to: temporary folders and the log of errors.
 
 use std::{
     collections::BTreeSet,
@@ -9,15 +9,13 @@ use std::{
 
 use crate::ir::{
     self, Config, Settings, Template,
-    settings::{AccessLog, ErrorLog, LogTarget},
+    settings::LogTarget,
     walk::{self, Item},
 };
 
-/// Logs that have fixed names, and folders for temporary files.
+/// Folders for temporary files, and the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// The logs.
-    pub logs: BTreeSet<PathBuf>,
     /// The folders.
     pub folders: BTreeSet<PathBuf>,
     /// The log that the process writes to, when it is a file.
@@ -37,7 +35,6 @@ impl Files {
             }
         });
         for settings in &written {
-            files.add_logs(settings);
             files.add_folders(settings);
         }
         files.add_defaults(config);
@@ -53,13 +50,6 @@ impl Files {
             let of_host = |host: &ir::Host| host.request.scope.as_ref().is_some_and(|scope| has(&scope.set));
             has(&config.common) || config.hosts.iter().all(of_host)
         };
-        if !outer(&|settings| settings.logs.access.is_some()) {
-            base.logs.access.clone_from(&config.base.logs.access);
-        }
-        if config.common.logs.errors.is_none() {
-            // The process logs to it, even where no host does.
-            base.logs.errors.clone_from(&config.base.logs.errors);
-        }
         if !outer(&|settings| settings.content.temp_path.is_some()) {
             base.content.temp_path.clone_from(&config.base.content.temp_path);
         }
@@ -69,14 +59,7 @@ impl Files {
         if !outer(&|settings| settings.uwsgi.temp_path.is_some()) {
             base.uwsgi.temp_path.clone_from(&config.base.uwsgi.temp_path);
         }
-        self.add_logs(&base);
         self.add_folders(&base);
-    }
-
-    fn add_logs(&mut self, settings: &Settings) {
-        let access = settings.logs.access.iter().flatten().map(|AccessLog { to, .. }| to);
-        let errors = settings.logs.errors.iter().flatten().map(|ErrorLog { to, level: _ }| to);
-        self.logs.extend(access.chain(errors).filter_map(log_path));
     }
 
     fn add_folders(&mut self, settings: &Settings) {
@@ -87,7 +70,7 @@ impl Files {
 }
 
 /// The file of a log; none when its name has variables, or it is no file.
-pub fn log_path(to: &LogTarget) -> Option<PathBuf> {
+fn log_path(to: &LogTarget) -> Option<PathBuf> {
     match to {
         LogTarget::File(name) => fixed(name),
         LogTarget::Stderr | LogTarget::Syslog(_) => None,

@@ -31,10 +31,12 @@ pub fn run(request: &Request, options: Options) -> ExitCode {
     diagnostic::sort(&mut found);
     found.retain(|one| one.severity > Severity::Note);
     say::remark(render(&sources, &found, Format::Human, Colour::Never));
-    if !options.base {
-        config.base = ir::Settings::default();
-    }
     if options.json {
+        if !options.base {
+            config.base = ir::Settings::default();
+            config.reasons.clear();
+            config.pages.clear();
+        }
         match serde_json::to_string_pretty(&config) {
             Ok(text) => say::result(text + "\n"),
             Err(error) => {
@@ -43,7 +45,7 @@ pub fn run(request: &Request, options: Options) -> ExitCode {
             }
         }
     } else {
-        say::result(ir::print(&config));
+        say::result(if options.base { ir::print_base(&config) } else { ir::print(&config) });
     }
     if load::has_errors(&found) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

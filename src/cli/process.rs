@@ -8,7 +8,7 @@
 pub mod background;
 pub mod folders;
 pub mod pid_file;
-mod signals;
+pub mod signals;
 pub mod system;
 
 use std::{
@@ -45,10 +45,13 @@ pub struct Setup {
     /// What the log of errors calls the server.
     pub name: String,
     /// Shows what went wrong before there was a server.
-    pub complain: Box<dyn Fn(&SourceMap, &[Diagnostic])>,
+    pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
 }
+
+/// Shows findings.
+pub type Complain = Box<dyn Fn(&SourceMap, &[Diagnostic])>;
 
 /// What is remembered of the plan in force.
 #[derive(Debug)]

@@ -58,7 +58,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let options = Options {
         strict_names,
         root: system::is_root(),
-        files: own_files(&scratch.0),
+        files: own_files(scratch.path()),
         ..located(&file, prefix)
     };
     let request = Request { path: absolute(&file), dialect, options, listen };
@@ -76,7 +76,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
             strict_names,
             server_header: server_header.map(Into::into),
             root: system::is_root(),
-            ..engine::Options::default()
         },
         background: false,
         name: format!("triglot/{}", env!("CARGO_PKG_VERSION")),
@@ -114,7 +113,7 @@ pub fn shown(address: &Address) -> String {
 }
 
 /// Only what the configuration names.
-fn own_files(scratch: &Path) -> OwnFiles {
+pub(super) fn own_files(scratch: &Path) -> OwnFiles {
     OwnFiles {
         pid: None,
         error_log: None,
@@ -133,10 +132,16 @@ fn complain(sources: &SourceMap, found: &[Diagnostic]) {
 }
 
 /// A folder for temporary files that goes when the process does.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make() -> Result<Self, (PathBuf, std::io::Error)> {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes a new one.
+    pub(super) fn make() -> Result<Self, (PathBuf, std::io::Error)> {
         let folder = std::env::temp_dir();
         let mut number = 0;
         loop {

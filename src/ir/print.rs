@@ -393,6 +393,7 @@ mod tests {
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],
+                into: m,
                 span: Span::NONE,
             }],
             clusters: vec![Cluster {
@@ -401,6 +402,7 @@ mod tests {
                 balance: Balance::RoundRobin,
                 idle: None,
                 shared: false,
+                resolve: None,
                 endpoints: vec![Endpoint {
                     address: "10.0.0.2:9000".into(),
                     default_port: 80,
@@ -436,7 +438,7 @@ mod tests {
             }],
             ..Config::default()
         };
-        let expected = r#"listen 0.0.0.0:80 host0
+        let expected = r#"listen 0.0.0.0:80 -> m host0
 cluster chat round-robin
   10.0.0.2:9000 fails 1/10s backup
 var connection_upgrade table "{field upgrade}" specific once -> m

@@ -215,7 +215,7 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Edit::Expires(Expiry::Read(template) | Expiry::ReadFromModified(template)) => {
-            visit(Item::Template(template), span)
+            visit(Item::Template(template), span);
         }
         Edit::Remove(_)
         | Edit::RemoveNominated

@@ -417,9 +417,10 @@ impl Run {
             let old = std::mem::replace(&mut self.path, new);
             self.values.give_back(old);
             self.path_rest = 0;
-            self.rewritten = true;
-            self.moved = true;
-            self.internal = true;
+            // What is prepared is for the handler: the target stays as received until a restart.
+            self.rewritten |= !self.prepared;
+            self.moved |= !self.prepared;
+            self.internal |= !self.prepared;
             return !self.path.is_empty();
         }
         true

@@ -55,8 +55,8 @@ pub(super) fn parse(words: &[OsString]) -> Result<Args, String> {
         let Some(letters) = word.as_bytes().strip_prefix(b"-") else {
             return Err(format!("invalid option: \"{}\"", word.to_string_lossy()));
         };
-        let mut letters = letters.iter().enumerate();
-        while let Some((at, letter)) = letters.next() {
+        let letters = letters.iter().enumerate();
+        for (at, letter) in letters {
             // The value is the rest of the word or the next word.
             let rest = OsStr::from_bytes(&word.as_bytes()[at + 2..]);
             let mut value = |missing: &str| {

@@ -1,15 +1,15 @@
 //! `-t` and `-T`: whether the server would start, and the files that it would read.
 
-use std::{collections::HashSet, fs::File, path::Path, process::ExitCode};
+use std::{collections::HashSet, process::ExitCode};
 
 use super::{args::Args, early_log::EarlyLog, layout::Layout};
 use crate::{
     cli::{
         load::{self, Ready},
         process::folders,
-        report, say,
+        say,
     },
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     engine::{self, Server},
     source::SourceMap,
 };
@@ -50,20 +50,11 @@ pub(super) fn run(
     ExitCode::SUCCESS
 }
 
-/// Folders, logs, and what the engine can look at without serving.
+/// Folders, and what the engine does before it serves: logs and certificates.
 fn rehearse(ready: Ready) -> Result<(), Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
     folders::make(&files, &plan.config.process).map_err(|fault| vec![fault])?;
-    let faults: Vec<_> = files.logs.iter().filter_map(|log| open(log)).collect();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
     Server::rehearse(plan)
-}
-
-fn open(log: &Path) -> Option<Diagnostic> {
-    let error = File::options().append(true).create(true).open(log).err()?;
-    Some(Diagnostic::new(Severity::Error, "unwritable-log", report::failed("open", log, &error)))
 }
 
 /// Every file once, in the order of reading.

@@ -75,10 +75,22 @@ fn flag(row: &catalogue::Directive) -> Option<String> {
         "http_upstream_module" if balances.contains(&row.name()) => {
             Some(format!("http_upstream_{}_module", row.name()))
         }
-        "core_module" | "events_module" | "mgmt_module" | "otel_module" => None,
-        "http_core_module" | "http_log_module" | "http_index_module" | "http_headers_module" => None,
-        "http_acme_module" | "http_upstream_module" | "mail_realip_module" | "mail_auth_http_module" => None,
-        "mail_proxy_module" | "stream_log_module" | "stream_proxy_module" | "stream_upstream_module" => None,
+        "core_module"
+        | "events_module"
+        | "mgmt_module"
+        | "otel_module"
+        | "http_core_module"
+        | "http_log_module"
+        | "http_index_module"
+        | "http_headers_module"
+        | "http_acme_module"
+        | "http_upstream_module"
+        | "mail_realip_module"
+        | "mail_auth_http_module"
+        | "mail_proxy_module"
+        | "stream_log_module"
+        | "stream_proxy_module"
+        | "stream_upstream_module" => None,
         "mail_core_module" => Some("mail".to_owned()),
         "stream_core_module" => Some("stream".to_owned()),
         _ => Some(module.to_owned()),

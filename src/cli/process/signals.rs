@@ -27,7 +27,7 @@ const SIGNALS: [i32; 8] = [
 ];
 
 /// Keeps the signals for this room; threads started later do not get them either.
-pub(super) fn keep() -> std::io::Result<()> {
+pub fn keep() -> std::io::Result<()> {
     system::keep(&SIGNALS)
 }
 
@@ -57,6 +57,7 @@ pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> Exi
                     return master.exit();
                 }
             }
+            #[expect(clippy::collapsible_match, reason = "a guard has no effects")]
             libc::SIGCHLD if master.is_drained() => {
                 if master.drained() {
                     return master.exit();

@@ -111,6 +111,8 @@ pub struct Relay<'a> {
     at: usize,
     spill: Option<Spill>,
     ended: bool,
+    /// Whether the upstream sent more than its framing said: its connection is not used again.
+    pub overrun: bool,
     began: Instant,
     last_read: Instant,
     last_write: Instant,
@@ -159,6 +161,7 @@ impl<'a> Relay<'a> {
             at: 0,
             spill: None,
             ended: false,
+            overrun: false,
             began: now,
             last_read: now,
             last_write: now,
@@ -168,13 +171,8 @@ impl<'a> Relay<'a> {
     /// Takes content that was read together with the head.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
         let used = self.take(data, None)?;
-        debug_assert!(used <= data.len());
+        self.overrun |= used < data.len();
         Ok(())
-    }
-
-    /// Whether the upstream's content is whole.
-    pub fn is_whole(&self) -> bool {
-        self.ended
     }
 
     /// Moves everything.
@@ -394,7 +392,7 @@ impl<'a> Relay<'a> {
                             self.end();
                             // Bytes behind the end make the connection unfit for another request.
                             if used + length < data.len() {
-                                self.from = From::Close;
+                                self.overrun = true;
                             }
                             return Ok(used + length);
                         }

@@ -120,7 +120,7 @@ impl Exchange {
             Ok(()) => relay.run().await,
             Err(ending) => ending,
         };
-        let fit = matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
+        let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         scratch::give(rest);
         self.facts.sent += sent;

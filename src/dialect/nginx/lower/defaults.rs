@@ -60,7 +60,6 @@ pub(super) fn process(options: &Options) -> Process {
         user: options.root.then(|| ("nobody".into(), None)),
         pid_file: Some(options.prefix.join("logs/nginx.pid")),
         daemon: true,
-        environment: vec![("TZ".into(), None)],
         ..Process::default()
     }
 }

@@ -76,6 +76,10 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
+    // QUIC is UDP: the address is another one, and it is not honoured.
+    if parameters.iter().any(|word| word.is("quic")) {
+        return;
+    }
     let mut kept = Vec::new();
     for address in std::mem::take(&mut listen.addresses) {
         let earlier = level.own.listens.iter().find(|other| other.addresses.contains(&address));
@@ -239,7 +243,7 @@ fn read(text: &[u8], look_up: bool) -> Result<Vec<Address>, Fault> {
             // A number alone is a port, and so is a range of them.
             None if ports(text).is_some() => (Host::Ip(Ipv4Addr::UNSPECIFIED.into()), Some(text)),
             None if text.is_empty() => return Err(Fault::Invalid("no host")),
-            // One that is out of range is no name either.
+            // To the resolver a number would be an address.
             None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
                 return Err(Fault::Invalid("invalid port"));
             }

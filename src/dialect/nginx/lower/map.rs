@@ -151,7 +151,7 @@ fn without_final_dot(cx: &mut Cx, key: Template, span: Span) -> Template {
     let row = Row { pattern, value: Template(vec![Part::Capture(into, 1)]) };
     let id = VarId(cx.config.vars.len() as u32);
     cx.config.vars.push(Var {
-        name: format!("host name {}", id.0).into(),
+        name: format!("host_name_{}", id.0).into(),
         kind: VarKind::Table {
             key: key.clone(),
             order: Order::First,

@@ -10,7 +10,7 @@ use super::{
     Cx, Kind, Level, Lower, text,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     source::{FileId, Span},
 };
 
@@ -21,8 +21,10 @@ pub(super) fn require_events(cx: &mut Cx, items: &[Item]) {
     }
     let start = directives(items).next().map_or(Span::NONE, |directive| directive.name.span);
     let place = if start.is_known() { start } else { Span::new(FileId(0), 0, 0) };
+    let severity = if cx.options.offline { Severity::Note } else { Severity::Error };
     cx.report(
-        Diagnostic::error("missing-events", place, "no `events` section in the configuration")
+        Diagnostic::new(severity, "missing-events", "no `events` section in the configuration")
+            .label(place, "")
             .help("add `events {}`"),
     );
 }

@@ -47,6 +47,8 @@ pub(super) struct Program {
     jumps: bool,
     /// The `if` levels that are still to come in the block.
     ifs_left: usize,
+    /// Whether an `if` has brought settings that another one must drop.
+    settings_of_if: bool,
     /// Written when an `if` brought an upstream and the location itself has none.
     upstream_of_if: Option<VarId>,
 }

@@ -165,16 +165,18 @@ pub(super) fn settle(level: &mut Level) {
         };
     }
     if let (Some(name), Some(prepare)) = (&level.inherited.cut, &mut level.set.prepare) {
-        cut_tests(&mut prepare.steps, name);
+        let own = matches!(&level.place, Place::Prefix(place) | Place::Exact(place) if place == name);
+        cut_tests(&mut prepare.steps, name, own);
     }
 }
 
-fn cut_tests(steps: &mut Vec<(Step, Span)>, name: &Text) {
+/// `own` is whether the path is that of the location itself.
+fn cut_tests(steps: &mut Vec<(Step, Span)>, name: &Text, own: bool) {
     for (step, span) in std::mem::take(steps) {
         match step {
             Step::When { test: Test::File(file, kind), then, mut otherwise } => {
-                cut_tests(&mut otherwise.steps, name);
-                steps.extend(under_alias(&file, kind, &then, otherwise, name, span));
+                cut_tests(&mut otherwise.steps, name, own);
+                steps.extend(under_alias(&file, kind, &then, otherwise, (name, own), span));
             }
             step => steps.push((step, span)),
         }
@@ -187,7 +189,7 @@ fn under_alias(
     kind: FileKind,
     then: &Block,
     otherwise: Block,
-    name: &Text,
+    (name, own): (&Text, bool),
     span: Span,
 ) -> Vec<(Step, Span)> {
     let value = Template(file.0.get(1..).unwrap_or_default().to_vec());
@@ -212,13 +214,15 @@ fn under_alias(
         (Step::When { test: Test::File(file, kind), then, otherwise }, span)
     };
     match value.0.as_slice() {
-        [Part::Attr(Attr::Path), rest @ ..] => {
+        [Part::Attr(Attr::Path), rest @ ..] if own => {
             let mut cut = Template::attr(Attr::PathRest);
             for part in rest {
                 cut.push(part.clone());
             }
             vec![when(under(cut.clone()), &cut, otherwise)]
         }
+        // Observed: what has no variables is never cut.
+        [] | [Part::Text(_)] => vec![when(under(value.clone()), &value, otherwise)],
         [Part::Text(text), rest @ ..] if text.starts_with(name) => {
             let mut cut = Template::text(&text[name.len()..]);
             for part in rest {
@@ -229,7 +233,6 @@ fn under_alias(
         [Part::Text(text), ..] if !name.starts_with(text) => {
             vec![when(under(value.clone()), &value, otherwise)]
         }
-        [] => vec![when(under(value.clone()), &value, otherwise)],
         // Whether the value begins with the path of the location is known only when it is read.
         _ => {
             let pattern = Pattern {

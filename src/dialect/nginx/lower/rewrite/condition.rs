@@ -42,8 +42,10 @@ pub(super) fn lower(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     level.own.program.jumps |= inside.own.program.jumps;
     steps.append(&mut inside.own.program.steps);
     // A server's `if` brings no settings: nothing that has any may stand in it.
-    let scope = (kind == Kind::If)
-        .then(|| Scope { base: Base::Enclosing, set: Box::new(std::mem::take(&mut inside.set)) });
+    let set = std::mem::take(&mut inside.set);
+    level.own.program.settings_of_if |= set != Settings::default();
+    let scope = (kind == Kind::If && level.own.program.settings_of_if)
+        .then(|| Scope { base: Base::Enclosing, set: Box::new(set) });
     let then = Block { label: None, scope, steps, span };
     let otherwise = Block { label: None, scope: None, steps: otherwise, span };
     level.own.program.push(Step::When { test, then, otherwise }, span);
@@ -81,7 +83,7 @@ fn keep_upstream(cx: &mut Cx, level: &mut Level, inside: &Level, steps: &mut Vec
 
 fn mark(cx: &mut Cx, span: Span) -> VarId {
     let id = VarId(cx.config.vars.len() as u32);
-    let name = format!("upstream of if {}", id.0).into();
+    let name = format!("upstream_of_if_{}", id.0).into();
     cx.config.vars.push(Var { name, kind: VarKind::Assigned, span });
     id
 }

@@ -1,0 +1,247 @@
+//! `make corpus CORPUS=DIR`: other people's nginx.conf files, and how far each gets.
+//!
+//! Reads every file below the folder as `triglot check --offline` does. Where
+//! the folder has a `manifest.tsv` with the columns `file` and `nginx_t` (what
+//! the real nginx said: `pass`, `fail-module`, ...), only the files in it are
+//! read, and what nginx accepts must parse and hold no unknown directive.
+#![expect(clippy::print_stdout, reason = "a report is what this program is for")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use triglot::{
+    cli::{load, report},
+    diagnostic::{Diagnostic, Severity},
+    dialect::{Dialect, Options, nginx::parse::parse},
+    source::SourceMap,
+};
+
+/// Findings that say that something is not honoured.
+const REFUSALS: [&str; 5] = [
+    "not-yet-honoured",
+    "refused-directive",
+    "refused-parameter",
+    "refused-variable",
+    "third-party-directive",
+];
+
+/// How many rows of the longer tables are shown.
+const ROWS: usize = 60;
+
+/// A file and what the real nginx says of it.
+struct Entry {
+    path: PathBuf,
+    name: String,
+    verdict: String,
+}
+
+/// How far a file got.
+#[derive(Default)]
+struct Outcome {
+    panicked: bool,
+    parses: bool,
+    /// Errors other than refusals, one line each.
+    errors: Vec<(&'static str, String)>,
+    /// What is refused: directives and variables, with how often.
+    refused: BTreeMap<String, usize>,
+    /// Whether there is a plan.
+    compiles: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder] = arguments.as_slice() else {
+        println!("usage: corpus DIR");
+        return ExitCode::from(2);
+    };
+    let entries = match entries(Path::new(folder)) {
+        Ok(entries) => entries,
+        Err(error) => {
+            println!("{folder}: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let began = Instant::now();
+    let outcomes: Vec<Outcome> = entries.iter().map(|entry| look(&entry.path)).collect();
+    let took = began.elapsed();
+
+    summary(&entries, &outcomes);
+    obstacles(&outcomes);
+    errors(&entries, &outcomes);
+    println!("\n{} files in {:.1} s", entries.len(), took.as_secs_f64());
+    let wrong = wrong(&entries, &outcomes);
+    for line in &wrong {
+        println!("WRONG {line}");
+    }
+    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The files of the manifest, or all files below the folder.
+fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
+    let manifest = folder.join("manifest.tsv");
+    if !manifest.exists() {
+        let mut found = Vec::new();
+        walk(folder, &mut found)?;
+        found.sort();
+        let entry = |path: PathBuf| Entry {
+            name: path.strip_prefix(folder).unwrap_or(&path).display().to_string(),
+            path,
+            verdict: "not asked".to_owned(),
+        };
+        return Ok(found.into_iter().map(entry).collect());
+    }
+    let text = fs::read_to_string(manifest)?;
+    let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let head = lines.next().unwrap_or_default();
+    let column = |name: &str| head.iter().position(|column| *column == name);
+    let (Some(file), verdict) = (column("file"), column("nginx_t")) else {
+        return Err(io::Error::other("manifest.tsv has no column `file`"));
+    };
+    let entry = |row: Vec<&str>| {
+        let name = (*row.get(file)?).to_owned();
+        let verdict = verdict.and_then(|at| row.get(at)).map_or("not asked", |verdict| verdict);
+        Some(Entry { path: folder.join(&name), name, verdict: verdict.to_owned() })
+    };
+    Ok(lines.filter_map(entry).collect())
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, found)?;
+        } else if path.extension().is_none_or(|extension| extension != "md" && extension != "tsv") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn look(path: &Path) -> Outcome {
+    let looked = catch_unwind(AssertUnwindSafe(|| {
+        let mut sources = SourceMap::new();
+        let parses = sources.read(path).is_ok_and(|file| {
+            let (_, found) = parse(&sources, file);
+            !load::has_errors(&found)
+        });
+        let mut sources = SourceMap::new();
+        let request = load::Request {
+            path: path.to_path_buf(),
+            dialect: Some(Dialect::Nginx),
+            options: Options {
+                offline: true,
+                prefix: path.parent().unwrap_or(Path::new("")).to_path_buf(),
+                ..Options::default()
+            },
+            listen: None,
+        };
+        let (ready, found) = load::plan(&mut sources, &request);
+        let mut outcome = Outcome { parses, compiles: ready.is_some(), ..Outcome::default() };
+        for one in &found {
+            if REFUSALS.contains(&one.code) {
+                *outcome.refused.entry(subject(&sources, one)).or_default() += 1;
+            } else if one.severity == Severity::Error {
+                outcome.errors.push((one.code, report::line(&sources, one)));
+            }
+        }
+        outcome
+    }));
+    looked.unwrap_or(Outcome { panicked: true, ..Outcome::default() })
+}
+
+/// The directive or the variable that a finding is about.
+fn subject(sources: &SourceMap, found: &Diagnostic) -> String {
+    let text = found.labels.first().map(|label| String::from_utf8_lossy(sources.text(label.span)));
+    let named = found.message.split('`').nth(1);
+    let first = text.as_deref().and_then(|text| text.split_whitespace().next());
+    named.or(first).unwrap_or(found.code).to_owned()
+}
+
+fn summary(entries: &[Entry], outcomes: &[Outcome]) {
+    let verdicts: BTreeSet<&str> = entries.iter().map(|entry| entry.verdict.as_str()).collect();
+    println!("| nginx -t | files | parse | no error | nothing refused | compile |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    for verdict in verdicts.into_iter().map(Some).chain([None]) {
+        let of: Vec<&Outcome> = entries
+            .iter()
+            .zip(outcomes)
+            .filter(|(entry, _)| verdict.is_none_or(|verdict| entry.verdict == verdict))
+            .map(|(_, outcome)| outcome)
+            .collect();
+        let count = |holds: &dyn Fn(&Outcome) -> bool| of.iter().filter(|outcome| holds(outcome)).count();
+        println!(
+            "| {} | {} | {} | {} | {} | {} |",
+            verdict.unwrap_or("all"),
+            of.len(),
+            count(&|one| one.parses),
+            count(&|one| one.errors.is_empty() && !one.panicked),
+            count(&|one| one.errors.is_empty() && !one.panicked && one.refused.is_empty()),
+            count(&|one| one.compiles),
+        );
+    }
+}
+
+/// What stands in the way: in how many files, and in how many alone.
+fn obstacles(outcomes: &[Outcome]) {
+    let mut rows: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for outcome in outcomes {
+        for (name, times) in &outcome.refused {
+            let [files, alone, occurrences] = rows.entry(name).or_default();
+            *files += 1;
+            *occurrences += times;
+            *alone += usize::from(outcome.refused.len() == 1 && outcome.errors.is_empty());
+        }
+    }
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by_key(|(name, [files, ..])| (std::cmp::Reverse(*files), *name));
+    println!("\n| not honoured | files | the only one in | occurrences |\n|---|---:|---:|---:|");
+    for (name, [files, alone, occurrences]) in rows.iter().take(ROWS) {
+        println!("| `{name}` | {files} | {alone} | {occurrences} |");
+    }
+    if rows.len() > ROWS {
+        println!("| and {} more | | | |", rows.len() - ROWS);
+    }
+}
+
+/// Errors by code, with one example each.
+fn errors(entries: &[Entry], outcomes: &[Outcome]) {
+    let mut rows: BTreeMap<(&str, bool), (usize, &str)> = BTreeMap::new();
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        let codes: BTreeMap<_, _> = outcome.errors.iter().map(|(code, line)| (*code, line)).collect();
+        for (code, line) in codes {
+            rows.entry((code, accepted(entry))).or_insert((0, line)).0 += 1;
+        }
+    }
+    println!("\n| error | in files that nginx | files | for example |\n|---|---|---:|---|");
+    for ((code, accepted), (files, line)) in rows {
+        println!("| {code} | {} | {files} | {line} |", if accepted { "accepts" } else { "rejects" });
+    }
+}
+
+fn accepted(entry: &Entry) -> bool {
+    entry.verdict.starts_with("pass")
+}
+
+/// What must not be.
+fn wrong(entries: &[Entry], outcomes: &[Outcome]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        let Entry { name, .. } = entry;
+        if outcome.panicked {
+            lines.push(format!("{name}: panicked"));
+        } else if accepted(entry) && !outcome.parses {
+            lines.push(format!("{name}: nginx parses it"));
+        }
+        if accepted(entry) {
+            let unknown = outcome.errors.iter().filter(|(code, _)| *code == "unknown-directive");
+            lines.extend(unknown.map(|(_, line)| format!("{name}: nginx knows this: {line}")));
+        }
+    }
+    lines
+}
