@@ -59,6 +59,9 @@ use worker::{Counters, Serving, Shared, Worker};
 /// How often idle upstream connections are looked over.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How long what was cut off may take to write its log lines.
+const EXPIRY: Duration = Duration::from_secs(1);
+
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -76,6 +79,7 @@ pub struct Server {
     options: Options,
     workers: Vec<Handle>,
     shared: Arc<Shared>,
+    warnings: Vec<Diagnostic>,
     state: Mutex<State>,
 }
 
@@ -107,8 +111,10 @@ impl Handle {
 enum Command {
     /// Serve this from now on.
     Serve(Next),
-    /// Finish what is under way.
-    Quit,
+    /// Accept no more, which is answered by dropping the sender, and finish what is under way.
+    Quit(std::sync::mpsc::Sender<()>),
+    /// Cut off what is under way, as its own limit would.
+    Expire,
     /// End now.
     Stop,
 }
@@ -135,7 +141,7 @@ impl Server {
             descriptors::raise(limit);
         }
         let zones = Arc::<Zones>::default();
-        let next = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        let (next, warnings) = prepare(Arc::new(plan), &options, count, &zones, &[])?;
         let shared = Arc::new(Shared {
             counters: (0..count).map(|_| Counters::default()).collect(),
             machine_name: machine_name(),
@@ -171,20 +177,18 @@ impl Server {
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
         let state = Mutex::new(State { plan, bound, logs, names, zones });
-        Ok(Self { options, workers, shared, state })
+        Ok(Self { options, workers, shared, warnings, state })
     }
 
-    /// Does what starting does before it binds, and no more: certificates are read, logs opened, and where names
-    /// must resolve they are looked up.
-    pub fn rehearse(plan: Plan, options: &Options) -> Result<(), Vec<Diagnostic>> {
-        let plan = Arc::new(plan);
-        let mut problems = Vec::new();
-        if options.strict_names {
-            problems.extend(resolve::Resolved::start(&plan.config, true).1);
-        }
-        problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
-        problems.extend(log::Files::open(&plan).err().into_iter().flatten());
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    /// What there is to say about a server that started all the same; its log has it, too.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// Does what starting does before it binds, and no more: names are looked up, certificates read, logs opened.
+    /// What it returns are warnings.
+    pub fn rehearse(plan: &Plan, options: &Options) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        open(plan, options).map(|opened| opened.warnings)
     }
 
     /// Serves another plan from the next request on; when it cannot be served, nothing changes.
@@ -193,7 +197,7 @@ impl Server {
             return Err(vec![failure("poisoned", "the server has failed".to_owned())]);
         };
         let zones = Arc::clone(&state.zones);
-        let next = prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
+        let (next, _) = prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
@@ -223,13 +227,25 @@ impl Server {
     /// Stops gracefully: idle connections close, exchanges and tunnels end, then this returns. After `timeout`
     /// what is left is cut off.
     pub fn quit(&self, timeout: Option<Duration>) {
+        let (heard, all) = std::sync::mpsc::channel();
         for worker in &self.workers {
-            let _ = worker.commands.send(Command::Quit);
+            let _ = worker.commands.send(Command::Quit(heard.clone()));
+        }
+        drop(heard);
+        // Nobody says anything: it ends when all have dropped their ends, or have ended themselves.
+        let _ = all.recv();
+        if let Ok(state) = self.state.lock() {
+            state.bound.iter().for_each(|bound| bound.close());
         }
         let end = timeout.map(|timeout| Instant::now() + timeout);
+        let mut expired = false;
         while self.workers.iter().any(Handle::is_working) {
-            if end.is_some_and(|end| Instant::now() >= end) {
+            if end.is_some_and(|end| Instant::now() >= end + EXPIRY) {
                 self.cut_off();
+            } else if end.is_some_and(|end| Instant::now() >= end) && !std::mem::replace(&mut expired, true) {
+                for worker in &self.workers {
+                    let _ = worker.commands.send(Command::Expire);
+                }
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -255,9 +271,9 @@ impl Server {
                 let _ = thread.join();
             }
         }
-        if let Ok(state) = self.state.lock() {
+        if let Ok(mut state) = self.state.lock() {
             state.logs.flush();
-            state.bound.iter().for_each(|bound| bound.remove());
+            state.bound.drain(..).for_each(|bound| bound.remove());
         }
     }
 
@@ -267,30 +283,40 @@ impl Server {
     }
 }
 
-/// Does everything that can fail, before anything changes.
+/// What a plan needs at run time, but for the sockets.
+struct Opened {
+    names: Arc<resolve::Resolved>,
+    certificates: tls::Certificates,
+    logs: Arc<log::Files>,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Looks names up, reads certificates and opens logs.
+fn open(plan: &Plan, options: &Options) -> Result<Opened, Vec<Diagnostic>> {
+    let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
+    let (mut problems, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.severity == Severity::Error);
+    let certificates = tls::Certificates::load(plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        tls::Certificates::default()
+    });
+    let logs = log::Files::open(plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        Arc::default()
+    });
+    if problems.is_empty() { Ok(Opened { names, certificates, logs, warnings }) } else { Err(problems) }
+}
+
+/// Does everything that can fail, before anything changes. With what is to be served come warnings.
 fn prepare(
     plan: Arc<Plan>,
     options: &Options,
     workers: usize,
     zones: &Arc<Zones>,
     old: &[Arc<Bound>],
-) -> Result<Next, Vec<Diagnostic>> {
+) -> Result<(Next, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let Opened { names, certificates, logs, warnings } = open(&plan, options)?;
     let mut problems = Vec::new();
-    let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
-    let (mut errors, warnings): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|finding| finding.severity == Severity::Error);
-    problems.append(&mut errors);
-    let certificates = tls::Certificates::load(&plan).unwrap_or_else(|mut found| {
-        problems.append(&mut found);
-        tls::Certificates::default()
-    });
-    let logs = log::Files::open(&plan).unwrap_or_else(|mut found| {
-        problems.append(&mut found);
-        Arc::default()
-    });
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     let mut bound = Vec::new();
     for at in listen::to_bind(&plan.config) {
         let listener = &plan.config.listeners[at];
@@ -305,13 +331,14 @@ fn prepare(
         }
     }
     if problems.is_empty() {
-        for warning in warnings {
+        for warning in &warnings {
             logs.process(&plan, Level::Warn, &warning.message);
         }
         if !plan.config.hosts.is_empty() {
             names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
         }
-        Ok(Next { plan, bound, logs, names, zones: Arc::clone(zones), certificates: Arc::new(certificates) })
+        let (zones, certificates) = (Arc::clone(zones), Arc::new(certificates));
+        Ok((Next { plan, bound, logs, names, zones, certificates }, warnings))
     } else {
         for new in bound.iter().filter(|new| !old.iter().any(|old| Arc::ptr_eq(old, new))) {
             new.remove();
@@ -432,8 +459,12 @@ async fn attend(
                     worker.replace(serving(&next));
                     accepting = accept_all(worker, &next.bound, accepting);
                 }
-                Some(Command::Quit) => {
+                Some(Command::Expire) => worker.serving().expire(),
+                Some(Command::Quit(heard)) => {
                     accepting.drain(..).for_each(|(_, task)| task.abort());
+                    // Aborted tasks let go of their sockets when they are next looked at.
+                    tokio::task::yield_now().await;
+                    drop(heard);
                     worker.stopping.set(true);
                     worker.drain.notify_waiters();
                     worker.pool.clear();

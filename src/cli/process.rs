@@ -27,8 +27,7 @@ use crate::{
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
-    ir::{self, Address, settings::Level},
-    plan::Plan,
+    ir::{self, settings::Level},
     source::SourceMap,
 };
 use background::Side;
@@ -61,16 +60,7 @@ struct Standing {
     log: Option<PathBuf>,
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
-    sockets: Vec<PathBuf>,
     timeout: Option<Duration>,
-}
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        for socket in &self.sockets {
-            let _ = std::fs::remove_file(socket);
-        }
-    }
 }
 
 /// Serves until a signal ends it.
@@ -95,6 +85,7 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Ok(started) => started,
         Err(faults) => return fail(&setup, &faults),
     };
+    (setup.complain)(&setup.sources, server.warnings());
     standing.capture(setup.capture_stderr);
     if let Some(parent) = parent
         && let Err(error) = parent.tell()
@@ -115,10 +106,9 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
-    let (sockets, log) = (sockets(&plan), files.main_log);
+    let log = files.main_log;
     let server = Server::start(plan, setup.engine.clone())?;
-    let mut standing =
-        Standing { log, pid_path: None, pid: None, sockets, timeout: process.shutdown_timeout };
+    let mut standing = Standing { log, pid_path: None, pid: None, timeout: process.shutdown_timeout };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     announce(&server, setup);
     Ok((server, standing))
@@ -148,24 +138,11 @@ impl Standing {
         }
     }
 
-    /// Remembers the plan that came into force, and removes the sockets that went with the old one.
-    fn follow(&mut self, sockets: Vec<PathBuf>, log: Option<PathBuf>, timeout: Option<Duration>) {
-        for gone in self.sockets.iter().filter(|old| !sockets.contains(old)) {
-            let _ = std::fs::remove_file(gone);
-        }
-        self.sockets = sockets;
+    /// Remembers the plan that came into force.
+    fn follow(&mut self, log: Option<PathBuf>, timeout: Option<Duration>) {
         self.log = log;
         self.timeout = timeout;
     }
-}
-
-/// The listening sockets in the file system.
-fn sockets(plan: &Plan) -> Vec<PathBuf> {
-    let path = |listener: &ir::Listener| match &listener.address {
-        Address::Unix(path) => Some(path.clone()),
-        Address::Tcp(_) => None,
-    };
-    plan.config.listeners.iter().filter_map(path).collect()
 }
 
 /// The process itself: environment, limits, working directory. Nothing has been started yet.

@@ -45,8 +45,12 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
         Box::new(Exchange::new(Rc::clone(&worker), serving, stream, Facts::new(&worker, client)));
     loop {
         if exchange.facts.client.requests > 0 {
+            if !exchange.wait(listener).await {
+                return;
+            }
             // A reload takes effect between requests; a listener that is gone takes no more of them.
             exchange.serving = worker.serving();
+            exchange.facts.plan = std::sync::Arc::clone(&exchange.serving.plan);
             match exchange.serving.listener(&place) {
                 Some(found) => listener = found,
                 None => return,
@@ -56,9 +60,16 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
         let end = match head {
             Head::Whole => {
                 worker.counters().add_writing(1);
-                let end = exchange.run(listener).await;
+                let serving = Rc::clone(&exchange.serving);
+                let end = first(exchange.run(listener), serving.expiry()).await;
                 worker.counters().add_writing(-1);
-                end
+                match end {
+                    Either::One(end) => end,
+                    Either::Other(()) => {
+                        exchange.write_log(&serving.plan);
+                        return;
+                    }
+                }
             }
             Head::Refused(refusal) => {
                 exchange.refuse(listener, refusal).await;
@@ -86,7 +97,11 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
                 let guard = Open::new(&worker);
                 exchange.facts.shrink();
                 tokio::task::spawn_local(async move {
-                    let ended = tunnel.run(&mut exchange.stream).await;
+                    let serving = Rc::clone(&exchange.serving);
+                    let ended = match first(tunnel.run(&mut exchange.stream), serving.expiry()).await {
+                        Either::One(ended) => ended,
+                        Either::Other(()) => Ended::Closed,
+                    };
                     exchange.end_tunnel(&tunnel, &ended);
                     drop(guard);
                 });
@@ -183,19 +198,48 @@ impl Exchange {
         }
     }
 
+    /// Waits for the first bytes of a further request, which may be there already; `false` when the connection is to
+    /// be closed.
+    async fn wait(&mut self, listener: usize) -> bool {
+        self.facts.next_request();
+        self.facts.pipelined = !self.facts.buffer.is_empty();
+        if self.facts.pipelined {
+            return true;
+        }
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        let host = plan.config.listeners[listener].default;
+        let limit = plan.settings(plan.host_settings(host)).client.keepalive_timeout;
+        if self.facts.buffer.capacity() > 0 {
+            scratch::give(std::mem::take(&mut self.facts.buffer));
+        }
+        let came = matches!(self.read_some(limit, true).await, Ok(1..));
+        if came {
+            self.has_begun();
+        }
+        came
+    }
+
+    /// Notes when the first bytes of a request came.
+    fn has_begun(&mut self) {
+        if self.facts.request_length == 0 {
+            self.facts.began = Instant::now();
+            self.facts.request_length = 1;
+        }
+    }
+
     /// Reads the next request's head.
     async fn next_head(&mut self, listener: usize) -> Head {
         let serving = Rc::clone(&self.serving);
         let plan = &*serving.plan;
         let settings = plan.settings(plan.host_settings(plan.config.listeners[listener].default));
         let limits = Self::limits(settings);
-        let begun = self.facts.client.requests;
-        self.facts.next_request();
+        if self.facts.client.requests == 0 {
+            self.facts.next_request();
+        }
         let mut scanned = 0;
-        let mut waiting = begun > 0 && self.facts.buffer.is_empty();
-        self.facts.pipelined = begun > 0 && !waiting;
-        let mut deadline = Instant::now() + settings.client.head_timeout;
-        self.worker.counters().add_reading(i64::from(!waiting));
+        let deadline = Instant::now() + settings.client.head_timeout;
+        self.worker.counters().add_reading(1);
         let head = loop {
             if !self.facts.buffer.is_empty() {
                 let parsed = {
@@ -208,37 +252,17 @@ impl Exchange {
                     Err(refusal) => break Head::Refused(refusal),
                 }
             }
-            let limit = if waiting {
-                settings.client.keepalive_timeout
-            } else {
-                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-            };
-            if waiting && self.facts.buffer.capacity() > 0 {
-                scratch::give(std::mem::take(&mut self.facts.buffer));
-            }
-            let read = self.read_some(limit, waiting).await;
-            match read {
+            let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            match self.read_some(limit, false).await {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
-                Ok(_) => {
-                    if std::mem::replace(&mut waiting, false) {
-                        self.worker.counters().add_reading(1);
-                        deadline = Instant::now() + settings.client.head_timeout;
-                    }
-                    if self.facts.request_length == 0 {
-                        self.facts.began = Instant::now();
-                        self.facts.request_length = 1;
-                    }
-                }
+                Ok(_) => self.has_begun(),
                 Err(failure) => {
-                    let bytes = !self.facts.buffer.is_empty();
-                    break Head::Closed {
-                        bytes,
-                        timed_out: !waiting && matches!(failure, Failure::TimedOut),
-                    };
+                    let timed_out = matches!(failure, Failure::TimedOut);
+                    break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out };
                 }
             }
         };
-        self.worker.counters().add_reading(i64::from(waiting) - 1);
+        self.worker.counters().add_reading(-1);
         self.facts.client.requests += 1;
         self.worker.counters().add_requests(1);
         self.facts.used = self.facts.head.length;

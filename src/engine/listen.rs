@@ -176,6 +176,14 @@ impl Bound {
         self.sockets[worker % self.sockets.len()].try_clone()
     }
 
+    /// Refuses connections from now on, whoever else holds the sockets.
+    pub fn close(&self) {
+        for socket in &self.sockets {
+            // One that is closed already has nothing to shut down.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
     /// Removes what is left in the file system when nobody listens any more.
     pub fn remove(&self) {
         if let Address::Unix(path) = &self.address {

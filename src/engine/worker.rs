@@ -98,6 +98,8 @@ pub struct Serving {
     pub certificates: Arc<Certificates>,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
+    expired: Cell<bool>,
+    expiry: Notify,
 }
 
 impl Serving {
@@ -110,7 +112,29 @@ impl Serving {
                 Address::Unix(path) => paths.insert(path.clone(), at),
             };
         }
-        Self { plan, clusters, logs, certificates, places, paths }
+        Self {
+            plan,
+            clusters,
+            logs,
+            certificates,
+            places,
+            paths,
+            expired: Cell::new(false),
+            expiry: Notify::new(),
+        }
+    }
+
+    /// Cuts off what is still under way by this plan.
+    pub fn expire(&self) {
+        self.expired.set(true);
+        self.expiry.notify_waiters();
+    }
+
+    /// Waits until what is under way is to be cut off.
+    pub async fn expiry(&self) {
+        while !self.expired.get() {
+            self.expiry.notified().await;
+        }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.
@@ -164,9 +188,15 @@ impl Worker {
         Rc::clone(&self.serving.borrow())
     }
 
-    /// Serves something else from the next request on.
+    /// Serves something else from the next request on. What is under way may take as long as its own plan says.
     pub fn replace(&self, serving: Serving) {
-        self.serving.replace(Rc::new(serving));
+        let old = self.serving.replace(Rc::new(serving));
+        if let Some(limit) = old.plan.config.process.shutdown_timeout {
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(limit).await;
+                old.expire();
+            });
+        }
     }
 
     /// This worker's counters.

@@ -28,9 +28,12 @@ pub(super) fn run(
     if !args.quiet {
         say::remark(format!("nginx: the configuration file {file} syntax is ok\n"));
     }
-    if let Err(faults) = rehearse(ready, options) {
-        log.findings(sources, &faults);
-        return failed();
+    match rehearse(&ready, options) {
+        Ok(warnings) => log.findings(sources, &warnings),
+        Err(faults) => {
+            log.findings(sources, &faults);
+            return failed();
+        }
     }
     if !args.quiet {
         say::remark(format!("nginx: configuration file {file} test is successful\n"));
@@ -42,9 +45,9 @@ pub(super) fn run(
 }
 
 /// Folders, and what the engine does before it serves: logs, certificates, names.
-fn rehearse(ready: Ready, options: &engine::Options) -> Result<(), Vec<Diagnostic>> {
+fn rehearse(ready: &Ready, options: &engine::Options) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
-    folders::make(&files, &plan.config.process).map_err(|fault| vec![fault])?;
+    folders::make(files, &plan.config.process).map_err(|fault| vec![fault])?;
     Server::rehearse(plan, options)
 }
 

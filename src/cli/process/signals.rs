@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::{Setup, Standing, folders, lines, read_again, sockets, system};
+use super::{Setup, Standing, folders, lines, read_again, system};
 use crate::{cli::load::Ready, diagnostic::Diagnostic, engine::Server, ir::settings::Level, plan::Plan};
 
 /// What we listen to. `SIGCHLD` is sent by ourselves, when a graceful stop is done.
@@ -172,7 +172,7 @@ impl Master {
             self.log(*level, line);
         }
         let Some(Ready { plan, files }) = ready else { return };
-        let (process, sockets) = (plan.config.process.clone(), sockets(&plan));
+        let process = plan.config.process.clone();
         if let Err(fault) = folders::make(&files, &process) {
             self.complain(&[fault]);
             return;
@@ -180,7 +180,7 @@ impl Master {
         if !self.replace(plan) {
             return;
         }
-        self.standing.follow(sockets, files.main_log, process.shutdown_timeout);
+        self.standing.follow(files.main_log, process.shutdown_timeout);
         self.standing.capture(self.setup.capture_stderr);
         if let Err(fault) = self.standing.write_pid(process.pid_file.as_deref()) {
             self.complain(&[fault]);
