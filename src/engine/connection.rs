@@ -11,10 +11,7 @@ use std::{
 use super::{
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
-    http1::{
-        field::Slice,
-        request::{Limits, Parsed, Refusal},
-    },
+    http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
     timed::{self, Either, Failure, first, within},
@@ -176,10 +173,10 @@ impl Exchange {
             serving,
             content: super::content::Content::default(),
             keep: true,
-            status_override: None,
             recovered: false,
             answered: false,
             upgraded: false,
+            challenges: Vec::new(),
             kept_fields: Vec::new(),
             directed_limit: None,
             directed_charset: None,
@@ -310,18 +307,14 @@ impl Exchange {
             facts.head.line = refusal.line;
         }
         facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
-        let line_only = facts.head.host.is_none();
         self.keep = false;
         self.begin_refused(plan, listener);
-        if line_only && self.facts.head.fields.is_empty() {
-            self.facts.head.line = Slice::default();
-        }
         self.log(
             Level::Info,
             format_args!(
                 "{} while reading client request {}",
                 refusal.reason,
-                if line_only { "line" } else { "headers" }
+                if refusal.in_fields { "headers" } else { "line" }
             ),
         );
         self.drive(plan, Next::Status(refusal.status)).await;

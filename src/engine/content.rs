@@ -97,6 +97,7 @@ impl Exchange {
         if self.facts.content_read {
             return Ok(());
         }
+        self.say_continue(plan).await;
         let settings = self.settings(plan).content.clone();
         let mut content = std::mem::take(&mut self.facts.content);
         let mut done = Ok(());
@@ -134,13 +135,16 @@ impl Exchange {
     /// Reads and decodes some content to the end of `out`.
     pub async fn read_piece(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Result<(), Refused> {
         let before = out.len();
+        self.say_continue(plan).await;
         loop {
-            self.decode_piece(out)?;
+            let used = self.facts.used;
+            let decoded = self.decode_piece(out);
+            self.facts.request_length += (self.facts.used - used) as u64;
+            decoded?;
             let read = (out.len() - before) as u64;
             if read > 0 || self.content.is_done() {
                 return self.admit(plan, read);
             }
-            self.say_continue(plan).await;
             let timeout = self.settings(plan).content.timeout;
             let done = if let Framing::Length(left) = &self.content.framing {
                 let max = usize::try_from(*left).unwrap_or(usize::MAX).min(scratch::SCRATCH);
@@ -159,8 +163,8 @@ impl Exchange {
                     return Err(Refused(400));
                 }
                 Ok(length) => {
-                    self.facts.request_length += length as u64;
                     if let Framing::Length(left) = &mut self.content.framing {
+                        self.facts.request_length += length as u64;
                         *left -= length as u64;
                         if *left == 0 {
                             self.content.framing = Framing::Done;
@@ -249,8 +253,9 @@ impl Exchange {
     }
 
     /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1).
-    async fn say_continue(&mut self, plan: &Plan) {
+    pub async fn say_continue(&mut self, plan: &Plan) {
         if !self.content.expected
+            || self.content.is_done()
             || std::mem::replace(&mut self.content.continued, true)
             || self.content.length > 0
         {
@@ -281,6 +286,8 @@ impl Exchange {
             return End::Close;
         }
         let limit = self.settings(plan).client.lingering_time;
+        // What nobody wanted does not count (observed: nginx 1.22.1).
+        let counted = self.facts.request_length;
         let all = async {
             let mut piece = scratch::take();
             let mut fine = true;
@@ -291,7 +298,9 @@ impl Exchange {
             scratch::give(piece);
             fine
         };
-        match tokio::time::timeout(limit, all).await {
+        let done = tokio::time::timeout(limit, all).await;
+        self.facts.request_length = counted;
+        match done {
             Ok(true) => End::Keep,
             _ => End::Close,
         }

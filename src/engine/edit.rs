@@ -20,15 +20,16 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
         match &op.edit {
             Edit::Set(name, value) => match field_value(exchange, value) {
                 Some(value) if value.is_empty() => exchange.facts.response.remove(name),
-                Some(value) => exchange.facts.response.set(name, &value),
+                Some(value) => exchange.facts.response.set_added(name, &value),
                 None => {}
             },
             Edit::Add(name, value) => {
                 if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
-                    exchange.facts.response.add(name, &value);
+                    exchange.facts.response.add_beside(name, &value);
                 }
             }
             Edit::Trailer(name, value) => {
+                exchange.facts.response.has_trailers = true;
                 if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
                     exchange.facts.response.add_trailer(name, &value);
                 }
@@ -61,6 +62,10 @@ fn field_value(exchange: &mut Exchange, template: &Template) -> Option<Vec<u8>> 
 pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     let settings = exchange.settings(plan);
     if settings.answer.charset.is_empty() && exchange.directed_charset.is_none() {
+        return;
+    }
+    // Browsers once took the character set of a redirect for that of the page it leads to.
+    if matches!(exchange.facts.response.status, 301 | 302) {
         return;
     }
     let Some(index) =
@@ -103,6 +108,13 @@ pub fn trailers(exchange: &Exchange, framing: Framing) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Writes the end of chunks: the last one, the trailer lines, the empty line.
+pub fn last_chunk(exchange: &Exchange, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    out.append(&mut trailers(exchange, Framing::Chunked));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Sets `Expires` and `Cache-Control` by time.

@@ -38,14 +38,14 @@ pub struct Exchange {
     pub content: Content,
     /// Whether the connection is kept after this exchange, as far as is known.
     pub keep: bool,
-    /// A status that the answer gets whatever it is.
-    pub status_override: Option<u16>,
     /// Whether a recovery was applied.
     pub recovered: bool,
     /// Whether the head of the response was sent.
     pub answered: bool,
     /// Whether the response switches protocols.
     pub upgraded: bool,
+    /// Challenges of an answer that was recovered from (RFC 9110 § 11.6.1); what is sent instead has them, too.
+    pub challenges: Vec<Vec<u8>>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Bandwidth limit that the upstream directed, bytes per second.
@@ -134,10 +134,11 @@ impl Exchange {
     fn clear(&mut self) {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
-        self.status_override = None;
+        self.facts.preset = None;
         self.recovered = false;
         self.answered = false;
         self.upgraded = false;
+        self.challenges.clear();
         self.kept_fields.clear();
         self.directed_limit = None;
         self.directed_charset = None;
@@ -204,11 +205,12 @@ impl Exchange {
             return Next::Status(400);
         }
         match self.facts.slice(self.facts.head.method) {
-            b"TRACE" => {
-                self.log(Level::Info, format_args!("client sent TRACE method"));
+            method @ (b"TRACE" | b"CONNECT") => {
+                let method = String::from_utf8_lossy(method);
+                self.log(Level::Info, format_args!("client sent {method} method"));
+                self.keep = false;
                 Next::Status(405)
             }
-            b"CONNECT" => Next::Status(405),
             _ => Next::Decide,
         }
     }
@@ -232,7 +234,7 @@ impl Exchange {
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {
-                        self.log(Level::Notice, format_args!("{}", self.run.asked.escape_ascii()));
+                        self.log(Level::Notice, format_args!("{}", String::from_utf8_lossy(&self.run.asked)));
                     }
                 }
                 Need::Handle => return Next::Handle,
@@ -312,6 +314,10 @@ impl Exchange {
             End::Keep if !self.keep => End::Close,
             end => end,
         };
+        // Observed: whatever the response said, the log line says that the connection closes.
+        if !matches!(end, End::Tunnel(_)) {
+            self.facts.connection = b"close";
+        }
         let end = match end {
             End::Tunnel(tunnel) => return End::Tunnel(tunnel),
             End::Abort => End::Abort,
@@ -380,6 +386,7 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         }
         _ => false,
     };
+    let doubled = text.windows(2).any(|pair| pair == b"..");
     let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
     let fine = |byte: &u8| match byte {
         b'[' | b']' | b':' => literal,
@@ -400,12 +407,7 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         | b'}' => false,
         _ => true,
     };
-    if text.is_empty()
-        || !port_fine
-        || !text.iter().all(fine)
-        || text.windows(2).any(|pair| pair == b"..")
-        || text == b"."
-    {
+    if text.is_empty() || doubled || !port_fine || !text.iter().all(fine) {
         return false;
     }
     name.extend(text.iter().map(u8::to_ascii_lowercase));

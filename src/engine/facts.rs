@@ -118,6 +118,10 @@ pub struct Facts {
     pub content_read: bool,
     /// The response to the client.
     pub response: Response,
+    /// A status that the answer gets whatever it is.
+    pub preset: Option<u16>,
+    /// What `Connection` says, as far as is decided.
+    pub connection: &'static [u8],
     /// The status to be logged, where it differs from the response's.
     pub logged_status: Option<u16>,
     /// Bytes sent to the client.
@@ -162,6 +166,8 @@ impl Facts {
             content_file: None,
             content_read: false,
             response: Response::default(),
+            preset: None,
+            connection: b"close",
             logged_status: None,
             sent: 0,
             sent_head: 0,
@@ -189,6 +195,8 @@ impl Facts {
         self.content.clear();
         self.content_file = None;
         self.content_read = false;
+        self.preset = None;
+        self.connection = b"close";
         self.logged_status = None;
         self.sent = 0;
         self.sent_head = 0;
@@ -238,7 +246,7 @@ impl Facts {
 
     /// Status as it is logged.
     pub fn status(&self) -> u16 {
-        self.logged_status.unwrap_or(self.response.status)
+        self.logged_status.or(self.preset).unwrap_or(self.response.status)
     }
 
     /// The try under way, or the last one.

@@ -179,7 +179,7 @@ impl<'a> Relay<'a> {
     pub async fn run(&mut self) -> Ending {
         let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
         if matches!(self.from, From::None | From::Length(0)) {
-            self.ended = true;
+            self.end();
         }
         let ending = poll_fn(|cx| {
             loop {

@@ -132,6 +132,8 @@ impl Exchange {
                 Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
             }
             failed => {
+                // The client was there to the end of what there was.
+                self.facts.complete = !matches!(failed, Ending::ClientGone(_) | Ending::ClientTimedOut);
                 self.log_ending(forward, failed);
                 Next::End(End::Abort)
             }
@@ -221,6 +223,7 @@ impl Exchange {
                 name: moved(field.name),
                 value: moved(field.value),
                 known: field.known,
+                added: false,
             });
         }
     }
