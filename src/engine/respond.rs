@@ -292,7 +292,7 @@ impl Exchange {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
         let response = &mut self.facts.response;
-        if response.status == 204 {
+        if response.status == 204 && !response.forwarded {
             // RFC 9110 § 8.6 and § 15.3.5: nothing is said of content that there is not.
             response.length = None;
             response.forget_content();
