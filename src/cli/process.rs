@@ -49,6 +49,8 @@ pub struct Setup {
     pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
+    /// What is said on standard error when it serves.
+    pub greeting: Option<String>,
 }
 
 /// Shows findings.
@@ -86,6 +88,9 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Err(faults) => return fail(&setup, &faults),
     };
     (setup.complain)(&setup.sources, server.warnings());
+    if let Some(greeting) = &setup.greeting {
+        say::remark(greeting);
+    }
     standing.capture(setup.capture_stderr);
     if let Some(parent) = parent
         && let Err(error) = parent.tell()
