@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Address, HostId, Text, settings::Level},
+    ir::{Address, Config, HostId, Text, settings::Level},
     plan::Plan,
 };
 
@@ -59,9 +59,6 @@ use worker::{Counters, Serving, Shared, Worker};
 /// How often idle upstream connections are looked over.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How long what was cut off may take to write its log lines.
-const EXPIRY: Duration = Duration::from_secs(1);
-
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -79,7 +76,6 @@ pub struct Server {
     options: Options,
     workers: Vec<Handle>,
     shared: Arc<Shared>,
-    warnings: Vec<Diagnostic>,
     state: Mutex<State>,
 }
 
@@ -93,6 +89,8 @@ struct State {
     #[expect(dead_code, reason = "owned, never read")]
     names: Arc<resolve::Resolved>,
     zones: Arc<Zones>,
+    /// What there is to say about the plan although it is served.
+    warnings: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
@@ -111,10 +109,8 @@ impl Handle {
 enum Command {
     /// Serve this from now on.
     Serve(Next),
-    /// Accept no more, which is answered by dropping the sender, and finish what is under way.
-    Quit(std::sync::mpsc::Sender<()>),
-    /// Cut off what is under way, as its own limit would.
-    Expire,
+    /// Finish what is under way.
+    Quit,
     /// End now.
     Stop,
 }
@@ -137,11 +133,10 @@ impl Server {
             || std::thread::available_parallelism().map_or(1, usize::from),
             |count| count.max(1) as usize,
         );
-        if let Some(limit) = plan.config.process.descriptors {
-            descriptors::raise(limit);
-        }
+        let unraised = descriptors::raise(plan.config.process.descriptors, count as u64);
         let zones = Arc::<Zones>::default();
-        let (next, warnings) = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        let (next, mut warnings) = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        warnings.extend(unraised);
         let shared = Arc::new(Shared {
             counters: (0..count).map(|_| Counters::default()).collect(),
             machine_name: machine_name(),
@@ -159,10 +154,27 @@ impl Server {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    let privileges = credentials::become_user(user);
-                    let _ = ready.send(privileges);
-                    drop(ready);
-                    work(index, shared, next, inbox);
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    let done = match (runtime, credentials::become_user(user)) {
+                        (Ok(runtime), Ok(())) => Ok(runtime),
+                        (Err(error), _) => {
+                            Err(failure("no-runtime", format!("a worker cannot be started: {error}")))
+                        }
+                        (_, Err(error)) => {
+                            let message = format!("a worker cannot change its user: {error}");
+                            Err(failure("no-privileges", message))
+                        }
+                    };
+                    match done {
+                        Ok(runtime) => {
+                            let _ = ready.send(Ok(()));
+                            drop(ready);
+                            work(index, &runtime, shared, next, inbox);
+                            // Tasks still there after a fast stop end with the runtime.
+                            runtime.shutdown_timeout(Duration::from_millis(100));
+                        }
+                        Err(fault) => drop(ready.send(Err(fault))),
+                    }
                 })
                 .map_err(|error| {
                     vec![failure("no-thread", format!("a worker cannot be started: {error}"))]
@@ -171,24 +183,25 @@ impl Server {
         }
         drop(ready);
         for answer in started.iter().take(count) {
-            answer.map_err(|error| {
-                vec![failure("no-privileges", format!("a worker cannot change its user: {error}"))]
-            })?;
+            answer.map_err(|fault| vec![fault])?;
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
-        let state = Mutex::new(State { plan, bound, logs, names, zones });
-        Ok(Self { options, workers, shared, warnings, state })
+        let state = Mutex::new(State { plan, bound, logs, names, zones, warnings });
+        Ok(Self { options, workers, shared, state })
     }
 
-    /// What there is to say about a server that started all the same; its log has it, too.
-    pub fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
+    /// Looks up the names of a configuration as starting does: what is said of those that are not found.
+    pub fn look_up(config: &Config, options: &Options) -> Vec<Diagnostic> {
+        resolve::Resolved::start(config, options.strict_names).1
     }
 
-    /// Does what starting does before it binds, and no more: names are looked up, certificates read, logs opened.
-    /// What it returns are warnings.
-    pub fn rehearse(plan: &Plan, options: &Options) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        open(plan, options).map(|opened| opened.warnings)
+    /// Does what starting does before it binds, and no more: certificates are read and logs opened.
+    pub fn rehearse(plan: Plan) -> Result<(), Vec<Diagnostic>> {
+        let plan = Arc::new(plan);
+        let mut problems = Vec::new();
+        problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
+        problems.extend(log::Files::open(&plan).err().into_iter().flatten());
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Serves another plan from the next request on; when it cannot be served, nothing changes.
@@ -197,17 +210,31 @@ impl Server {
             return Err(vec![failure("poisoned", "the server has failed".to_owned())]);
         };
         let zones = Arc::clone(&state.zones);
-        let (next, _) = prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
-        for worker in &self.workers {
-            let _ = worker.commands.send(Command::Serve(next.clone()));
+        let (next, mut warnings) =
+            prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
+        let asked = next.plan.config.process.workers.map(|count| count.max(1) as usize);
+        if let Some(asked) = asked.filter(|asked| *asked != self.workers.len()) {
+            let message = format!(
+                "{asked} workers are asked for and {} go on: their number changes with a restart",
+                self.workers.len()
+            );
+            warnings.push(Diagnostic::new(Severity::Warning, "workers-stay", message));
         }
         for gone in state.bound.iter().filter(|old| !next.bound.iter().any(|new| new.address == old.address))
         {
-            gone.remove();
+            gone.close();
+        }
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Serve(next.clone()));
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
-        *state = State { plan, bound, logs, names, zones };
+        *state = State { plan, bound, logs, names, zones, warnings };
         Ok(())
+    }
+
+    /// What there is to say about the plan that came into force last; once.
+    pub fn take_warnings(&self) -> Vec<Diagnostic> {
+        self.state.lock().map_or_else(|_| Vec::new(), |mut state| std::mem::take(&mut state.warnings))
     }
 
     /// Opens all log files again by their names.
@@ -224,29 +251,16 @@ impl Server {
         }
     }
 
-    /// Stops gracefully: idle connections close, exchanges and tunnels end, then this returns. After `timeout`
-    /// what is left is cut off.
-    pub fn quit(&self, timeout: Option<Duration>) {
-        let (heard, all) = std::sync::mpsc::channel();
-        for worker in &self.workers {
-            let _ = worker.commands.send(Command::Quit(heard.clone()));
-        }
-        drop(heard);
-        // Nobody says anything: it ends when all have dropped their ends, or have ended themselves.
-        let _ = all.recv();
+    /// Stops gracefully: listening ends, idle connections close, exchanges and tunnels end or have had the time that
+    /// their plan gives them, then this returns.
+    pub fn quit(&self) {
         if let Ok(state) = self.state.lock() {
             state.bound.iter().for_each(|bound| bound.close());
         }
-        let end = timeout.map(|timeout| Instant::now() + timeout);
-        let mut expired = false;
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Quit);
+        }
         while self.workers.iter().any(Handle::is_working) {
-            if end.is_some_and(|end| Instant::now() >= end + EXPIRY) {
-                self.cut_off();
-            } else if end.is_some_and(|end| Instant::now() >= end) && !std::mem::replace(&mut expired, true) {
-                for worker in &self.workers {
-                    let _ = worker.commands.send(Command::Expire);
-                }
-            }
             std::thread::sleep(Duration::from_millis(5));
         }
         self.finish();
@@ -271,9 +285,9 @@ impl Server {
                 let _ = thread.join();
             }
         }
-        if let Ok(mut state) = self.state.lock() {
+        if let Ok(state) = self.state.lock() {
             state.logs.flush();
-            state.bound.drain(..).for_each(|bound| bound.remove());
+            state.bound.iter().for_each(|bound| bound.close());
         }
     }
 
@@ -283,31 +297,7 @@ impl Server {
     }
 }
 
-/// What a plan needs at run time, but for the sockets.
-struct Opened {
-    names: Arc<resolve::Resolved>,
-    certificates: tls::Certificates,
-    logs: Arc<log::Files>,
-    warnings: Vec<Diagnostic>,
-}
-
-/// Looks names up, reads certificates and opens logs.
-fn open(plan: &Plan, options: &Options) -> Result<Opened, Vec<Diagnostic>> {
-    let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
-    let (mut problems, warnings): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|finding| finding.severity == Severity::Error);
-    let certificates = tls::Certificates::load(plan).unwrap_or_else(|mut found| {
-        problems.append(&mut found);
-        tls::Certificates::default()
-    });
-    let logs = log::Files::open(plan).unwrap_or_else(|mut found| {
-        problems.append(&mut found);
-        Arc::default()
-    });
-    if problems.is_empty() { Ok(Opened { names, certificates, logs, warnings }) } else { Err(problems) }
-}
-
-/// Does everything that can fail, before anything changes. With what is to be served come warnings.
+/// Does everything that can fail, before anything changes.
 fn prepare(
     plan: Arc<Plan>,
     options: &Options,
@@ -315,8 +305,22 @@ fn prepare(
     zones: &Arc<Zones>,
     old: &[Arc<Bound>],
 ) -> Result<(Next, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let Opened { names, certificates, logs, warnings } = open(&plan, options)?;
     let mut problems = Vec::new();
+    let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
+    let (mut errors, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.severity == Severity::Error);
+    problems.append(&mut errors);
+    let certificates = tls::Certificates::load(&plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        tls::Certificates::default()
+    });
+    let logs = log::Files::open(&plan).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        Arc::default()
+    });
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let mut bound = Vec::new();
     for at in listen::to_bind(&plan.config) {
         let listener = &plan.config.listeners[at];
@@ -331,9 +335,6 @@ fn prepare(
         }
     }
     if problems.is_empty() {
-        for warning in &warnings {
-            logs.process(&plan, Level::Warn, &warning.message);
-        }
         if !plan.config.hosts.is_empty() {
             names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
         }
@@ -341,7 +342,7 @@ fn prepare(
         Ok((Next { plan, bound, logs, names, zones, certificates }, warnings))
     } else {
         for new in bound.iter().filter(|new| !old.iter().any(|old| Arc::ptr_eq(old, new))) {
-            new.remove();
+            new.close();
         }
         Err(problems)
     }
@@ -393,17 +394,20 @@ fn machine_name() -> String {
 }
 
 /// The life of a worker.
-fn work(index: usize, shared: Arc<Shared>, next: Next, inbox: UnboundedReceiver<Command>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+fn work(
+    index: usize,
+    runtime: &tokio::runtime::Runtime,
+    shared: Arc<Shared>,
+    next: Next,
+    inbox: UnboundedReceiver<Command>,
+) {
     let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    local.block_on(runtime, async move {
         let worker = Worker::new(index, shared, serving(&next));
         let accepting = accept_all(&worker, &next.bound, Vec::new());
+        drop(next);
         attend(&worker, accepting, inbox).await;
     });
-    // Tasks still there after a fast stop end with the runtime.
-    drop(local);
-    runtime.shutdown_timeout(Duration::from_millis(100));
 }
 
 fn serving(next: &Next) -> Serving {
@@ -412,27 +416,43 @@ fn serving(next: &Next) -> Serving {
     Serving::new(Arc::clone(&next.plan), clusters, logs, Arc::clone(&next.certificates))
 }
 
-type Accepting = Vec<(Address, AbortHandle)>;
+type Accepting = Vec<Accepts>;
+
+/// A socket that connections are accepted on.
+#[derive(Debug)]
+struct Accepts {
+    address: Address,
+    socket: socket2::Socket,
+    task: AbortHandle,
+}
+
+impl Accepts {
+    /// Accepts no more; who waits already is still served.
+    fn end(self, worker: &std::rc::Rc<Worker>) {
+        self.task.abort();
+        listen::take_waiting(worker, &self.address, &self.socket);
+    }
+}
 
 /// Starts accepting on new addresses, goes on with old ones, stops on those that are gone.
 fn accept_all(worker: &std::rc::Rc<Worker>, bound: &[Arc<Bound>], old: Accepting) -> Accepting {
     let mut kept = Vec::new();
-    for (address, task) in old {
-        if bound.iter().any(|bound| bound.address == address) {
-            kept.push((address, task));
+    for accepts in old {
+        if bound.iter().any(|bound| bound.address == accepts.address) {
+            kept.push(accepts);
         } else {
-            task.abort();
+            accepts.end(worker);
         }
     }
     for bound in bound {
-        if kept.iter().any(|(address, _)| *address == bound.address) {
+        if kept.iter().any(|accepts: &Accepts| accepts.address == bound.address) {
             continue;
         }
-        match bound.socket(worker.index) {
-            Ok(socket) => {
-                let task =
-                    spawn_local(listen::accept(std::rc::Rc::clone(worker), bound.address.clone(), socket));
-                kept.push((bound.address.clone(), task.abort_handle()));
+        match bound.socket(worker.index).and_then(|socket| Ok((socket.try_clone()?, socket))) {
+            Ok((accepted, socket)) => {
+                let address = bound.address.clone();
+                let task = spawn_local(listen::accept(std::rc::Rc::clone(worker), address.clone(), accepted));
+                kept.push(Accepts { address, socket, task: task.abort_handle() });
             }
             Err(error) => log::event(
                 &worker.serving().logs,
@@ -456,18 +476,14 @@ async fn attend(
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Serve(next)) => {
-                    worker.replace(serving(&next));
+                    let new = serving(&next);
+                    // First, as who waits at an address that goes is served by the plan that knows it.
                     accepting = accept_all(worker, &next.bound, accepting);
+                    worker.replace(new);
                 }
-                Some(Command::Expire) => worker.serving().expire(),
-                Some(Command::Quit(heard)) => {
-                    accepting.drain(..).for_each(|(_, task)| task.abort());
-                    // Aborted tasks let go of their sockets when they are next looked at.
-                    tokio::task::yield_now().await;
-                    drop(heard);
-                    worker.stopping.set(true);
-                    worker.drain.notify_waiters();
-                    worker.pool.clear();
+                Some(Command::Quit) => {
+                    accepting.drain(..).for_each(|accepts| accepts.end(worker));
+                    worker.stop();
                 }
                 Some(Command::Stop) | None => return,
             },

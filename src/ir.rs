@@ -64,6 +64,8 @@ pub struct Config {
     pub pages: Vec<(u16, Template)>,
     /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
     pub sent_as: Vec<(u16, u16)>,
+    /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
+    pub charsets: Vec<Text>,
     /// The addresses to accept on.
     pub listeners: Vec<Listener>,
     /// The virtual hosts.

@@ -17,13 +17,12 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
 use crate::{
     cli::{
         load::{self, Ready},
-        report, say,
+        report,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
@@ -62,7 +61,6 @@ struct Standing {
     log: Option<PathBuf>,
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
-    timeout: Option<Duration>,
 }
 
 /// Serves until a signal ends it.
@@ -87,7 +85,6 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Ok(started) => started,
         Err(faults) => return fail(&setup, &faults),
     };
-    (setup.complain)(&setup.sources, server.warnings());
     if let Some(greeting) = &setup.greeting {
         say::remark(greeting);
     }
@@ -111,9 +108,9 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
-    let log = files.main_log;
     let server = Server::start(plan, setup.engine.clone())?;
-    let mut standing = Standing { log, pid_path: None, pid: None, timeout: process.shutdown_timeout };
+    (setup.complain)(&setup.sources, &server.take_warnings());
+    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     announce(&server, setup);
     Ok((server, standing))
@@ -142,12 +139,6 @@ impl Standing {
             let _ = system::replace_stream(2, file.as_fd());
         }
     }
-
-    /// Remembers the plan that came into force.
-    fn follow(&mut self, log: Option<PathBuf>, timeout: Option<Duration>) {
-        self.log = log;
-        self.timeout = timeout;
-    }
 }
 
 /// The process itself: environment, limits, working directory. Nothing has been started yet.
@@ -157,13 +148,6 @@ fn prepare(process: &ir::Process) -> Result<(), Diagnostic> {
         process.environment.iter().map(|(name, value)| (text(name), value.as_ref().map(text))).collect();
     if !keep.is_empty() {
         system::set_environment(&keep);
-    }
-    if let Some(number) = process.descriptors
-        && let Err(error) = system::limit_open_files(number)
-    {
-        // As in nginx, not fatal: it goes on with what there is.
-        let message = format!("setrlimit(RLIMIT_NOFILE, {number}) failed ({})", report::numbered(&error));
-        say::remark(format!("[alert] {message}\n"));
     }
     if let Some(folder) = &process.working_directory {
         std::env::set_current_dir(folder).map_err(|error| plain(report::failed("chdir", folder, &error)))?;

@@ -3,6 +3,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -14,9 +15,9 @@ use super::{
     http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
-    timed::{self, Either, Failure, first, within},
+    timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
-    worker::Worker,
+    worker::{Serving, Worker},
 };
 use crate::{
     ir::settings::Level,
@@ -32,41 +33,44 @@ enum Head {
         bytes: bool,
         timed_out: bool,
     },
+    /// Nothing came, and another plan is in force.
+    Again,
 }
 
 /// Serves a connection until it closes. `place` is the local address that its listener is found by.
-pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Place) {
-    let serving = worker.serving();
-    let Some(mut listener) = serving.listener(&place) else { return };
+pub async fn serve(
+    worker: Rc<Worker>,
+    serving: Rc<Serving>,
+    mut listener: usize,
+    stream: Stream,
+    client: Client,
+    place: Place,
+) {
     let mut exchange =
         Box::new(Exchange::new(Rc::clone(&worker), serving, stream, Facts::new(&worker, client)));
     loop {
-        if exchange.facts.client.requests > 0 {
-            if !exchange.wait(listener).await {
+        let serving = Rc::clone(&exchange.serving);
+        let head = if exchange.facts.client.requests == 0 {
+            match first(exchange.next_head(listener), serving.over()).await {
+                Either::One(head) => head,
+                Either::Other(()) => return,
+            }
+        } else {
+            let head = exchange.next_head(listener).await;
+            // A reload takes effect between requests.
+            let stays = exchange.follow(&place, &mut listener);
+            if !stays && matches!(head, Head::Again) {
                 return;
             }
-            // A reload takes effect between requests; a listener that is gone takes no more of them.
-            exchange.serving = worker.serving();
-            exchange.facts.plan = std::sync::Arc::clone(&exchange.serving.plan);
-            match exchange.serving.listener(&place) {
-                Some(found) => listener = found,
-                None => return,
-            }
-        }
-        let head = exchange.next_head(listener).await;
+            head
+        };
         let end = match head {
+            Head::Again => continue,
             Head::Whole => {
                 worker.counters().add_writing(1);
-                let serving = Rc::clone(&exchange.serving);
-                let end = first(exchange.run(listener), serving.expiry()).await;
+                let end = exchange.run_in_time(listener).await;
                 worker.counters().add_writing(-1);
-                match end {
-                    Either::One(end) => end,
-                    Either::Other(()) => {
-                        exchange.write_log(&serving.plan);
-                        return;
-                    }
-                }
+                end
             }
             Head::Refused(refusal) => {
                 exchange.refuse(listener, refusal).await;
@@ -95,7 +99,7 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
                 exchange.facts.shrink();
                 tokio::task::spawn_local(async move {
                     let serving = Rc::clone(&exchange.serving);
-                    let ended = match first(tunnel.run(&mut exchange.stream), serving.expiry()).await {
+                    let ended = match first(tunnel.run(&mut exchange.stream), serving.over()).await {
                         Either::One(ended) => ended,
                         Either::Other(()) => Ended::Closed,
                     };
@@ -109,8 +113,13 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
 }
 
 /// Answers plain HTTP that came where TLS was expected: with status 497, for which recoveries may be written.
-pub async fn refuse_plain(worker: Rc<Worker>, stream: Stream, client: Client, listener: usize) {
-    let serving = worker.serving();
+pub async fn refuse_plain(
+    worker: Rc<Worker>,
+    serving: Rc<Serving>,
+    stream: Stream,
+    client: Client,
+    listener: usize,
+) {
     let facts = Facts::new(&worker, client);
     let mut exchange = Box::new(Exchange::new(Rc::clone(&worker), serving, stream, facts));
     if !matches!(exchange.next_head(listener).await, Head::Whole) {
@@ -164,11 +173,12 @@ pub enum Place {
 }
 
 impl Exchange {
-    fn new(worker: Rc<Worker>, serving: Rc<super::worker::Serving>, stream: Stream, facts: Facts) -> Self {
+    fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,
             facts,
             run: Run::default(),
+            timer: Timer::default(),
             worker,
             serving,
             content: super::content::Content::default(),
@@ -178,8 +188,44 @@ impl Exchange {
             upgraded: false,
             challenges: Vec::new(),
             kept_fields: Vec::new(),
+            upload: None,
             directed_limit: None,
             directed_charset: None,
+        }
+    }
+
+    /// Goes over to the plan in force; `false` when its address is not among those of that plan, and then what was
+    /// asked is answered by the old plan and nothing more.
+    fn follow(&mut self, place: &Place, listener: &mut usize) -> bool {
+        let current = self.worker.serving();
+        if Rc::ptr_eq(&current, &self.serving) {
+            return true;
+        }
+        match current.listener(place) {
+            Some(found) => {
+                *listener = found;
+                self.serving = current;
+                true
+            }
+            None => {
+                self.facts.head.keep_alive = false;
+                false
+            }
+        }
+    }
+
+    /// Answers a request, unless its plan was replaced and has no more patience with it.
+    async fn run_in_time(&mut self, listener: usize) -> End {
+        let serving = Rc::clone(&self.serving);
+        if !serving.is_impatient() {
+            return self.run(listener).await;
+        }
+        match first(Box::pin(self.run(listener)), serving.over()).await {
+            Either::One(end) => end,
+            Either::Other(()) => {
+                self.write_log(&serving.plan);
+                End::Abort
+            }
         }
     }
 
@@ -195,48 +241,19 @@ impl Exchange {
         }
     }
 
-    /// Waits for the first bytes of a further request, which may be there already; `false` when the connection is to
-    /// be closed.
-    async fn wait(&mut self, listener: usize) -> bool {
-        self.facts.next_request();
-        self.facts.pipelined = !self.facts.buffer.is_empty();
-        if self.facts.pipelined {
-            return true;
-        }
-        let serving = Rc::clone(&self.serving);
-        let plan = &*serving.plan;
-        let host = plan.config.listeners[listener].default;
-        let limit = plan.settings(plan.host_settings(host)).client.keepalive_timeout;
-        if self.facts.buffer.capacity() > 0 {
-            scratch::give(std::mem::take(&mut self.facts.buffer));
-        }
-        let came = matches!(self.read_some(limit, true).await, Ok(1..));
-        if came {
-            self.has_begun();
-        }
-        came
-    }
-
-    /// Notes when the first bytes of a request came.
-    fn has_begun(&mut self) {
-        if self.facts.request_length == 0 {
-            self.facts.began = Instant::now();
-            self.facts.request_length = 1;
-        }
-    }
-
     /// Reads the next request's head.
     async fn next_head(&mut self, listener: usize) -> Head {
         let serving = Rc::clone(&self.serving);
         let plan = &*serving.plan;
         let settings = plan.settings(plan.host_settings(plan.config.listeners[listener].default));
         let limits = Self::limits(settings);
-        if self.facts.client.requests == 0 {
-            self.facts.next_request();
-        }
+        let begun = self.facts.client.requests;
+        self.facts.next_request();
         let mut scanned = 0;
-        let deadline = Instant::now() + settings.client.head_timeout;
-        self.worker.counters().add_reading(1);
+        let mut waiting = begun > 0 && self.facts.buffer.is_empty();
+        self.facts.pipelined = begun > 0 && !waiting;
+        let mut deadline = Instant::now() + settings.client.head_timeout;
+        self.worker.counters().add_reading(i64::from(!waiting));
         let head = loop {
             if !self.facts.buffer.is_empty() {
                 let parsed = {
@@ -249,17 +266,40 @@ impl Exchange {
                     Err(refusal) => break Head::Refused(refusal),
                 }
             }
-            let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            match self.read_some(limit, false).await {
+            let limit = if waiting {
+                settings.client.keepalive_timeout
+            } else {
+                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+            };
+            if waiting && self.facts.buffer.capacity() > 0 {
+                scratch::give(std::mem::take(&mut self.facts.buffer));
+            }
+            let read = self.read_some(limit, waiting).await;
+            match read {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
-                Ok(_) => self.has_begun(),
+                Ok(_) => {
+                    if std::mem::replace(&mut waiting, false) {
+                        self.worker.counters().add_reading(1);
+                        deadline = Instant::now() + settings.client.head_timeout;
+                    }
+                    if self.facts.request_length == 0 {
+                        self.facts.began = Instant::now();
+                        self.facts.request_length = 1;
+                    }
+                }
+                Err(Failure::Io(error)) if waiting && error.kind() == io::ErrorKind::Interrupted => {
+                    return Head::Again;
+                }
                 Err(failure) => {
-                    let timed_out = matches!(failure, Failure::TimedOut);
-                    break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out };
+                    let bytes = !self.facts.buffer.is_empty();
+                    break Head::Closed {
+                        bytes,
+                        timed_out: !waiting && matches!(failure, Failure::TimedOut),
+                    };
                 }
             }
         };
-        self.worker.counters().add_reading(-1);
+        self.worker.counters().add_reading(i64::from(waiting) - 1);
         self.facts.client.requests += 1;
         self.worker.counters().add_requests(1);
         self.facts.used = self.facts.head.length;
@@ -271,30 +311,34 @@ impl Exchange {
         head
     }
 
-    /// Reads once; a graceful stop ends an idle wait as the client's closing would.
+    /// Reads once; a graceful stop ends an idle wait as the client's closing would, another plan interrupts it.
     async fn read_some(&mut self, limit: Duration, idle: bool) -> Result<usize, Failure> {
         if idle && self.worker.stopping.get() {
             return Ok(0);
         }
+        let serving = Rc::clone(&self.serving);
         if self.facts.buffer.capacity() == 0 && !idle {
             self.facts.buffer = scratch::take();
         }
         let worker = Rc::clone(&self.worker);
         let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
         if !idle {
-            return within(limit, read).await;
+            return self.timer.within(limit, read).await;
         }
         let drained = async {
             loop {
-                worker.drain.notified().await;
                 if worker.stopping.get() {
-                    return;
+                    return Ok::<usize, io::Error>(0);
                 }
+                if !Rc::ptr_eq(&serving, &worker.serving()) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                worker.drain.notified().await;
             }
         };
-        match within(limit, async { Ok(first(read, drained).await) }).await? {
+        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
             Either::One(length) => Ok(length?),
-            Either::Other(()) => Ok(0),
+            Either::Other(ended) => Ok(ended?),
         }
     }
 

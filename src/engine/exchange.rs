@@ -9,10 +9,12 @@ use super::{
     content::Content,
     facts::Facts,
     files,
+    forward::Upload,
     http1::{field::Known, target},
     log,
     response::Response,
     stream::Stream,
+    timed::Timer,
     tunnel::Tunnel,
     worker::{Serving, Worker},
 };
@@ -30,6 +32,8 @@ pub struct Exchange {
     pub facts: Facts,
     /// The decision.
     pub run: Run,
+    /// The time limit of what is waited for.
+    pub timer: Timer,
     /// The worker.
     pub worker: Rc<Worker>,
     /// What the exchange began with.
@@ -48,6 +52,8 @@ pub struct Exchange {
     pub challenges: Vec<Vec<u8>>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Content that is being sent to an upstream.
+    pub upload: Option<Box<Upload>>,
     /// Bandwidth limit that the upstream directed, bytes per second.
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
@@ -114,7 +120,7 @@ impl Exchange {
             next = match next {
                 Next::Decide => self.decide(plan),
                 Next::Handle => match self.settings(plan).handler.as_deref() {
-                    Some(Handler::Forward(forward)) => Box::pin(self.forward(plan, forward)).await,
+                    Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
                     Some(Handler::Missing(message)) => {
@@ -172,8 +178,9 @@ impl Exchange {
         host.clear();
         let valid = named.is_none_or(|name| valid_host(facts.slice(name), &mut host));
         // The Host field must be valid even where the target names another one.
-        let valid =
-            valid && facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new()));
+        let valid = valid
+            && (facts.head.authority.is_empty()
+                || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);

@@ -27,6 +27,8 @@ pub use view::same_name;
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
+    /// The client's IP address as text, or `unix:`.
+    pub shown: Box<str>,
     /// Our address; `None` on a Unix socket.
     pub local: Option<SocketAddr>,
     /// Path of the Unix socket.
@@ -116,6 +118,8 @@ pub struct Facts {
     pub content_file: Option<PathBuf>,
     /// Whether the content is whole.
     pub content_read: bool,
+    /// Its length, once it is.
+    pub content_length: Option<u64>,
     /// The response to the client.
     pub response: Response,
     /// A status that the answer gets whatever it is.
@@ -138,6 +142,10 @@ pub struct Facts {
     pub upstream: Vec<u8>,
     /// The upstream's trailers, as received.
     pub upstream_trailers: Vec<u8>,
+    /// The target that the upstream was asked for, after scheme and address in logs.
+    pub upstream_target: Vec<u8>,
+    /// The scheme of the forward in force.
+    pub upstream_scheme: &'static [u8],
     /// The authority of the forward in force.
     pub authority: Vec<u8>,
     /// Its port.
@@ -165,6 +173,7 @@ impl Facts {
             content: Vec::new(),
             content_file: None,
             content_read: false,
+            content_length: None,
             response: Response::default(),
             preset: None,
             connection: b"close",
@@ -176,6 +185,8 @@ impl Facts {
             upstream_head: ResponseHead::default(),
             upstream: Vec::new(),
             upstream_trailers: Vec::new(),
+            upstream_target: Vec::new(),
+            upstream_scheme: b"",
             authority: Vec::new(),
             authority_port: 0,
             request_id: Cell::new(None),
@@ -195,6 +206,7 @@ impl Facts {
         self.content.clear();
         self.content_file = None;
         self.content_read = false;
+        self.content_length = None;
         self.preset = None;
         self.connection = b"close";
         self.logged_status = None;
@@ -205,6 +217,7 @@ impl Facts {
         self.upstream_head.clear();
         self.upstream.clear();
         self.upstream_trailers.clear();
+        self.upstream_target.clear();
         self.authority.clear();
         self.request_id.set(None);
     }

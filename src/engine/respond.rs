@@ -281,6 +281,7 @@ impl Exchange {
         }
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
+        self.restore_kept();
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);
@@ -356,8 +357,29 @@ impl Exchange {
                 }))
     }
 
-    /// The type that the path's extension has.
+    /// Puts fields that survived an internal redirect before those of the response; of types the response's own counts.
+    fn restore_kept(&mut self) {
+        if self.kept_fields.is_empty() {
+            return;
+        }
+        let kept = std::mem::take(&mut self.kept_fields);
+        let response = &mut self.facts.response;
+        let typed = response.known(Known::ContentType).is_some();
+        let own = std::mem::take(&mut response.fields);
+        for (name, value) in kept {
+            if !typed || !name.eq_ignore_ascii_case(b"content-type") {
+                response.add(&name, &value);
+            }
+        }
+        response.fields.extend(own);
+    }
+
+    /// The type that the path's extension has, unless an upstream that redirected us said which it is.
     pub fn type_of_path(&mut self, plan: &Plan) -> Vec<u8> {
+        let said = self.kept_fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+        if let Some((_, kind)) = said {
+            return kind.clone();
+        }
         let settings = self.settings(plan);
         match settings.type_of(&self.run.path) {
             Some(kind) => kind.to_vec(),

@@ -107,12 +107,6 @@ impl Response {
         self.fields.extend(new);
     }
 
-    /// Takes the fields out as names and values.
-    pub fn take_fields(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let fields = std::mem::take(&mut self.fields);
-        fields.iter().map(|field| (self.name(field).to_vec(), self.value(field).to_vec())).collect()
-    }
-
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
         let text = &self.text;

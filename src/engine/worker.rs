@@ -13,10 +13,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{balance::Clusters, clock::Clock, connection::Place, log::Logs, pool::Pool, tls::Certificates};
 use crate::{
@@ -98,8 +98,8 @@ pub struct Serving {
     pub certificates: Arc<Certificates>,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
-    expired: Cell<bool>,
-    expiry: Notify,
+    over: Cell<bool>,
+    ending: Notify,
 }
 
 impl Serving {
@@ -112,29 +112,8 @@ impl Serving {
                 Address::Unix(path) => paths.insert(path.clone(), at),
             };
         }
-        Self {
-            plan,
-            clusters,
-            logs,
-            certificates,
-            places,
-            paths,
-            expired: Cell::new(false),
-            expiry: Notify::new(),
-        }
-    }
-
-    /// Cuts off what is still under way by this plan.
-    pub fn expire(&self) {
-        self.expired.set(true);
-        self.expiry.notify_waiters();
-    }
-
-    /// Waits until what is under way is to be cut off.
-    pub async fn expiry(&self) {
-        while !self.expired.get() {
-            self.expiry.notified().await;
-        }
+        let (over, ending) = (Cell::new(false), Notify::new());
+        Self { plan, clusters, logs, certificates, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.
@@ -142,6 +121,36 @@ impl Serving {
         match place {
             Place::Tcp { local, bound } => self.places.get(local).or_else(|| self.places.get(bound)).copied(),
             Place::Unix(path) => self.paths.get(path.as_path()).copied(),
+        }
+    }
+
+    /// How long exchanges under way may go on when nothing new is served by it.
+    fn patience(&self) -> Option<Duration> {
+        self.plan.config.process.shutdown_timeout.filter(|timeout| !timeout.is_zero())
+    }
+
+    /// Whether exchanges can be cut off.
+    pub fn is_impatient(&self) -> bool {
+        self.patience().is_some()
+    }
+
+    /// Nothing new is served by it: what is under way has as long as the plan says.
+    pub fn retire(self: &Rc<Self>) {
+        let Some(patience) = self.patience() else { return };
+        let serving = Rc::downgrade(self);
+        spawn_local(async move {
+            sleep(patience).await;
+            if let Some(serving) = serving.upgrade() {
+                serving.over.set(true);
+                serving.ending.notify_waiters();
+            }
+        });
+    }
+
+    /// Waits until what is under way has to end.
+    pub async fn over(&self) {
+        while !self.over.get() {
+            self.ending.notified().await;
         }
     }
 }
@@ -161,7 +170,7 @@ pub struct Worker {
     pub connections: Cell<u32>,
     /// Whether a graceful stop has begun.
     pub stopping: Cell<bool>,
-    /// Wakes idle connections when a stop begins.
+    /// Wakes idle connections when a stop begins or another plan comes into force.
     pub drain: Notify,
     serving: RefCell<Rc<Serving>>,
     random: Cell<u64>,
@@ -188,15 +197,18 @@ impl Worker {
         Rc::clone(&self.serving.borrow())
     }
 
-    /// Serves something else from the next request on. What is under way may take as long as its own plan says.
+    /// Serves something else from the next request on.
     pub fn replace(&self, serving: Serving) {
-        let old = self.serving.replace(Rc::new(serving));
-        if let Some(limit) = old.plan.config.process.shutdown_timeout {
-            tokio::task::spawn_local(async move {
-                tokio::time::sleep(limit).await;
-                old.expire();
-            });
-        }
+        self.serving.replace(Rc::new(serving)).retire();
+        self.drain.notify_waiters();
+    }
+
+    /// Takes no more connections, and no more requests on idle ones.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+        self.serving().retire();
+        self.drain.notify_waiters();
+        self.pool.clear();
     }
 
     /// This worker's counters.

@@ -134,9 +134,9 @@ impl Master {
         }
         self.notice("gracefully shutting down");
         let done = Arc::new(AtomicBool::new(false));
-        let (server, timeout, told) = (Arc::clone(server), self.standing.timeout, Arc::clone(&done));
+        let (server, told) = (Arc::clone(server), Arc::clone(&done));
         thread::spawn(move || {
-            server.quit(timeout);
+            server.quit();
             drop(server);
             told.store(true, SeqCst);
             // Wakes the main thread, which waits for signals alone.
@@ -180,7 +180,7 @@ impl Master {
         if !self.replace(plan) {
             return;
         }
-        self.standing.follow(files.main_log, process.shutdown_timeout);
+        self.standing.log = files.main_log;
         self.standing.capture(self.setup.capture_stderr);
         if let Err(fault) = self.standing.write_pid(process.pid_file.as_deref()) {
             self.complain(&[fault]);
@@ -198,7 +198,11 @@ impl Master {
             }),
         };
         match replaced {
-            Ok(()) => true,
+            Ok(()) => {
+                let warnings = self.server.as_ref().map(|server| server.take_warnings());
+                self.complain(&warnings.unwrap_or_default());
+                true
+            }
             Err(faults) => {
                 self.complain(&faults);
                 false

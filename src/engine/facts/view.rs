@@ -67,6 +67,10 @@ impl View for Facts {
             }
             Attr::User => access::user(self.fields(b"authorization").next(), out),
             Attr::Content => !self.content.is_empty() && put(out, &self.content),
+            Attr::ContentLength => match self.head.content_length.or(self.content_length) {
+                Some(length) => number(out, length),
+                None => false,
+            },
             Attr::ContentFile => {
                 self.content_file.as_ref().is_some_and(|path| put(out, path.as_os_str().as_encoded_bytes()))
             }
@@ -100,10 +104,7 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr => match self.client_ip() {
-                Some(ip) => write!(out, "{ip}").is_ok(),
-                None => write!(out, "unix:").is_ok(),
-            },
+            Attr::ClientAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),

@@ -59,12 +59,12 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let addresses = match read(&address.value, !cx.options.offline) {
         Ok(addresses) => addresses,
         Err(Fault::Unresolved(host)) => {
-            let message = format!("host `{host}` not found");
+            let message = format!("host not found in `{host}` of the `listen` directive");
             cx.missing("host-not-found", address.span, message);
             return;
         }
         Err(Fault::Invalid(message)) => {
-            let message = format!("{message} in `{}`", address.text());
+            let message = format!("{message} in `{}` of the `listen` directive", address.text());
             cx.report(
                 Diagnostic::error("invalid-address", address.span, message)
                     .help("an address is `address:port`, `port`, `[::]:port`, `name:port` or `unix:/path`"),
@@ -247,8 +247,8 @@ fn read(text: &[u8], look_up: bool) -> Result<Vec<Address>, Fault> {
             // A number alone is a port, and so is a range of them.
             None if ports(text).is_some() => (Host::Ip(Ipv4Addr::UNSPECIFIED.into()), Some(text)),
             None if text.is_empty() => return Err(Fault::Invalid("no host")),
-            // To the resolver it would be an address in one number.
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // To the resolver a number would be an address.
+            None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
                 return Err(Fault::Invalid("invalid port"));
             }
             None => (Host::read(text), None),
@@ -464,6 +464,9 @@ mod tests {
             ("unix:", "Invalid(\"no path in the unix domain socket\")"),
             ("127.0.0.1:0", "Invalid(\"invalid port\")"),
             ("127.0.0.1:", "Invalid(\"invalid port\")"),
+            ("70000", "Invalid(\"invalid port\")"),
+            ("0", "Invalid(\"invalid port\")"),
+            ("8090-8080", "Invalid(\"invalid port\")"),
             ("127.0.0.1:70000", "Invalid(\"invalid port\")"),
             (":80", "Invalid(\"no host\")"),
             ("[::1]:80x", "Invalid(\"invalid port\")"),
