@@ -22,7 +22,7 @@ use std::{
 use crate::{
     cli::{
         load::{self, Ready},
-        report,
+        report, say,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
