@@ -12,13 +12,10 @@ use std::{
 use super::{
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
-    http1::{
-        field::Slice,
-        request::{Limits, Parsed, Refusal},
-    },
+    http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
-    timed::{self, Either, Failure, first, within},
+    timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
     worker::{Serving, Worker},
 };
@@ -59,16 +56,13 @@ pub async fn serve(
                 Either::Other(()) => return,
             }
         } else {
-            let head = exchange.next_head(listener).await;
-            // A reload takes effect between requests.
-            let stays = exchange.follow(&place, &mut listener);
-            if !stays && matches!(head, Head::Again) {
-                return;
-            }
-            head
+            exchange.next_head(listener).await
         };
+        // A reload takes effect between requests.
+        let stays = exchange.follow(&place, &mut listener);
         let end = match head {
-            Head::Again => continue,
+            Head::Again if stays => continue,
+            Head::Again => return,
             Head::Whole => {
                 worker.counters().add_writing(1);
                 let end = exchange.run_in_time(listener).await;
@@ -181,15 +175,17 @@ impl Exchange {
             stream,
             facts,
             run: Run::default(),
+            timer: Timer::default(),
             worker,
             serving,
             content: super::content::Content::default(),
             keep: true,
-            status_override: None,
             recovered: false,
             answered: false,
             upgraded: false,
+            challenges: Vec::new(),
             kept_fields: Vec::new(),
+            upload: None,
             directed_limit: None,
             directed_charset: None,
         }
@@ -324,7 +320,7 @@ impl Exchange {
         let worker = Rc::clone(&self.worker);
         let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
         if !idle {
-            return within(limit, read).await;
+            return self.timer.within(limit, read).await;
         }
         let drained = async {
             loop {
@@ -337,7 +333,7 @@ impl Exchange {
                 worker.drain.notified().await;
             }
         };
-        match within(limit, async { Ok(first(read, drained).await) }).await? {
+        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
             Either::One(length) => Ok(length?),
             Either::Other(ended) => Ok(ended?),
         }
@@ -352,18 +348,14 @@ impl Exchange {
             facts.head.line = refusal.line;
         }
         facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
-        let line_only = facts.head.host.is_none();
         self.keep = false;
         self.begin_refused(plan, listener);
-        if line_only && self.facts.head.fields.is_empty() {
-            self.facts.head.line = Slice::default();
-        }
         self.log(
             Level::Info,
             format_args!(
                 "{} while reading client request {}",
                 refusal.reason,
-                if line_only { "line" } else { "headers" }
+                if refusal.in_fields { "headers" } else { "line" }
             ),
         );
         self.drive(plan, Next::Status(refusal.status)).await;

@@ -5,15 +5,17 @@ use std::{
     io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll},
 };
 
 use super::{
     exchange::{End, Exchange},
     http1::{
-        chunked::{Decoder, Step},
+        chunked::{Decoder, Invalid, Step},
         request::RequestHead,
     },
     scratch,
+    stream::Stream,
     timed::{self, Failure, within},
 };
 use crate::{ir::settings::Level, plan::Plan};
@@ -85,6 +87,101 @@ impl Content {
     }
 }
 
+/// A client's bytes that were received: the buffer, how much of it is used, where the head in it ends.
+pub type Behind<'a> = (&'a mut Vec<u8>, &'a mut usize, usize);
+
+impl Content {
+    /// Reads and decodes some content to the end of `out`: so many bytes came off the wire. Fails with what to
+    /// answer, or because the client is gone.
+    pub fn poll_piece(
+        &mut self,
+        client: &mut Stream,
+        (buffer, used, head): Behind<'_>,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<u64, Result<Refused, std::io::Error>>> {
+        let (before, mut wire) = (out.len(), 0);
+        loop {
+            let start = *used;
+            if self.decode(buffer, used, out).is_err() {
+                return Poll::Ready(Err(Ok(Refused(400))));
+            }
+            wire += (*used - start) as u64;
+            let into_out = matches!(self.framing, Framing::Length(_));
+            if out.len() == before && !self.is_done() {
+                if !into_out && *used >= buffer.len() {
+                    buffer.truncate(head);
+                    *used = head;
+                }
+                let max = match &self.framing {
+                    Framing::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+                    _ => 32 * 1024,
+                };
+                let into = if into_out { &mut *out } else { &mut *buffer };
+                let read = scratch::with(|bytes| {
+                    let max = max.min(bytes.len());
+                    client.poll_read(cx, &mut bytes[..max]).map_ok(|length| {
+                        into.extend_from_slice(&bytes[..length]);
+                        length
+                    })
+                });
+                let length = match read {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => {
+                        return Poll::Ready(Err(Err(std::io::ErrorKind::UnexpectedEof.into())));
+                    }
+                    Poll::Ready(Ok(length)) => length as u64,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Err(error))),
+                };
+                match &mut self.framing {
+                    Framing::Length(left) if *left > length => *left -= length,
+                    Framing::Length(_) => self.framing = Framing::Done,
+                    _ => continue,
+                }
+                wire += length;
+            }
+            self.length += (out.len() - before) as u64;
+            return Poll::Ready(Ok(wire));
+        }
+    }
+
+    /// Decodes what was received already.
+    fn decode(&mut self, buffer: &[u8], used: &mut usize, out: &mut Vec<u8>) -> Result<(), Invalid> {
+        match &mut self.framing {
+            Framing::Done => Ok(()),
+            Framing::Length(left) => {
+                let rest = buffer.get(*used..).unwrap_or_default();
+                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                out.extend_from_slice(&rest[..length]);
+                *used += length;
+                *left -= length as u64;
+                if *left == 0 {
+                    self.framing = Framing::Done;
+                }
+                Ok(())
+            }
+            Framing::Chunked(decoder) => loop {
+                let rest = buffer.get(*used..).unwrap_or_default();
+                match decoder.step(rest)? {
+                    Step::Data { start, end } => {
+                        out.extend_from_slice(&rest[start..end]);
+                        *used += end;
+                    }
+                    Step::More => {
+                        *used = buffer.len();
+                        return Ok(());
+                    }
+                    Step::End(length) => {
+                        *used += length;
+                        self.framing = Framing::Done;
+                        return Ok(());
+                    }
+                }
+            },
+        }
+    }
+}
+
 impl Drop for Content {
     fn drop(&mut self) {
         self.remove_file();
@@ -97,6 +194,7 @@ impl Exchange {
         if self.facts.content_read {
             return Ok(());
         }
+        self.say_continue(plan).await;
         let settings = self.settings(plan).content.clone();
         let mut content = std::mem::take(&mut self.facts.content);
         let mut done = Ok(());
@@ -118,20 +216,25 @@ impl Exchange {
         self.content.keep_file = settings.in_file == 1;
         self.facts.content = content;
         self.facts.content_file = self.content.file.as_ref().map(|(_, path)| path.clone());
-        self.facts.content_read = done.is_ok();
+        if done.is_ok() {
+            self.content_is_whole();
+        }
         done
     }
 
     /// Reads and decodes some content to the end of `out`.
     pub async fn read_piece(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Result<(), Refused> {
         let before = out.len();
+        self.say_continue(plan).await;
         loop {
-            self.decode_piece(out)?;
+            let used = self.facts.used;
+            let decoded = self.decode_piece(out);
+            self.facts.request_length += (self.facts.used - used) as u64;
+            decoded?;
             let read = (out.len() - before) as u64;
             if read > 0 || self.content.is_done() {
                 return self.admit(plan, read);
             }
-            self.say_continue(plan).await;
             let timeout = self.settings(plan).content.timeout;
             let done = if let Framing::Length(left) = &self.content.framing {
                 let max = usize::try_from(*left).unwrap_or(usize::MAX).min(scratch::SCRATCH);
@@ -150,8 +253,8 @@ impl Exchange {
                     return Err(Refused(400));
                 }
                 Ok(length) => {
-                    self.facts.request_length += length as u64;
                     if let Framing::Length(left) = &mut self.content.framing {
+                        self.facts.request_length += length as u64;
                         *left -= length as u64;
                         if *left == 0 {
                             self.content.framing = Framing::Done;
@@ -184,43 +287,33 @@ impl Exchange {
     /// Decodes what is in the buffer behind the head.
     fn decode_piece(&mut self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let facts = &mut self.facts;
-        match &mut self.content.framing {
-            Framing::Done => Ok(()),
-            Framing::Length(left) => {
-                let rest = facts.buffer.get(facts.used..).unwrap_or_default();
-                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
-                out.extend_from_slice(&rest[..length]);
-                facts.used += length;
-                *left -= length as u64;
-                if *left == 0 {
-                    self.content.framing = Framing::Done;
-                }
-                Ok(())
-            }
-            Framing::Chunked(decoder) => loop {
-                let rest = facts.buffer.get(facts.used..).unwrap_or_default();
-                match decoder.step(rest) {
-                    Ok(Step::Data { start, end }) => {
-                        out.extend_from_slice(&rest[start..end]);
-                        facts.used += end;
-                    }
-                    Ok(Step::More) => {
-                        facts.used = facts.buffer.len();
-                        return Ok(());
-                    }
-                    Ok(Step::End(length)) => {
-                        facts.used += length;
-                        self.content.framing = Framing::Done;
-                        return Ok(());
-                    }
-                    Err(_) => {
-                        self.log(Level::Info, format_args!("client sent invalid chunked body"));
-                        self.keep = false;
-                        return Err(Refused(400));
-                    }
-                }
-            },
+        self.content.decode(&facts.buffer, &mut facts.used, out).map_err(|Invalid| {
+            self.log(Level::Info, format_args!("client sent invalid chunked body"));
+            self.keep = false;
+            Refused(400)
+        })
+    }
+
+    /// Takes what was received of the content already; it may be all.
+    pub async fn read_early_content(&mut self, plan: &Plan) -> Result<(), Refused> {
+        self.say_continue(plan).await;
+        let mut early = std::mem::take(&mut self.facts.content);
+        let (before, used) = (early.len(), self.facts.used);
+        let taken = self.decode_piece(&mut early);
+        self.facts.request_length += (self.facts.used - used) as u64;
+        let length = (early.len() - before) as u64;
+        self.facts.content = early;
+        taken?;
+        self.admit(plan, length)?;
+        if self.content.is_done() {
+            self.content_is_whole();
         }
+        Ok(())
+    }
+
+    fn content_is_whole(&mut self) {
+        self.facts.content_read = true;
+        self.facts.content_length = Some(self.content.length);
     }
 
     /// Counts content and refuses what is too long.
@@ -240,8 +333,9 @@ impl Exchange {
     }
 
     /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1).
-    async fn say_continue(&mut self, plan: &Plan) {
+    pub async fn say_continue(&mut self, plan: &Plan) {
         if !self.content.expected
+            || self.content.is_done()
             || std::mem::replace(&mut self.content.continued, true)
             || self.content.length > 0
         {
@@ -280,6 +374,8 @@ impl Exchange {
             return End::Close;
         }
         let limit = self.settings(plan).client.lingering_time;
+        // What nobody wanted does not count (observed: nginx 1.22.1).
+        let counted = self.facts.request_length;
         let all = async {
             let mut piece = scratch::take();
             let mut fine = true;
@@ -290,7 +386,9 @@ impl Exchange {
             scratch::give(piece);
             fine
         };
-        match tokio::time::timeout(limit, all).await {
+        let done = tokio::time::timeout(limit, all).await;
+        self.facts.request_length = counted;
+        match done {
             Ok(true) => End::Keep,
             _ => End::Close,
         }

@@ -20,15 +20,16 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
         match &op.edit {
             Edit::Set(name, value) => match field_value(exchange, value) {
                 Some(value) if value.is_empty() => exchange.facts.response.remove(name),
-                Some(value) => exchange.facts.response.set(name, &value),
+                Some(value) => exchange.facts.response.set_added(name, &value),
                 None => {}
             },
             Edit::Add(name, value) => {
                 if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
-                    exchange.facts.response.add(name, &value);
+                    exchange.facts.response.add_beside(name, &value);
                 }
             }
             Edit::Trailer(name, value) => {
+                exchange.facts.response.has_trailers = true;
                 if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
                     exchange.facts.response.add_trailer(name, &value);
                 }
@@ -57,10 +58,15 @@ fn field_value(exchange: &mut Exchange, template: &Template) -> Option<Vec<u8>> 
     None
 }
 
-/// Adds the character set in force to `Content-Type`.
+/// Adds the character set in force to `Content-Type`, or the one that an upstream directed in place of any.
 pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     let settings = exchange.settings(plan);
-    if settings.answer.charset.is_empty() && exchange.directed_charset.is_none() {
+    let directed = exchange.directed_charset.take();
+    if settings.answer.charset.is_empty() && directed.is_none() {
+        return;
+    }
+    // Browsers once took the character set of a redirect for that of the page it leads to.
+    if matches!(exchange.facts.response.status, 301 | 302) {
         return;
     }
     let Some(index) =
@@ -68,8 +74,14 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     else {
         return;
     };
-    let name = match exchange.directed_charset.take() {
-        Some(name) => name,
+    let is_directed = directed.is_some();
+    let name = match directed {
+        Some(name) if plan.config.charsets.iter().any(|known| known.eq_ignore_ascii_case(&name)) => name,
+        Some(name) => {
+            exchange
+                .log(Level::Error, format_args!("unknown charset \"{}\" to override", name.escape_ascii()));
+            return;
+        }
         None => exchange.value(&settings.answer.charset),
     };
     if name.is_empty() || name == b"off" || !is_field_value(&name) {
@@ -85,7 +97,7 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
         .charset_types
         .iter()
         .any(|listed| listed.0 == b"*" || listed.eq_ignore_ascii_case(kind));
-    if !listed || (has && !settings.answer.override_charset) {
+    if !is_directed && (!listed || (has && !settings.answer.override_charset)) {
         return;
     }
     let value = if has { kind.to_vec() } else { current.to_vec() };
@@ -103,6 +115,13 @@ pub fn trailers(exchange: &Exchange, framing: Framing) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Writes the end of chunks: the last one, the trailer lines, the empty line.
+pub fn last_chunk(exchange: &Exchange, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    out.append(&mut trailers(exchange, Framing::Chunked));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Sets `Expires` and `Cache-Control` by time.
@@ -277,11 +296,15 @@ fn replaced(
             match compare {
                 Compare::Prefix => value.strip_prefix(text.as_slice())?,
                 Compare::Domain => {
-                    let bare = |name: &[u8]| name.strip_prefix(b".").unwrap_or(name).to_ascii_lowercase();
-                    if bare(value) != bare(&text) {
+                    let bare = value.strip_prefix(b".");
+                    let name = text.strip_prefix(b".").unwrap_or(&text);
+                    if !bare.unwrap_or(value).eq_ignore_ascii_case(name) {
                         return None;
                     }
-                    &[]
+                    // The dot stays: older clients take it for "and all below".
+                    let mut new = if bare.is_some() { b".".to_vec() } else { Vec::new() };
+                    exchange.eval(to, &mut new);
+                    return Some(new);
                 }
             }
         }

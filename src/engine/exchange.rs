@@ -9,10 +9,12 @@ use super::{
     content::Content,
     facts::Facts,
     files,
+    forward::Upload,
     http1::{field::Known, target},
     log,
     response::Response,
     stream::Stream,
+    timed::Timer,
     tunnel::Tunnel,
     worker::{Serving, Worker},
 };
@@ -30,6 +32,8 @@ pub struct Exchange {
     pub facts: Facts,
     /// The decision.
     pub run: Run,
+    /// The time limit of what is waited for.
+    pub timer: Timer,
     /// The worker.
     pub worker: Rc<Worker>,
     /// What the exchange began with.
@@ -38,16 +42,18 @@ pub struct Exchange {
     pub content: Content,
     /// Whether the connection is kept after this exchange, as far as is known.
     pub keep: bool,
-    /// A status that the answer gets whatever it is.
-    pub status_override: Option<u16>,
     /// Whether a recovery was applied.
     pub recovered: bool,
     /// Whether the head of the response was sent.
     pub answered: bool,
     /// Whether the response switches protocols.
     pub upgraded: bool,
+    /// Challenges of an answer that was recovered from (RFC 9110 § 11.6.1); what is sent instead has them, too.
+    pub challenges: Vec<Vec<u8>>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Content that is being sent to an upstream.
+    pub upload: Option<Box<Upload>>,
     /// Bandwidth limit that the upstream directed, bytes per second.
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
@@ -114,7 +120,7 @@ impl Exchange {
             next = match next {
                 Next::Decide => self.decide(plan),
                 Next::Handle => match self.settings(plan).handler.as_deref() {
-                    Some(Handler::Forward(forward)) => Box::pin(self.forward(plan, forward)).await,
+                    Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
                     Some(Handler::Missing(message)) => {
@@ -134,10 +140,11 @@ impl Exchange {
     fn clear(&mut self) {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
-        self.status_override = None;
+        self.facts.preset = None;
         self.recovered = false;
         self.answered = false;
         self.upgraded = false;
+        self.challenges.clear();
         self.kept_fields.clear();
         self.directed_limit = None;
         self.directed_charset = None;
@@ -171,8 +178,9 @@ impl Exchange {
         host.clear();
         let valid = named.is_none_or(|name| valid_host(facts.slice(name), &mut host));
         // The Host field must be valid even where the target names another one.
-        let valid =
-            valid && facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new()));
+        let valid = valid
+            && (facts.head.authority.is_empty()
+                || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
@@ -204,11 +212,12 @@ impl Exchange {
             return Next::Status(400);
         }
         match self.facts.slice(self.facts.head.method) {
-            b"TRACE" => {
-                self.log(Level::Info, format_args!("client sent TRACE method"));
+            method @ (b"TRACE" | b"CONNECT") => {
+                let method = String::from_utf8_lossy(method);
+                self.log(Level::Info, format_args!("client sent {method} method"));
+                self.keep = false;
                 Next::Status(405)
             }
-            b"CONNECT" => Next::Status(405),
             _ => Next::Decide,
         }
     }
@@ -232,7 +241,7 @@ impl Exchange {
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {
-                        self.log(Level::Notice, format_args!("{}", self.run.asked.escape_ascii()));
+                        self.log(Level::Notice, format_args!("{}", String::from_utf8_lossy(&self.run.asked)));
                     }
                 }
                 Need::Handle => return Next::Handle,
@@ -312,6 +321,10 @@ impl Exchange {
             End::Keep if !self.keep => End::Close,
             end => end,
         };
+        // Observed: whatever the response said, the log line says that the connection closes.
+        if !matches!(end, End::Tunnel(_)) {
+            self.facts.connection = b"close";
+        }
         let end = match end {
             End::Tunnel(tunnel) => return End::Tunnel(tunnel),
             End::Abort => End::Abort,
@@ -380,6 +393,7 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         }
         _ => false,
     };
+    let doubled = text.windows(2).any(|pair| pair == b"..");
     let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
     let fine = |byte: &u8| match byte {
         b'[' | b']' | b':' => literal,
@@ -400,12 +414,7 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         | b'}' => false,
         _ => true,
     };
-    if text.is_empty()
-        || !port_fine
-        || !text.iter().all(fine)
-        || text.windows(2).any(|pair| pair == b"..")
-        || text == b"."
-    {
+    if text.is_empty() || doubled || !port_fine || !text.iter().all(fine) {
         return false;
     }
     name.extend(text.iter().map(u8::to_ascii_lowercase));

@@ -27,6 +27,8 @@ pub use view::same_name;
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
+    /// The client's IP address as text, or `unix:`.
+    pub shown: Box<str>,
     /// Our address; `None` on a Unix socket.
     pub local: Option<SocketAddr>,
     /// Path of the Unix socket.
@@ -116,8 +118,14 @@ pub struct Facts {
     pub content_file: Option<PathBuf>,
     /// Whether the content is whole.
     pub content_read: bool,
+    /// Its length, once it is.
+    pub content_length: Option<u64>,
     /// The response to the client.
     pub response: Response,
+    /// A status that the answer gets whatever it is.
+    pub preset: Option<u16>,
+    /// What `Connection` says, as far as is decided.
+    pub connection: &'static [u8],
     /// The status to be logged, where it differs from the response's.
     pub logged_status: Option<u16>,
     /// Bytes sent to the client.
@@ -134,6 +142,10 @@ pub struct Facts {
     pub upstream: Vec<u8>,
     /// The upstream's trailers, as received.
     pub upstream_trailers: Vec<u8>,
+    /// The target that the upstream was asked for, after scheme and address in logs.
+    pub upstream_target: Vec<u8>,
+    /// The scheme of the forward in force.
+    pub upstream_scheme: &'static [u8],
     /// The authority of the forward in force.
     pub authority: Vec<u8>,
     /// Its port.
@@ -161,7 +173,10 @@ impl Facts {
             content: Vec::new(),
             content_file: None,
             content_read: false,
+            content_length: None,
             response: Response::default(),
+            preset: None,
+            connection: b"close",
             logged_status: None,
             sent: 0,
             sent_head: 0,
@@ -170,6 +185,8 @@ impl Facts {
             upstream_head: ResponseHead::default(),
             upstream: Vec::new(),
             upstream_trailers: Vec::new(),
+            upstream_target: Vec::new(),
+            upstream_scheme: b"",
             authority: Vec::new(),
             authority_port: 0,
             request_id: Cell::new(None),
@@ -189,6 +206,9 @@ impl Facts {
         self.content.clear();
         self.content_file = None;
         self.content_read = false;
+        self.content_length = None;
+        self.preset = None;
+        self.connection = b"close";
         self.logged_status = None;
         self.sent = 0;
         self.sent_head = 0;
@@ -197,6 +217,7 @@ impl Facts {
         self.upstream_head.clear();
         self.upstream.clear();
         self.upstream_trailers.clear();
+        self.upstream_target.clear();
         self.authority.clear();
         self.request_id.set(None);
     }
@@ -238,7 +259,7 @@ impl Facts {
 
     /// Status as it is logged.
     pub fn status(&self) -> u16 {
-        self.logged_status.unwrap_or(self.response.status)
+        self.logged_status.or(self.preset).unwrap_or(self.response.status)
     }
 
     /// The try under way, or the last one.

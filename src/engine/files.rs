@@ -138,11 +138,11 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     let settings = exchange.settings(plan);
     let (size, modified) = (known.len(), known.mtime());
     let kind = exchange.type_of_path(plan);
-    if exchange.status_override == Some(200) {
-        exchange.status_override = None;
+    if exchange.facts.preset == Some(200) {
+        exchange.facts.preset = None;
     }
     // What is answered in place of an error stays what it is.
-    let plain = exchange.status_override.is_none();
+    let plain = exchange.facts.preset.is_none();
     let response = &mut exchange.facts.response;
     response.start(200);
     if !kind.is_empty() {
@@ -159,6 +159,8 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     response.ranges = settings.answer.max_ranges != Some(0);
     let mut selection = Selection::Whole;
     if plain {
+        // Ranges have heads of their own, with the whole type in them.
+        edit::charset(exchange, plan);
         let asked = Asked::of(&exchange.facts);
         match condition::condition(&asked, &exchange.facts.response, settings.answer.if_modified_since) {
             Verdict::Answer => {}

@@ -28,7 +28,10 @@ mod head;
 pub mod relay;
 pub mod request;
 pub mod respond;
+mod upload;
 pub mod whom;
+
+pub use upload::Upload;
 
 /// Whom a request goes to.
 #[derive(Debug)]
@@ -76,14 +79,25 @@ impl Exchange {
             Ok(destination) => destination,
             Err(status) => return Next::Status(status),
         };
-        let whole_first = how.request_buffering || (how.version == 10 && self.facts.head.chunked);
-        let streamed = !whole_first && how.content.is_none();
-        if !streamed
-            && !self.content.is_done()
-            && let Err(Refused(status)) = self.read_content(plan).await
-        {
-            return self.refused(status);
+        // Chunks need to be passed on as chunks, which only HTTP/1.1 has.
+        let may_stream =
+            !self.facts.head.chunked || (forward.protocol == Protocol::Http && how.version == 11);
+        let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
+        if !self.content.is_done() {
+            let read =
+                if streamed { self.read_early_content(plan).await } else { self.read_content(plan).await };
+            if let Err(Refused(status)) = read {
+                return self.refused(status);
+            }
         }
+        streamed &= !self.content.is_done();
+        self.facts.upstream_target.clear();
+        self.facts.upstream_scheme = match (forward.protocol, destination.tls) {
+            (Protocol::Http, false) => b"http://",
+            (Protocol::Http, true) => b"https://",
+            (Protocol::Uwsgi, false) => b"uwsgi://",
+            (Protocol::Uwsgi, true) => b"suwsgi://",
+        };
         let mut head = scratch::take();
         let replaced = how.content.as_ref().map(|content| self.value(content));
         match forward.protocol {
@@ -96,7 +110,11 @@ impl Exchange {
             }
         }
         let request = Request { head, replaced, streamed };
+        if streamed {
+            self.begin_upload(plan, how);
+        }
         let next = self.try_endpoints(plan, forward, how, &destination, &request).await;
+        self.end_upload();
         scratch::give(request.head);
         next
     }
@@ -178,7 +196,11 @@ impl Exchange {
                         left += 1;
                         tried.forget(&pick);
                     }
-                    cluster.release(pick, if trouble.stale { Verdict::Neutral } else { Verdict::Failed });
+                    let verdict = if trouble.stale { Verdict::Neutral } else { Verdict::Failed };
+                    if cluster.release(pick, verdict) {
+                        let doing = trouble.message.rfind(" while ").map_or("", |at| &trouble.message[at..]);
+                        self.log(Level::Warn, format_args!("upstream server temporarily disabled{doing}"));
+                    }
                     if left > 0 && may(self, trouble.kind) {
                         continue;
                     }
@@ -193,24 +215,23 @@ impl Exchange {
                     if listed && left > 0 && may(self, Retry::Status(status)) {
                         let verdict =
                             if matches!(status, 403 | 404) { Verdict::Neutral } else { Verdict::Failed };
-                        cluster.release(pick, verdict);
+                        if cluster.release(pick, verdict) {
+                            self.log(
+                                Level::Warn,
+                                format_args!("upstream server temporarily disabled while reading response header from upstream"),
+                            );
+                        }
                         if let Some(attempt) = self.facts.attempt() {
                             attempt.whole = attempt.began.map(|began| began.elapsed());
                         }
                         continue;
                     }
-                    let verdict = if listed && !matches!(status, 403 | 404) {
-                        Verdict::Failed
-                    } else {
-                        Verdict::Succeeded
-                    };
                     let mut next = self.respond(plan, forward, how, to, connection).await;
+                    // An answer that is passed on is none of the endpoint's failures, whatever its status.
+                    cluster.judge(&pick, Verdict::Succeeded);
                     if let Next::End(End::Tunnel(tunnel)) = &mut next {
                         // It stays a connection of the endpoint for as long as it lasts.
-                        cluster.judge(&pick, verdict);
                         tunnel.hold(pick);
-                    } else {
-                        cluster.release(pick, verdict);
                     }
                     return next;
                 }
@@ -225,8 +246,7 @@ impl Exchange {
             return true;
         }
         let idempotent = !matches!(self.facts.method(), b"POST" | b"LOCK" | b"PATCH");
-        let streamed = request.streamed && self.content.length > 0;
-        !streamed && (idempotent || how.retry.contains(&Retry::NonIdempotent))
+        !request.streamed && (idempotent || how.retry.contains(&Retry::NonIdempotent))
     }
 
     async fn attempt(
@@ -257,16 +277,16 @@ impl Exchange {
         if let Some(attempt) = self.facts.attempt() {
             attempt.connected = attempt.began.map(|began| began.elapsed());
         }
-        let sent = self.send_request(plan, how, &mut connection, request).await;
-        match sent {
-            Err(Unsent::Refused(status)) => return Outcome::Refused(status),
-            Err(Unsent::Failed(Failure::TimedOut)) => {
+        match self.send_request(how, &mut connection, request).await {
+            Err(Failure::TimedOut) => {
                 return Outcome::Failed(timed_out("sending request to upstream", stale));
             }
             // The upstream may have answered before it closed: what it said counts.
-            Ok(()) | Err(Unsent::Failed(Failure::Io(_))) => {}
+            Ok(()) | Err(Failure::Io(_)) => {}
         }
-        self.read_head(forward, how, connection, stale).await
+        let outcome = self.read_head(forward, how, connection, stale).await;
+        self.count_upload();
+        outcome
     }
 
     async fn connect(
@@ -326,89 +346,35 @@ impl Exchange {
         Ok(connect::Options { bind, transparent: how.bind_transparent, keep_alive: how.tcp_keepalive })
     }
 
-    /// Sends the head and the content.
+    /// Sends the head, and the content as far as it is in memory; the rest becomes an upload.
     async fn send_request(
         &mut self,
-        plan: &Plan,
         how: &ForwardingPlan,
         connection: &mut Connection,
         request: &Request,
-    ) -> Result<(), Unsent> {
+    ) -> Result<(), Failure> {
         let body: &[u8] = match &request.replaced {
             Some(content) => content,
             None if how.pass_content && !request.streamed => &self.facts.content,
             None => &[],
         };
-        let mut sent = (request.head.len() + body.len()) as u64;
-        if body.is_empty() {
-            timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await?;
+        let sent = (request.head.len() + body.len()) as u64;
+        let done = if body.is_empty() {
+            timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await
         } else {
             let mut whole = scratch::take();
             whole.extend_from_slice(&request.head);
             whole.extend_from_slice(body);
             let done = timed::write_all(&mut connection.stream, &whole, how.send_timeout).await;
             scratch::give(whole);
-            done?;
-        }
+            done
+        };
+        // Part of it may have arrived even if not all did.
         self.count_sent(sent);
-        if request.replaced.is_some() || !how.pass_content {
-            return Ok(());
+        done?;
+        if request.replaced.is_none() && how.pass_content && !request.streamed {
+            self.begin_upload_of_file(how)?;
         }
-        if !request.streamed {
-            let Some(file) = self.content.rewind().map_err(Failure::Io)? else { return Ok(()) };
-            let mut piece = scratch::take();
-            sent = 0;
-            while super::content::read_file(file, &mut piece).map_err(Failure::Io)? > 0 {
-                timed::write_all(&mut connection.stream, &piece, how.send_timeout).await?;
-                sent += piece.len() as u64;
-                piece.clear();
-            }
-            scratch::give(piece);
-            self.count_sent(sent);
-            return Ok(());
-        }
-        self.stream_content(plan, how, connection).await
-    }
-
-    /// Sends content as it arrives; stops when the upstream answers early.
-    async fn stream_content(
-        &mut self,
-        plan: &Plan,
-        how: &ForwardingPlan,
-        connection: &mut Connection,
-    ) -> Result<(), Unsent> {
-        let chunked = self.facts.head.chunked;
-        let mut piece = scratch::take();
-        let mut framed = scratch::take();
-        while !self.content.is_done() {
-            piece.clear();
-            let read = timed::first(self.read_piece(plan, &mut piece), readable(connection)).await;
-            match read {
-                timed::Either::One(Ok(())) => {}
-                timed::Either::One(Err(Refused(status))) => return Err(Unsent::Refused(status)),
-                timed::Either::Other(()) => {
-                    self.keep = false;
-                    return Ok(());
-                }
-            }
-            let data = if chunked && !piece.is_empty() {
-                framed.clear();
-                framed.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-                framed.extend_from_slice(&piece);
-                framed.extend_from_slice(b"\r\n");
-                &framed
-            } else {
-                &piece
-            };
-            timed::write_all(&mut connection.stream, data, how.send_timeout).await?;
-            let length = data.len() as u64;
-            self.count_sent(length);
-        }
-        if chunked {
-            timed::write_all(&mut connection.stream, b"0\r\n\r\n", how.send_timeout).await?;
-        }
-        scratch::give(piece);
-        scratch::give(framed);
         Ok(())
     }
 
@@ -425,33 +391,6 @@ struct Request {
     head: Vec<u8>,
     replaced: Option<Vec<u8>>,
     streamed: bool,
-}
-
-/// Why a request was not sent whole.
-enum Unsent {
-    Failed(Failure),
-    Refused(u16),
-}
-
-impl From<Failure> for Unsent {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// Waits until the upstream sent something.
-async fn readable(connection: &mut Connection) {
-    use super::stream::{Socket, Stream};
-    match &connection.stream {
-        Stream::Plain(Socket::Tcp(stream)) => {
-            let _ = stream.readable().await;
-        }
-        Stream::Plain(Socket::Unix(stream)) => {
-            let _ = stream.readable().await;
-        }
-        // Session messages make a TLS socket readable, too: only the write tells.
-        Stream::Server(_) | Stream::Client(_) => std::future::pending().await,
-    }
 }
 
 fn timed_out(doing: &str, stale: bool) -> Trouble {

@@ -280,7 +280,9 @@ fn client(
     descriptor: i32,
 ) -> Client {
     let remote = remote.map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+    let shown = remote.map_or_else(|| "unix:".into(), |addr| addr.ip().to_string().into_boxed_str());
     Client {
+        shown,
         remote,
         local,
         path,

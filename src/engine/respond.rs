@@ -27,12 +27,11 @@ impl Exchange {
                 Next::End(End::Abort)
             }
             ReplyContent::Text(text) => {
-                let content = self.value(text);
+                self.say_continue(plan).await;
                 self.facts.response.start(reply.status);
-                if !content.is_empty() || !matches!(reply.status, 204 | 304) {
-                    let kind = self.type_of_path(plan);
-                    self.facts.response.add(b"Content-Type", &kind);
-                }
+                let content = self.value(text);
+                let kind = self.type_of_path(plan);
+                self.facts.response.add(b"Content-Type", &kind);
                 self.facts.response.length = Some(content.len() as u64);
                 self.send_whole(plan, &content).await
             }
@@ -90,7 +89,7 @@ impl Exchange {
         if self.answered {
             return Next::End(End::Abort);
         }
-        self.status_override = None;
+        self.facts.preset = None;
         if matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501) {
             self.keep = false;
         }
@@ -98,6 +97,9 @@ impl Exchange {
         let recovery = settings.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status));
         if let Some(recovery) = recovery.filter(|_| !self.recovered && self.facts.head.version != 0) {
             self.recovered = !settings.answer.recursive_errors;
+            let response = &self.facts.response;
+            let challenges = response.fields.iter().filter(|field| is_challenge(response.name(field)));
+            self.challenges.extend(challenges.map(|field| response.value(field).to_vec()));
             self.facts.response.start(status);
             let target = match &recovery.to {
                 RecoveryTarget::Enter(name) => {
@@ -118,14 +120,14 @@ impl Exchange {
                 RecoveryStatus::Set(code @ (301 | 302 | 303 | 307 | 308)) => code,
                 _ => 302,
             };
-            self.status_override = None;
+            self.facts.preset = None;
             return self.redirect(plan, code, &target).await;
         }
         // What led to the error may have left fields that the page keeps: a challenge, the length to ask in.
         let kept = std::mem::take(&mut self.facts.response);
         self.facts.response.start(status);
         let all = status == 416 && kept.status == 416 && kept.ranges;
-        let keeps = |name: &[u8]| all || name.eq_ignore_ascii_case(b"www-authenticate");
+        let keeps = |name: &[u8]| all || is_challenge(name);
         for field in kept.fields.iter().filter(|field| keeps(kept.name(field))) {
             self.facts.response.add(kept.name(field), kept.value(field));
         }
@@ -133,7 +135,7 @@ impl Exchange {
     }
 
     fn override_status(&mut self, how: RecoveryStatus, status: u16) {
-        self.status_override = match how {
+        self.facts.preset = match how {
             RecoveryStatus::Keep => Some(status),
             RecoveryStatus::Set(code) => Some(code),
             RecoveryStatus::FromAnswer => None,
@@ -174,9 +176,12 @@ impl Exchange {
         if framing != Framing::None {
             match framing {
                 Framing::Chunked => {
-                    out.extend_from_slice(format!("{:x}\r\n", content.len()).as_bytes());
-                    out.extend_from_slice(content);
-                    out.extend_from_slice(b"\r\n0\r\n\r\n");
+                    if !content.is_empty() {
+                        out.extend_from_slice(format!("{:x}\r\n", content.len()).as_bytes());
+                        out.extend_from_slice(content);
+                        out.extend_from_slice(b"\r\n");
+                    }
+                    edit::last_chunk(self, &mut out);
                 }
                 _ => out.extend_from_slice(content),
             }
@@ -270,36 +275,45 @@ impl Exchange {
     /// Decides framing and `Connection`, applies the edits in force, and writes the head to `out`.
     pub fn head(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Framing {
         let settings = self.settings(plan);
-        if let Some(status) = self.status_override.take() {
+        if let Some(status) = self.facts.preset.take() {
             self.facts.response.status = status;
             self.facts.response.status_text = Slice::default();
         }
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
+        self.restore_kept();
+        self.keep &= self.may_keep(plan);
+        let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
+        self.facts.connection = self.say_connection(tunnel);
         edit::charset(self, plan);
         edit::on_response(self, plan);
         files::range::announce(&mut self.facts.response);
-        let response = &self.facts.response;
-        let version = self.facts.head.version;
-        let framing = if response.bodyless {
-            Framing::None
-        } else if let Some(length) = response.length {
-            Framing::Length(length)
-        } else if version == 11 && settings.answer.chunked {
-            Framing::Chunked
-        } else {
-            Framing::Close
-        };
-        if framing == Framing::Close {
-            self.keep = false;
+        for challenge in std::mem::take(&mut self.challenges) {
+            self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
-        self.keep &= self.may_keep(plan);
-        let tunnel = response.status == 101 && self.answered_upgrade();
-        let connection: &[u8] = match (tunnel, self.keep, version) {
-            (true, ..) => b"upgrade",
-            (_, true, 10 | 11) => b"keep-alive",
-            _ => b"close",
+        let response = &mut self.facts.response;
+        if response.status == 204 {
+            // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
+            // of its length is passed on.
+            response.length = response.length.filter(|_| response.forwarded);
+            response.forget_content();
+        }
+        let version = self.facts.head.version;
+        let chunked = version == 11 && settings.answer.chunked;
+        let framing = match response.length {
+            _ if response.bodyless => Framing::None,
+            Some(length) if !response.has_trailers || !chunked => {
+                // Trailers that cannot be sent: observed to end the connection of an old client.
+                self.keep &= !response.has_trailers || version == 11;
+                Framing::Length(length)
+            }
+            _ if chunked => Framing::Chunked,
+            _ => Framing::Close,
         };
+        response.chunked = framing == Framing::Chunked;
+        self.keep &= framing != Framing::Close;
+        let connection = self.say_connection(tunnel);
+        self.facts.connection = connection;
         if version != 9 {
             let begin = out.len();
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
@@ -321,6 +335,14 @@ impl Exchange {
         framing
     }
 
+    fn say_connection(&self, tunnel: bool) -> &'static [u8] {
+        match (tunnel, self.keep, self.facts.head.version) {
+            (true, ..) => b"upgrade",
+            (_, true, 10 | 11) => b"keep-alive",
+            _ => b"close",
+        }
+    }
+
     /// Whether settings allow another request on the connection.
     fn may_keep(&self, plan: &Plan) -> bool {
         let client = &self.settings(plan).client;
@@ -330,10 +352,35 @@ impl Exchange {
             && (client.keepalive_time.is_zero() || facts.client.opened.elapsed() <= client.keepalive_time)
             && !self.worker.stopping.get()
             && facts.head.version >= 10
+            && (client.keepalive_disable.is_empty()
+                || self.received(Known::UserAgent).is_none_or(|agent| {
+                    client.keepalive_disable.iter().all(|family| !is_family(family, agent, facts.method()))
+                }))
     }
 
-    /// The type that the path's extension has.
+    /// Puts fields that survived an internal redirect before those of the response; of types the response's own counts.
+    fn restore_kept(&mut self) {
+        if self.kept_fields.is_empty() {
+            return;
+        }
+        let kept = std::mem::take(&mut self.kept_fields);
+        let response = &mut self.facts.response;
+        let typed = response.known(Known::ContentType).is_some();
+        let own = std::mem::take(&mut response.fields);
+        for (name, value) in kept {
+            if !typed || !name.eq_ignore_ascii_case(b"content-type") {
+                response.add(&name, &value);
+            }
+        }
+        response.fields.extend(own);
+    }
+
+    /// The type that the path's extension has, unless an upstream that redirected us said which it is.
     pub fn type_of_path(&mut self, plan: &Plan) -> Vec<u8> {
+        let said = self.kept_fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+        if let Some((_, kind)) = said {
+            return kind.clone();
+        }
         let settings = self.settings(plan);
         match settings.type_of(&self.run.path) {
             Some(kind) => kind.to_vec(),
@@ -366,6 +413,35 @@ pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'?', target) {
         Some(at) => (&target[..at], &target[at + 1..]),
         None => (target, b""),
+    }
+}
+
+fn is_challenge(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"www-authenticate")
+}
+
+/// Whether a browser is of a family whose connections are not to be kept after a request of this method.
+fn is_family(family: &[u8], agent: &[u8], method: &[u8]) -> bool {
+    let at = |text: &[u8]| memchr::memmem::find(agent, text);
+    match family {
+        b"msie6" => {
+            let Some(begin) = at(b"MSIE ").filter(|_| method == b"POST" && at(b"Opera").is_none()) else {
+                return false;
+            };
+            // 4 and 5, and 6 without the service pack that mended it.
+            match agent.get(begin + 5..begin + 7) {
+                Some([b'4' | b'5', b'.']) => true,
+                Some([b'6', b'.']) => memchr::memmem::find(&agent[begin..], b"SV1").is_none(),
+                _ => false,
+            }
+        }
+        b"safari" => {
+            let others: [&[u8]; 4] = [b"MSIE ", b"Opera", b"Gecko/", b"Chrome/"];
+            others.iter().all(|other| at(other).is_none())
+                && at(b"Safari/").is_some()
+                && at(b"Mac OS X").is_some()
+        }
+        _ => false,
     }
 }
 

@@ -29,6 +29,10 @@ pub struct Response {
     pub ranges: bool,
     /// Whether it came from an upstream.
     pub forwarded: bool,
+    /// Whether trailers may follow the content.
+    pub has_trailers: bool,
+    /// Whether the content goes in chunks, once that is decided.
+    pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
 }
@@ -42,6 +46,8 @@ pub struct Out {
     pub value: Slice,
     /// What it means to us.
     pub known: Known,
+    /// Whether it was added to the response: such fields stand where they were added, whatever they mean.
+    pub added: bool,
 }
 
 impl Response {
@@ -60,6 +66,12 @@ impl Response {
         self.fields.push(field);
     }
 
+    /// Appends a field that stands beside those of the response, even those of the same name.
+    pub fn add_beside(&mut self, name: &[u8], value: &[u8]) {
+        let field = Out { added: true, ..self.store(name, value) };
+        self.fields.push(field);
+    }
+
     /// Appends a trailer field.
     pub fn add_trailer(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store(name, value);
@@ -69,6 +81,19 @@ impl Response {
     /// Puts a field in place of the first of its name, or at the end.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store(name, value);
+        self.put(name, field);
+    }
+
+    /// The same for a field that was added; it takes no place that is the response's own.
+    pub fn set_added(&mut self, name: &[u8], value: &[u8]) {
+        let field = Out { added: true, ..self.store(name, value) };
+        if field.known == Known::LastModified && !self.forwarded {
+            self.remove(name);
+        }
+        self.put(name, field);
+    }
+
+    fn put(&mut self, name: &[u8], field: Out) {
         let (text, mut new) = (&self.text, Some(field));
         self.fields.retain_mut(|old| {
             if !old.name.of(text).eq_ignore_ascii_case(name) {
@@ -82,16 +107,20 @@ impl Response {
         self.fields.extend(new);
     }
 
-    /// Takes the fields out as names and values.
-    pub fn take_fields(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let fields = std::mem::take(&mut self.fields);
-        fields.iter().map(|field| (self.name(field).to_vec(), self.value(field).to_vec())).collect()
-    }
-
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
         let text = &self.text;
         self.fields.retain(|field| !field.name.of(text).eq_ignore_ascii_case(name));
+    }
+
+    /// Removes what describes content, but for what was added.
+    pub fn forget_content(&mut self) {
+        let own = !self.forwarded;
+        self.fields.retain(|field| match field.known {
+            Known::ContentType => field.added,
+            Known::LastModified => field.added || !own,
+            _ => true,
+        });
     }
 
     /// The first value of a field by meaning.
@@ -124,7 +153,12 @@ impl Response {
         let middle = self.text.len();
         self.text.extend_from_slice(value);
         let name_slice = Slice::new(start, middle);
-        Out { name: name_slice, value: Slice::new(middle, self.text.len()), known: Known::of(name) }
+        Out {
+            name: name_slice,
+            value: Slice::new(middle, self.text.len()),
+            known: Known::of(name),
+            added: false,
+        }
     }
 }
 
@@ -173,7 +207,7 @@ impl Response {
         } else {
             out.extend_from_slice(self.status_text.of(&self.text));
         }
-        let find = |known| self.fields.iter().any(|field| field.known == known);
+        let find = |known| self.fields.iter().any(|field| field.known == known && !field.added);
         out.extend_from_slice(b"\r\n");
         if !wire.server.is_empty() && !find(Known::Server) {
             line(out, b"Server", wire.server);
@@ -181,9 +215,7 @@ impl Response {
         if !wire.date.is_empty() && !find(Known::Date) {
             line(out, b"Date", wire.date);
         }
-        self.fields.iter().filter(|field| field.known == Known::ContentType).take(1).for_each(|field| {
-            line(out, b"Content-Type", self.value(field));
-        });
+        self.first(Known::ContentType, b"Content-Type", out);
         let mut number = itoa::Buffer::new();
         let length = match wire.framing {
             Framing::Length(length) => Some(length),
@@ -213,6 +245,7 @@ impl Response {
         let mut typed = false;
         for field in &self.fields {
             let written = match field.known {
+                _ if field.added => false,
                 Known::ContentType => !std::mem::replace(&mut typed, true),
                 Known::LastModified => !self.forwarded,
                 Known::Location => self.own_location,
@@ -226,8 +259,8 @@ impl Response {
     }
 
     fn first(&self, known: Known, name: &[u8], out: &mut Vec<u8>) {
-        if let Some(value) = self.known(known) {
-            line(out, name, value);
+        if let Some(field) = self.fields.iter().find(|field| field.known == known && !field.added) {
+            line(out, name, self.value(field));
         }
     }
 }

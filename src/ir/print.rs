@@ -36,7 +36,8 @@ pub struct Printer<'c> {
 
 fn printed(config: &Config, with_base: bool) -> String {
     let mut printer = Printer { config, text: String::new(), depth: 0 };
-    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars, common, sent_as } = config;
+    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars, common, sent_as, charsets } =
+        config;
     printer.process(process);
     if with_base {
         printer.line("base");
@@ -53,6 +54,9 @@ fn printed(config: &Config, with_base: bool) -> String {
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
         }
+    }
+    for charset in charsets {
+        printer.line(&format!("charset \"{charset}\""));
     }
     if *common != Settings::default() {
         printer.line("all hosts");
@@ -268,10 +272,16 @@ impl Printer<'_> {
     }
 
     fn tls(&mut self, tls: &HostTls) {
-        let HostTls { certificates, versions, tickets, session_timeout, reject } = tls;
+        let HostTls { certificates, versions, suites, tickets, session_timeout, reject } = tls;
         self.line("tls");
         for version in versions {
             self.add(format_args!(" {}.{}", version / 10, version % 10));
+        }
+        if let Some(suites) = suites {
+            self.add(" suites");
+            for suite in suites {
+                self.add(format_args!(" {suite:04x}"));
+            }
         }
         self.flag(*tickets, "tickets");
         if let Some(time) = session_timeout {

@@ -340,7 +340,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handler: Option<Handler>,
     /// Steps run once access was granted, before the handler: `When`, `Do`, `Rewrite`, `Respond` and `Jump`.
-    /// A path written here is the handler's; the target counts as received all the same, until a `Restart`.
+    /// A path written there is where the file was found; the request is forwarded as if it were not rewritten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepare: Option<Block>,
     /// The connection to the client.

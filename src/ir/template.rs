@@ -84,6 +84,8 @@ pub enum Attr {
     Content,
     /// The temporary file that holds the request content.
     ContentFile,
+    /// The length of the content: as announced, or as it was read.
+    ContentLength,
     /// Bytes received for this request: line, head and content.
     RequestLength,
     /// 32 random hexadecimal digits, the same throughout the request.

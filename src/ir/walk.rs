@@ -38,8 +38,19 @@ pub type Visit<'a, 'c> = &'a mut dyn FnMut(Item<'c>, Span);
 
 /// Visits a configuration.
 pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
-    let Config { process: _, base, reasons: _, pages, listeners, hosts, clusters, vars, common, sent_as: _ } =
-        config;
+    let Config {
+        process: _,
+        base,
+        reasons: _,
+        pages,
+        listeners,
+        hosts,
+        clusters,
+        vars,
+        common,
+        sent_as: _,
+        charsets: _,
+    } = config;
     settings(base, Span::NONE, visit);
     settings(common, Span::NONE, visit);
     for (_, page) in pages {

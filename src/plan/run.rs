@@ -391,7 +391,8 @@ impl Run {
         Ok(())
     }
 
-    /// `false` when nothing would be left of the path.
+    /// `false` when nothing would be left of the path. What prepares the handler says where the file is: the
+    /// request does not count as rewritten for that.
     fn rewrite(&mut self, plan: &Plan, view: &impl View, path: Option<&Template>, query: &Query) -> bool {
         let new_path = path.map(|path| self.value(plan, view, path));
         match query {
@@ -417,10 +418,11 @@ impl Run {
             let old = std::mem::replace(&mut self.path, new);
             self.values.give_back(old);
             self.path_rest = 0;
-            // What is prepared is for the handler: the target stays as received until a restart.
-            self.rewritten |= !self.prepared;
-            self.moved |= !self.prepared;
-            self.internal |= !self.prepared;
+            if !self.prepared {
+                self.rewritten = true;
+                self.moved = true;
+                self.internal = true;
+            }
             return !self.path.is_empty();
         }
         true

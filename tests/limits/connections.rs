@@ -7,7 +7,7 @@ use crate::prefix;
 use crate::support::http::{Connection, get};
 use crate::support::origin::Origin;
 use crate::support::subject::{Server, is_triglot};
-use crate::support::{ports, wait};
+use crate::support::{ports, wait, websocket};
 
 /// Connections that say nothing.
 fn silent(port: u16, count: usize) -> Vec<TcpStream> {
@@ -96,4 +96,25 @@ fn beyond_the_connection_limit_clients_wait() {
         connection.get("/").is_ok().then_some(())
     });
     assert!(server.running());
+}
+
+#[test]
+fn a_tunnel_is_a_connection_of_its_upstream() {
+    let (port, origin) = (ports::free(), Origin::start());
+    let http = format!("upstream one {{ zone one 64k; server 127.0.0.1:{} max_conns=1; }}", origin.port());
+    let location = "location /tunnel {
+            proxy_pass http://one;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+        }
+        location /upstream { proxy_pass http://one; }";
+    let server = prefix("tunnel", port, "", &http, location).serve();
+    let mut tunnel = Connection::open(port).expect("it accepts connections");
+    tunnel.send(websocket::request("/tunnel")).expect("a handshake is sent");
+    assert_eq!(tunnel.response().expect("it is answered").status, 101);
+    assert_eq!(get(port, "/upstream").status, 502);
+    server.prefix().wait_for("logs/error.log", "no live upstreams while connecting to upstream");
+    drop(tunnel);
+    wait::until("room for a request", wait::SOON, || (get(port, "/upstream").status == 200).then_some(()));
 }

@@ -4,7 +4,7 @@
 //! Only directives that stand in one place decide; most may stand in three.
 
 use super::tree::{Body, Directive, Item, directives};
-use crate::catalogue::{self, Level};
+use crate::catalogue::{self, Found, Level};
 
 /// Recognises the level of a file by the directives at its outside.
 ///
@@ -27,14 +27,11 @@ pub fn level(items: &[Item]) -> Level {
     if has(EVENTS) {
         return Level::Events;
     }
-    let for_upstreams = directives(items).all(sets_upstream_request);
-    let conditions = || directives(items).filter(|directive| directive.name() == "if");
-    let for_locations = conditions().any(holds_more_than_a_server_may);
-    if !has(SERVER) && (has(LOCATION) || for_upstreams || for_locations) {
-        Level::Location
-    } else {
-        Level::Server
+    if !has(SERVER) && directives(items).any(is_condition_in_location) {
+        return Level::Location;
     }
+    let for_upstreams = directives(items).all(sets_upstream_request);
+    if !has(SERVER) && (has(LOCATION) || for_upstreams) { Level::Location } else { Level::Server }
 }
 
 /// `proxy_set_header`, `fastcgi_param` and the like: files of these alone are meant for locations.
@@ -42,17 +39,17 @@ fn sets_upstream_request(directive: &Directive) -> bool {
     ["proxy_", "fastcgi_", "uwsgi_", "scgi_", "grpc_"].iter().any(|start| directive.name().starts_with(start))
 }
 
-/// An `if` with `add_header`, `proxy_pass` and the like, which only an `if` in a location may hold.
-fn holds_more_than_a_server_may(condition: &Directive) -> bool {
-    directives(condition.block()).any(|directive| {
-        let rows = || catalogue::nginx().rows(directive.name());
-        rows().any(|row| row.contexts.contains(Level::If))
-            && !rows().any(|row| row.contexts.contains(Level::ServerIf))
-    })
-}
-
 fn is_block(directive: &Directive) -> bool {
     matches!(directive.body, Body::Block(_))
+}
+
+/// An `if` that only a location may have: most settings may not stand in one of a server.
+fn is_condition_in_location(directive: &Directive) -> bool {
+    let only_in_location = |inner: &Directive| {
+        let at = |level| matches!(catalogue::nginx().find(inner.name(), level), Found::Row(_));
+        at(Level::If) && !at(Level::ServerIf)
+    };
+    directive.name() == "if" && directives(directive.block()).any(only_in_location)
 }
 
 /// A server of `stream` passes connections itself; one of `http` leaves that to its locations.
@@ -219,8 +216,9 @@ mod tests {
             ("alias /x; internal;", Level::Location),
             ("proxy_set_header A b; proxy_http_version 1.1;", Level::Location),
             ("proxy_set_header A b; gzip on;", Level::Server),
+            ("if ($a) { return 404; }", Level::Server),
             ("if ($a) { add_header A b; }", Level::Location),
-            ("if ($a) { return 403; }", Level::Server),
+            ("server_name a; if ($a) { add_header A b; }", Level::Server),
             ("server a:80; server b:80 backup;", Level::Upstream),
             ("least_conn; server a;", Level::Upstream),
             ("worker_connections 1024;", Level::Events),

@@ -122,7 +122,8 @@ pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
 
 fn fixed(name: &[u8]) -> Option<Attr> {
     match name {
-        b"content_length" | b"content_type" => Some(Attr::Field(name.into())),
+        b"content_length" => Some(Attr::ContentLength),
+        b"content_type" => Some(Attr::Field(name.into())),
         _ => {
             let found = FIXED.iter().find(|(fixed, _)| fixed.as_bytes() == name);
             found.map(|(_, attr)| attr.clone())

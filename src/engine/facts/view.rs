@@ -43,14 +43,7 @@ impl View for Facts {
             Attr::Method => put(out, Self::method(self)),
             Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
-            Attr::Protocol => put(
-                out,
-                match self.head.version {
-                    10 => b"HTTP/1.0",
-                    11 => b"HTTP/1.1",
-                    _ => b"HTTP/0.9",
-                },
-            ),
+            Attr::Protocol => put(out, self.slice(self.head.protocol)),
             Attr::RequestLine => put(out, self.slice(self.head.line)),
             Attr::Target => match self.slice(self.head.target) {
                 [] if self.head.length > 0 => put(out, b"/"),
@@ -74,6 +67,10 @@ impl View for Facts {
             }
             Attr::User => access::user(self.fields(b"authorization").next(), out),
             Attr::Content => !self.content.is_empty() && put(out, &self.content),
+            Attr::ContentLength => match self.head.content_length.or(self.content_length) {
+                Some(length) => number(out, length),
+                None => false,
+            },
             Attr::ContentFile => {
                 self.content_file.as_ref().is_some_and(|path| put(out, path.as_os_str().as_encoded_bytes()))
             }
@@ -107,10 +104,7 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr => match self.client_ip() {
-                Some(ip) => write!(out, "{ip}").is_ok(),
-                None => write!(out, "unix:").is_ok(),
-            },
+            Attr::ClientAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
@@ -190,6 +184,12 @@ impl Facts {
         {
             return number(out, length);
         }
+        if same_name(b"connection", name) {
+            return bytes(out, self.connection);
+        }
+        if same_name(b"transfer_encoding", name) {
+            return response.chunked && bytes(out, b"chunked");
+        }
         let mut found = false;
         for field in response.fields.iter().filter(|field| same_name(response.name(field), name)) {
             if std::mem::replace(&mut found, true) {
@@ -224,10 +224,9 @@ impl Facts {
             Attr::UpstreamStatus => {
                 self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
             }
-            Attr::UpstreamResponseTime => self.each(out, |attempt, out| {
-                let so_far = attempt.whole.or_else(|| Some(attempt.began?.elapsed()));
-                so_far.is_some_and(|time| seconds(out, time))
-            }),
+            Attr::UpstreamResponseTime => {
+                self.each(out, |attempt, out| attempt.whole.is_some_and(|time| seconds(out, time)))
+            }
             Attr::UpstreamConnectTime => {
                 self.each(out, |attempt, out| attempt.connected.is_some_and(|time| seconds(out, time)))
             }

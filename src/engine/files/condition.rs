@@ -112,7 +112,7 @@ fn lists(list: &[u8], tag: Option<&[u8]>, weak: bool) -> bool {
 }
 
 /// Seconds since the epoch of a date in any of its three forms (RFC 9110 § 5.6.7).
-pub(super) fn date(text: &[u8]) -> Option<i64> {
+pub fn date(text: &[u8]) -> Option<i64> {
     let text = text.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     let time = httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok()?;
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs().cast_signed())

@@ -19,6 +19,7 @@ use tokio::{io::Interest, task::spawn_blocking};
 
 use super::{
     super::{
+        edit,
         exchange::{End, Exchange, Next},
         forward::system,
         response::Framing,
@@ -60,7 +61,18 @@ pub(super) async fn send(
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
     let pieces = if framing == Framing::None { &[] } else { pieces };
-    let done = send_all(exchange, plan, &Arc::new(file), pieces, &mut out).await;
+    let length = exchange.facts.response.length.filter(|length| *length > 0);
+    if let (Framing::Chunked, Some(length)) = (framing, length) {
+        out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+    }
+    let mut done = send_all(exchange, plan, &Arc::new(file), pieces, &mut out).await;
+    if framing == Framing::Chunked && done.is_ok() {
+        if length.is_some() {
+            out.extend_from_slice(b"\r\n");
+        }
+        edit::last_chunk(exchange, &mut out);
+        done = flush(exchange, plan, &mut out).await;
+    }
     scratch::give(out);
     match done {
         Ok(()) => {

@@ -2,15 +2,18 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{
     super::{
         connect::Connection,
         exchange::Exchange,
         http1::response::Parsed,
         scratch,
-        timed::{self, Failure, within},
+        timed::{self, Failure},
     },
     Outcome, Trouble, relay, system, timed_out,
+    upload::{Halt, Stalled},
 };
 use crate::{
     ir::{
@@ -33,51 +36,56 @@ impl Exchange {
         self.facts.upstream_trailers.clear();
         let gateway = forward.protocol != Protocol::Http;
         let limit = usize::try_from(how.buffer_size).unwrap_or(usize::MAX);
+        let failed =
+            |status, kind, message: String| Outcome::Failed(Trouble { kind, status, message, stale: false });
+        let prematurely = |stale| {
+            let message =
+                "upstream prematurely closed connection while reading response header from upstream"
+                    .to_owned();
+            Outcome::Failed(Trouble { kind: Retry::Error, status: 502, message, stale })
+        };
+        // What follows an interim response was read with it, and is looked at before more is read.
+        let mut more = true;
         loop {
-            let read = self.read_upstream(how, &mut connection).await;
-            let failed = |status, kind, message: String| {
-                Outcome::Failed(Trouble { kind, status, message, stale: false })
-            };
-            match read {
-                Watched::ClientGone => return Outcome::ClientGone,
-                Watched::Failed(Failure::TimedOut) => {
-                    return Outcome::Failed(timed_out("reading response header from upstream", false));
-                }
-                Watched::Failed(Failure::Io(error)) => {
-                    let message = format!(
-                        "recv() failed ({}) while reading response header from upstream",
-                        system(&error)
-                    );
-                    return Outcome::Failed(Trouble {
-                        kind: Retry::Error,
-                        status: 502,
-                        message,
-                        stale: stale && self.facts.upstream.is_empty(),
-                    });
-                }
-                Watched::Read(0) => {
-                    if self.facts.upstream.is_empty() || self.facts.upstream.starts_with(b"HTTP/") || gateway
-                    {
-                        let message = "upstream prematurely closed connection while reading response header from upstream".to_owned();
-                        return Outcome::Failed(Trouble {
-                            kind: Retry::Error,
-                            status: 502,
-                            message,
-                            stale: stale && self.facts.upstream.is_empty(),
-                        });
+            if more {
+                match self.read_upstream(how, &mut connection).await {
+                    Watched::ClientGone => return Outcome::ClientGone,
+                    Watched::Refused(status) => return Outcome::Refused(status),
+                    Watched::Moved => continue,
+                    Watched::Stalled(Stalled::Client) => {
+                        self.log(Level::Info, format_args!("client timed out (110: Connection timed out) while reading client request body"));
+                        return Outcome::Refused(408);
                     }
-                    // Too short to tell before: content without a head.
-                    self.facts.upstream_head.clear();
-                    self.facts.upstream_head.version = 9;
-                    self.facts.upstream_head.status = 200;
-                    return Outcome::Head(connection);
-                }
-                Watched::Read(length) => {
-                    if let Some(attempt) = self.facts.attempt() {
-                        attempt.received += length as u64;
+                    Watched::Stalled(Stalled::Upstream) => {
+                        return Outcome::Failed(timed_out("sending request to upstream", false));
+                    }
+                    Watched::Failed(Failure::TimedOut) => {
+                        return Outcome::Failed(timed_out("reading response header from upstream", false));
+                    }
+                    Watched::Failed(Failure::Io(error)) => {
+                        let message = format!(
+                            "recv() failed ({}) while reading response header from upstream",
+                            system(&error)
+                        );
+                        let stale = stale && self.facts.upstream.is_empty();
+                        return Outcome::Failed(Trouble { kind: Retry::Error, status: 502, message, stale });
+                    }
+                    Watched::Read(0) => {
+                        let begun = &self.facts.upstream;
+                        if begun.is_empty() || begun.starts_with(b"HTTP/") || gateway {
+                            return prematurely(stale && begun.is_empty());
+                        }
+                        // Too short to tell before: content without a head.
+                        return self.headless(connection);
+                    }
+                    Watched::Read(length) => {
+                        if let Some(attempt) = self.facts.attempt() {
+                            attempt.received += length as u64;
+                        }
                     }
                 }
             }
+            more = true;
             let parsed = self.facts.upstream_head.parse(&self.facts.upstream, gateway);
             match parsed {
                 Ok(Parsed::Partial) if self.facts.upstream.len() >= limit => {
@@ -98,10 +106,7 @@ impl Exchange {
                 }
                 Ok(Parsed::NoHead) => {
                     self.log(Level::Error, format_args!("upstream sent no valid HTTP/1.0 header while reading response header from upstream"));
-                    self.facts.upstream_head.clear();
-                    self.facts.upstream_head.version = 9;
-                    self.facts.upstream_head.status = 200;
-                    return Outcome::Head(connection);
+                    return self.headless(connection);
                 }
                 Ok(Parsed::Whole) if self.facts.upstream_head.length > limit => {
                     return failed(
@@ -115,23 +120,18 @@ impl Exchange {
                     if self.interim().await.is_err() {
                         return Outcome::ClientGone;
                     }
-                    if !self.facts.upstream.is_empty() {
-                        // What follows may already hold the next head: look again without reading.
-                        match self.facts.upstream_head.parse(&self.facts.upstream, gateway) {
-                            Ok(Parsed::Whole)
-                                if !matches!(self.facts.upstream_head.status, 100 | 102..=199) =>
-                            {
-                                return self.have_head(connection);
-                            }
-                            _ => {}
-                        }
-                    }
+                    more = self.facts.upstream.is_empty();
                 }
                 Ok(Parsed::Whole) => return self.have_head(connection),
                 Err(refusal) => {
                     let line = refusal.line.of(&self.facts.upstream).escape_ascii();
+                    let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();
+                    let line = match refusal.line.is_empty() && bad.is_empty() {
+                        true => String::new(),
+                        false => format!(": \"{line}{bad}\""),
+                    };
                     let message = format!(
-                        "upstream sent {}: \"{line}\" while reading response header from upstream",
+                        "upstream sent {}{line} while reading response header from upstream",
                         refusal.reason
                     );
                     return failed(502, Retry::InvalidHead, message);
@@ -159,33 +159,56 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads from the upstream, and notices when the client leaves.
+    /// Takes what came for content without a head (HTTP/0.9).
+    fn headless(&mut self, connection: Connection) -> Outcome {
+        self.facts.upstream_head.clear();
+        self.facts.upstream_head.version = 9;
+        self.facts.upstream_head.status = 200;
+        self.have_head(connection)
+    }
+
+    /// Reads from the upstream, moves the upload along, and notices when the client leaves.
     async fn read_upstream(&mut self, how: &ForwardingPlan, connection: &mut Connection) -> Watched {
-        let watch = !how.ignore_client_abort && self.content.is_done();
-        let (client, buffer) = (&mut self.stream, &mut self.facts.buffer);
-        let into = &mut self.facts.upstream;
+        let Self { stream: client, upload, facts, content, timer, .. } = self;
+        let deadline = upload.as_ref().and_then(|upload| upload.deadline());
+        let reads_client = upload.as_ref().is_some_and(|upload| upload.reads_client());
+        let watch = !how.ignore_client_abort && !reads_client && content.is_done();
+        let (buffer, into) = (&mut facts.buffer, &mut facts.upstream);
         let read = poll_fn(|cx| {
+            if let Some(upload) = upload {
+                match upload.poll(client, buffer, &mut connection.stream, cx) {
+                    Ok(false) => {}
+                    Ok(true) => return Poll::Ready(Ok(Watched::Moved)),
+                    Err(Halt::ClientGone) => return Poll::Ready(Ok(Watched::ClientGone)),
+                    Err(Halt::Refused(status)) => return Poll::Ready(Ok(Watched::Refused(status))),
+                }
+            }
             scratch::with(|bytes| {
                 let max = bytes.len().min(32 * 1024);
                 match connection.stream.poll_read(cx, &mut bytes[..max]) {
                     Poll::Ready(Ok(length)) => {
                         into.extend_from_slice(&bytes[..length]);
-                        return Poll::Ready(Ok(Some(length)));
+                        return Poll::Ready(Ok(Watched::Read(length)));
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => {}
                 }
                 if watch && relay::client_left(client, buffer, cx, bytes) {
-                    Poll::Ready(Ok(None))
+                    Poll::Ready(Ok(Watched::ClientGone))
                 } else {
                     Poll::Pending
                 }
             })
         });
-        match within(how.read_timeout, read).await {
-            Ok(Some(length)) => Watched::Read(length),
-            Ok(None) => Watched::ClientGone,
-            Err(failure) => Watched::Failed(failure),
+        // The time for the answer runs when the request is sent.
+        let limit = match deadline {
+            Some((at, _)) => at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
+            None => how.read_timeout,
+        };
+        match (timer.within(limit, read).await, deadline) {
+            (Ok(watched), _) => watched,
+            (Err(Failure::TimedOut), Some((_, whose))) => Watched::Stalled(whose),
+            (Err(failure), _) => Watched::Failed(failure),
         }
     }
 }
@@ -193,6 +216,10 @@ impl Exchange {
 /// What happened first.
 enum Watched {
     Read(usize),
+    /// Some of the request's content went on its way.
+    Moved,
+    Stalled(Stalled),
+    Refused(u16),
     Failed(Failure),
     ClientGone,
 }

@@ -25,6 +25,7 @@ use super::super::{
     scratch,
     stream::Stream,
 };
+use super::upload::{Stalled, Upload};
 
 /// How the end of the upstream's content is known.
 #[derive(Debug)]
@@ -80,7 +81,6 @@ pub struct Bounds<'a> {
 }
 
 /// Content on its way.
-#[derive(Debug)]
 pub struct Relay<'a> {
     /// The client.
     pub client: &'a mut Stream,
@@ -106,6 +106,12 @@ pub struct Relay<'a> {
     pub window: Option<(u64, u64)>,
     /// Trailer lines to send at the end of chunks.
     pub trailers: Vec<u8>,
+    /// The upstream's trailers as received, at the end.
+    pub received_trailers: Vec<u8>,
+    /// Makes of them what is sent before our own; `None` sends none.
+    pub pass_trailers: Option<&'a dyn Fn(&[u8], &mut Vec<u8>)>,
+    /// What is still being sent of the request's content.
+    pub upload: Option<&'a mut Upload>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -160,6 +166,9 @@ impl<'a> Relay<'a> {
             content: 0,
             window: None,
             trailers: Vec::new(),
+            received_trailers: Vec::new(),
+            pass_trailers: None,
+            upload: None,
             pending: head,
             at: 0,
             spill: None,
@@ -184,7 +193,7 @@ impl<'a> Relay<'a> {
     pub async fn run(&mut self) -> Ending {
         let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
         if matches!(self.from, From::None | From::Length(0)) {
-            self.ended = true;
+            self.end();
         }
         let ending = poll_fn(|cx| {
             loop {
@@ -214,6 +223,12 @@ impl<'a> Relay<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         loop {
             let mut progress = false;
+            if let Some(upload) = &mut self.upload {
+                match upload.poll(self.client, self.early, self.upstream, cx) {
+                    Ok(moved) => progress |= moved,
+                    Err(_) => return Poll::Ready(Ending::ClientGone(None)),
+                }
+            }
             match self.poll_client(cx) {
                 Ok(moved) => progress |= moved,
                 Err(error) => {
@@ -240,7 +255,8 @@ impl<'a> Relay<'a> {
                 }
             }
             if !progress {
-                if !self.ended && !self.bounds.ignore_abort {
+                let uploads = self.upload.as_ref().is_some_and(|upload| upload.reads_client());
+                if !self.ended && !self.bounds.ignore_abort && !uploads {
                     let gone = scratch::with(|bytes| client_left(self.client, self.early, cx, bytes));
                     if gone {
                         return Poll::Ready(Ending::ClientGone(None));
@@ -414,8 +430,14 @@ impl<'a> Relay<'a> {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        if let From::Chunked(decoder) = &mut self.from {
+            self.received_trailers = std::mem::take(&mut decoder.trailers);
+        }
         if self.to == Framing::Chunked {
             let mut last = b"0\r\n".to_vec();
+            if let Some(pass) = self.pass_trailers {
+                pass(&self.received_trailers, &mut last);
+            }
             last.append(&mut self.trailers);
             last.extend_from_slice(b"\r\n");
             self.keep_for_later(&last);
@@ -512,6 +534,18 @@ impl<'a> Relay<'a> {
     }
 
     fn deadline(&self, now: Instant) -> Deadline {
+        let own = self.own_deadline(now);
+        let Some((at, whose)) = self.upload.as_ref().and_then(|upload| upload.deadline()) else { return own };
+        match own {
+            Deadline::At(own) if own <= at => Deadline::At(own),
+            Deadline::Passed(ending) => Deadline::Passed(ending),
+            _ if at > now => Deadline::At(at),
+            _ if whose == Stalled::Client => Deadline::Passed(Ending::ClientTimedOut),
+            _ => Deadline::Passed(Ending::UpstreamTimedOut),
+        }
+    }
+
+    fn own_deadline(&self, now: Instant) -> Deadline {
         let limit = |since: Instant, timeout: Duration| (!timeout.is_zero()).then(|| since + timeout);
         if self.waiting() > 0 || self.spill.is_some() {
             if self.allowed() == 0 {

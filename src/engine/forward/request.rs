@@ -28,7 +28,9 @@ impl Exchange {
             out.extend_from_slice(self.facts.method());
         }
         out.push(b' ');
+        let target = out.len();
         self.write_target(forward, to, out);
+        self.facts.upstream_target.extend_from_slice(&out[target..]);
         out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         for edit in &how.edits {
             match edit {

@@ -6,8 +6,12 @@ use super::{
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
+        files::{
+            condition,
+            range::{self, Selection},
+        },
         http1::{
-            field::{Known, Slice, decimal},
+            field::{self, Known, Line, Slice, decimal},
             target,
         },
         respond::split_query,
@@ -69,24 +73,30 @@ impl Exchange {
             _ => From::Close,
         };
         self.facts.response.length = if head.chunked { None } else { head.content_length };
-        let window = None;
+        let window = match self.select_range(how, matches!(from, From::Length(_))) {
+            Ok(window) => window,
+            Err(status) => {
+                self.end_attempt(0, 0);
+                return Next::Status(status);
+            }
+        };
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
-        let rest =
-            self.facts.upstream.split_off(self.facts.upstream_head.length.min(self.facts.upstream.len()));
+        let begin = self.facts.upstream_head.length.min(self.facts.upstream.len());
         // The whole response is here already: one write, and no relay.
         if let (&From::Length(length), Framing::Length(_), None) = (&from, framing, window)
-            && rest.len() as u64 == length
+            && (self.facts.upstream.len() - begin) as u64 == length
         {
-            out.extend_from_slice(&rest);
+            out.extend_from_slice(&self.facts.upstream[begin..]);
+            self.facts.upstream.truncate(begin);
             self.end_attempt(length, 0);
             self.reuse(to, connection, true);
             let sent = self.send(plan, &out).await;
             scratch::give(out);
-            scratch::give(rest);
             self.facts.complete = sent.is_ok();
             return Next::End(if sent.is_ok() { End::Keep } else { End::Abort });
         }
+        let rest = self.facts.upstream.split_off(begin);
         let trailers = edit::trailers(self, framing);
         let limit = self.limit_rate(plan);
         let read_rate = super::super::respond::size(&self.value(&how.limit_rate));
@@ -115,6 +125,9 @@ impl Exchange {
         relay.sent_before = self.facts.sent;
         relay.window = window;
         relay.trailers = trailers;
+        relay.upload = self.upload.as_deref_mut();
+        let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
+        relay.pass_trailers = how.pass_trailers.then_some(&pass);
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
@@ -123,6 +136,8 @@ impl Exchange {
         let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let unfiled = relay.unfiled.take();
+        let received_trailers = std::mem::take(&mut relay.received_trailers);
+        self.facts.upstream_trailers = received_trailers;
         scratch::give(rest);
         self.facts.sent += sent;
         self.end_attempt(content, received);
@@ -136,6 +151,8 @@ impl Exchange {
                 Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
             }
             failed => {
+                // The client was there to the end of what there was.
+                self.facts.complete = !matches!(failed, Ending::ClientGone(_) | Ending::ClientTimedOut);
                 self.log_ending(forward, failed);
                 Next::End(End::Abort)
             }
@@ -175,9 +192,38 @@ impl Exchange {
     /// Gives the upstream's connection back, or closes it.
     pub fn reuse(&mut self, to: &Destination, connection: Connection, fit: bool) {
         let head = &self.facts.upstream_head;
-        let whole = head.length >= self.facts.upstream.len() && self.content.is_done();
+        let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
+        let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
             self.worker.pool.give(connection, limits);
+        }
+    }
+
+    /// Which part of the content to send, where ranges are forced: bytes to leave out and to send. `Err` is a status.
+    fn select_range(&mut self, how: &ForwardingPlan, known: bool) -> Result<Option<(u64, u64)>, u16> {
+        let facts = &mut self.facts;
+        let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
+        if facts.response.status != 200 {
+            return Ok(None);
+        }
+        let modified = facts.response.known(Known::LastModified).and_then(condition::date);
+        facts.response.modified = modified;
+        facts.response.ranges = true;
+        let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));
+        match selection {
+            Selection::Whole | Selection::Several(_) => Ok(None),
+            Selection::One(range) => {
+                facts.response.status_text = Slice::default();
+                range::one(&mut facts.response, &range, size);
+                Ok(Some((range.start, range.end - range.start)))
+            }
+            Selection::Unsatisfiable => {
+                let unmet = format!("bytes */{size}");
+                facts.response.start(416);
+                facts.response.ranges = true;
+                facts.response.add(b"Content-Range", unmet.as_bytes());
+                Err(416)
+            }
         }
     }
 
@@ -225,6 +271,7 @@ impl Exchange {
                 name: moved(field.name),
                 value: moved(field.value),
                 known: field.known,
+                added: false,
             });
         }
     }
@@ -251,8 +298,13 @@ impl Exchange {
         }
         let redirect = redirect?;
         self.facts.response.start(self.facts.upstream_head.status);
-        self.copy_fields(how, &REDIRECT_KEEPS);
-        self.kept_fields = self.facts.response.take_fields();
+        let facts = &self.facts;
+        let kept =
+            facts.upstream_head.fields.iter().map(|field| {
+                (field.name.of(&facts.upstream).to_vec(), field.value.of(&facts.upstream).to_vec())
+            });
+        let keeps = |name: &[u8]| REDIRECT_KEEPS.iter().any(|kept| name.eq_ignore_ascii_case(kept));
+        self.kept_fields.extend(kept.filter(|(name, _)| keeps(name)));
         self.end_attempt(0, 0);
         if redirect.first() == Some(&b'@') {
             return Some(self.enter(plan, &redirect));
@@ -276,9 +328,7 @@ impl Exchange {
         match &how.upgrade {
             Upgrade::Never => false,
             Upgrade::Any => true,
-            Upgrade::Only(names) => {
-                names.iter().any(|name| super::super::http1::field::has_token(asked, name))
-            }
+            Upgrade::Only(names) => names.iter().any(|name| field::has_token(asked, name)),
         }
     }
 
@@ -319,6 +369,26 @@ impl Exchange {
     /// Whether the response under way switches protocols.
     pub fn answered_upgrade(&self) -> bool {
         self.upgraded
+    }
+}
+
+/// Writes those of an upstream's trailers that are passed on (RFC 9110 § 6.5.1).
+fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    while let Some(newline) = memchr::memchr(b'\n', &received[at..]) {
+        let end = at + newline;
+        let stop = if received[at..end].ends_with(b"\r") { end - 1 } else { end };
+        let line = field::line(received, at, stop);
+        at = end + 1;
+        let Ok(Line::Good(field) | Line::Underscore(field) | Line::Odd(field)) = line else { continue };
+        let name = field.name.of(received);
+        let frames = matches!(
+            field.known,
+            Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
+        );
+        if !frames && !how.hides(name) {
+            out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
+        }
     }
 }
 

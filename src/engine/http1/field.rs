@@ -165,10 +165,11 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
     }
     let name = Slice::new(start, at);
     let (mut from, mut to) = ((at + 1).min(end), end);
-    while from < to && matches!(buffer[from], b' ' | b'\t') {
+    // Spaces only: a tab stays, as the servers do whose upstreams we stand before.
+    while from < to && buffer[from] == b' ' {
         from += 1;
     }
-    while from < to && matches!(buffer[to - 1], b' ' | b'\t') {
+    while from < to && buffer[to - 1] == b' ' {
         to -= 1;
     }
     if memchr::memchr2(b'\r', 0, &buffer[from..to]).is_some() {
@@ -180,6 +181,15 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
         UNDERSCORE => Line::Underscore(field),
         _ => Line::Odd(field),
     })
+}
+
+/// The offset of the byte for which a line is refused.
+pub fn first_bad(buffer: &[u8], start: usize, end: usize) -> usize {
+    let line = buffer.get(start..end).unwrap_or_default();
+    let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+    let in_name = line[..colon].iter().position(|&byte| NAME[byte as usize] == BAD);
+    let in_value = || memchr::memchr2(b'\r', 0, &line[colon..]).map(|at| colon + at);
+    start + in_name.or_else(|| if colon == 0 { Some(0) } else { in_value() }).unwrap_or(0)
 }
 
 /// A line that must be refused.

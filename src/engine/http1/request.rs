@@ -35,6 +35,8 @@ pub struct RequestHead {
     pub authority: Slice,
     /// Version in tenths: 9, 10 or 11.
     pub version: u8,
+    /// The protocol and its version as received; empty in HTTP/0.9.
+    pub protocol: Slice,
     /// The fields in order.
     pub fields: Vec<Field>,
     /// Names of fields that were dropped.
@@ -66,6 +68,8 @@ pub struct Refusal {
     pub reason: &'static str,
     /// Bytes of the request line, as far as it was read.
     pub line: Slice,
+    /// Whether the request line was read and the fields are at fault.
+    pub in_fields: bool,
 }
 
 /// What is in the buffer.
@@ -132,7 +136,7 @@ impl RequestHead {
     }
 
     fn refuse(&self, status: u16, reason: &'static str) -> Refusal {
-        Refusal { status, version: self.version, reason, line: self.line }
+        Refusal { status, version: self.version, reason, line: self.line, in_fields: true }
     }
 
     fn request_line(&mut self, buffer: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
@@ -148,6 +152,9 @@ impl RequestHead {
         if length == 0 || line[target..target + length].iter().any(|&byte| byte < b' ' || byte == 0x7f) {
             return Err(refuse(400, 9, "client sent invalid request"));
         }
+        let after =
+            target + length + line[target + length..].iter().take_while(|&&byte| byte == b' ').count();
+        self.protocol = Slice::new(start + after, end);
         let rest = spaces_off(&line[target + length..]);
         self.version = match rest {
             b"" => 9,
@@ -285,7 +292,7 @@ impl Refusal {
 }
 
 fn refuse(status: u16, version: u8, reason: &'static str) -> Refusal {
-    Refusal { status, version, reason, line: Slice::default() }
+    Refusal { status, version, reason, line: Slice::default(), in_fields: false }
 }
 
 /// `HTTP/x.y`: any minor version of 1 from 1 on is served as 1.1.

@@ -15,10 +15,7 @@ use super::{
     },
     Errors, Logs, Sink,
 };
-use crate::{
-    ir::{Handler, Protocol, settings::Level},
-    plan::Plan,
-};
+use crate::{ir::settings::Level, plan::Plan};
 
 pub(super) use super::super::forward::system;
 
@@ -137,7 +134,7 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
     if let Some(attempt) = facts.attempts.last() {
         let address = attempt.address.as_bytes();
         let colon: &[u8] = if address.starts_with(b"unix:") { b":" } else { b"" };
-        part(b", upstream: \"", &[scheme(exchange, plan), address, colon, target(exchange)].concat());
+        part(b", upstream: \"", &[facts.upstream_scheme, address, colon, &facts.upstream_target].concat());
     }
     let value = |known| received(facts, known);
     if let Some(host) = value(Known::Host) {
@@ -151,23 +148,6 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
 fn received(facts: &Facts, known: Known) -> Option<&[u8]> {
     let field = facts.head.fields.iter().find(|field| field.known == known)?;
     Some(facts.slice(field.value))
-}
-
-fn scheme(exchange: &Exchange, plan: &Plan) -> &'static [u8] {
-    match plan.settings(exchange.run.settings).handler.as_deref() {
-        Some(Handler::Forward(forward)) => match (forward.protocol, forward.tls) {
-            (Protocol::Http, false) => b"http://",
-            (Protocol::Http, true) => b"https://",
-            (Protocol::Uwsgi, false) => b"uwsgi://",
-            (Protocol::Uwsgi, true) => b"suwsgi://",
-        },
-        _ => b"http://",
-    }
-}
-
-/// The target that the upstream was or is to be asked for; the client's where that is not noted.
-fn target(exchange: &Exchange) -> &[u8] {
-    exchange.facts.slice(exchange.facts.head.target)
 }
 
 /// What a level is called.

@@ -17,7 +17,14 @@ fn charset(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     level.set.answer.charset = Some(match word.value.as_slice() {
         b"off" => Template::default(),
         [b'$', ..] => template(cx, word),
-        _ => Template::text(text(word)),
+        _ => {
+            // A name that is written anywhere is one that an upstream may choose.
+            let name = Text(word.value.to_ascii_lowercase());
+            if !cx.config.charsets.contains(&name) {
+                cx.config.charsets.push(name);
+            }
+            Template::text(text(word))
+        }
     });
 }
 

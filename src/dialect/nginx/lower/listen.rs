@@ -82,6 +82,10 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     }
     let mut kept = Vec::new();
     for address in std::mem::take(&mut listen.addresses) {
+        // What takes datagrams stands in no way of what takes connections.
+        if parameters.iter().any(|word| word.is("quic")) {
+            continue;
+        }
         let earlier = level.own.listens.iter().find(|other| other.addresses.contains(&address));
         match earlier {
             Some(earlier) => cx.report(

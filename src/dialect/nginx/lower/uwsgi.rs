@@ -71,7 +71,9 @@ fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 /// `uwsgi_param name value [if_not_empty];` The first at a level drops those of the outer levels.
 fn param(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let [name, value, rest @ ..] = directive.args.as_slice() else { return };
-    let skip_empty = rest.first().is_some_and(|word| word.is("if_not_empty"));
+    // An empty `HTTP_NAME` is there to keep the client's field away.
+    let hides = value.value.is_empty() && name.value.starts_with(b"HTTP_");
+    let skip_empty = hides || rest.first().is_some_and(|word| word.is("if_not_empty"));
     let value = template(cx, value);
     level.set.uwsgi.params.get_or_insert_default().push((text(name), value, skip_empty));
 }

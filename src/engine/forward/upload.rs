@@ -1,0 +1,259 @@
+//! A request's content on its way to an upstream that may answer meanwhile.
+//!
+//! It comes from the client as it arrives, or from the file that it was kept
+//! in. Whoever waits for the response or relays it moves this along, so that
+//! neither side waits for the other (RFC 9112 § 9.5).
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::super::{
+    content::{Content, Refused},
+    exchange::Exchange,
+    scratch,
+    stream::Stream,
+};
+use crate::plan::{ForwardingPlan, Plan};
+
+/// Content that is being sent.
+#[derive(Debug)]
+pub struct Upload {
+    source: Source,
+    /// Whether it is sent in chunks.
+    chunked: bool,
+    /// The most there may be; 0 is no limit.
+    max: u64,
+    /// Length of the request's head, which stays in the client's buffer.
+    head: usize,
+    used: usize,
+    pending: Vec<u8>,
+    at: usize,
+    /// Nothing follows what is pending.
+    ended: bool,
+    over: bool,
+    sent: u64,
+    received: u64,
+    last: Instant,
+    client_timeout: Duration,
+    send_timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Source {
+    Client(Content),
+    File(File, u64),
+}
+
+/// Who kept the other waiting for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stalled {
+    /// The client sent nothing.
+    Client,
+    /// The upstream took nothing.
+    Upstream,
+}
+
+/// Why an upload cannot go on.
+#[derive(Debug)]
+pub enum Halt {
+    /// The client left.
+    ClientGone,
+    /// The content is not to be taken: a status.
+    Refused(u16),
+}
+
+impl Upload {
+    /// Moves what can be moved; whether anything was.
+    pub fn poll(
+        &mut self,
+        client: &mut Stream,
+        buffer: &mut Vec<u8>,
+        upstream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Halt> {
+        let mut progress = false;
+        while !self.over {
+            while self.at < self.pending.len() {
+                match upstream.poll_write(cx, &self.pending[self.at..]) {
+                    Poll::Ready(Ok(length)) if length > 0 => {
+                        self.at += length;
+                        self.sent += length as u64;
+                        self.last = Instant::now();
+                        progress = true;
+                    }
+                    // What it said before it stopped reading still counts.
+                    Poll::Ready(_) => {
+                        self.over = true;
+                        return Ok(true);
+                    }
+                    Poll::Pending => return Ok(progress),
+                }
+            }
+            self.pending.clear();
+            self.at = 0;
+            if self.ended {
+                match upstream.poll_flush(cx) {
+                    Poll::Pending => return Ok(progress),
+                    Poll::Ready(_) => self.over = true,
+                }
+                return Ok(true);
+            }
+            match self.fill(client, buffer, cx)? {
+                Poll::Ready(()) => progress = true,
+                Poll::Pending => {
+                    let _ = upstream.poll_flush(cx);
+                    return Ok(progress);
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Makes the next piece pending.
+    fn fill(
+        &mut self,
+        client: &mut Stream,
+        buffer: &mut Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<()>, Halt> {
+        match &mut self.source {
+            Source::File(file, from) => {
+                let pending = &mut self.pending;
+                let read = scratch::with(|bytes| {
+                    let length = file.read_at(bytes, *from)?;
+                    pending.extend_from_slice(&bytes[..length]);
+                    Ok::<_, io::Error>(length)
+                });
+                *from += read.map_err(|_| Halt::Refused(500))? as u64;
+                self.ended = self.pending.is_empty();
+            }
+            Source::Client(content) => {
+                let mut piece = scratch::take();
+                let read = content.poll_piece(client, (buffer, &mut self.used, self.head), cx, &mut piece);
+                match read {
+                    Poll::Pending => {
+                        scratch::give(piece);
+                        return Ok(Poll::Pending);
+                    }
+                    Poll::Ready(Ok(wire)) => self.received += wire,
+                    Poll::Ready(Err(Ok(Refused(status)))) => return Err(Halt::Refused(status)),
+                    Poll::Ready(Err(Err(_))) => return Err(Halt::ClientGone),
+                }
+                if self.max != 0 && content.length > self.max {
+                    return Err(Halt::Refused(413));
+                }
+                self.ended = content.is_done();
+                self.last = Instant::now();
+                self.frame(&piece);
+                scratch::give(piece);
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    fn frame(&mut self, piece: &[u8]) {
+        if !self.chunked {
+            self.pending.extend_from_slice(piece);
+            return;
+        }
+        if !piece.is_empty() {
+            self.pending.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            self.pending.extend_from_slice(piece);
+            self.pending.extend_from_slice(b"\r\n");
+        }
+        if self.ended {
+            self.pending.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+
+    /// Whether all was sent, or the upstream takes no more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether the client's bytes are content still.
+    pub fn reads_client(&self) -> bool {
+        matches!(&self.source, Source::Client(content) if !content.is_done())
+    }
+
+    /// When it has taken too long, and whose fault that is.
+    pub fn deadline(&self) -> Option<(Instant, Stalled)> {
+        if self.over {
+            return None;
+        }
+        let (timeout, whose) = if self.at < self.pending.len() || !self.reads_client() {
+            (self.send_timeout, Stalled::Upstream)
+        } else {
+            (self.client_timeout, Stalled::Client)
+        };
+        (!timeout.is_zero()).then(|| (self.last + timeout, whose))
+    }
+}
+
+impl Exchange {
+    /// Begins to send content as it arrives; what was received already is in `facts.content`.
+    pub(super) fn begin_upload(&mut self, plan: &Plan, how: &ForwardingPlan) {
+        let settings = &self.settings(plan).content;
+        let chunked = self.facts.head.chunked;
+        let (client_timeout, max) = (settings.timeout, if chunked { settings.max_length } else { 0 });
+        let content = std::mem::take(&mut self.content);
+        let mut upload = self.upload_from(Source::Client(content), how);
+        (upload.client_timeout, upload.max, upload.chunked) = (client_timeout, max, chunked);
+        let first = std::mem::take(&mut self.facts.content);
+        upload.frame(&first);
+        self.upload = Some(Box::new(upload));
+    }
+
+    /// Begins to send content from the file that it was kept in, if it was.
+    pub(super) fn begin_upload_of_file(&mut self, how: &ForwardingPlan) -> io::Result<()> {
+        let Some(file) = self.content.rewind()? else { return Ok(()) };
+        let file = file.try_clone()?;
+        self.upload = Some(Box::new(self.upload_from(Source::File(file, 0), how)));
+        Ok(())
+    }
+
+    fn upload_from(&self, source: Source, how: &ForwardingPlan) -> Upload {
+        Upload {
+            source,
+            chunked: false,
+            max: 0,
+            head: self.facts.head.length,
+            used: self.facts.used,
+            pending: Vec::new(),
+            at: 0,
+            ended: false,
+            over: false,
+            sent: 0,
+            received: 0,
+            last: Instant::now(),
+            client_timeout: Duration::ZERO,
+            send_timeout: how.send_timeout,
+        }
+    }
+
+    /// Counts what was moved since the last time.
+    pub(super) fn count_upload(&mut self) {
+        let Some(upload) = &mut self.upload else { return };
+        self.facts.request_length += std::mem::take(&mut upload.received);
+        let sent = std::mem::take(&mut upload.sent);
+        self.count_sent(sent);
+    }
+
+    /// Ends the upload, whole or not. A client that still sends cannot be asked for another request.
+    pub(super) fn end_upload(&mut self) {
+        self.count_upload();
+        let Some(upload) = self.upload.take() else { return };
+        self.keep &= !upload.reads_client();
+        if let Upload { source: Source::Client(content), used, .. } = *upload {
+            self.content = content;
+            self.facts.used = used;
+        }
+    }
+}
