@@ -56,16 +56,13 @@ pub async fn serve(
                 Either::Other(()) => return,
             }
         } else {
-            let head = exchange.next_head(listener).await;
-            // A reload takes effect between requests.
-            let stays = exchange.follow(&place, &mut listener);
-            if !stays && matches!(head, Head::Again) {
-                return;
-            }
-            head
+            exchange.next_head(listener).await
         };
+        // A reload takes effect between requests.
+        let stays = exchange.follow(&place, &mut listener);
         let end = match head {
-            Head::Again => continue,
+            Head::Again if stays => continue,
+            Head::Again => return,
             Head::Whole => {
                 worker.counters().add_writing(1);
                 let end = exchange.run_in_time(listener).await;
