@@ -23,8 +23,13 @@ use triglot::{
 };
 
 /// Findings that say that something is not honoured.
-const REFUSALS: [&str; 4] =
-    ["not-yet-honoured", "refused-directive", "third-party-directive", "refused-variable"];
+const REFUSALS: [&str; 5] = [
+    "not-yet-honoured",
+    "refused-directive",
+    "refused-parameter",
+    "refused-variable",
+    "third-party-directive",
+];
 
 /// How many rows of the longer tables are shown.
 const ROWS: usize = 60;

@@ -33,7 +33,7 @@ use std::{collections::HashMap, sync::OnceLock};
 
 pub use args::{Alt, Args, Kind, Value};
 pub use level::{Level, Levels};
-pub use support::support_markdown;
+pub use support::{support_markdown, support_summary};
 pub use third_party::ThirdParty;
 
 /// One directive.

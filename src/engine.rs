@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Address, HostId, Text, settings::Level},
+    ir::{Address, Config, HostId, Text, settings::Level},
     plan::Plan,
 };
 
@@ -89,6 +89,8 @@ struct State {
     #[expect(dead_code, reason = "owned, never read")]
     names: Arc<resolve::Resolved>,
     zones: Arc<Zones>,
+    /// What there is to say about the plan although it is served.
+    warnings: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
@@ -131,11 +133,10 @@ impl Server {
             || std::thread::available_parallelism().map_or(1, usize::from),
             |count| count.max(1) as usize,
         );
-        if let Some(limit) = plan.config.process.descriptors {
-            descriptors::raise(limit);
-        }
+        let unraised = descriptors::raise(plan.config.process.descriptors, count as u64);
         let zones = Arc::<Zones>::default();
-        let next = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        let (next, mut warnings) = prepare(Arc::new(plan), &options, count, &zones, &[])?;
+        warnings.extend(unraised);
         let shared = Arc::new(Shared {
             counters: (0..count).map(|_| Counters::default()).collect(),
             machine_name: machine_name(),
@@ -153,10 +154,27 @@ impl Server {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    let privileges = credentials::become_user(user);
-                    let _ = ready.send(privileges);
-                    drop(ready);
-                    work(index, shared, next, inbox);
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    let done = match (runtime, credentials::become_user(user)) {
+                        (Ok(runtime), Ok(())) => Ok(runtime),
+                        (Err(error), _) => {
+                            Err(failure("no-runtime", format!("a worker cannot be started: {error}")))
+                        }
+                        (_, Err(error)) => {
+                            let message = format!("a worker cannot change its user: {error}");
+                            Err(failure("no-privileges", message))
+                        }
+                    };
+                    match done {
+                        Ok(runtime) => {
+                            let _ = ready.send(Ok(()));
+                            drop(ready);
+                            work(index, &runtime, shared, next, inbox);
+                            // Tasks still there after a fast stop end with the runtime.
+                            runtime.shutdown_timeout(Duration::from_millis(100));
+                        }
+                        Err(fault) => drop(ready.send(Err(fault))),
+                    }
                 })
                 .map_err(|error| {
                     vec![failure("no-thread", format!("a worker cannot be started: {error}"))]
@@ -165,23 +183,22 @@ impl Server {
         }
         drop(ready);
         for answer in started.iter().take(count) {
-            answer.map_err(|error| {
-                vec![failure("no-privileges", format!("a worker cannot change its user: {error}"))]
-            })?;
+            answer.map_err(|fault| vec![fault])?;
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
-        let state = Mutex::new(State { plan, bound, logs, names, zones });
+        let state = Mutex::new(State { plan, bound, logs, names, zones, warnings });
         Ok(Self { options, workers, shared, state })
     }
 
-    /// Does what starting does before it binds, and no more: certificates are read, logs opened, and where names
-    /// must resolve they are looked up.
-    pub fn rehearse(plan: Plan, options: &Options) -> Result<(), Vec<Diagnostic>> {
+    /// Looks up the names of a configuration as starting does: what is said of those that are not found.
+    pub fn look_up(config: &Config, options: &Options) -> Vec<Diagnostic> {
+        resolve::Resolved::start(config, options.strict_names).1
+    }
+
+    /// Does what starting does before it binds, and no more: certificates are read and logs opened.
+    pub fn rehearse(plan: Plan) -> Result<(), Vec<Diagnostic>> {
         let plan = Arc::new(plan);
         let mut problems = Vec::new();
-        if options.strict_names {
-            problems.extend(resolve::Resolved::start(&plan.config, true).1);
-        }
         problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
         problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
         problems.extend(log::Files::open(&plan).err().into_iter().flatten());
@@ -194,17 +211,31 @@ impl Server {
             return Err(vec![failure("poisoned", "the server has failed".to_owned())]);
         };
         let zones = Arc::clone(&state.zones);
-        let next = prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
-        for worker in &self.workers {
-            let _ = worker.commands.send(Command::Serve(next.clone()));
+        let (next, mut warnings) =
+            prepare(Arc::new(plan), &self.options, self.workers.len(), &zones, &state.bound)?;
+        let asked = next.plan.config.process.workers.map(|count| count.max(1) as usize);
+        if let Some(asked) = asked.filter(|asked| *asked != self.workers.len()) {
+            let message = format!(
+                "{asked} workers are asked for and {} go on: their number changes with a restart",
+                self.workers.len()
+            );
+            warnings.push(Diagnostic::new(Severity::Warning, "workers-stay", message));
         }
         for gone in state.bound.iter().filter(|old| !next.bound.iter().any(|new| new.address == old.address))
         {
-            gone.remove();
+            gone.close();
+        }
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Serve(next.clone()));
         }
         let Next { plan, bound, logs, names, zones, .. } = next;
-        *state = State { plan, bound, logs, names, zones };
+        *state = State { plan, bound, logs, names, zones, warnings };
         Ok(())
+    }
+
+    /// What there is to say about the plan that came into force last; once.
+    pub fn take_warnings(&self) -> Vec<Diagnostic> {
+        self.state.lock().map_or_else(|_| Vec::new(), |mut state| std::mem::take(&mut state.warnings))
     }
 
     /// Opens all log files again by their names.
@@ -221,17 +252,16 @@ impl Server {
         }
     }
 
-    /// Stops gracefully: idle connections close, exchanges and tunnels end, then this returns. After `timeout`
-    /// what is left is cut off.
-    pub fn quit(&self, timeout: Option<Duration>) {
+    /// Stops gracefully: listening ends, idle connections close, exchanges and tunnels end or have had the time that
+    /// their plan gives them, then this returns.
+    pub fn quit(&self) {
+        if let Ok(state) = self.state.lock() {
+            state.bound.iter().for_each(|bound| bound.close());
+        }
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Quit);
         }
-        let end = timeout.map(|timeout| Instant::now() + timeout);
         while self.workers.iter().any(Handle::is_working) {
-            if end.is_some_and(|end| Instant::now() >= end) {
-                self.cut_off();
-            }
             std::thread::sleep(Duration::from_millis(5));
         }
         self.finish();
@@ -258,7 +288,7 @@ impl Server {
         }
         if let Ok(state) = self.state.lock() {
             state.logs.flush();
-            state.bound.iter().for_each(|bound| bound.remove());
+            state.bound.iter().for_each(|bound| bound.close());
         }
     }
 
@@ -275,7 +305,7 @@ fn prepare(
     workers: usize,
     zones: &Arc<Zones>,
     old: &[Arc<Bound>],
-) -> Result<Next, Vec<Diagnostic>> {
+) -> Result<(Next, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let (names, found) = resolve::Resolved::start(&plan.config, options.strict_names);
     let (mut errors, warnings): (Vec<_>, Vec<_>) =
@@ -307,16 +337,14 @@ fn prepare(
         }
     }
     if problems.is_empty() {
-        for warning in warnings {
-            logs.process(&plan, Level::Warn, &warning.message);
-        }
         if !plan.config.hosts.is_empty() {
             names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
         }
-        Ok(Next { plan, bound, logs, names, zones: Arc::clone(zones), certificates: Arc::new(certificates) })
+        let (zones, certificates) = (Arc::clone(zones), Arc::new(certificates));
+        Ok((Next { plan, bound, logs, names, zones, certificates }, warnings))
     } else {
         for new in bound.iter().filter(|new| !old.iter().any(|old| Arc::ptr_eq(old, new))) {
-            new.remove();
+            new.close();
         }
         Err(problems)
     }
@@ -368,17 +396,20 @@ fn machine_name() -> String {
 }
 
 /// The life of a worker.
-fn work(index: usize, shared: Arc<Shared>, next: Next, inbox: UnboundedReceiver<Command>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+fn work(
+    index: usize,
+    runtime: &tokio::runtime::Runtime,
+    shared: Arc<Shared>,
+    next: Next,
+    inbox: UnboundedReceiver<Command>,
+) {
     let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    local.block_on(runtime, async move {
         let worker = Worker::new(index, shared, serving(&next));
         let accepting = accept_all(&worker, &next.bound, Vec::new());
+        drop(next);
         attend(&worker, accepting, inbox).await;
     });
-    // Tasks still there after a fast stop end with the runtime.
-    drop(local);
-    runtime.shutdown_timeout(Duration::from_millis(100));
 }
 
 fn serving(next: &Next) -> Serving {
@@ -387,27 +418,43 @@ fn serving(next: &Next) -> Serving {
     Serving::new(Arc::clone(&next.plan), clusters, logs, Arc::clone(&next.certificates))
 }
 
-type Accepting = Vec<(Address, AbortHandle)>;
+type Accepting = Vec<Accepts>;
+
+/// A socket that connections are accepted on.
+#[derive(Debug)]
+struct Accepts {
+    address: Address,
+    socket: socket2::Socket,
+    task: AbortHandle,
+}
+
+impl Accepts {
+    /// Accepts no more; who waits already is still served.
+    fn end(self, worker: &std::rc::Rc<Worker>) {
+        self.task.abort();
+        listen::take_waiting(worker, &self.address, &self.socket);
+    }
+}
 
 /// Starts accepting on new addresses, goes on with old ones, stops on those that are gone.
 fn accept_all(worker: &std::rc::Rc<Worker>, bound: &[Arc<Bound>], old: Accepting) -> Accepting {
     let mut kept = Vec::new();
-    for (address, task) in old {
-        if bound.iter().any(|bound| bound.address == address) {
-            kept.push((address, task));
+    for accepts in old {
+        if bound.iter().any(|bound| bound.address == accepts.address) {
+            kept.push(accepts);
         } else {
-            task.abort();
+            accepts.end(worker);
         }
     }
     for bound in bound {
-        if kept.iter().any(|(address, _)| *address == bound.address) {
+        if kept.iter().any(|accepts: &Accepts| accepts.address == bound.address) {
             continue;
         }
-        match bound.socket(worker.index) {
-            Ok(socket) => {
-                let task =
-                    spawn_local(listen::accept(std::rc::Rc::clone(worker), bound.address.clone(), socket));
-                kept.push((bound.address.clone(), task.abort_handle()));
+        match bound.socket(worker.index).and_then(|socket| Ok((socket.try_clone()?, socket))) {
+            Ok((accepted, socket)) => {
+                let address = bound.address.clone();
+                let task = spawn_local(listen::accept(std::rc::Rc::clone(worker), address.clone(), accepted));
+                kept.push(Accepts { address, socket, task: task.abort_handle() });
             }
             Err(error) => log::event(
                 &worker.serving().logs,
@@ -431,14 +478,14 @@ async fn attend(
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Serve(next)) => {
-                    worker.replace(serving(&next));
+                    let new = serving(&next);
+                    // First, as who waits at an address that goes is served by the plan that knows it.
                     accepting = accept_all(worker, &next.bound, accepting);
+                    worker.replace(new);
                 }
                 Some(Command::Quit) => {
-                    accepting.drain(..).for_each(|(_, task)| task.abort());
-                    worker.stopping.set(true);
-                    worker.drain.notify_waiters();
-                    worker.pool.clear();
+                    accepting.drain(..).for_each(|accepts| accepts.end(worker));
+                    worker.stop();
                 }
                 Some(Command::Stop) | None => return,
             },

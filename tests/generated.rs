@@ -9,6 +9,16 @@ fn support_page() {
     up_to_date("SUPPORT.md", &catalogue::support_markdown("nginx", catalogue::nginx()));
 }
 
+#[test]
+fn readme_summary() {
+    let (begin, end) = ("<!-- generated: support -->\n", "<!-- end -->\n");
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (before, rest) = readme.split_once(begin).expect("README.md marks its generated part");
+    let (_, after) = rest.split_once(end).expect("and its end");
+    let summary = catalogue::support_summary("nginx", catalogue::nginx());
+    up_to_date("README.md", &format!("{before}{begin}{summary}{end}{after}"));
+}
+
 fn up_to_date(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("BLESS").is_some() {

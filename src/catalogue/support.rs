@@ -21,6 +21,20 @@ pub fn support_markdown(server: &str, catalogue: &Catalogue) -> String {
     page
 }
 
+/// The page in three sentences, as Markdown.
+pub fn support_summary(server: &str, catalogue: &Catalogue) -> String {
+    let count =
+        |word| catalogue.iter().filter(|row| row.status.word() == word).map(|row| row.names.len()).sum();
+    let (honoured, inert, refused): (usize, usize, usize) =
+        (count("honoured"), count("inert"), count("refused"));
+    format!(
+        "Of {server}'s {} directives, {honoured} are honoured, {inert} are accepted and have no effect here, and \
+         {refused} are refused at start with the reason. `triglot check FILE` says which of them a configuration \
+         uses; [SUPPORT.md](SUPPORT.md) lists them all.\n",
+        honoured + inert + refused
+    )
+}
+
 /// Rows by module, in the order in which the modules first occur.
 fn modules(catalogue: &Catalogue) -> Vec<(&str, Vec<&Directive>)> {
     let mut modules: Vec<(&str, Vec<&Directive>)> = Vec::new();

@@ -17,18 +17,16 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
 use crate::{
     cli::{
         load::{self, Ready},
-        report, say,
+        report,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
-    ir::{self, Address, settings::Level},
-    plan::Plan,
+    ir::{self, settings::Level},
     source::SourceMap,
 };
 use background::Side;
@@ -61,16 +59,6 @@ struct Standing {
     log: Option<PathBuf>,
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
-    sockets: Vec<PathBuf>,
-    timeout: Option<Duration>,
-}
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        for socket in &self.sockets {
-            let _ = std::fs::remove_file(socket);
-        }
-    }
 }
 
 /// Serves until a signal ends it.
@@ -115,10 +103,9 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
-    let (sockets, log) = (sockets(&plan), files.main_log);
     let server = Server::start(plan, setup.engine.clone())?;
-    let mut standing =
-        Standing { log, pid_path: None, pid: None, sockets, timeout: process.shutdown_timeout };
+    (setup.complain)(&setup.sources, &server.take_warnings());
+    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     announce(&server, setup);
     Ok((server, standing))
@@ -147,25 +134,6 @@ impl Standing {
             let _ = system::replace_stream(2, file.as_fd());
         }
     }
-
-    /// Remembers the plan that came into force, and removes the sockets that went with the old one.
-    fn follow(&mut self, sockets: Vec<PathBuf>, log: Option<PathBuf>, timeout: Option<Duration>) {
-        for gone in self.sockets.iter().filter(|old| !sockets.contains(old)) {
-            let _ = std::fs::remove_file(gone);
-        }
-        self.sockets = sockets;
-        self.log = log;
-        self.timeout = timeout;
-    }
-}
-
-/// The listening sockets in the file system.
-fn sockets(plan: &Plan) -> Vec<PathBuf> {
-    let path = |listener: &ir::Listener| match &listener.address {
-        Address::Unix(path) => Some(path.clone()),
-        Address::Tcp(_) => None,
-    };
-    plan.config.listeners.iter().filter_map(path).collect()
 }
 
 /// The process itself: environment, limits, working directory. Nothing has been started yet.
@@ -175,13 +143,6 @@ fn prepare(process: &ir::Process) -> Result<(), Diagnostic> {
         process.environment.iter().map(|(name, value)| (text(name), value.as_ref().map(text))).collect();
     if !keep.is_empty() {
         system::set_environment(&keep);
-    }
-    if let Some(number) = process.descriptors
-        && let Err(error) = system::limit_open_files(number)
-    {
-        // As in nginx, not fatal: it goes on with what there is.
-        let message = format!("setrlimit(RLIMIT_NOFILE, {number}) failed ({})", report::numbered(&error));
-        say::remark(format!("[alert] {message}\n"));
     }
     if let Some(folder) = &process.working_directory {
         std::env::set_current_dir(folder).map_err(|error| plain(report::failed("chdir", folder, &error)))?;

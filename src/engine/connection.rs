@@ -3,6 +3,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -14,9 +15,9 @@ use super::{
     http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
-    timed::{self, Either, Failure, first, within},
+    timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
-    worker::Worker,
+    worker::{Serving, Worker},
 };
 use crate::{
     ir::settings::Level,
@@ -32,28 +33,42 @@ enum Head {
         bytes: bool,
         timed_out: bool,
     },
+    /// Nothing came, and another plan is in force.
+    Again,
 }
 
 /// Serves a connection until it closes. `place` is the local address that its listener is found by.
-pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Place) {
-    let serving = worker.serving();
-    let Some(mut listener) = serving.listener(&place) else { return };
+pub async fn serve(
+    worker: Rc<Worker>,
+    serving: Rc<Serving>,
+    mut listener: usize,
+    stream: Stream,
+    client: Client,
+    place: Place,
+) {
     let mut exchange =
         Box::new(Exchange::new(Rc::clone(&worker), serving, stream, Facts::new(&worker, client)));
     loop {
-        if exchange.facts.client.requests > 0 {
-            // A reload takes effect between requests; a listener that is gone takes no more of them.
-            exchange.serving = worker.serving();
-            match exchange.serving.listener(&place) {
-                Some(found) => listener = found,
-                None => return,
+        let serving = Rc::clone(&exchange.serving);
+        let head = if exchange.facts.client.requests == 0 {
+            match first(exchange.next_head(listener), serving.over()).await {
+                Either::One(head) => head,
+                Either::Other(()) => return,
             }
-        }
-        let head = exchange.next_head(listener).await;
+        } else {
+            let head = exchange.next_head(listener).await;
+            // A reload takes effect between requests.
+            let stays = exchange.follow(&place, &mut listener);
+            if !stays && matches!(head, Head::Again) {
+                return;
+            }
+            head
+        };
         let end = match head {
+            Head::Again => continue,
             Head::Whole => {
                 worker.counters().add_writing(1);
-                let end = exchange.run(listener).await;
+                let end = exchange.run_in_time(listener).await;
                 worker.counters().add_writing(-1);
                 end
             }
@@ -92,7 +107,11 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
                 exchange.facts.shrink();
                 exchange.run.shrink();
                 tokio::task::spawn_local(async move {
-                    let ended = tunnel.run(&mut exchange.stream).await;
+                    let serving = Rc::clone(&exchange.serving);
+                    let ended = match first(tunnel.run(&mut exchange.stream), serving.over()).await {
+                        Either::One(ended) => ended,
+                        Either::Other(()) => Ended::Closed,
+                    };
                     exchange.end_tunnel(&tunnel, &ended);
                     drop(guard);
                 });
@@ -103,8 +122,13 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, client: Client, place: Pl
 }
 
 /// Answers plain HTTP that came where TLS was expected: with status 497, for which recoveries may be written.
-pub async fn refuse_plain(worker: Rc<Worker>, stream: Stream, client: Client, listener: usize) {
-    let serving = worker.serving();
+pub async fn refuse_plain(
+    worker: Rc<Worker>,
+    serving: Rc<Serving>,
+    stream: Stream,
+    client: Client,
+    listener: usize,
+) {
     let facts = Facts::new(&worker, client);
     let mut exchange = Box::new(Exchange::new(Rc::clone(&worker), serving, stream, facts));
     if !matches!(exchange.next_head(listener).await, Head::Whole) {
@@ -158,11 +182,12 @@ pub enum Place {
 }
 
 impl Exchange {
-    fn new(worker: Rc<Worker>, serving: Rc<super::worker::Serving>, stream: Stream, facts: Facts) -> Self {
+    fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,
             facts,
             run: Run::default(),
+            timer: Timer::default(),
             worker,
             serving,
             content: super::content::Content::default(),
@@ -175,6 +200,41 @@ impl Exchange {
             upload: None,
             directed_limit: None,
             directed_charset: None,
+        }
+    }
+
+    /// Goes over to the plan in force; `false` when its address is not among those of that plan, and then what was
+    /// asked is answered by the old plan and nothing more.
+    fn follow(&mut self, place: &Place, listener: &mut usize) -> bool {
+        let current = self.worker.serving();
+        if Rc::ptr_eq(&current, &self.serving) {
+            return true;
+        }
+        match current.listener(place) {
+            Some(found) => {
+                *listener = found;
+                self.serving = current;
+                true
+            }
+            None => {
+                self.facts.head.keep_alive = false;
+                false
+            }
+        }
+    }
+
+    /// Answers a request, unless its plan was replaced and has no more patience with it.
+    async fn run_in_time(&mut self, listener: usize) -> End {
+        let serving = Rc::clone(&self.serving);
+        if !serving.is_impatient() {
+            return self.run(listener).await;
+        }
+        match first(Box::pin(self.run(listener)), serving.over()).await {
+            Either::One(end) => end,
+            Either::Other(()) => {
+                self.write_log(&serving.plan);
+                End::Abort
+            }
         }
     }
 
@@ -236,6 +296,9 @@ impl Exchange {
                         self.facts.request_length = 1;
                     }
                 }
+                Err(Failure::Io(error)) if waiting && error.kind() == io::ErrorKind::Interrupted => {
+                    return Head::Again;
+                }
                 Err(failure) => {
                     let bytes = !self.facts.buffer.is_empty();
                     break Head::Closed {
@@ -257,30 +320,34 @@ impl Exchange {
         head
     }
 
-    /// Reads once; a graceful stop ends an idle wait as the client's closing would.
+    /// Reads once; a graceful stop ends an idle wait as the client's closing would, another plan interrupts it.
     async fn read_some(&mut self, limit: Duration, idle: bool) -> Result<usize, Failure> {
         if idle && self.worker.stopping.get() {
             return Ok(0);
         }
+        let serving = Rc::clone(&self.serving);
         if self.facts.buffer.capacity() == 0 && !idle {
             self.facts.buffer = scratch::take();
         }
         let worker = Rc::clone(&self.worker);
         let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
         if !idle {
-            return within(limit, read).await;
+            return self.timer.within(limit, read).await;
         }
         let drained = async {
             loop {
-                worker.drain.notified().await;
                 if worker.stopping.get() {
-                    return;
+                    return Ok::<usize, io::Error>(0);
                 }
+                if !Rc::ptr_eq(&serving, &worker.serving()) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                worker.drain.notified().await;
             }
         };
-        match within(limit, async { Ok(first(read, drained).await) }).await? {
+        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
             Either::One(length) => Ok(length?),
-            Either::Other(()) => Ok(0),
+            Either::Other(ended) => Ok(ended?),
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
     log,
     response::Response,
     stream::Stream,
+    timed::Timer,
     tunnel::Tunnel,
     worker::{Serving, Worker},
 };
@@ -31,6 +32,8 @@ pub struct Exchange {
     pub facts: Facts,
     /// The decision.
     pub run: Run,
+    /// The time limit of what is waited for.
+    pub timer: Timer,
     /// The worker.
     pub worker: Rc<Worker>,
     /// What the exchange began with.
@@ -117,7 +120,7 @@ impl Exchange {
             next = match next {
                 Next::Decide => self.decide(plan),
                 Next::Handle => match self.settings(plan).handler.as_deref() {
-                    Some(Handler::Forward(forward)) => Box::pin(self.forward(plan, forward)).await,
+                    Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
                     Some(Handler::Missing(message)) => {
@@ -175,8 +178,9 @@ impl Exchange {
         host.clear();
         let valid = named.is_none_or(|name| valid_host(facts.slice(name), &mut host));
         // The Host field must be valid even where the target names another one.
-        let valid =
-            valid && facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new()));
+        let valid = valid
+            && (facts.head.authority.is_empty()
+                || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);

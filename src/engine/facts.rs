@@ -27,6 +27,8 @@ pub use view::same_name;
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
+    /// The client's IP address as text, or `unix:`.
+    pub shown: Box<str>,
     /// Our address; `None` on a Unix socket.
     pub local: Option<SocketAddr>,
     /// Path of the Unix socket.

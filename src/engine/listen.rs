@@ -6,11 +6,12 @@ use std::{
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{
     connection::{self, Open, Place},
@@ -35,7 +36,8 @@ pub struct Bound {
     pub address: Address,
     /// Its options when it was bound.
     pub options: SocketOptions,
-    sockets: Vec<Socket>,
+    /// None any more when it is closed.
+    sockets: Mutex<Vec<Socket>>,
 }
 
 /// Why an address cannot be listened on.
@@ -91,7 +93,7 @@ pub fn bind(listener: &Listener, workers: usize) -> io::Result<Bound> {
             sockets.push(socket);
         }
     }
-    Ok(Bound { address: listener.address.clone(), options: options.clone(), sockets })
+    Ok(Bound { address: listener.address.clone(), options: options.clone(), sockets: Mutex::new(sockets) })
 }
 
 fn tcp(addr: SocketAddr, options: &SocketOptions, share: bool) -> io::Result<Socket> {
@@ -173,14 +175,24 @@ fn set_option(socket: &Socket, option: libc::c_int, value: libc::c_int) {
 impl Bound {
     /// A worker's own descriptor of its socket.
     pub fn socket(&self, worker: usize) -> io::Result<Socket> {
-        self.sockets[worker % self.sockets.len()].try_clone()
+        let sockets = self.sockets();
+        let count = sockets.len().max(1);
+        sockets.get(worker % count).ok_or(io::ErrorKind::NotConnected)?.try_clone()
     }
 
-    /// Removes what is left in the file system when nobody listens any more.
-    pub fn remove(&self) {
-        if let Address::Unix(path) = &self.address {
+    /// Closes it but for what workers hold, and removes what is left in the file system; once, as somebody else
+    /// may listen there afterwards.
+    pub fn close(&self) {
+        let sockets = std::mem::take(&mut *self.sockets());
+        if let Address::Unix(path) = &self.address
+            && !sockets.is_empty()
+        {
             let _ = std::fs::remove_file(path);
         }
+    }
+
+    fn sockets(&self) -> std::sync::MutexGuard<'_, Vec<Socket>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +208,6 @@ pub async fn accept(worker: Rc<Worker>, address: Address, socket: Socket) {
 }
 
 async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, socket: Socket) -> io::Result<()> {
-    let wild = bound.ip().is_unspecified();
     let listener = TcpListener::from_std(socket.into())?;
     loop {
         room(worker).await;
@@ -207,27 +218,56 @@ async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, socket: Socket) -> i
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
-        let local = if wild { stream.local_addr().unwrap_or(bound) } else { bound };
-        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-        let descriptor = stream.as_raw_fd();
-        let client = client(worker, Some(remote), Some(local), None, descriptor);
-        start(worker, stream::Socket::Tcp(stream), client, Place::Tcp { local, bound });
+        start_tcp(worker, bound, stream, remote);
     }
+}
+
+fn start_tcp(worker: &Rc<Worker>, bound: SocketAddr, stream: TcpStream, remote: SocketAddr) {
+    let _ = stream.set_nodelay(true);
+    let wild = bound.ip().is_unspecified();
+    let local = if wild { stream.local_addr().unwrap_or(bound) } else { bound };
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let descriptor = stream.as_raw_fd();
+    let client = client(worker, Some(remote), Some(local), None, descriptor);
+    start(worker, stream::Socket::Tcp(stream), client, Place::Tcp { local, bound });
 }
 
 async fn accept_unix(worker: &Rc<Worker>, path: PathBuf, socket: Socket) -> io::Result<()> {
     let listener = UnixListener::from_std(socket.into())?;
-    let place = Place::Unix(Rc::new(path.clone()));
     loop {
         room(worker).await;
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let descriptor = stream.as_raw_fd();
-                let client = client(worker, None, None, Some(path.clone()), descriptor);
-                start(worker, stream::Socket::Unix(stream), client, place.clone());
-            }
+            Ok((stream, _)) => start_unix(worker, &path, stream),
             Err(error) => refused(worker, &error).await,
+        }
+    }
+}
+
+fn start_unix(worker: &Rc<Worker>, path: &Path, stream: UnixStream) {
+    let descriptor = stream.as_raw_fd();
+    let client = client(worker, None, None, Some(path.to_path_buf()), descriptor);
+    start(worker, stream::Socket::Unix(stream), client, Place::Unix(Rc::new(path.to_path_buf())));
+}
+
+/// Takes the connections that wait to be accepted, before a socket is closed: to their clients they are open, and
+/// what was asked on them would be lost.
+pub fn take_waiting(worker: &Rc<Worker>, address: &Address, socket: &Socket) {
+    while let Ok((accepted, remote)) = socket.accept() {
+        if accepted.set_nonblocking(true).is_err() {
+            continue;
+        }
+        match address {
+            Address::Tcp(bound) => {
+                if let (Ok(stream), Some(remote)) = (TcpStream::from_std(accepted.into()), remote.as_socket())
+                {
+                    start_tcp(worker, *bound, stream, remote);
+                }
+            }
+            Address::Unix(path) => {
+                if let Ok(stream) = UnixStream::from_std(accepted.into()) {
+                    start_unix(worker, path, stream);
+                }
+            }
         }
     }
 }
@@ -240,7 +280,9 @@ fn client(
     descriptor: i32,
 ) -> Client {
     let remote = remote.map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+    let shown = remote.map_or_else(|| "unix:".into(), |addr| addr.ip().to_string().into_boxed_str());
     Client {
+        shown,
         remote,
         local,
         path,
@@ -257,9 +299,10 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
     worker.counters().add_accepted(1);
     let open = Open::new(worker);
     let worker = Rc::clone(worker);
+    // The plan is the one in force now: the address may be gone when the task runs.
+    let serving = worker.serving();
+    let Some(listener) = serving.listener(&place) else { return };
     tokio::task::spawn_local(async move {
-        let serving = worker.serving();
-        let Some(listener) = serving.listener(&place) else { return };
         let stream = if serving.plan.config.listeners[listener].tls {
             match tls::accept(&serving, listener, socket).await {
                 tls::Accepted::Session(stream, session) => {
@@ -267,7 +310,8 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
                     Stream::Server(stream)
                 }
                 tls::Accepted::Plain(socket) => {
-                    connection::refuse_plain(worker, Stream::Plain(socket), client, listener).await;
+                    let stream = Stream::Plain(socket);
+                    connection::refuse_plain(worker, serving, stream, client, listener).await;
                     return;
                 }
                 tls::Accepted::Failed(message) => {
@@ -283,8 +327,7 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
         } else {
             Stream::Plain(socket)
         };
-        drop(serving);
-        connection::serve(worker, stream, client, place).await;
+        connection::serve(worker, serving, listener, stream, client, place).await;
         drop(open);
     });
 }
@@ -324,7 +367,7 @@ async fn refused(worker: &Worker, error: &io::Error) {
 
 /// Options of a socket in use that a later configuration may ask to change; only the backlog can be.
 pub fn adjust(bound: &Bound, options: &SocketOptions) {
-    for socket in &bound.sockets {
+    for socket in &*bound.sockets() {
         let _ = SockRef::from(socket).listen(options.backlog.unwrap_or(BACKLOG).cast_signed());
     }
 }

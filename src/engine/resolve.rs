@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use super::connect::Place;
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Severity, suggest},
     ir::{Config, settings::ResolveInForce},
     source::Span,
 };
@@ -114,6 +114,8 @@ struct Wanted {
     host: String,
     /// How it is looked up again when the answer expires; `None` where once is enough.
     again: Option<Arc<ResolveInForce>>,
+    /// What may have been meant instead.
+    meant: Option<String>,
     span: Span,
 }
 
@@ -270,13 +272,19 @@ fn wanted(config: &Config) -> Vec<Wanted> {
             settings.lay(own, false);
             Arc::new(settings.in_force())
         });
+        // A request is forwarded to it directly: the name may have been meant for a cluster that has one.
+        let meant = |host: &str| {
+            let declared = config.clusters.iter().filter(|other| other.declared && !cluster.declared);
+            let names: Vec<_> = declared.map(|other| other.name.lossy()).collect();
+            suggest::nearest(host, names.iter().map(AsRef::as_ref)).map(str::to_owned)
+        };
         for endpoint in &cluster.endpoints {
             let Spot::Name(host, _) = Spot::of(&endpoint.address, endpoint.default_port) else { continue };
             let again = endpoint.resolve.then(|| settings.clone().unwrap_or_default());
             let at = *seen.entry(host.clone()).or_insert(wanted.len());
             match wanted.get_mut(at) {
                 Some(known) => known.again = known.again.take().or(again),
-                None => wanted.push(Wanted { host, again, span: endpoint.span }),
+                None => wanted.push(Wanted { meant: meant(&host), host, again, span: endpoint.span }),
             }
         }
     }
@@ -285,8 +293,14 @@ fn wanted(config: &Config) -> Vec<Wanted> {
 
 fn unresolved(wanted: &Wanted, error: &str, strict: bool) -> Diagnostic {
     let severity = if strict { Severity::Error } else { Severity::Warning };
-    let message = format!("host not found in upstream \"{}\"", wanted.host);
-    let finding = Diagnostic::new(severity, "unresolved-host", message).label(wanted.span, error);
+    let mut message = format!("host not found in upstream `{}`", wanted.host);
+    if let Some(meant) = wanted.meant.as_ref().filter(|_| !strict) {
+        message = format!("{message}, did you mean `{meant}`?");
+    }
+    let mut finding = Diagnostic::new(severity, "unresolved-host", message).label(wanted.span, error);
+    if let Some(meant) = wanted.meant.as_ref().filter(|_| strict) {
+        finding = finding.help(format!("did you mean `{meant}`?"));
+    }
     if strict {
         return finding;
     }
@@ -350,7 +364,7 @@ mod tests {
         assert_eq!(table.addresses("there").len(), 2);
         assert!(table.addresses("gone").is_empty());
         let told: Vec<_> = findings.iter().map(|found| (found.severity, found.message.as_str())).collect();
-        assert_eq!(told, [(Severity::Warning, "host not found in upstream \"gone\"")]);
+        assert_eq!(told, [(Severity::Warning, "host not found in upstream `gone`")]);
         assert_eq!(Resolved::by(&config, true, &look_up).1[0].severity, Severity::Error);
         let before = table.generation();
         table.set("gone", vec![IpAddr::from([10, 0, 0, 3])]);

@@ -72,6 +72,11 @@ impl Stream {
         each!(self, stream => Pin::new(stream).poll_write_vectored(cx, data))
     }
 
+    /// Whether writes reach the socket at once.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

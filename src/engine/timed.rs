@@ -3,11 +3,12 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::pin,
+    pin::{Pin, pin},
+    task::Poll,
     time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{scratch, stream::Stream};
 
@@ -34,9 +35,61 @@ pub async fn within<T>(
     if limit.is_zero() {
         return Ok(operation.await?);
     }
+    let mut operation = pin!(operation);
+    // What can be done at once needs no timer, and no reading of the clock.
+    if let Some(done) = poll_fn(|cx| Poll::Ready(ready(operation.as_mut().poll(cx)))).await {
+        return Ok(done?);
+    }
     match timeout(limit, operation).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Failure::TimedOut),
+    }
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
+    }
+}
+
+/// A time limit that is used again and again: the runtime's timer is moved only when it went off too early, so that
+/// setting a limit costs a reading of the clock.
+#[derive(Debug, Default)]
+pub struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Runs an operation with a limit; zero is no limit.
+    pub async fn within<T>(
+        &mut self,
+        limit: Duration,
+        operation: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Failure> {
+        let mut operation = pin!(operation);
+        if limit.is_zero() {
+            return Ok(operation.await?);
+        }
+        let mut end = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = operation.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done?));
+            }
+            let end = *end.get_or_insert_with(|| Instant::now() + limit);
+            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            loop {
+                if sleep.deadline() > end {
+                    sleep.as_mut().reset(end);
+                }
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if sleep.deadline() >= end || Instant::now() >= end {
+                    return Poll::Ready(Err(Failure::TimedOut));
+                }
+                sleep.as_mut().reset(end);
+            }
+        })
+        .await
     }
 }
 
@@ -64,15 +117,15 @@ pub async fn write_all(stream: &mut Stream, data: &[u8], limit: Duration) -> Res
         }
         sent += length;
     }
-    within(limit, poll_fn(|cx| stream.poll_flush(cx))).await
+    if stream.is_plain() { Ok(()) } else { within(limit, poll_fn(|cx| stream.poll_flush(cx))).await }
 }
 
 /// Waits for one of two operations.
 pub async fn first<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> Either<A, B> {
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|cx| {
-        if let std::task::Poll::Ready(done) = one.as_mut().poll(cx) {
-            return std::task::Poll::Ready(Either::One(done));
+        if let Poll::Ready(done) = one.as_mut().poll(cx) {
+            return Poll::Ready(Either::One(done));
         }
         other.as_mut().poll(cx).map(Either::Other)
     })

@@ -13,10 +13,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{balance::Clusters, clock::Clock, connection::Place, log::Logs, pool::Pool, tls::Certificates};
 use crate::{
@@ -98,6 +98,8 @@ pub struct Serving {
     pub certificates: Arc<Certificates>,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
+    over: Cell<bool>,
+    ending: Notify,
 }
 
 impl Serving {
@@ -110,7 +112,8 @@ impl Serving {
                 Address::Unix(path) => paths.insert(path.clone(), at),
             };
         }
-        Self { plan, clusters, logs, certificates, places, paths }
+        let (over, ending) = (Cell::new(false), Notify::new());
+        Self { plan, clusters, logs, certificates, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.
@@ -118,6 +121,36 @@ impl Serving {
         match place {
             Place::Tcp { local, bound } => self.places.get(local).or_else(|| self.places.get(bound)).copied(),
             Place::Unix(path) => self.paths.get(path.as_path()).copied(),
+        }
+    }
+
+    /// How long exchanges under way may go on when nothing new is served by it.
+    fn patience(&self) -> Option<Duration> {
+        self.plan.config.process.shutdown_timeout.filter(|timeout| !timeout.is_zero())
+    }
+
+    /// Whether exchanges can be cut off.
+    pub fn is_impatient(&self) -> bool {
+        self.patience().is_some()
+    }
+
+    /// Nothing new is served by it: what is under way has as long as the plan says.
+    pub fn retire(self: &Rc<Self>) {
+        let Some(patience) = self.patience() else { return };
+        let serving = Rc::downgrade(self);
+        spawn_local(async move {
+            sleep(patience).await;
+            if let Some(serving) = serving.upgrade() {
+                serving.over.set(true);
+                serving.ending.notify_waiters();
+            }
+        });
+    }
+
+    /// Waits until what is under way has to end.
+    pub async fn over(&self) {
+        while !self.over.get() {
+            self.ending.notified().await;
         }
     }
 }
@@ -137,7 +170,7 @@ pub struct Worker {
     pub connections: Cell<u32>,
     /// Whether a graceful stop has begun.
     pub stopping: Cell<bool>,
-    /// Wakes idle connections when a stop begins.
+    /// Wakes idle connections when a stop begins or another plan comes into force.
     pub drain: Notify,
     serving: RefCell<Rc<Serving>>,
     random: Cell<u64>,
@@ -166,7 +199,16 @@ impl Worker {
 
     /// Serves something else from the next request on.
     pub fn replace(&self, serving: Serving) {
-        self.serving.replace(Rc::new(serving));
+        self.serving.replace(Rc::new(serving)).retire();
+        self.drain.notify_waiters();
+    }
+
+    /// Takes no more connections, and no more requests on idle ones.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+        self.serving().retire();
+        self.drain.notify_waiters();
+        self.pool.clear();
     }
 
     /// This worker's counters.

@@ -147,6 +147,6 @@ impl ForwardingPlan {
 
     /// Whether fields that `Connection` names are left out.
     pub fn removes_nominated(&self) -> bool {
-        self.settings.edits.contains(&Edit::RemoveNominated)
+        self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated))
     }
 }

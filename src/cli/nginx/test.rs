@@ -4,7 +4,11 @@ use std::{collections::HashSet, process::ExitCode};
 
 use super::{args::Args, early_log::EarlyLog, layout::Layout};
 use crate::{
-    cli::{load::Ready, process::folders, say},
+    cli::{
+        load::{self, Ready},
+        process::folders,
+        say,
+    },
     diagnostic::Diagnostic,
     engine::{self, Server},
     source::SourceMap,
@@ -25,10 +29,15 @@ pub(super) fn run(
         ExitCode::FAILURE
     };
     let Some(ready) = ready else { return failed() };
+    let names = Server::look_up(&ready.plan.config, options);
+    log.findings(sources, &names);
+    if load::has_errors(&names) {
+        return failed();
+    }
     if !args.quiet {
         say::remark(format!("nginx: the configuration file {file} syntax is ok\n"));
     }
-    if let Err(faults) = rehearse(ready, options) {
+    if let Err(faults) = rehearse(ready) {
         log.findings(sources, &faults);
         return failed();
     }
@@ -41,11 +50,11 @@ pub(super) fn run(
     ExitCode::SUCCESS
 }
 
-/// Folders, and what the engine does before it serves: logs, certificates, names.
-fn rehearse(ready: Ready, options: &engine::Options) -> Result<(), Vec<Diagnostic>> {
+/// Folders, and what the engine does before it serves: logs and certificates.
+fn rehearse(ready: Ready) -> Result<(), Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
     folders::make(&files, &plan.config.process).map_err(|fault| vec![fault])?;
-    Server::rehearse(plan, options)
+    Server::rehearse(plan)
 }
 
 /// Every file once, in the order of reading.

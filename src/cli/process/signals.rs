@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::{Setup, Standing, folders, lines, read_again, sockets, system};
+use super::{Setup, Standing, folders, lines, read_again, system};
 use crate::{cli::load::Ready, diagnostic::Diagnostic, engine::Server, ir::settings::Level, plan::Plan};
 
 /// What we listen to. `SIGCHLD` is sent by ourselves, when a graceful stop is done.
@@ -134,9 +134,9 @@ impl Master {
         }
         self.notice("gracefully shutting down");
         let done = Arc::new(AtomicBool::new(false));
-        let (server, timeout, told) = (Arc::clone(server), self.standing.timeout, Arc::clone(&done));
+        let (server, told) = (Arc::clone(server), Arc::clone(&done));
         thread::spawn(move || {
-            server.quit(timeout);
+            server.quit();
             drop(server);
             told.store(true, SeqCst);
             // Wakes the main thread, which waits for signals alone.
@@ -172,7 +172,7 @@ impl Master {
             self.log(*level, line);
         }
         let Some(Ready { plan, files }) = ready else { return };
-        let (process, sockets) = (plan.config.process.clone(), sockets(&plan));
+        let process = plan.config.process.clone();
         if let Err(fault) = folders::make(&files, &process) {
             self.complain(&[fault]);
             return;
@@ -180,7 +180,7 @@ impl Master {
         if !self.replace(plan) {
             return;
         }
-        self.standing.follow(sockets, files.main_log, process.shutdown_timeout);
+        self.standing.log = files.main_log;
         self.standing.capture(self.setup.capture_stderr);
         if let Err(fault) = self.standing.write_pid(process.pid_file.as_deref()) {
             self.complain(&[fault]);
@@ -198,7 +198,11 @@ impl Master {
             }),
         };
         match replaced {
-            Ok(()) => true,
+            Ok(()) => {
+                let warnings = self.server.as_ref().map(|server| server.take_warnings());
+                self.complain(&warnings.unwrap_or_default());
+                true
+            }
             Err(faults) => {
                 self.complain(&faults);
                 false

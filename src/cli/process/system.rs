@@ -74,14 +74,6 @@ pub fn open_files() -> io::Result<(u64, u64)> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
-/// Sets the limit of open files, and the highest with it.
-#[expect(unsafe_code, reason = "only setrlimit(2) sets it")]
-pub fn limit_open_files(number: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: number, rlim_max: number };
-    // SAFETY: `limit` is valid for reading.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
-}
-
 /// The user id of an account; `None` when there is no such account.
 #[expect(unsafe_code, reason = "accounts come from getpwnam(3)")]
 pub fn user_id(name: &[u8]) -> Option<u32> {

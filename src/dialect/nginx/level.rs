@@ -4,7 +4,7 @@
 //! Only directives that stand in one place decide; most may stand in three.
 
 use super::tree::{Body, Directive, Item, directives};
-use crate::catalogue::Level;
+use crate::catalogue::{self, Found, Level};
 
 /// Recognises the level of a file by the directives at its outside.
 ///
@@ -27,6 +27,9 @@ pub fn level(items: &[Item]) -> Level {
     if has(EVENTS) {
         return Level::Events;
     }
+    if !has(SERVER) && directives(items).any(is_condition_in_location) {
+        return Level::Location;
+    }
     let for_upstreams = directives(items).all(sets_upstream_request);
     if !has(SERVER) && (has(LOCATION) || for_upstreams) { Level::Location } else { Level::Server }
 }
@@ -38,6 +41,15 @@ fn sets_upstream_request(directive: &Directive) -> bool {
 
 fn is_block(directive: &Directive) -> bool {
     matches!(directive.body, Body::Block(_))
+}
+
+/// An `if` that only a location may have: most settings may not stand in one of a server.
+fn is_condition_in_location(directive: &Directive) -> bool {
+    let only_in_location = |inner: &Directive| {
+        let at = |level| matches!(catalogue::nginx().find(inner.name(), level), Found::Row(_));
+        at(Level::If) && !at(Level::ServerIf)
+    };
+    directive.name() == "if" && directives(directive.block()).any(only_in_location)
 }
 
 /// A server of `stream` passes connections itself; one of `http` leaves that to its locations.
@@ -204,6 +216,9 @@ mod tests {
             ("alias /x; internal;", Level::Location),
             ("proxy_set_header A b; proxy_http_version 1.1;", Level::Location),
             ("proxy_set_header A b; gzip on;", Level::Server),
+            ("if ($a) { return 404; }", Level::Server),
+            ("if ($a) { add_header A b; }", Level::Location),
+            ("server_name a; if ($a) { add_header A b; }", Level::Server),
             ("server a:80; server b:80 backup;", Level::Upstream),
             ("least_conn; server a;", Level::Upstream),
             ("worker_connections 1024;", Level::Events),

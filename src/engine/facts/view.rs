@@ -104,10 +104,7 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr => match self.client_ip() {
-                Some(ip) => write!(out, "{ip}").is_ok(),
-                None => write!(out, "unix:").is_ok(),
-            },
+            Attr::ClientAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),

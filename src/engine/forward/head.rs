@@ -10,7 +10,7 @@ use super::{
         exchange::Exchange,
         http1::response::Parsed,
         scratch,
-        timed::{self, Failure, within},
+        timed::{self, Failure},
     },
     Outcome, Trouble, relay, system, timed_out,
     upload::{Halt, Stalled},
@@ -169,7 +169,7 @@ impl Exchange {
 
     /// Reads from the upstream, moves the upload along, and notices when the client leaves.
     async fn read_upstream(&mut self, how: &ForwardingPlan, connection: &mut Connection) -> Watched {
-        let Self { stream: client, upload, facts, content, .. } = self;
+        let Self { stream: client, upload, facts, content, timer, .. } = self;
         let deadline = upload.as_ref().and_then(|upload| upload.deadline());
         let reads_client = upload.as_ref().is_some_and(|upload| upload.reads_client());
         let watch = !how.ignore_client_abort && !reads_client && content.is_done();
@@ -205,7 +205,7 @@ impl Exchange {
             Some((at, _)) => at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
             None => how.read_timeout,
         };
-        match (within(limit, read).await, deadline) {
+        match (timer.within(limit, read).await, deadline) {
             (Ok(watched), _) => watched,
             (Err(Failure::TimedOut), Some((_, whose))) => Watched::Stalled(whose),
             (Err(failure), _) => Watched::Failed(failure),

@@ -82,21 +82,21 @@ impl Exchange {
         };
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
-        let rest =
-            self.facts.upstream.split_off(self.facts.upstream_head.length.min(self.facts.upstream.len()));
+        let begin = self.facts.upstream_head.length.min(self.facts.upstream.len());
         // The whole response is here already: one write, and no relay.
         if let (&From::Length(length), Framing::Length(_), None) = (&from, framing, window)
-            && rest.len() as u64 == length
+            && (self.facts.upstream.len() - begin) as u64 == length
         {
-            out.extend_from_slice(&rest);
+            out.extend_from_slice(&self.facts.upstream[begin..]);
+            self.facts.upstream.truncate(begin);
             self.end_attempt(length, 0);
             self.reuse(to, connection, true);
             let sent = self.send(plan, &out).await;
             scratch::give(out);
-            scratch::give(rest);
             self.facts.complete = sent.is_ok();
             return Next::End(if sent.is_ok() { End::Keep } else { End::Abort });
         }
+        let rest = self.facts.upstream.split_off(begin);
         let trailers = edit::trailers(self, framing);
         let limit = self.limit_rate(plan);
         let read_rate = super::super::respond::size(&self.value(&how.limit_rate));

@@ -59,12 +59,12 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let addresses = match read(&address.value, !cx.options.offline) {
         Ok(addresses) => addresses,
         Err(Fault::Unresolved(host)) => {
-            let message = format!("host `{host}` not found");
+            let message = format!("host not found in `{host}` of the `listen` directive");
             cx.missing("host-not-found", address.span, message);
             return;
         }
         Err(Fault::Invalid(message)) => {
-            let message = format!("{message} in `{}`", address.text());
+            let message = format!("{message} in `{}` of the `listen` directive", address.text());
             cx.report(
                 Diagnostic::error("invalid-address", address.span, message)
                     .help("an address is `address:port`, `port`, `[::]:port`, `name:port` or `unix:/path`"),
@@ -82,6 +82,10 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     }
     let mut kept = Vec::new();
     for address in std::mem::take(&mut listen.addresses) {
+        // What takes datagrams stands in no way of what takes connections.
+        if parameters.iter().any(|word| word.is("quic")) {
+            continue;
+        }
         let earlier = level.own.listens.iter().find(|other| other.addresses.contains(&address));
         match earlier {
             Some(earlier) => cx.report(
@@ -243,6 +247,10 @@ fn read(text: &[u8], look_up: bool) -> Result<Vec<Address>, Fault> {
             // A number alone is a port, and so is a range of them.
             None if ports(text).is_some() => (Host::Ip(Ipv4Addr::UNSPECIFIED.into()), Some(text)),
             None if text.is_empty() => return Err(Fault::Invalid("no host")),
+            // To the resolver a number would be an address.
+            None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+                return Err(Fault::Invalid("invalid port"));
+            }
             None => (Host::read(text), None),
         },
     };
@@ -456,6 +464,9 @@ mod tests {
             ("unix:", "Invalid(\"no path in the unix domain socket\")"),
             ("127.0.0.1:0", "Invalid(\"invalid port\")"),
             ("127.0.0.1:", "Invalid(\"invalid port\")"),
+            ("70000", "Invalid(\"invalid port\")"),
+            ("0", "Invalid(\"invalid port\")"),
+            ("8090-8080", "Invalid(\"invalid port\")"),
             ("127.0.0.1:70000", "Invalid(\"invalid port\")"),
             (":80", "Invalid(\"no host\")"),
             ("[::1]:80x", "Invalid(\"invalid port\")"),

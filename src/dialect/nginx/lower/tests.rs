@@ -266,3 +266,31 @@ fn tables_of_values() {
     ];
     verdicts(&table, str::to_owned);
 }
+
+#[test]
+fn every_honoured_directive_is_lowered() {
+    use super::{is_nested, lowering, rewrite};
+    use crate::catalogue::{Level, nginx};
+    // Read by whoever lowers the block that they stand in.
+    let inside = [Level::Events, Level::Upstream];
+    let levels = [Level::Main, Level::Http, Level::Server, Level::ServerIf, Level::Location, Level::If];
+    let mut missing = Vec::new();
+    let mut idle = Vec::new();
+    for row in nginx() {
+        for name in &row.names {
+            let known =
+                |level| lowering(name).is_some() || rewrite::is_step(level, name) || is_nested(level, name);
+            let here = || levels.iter().copied().filter(|level| row.contexts.contains(*level));
+            let elsewhere = inside.iter().any(|level| row.contexts.contains(*level));
+            if row.is_honoured() && row.setting.is_none() && !elsewhere && !here().any(known) {
+                missing.push(name.as_str());
+            }
+            let only = nginx().rows(name).count() == 1;
+            if !row.is_honoured() && only && lowering(name).is_some() {
+                idle.push(name.as_str());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "honoured, but nothing lowers them: {}", missing.join(" "));
+    assert!(idle.is_empty(), "lowered, but not honoured: {}", idle.join(" "));
+}

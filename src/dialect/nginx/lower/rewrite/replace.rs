@@ -140,30 +140,34 @@ fn redirect(cx: &mut Cx, level: &mut Level, replacement: &Word, status: u16, spa
         Some(text) if !text.contains(&b'%') => target,
         _ => Template(vec![Part::Escape(Escape::RedirectDecode, target)]),
     };
-    let mut steps = Vec::new();
-    let mut log = vec![Part::Text("rewritten redirect: \"".into())];
-    log.extend(target.0.iter().cloned());
-    log.push(Part::Text("\"".into()));
-    trace(cx, &mut steps, span, &log);
-    let respond = |target| (Step::Respond(Reply { status, content: ReplyContent::Location(target) }), span);
+    let cx = &*cx;
+    let respond = |target: Template| {
+        let mut steps = Vec::new();
+        let mut log = vec![Part::Text("rewritten redirect: \"".into())];
+        log.extend(target.0.iter().cloned());
+        log.push(Part::Text("\"".into()));
+        trace(cx, &mut steps, span, &log);
+        steps.push((Step::Respond(Reply { status, content: ReplyContent::Location(target) }), span));
+        steps
+    };
     let with = |separator: Part| {
         let mut target = target.clone();
         target.push(separator);
         target.push(Part::Attr(Attr::Query));
         target
     };
-    match (keeps_query, has_query) {
-        (false, _) => steps.push(respond(target)),
-        (true, false) => steps.push(respond(with(Part::Attr(Attr::QueryMark)))),
+    let steps = match (keeps_query, has_query) {
+        (false, _) => respond(target),
+        (true, false) => respond(with(Part::Attr(Attr::QueryMark))),
         (true, true) => {
             let joined = with(Part::Text("&".into()));
             let test = Test::Equal(Template::attr(Attr::Query), Template::default());
-            let block = |step| Block { steps: vec![step], span, ..Block::default() };
+            let block = |steps| Block { steps, span, ..Block::default() };
             let (then, otherwise) = (block(respond(target)), block(respond(joined)));
-            steps.push((Step::When { test, then, otherwise }, span));
+            vec![(Step::When { test, then, otherwise }, span)]
         }
-    }
-    level.own.program.steps.append(&mut steps);
+    };
+    level.own.program.steps.extend(steps);
 }
 
 /// Whether the old query stays, and where the replacement ends: a last `?` says no and is no part of it.
