@@ -57,16 +57,13 @@ pub async fn serve(
                 Either::Other(()) => return,
             }
         } else {
-            let head = exchange.next_head(listener).await;
-            // A reload takes effect between requests.
-            let stays = exchange.follow(&place, &mut listener);
-            if !stays && matches!(head, Head::Again) {
-                return;
-            }
-            head
+            exchange.next_head(listener).await
         };
+        // A reload takes effect between requests.
+        let stays = exchange.follow(&place, &mut listener);
         let end = match head {
-            Head::Again => continue,
+            Head::Again if stays => continue,
+            Head::Again => return,
             Head::Whole => {
                 worker.counters().add_writing(1);
                 let end = exchange.run_in_time(listener).await;
@@ -97,7 +94,16 @@ pub async fn serve(
             End::Tunnel(mut tunnel) => {
                 // The exchange's future is large; the tunnel's own task is not.
                 let guard = Open::new(&worker);
+                if exchange.ends_silently() {
+                    let Exchange { mut stream, .. } = *exchange;
+                    tokio::task::spawn_local(async move {
+                        tunnel.run(&mut stream).await;
+                        drop(guard);
+                    });
+                    return;
+                }
                 exchange.facts.shrink();
+                exchange.run.shrink();
                 tokio::task::spawn_local(async move {
                     let serving = Rc::clone(&exchange.serving);
                     let ended = match first(tunnel.run(&mut exchange.stream), serving.over()).await {
@@ -394,6 +400,12 @@ impl Exchange {
         self.log(Level::Info, format_args!("{what} while reading client request {doing}"));
         self.facts.logged_status = Some(if timed_out { 408 } else { 400 });
         self.write_log(plan);
+    }
+
+    /// Whether no log wants to hear of the end of a tunnel: then nothing needs to be remembered for it.
+    fn ends_silently(&self) -> bool {
+        let logs = &self.serving.plan.settings(self.run.settings).logs;
+        logs.access.is_empty() && logs.errors.iter().all(|log| log.level > Level::Info)
     }
 
     /// Writes what is to be written when a tunnel has ended.
