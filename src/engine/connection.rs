@@ -12,6 +12,7 @@ use std::{
 use super::{
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
+    http1::field::Slice,
     http1::request::{Limits, Parsed, Refusal},
     scratch,
     stream::Stream,
@@ -310,10 +311,6 @@ impl Exchange {
         self.worker.counters().add_requests(1);
         self.facts.used = self.facts.head.length;
         self.facts.request_length = self.facts.head.length as u64;
-        for name in &self.facts.head.dropped {
-            let line = self.facts.slice(*name).escape_ascii().to_string();
-            self.log(Level::Info, format_args!("client sent invalid header line: \"{line}\""));
-        }
         head
     }
 
@@ -357,15 +354,31 @@ impl Exchange {
             facts.head.line = refusal.line;
         }
         facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+        facts.request_length = refusal.read as u64;
+        let next = if refusal.in_fields { self.choose(plan, listener) } else { Ok(()) };
+        if !refusal.in_fields {
+            self.facts.head.method = Slice::default();
+            self.begin_refused(plan, listener);
+        }
         self.keep = false;
-        self.begin_refused(plan, listener);
+        self.content = super::content::Content::default();
+        if let Err(next) = next {
+            self.drive(plan, next).await;
+            return;
+        }
+        let shown = |slice: Slice| String::from_utf8_lossy(self.facts.slice(slice));
+        let mut detail = String::new();
+        if !refusal.shown.is_empty() || refusal.bad.is_some() {
+            let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();
+            detail = format!(": \"{}{bad}\"", shown(refusal.shown));
+        }
+        if !refusal.earlier.is_empty() {
+            detail.push_str(&format!(", previous value: \"{}\"", shown(refusal.earlier)));
+        }
+        let doing = if refusal.in_fields { "headers" } else { "line" };
         self.log(
             Level::Info,
-            format_args!(
-                "{} while reading client request {}",
-                refusal.reason,
-                if refusal.in_fields { "headers" } else { "line" }
-            ),
+            format_args!("{}{detail} while reading client request {doing}", refusal.reason),
         );
         self.drive(plan, Next::Status(refusal.status)).await;
     }
