@@ -207,6 +207,9 @@ pub struct HostTls {
     pub certificates: Vec<(PathBuf, PathBuf, Span)>,
     /// Versions to offer, of `1.2` and `1.3` (in tenths: 12, 13).
     pub versions: Vec<u8>,
+    /// Cipher suites of TLS 1.2 to offer, by number, preferred first; `None` is all that are spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suites: Option<Vec<u16>>,
     /// Whether to hand out session tickets (RFC 8446 § 4.6.1).
     pub tickets: bool,
     /// How long a session may be resumed.

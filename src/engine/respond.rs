@@ -293,8 +293,9 @@ impl Exchange {
         }
         let response = &mut self.facts.response;
         if response.status == 204 {
-            // RFC 9110 § 8.6 and § 15.3.5: nothing is said of content that there is not.
-            response.length = None;
+            // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
+            // of its length is passed on.
+            response.length = response.length.filter(|_| response.forwarded);
             response.forget_content();
         }
         let version = self.facts.head.version;

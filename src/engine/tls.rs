@@ -172,8 +172,12 @@ fn server_config(
     keys: Vec<Arc<rustls::sign::CertifiedKey>>,
 ) -> Result<ServerConfig, String> {
     let versions = names::versions(versions)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut provider = aws_lc_rs::default_provider();
+    if let Some(suites) = &tls.suites {
+        let wanted = |suite: &rustls::SupportedCipherSuite| suites.contains(&u16::from(suite.suite()));
+        provider.cipher_suites.retain(|suite| suite.tls13().is_some() || wanted(suite));
+    }
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&versions)
         .map_err(|error| error.to_string())?
         .with_no_client_auth()

@@ -272,10 +272,16 @@ impl Printer<'_> {
     }
 
     fn tls(&mut self, tls: &HostTls) {
-        let HostTls { certificates, versions, tickets, session_timeout, reject } = tls;
+        let HostTls { certificates, versions, suites, tickets, session_timeout, reject } = tls;
         self.line("tls");
         for version in versions {
             self.add(format_args!(" {}.{}", version / 10, version % 10));
+        }
+        if let Some(suites) = suites {
+            self.add(" suites");
+            for suite in suites {
+                self.add(format_args!(" {suite:04x}"));
+            }
         }
         self.flag(*tickets, "tickets");
         if let Some(time) = session_timeout {

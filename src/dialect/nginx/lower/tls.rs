@@ -2,6 +2,8 @@
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_ssl_module.html>
 
+mod ciphers;
+
 use std::{path::PathBuf, time::Duration};
 
 use super::{
@@ -21,6 +23,7 @@ use crate::{
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ssl_certificate", certificate),
     ("ssl_certificate_key", key),
+    ("ssl_ciphers", suites),
     ("ssl_protocols", protocols),
     ("ssl_reject_handshake", reject_handshake),
     ("ssl_session_tickets", session_tickets),
@@ -33,6 +36,7 @@ pub(super) struct Written {
     certificates: Vec<(PathBuf, Span)>,
     keys: Vec<(PathBuf, Span)>,
     versions: Vec<u8>,
+    suites: Option<Vec<u16>>,
     tickets: bool,
     session_timeout: Duration,
     reject: bool,
@@ -48,6 +52,7 @@ impl Default for Written {
             certificates: Vec::new(),
             keys: Vec::new(),
             versions: VERSIONS.to_vec(),
+            suites: None,
             tickets: true,
             session_timeout: Duration::from_mins(5),
             reject: false,
@@ -85,6 +90,28 @@ fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     }
 }
 
+/// `ssl_ciphers list;` The suites of TLS 1.2; those of 1.3 are always offered.
+fn suites(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    let chosen = ciphers::read(&word.text());
+    if chosen.suites.is_empty() {
+        let message = "none of these cipher suites is spoken";
+        cx.report(
+            Diagnostic::error("no-cipher-suite", word.span, message)
+                .help("add `ECDHE+AESGCM:ECDHE+CHACHA20`, or leave the directive out"),
+        );
+        return;
+    }
+    if !chosen.unspoken.is_empty() {
+        let message = format!("not spoken: `{}`", chosen.unspoken.join("`, `"));
+        cx.report(
+            Diagnostic::new(Severity::Note, "unspoken-cipher-suite", message)
+                .label(word.span, "only suites with ephemeral keys and authenticated encryption are"),
+        );
+    }
+    level.inherited.tls_written.suites = Some(chosen.suites);
+}
+
 /// `ssl_reject_handshake on|off;`
 fn reject_handshake(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(Ok(reject)) = directive.args.first().map(|word| values::flag(&word.value)) {
@@ -109,7 +136,7 @@ fn session_timeout(_: &mut Cx, level: &mut Level, directive: &Directive) {
 /// Pairs the certificates of a level with their keys. A certificate that no `listen` uses needs its key
 /// all the same.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
-    let Written { certificates, keys, versions, tickets, session_timeout, reject } =
+    let Written { certificates, keys, versions, suites, tickets, session_timeout, reject } =
         &level.inherited.tls_written;
     let mut pairs = Vec::new();
     for (at, (certificate, span)) in certificates.iter().enumerate() {
@@ -128,6 +155,7 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
     level.inherited.tls = HostTls {
         certificates: pairs,
         versions: versions.clone(),
+        suites: suites.clone(),
         tickets: *tickets,
         session_timeout: Some(*session_timeout),
         reject: *reject,
