@@ -208,17 +208,14 @@ impl Exchange {
         if Rc::ptr_eq(&current, &self.serving) {
             return true;
         }
-        match current.listener(place) {
-            Some(found) => {
-                *listener = found;
-                self.serving = current;
-                true
-            }
-            None => {
-                self.facts.head.keep_alive = false;
-                false
-            }
-        }
+        let Some(found) = current.listener(place) else {
+            self.facts.head.keep_alive = false;
+            return false;
+        };
+        *listener = found;
+        self.facts.plan = std::sync::Arc::clone(&current.plan);
+        self.serving = current;
+        true
     }
 
     /// Answers a request, unless its plan was replaced and has no more patience with it.
@@ -373,7 +370,7 @@ impl Exchange {
             detail = format!(": \"{}{bad}\"", shown(refusal.shown));
         }
         if !refusal.earlier.is_empty() {
-            detail.push_str(&format!(", previous value: \"{}\"", shown(refusal.earlier)));
+            detail = format!("{detail}, previous value: \"{}\"", shown(refusal.earlier));
         }
         let doing = if refusal.in_fields { "headers" } else { "line" };
         self.log(
