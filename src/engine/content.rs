@@ -297,7 +297,7 @@ impl Exchange {
     fn decode_piece(&mut self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let facts = &mut self.facts;
         self.content.decode(&facts.buffer, &mut facts.used, out).map_err(|Invalid| {
-            self.log(Level::Info, format_args!("client sent invalid chunked body"));
+            self.log(Level::Error, format_args!("client sent invalid chunked body"));
             self.keep = false;
             Refused(400)
         })
@@ -357,7 +357,13 @@ impl Exchange {
 
     fn spill(&mut self, folder: &Path, data: &[u8]) -> std::io::Result<()> {
         if self.content.file.is_none() {
-            self.content.file = Some(temporary(folder)?);
+            let (file, path) = temporary(folder)?;
+            let shown = path.display();
+            self.log(
+                Level::Warn,
+                format_args!("a client request body is buffered to a temporary file {shown}"),
+            );
+            self.content.file = Some((file, path));
         }
         match &mut self.content.file {
             Some((file, _)) => file.write_all(data),
