@@ -14,7 +14,7 @@ use super::{
     facts::{Client, Facts},
     http1::field::Slice,
     http1::request::{Limits, Parsed, Refusal},
-    scratch,
+    log, scratch,
     stream::Stream,
     timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
@@ -94,10 +94,13 @@ pub async fn serve(
             End::Tunnel(mut tunnel) => {
                 // The exchange's future is large; the tunnel's own task is not.
                 let guard = Open::new(&worker);
-                if exchange.ends_silently() {
-                    let Exchange { mut stream, .. } = *exchange;
+                let plan = std::sync::Arc::clone(&exchange.serving.plan);
+                if let Some(ahead) = log::ahead(&mut exchange, &plan) {
+                    let Exchange { mut stream, worker, .. } = *exchange;
+                    let ahead = Box::new(ahead);
                     tokio::task::spawn_local(async move {
                         tunnel.run(&mut stream).await;
+                        ahead.end(&worker, &tunnel);
                         drop(guard);
                     });
                     return;
@@ -399,22 +402,10 @@ impl Exchange {
         self.write_log(plan);
     }
 
-    /// Whether no log wants to hear of the end of a tunnel: then nothing needs to be remembered for it.
-    fn ends_silently(&self) -> bool {
-        let logs = &self.serving.plan.settings(self.run.settings).logs;
-        logs.access.is_empty() && logs.errors.iter().all(|log| log.level > Level::Info)
-    }
-
     /// Writes what is to be written when a tunnel has ended.
     fn end_tunnel(&mut self, tunnel: &super::tunnel::Tunnel, ended: &Ended) {
         let serving = Rc::clone(&self.serving);
-        self.facts.sent += tunnel.sent;
-        if let Some(attempt) = self.facts.attempt() {
-            attempt.received += tunnel.sent;
-            attempt.sent += tunnel.received;
-            attempt.length += tunnel.sent;
-            attempt.whole = attempt.began.map(|began| began.elapsed());
-        }
+        self.facts.end_tunnel(tunnel);
         match ended {
             Ended::Closed => {}
             Ended::TimedOut => self.log(
@@ -428,7 +419,6 @@ impl Exchange {
                 format_args!("connection failed ({kind}) while proxying upgraded connection"),
             ),
         }
-        self.facts.complete = true;
         self.write_log(&serving.plan);
     }
 

@@ -136,8 +136,18 @@ impl Exchange {
         let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let unfiled = relay.unfiled.take();
+        let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
         self.facts.upstream_trailers = received_trailers;
+        if let Some(path) = spilled {
+            let path = path.display();
+            self.log(
+                Level::Warn,
+                format_args!(
+                    "an upstream response is buffered to a temporary file {path} while reading upstream"
+                ),
+            );
+        }
         scratch::give(rest);
         self.facts.sent += sent;
         self.end_attempt(content, received);
@@ -162,6 +172,9 @@ impl Exchange {
     fn log_ending(&mut self, _: &Forward, ending: Ending) {
         match ending {
             Ending::Whole => {}
+            Ending::Halted(halt) => {
+                self.log_halt(&halt);
+            }
             Ending::Truncated => self.log(
                 Level::Error,
                 format_args!("upstream prematurely closed connection while reading upstream"),
