@@ -198,17 +198,13 @@ impl Exchange {
         if Rc::ptr_eq(&current, &self.serving) {
             return true;
         }
-        match current.listener(place) {
-            Some(found) => {
-                *listener = found;
-                self.serving = current;
-                true
-            }
-            None => {
-                self.facts.head.keep_alive = false;
-                false
-            }
-        }
+        let Some(found) = current.listener(place) else {
+            self.facts.head.keep_alive = false;
+            return false;
+        };
+        *listener = found;
+        self.serving = current;
+        true
     }
 
     /// Answers a request, unless its plan was replaced and has no more patience with it.
