@@ -201,6 +201,7 @@ impl Server {
         let plan = Arc::new(plan);
         let mut problems = Vec::new();
         problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
+        problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
         problems.extend(log::Files::open(&plan).err().into_iter().flatten());
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
@@ -315,6 +316,7 @@ fn prepare(
         problems.append(&mut found);
         tls::Certificates::default()
     });
+    problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
     let logs = log::Files::open(&plan).unwrap_or_else(|mut found| {
         problems.append(&mut found);
         Arc::default()

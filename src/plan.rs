@@ -104,6 +104,11 @@ impl Plan {
         logs.chain(layers)
     }
 
+    /// How requests are forwarded wherever they are.
+    pub fn forwarding(&self) -> impl Iterator<Item = &ForwardingPlan> {
+        self.settings.fixed().iter().flat_map(|settings| [&*settings.http, &*settings.uwsgi])
+    }
+
     /// The settings in force while a head is read, and where the host's program begins.
     pub fn host_settings(&self, host: HostId) -> SettingsId {
         self.hosts[host.0 as usize].settings

@@ -288,7 +288,7 @@ impl Exchange {
     fn decode_piece(&mut self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let facts = &mut self.facts;
         self.content.decode(&facts.buffer, &mut facts.used, out).map_err(|Invalid| {
-            self.log(Level::Info, format_args!("client sent invalid chunked body"));
+            self.log(Level::Error, format_args!("client sent invalid chunked body"));
             self.keep = false;
             Refused(400)
         })

@@ -80,6 +80,9 @@ pub struct Bounds<'a> {
     pub ignore_abort: bool,
 }
 
+/// Appends to the lines that are sent what received trailers become.
+pub type PassTrailers<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>);
+
 /// Content on its way.
 pub struct Relay<'a> {
     /// The client.
@@ -109,7 +112,7 @@ pub struct Relay<'a> {
     /// The upstream's trailers as received, at the end.
     pub received_trailers: Vec<u8>,
     /// Makes of them what is sent before our own; `None` sends none.
-    pub pass_trailers: Option<&'a dyn Fn(&[u8], &mut Vec<u8>)>,
+    pub pass_trailers: Option<PassTrailers<'a>>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
     pending: Vec<u8>,

@@ -29,7 +29,6 @@ impl Exchange {
             (_, Some((b"http", rest))) if forward.protocol == Protocol::Http => (false, rest),
             (_, Some((b"https", rest))) if forward.protocol == Protocol::Http => (true, rest),
             (Protocol::Uwsgi, Some((b"uwsgi", rest))) => (false, rest),
-            (Protocol::Uwsgi, Some((b"suwsgi", rest))) => (true, rest),
             (Protocol::Uwsgi, None) => (false, url),
             _ => return Err(self.bad(url, "invalid URL prefix in")),
         };
