@@ -21,6 +21,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use fixture::{Fixture, Request};
@@ -215,6 +216,9 @@ fn forwarded(plan: &Plan, rest: &str, sent: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// The process has one.
+static CURRENT_FOLDER: Mutex<()> = Mutex::new(());
+
 /// What came of a configuration.
 struct Seen {
     plan: Option<Plan>,
@@ -226,6 +230,7 @@ struct Seen {
 
 impl Seen {
     fn of(conf: &Path, case: &Path) -> Self {
+        let _alone = CURRENT_FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = prepared(conf, case);
         // Findings name files as they are given, so from inside the folder.
         std::env::set_current_dir(&folder).expect("just made");
