@@ -31,7 +31,7 @@ use triglot::{
         Diagnostic, Severity,
         render::{Colour, Format, render},
     },
-    dialect::nginx::{check, load, lower},
+    dialect::nginx::{self, check, load, lower, mend},
     ir,
     plan::{self, Plan},
     source::SourceMap,
@@ -237,7 +237,8 @@ impl Seen {
         let offline = !case.starts_with("mistakes");
         let mut sources = SourceMap::new();
         let loading = load::Options { prefix: PathBuf::new(), offline };
-        let (items, mut found) = load::load(&mut sources, Path::new("nginx.conf"), &loading);
+        let (mut items, mut found) = load::load(&mut sources, Path::new("nginx.conf"), &loading);
+        found.extend(mend::mend(&sources, &mut items, &nginx::shape));
         found.extend(check::check(&items, Level::Main, check::Options { offline }));
         let lowering = lower::Options {
             prefix: "/prefix".into(),
