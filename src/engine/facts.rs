@@ -226,10 +226,16 @@ impl Facts {
     pub fn shrink(&mut self) {
         scratch::give(std::mem::take(&mut self.upstream));
         self.upstream_head.clear();
+        self.upstream_head.fields = Vec::new();
         self.buffer.shrink_to_fit();
         self.head.fields.shrink_to_fit();
+        self.head.dropped.shrink_to_fit();
         self.content = Vec::new();
         self.attempts.shrink_to_fit();
+        self.response.shrink();
+        for text in [&mut self.host, &mut self.upstream_target, &mut self.authority] {
+            text.shrink_to_fit();
+        }
     }
 
     /// The bytes of the request head.

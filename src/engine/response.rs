@@ -60,6 +60,13 @@ impl Response {
         *self = Self { status, fields, trailers, text, ..Self::default() };
     }
 
+    /// Gives up memory beyond what the response needs.
+    pub fn shrink(&mut self) {
+        self.fields.shrink_to_fit();
+        self.trailers.shrink_to_fit();
+        self.text.shrink_to_fit();
+    }
+
     /// Appends a field.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store(name, value);

@@ -133,6 +133,13 @@ impl Run {
         self.values.clear();
     }
 
+    /// Gives up memory beyond what is in it.
+    pub fn shrink(&mut self) {
+        self.path.shrink_to_fit();
+        self.query.shrink_to_fit();
+        self.asked = Vec::new();
+    }
+
     /// Begins the program of a host.
     pub fn start(&mut self, plan: &Plan, host: HostId) {
         self.host = host;
