@@ -48,26 +48,31 @@ pub fn ahead(exchange: &mut Exchange, plan: &Plan) -> Option<Ahead> {
         return None;
     }
     let table = serving.logs.table(settings);
-    let lines = table.access.iter().map(|writer| begin(writer, exchange, plan)).collect::<Option<_>>()?;
+    let lines =
+        table.access.iter().map(|writer| begin(writer, exchange, plan)).collect::<Result<_, Unsettled>>();
+    let lines = lines.ok()?;
     let facts = &mut exchange.facts;
     let attempts = std::mem::take(&mut facts.attempts).into_boxed_slice();
     let (opened, began, sent, sent_head) = (facts.client.opened, facts.began, facts.sent, facts.sent_head);
     Some(Ahead { serving, table, lines, attempts, opened, began, sent, sent_head })
 }
 
-/// The line of one log; `Some(None)` where its condition is not met.
-fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Option<Line>> {
+/// Something can only be read from the exchange itself, at its end.
+struct Unsettled;
+
+/// The line of one log; none where its condition is not met.
+fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Result<Option<Line>, Unsettled> {
     let mut value = Vec::new();
     if matches!(writer.to, To::Named(_)) {
-        return None;
+        return Err(Unsettled);
     }
     if let Some(when) = &writer.when {
         if !when.0.iter().all(|part| matches!(part, Part::Text(_)) || is_settled(part)) {
-            return None;
+            return Err(Unsettled);
         }
         exchange.eval(when, &mut value);
         if matches!(value.as_slice(), b"" | b"0") {
-            return Some(None);
+            return Ok(None);
         }
     }
     let (mut text, mut missing) = (Vec::new(), Vec::new());
@@ -82,20 +87,19 @@ fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Option
                     escape(writer.escape, present.then_some(value.as_slice()), &mut text);
                 }
                 [Part::Attr(attr)] if is_kept(attr) => missing.push((text.len() as u32, at)),
-                _ => return None,
+                _ => return Err(Unsettled),
             },
         }
     }
-    Some(Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice() }))
+    Ok(Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice() }))
 }
 
 /// Whether a part has the value that it will have at the end. Variables may be made of anything.
 fn is_settled(part: &Part) -> bool {
     match part {
-        Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) => false,
+        Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) | Part::Var(_) | Part::Escape(..) => false,
         Part::Attr(attr) => !is_kept(attr),
         Part::Text(_) | Part::Capture(..) => true,
-        Part::Var(_) | Part::Escape(..) => false,
     }
 }
 
