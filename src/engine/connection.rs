@@ -96,10 +96,10 @@ pub async fn serve(
                 let guard = Open::new(&worker);
                 let plan = std::sync::Arc::clone(&exchange.serving.plan);
                 if let Some(ahead) = log::ahead(&mut exchange, &plan) {
-                    let Exchange { mut stream, worker, .. } = *exchange;
+                    let Exchange { mut stream, worker, serving, .. } = *exchange;
                     let ahead = Box::new(ahead);
                     tokio::task::spawn_local(async move {
-                        tunnel.run(&mut stream).await;
+                        first(tunnel.run(&mut stream), serving.over()).await;
                         ahead.end(&worker, &tunnel);
                         drop(guard);
                     });
