@@ -30,6 +30,8 @@ pub struct Options {
     pub directives: Option<OsString>,
     /// Whether the file is away from its machine: what only that machine knows is a note when it is missing.
     pub offline: bool,
+    /// Whether a part of a configuration is recognised as such; else everything counts as a whole one.
+    pub parts: bool,
     /// Whether names of upstreams that do not resolve are errors.
     pub strict_names: bool,
     /// Whether the process may take ports below 1024 and change its user.

@@ -5,8 +5,17 @@
 //! asks for one); `CASE=text` takes the cases whose name contains the text. A configuration without errors
 //! must also be sound and compile, whatever it means.
 //!
+//! The `=>` lines of `<case>.http` are what the plan decides without a socket (`support/decide.rs`). They must
+//! agree with what the original was seen to answer, which stands above them; `BLESS=1` fills in `=> ?`.
+//!
 //! Configurations under `mistakes` are read as on their machine, all others as away from it: certificates
 //! that a test makes and names that it resolves are not there.
+
+#[path = "support/decide.rs"]
+mod decide;
+#[path = "support/fixture.rs"]
+#[expect(dead_code, reason = "how a request is sent is of no interest here")]
+mod fixture;
 
 use std::{
     fmt::Write as _,
@@ -14,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fixture::{Fixture, Request};
 use triglot::{
     catalogue::Level,
     diagnostic::{
@@ -21,7 +31,8 @@ use triglot::{
         render::{Colour, Format, render},
     },
     dialect::nginx::{check, load, lower},
-    ir, plan,
+    ir,
+    plan::{self, Plan},
     source::SourceMap,
 };
 
@@ -64,8 +75,149 @@ fn fixtures_mean_what_is_written_beside_them() {
     assert!(wrong.is_empty(), "\n{wrong}BLESS=1 rewrites the files");
 }
 
+#[test]
+fn decisions_are_those_of_the_original() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx");
+    let wanted = std::env::var("CASE").unwrap_or_default();
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = String::new();
+    let mut cases = 0;
+    for conf in configurations(&root) {
+        let case = conf.strip_prefix(&root).expect("found below it").with_extension("");
+        let http = conf.with_extension("http");
+        if !http.exists() || !case.to_string_lossy().contains(&wanted) {
+            continue;
+        }
+        let mut fixture = Fixture::read(&http, &root, &str::to_owned).unwrap_or_else(|why| panic!("{why}"));
+        if fixture.requests.iter().all(|request| request.decisions.is_empty()) {
+            continue;
+        }
+        cases += 1;
+        let folder = prepared(&conf, &Path::new("decided").join(&case));
+        let Some(plan) = Seen::of(&conf, &case).plan else {
+            let _ = writeln!(wrong, "{}: does not compile", case.display());
+            continue;
+        };
+        let mut changed = false;
+        for request in &mut fixture.requests {
+            if request.decisions.is_empty() {
+                continue;
+            }
+            let decided: Vec<String> =
+                decide::decide(&plan, request, &folder).iter().map(|line| format!("=> {line}")).collect();
+            let asked = request.decisions == ["=> ?"];
+            let at = format!("{}:{}: {}", http.display(), request.line, request.text[0]);
+            if let Err(why) = agree(&plan, &decided, request, &folder) {
+                let answers = request.recorded.join("\n  ");
+                let _ = writeln!(wrong, "{at}\n  {}\n  {answers}\n  {why}", decided.join("\n  "));
+            } else if asked && bless {
+                request.decisions = decided;
+                changed = true;
+            } else if request.decisions != decided {
+                let _ = writeln!(
+                    wrong,
+                    "{at}\n  - {}\n  + {}",
+                    request.decisions.join("\n  - "),
+                    decided.join("\n  + ")
+                );
+            }
+        }
+        if changed {
+            let recorded: Vec<_> = fixture.requests.iter().map(|request| request.recorded.clone()).collect();
+            fs::write(&http, fixture.blessed(&recorded)).expect("fixtures can be written");
+        }
+    }
+    assert!(cases >= 25 || !wanted.is_empty(), "only {cases} fixtures have decisions");
+    assert!(wrong.is_empty(), "\n{wrong}BLESS=1 fills in `=> ?`");
+}
+
+/// Whether a decision can be what led to the original's answers.
+fn agree(plan: &Plan, decided: &[String], request: &Request, folder: &Path) -> Result<(), String> {
+    let last = decided.last().ok_or("nothing is decided")?.trim_start_matches("=> ");
+    let (kind, rest) = last.split_once(' ').unwrap_or((last, ""));
+    let answer = request.recorded.iter().find_map(|line| line.strip_prefix("<- ")).unwrap_or_default();
+    let sent: Vec<&str> = request.recorded.iter().filter_map(|line| line.strip_prefix("-> ")).collect();
+    if kind == "forward" {
+        return if sent.is_empty() {
+            let failed = [" 502 ", " 504 ", " 499 ", " 413 "].iter().any(|status| answer.contains(status));
+            failed.then_some(()).ok_or_else(|| "the original did not forward".to_owned())
+        } else {
+            forwarded(plan, rest, &sent)
+        };
+    }
+    if !sent.is_empty() {
+        return Err("the original forwarded".to_owned());
+    }
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    match kind {
+        "close" if answer == "[closed]" => Ok(()),
+        "files" => {
+            let name = rest.strip_prefix("/prefix/").unwrap_or(rest);
+            let content = fs::read_to_string(folder.join(name)).unwrap_or_default();
+            let whole = format!("200 OK \"{}\"", fixture::escape(content.as_bytes(), 8000));
+            let from_file = !content.is_empty() && answer.ends_with(&whole);
+            let plain = ["206", "301", "304", "403", "404", "405", "416", "500"].contains(&status);
+            // Of a folder its index is sent.
+            (from_file
+                || plain
+                || name.ends_with('/')
+                || content.is_empty()
+                || request.head
+                || answer.ends_with("..."))
+            .then_some(())
+            .ok_or_else(|| format!("the original sent no such file: {whole}"))
+        }
+        "reply" => {
+            let (ours, more) = rest.split_once(' ').unwrap_or((rest, ""));
+            let overridden = decided.len() > 1;
+            if ours != status && !overridden {
+                return Err("the original answered with another status".to_owned());
+            }
+            let more = more.replace("/prefix", "/run");
+            let holds = more.is_empty() || request.head || answer.contains(&more) || answer.ends_with("...");
+            holds.then_some(()).ok_or_else(|| "the original answered something else".to_owned())
+        }
+        _ => Err("the original did something else".to_owned()),
+    }
+}
+
+/// Whether the requests that upstreams got go to this cluster and target.
+fn forwarded(plan: &Plan, rest: &str, sent: &[&str]) -> Result<(), String> {
+    let words: Vec<&str> = rest.split(' ').collect();
+    let (to, target) = match words.as_slice() {
+        ["uwsgi", to, ..] => (*to, None),
+        [to, target, ..] => (*to, Some(*target)),
+        _ => return Err("where to?".to_owned()),
+    };
+    let cluster = plan.config.clusters.iter().find(|cluster| cluster.name.lossy() == to);
+    for one in sent {
+        let words: Vec<&str> = one.split(' ').collect();
+        let [port, _, ..] = words.as_slice() else { return Err(format!("what is {one}?")) };
+        let of_port = |address: &str| address.ends_with(port);
+        let known = cluster.map_or_else(
+            || of_port(to) || to.contains("unix:"),
+            |cluster| {
+                cluster
+                    .endpoints
+                    .iter()
+                    .any(|one| of_port(&one.address.lossy()) || one.address.starts_with(b"unix:"))
+            },
+        );
+        if !known {
+            return Err(format!("{to} is not at {port}"));
+        }
+        if let Some(target) = target
+            && words.get(2) != Some(&target)
+        {
+            return Err(format!("the original asked for {}", words.get(2).unwrap_or(&"nothing")));
+        }
+    }
+    Ok(())
+}
+
 /// What came of a configuration.
 struct Seen {
+    plan: Option<Plan>,
     said: String,
     meant: String,
     /// What a sound lowering cannot have.
@@ -97,14 +249,18 @@ impl Seen {
         let said = render(&sources, &found, Format::Human, Colour::Never);
         let meant = ir::print(&config);
         let mut unsound = Vec::new();
+        let mut plan = None;
         if found.iter().all(|finding| finding.severity < Severity::Error) {
             unsound = ir::validate(&config);
             if unsound.is_empty() {
-                unsound = plan::compile(config).err().unwrap_or_default();
+                match plan::compile(config) {
+                    Ok(compiled) => plan = Some(compiled),
+                    Err(faults) => unsound = faults,
+                }
             }
         }
         let unsound: Vec<Diagnostic> = unsound;
-        Self { said, meant, unsound: render(&sources, &unsound, Format::Human, Colour::Never) }
+        Self { plan, said, meant, unsound: render(&sources, &unsound, Format::Human, Colour::Never) }
     }
 }
 
@@ -112,7 +268,7 @@ impl Seen {
 fn prepared(conf: &Path, case: &Path) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filetests").join(case);
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("the target folder can be written");
+    fs::create_dir_all(folder.join("html")).expect("the target folder can be written");
     copy(&conf.with_extension("files"), &folder);
     fs::copy(conf, folder.join("nginx.conf")).expect("a fixture can be read");
     folder

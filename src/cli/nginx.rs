@@ -80,6 +80,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         engine,
         name: format!("nginx/{VERSION}"),
         capture_stderr: true,
+        greeting: None,
         complain: Box::new(move |sources, faults| log.findings(sources, faults)),
     };
     process::serve(setup, ready)

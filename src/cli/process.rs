@@ -22,7 +22,7 @@ use std::{
 use crate::{
     cli::{
         load::{self, Ready},
-        report,
+        report, say,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
@@ -48,6 +48,8 @@ pub struct Setup {
     pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
+    /// What is said on standard error when it serves.
+    pub greeting: Option<String>,
 }
 
 /// Shows findings.
@@ -83,6 +85,9 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Ok(started) => started,
         Err(faults) => return fail(&setup, &faults),
     };
+    if let Some(greeting) = &setup.greeting {
+        say::remark(greeting);
+    }
     standing.capture(setup.capture_stderr);
     if let Some(parent) = parent
         && let Err(error) = parent.tell()

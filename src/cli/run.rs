@@ -68,7 +68,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let Some(ready) = ready else { return ExitCode::FAILURE };
     let addresses: Vec<String> =
         ready.plan.config.listeners.iter().map(|listener| shown(&listener.address)).collect();
-    say::remark(format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", ")));
     let setup = Setup {
         request,
         sources,
@@ -81,6 +80,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         name: format!("triglot/{}", env!("CARGO_PKG_VERSION")),
         complain: Box::new(complain),
         capture_stderr: false,
+        greeting: Some(format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", "))),
     };
     process::serve(setup, ready)
 }
@@ -96,7 +96,7 @@ pub fn located(file: &Path, prefix: Option<PathBuf>) -> Options {
         },
         |prefix| absolute(&prefix),
     );
-    Options { prefix, ..Options::default() }
+    Options { prefix, parts: true, ..Options::default() }
 }
 
 /// A path from the root, so that it means the same in any folder.

@@ -49,12 +49,13 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
     found.extend(mend::mend(sources, &mut items, &shape));
 
     let recognised = level::level(&items);
-    let level = if options.offline { recognised } else { Level::Main };
-    let of_directives = check::check(&items, level, check::Options { offline: options.offline });
-    if level != recognised && of_directives.iter().any(|found| found.code == "wrong-context") {
-        found.push(fragment(path, recognised));
+    // What holds no directive at all is no part either.
+    let known = || directives(&items).any(|directive| catalogue::nginx().get(directive.name()).is_some());
+    let level = if options.offline || (options.parts && known()) { recognised } else { Level::Main };
+    if level != Level::Main && !options.offline {
+        found.push(part(path, level));
     }
-    found.extend(of_directives);
+    found.extend(check::check(&items, level, check::Options { offline: options.offline }));
 
     let lowering = lower::Options {
         prefix: options.prefix.clone(),
@@ -93,11 +94,12 @@ fn shape(name: &str) -> Option<mend::Shape> {
     })
 }
 
-fn fragment(path: &Path, level: Level) -> Diagnostic {
+/// What is wrong with a part of a configuration is said as of a part, and that it is one.
+fn part(path: &Path, level: Level) -> Diagnostic {
     let message =
-        format!("{} looks like a part of a configuration, for {}", path.display(), level.description());
-    Diagnostic::new(Severity::Note, "fragment", message)
-        .help("`triglot check --offline` checks it as what it is; to run it, include it where it belongs")
+        format!("{} is a part of a configuration: it belongs into {}", path.display(), level.description());
+    Diagnostic::new(Severity::Error, "part", message)
+        .help("to run it, `include` it there from a whole configuration; `triglot check --offline` checks it as it is")
 }
 
 /// Puts the server's own files where the command line wants them unless the configuration names them.

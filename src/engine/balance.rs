@@ -328,10 +328,15 @@ impl Cluster {
 
     /// Ends a try; true when its endpoint is out of rotation now because it failed.
     pub fn release(&self, pick: Pick, verdict: Verdict) -> bool {
-        // A cluster's only endpoint is never taken out: its failures do not count.
-        let disabled = !pick.single && pick.peer.judge(verdict, (self.clock)());
+        let disabled = self.judge(&pick, verdict);
         drop(pick);
         disabled
+    }
+
+    /// Takes note of how a try went, while it still counts as a connection.
+    pub fn judge(&self, pick: &Pick, verdict: Verdict) -> bool {
+        // A cluster's only endpoint is never taken out: its failures do not count.
+        !pick.single && pick.peer.judge(verdict, (self.clock)())
     }
 
     /// The endpoints at the addresses now known.

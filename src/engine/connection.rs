@@ -12,6 +12,7 @@ use std::{
 use super::{
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
+    http1::field::Slice,
     http1::request::{Limits, Parsed, Refusal},
     log, scratch,
     stream::Stream,
@@ -56,16 +57,13 @@ pub async fn serve(
                 Either::Other(()) => return,
             }
         } else {
-            let head = exchange.next_head(listener).await;
-            // A reload takes effect between requests.
-            let stays = exchange.follow(&place, &mut listener);
-            if !stays && matches!(head, Head::Again) {
-                return;
-            }
-            head
+            exchange.next_head(listener).await
         };
+        // A reload takes effect between requests.
+        let stays = exchange.follow(&place, &mut listener);
         let end = match head {
-            Head::Again => continue,
+            Head::Again if stays => continue,
+            Head::Again => return,
             Head::Whole => {
                 worker.counters().add_writing(1);
                 let end = exchange.run_in_time(listener).await;
@@ -213,17 +211,14 @@ impl Exchange {
         if Rc::ptr_eq(&current, &self.serving) {
             return true;
         }
-        match current.listener(place) {
-            Some(found) => {
-                *listener = found;
-                self.serving = current;
-                true
-            }
-            None => {
-                self.facts.head.keep_alive = false;
-                false
-            }
-        }
+        let Some(found) = current.listener(place) else {
+            self.facts.head.keep_alive = false;
+            return false;
+        };
+        *listener = found;
+        self.facts.plan = std::sync::Arc::clone(&current.plan);
+        self.serving = current;
+        true
     }
 
     /// Answers a request, unless its plan was replaced and has no more patience with it.
@@ -316,10 +311,6 @@ impl Exchange {
         self.worker.counters().add_requests(1);
         self.facts.used = self.facts.head.length;
         self.facts.request_length = self.facts.head.length as u64;
-        for name in &self.facts.head.dropped {
-            let line = self.facts.slice(*name).escape_ascii().to_string();
-            self.log(Level::Info, format_args!("client sent invalid header line: \"{line}\""));
-        }
         head
     }
 
@@ -363,15 +354,31 @@ impl Exchange {
             facts.head.line = refusal.line;
         }
         facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+        facts.request_length = refusal.read as u64;
+        let next = if refusal.in_fields { self.choose(plan, listener) } else { Ok(()) };
+        if !refusal.in_fields {
+            self.facts.head.method = Slice::default();
+            self.begin_refused(plan, listener);
+        }
         self.keep = false;
-        self.begin_refused(plan, listener);
+        self.content = super::content::Content::default();
+        if let Err(next) = next {
+            self.drive(plan, next).await;
+            return;
+        }
+        let shown = |slice: Slice| String::from_utf8_lossy(self.facts.slice(slice));
+        let mut detail = String::new();
+        if !refusal.shown.is_empty() || refusal.bad.is_some() {
+            let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();
+            detail = format!(": \"{}{bad}\"", shown(refusal.shown));
+        }
+        if !refusal.earlier.is_empty() {
+            detail = format!("{detail}, previous value: \"{}\"", shown(refusal.earlier));
+        }
+        let doing = if refusal.in_fields { "headers" } else { "line" };
         self.log(
             Level::Info,
-            format_args!(
-                "{} while reading client request {}",
-                refusal.reason,
-                if refusal.in_fields { "headers" } else { "line" }
-            ),
+            format_args!("{}{detail} while reading client request {doing}", refusal.reason),
         );
         self.drive(plan, Next::Status(refusal.status)).await;
     }

@@ -204,23 +204,14 @@ impl Exchange {
                 break;
             }
             if content.len() as u64 > settings.buffer_size || (settings.in_file != 0 && !content.is_empty()) {
-                if let Err(error) = self.spill(&settings.temp_path, &content) {
-                    self.log(
-                        Level::Crit,
-                        format_args!(
-                            "writing a temporary file under \"{}\" failed ({error})",
-                            settings.temp_path.display()
-                        ),
-                    );
-                    done = Err(Refused(500));
+                done = self.spill(&settings.temp_path, &mut content);
+                if done.is_err() {
                     break;
                 }
-                content.clear();
             }
         }
         if done.is_ok() && self.content.in_file() && !content.is_empty() {
-            done = self.spill(&settings.temp_path, &content).map_err(|_| Refused(500));
-            content.clear();
+            done = self.spill(&settings.temp_path, &mut content);
         }
         self.content.keep_file = settings.in_file == 1;
         self.facts.content = content;
@@ -355,20 +346,29 @@ impl Exchange {
         let _ = timed::write_all(&mut self.stream, b"HTTP/1.1 100 Continue\r\n\r\n", timeout).await;
     }
 
-    fn spill(&mut self, folder: &Path, data: &[u8]) -> std::io::Result<()> {
-        if self.content.file.is_none() {
-            let (file, path) = temporary(folder)?;
-            let shown = path.display();
-            self.log(
-                Level::Warn,
-                format_args!("a client request body is buffered to a temporary file {shown}"),
-            );
+    /// Moves content to the temporary file. Where that cannot be had, the content cannot be read, and the client is
+    /// to stop sending it.
+    fn spill(&mut self, folder: &Path, data: &mut Vec<u8>) -> Result<(), Refused> {
+        let file = match self.content.file.take() {
+            Some(file) => Ok(file),
+            None => temporary(folder).inspect(|(_, path)| {
+                let path = path.display();
+                let message = format_args!("a client request body is buffered to a temporary file {path}");
+                self.log(Level::Warn, message);
+            }),
+        };
+        let done = file.and_then(|(mut file, path)| {
+            let written = file.write_all(data).map_err(|error| failed("write", &path, &error));
             self.content.file = Some((file, path));
-        }
-        match &mut self.content.file {
-            Some((file, _)) => file.write_all(data),
-            None => Ok(()),
-        }
+            written
+        });
+        data.clear();
+        done.map_err(|message| {
+            self.log(Level::Crit, format_args!("{message}"));
+            self.content.remove_file();
+            self.keep = false;
+            Refused(500)
+        })
     }
 
     /// Reads what is left of the content, so that the connection can be kept.
@@ -433,16 +433,24 @@ pub fn read_file(file: &mut File, out: &mut Vec<u8>) -> std::io::Result<usize> {
     })
 }
 
-/// Makes a temporary file that only we can read.
-pub fn temporary(folder: &Path) -> std::io::Result<(File, PathBuf)> {
+/// What became of a file, in the system's words.
+pub fn failed(call: &str, path: &Path, error: &std::io::Error) -> String {
+    format!("{call}() \"{}\" failed ({})", path.display(), super::forward::system(error))
+}
+
+/// Makes a temporary file that only we can read; the error says what failed.
+pub fn temporary(folder: &Path) -> Result<(File, PathBuf), String> {
     use std::os::unix::fs::OpenOptionsExt as _;
     static NEXT: AtomicU64 = AtomicU64::new(1);
     loop {
         let path = folder.join(format!("{:010}", NEXT.fetch_add(1, Relaxed)));
         match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::fs::create_dir_all(folder)?,
-            done => return done.map(|file| (file, path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(folder).map_err(|error| failed("mkdir", folder, &error))?;
+            }
+            Err(error) => return Err(failed("open", &path, &error)),
+            Ok(file) => return Ok((file, path)),
         }
     }
 }

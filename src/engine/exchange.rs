@@ -168,6 +168,25 @@ impl Exchange {
 
     /// Chooses the host and starts its program.
     fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
+        if let Err(next) = self.choose(plan, listener) {
+            return next;
+        }
+        match self.facts.slice(self.facts.head.method) {
+            method @ (b"TRACE" | b"CONNECT") => {
+                let method = String::from_utf8_lossy(method);
+                self.log(
+                    Level::Info,
+                    format_args!("client sent {method} method while reading client request headers"),
+                );
+                self.keep = false;
+                Next::Status(405)
+            }
+            _ => Next::Decide,
+        }
+    }
+
+    /// Chooses the host by what was read of the head; `Err` when host or target are invalid.
+    pub fn choose(&mut self, plan: &Plan, listener: usize) -> Result<(), Next> {
         self.clear();
         let facts = &mut self.facts;
         let named = match (facts.head.authority.is_empty(), facts.head.host) {
@@ -203,23 +222,51 @@ impl Exchange {
             }
             Err(target::Invalid) => false,
         };
-        if !valid {
-            self.log(Level::Info, format_args!("client sent invalid host header"));
-            return Next::Status(400);
-        }
         if !normal {
-            self.log(Level::Info, format_args!("client sent invalid request"));
-            return Next::Status(400);
+            // What is wrong with the request line shows before a field is read.
+            let end = self.facts.head.line.end as usize;
+            let newline = memchr::memchr(b'\n', self.facts.buffer.get(end..).unwrap_or_default());
+            self.facts.request_length = newline.map_or(end, |at| end + at + 1) as u64;
+            self.forget_fields(0);
+            self.begin_refused(plan, listener);
+            self.log(
+                Level::Info,
+                format_args!("client sent invalid request while reading client request line"),
+            );
+            return Err(Next::Status(400));
         }
-        match self.facts.slice(self.facts.head.method) {
-            method @ (b"TRACE" | b"CONNECT") => {
-                let method = String::from_utf8_lossy(method);
-                self.log(Level::Info, format_args!("client sent {method} method"));
-                self.keep = false;
-                Next::Status(405)
+        for line in &self.facts.head.dropped {
+            let line = String::from_utf8_lossy(self.facts.slice(*line));
+            self.log(
+                Level::Info,
+                format_args!(
+                    "client sent invalid header line: \"{line}\" while reading client request headers"
+                ),
+            );
+        }
+        if !valid {
+            let host = self.facts.head.fields.iter().position(|field| field.known == Known::Host);
+            if let Some(field) = host.and_then(|at| self.facts.head.fields.get(at)) {
+                self.facts.request_length = u64::from(field.value.end) + 2;
             }
-            _ => Next::Decide,
+            self.forget_fields(host.map_or(0, |at| at + 1));
+            self.content = Content::default();
+            self.facts.host.clear();
+            self.log(
+                Level::Info,
+                format_args!("client sent invalid host header while reading client request headers"),
+            );
+            return Err(Next::Status(400));
         }
+        Ok(())
+    }
+
+    /// Takes only the first fields for read.
+    fn forget_fields(&mut self, kept: usize) {
+        let head = &mut self.facts.head;
+        head.fields.truncate(kept);
+        (head.content_length, head.chunked, head.expect_continue) = (None, false, false);
+        (head.host, head.upgrade) = (head.host.filter(|_| kept > 0), None);
     }
 
     /// Lets the plan decide, answering what it needs.

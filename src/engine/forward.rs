@@ -226,9 +226,13 @@ impl Exchange {
                         }
                         continue;
                     }
-                    let next = self.respond(plan, forward, how, to, connection).await;
+                    let mut next = self.respond(plan, forward, how, to, connection).await;
                     // An answer that is passed on is none of the endpoint's failures, whatever its status.
-                    cluster.release(pick, Verdict::Succeeded);
+                    cluster.judge(&pick, Verdict::Succeeded);
+                    if let Next::End(End::Tunnel(tunnel)) = &mut next {
+                        // It stays a connection of the endpoint for as long as it lasts.
+                        tunnel.hold(pick);
+                    }
                     return next;
                 }
             }
@@ -266,7 +270,7 @@ impl Exchange {
             Some(connection) => connection,
             None => match self.connect(how, pick, key, tls).await {
                 Ok(connection) => connection,
-                Err(trouble) => return Outcome::Failed(trouble),
+                Err(outcome) => return outcome,
             },
         };
         connection.requests += 1;
@@ -291,19 +295,31 @@ impl Exchange {
         pick: &Pick,
         key: Key,
         tls: Option<upstream_tls::Client>,
-    ) -> Result<Connection, Trouble> {
-        let options = self.connect_options(how)?;
+    ) -> Result<Connection, Outcome> {
+        let options = self.connect_options(how).map_err(Outcome::Failed)?;
         let connected = connect::connect(&pick.place, &options, how.connect_timeout).await;
         let stream = match connected {
             Ok(stream) => stream,
-            Err(Failure::TimedOut) => return Err(timed_out("connecting to upstream", false)),
+            Err(Failure::TimedOut) => {
+                return Err(Outcome::Failed(timed_out("connecting to upstream", false)));
+            }
+            // It is us who have no descriptor left: no other endpoint would help, and this one did nothing wrong.
+            Err(Failure::Io(error)) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                let error = system(&error);
+                self.log(
+                    Level::Alert,
+                    format_args!("socket() failed ({error}) while connecting to upstream"),
+                );
+                return Err(Outcome::Refused(500));
+            }
             Err(Failure::Io(error)) => {
                 let message = format!("connect() failed ({}) while connecting to upstream", system(&error));
-                return Err(Trouble { kind: Retry::Error, status: 502, message, stale: false });
+                let trouble = Trouble { kind: Retry::Error, status: 502, message, stale: false };
+                return Err(Outcome::Failed(trouble));
             }
         };
         let stream = match tls {
-            Some(client) => client.handshake(stream, how.connect_timeout).await?,
+            Some(client) => client.handshake(stream, how.connect_timeout).await.map_err(Outcome::Failed)?,
             None => stream,
         };
         Ok(Connection { stream, key, opened: Instant::now(), requests: 0 })

@@ -341,7 +341,7 @@ async fn room(worker: &Worker) {
     log::event(
         &worker.serving().logs,
         Level::Alert,
-        format_args!("{limit} connections per worker are not enough"),
+        format_args!("{limit} worker_connections are not enough"),
     );
     while worker.connections.get() >= limit {
         tokio::time::sleep(Duration::from_millis(20)).await;

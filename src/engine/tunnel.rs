@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{scratch, stream::Stream};
+use super::{balance::Pick, scratch, stream::Stream};
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Tunnel {
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
+    /// The endpoint, of which the tunnel is a connection.
+    pick: Option<Pick>,
     /// Bytes delivered to the client.
     pub sent: u64,
     /// Bytes delivered to the upstream.
@@ -60,9 +62,15 @@ impl Tunnel {
             read_timeout,
             send_timeout,
             client_timeout,
+            pick: None,
             sent: 0,
             received: 0,
         }
+    }
+
+    /// Counts as a connection of this endpoint until the tunnel is dropped.
+    pub fn hold(&mut self, pick: Pick) {
+        self.pick = Some(pick);
     }
 
     /// Moves bytes until the end.

@@ -68,6 +68,11 @@ fn serve(stream: TcpStream, gate: &Gate) -> Option<()> {
                 return None;
             }
         }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        std::io::copy(&mut reader.by_ref().take(length.unwrap_or(0)), &mut std::io::sink()).ok()?;
         let target = head.split(' ').nth(1).unwrap_or_default();
         if head.to_ascii_lowercase().contains("\r\nupgrade:") {
             writer

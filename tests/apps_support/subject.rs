@@ -94,9 +94,21 @@ impl Prefix {
     /// As `serve`, with more directives for the command line.
     #[track_caller]
     pub(crate) fn serve_with(self, directives: &str) -> Server {
+        self.serve_within("", directives)
+    }
+
+    /// As `serve_with`, after the shell's words have set limits.
+    #[track_caller]
+    pub(crate) fn serve_within(self, limits: &str, directives: &str) -> Server {
         // Debian's nginx would write its pid to /run; the documented default is below the prefix.
         let directives = format!("daemon off; pid {}; {directives}", self.at("logs/nginx.pid"));
         let mut command = self.command();
+        if !limits.is_empty() {
+            let subject = command;
+            command = Command::new("sh");
+            command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")]);
+            command.arg(subject.get_program()).args(subject.get_args());
+        }
         command.args(["-c", "nginx.conf", "-g", &directives]);
         if std::env::var_os("SUBJECT").is_none() || is_triglot() {
             // As `-c` is relative to the prefix, the folder in which it is started must not matter.

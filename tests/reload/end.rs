@@ -117,6 +117,9 @@ fn a_shutdown_timeout_ends_tunnels() {
     assert!(tunnel.closed_within(Duration::from_secs(5)), "the tunnel outlived worker_shutdown_timeout");
     assert!(start.elapsed() > Duration::from_millis(800), "closed after {:?} already", start.elapsed());
     assert_eq!(case.server.wait(wait::SOON).code(), Some(0));
+    // Cut off, it is logged all the same.
+    let log = case.server.prefix().read("logs/access.log");
+    assert!(log.lines().any(|line| line == "one 101 /tunnel/t"), "{log}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::http::get;
+use crate::support::http::{Connection, get};
 use crate::support::load::Load;
 use crate::support::{ports, wait};
 use crate::{Case, through};
@@ -166,4 +166,25 @@ fn old_tunnels_end_when_the_shutdown_timeout_says_so() {
     case.settled("three");
     assert!(second.closed_within(Duration::from_secs(5)), "the tunnel outlived worker_shutdown_timeout");
     assert_eq!(through(&mut tunnel, "not me"), "not me");
+}
+
+#[test]
+fn an_idle_connection_closes_when_its_address_goes() {
+    let case = Case::start("gone");
+    let second = ports::free();
+    case.reload_with("two", &format!("listen 127.0.0.1:{second};"));
+    case.settled("two");
+    let mut idle = Connection::open(second).expect("the second port listens");
+    assert_eq!(idle.get("/").expect("it is answered").text(), "two\n");
+    let mut fresh = Connection::open(second).expect("the second port listens");
+    // Later connections are answered, so this one was accepted.
+    for _ in 0..8 {
+        assert_eq!(get(second, "/").text(), "two\n");
+    }
+    case.reload("three");
+    case.settled("three");
+    assert!(idle.closed_within(Duration::from_secs(3)), "an idle connection stayed open");
+    // What has not asked yet is answered by the plan that knew the address, and no more.
+    let response = fresh.get("/").expect("it is answered");
+    assert_eq!((response.text().as_str(), response.field("Connection")), ("two\n", Some("close")));
 }

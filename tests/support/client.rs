@@ -3,7 +3,7 @@
 use super::fixture::{Request, Step};
 use super::ports::Ports;
 use super::tls;
-use super::view::{content, escape};
+use super::{fixture::escape, view::content};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};

@@ -23,6 +23,7 @@
 //! the next upstream request (of origin port N), MODE being `close`, `keep`, `early`, `reset` or `hang`.
 
 use regex::bytes::Regex;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// One configuration and the requests sent to it.
@@ -388,4 +389,24 @@ pub(crate) fn decode(text: &str) -> Vec<Vec<u8>> {
         }
     }
     pieces
+}
+
+/// Bytes as one printable line, cut after `limit` bytes.
+pub(crate) fn escape(bytes: &[u8], limit: usize) -> String {
+    let mut out = String::new();
+    for byte in bytes.iter().take(limit) {
+        match byte {
+            b'\r' => out.push_str("\\r"),
+            b'\n' => out.push_str("\\n"),
+            b'\\' => out.push_str("\\\\"),
+            0x20..=0x7e => out.push(char::from(*byte)),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+    if bytes.len() > limit {
+        let _ = write!(out, "... ({} bytes, crc32 {:08x})", bytes.len(), crc32fast::hash(bytes));
+    }
+    out
 }

@@ -15,6 +15,7 @@
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | `# mask` of a fixture | said there |
 
+use super::fixture::escape;
 use super::origin::Record;
 use regex::bytes::Regex;
 use std::fmt::Write as _;
@@ -28,26 +29,6 @@ static LOG_LINE: LazyLock<Regex> =
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern")
-}
-
-/// Bytes as one printable line, cut after `limit` bytes.
-pub(crate) fn escape(bytes: &[u8], limit: usize) -> String {
-    let mut out = String::new();
-    for byte in bytes.iter().take(limit) {
-        match byte {
-            b'\r' => out.push_str("\\r"),
-            b'\n' => out.push_str("\\n"),
-            b'\\' => out.push_str("\\\\"),
-            0x20..=0x7e => out.push(char::from(*byte)),
-            _ => {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-        }
-    }
-    if bytes.len() > limit {
-        let _ = write!(out, "... ({} bytes, crc32 {:08x})", bytes.len(), crc32fast::hash(bytes));
-    }
-    out
 }
 
 /// Content, one line of the view to each of its lines.

@@ -28,7 +28,9 @@ const SIGNALS: [i32; 8] = [
 
 /// Keeps the signals for this room; threads started later do not get them either.
 pub fn keep() -> std::io::Result<()> {
-    system::keep(&SIGNALS)
+    system::keep(&SIGNALS)?;
+    // Kept and never fetched: a file that may not grow is an error of the write, and no reason to die.
+    system::keep(&[libc::SIGXFSZ])
 }
 
 /// Waits for a signal that asks for the end: for commands that have nothing to reload.

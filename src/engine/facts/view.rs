@@ -40,10 +40,10 @@ impl View for Facts {
             true
         };
         match attr {
-            Attr::Method => put(out, Self::method(self)),
+            Attr::Method => put(out, Self::method(self)) && !Self::method(self).is_empty(),
             Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
-            Attr::Protocol => put(out, self.slice(self.head.protocol)),
+            Attr::Protocol => put(out, self.slice(self.head.protocol)) && !self.head.protocol.is_empty(),
             Attr::RequestLine => put(out, self.slice(self.head.line)),
             Attr::Target => match self.slice(self.head.target) {
                 [] if self.head.length > 0 => put(out, b"/"),

@@ -126,9 +126,10 @@ impl Exchange {
                 Err(refusal) => {
                     let line = refusal.line.of(&self.facts.upstream).escape_ascii();
                     let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();
-                    let line = match refusal.line.is_empty() && bad.is_empty() {
-                        true => String::new(),
-                        false => format!(": \"{line}{bad}\""),
+                    let line = if refusal.line.is_empty() && bad.is_empty() {
+                        String::new()
+                    } else {
+                        format!(": \"{line}{bad}\"")
                     };
                     let message = format!(
                         "upstream sent {}{line} while reading response header from upstream",

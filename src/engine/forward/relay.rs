@@ -8,7 +8,6 @@
 use std::{
     fs::File,
     future::{Future as _, poll_fn},
-    io::Write as _,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     pin::pin,
@@ -19,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
-    content::temporary,
+    content::{failed, temporary},
     http1::chunked::{Decoder, Step},
     respond::Limit,
     response::Framing,
@@ -83,6 +82,9 @@ pub struct Bounds<'a> {
     pub ignore_abort: bool,
 }
 
+/// Appends to the lines that are sent what received trailers become.
+pub type PassTrailers<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>);
+
 /// Content on its way.
 pub struct Relay<'a> {
     /// The client.
@@ -112,7 +114,7 @@ pub struct Relay<'a> {
     /// The upstream's trailers as received, at the end.
     pub received_trailers: Vec<u8>,
     /// Makes of them what is sent before our own; `None` sends none.
-    pub pass_trailers: Option<&'a dyn Fn(&[u8], &mut Vec<u8>)>,
+    pub pass_trailers: Option<PassTrailers<'a>>,
     /// The temporary file that was needed, for the log.
     pub spilled: Option<PathBuf>,
     /// What is still being sent of the request's content.
@@ -120,6 +122,10 @@ pub struct Relay<'a> {
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
+    /// What comes behind the temporary file and could not be written to it.
+    behind: Vec<u8>,
+    /// Why there is no (more of a) temporary file.
+    pub unfiled: Option<String>,
     ended: bool,
     /// Whether the upstream sent more than its framing said: its connection is not used again.
     pub overrun: bool,
@@ -174,6 +180,8 @@ impl<'a> Relay<'a> {
             pending: head,
             at: 0,
             spill: None,
+            behind: Vec::new(),
+            unfiled: None,
             ended: false,
             overrun: false,
             began: now,
@@ -238,6 +246,7 @@ impl<'a> Relay<'a> {
                     self.pending.clear();
                     self.at = 0;
                     self.spill = None;
+                    self.behind.clear();
                 }
             }
             if self.ended && self.waiting() == 0 && self.spill.is_none() {
@@ -333,7 +342,8 @@ impl<'a> Relay<'a> {
             let Some(spill) = &mut self.spill else { return Ok(progress) };
             if spill.read == spill.written {
                 self.spill = None;
-                return Ok(progress);
+                std::mem::swap(&mut self.pending, &mut self.behind);
+                continue;
             }
             let pending = &mut self.pending;
             scratch::with(|bytes| {
@@ -502,27 +512,34 @@ impl<'a> Relay<'a> {
             self.pending.extend_from_slice(data);
             return;
         }
-        if self.spill.is_none() {
-            self.spill = temporary(self.bounds.folder).ok().map(|(file, path)| Spill {
-                file,
-                path,
-                written: 0,
-                read: 0,
-            });
-            self.spilled = self.spill.as_ref().map(|spill| spill.path.clone());
-        }
-        let written = self.spill.as_mut().is_some_and(|spill| {
-            let done = spill.file.write_all(data).is_ok();
-            spill.written += if done { data.len() as u64 } else { 0 };
-            done
-        });
-        if !written {
-            // No file can be had: memory bounds hold from here on, the upstream waits.
-            self.bounds.file = 0;
-            if self.spill.as_ref().is_none_or(|spill| spill.read == spill.written) {
-                self.pending.extend_from_slice(data);
+        if self.bounds.file > 0 {
+            match self.keep_in_file(data) {
+                Ok(()) => return,
+                Err(message) => {
+                    // Memory bounds hold from here on, and the upstream waits.
+                    self.bounds.file = 0;
+                    self.unfiled = Some(message);
+                }
             }
         }
+        let memory = if self.spill.is_some() { &mut self.behind } else { &mut self.pending };
+        memory.extend_from_slice(data);
+    }
+
+    fn keep_in_file(&mut self, data: &[u8]) -> Result<(), String> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            none => {
+                let (file, path) = temporary(self.bounds.folder)?;
+                self.spilled = Some(path.clone());
+                none.insert(Spill { file, path, written: 0, read: 0 })
+            }
+        };
+        // At its place: what was written of a piece that had no room does not count.
+        let written = spill.file.write_all_at(data, spill.written);
+        written.map_err(|error| failed("pwrite", &spill.path, &error))?;
+        spill.written += data.len() as u64;
+        Ok(())
     }
 
     fn deadline(&self, now: Instant) -> Deadline {

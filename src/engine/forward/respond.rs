@@ -136,6 +136,7 @@ impl Exchange {
         let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let spilled = relay.spilled.take();
+        let unfiled = relay.unfiled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
         self.facts.upstream_trailers = received_trailers;
         if let Some(path) = spilled {
@@ -150,6 +151,9 @@ impl Exchange {
         scratch::give(rest);
         self.facts.sent += sent;
         self.end_attempt(content, received);
+        if let Some(message) = unfiled {
+            self.log(Level::Crit, format_args!("{message} while reading upstream"));
+        }
         match ending {
             Ending::Whole => {
                 self.facts.complete = true;

@@ -70,6 +70,14 @@ pub struct Refusal {
     pub line: Slice,
     /// Whether the request line was read and the fields are at fault.
     pub in_fields: bool,
+    /// The field line at fault, where it is to be shown; up to the byte at fault if there is one.
+    pub shown: Slice,
+    /// That byte.
+    pub bad: Option<u8>,
+    /// The earlier field line that it repeats.
+    pub earlier: Slice,
+    /// Bytes that were read until then.
+    pub read: usize,
 }
 
 /// What is in the buffer.
@@ -136,7 +144,13 @@ impl RequestHead {
     }
 
     fn refuse(&self, status: u16, reason: &'static str) -> Refusal {
-        Refusal { status, version: self.version, reason, line: self.line, in_fields: true }
+        Refusal {
+            version: self.version,
+            line: self.line,
+            in_fields: true,
+            read: self.length,
+            ..refuse(status, 9, reason)
+        }
     }
 
     fn request_line(&mut self, buffer: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
@@ -206,7 +220,15 @@ impl RequestHead {
                 return Err(self.refuse(494, "client sent too long header line"));
             }
             match field::line(buffer, at, stop) {
-                Err(field::Invalid) => return Err(self.refuse(400, "client sent invalid header line")),
+                Err(field::Invalid) => {
+                    let bad = field::first_bad(buffer, at, stop);
+                    return Err(Refusal {
+                        shown: Slice::new(at, bad),
+                        bad: buffer.get(bad).copied(),
+                        read: at,
+                        ..self.refuse(400, "client sent invalid header line")
+                    });
+                }
                 Ok(Line::Good(field)) => self.take(buffer, field)?,
                 Ok(Line::Underscore(field)) if limits.underscores => self.take(buffer, field)?,
                 Ok(Line::Underscore(field) | Line::Odd(field)) => {
@@ -238,14 +260,14 @@ impl RequestHead {
         let value = field.value.of(buffer);
         match field.known {
             Known::Host => {
-                let earlier = self.host.replace(field.value);
-                if earlier.is_some() {
-                    return Err(self.refuse(400, "client sent duplicate host header"));
+                if self.host.is_some() {
+                    return Err(self.repeated(buffer, field, "client sent duplicate host header"));
                 }
+                self.host = Some(field.value);
             }
             Known::ContentLength => {
                 if self.content_length.is_some() {
-                    return Err(self.refuse(400, "client sent duplicate \"Content-Length\" header"));
+                    return Err(self.repeated(buffer, field, "client sent duplicate header line"));
                 }
                 let Some(length) = decimal(value) else {
                     return Err(self.refuse(400, "client sent invalid \"Content-Length\" header"));
@@ -254,10 +276,11 @@ impl RequestHead {
             }
             Known::TransferEncoding => {
                 if self.chunked {
-                    return Err(self.refuse(400, "client sent duplicate \"Transfer-Encoding\" header"));
+                    return Err(self.repeated(buffer, field, "client sent duplicate header line"));
                 }
                 if !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(self.refuse(501, "client sent unknown \"Transfer-Encoding\""));
+                    let refusal = self.refuse(501, "client sent unknown \"Transfer-Encoding\"");
+                    return Err(Refusal { shown: field.value, ..refusal });
                 }
                 self.chunked = true;
             }
@@ -279,6 +302,23 @@ impl RequestHead {
         Ok(())
     }
 
+    /// Refuses a field that is there already.
+    fn repeated(&self, buffer: &[u8], field: Field, reason: &'static str) -> Refusal {
+        let whole = |field: &Field| Slice { start: field.name.start, end: field.value.end };
+        let end = field.value.end as usize;
+        Refusal {
+            shown: whole(&field),
+            earlier: self
+                .fields
+                .iter()
+                .find(|earlier| earlier.known == field.known)
+                .map(whole)
+                .unwrap_or_default(),
+            read: memchr::memchr(b'\n', buffer.get(end..).unwrap_or_default()).map_or(end, |at| end + at + 1),
+            ..self.refuse(400, reason)
+        }
+    }
+
     /// Whether content follows the head.
     pub fn has_content(&self) -> bool {
         self.chunked || self.content_length.is_some_and(|length| length > 0)
@@ -292,7 +332,18 @@ impl Refusal {
 }
 
 fn refuse(status: u16, version: u8, reason: &'static str) -> Refusal {
-    Refusal { status, version, reason, line: Slice::default(), in_fields: false }
+    let none = Slice::default();
+    Refusal {
+        status,
+        version,
+        reason,
+        line: none,
+        in_fields: false,
+        shown: none,
+        bad: None,
+        earlier: none,
+        read: 0,
+    }
 }
 
 /// `HTTP/x.y`: any minor version of 1 from 1 on is served as 1.1.

@@ -156,11 +156,7 @@ impl ResponseHead {
                         return Err(refuse("unknown \"Transfer-Encoding\""));
                     }
                 }
-                Known::Connection => {
-                    if has_token(value, b"close") {
-                        self.keep_alive = false;
-                    }
-                }
+                Known::Connection => self.keep_alive &= !has_token(value, b"close"),
                 Known::Other if gateway && field.name.of(buffer).eq_ignore_ascii_case(b"status") => {
                     let code = value.get(..3).and_then(decimal).filter(|&code| code >= 100);
                     self.status = code.ok_or(refuse("invalid status"))? as u16;

@@ -25,7 +25,7 @@ pub struct Ahead {
     /// Keeps the logs and the plan.
     serving: Rc<Serving>,
     table: Rc<Table>,
-    lines: Box<[Option<Line>]>,
+    lines: Box<[Line]>,
     attempts: Box<[Attempt]>,
     opened: Instant,
     began: Instant,
@@ -34,10 +34,12 @@ pub struct Ahead {
 }
 
 /// A line as far as it is known, and where in it which pieces of the format are missing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Line {
     text: Box<[u8]>,
     missing: Box<[(u32, u16)]>,
+    /// Whether it is written at all.
+    wanted: bool,
 }
 
 /// Writes ahead; `None` when something that is not settled can only be read from the exchange itself.
@@ -55,8 +57,8 @@ pub fn ahead(exchange: &mut Exchange, plan: &Plan) -> Option<Ahead> {
     Some(Ahead { serving, table, lines, attempts, opened, began, sent, sent_head })
 }
 
-/// The line of one log; `Some(None)` where its condition is not met.
-fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Option<Line>> {
+/// The line of one log: of unmet conditions an empty one.
+fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Line> {
     let mut value = Vec::new();
     if matches!(writer.to, To::Named(_)) {
         return None;
@@ -67,7 +69,7 @@ fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Option
         }
         exchange.eval(when, &mut value);
         if matches!(value.as_slice(), b"" | b"0") {
-            return Some(None);
+            return Some(Line::default());
         }
     }
     let (mut text, mut missing) = (Vec::new(), Vec::new());
@@ -86,16 +88,15 @@ fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Option
             },
         }
     }
-    Some(Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice() }))
+    Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice(), wanted: true })
 }
 
 /// Whether a part has the value that it will have at the end. Variables may be made of anything.
 fn is_settled(part: &Part) -> bool {
     match part {
-        Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) => false,
-        Part::Attr(attr) => !is_kept(attr),
         Part::Text(_) | Part::Capture(..) => true,
-        Part::Var(_) | Part::Escape(..) => false,
+        Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) | Part::Var(_) | Part::Escape(..) => false,
+        Part::Attr(attr) => !is_kept(attr),
     }
 }
 
@@ -129,7 +130,10 @@ impl Ahead {
         let run = Run::default();
         let mut value = Vec::new();
         for (writer, line) in table.access.iter().zip(lines) {
-            let Some(Line { text, missing }) = line else { continue };
+            let Line { text, missing, wanted } = line;
+            if !wanted {
+                continue;
+            }
             let (mut whole, mut at) = (Vec::with_capacity(text.len() + 64), 0);
             for (offset, piece) in missing {
                 whole.extend_from_slice(&text[at..offset as usize]);
