@@ -86,7 +86,7 @@ fn command_line(
 }
 
 /// What the mending has to know of a directive: the widest of its rows.
-fn shape(name: &str) -> Option<mend::Shape> {
+pub fn shape(name: &str) -> Option<mend::Shape> {
     let of = |row: &catalogue::Directive| mend::Shape { most: row.args.most(), block: row.args.block() };
     catalogue::nginx().rows(name).map(of).reduce(|one, other| mend::Shape {
         most: one.most.zip(other.most).map(|(one, other)| one.max(other)),

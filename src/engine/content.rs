@@ -352,9 +352,11 @@ impl Exchange {
         let file = match self.content.file.take() {
             Some(file) => Ok(file),
             None => temporary(folder).inspect(|(_, path)| {
-                let path = path.display();
-                let message = format_args!("a client request body is buffered to a temporary file {path}");
-                self.log(Level::Warn, message);
+                let shown = path.display();
+                self.log(
+                    Level::Warn,
+                    format_args!("a client request body is buffered to a temporary file {shown}"),
+                );
             }),
         };
         let done = file.and_then(|(mut file, path)| {

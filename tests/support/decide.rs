@@ -123,10 +123,7 @@ fn follow(plan: &Plan, mut run: Run, mut table: Table<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut recovered = false;
     loop {
-        let status = match step(plan, &mut run, &table, &mut lines) {
-            Some(status) => status,
-            None => return lines,
-        };
+        let Some(status) = step(plan, &mut run, &table, &mut lines) else { return lines };
         let settings = plan.settings(run.settings);
         let Some(recovery) = settings.recovery(status).filter(|_| !recovered) else { return lines };
         recovered = !settings.answer.recursive_errors;

@@ -135,8 +135,8 @@ impl Exchange {
         };
         let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
-        let spilled = relay.spilled.take();
         let unfiled = relay.unfiled.take();
+        let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
         self.facts.upstream_trailers = received_trailers;
         if let Some(path) = spilled {

@@ -25,7 +25,7 @@ pub struct Ahead {
     /// Keeps the logs and the plan.
     serving: Rc<Serving>,
     table: Rc<Table>,
-    lines: Box<[Line]>,
+    lines: Box<[Option<Line>]>,
     attempts: Box<[Attempt]>,
     opened: Instant,
     began: Instant,
@@ -34,12 +34,10 @@ pub struct Ahead {
 }
 
 /// A line as far as it is known, and where in it which pieces of the format are missing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
     text: Box<[u8]>,
     missing: Box<[(u32, u16)]>,
-    /// Whether it is written at all.
-    wanted: bool,
 }
 
 /// Writes ahead; `None` when something that is not settled can only be read from the exchange itself.
@@ -50,26 +48,31 @@ pub fn ahead(exchange: &mut Exchange, plan: &Plan) -> Option<Ahead> {
         return None;
     }
     let table = serving.logs.table(settings);
-    let lines = table.access.iter().map(|writer| begin(writer, exchange, plan)).collect::<Option<_>>()?;
+    let lines =
+        table.access.iter().map(|writer| begin(writer, exchange, plan)).collect::<Result<_, Unsettled>>();
+    let lines = lines.ok()?;
     let facts = &mut exchange.facts;
     let attempts = std::mem::take(&mut facts.attempts).into_boxed_slice();
     let (opened, began, sent, sent_head) = (facts.client.opened, facts.began, facts.sent, facts.sent_head);
     Some(Ahead { serving, table, lines, attempts, opened, began, sent, sent_head })
 }
 
-/// The line of one log: of unmet conditions an empty one.
-fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Line> {
+/// Something can only be read from the exchange itself, at its end.
+struct Unsettled;
+
+/// The line of one log; none where its condition is not met.
+fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Result<Option<Line>, Unsettled> {
     let mut value = Vec::new();
     if matches!(writer.to, To::Named(_)) {
-        return None;
+        return Err(Unsettled);
     }
     if let Some(when) = &writer.when {
         if !when.0.iter().all(|part| matches!(part, Part::Text(_)) || is_settled(part)) {
-            return None;
+            return Err(Unsettled);
         }
         exchange.eval(when, &mut value);
         if matches!(value.as_slice(), b"" | b"0") {
-            return Some(Line::default());
+            return Ok(None);
         }
     }
     let (mut text, mut missing) = (Vec::new(), Vec::new());
@@ -84,19 +87,19 @@ fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Option<Line> 
                     escape(writer.escape, present.then_some(value.as_slice()), &mut text);
                 }
                 [Part::Attr(attr)] if is_kept(attr) => missing.push((text.len() as u32, at)),
-                _ => return None,
+                _ => return Err(Unsettled),
             },
         }
     }
-    Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice(), wanted: true })
+    Ok(Some(Line { text: text.into_boxed_slice(), missing: missing.into_boxed_slice() }))
 }
 
 /// Whether a part has the value that it will have at the end. Variables may be made of anything.
 fn is_settled(part: &Part) -> bool {
     match part {
-        Part::Text(_) | Part::Capture(..) => true,
         Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) | Part::Var(_) | Part::Escape(..) => false,
         Part::Attr(attr) => !is_kept(attr),
+        Part::Text(_) | Part::Capture(..) => true,
     }
 }
 
@@ -130,10 +133,7 @@ impl Ahead {
         let run = Run::default();
         let mut value = Vec::new();
         for (writer, line) in table.access.iter().zip(lines) {
-            let Line { text, missing, wanted } = line;
-            if !wanted {
-                continue;
-            }
+            let Some(Line { text, missing }) = line else { continue };
             let (mut whole, mut at) = (Vec::with_capacity(text.len() + 64), 0);
             for (offset, piece) in missing {
                 whole.extend_from_slice(&text[at..offset as usize]);
