@@ -98,6 +98,8 @@ pub async fn serve(
                 if let Some(ahead) = log::ahead(&mut exchange, &plan) {
                     let Exchange { mut stream, worker, serving, .. } = *exchange;
                     let ahead = Box::new(ahead);
+                    // A plan is remembered only where it may cut the tunnel off.
+                    let serving = serving.is_impatient().then_some(serving);
                     tokio::task::spawn_local(async move {
                         first(tunnel.run(&mut stream), serving.over()).await;
                         ahead.end(&worker, &tunnel);
