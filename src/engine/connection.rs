@@ -94,14 +94,21 @@ pub async fn serve(
             End::Tunnel(mut tunnel) => {
                 // The exchange's future is large; the tunnel's own task is not.
                 let guard = Open::new(&worker);
-                let plan = std::sync::Arc::clone(&exchange.serving.plan);
-                if let Some(ahead) = log::ahead(&mut exchange, &plan) {
-                    let Exchange { mut stream, worker, serving, .. } = *exchange;
+                let serving = Rc::clone(&exchange.serving);
+                if let Some(ahead) = log::ahead(&mut exchange, &serving.plan) {
+                    let Exchange { mut stream, worker, .. } = *exchange;
                     let ahead = Box::new(ahead);
                     // A plan is remembered only where it may cut the tunnel off.
                     let serving = serving.is_impatient().then_some(serving);
                     tokio::task::spawn_local(async move {
-                        first(tunnel.run(&mut stream), serving.over()).await;
+                        match serving {
+                            Some(serving) => {
+                                Box::pin(first(tunnel.run(&mut stream), serving.over())).await;
+                            }
+                            None => {
+                                tunnel.run(&mut stream).await;
+                            }
+                        }
                         ahead.end(&worker, &tunnel);
                         drop(guard);
                     });
