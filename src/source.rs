@@ -115,11 +115,20 @@ impl SourceMap {
     /// Reads a file from disk and adds it. A file larger than [`LARGEST_FILE`] is an error: nobody wrote it.
     pub fn read(&mut self, path: &Path) -> io::Result<FileId> {
         let mut text = Vec::new();
-        std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut text)?;
+        if path.as_os_str() == "-" {
+            io::stdin().lock().take(LARGEST_FILE + 1).read_to_end(&mut text)?;
+        } else {
+            std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut text)?;
+        }
         if text.len() as u64 > LARGEST_FILE {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(self.add(path.to_path_buf(), text))
+    }
+
+    /// The file that was read last, when it has this name: a main file has just been recognised, and is not read twice.
+    pub fn last(&self, path: &Path) -> Option<FileId> {
+        self.files.last().filter(|file| file.path == path).map(|_| FileId(self.files.len() as u32 - 1))
     }
 
     /// Adds text under a name.
@@ -164,4 +173,19 @@ impl SourceMap {
 /// What two paths have in common when they lead to the same file.
 pub fn identity(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_last_is_known_by_its_name() {
+        let mut map = SourceMap::new();
+        assert_eq!(map.last(Path::new("a")), None);
+        let a = map.add("a".into(), b"x".to_vec());
+        assert_eq!(map.last(Path::new("a")), Some(a));
+        map.add("b".into(), Vec::new());
+        assert_eq!(map.last(Path::new("a")), None);
+    }
 }

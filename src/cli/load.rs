@@ -50,7 +50,7 @@ pub struct Ready {
 /// Reads and lowers a file, and checks the result.
 pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
     let Request { path, dialect, options, listen } = request;
-    let (mut config, mut found) = match dialect.map_or_else(|| detect(path), Ok) {
+    let (mut config, mut found) = match dialect.map_or_else(|| detect(sources, path), Ok) {
         Ok(dialect) => dialect.read(sources, path, options),
         Err(fault) => return Lowered { config: ir::Config::default(), found: vec![fault], sound: false },
     };
@@ -68,7 +68,12 @@ pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
 
 /// Reads, lowers and compiles a file; there is a plan only when nothing is wrong.
 pub fn plan(sources: &mut SourceMap, request: &Request) -> (Option<Ready>, Vec<Diagnostic>) {
-    let Lowered { config, mut found, sound } = lower(sources, request);
+    compile(lower(sources, request))
+}
+
+/// Compiles what was read; there is a plan only when nothing is wrong.
+pub fn compile(lowered: Lowered) -> (Option<Ready>, Vec<Diagnostic>) {
+    let Lowered { config, mut found, sound } = lowered;
     let mut ready = None;
     if sound {
         let files = Files::of(&config);
@@ -102,9 +107,8 @@ fn listen_on(config: &mut ir::Config, address: &Address) -> Option<Diagnostic> {
     Some(found)
 }
 
-/// The language of a file.
-fn detect(path: &Path) -> Result<Dialect, Diagnostic> {
-    let mut sources = SourceMap::new();
+/// The language of a file. It is read into the map, from which reading takes it: a pipe can be read once.
+fn detect(sources: &mut SourceMap, path: &Path) -> Result<Dialect, Diagnostic> {
     match sources.read(path) {
         Ok(file) => Ok(Dialect::detect(path, &sources.file(file).text)),
         Err(error) => {

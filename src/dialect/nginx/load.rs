@@ -96,7 +96,7 @@ impl<'a> Loader<'a> {
     }
 
     fn main(&mut self, path: &Path) -> Items {
-        match self.sources.read(path) {
+        match self.sources.last(path).map_or_else(|| self.sources.read(path), Ok) {
             Ok(file) => self.file(file, Open { identity: identity(path), by: Span::NONE }, 0),
             Err(error) => {
                 let message = failed(path, &error);
@@ -188,7 +188,9 @@ impl<'a> Loader<'a> {
 
     fn bundled(&mut self, word: &Word, path: &Path) -> Option<FileId> {
         let text = bundled::text(path)?;
-        let message = format!("`{}` does not exist; our own copy of it is used", path.display());
+        let elsewhere = self.offline && path_of(&word.value).is_absolute() && !self.here(path);
+        let why = if elsewhere { "is outside of the main file's folder" } else { "does not exist" };
+        let message = format!("`{}` {why}; our own copy of it is used", path.display());
         self.diagnostics.push(Diagnostic::note_at("bundled-include", word.span, message));
         if let Some(&file) = self.known.get(path) {
             return Some(file);
