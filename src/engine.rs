@@ -196,12 +196,24 @@ impl Server {
         resolve::Resolved::start(config, options.strict_names).1
     }
 
+    /// Reads the certificates of a plan as starting does, and looks where its logs would be: what is wrong with them.
+    /// Nothing is written.
+    pub fn look_over(plan: &Arc<Plan>) -> Vec<Diagnostic> {
+        let mut problems = Self::certificates(plan);
+        problems.extend(log::Files::look(plan));
+        problems
+    }
+
+    fn certificates(plan: &Arc<Plan>) -> Vec<Diagnostic> {
+        let mut problems = tls::Certificates::load(plan).err().unwrap_or_default();
+        problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
+        problems
+    }
+
     /// Does what starting does before it binds, and no more: certificates are read and logs opened.
     pub fn rehearse(plan: Plan) -> Result<(), Vec<Diagnostic>> {
         let plan = Arc::new(plan);
-        let mut problems = Vec::new();
-        problems.extend(tls::Certificates::load(&plan).err().into_iter().flatten());
-        problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
+        let mut problems = Self::certificates(&plan);
         problems.extend(log::Files::open(&plan).err().into_iter().flatten());
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

@@ -1,6 +1,6 @@
 //! `triglot check FILE...`: everything there is to say about files, without serving them.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use crate::{
     cli::{load, say},
@@ -8,6 +8,7 @@ use crate::{
         self, Diagnostic, Severity,
         render::{Colour, Format, render},
     },
+    engine::{self, Server},
     source::SourceMap,
 };
 
@@ -29,7 +30,7 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
     let mut sources = SourceMap::new();
     let mut found = Vec::new();
     for request in requests {
-        found.extend(load::plan(&mut sources, request).1);
+        found.extend(look(&mut sources, request));
     }
     diagnostic::sort(&mut found);
     if options.strict {
@@ -46,6 +47,21 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
         say::remark(summary(&found, requests.len()));
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// All findings on one file: of reading it and, where it belongs to this machine, of the names, certificates
+/// and folders of logs that a start would need. Nothing is written or bound.
+fn look(sources: &mut SourceMap, request: &load::Request) -> Vec<Diagnostic> {
+    let lowered = load::lower(sources, request);
+    let here = !request.options.offline;
+    let options = engine::Options { strict_names: request.options.strict_names, ..Default::default() };
+    let names = if here && lowered.sound { Server::look_up(&lowered.config, &options) } else { Vec::new() };
+    let (ready, mut found) = load::compile(lowered);
+    if let Some(ready) = ready.filter(|_| here) {
+        found.extend(Server::look_over(&Arc::new(ready.plan)));
+    }
+    found.extend(names);
+    found
 }
 
 /// How many of each kind, in a sentence.
@@ -72,7 +88,31 @@ fn counted(number: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Span;
+    use crate::{dialect, source::Span};
+
+    fn codes(text: &str, options: dialect::Options) -> Vec<String> {
+        let folder = std::env::temp_dir().join(format!("triglot-check-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("nginx.conf");
+        std::fs::write(&path, text).unwrap();
+        let options = dialect::Options { prefix: folder.clone(), ..options };
+        let request = load::Request { path, dialect: None, options, listen: None };
+        let found = look(&mut SourceMap::new(), &request);
+        std::fs::remove_dir_all(folder).unwrap();
+        found.iter().map(|one| format!("{} {}", one.severity.name(), one.code)).collect()
+    }
+
+    #[test]
+    fn what_a_start_would_need_is_looked_at() {
+        let text = "events { }\nhttp {\n access_log no/such/folder;\n server {\n  listen 80;\n  \
+                    location / { proxy_pass http://no-such-host.invalid; }\n }\n}\n";
+        let options = dialect::Options::default;
+        assert_eq!(codes(text, options()), ["error cannot-open-log", "warning unresolved-host"]);
+        let strict = dialect::Options { strict_names: true, ..options() };
+        assert_eq!(codes(text, strict), ["error cannot-open-log", "error unresolved-host"]);
+        let offline = dialect::Options { offline: true, ..options() };
+        assert_eq!(codes(text, offline), [""; 0]);
+    }
 
     #[test]
     fn the_summary_counts() {

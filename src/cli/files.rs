@@ -72,7 +72,7 @@ impl Files {
 /// The file of a log; none when its name has variables, or it is no file.
 fn log_path(to: &LogTarget) -> Option<PathBuf> {
     match to {
-        LogTarget::File(name) => fixed(name),
+        LogTarget::File(name, _) => fixed(name),
         LogTarget::Stderr | LogTarget::Syslog(_) => None,
     }
 }

@@ -22,12 +22,12 @@ use std::{
 use super::{Options, OwnFiles};
 use crate::{
     catalogue::{self, Level},
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     ir::{
         self, Template, Text,
         settings::{AccessLog, ErrorLog, LogTarget},
     },
-    source::SourceMap,
+    source::{SourceMap, Span},
 };
 use tree::{Item, Items, directives};
 
@@ -53,7 +53,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
     let known = || directives(&items).any(|directive| catalogue::nginx().get(directive.name()).is_some());
     let level = if options.offline || (options.parts && known()) { recognised } else { Level::Main };
     if level != Level::Main && !options.offline {
-        found.push(part(path, level));
+        found.push(part(path, level, &items));
     }
     found.extend(check::check(&items, level, check::Options { offline: options.offline }));
 
@@ -95,10 +95,13 @@ pub fn shape(name: &str) -> Option<mend::Shape> {
 }
 
 /// What is wrong with a part of a configuration is said as of a part, and that it is one.
-fn part(path: &Path, level: Level) -> Diagnostic {
+///
+/// It stands at the first directive, so that it is read before what is wrong because of it.
+fn part(path: &Path, level: Level, items: &[Item]) -> Diagnostic {
     let message =
         format!("{} is a part of a configuration: it belongs into {}", path.display(), level.description());
-    Diagnostic::new(Severity::Error, "part", message)
+    let first = directives(items).next().map_or(Span::NONE, |directive| directive.name.span);
+    Diagnostic::error("part", first, message)
         .help("to run it, `include` it there from a whole configuration; `triglot check --offline` checks it as it is")
 }
 
@@ -108,7 +111,8 @@ fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
     if !directives(items).any(|directive| directive.name() == "pid") {
         config.process.pid_file.clone_from(pid);
     }
-    let target = |path: &Path| LogTarget::File(Template::text(Text::from(path.as_os_str().as_bytes())));
+    let target =
+        |path: &Path| LogTarget::File(Template::text(Text::from(path.as_os_str().as_bytes())), Span::NONE);
     let base = &mut config.base;
     // One that stands outside of all blocks lies in the base already.
     if !directives(items).any(|directive| directive.name() == "error_log") {

@@ -65,7 +65,7 @@ impl Files {
                 Ok(Some(Sink::File(file))) => files.opened.push(file),
                 Ok(_) => {}
                 Err(message) if problems.iter().any(|known| known.message == message) => {}
-                Err(message) => problems.push(Diagnostic::new(Severity::Error, "cannot-open-log", message)),
+                Err(message) => problems.push(cannot_open(target, message)),
             }
         }
         if !problems.is_empty() {
@@ -74,6 +74,21 @@ impl Files {
         let own = plan.config.base.logs.errors.as_deref().unwrap_or_default();
         files.errors = files.error_sinks(own);
         Ok(Arc::new(files))
+    }
+
+    /// What stands in the way of opening the logs of a plan, as far as it can be seen without creating any.
+    pub fn look(plan: &Plan) -> Vec<Diagnostic> {
+        let mut problems: Vec<Diagnostic> = Vec::new();
+        for target in plan.log_targets() {
+            let LogTarget::File(name, _) = target else { continue };
+            let Some(name) = name.as_text() else { continue };
+            let Err(error) = file::look(name) else { continue };
+            let message = failed(name, &error);
+            if problems.iter().all(|known| known.message != message) {
+                problems.push(cannot_open(target, message));
+            }
+        }
+        problems
     }
 
     /// Opens all files again by their names; what collected lines go to the old ones first.
@@ -99,10 +114,8 @@ impl Files {
     /// Where the lines of a log go; `None` when the name of its file depends on the request.
     fn sink(&self, target: &LogTarget) -> Result<Option<Sink>, String> {
         Ok(Some(match target {
-            LogTarget::File(name) => match name.as_text() {
-                Some(name) => Sink::File(file::open(name).map_err(|error| {
-                    format!("open() \"{}\" failed ({})", String::from_utf8_lossy(name), error::system(&error))
-                })?),
+            LogTarget::File(name, _) => match name.as_text() {
+                Some(name) => Sink::File(file::open(name).map_err(|error| failed(name, &error))?),
                 None => return Ok(None),
             },
             LogTarget::Stderr => Sink::Stderr,
@@ -124,6 +137,19 @@ impl Files {
     fn error_sinks(&self, logs: &[ErrorLog]) -> Errors {
         let sink = |log: &ErrorLog| Some((log.level, self.sink(&log.to).ok().flatten()?));
         logs.iter().filter_map(sink).collect()
+    }
+}
+
+fn failed(name: &[u8], error: &std::io::Error) -> String {
+    format!("open() \"{}\" failed ({})", String::from_utf8_lossy(name), error::system(error))
+}
+
+fn cannot_open(target: &LogTarget, message: String) -> Diagnostic {
+    match target {
+        LogTarget::File(_, span) => Diagnostic::error("cannot-open-log", *span, message),
+        LogTarget::Stderr | LogTarget::Syslog(_) => {
+            Diagnostic::new(Severity::Error, "cannot-open-log", message)
+        }
     }
 }
 

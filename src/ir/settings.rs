@@ -9,6 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use crate::source::Span;
 
 mod value;
 
@@ -445,8 +446,8 @@ pub struct AccessLog {
 /// Where log lines go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum LogTarget {
-    /// A file; a template without variables is opened at start and at reopening.
-    File(Template),
+    /// A file; a template without variables is opened at start and at reopening. The span is where it is named.
+    File(Template, Span),
     /// Standard error.
     Stderr,
     /// Syslog (RFC 3164).

@@ -360,7 +360,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
 
 fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
     let to = |target: &'c LogTarget, visit: Visit<'_, 'c>| match target {
-        LogTarget::File(template) => visit(Item::Template(template), span),
+        LogTarget::File(template, at) => visit(Item::Template(template), *at),
         LogTarget::Stderr | LogTarget::Syslog(_) => {}
     };
     let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;

@@ -62,7 +62,7 @@ impl Writer {
         let to = match (sink, &log.to) {
             (Some(Sink::File(file)), _) if *buffer > 0 || gzip.is_some() => buffered(&file),
             (Some(sink), _) => To::Sink(sink),
-            (None, crate::ir::settings::LogTarget::File(name)) => To::Named(name.clone()),
+            (None, crate::ir::settings::LogTarget::File(name, _)) => To::Named(name.clone()),
             (None, _) => To::Sink(Sink::Stderr),
         };
         let piece = |part: &Part| match part {

@@ -77,6 +77,19 @@ pub(super) fn reopen_all() -> Vec<(PathBuf, io::Error)> {
     files.into_iter().filter_map(failed).collect()
 }
 
+/// Whether a file of a name can be: it is there and no folder, or the folder that it would be created in is there.
+pub(super) fn look(name: &[u8]) -> io::Result<()> {
+    let path = Path::new(OsStr::from_bytes(name));
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::metadata(folder.unwrap_or(Path::new("."))).map(drop)
+        }
+    }
+}
+
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }

@@ -167,7 +167,7 @@ impl Print for Upgrade {
 impl Printer<'_> {
     fn log_target(&mut self, target: &LogTarget) {
         match target {
-            LogTarget::File(path) => {
+            LogTarget::File(path, _) => {
                 self.add("file ");
                 self.template(path);
             }

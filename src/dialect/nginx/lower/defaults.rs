@@ -8,6 +8,7 @@ use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Settings, Template, Text, Upgrade,
     settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
 };
+use crate::source::Span;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -182,7 +183,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
 
     let logs = &mut base.logs;
     logs.access = Some(vec![AccessLog {
-        to: LogTarget::File(path_template(&options.prefix.join("logs/access.log"))),
+        to: LogTarget::File(path_template(&options.prefix.join("logs/access.log")), Span::NONE),
         format: combined(),
         when: None,
         buffer: 0,
@@ -190,7 +191,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
         gzip: None,
     }]);
     logs.errors = Some(vec![ErrorLog {
-        to: LogTarget::File(path_template(&options.prefix.join("logs/error.log"))),
+        to: LogTarget::File(path_template(&options.prefix.join("logs/error.log")), Span::NONE),
         level: Level::Error,
     }]);
     logs.rewrite = Some(false);

@@ -122,7 +122,7 @@ fn wrong(cx: &mut Cx, word: &Word, why: impl Into<String>) -> bool {
 /// Whether a log may have a buffer, and one such.
 fn buffer(cx: &mut Cx, log: &AccessLog, path: &Word, span: Span) -> bool {
     let message = match &log.to {
-        LogTarget::File(file) => match file.as_text() {
+        LogTarget::File(file, _) => match file.as_text() {
             Some(file) => {
                 let new = Buffered { size: log.buffer, flush: log.flush, gzip: log.gzip, span };
                 let old = *cx.log_buffers.entry(file.to_vec()).or_insert(new);
@@ -205,9 +205,9 @@ fn target(cx: &mut Cx, word: &Word, severity: u8, literal: bool) -> Option<LogTa
         return Some(LogTarget::Stderr);
     }
     if literal {
-        return Some(LogTarget::File(defaults::path_template(&cx.path(&word.value))));
+        return Some(LogTarget::File(defaults::path_template(&cx.path(&word.value)), word.span));
     }
-    Some(LogTarget::File(path(cx, word)))
+    Some(LogTarget::File(path(cx, word), word.span))
 }
 
 /// A path, which is relative to the prefix even where it begins with a variable.
