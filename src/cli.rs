@@ -17,7 +17,6 @@ pub mod say;
 
 use std::{
     ffi::OsString,
-    io::IsTerminal as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -26,7 +25,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    diagnostic::render::{Colour, Format},
+    diagnostic::render::Format,
     dialect::{self, Dialect},
     ir::Address,
 };
@@ -95,7 +94,7 @@ struct Run {
 
 #[derive(Debug, Args)]
 struct Check {
-    /// The files, each a configuration or, with --offline, a part of one
+    /// The files, each a configuration or, with --offline, a part of one; `-` is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -119,7 +118,7 @@ struct Check {
 
 #[derive(Debug, Args)]
 struct Ir {
-    /// The configuration, or a part of one
+    /// The configuration, or a part of one; `-` is standard input
     file: PathBuf,
     #[command(flatten)]
     reading: Reading,
@@ -137,7 +136,7 @@ struct Ir {
 #[derive(Debug, Args)]
 struct Demo {
     /// The first port; each configuration takes the next
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }
 
@@ -225,7 +224,7 @@ impl Check {
             FormatName::Json => Format::Json,
             FormatName::Sarif => Format::Sarif,
         };
-        let colour = if std::io::stdout().is_terminal() { Colour::Always } else { Colour::Never };
+        let colour = say::colour(&std::io::stdout());
         check::run(&requests, check::Options { format, colour, strict, list_inert })
     }
 }

@@ -6,7 +6,6 @@
 //! of their own go to a folder that is removed at the end.
 
 use std::{
-    io::IsTerminal as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -20,7 +19,7 @@ use super::{
 use crate::{
     diagnostic::{
         Diagnostic, Severity,
-        render::{Colour, Format, render},
+        render::{Format, render},
     },
     dialect::{Dialect, Options, OwnFiles},
     engine,
@@ -127,7 +126,7 @@ pub(super) fn own_files(scratch: &Path) -> OwnFiles {
 /// Shows warnings and errors; notes are for `check`.
 fn complain(sources: &SourceMap, found: &[Diagnostic]) {
     let found: Vec<_> = found.iter().filter(|one| one.severity > Severity::Note).cloned().collect();
-    let colour = if std::io::stderr().is_terminal() { Colour::Always } else { Colour::Never };
+    let colour = say::colour(&std::io::stderr());
     say::remark(render(sources, &found, Format::Human, colour));
 }
 

@@ -2,7 +2,9 @@
 //!
 //! A reader that has left is no error, so failures to write are ignored.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+use crate::diagnostic::render::Colour;
 
 /// Writes a result.
 pub fn result(text: impl AsRef<[u8]>) {
@@ -13,4 +15,11 @@ pub fn result(text: impl AsRef<[u8]>) {
 /// Writes a remark, in one piece.
 pub fn remark(text: impl AsRef<[u8]>) {
     let _ = io::stderr().lock().write_all(text.as_ref());
+}
+
+/// Whether words there are coloured: on a terminal that shows colours, unless `NO_COLOR` is set (<https://no-color.org>).
+pub fn colour(out: &impl IsTerminal) -> Colour {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    if out.is_terminal() && !unwanted { Colour::Always } else { Colour::Never }
 }

@@ -19,7 +19,7 @@ pub(super) fn check(directive: &Directive, row: &catalogue::Directive) -> Vec<Di
 fn wrong_number(directive: &Directive, row: &catalogue::Directive) -> Diagnostic {
     let name = directive.name();
     let given = directive.args.len();
-    let message = format!("invalid number of arguments in `{name}`");
+    let message = format!("invalid number of arguments in `{name}` directive");
     let counts: Vec<String> =
         (0..8).filter(|&count| row.args.accepts(count)).map(|count| count.to_string()).collect();
     let takes = match counts.as_slice() {

@@ -89,11 +89,11 @@ fn blocks_and_numbers() {
         &[
             "Error missing-block at `map $a $b`: `map` needs a block (expected `{` after this) []",
             "Error unexpected-block at `tcp_nodelay`: `tcp_nodelay` takes no block (expected `;` after this) []",
-            "Error wrong-arity at `server x`: invalid number of arguments in `server` (takes none, has 1) []",
-            "Error wrong-arity at `proxy_buffers 8`: invalid number of arguments in `proxy_buffers` (takes 2, has 1) []",
-            "Error wrong-arity at `etag`: invalid number of arguments in `etag` (takes 1, has 0) []",
-            "Error wrong-arity at `index`: invalid number of arguments in `index` (takes 1 or more, has 0) []",
-            "Error wrong-arity at `error_page 404`: invalid number of arguments in `error_page` (takes 2 or more, has 1) []",
+            "Error wrong-arity at `server x`: invalid number of arguments in `server` directive (takes none, has 1) []",
+            "Error wrong-arity at `proxy_buffers 8`: invalid number of arguments in `proxy_buffers` directive (takes 2, has 1) []",
+            "Error wrong-arity at `etag`: invalid number of arguments in `etag` directive (takes 1, has 0) []",
+            "Error wrong-arity at `index`: invalid number of arguments in `index` directive (takes 1 or more, has 0) []",
+            "Error wrong-arity at `error_page 404`: invalid number of arguments in `error_page` directive (takes 2 or more, has 1) []",
         ],
     );
 }
@@ -113,7 +113,7 @@ fn values() {
             "Error invalid-value at `0`: invalid value `0` in `proxy_buffers` (it must be more than zero) []",
             "Error invalid-value at `al`: invalid value `al` in `satisfy` (expected `all` or `any`) [\"did you mean `all`?\"]",
             "Error invalid-value at `eror`: invalid value `eror` in `proxy_next_upstream` (expected `error`, `timeout`, `invalid_header`, `non_idempotent`, `http_500`, `http_502`, `http_503`, `http_504`, `http_403`, `http_404`, `http_429`, `updating` or `off`) [\"did you mean `error`?\"]",
-            "Error wrong-arity at `expires 1 2 3`: invalid number of arguments in `expires` (takes 1 or 2, has 3) []",
+            "Error wrong-arity at `expires 1 2 3`: invalid number of arguments in `expires` directive (takes 1 or 2, has 3) []",
             "Error invalid-value at `weight=x`: invalid value `weight=x` in `server` (it must be a number, without sign, point or unit) []",
             "Error invalid-value at `wieght=2`: invalid value `wieght=2` in `server` (expected `weight=`, `max_fails=`, `fail_timeout=`, `max_conns=`, `slow_start=`, `route=`, `service=`, `backup`, `down`, `drain` or `resolve`) []",
             "Error invalid-value at `SSLv9`: invalid value `SSLv9` in `proxy_ssl_protocols` (expected `SSLv2`, `SSLv3`, `TLSv1`, `TLSv1.1`, `TLSv1.2` or `TLSv1.3`) [\"did you mean `SSLv2`?\"]",

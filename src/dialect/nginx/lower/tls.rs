@@ -164,13 +164,13 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
 
 /// The versions of TLS that are named and spoken; `None` after a report when there are none.
 pub(super) fn versions(cx: &mut Cx, directive: &Directive) -> Option<Vec<u8>> {
-    let (mut versions, mut old) = (Vec::new(), None);
+    let (mut versions, mut old) = (Vec::new(), Vec::new());
     for word in &directive.args {
         let version = match word.value.to_ascii_lowercase().as_slice() {
             b"tlsv1.2" => 12,
             b"tlsv1.3" => 13,
             b"sslv2" | b"sslv3" | b"tlsv1" | b"tlsv1.1" => {
-                old = old.or(Some(word));
+                old.push(word);
                 continue;
             }
             _ => return None,
@@ -182,9 +182,11 @@ pub(super) fn versions(cx: &mut Cx, directive: &Directive) -> Option<Vec<u8>> {
         }
     }
     versions.sort_unstable();
-    if let Some(word) = old {
+    if let Some(word) = old.first() {
         let severity = if versions.is_empty() { Severity::Error } else { Severity::Note };
-        let message = format!("`{}` is not spoken", word.text());
+        let names: Vec<String> = old.iter().map(|word| format!("`{}`", word.text())).collect();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let message = format!("{} {verb} not spoken", names.join(", "));
         let found = Diagnostic::new(severity, "old-tls-version", message)
             .label(word.span, "below TLS 1.2, which is deprecated since RFC 8996");
         cx.report(if versions.is_empty() { found.help("add `TLSv1.2 TLSv1.3`") } else { found });
