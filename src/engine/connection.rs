@@ -359,6 +359,10 @@ impl Exchange {
         }
         self.keep = false;
         self.content = super::content::Content::default();
+        // Where an upstream makes the error page, it must not be promised content of which nothing was read.
+        let head = &mut self.facts.head;
+        (head.content_length, head.chunked, head.expect_continue) = (None, false, false);
+        head.upgrade = None;
         if let Err(next) = next {
             self.drive(plan, next).await;
             return;

@@ -75,6 +75,14 @@ impl Exchange {
     pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
         let settings = self.settings(plan);
         let how = settings.forwarding(forward.protocol);
+        if self.facts.head.method.is_empty() {
+            // A request line that could not be read gives nothing to send (observed: 500).
+            self.log(Level::Error, format_args!("a request without a method cannot be forwarded"));
+            return Next::Status(500);
+        }
+        if self.content.was_streamed() {
+            self.give_content_up();
+        }
         let destination = match self.destination(plan, forward).await {
             Ok(destination) => destination,
             Err(status) => return Next::Status(status),
@@ -98,6 +106,7 @@ impl Exchange {
             (Protocol::Uwsgi, false) => b"uwsgi://",
             (Protocol::Uwsgi, true) => b"suwsgi://",
         };
+        self.facts.asked_head = self.facts.is_head();
         let mut head = scratch::take();
         let replaced = how.content.as_ref().map(|content| self.value(content));
         match forward.protocol {
@@ -120,6 +129,7 @@ impl Exchange {
     }
 
     fn refused(&mut self, status: u16) -> Next {
+        self.give_content_up();
         match status {
             408 => {
                 self.facts.logged_status = Some(408);
