@@ -1,6 +1,8 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
+use std::time::Instant;
+
 use super::{
     super::{
         connect::Connection,
@@ -208,7 +210,9 @@ impl Exchange {
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
-            self.worker.pool.give(connection, limits);
+            let attempt = self.facts.attempts.last();
+            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
         }
     }
 
