@@ -7,6 +7,7 @@
 
 use std::{
     io,
+    rc::Rc,
     sync::{Arc, Mutex, atomic::AtomicU64},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub mod access;
+mod allocator;
 pub mod balance;
 pub mod clock;
 pub mod connect;
@@ -53,7 +55,7 @@ pub mod upstream_tls;
 pub mod worker;
 
 use balance::{Clusters, Zones};
-use listen::Bound;
+use listen::{Bound, Listening};
 use worker::{Counters, Serving, Shared, Worker};
 
 /// How often idle upstream connections are looked over.
@@ -129,6 +131,7 @@ struct Next {
 impl Server {
     /// Starts serving: on return every address is listened on and every worker accepts.
     pub fn start(plan: Plan, options: Options) -> Result<Self, Vec<Diagnostic>> {
+        allocator::settle();
         let count = plan.config.process.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             |count| count.max(1) as usize,
@@ -423,38 +426,37 @@ type Accepting = Vec<Accepts>;
 /// A socket that connections are accepted on.
 #[derive(Debug)]
 struct Accepts {
-    address: Address,
-    socket: socket2::Socket,
+    listening: Rc<Listening>,
     task: AbortHandle,
 }
 
 impl Accepts {
     /// Accepts no more; who waits already is still served.
-    fn end(self, worker: &std::rc::Rc<Worker>) {
+    fn end(self, worker: &Rc<Worker>) {
         self.task.abort();
-        listen::take_waiting(worker, &self.address, &self.socket);
+        listen::take_waiting(worker, &self.listening);
     }
 }
 
 /// Starts accepting on new addresses, goes on with old ones, stops on those that are gone.
-fn accept_all(worker: &std::rc::Rc<Worker>, bound: &[Arc<Bound>], old: Accepting) -> Accepting {
+fn accept_all(worker: &Rc<Worker>, bound: &[Arc<Bound>], old: Accepting) -> Accepting {
     let mut kept = Vec::new();
     for accepts in old {
-        if bound.iter().any(|bound| bound.address == accepts.address) {
+        if bound.iter().any(|bound| accepts.listening.is_at(&bound.address)) {
             kept.push(accepts);
         } else {
             accepts.end(worker);
         }
     }
     for bound in bound {
-        if kept.iter().any(|accepts: &Accepts| accepts.address == bound.address) {
+        if kept.iter().any(|accepts: &Accepts| accepts.listening.is_at(&bound.address)) {
             continue;
         }
-        match bound.socket(worker.index).and_then(|socket| Ok((socket.try_clone()?, socket))) {
-            Ok((accepted, socket)) => {
-                let address = bound.address.clone();
-                let task = spawn_local(listen::accept(std::rc::Rc::clone(worker), address.clone(), accepted));
-                kept.push(Accepts { address, socket, task: task.abort_handle() });
+        match Listening::new(bound, worker.index) {
+            Ok(listening) => {
+                let listening = Rc::new(listening);
+                let accepting = listen::accept(Rc::clone(worker), Rc::clone(&listening));
+                kept.push(Accepts { listening, task: spawn_local(accepting).abort_handle() });
             }
             Err(error) => log::event(
                 &worker.serving().logs,
@@ -467,11 +469,7 @@ fn accept_all(worker: &std::rc::Rc<Worker>, bound: &[Arc<Bound>], old: Accepting
 }
 
 /// Follows commands until the end.
-async fn attend(
-    worker: &std::rc::Rc<Worker>,
-    mut accepting: Accepting,
-    mut inbox: UnboundedReceiver<Command>,
-) {
+async fn attend(worker: &Rc<Worker>, mut accepting: Accepting, mut inbox: UnboundedReceiver<Command>) {
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

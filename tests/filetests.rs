@@ -21,6 +21,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use fixture::{Fixture, Request};
@@ -30,7 +31,7 @@ use triglot::{
         Diagnostic, Severity,
         render::{Colour, Format, render},
     },
-    dialect::nginx::{check, load, lower},
+    dialect::nginx::{self, check, load, lower, mend},
     ir,
     plan::{self, Plan},
     source::SourceMap,
@@ -215,6 +216,9 @@ fn forwarded(plan: &Plan, rest: &str, sent: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// The process has one.
+static CURRENT_FOLDER: Mutex<()> = Mutex::new(());
+
 /// What came of a configuration.
 struct Seen {
     plan: Option<Plan>,
@@ -226,13 +230,15 @@ struct Seen {
 
 impl Seen {
     fn of(conf: &Path, case: &Path) -> Self {
+        let _alone = CURRENT_FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = prepared(conf, case);
         // Findings name files as they are given, so from inside the folder.
         std::env::set_current_dir(&folder).expect("just made");
         let offline = !case.starts_with("mistakes");
         let mut sources = SourceMap::new();
         let loading = load::Options { prefix: PathBuf::new(), offline };
-        let (items, mut found) = load::load(&mut sources, Path::new("nginx.conf"), &loading);
+        let (mut items, mut found) = load::load(&mut sources, Path::new("nginx.conf"), &loading);
+        found.extend(mend::mend(&sources, &mut items, &nginx::shape));
         found.extend(check::check(&items, Level::Main, check::Options { offline }));
         let lowering = lower::Options {
             prefix: "/prefix".into(),

@@ -86,7 +86,7 @@ fn command_line(
 }
 
 /// What the mending has to know of a directive: the widest of its rows.
-fn shape(name: &str) -> Option<mend::Shape> {
+pub fn shape(name: &str) -> Option<mend::Shape> {
     let of = |row: &catalogue::Directive| mend::Shape { most: row.args.most(), block: row.args.block() };
     catalogue::nginx().rows(name).map(of).reduce(|one, other| mend::Shape {
         most: one.most.zip(other.most).map(|(one, other)| one.max(other)),
@@ -110,9 +110,12 @@ fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
     }
     let target = |path: &Path| LogTarget::File(Template::text(Text::from(path.as_os_str().as_bytes())));
     let base = &mut config.base;
-    for log in base.logs.errors.iter_mut().flatten() {
-        let ErrorLog { to, level: _ } = log;
-        *to = error_log.as_deref().map_or(LogTarget::Stderr, target);
+    // One that stands outside of all blocks lies in the base already.
+    if !directives(items).any(|directive| directive.name() == "error_log") {
+        for log in base.logs.errors.iter_mut().flatten() {
+            let ErrorLog { to, level: _ } = log;
+            *to = error_log.as_deref().map_or(LogTarget::Stderr, target);
+        }
     }
     match access_log {
         None => base.logs.access = Some(Vec::new()),

@@ -14,7 +14,7 @@ use super::{
     facts::{Client, Facts},
     http1::field::Slice,
     http1::request::{Limits, Parsed, Refusal},
-    scratch,
+    log, scratch,
     stream::Stream,
     timed::{self, Either, Failure, Timer, first, within},
     tunnel::Ended,
@@ -94,10 +94,22 @@ pub async fn serve(
             End::Tunnel(mut tunnel) => {
                 // The exchange's future is large; the tunnel's own task is not.
                 let guard = Open::new(&worker);
-                if exchange.ends_silently() {
-                    let Exchange { mut stream, .. } = *exchange;
+                let serving = Rc::clone(&exchange.serving);
+                if let Some(ahead) = log::ahead(&mut exchange, &serving.plan) {
+                    let Exchange { mut stream, worker, .. } = *exchange;
+                    let ahead = Box::new(ahead);
+                    // A plan is remembered only where it may cut the tunnel off.
+                    let serving = serving.is_impatient().then_some(serving);
                     tokio::task::spawn_local(async move {
-                        tunnel.run(&mut stream).await;
+                        match serving {
+                            Some(serving) => {
+                                Box::pin(first(tunnel.run(&mut stream), serving.over())).await;
+                            }
+                            None => {
+                                tunnel.run(&mut stream).await;
+                            }
+                        }
+                        ahead.end(&worker, &tunnel);
                         drop(guard);
                     });
                     return;
@@ -256,7 +268,7 @@ impl Exchange {
         let mut scanned = 0;
         let mut waiting = begun > 0 && self.facts.buffer.is_empty();
         self.facts.pipelined = begun > 0 && !waiting;
-        let mut deadline = Instant::now() + settings.client.head_timeout;
+        let mut deadline = self.facts.began + settings.client.head_timeout;
         self.worker.counters().add_reading(i64::from(!waiting));
         let head = loop {
             if !self.facts.buffer.is_empty() {
@@ -282,13 +294,13 @@ impl Exchange {
             match read {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
                 Ok(_) => {
-                    if std::mem::replace(&mut waiting, false) {
-                        self.worker.counters().add_reading(1);
-                        deadline = Instant::now() + settings.client.head_timeout;
-                    }
                     if self.facts.request_length == 0 {
                         self.facts.began = Instant::now();
                         self.facts.request_length = 1;
+                    }
+                    if std::mem::replace(&mut waiting, false) {
+                        self.worker.counters().add_reading(1);
+                        deadline = self.facts.began + settings.client.head_timeout;
                     }
                 }
                 Err(Failure::Io(error)) if waiting && error.kind() == io::ErrorKind::Interrupted => {
@@ -403,22 +415,10 @@ impl Exchange {
         self.write_log(plan);
     }
 
-    /// Whether no log wants to hear of the end of a tunnel: then nothing needs to be remembered for it.
-    fn ends_silently(&self) -> bool {
-        let logs = &self.serving.plan.settings(self.run.settings).logs;
-        logs.access.is_empty() && logs.errors.iter().all(|log| log.level > Level::Info)
-    }
-
     /// Writes what is to be written when a tunnel has ended.
     fn end_tunnel(&mut self, tunnel: &super::tunnel::Tunnel, ended: &Ended) {
         let serving = Rc::clone(&self.serving);
-        self.facts.sent += tunnel.sent;
-        if let Some(attempt) = self.facts.attempt() {
-            attempt.received += tunnel.sent;
-            attempt.sent += tunnel.received;
-            attempt.length += tunnel.sent;
-            attempt.whole = attempt.began.map(|began| began.elapsed());
-        }
+        self.facts.end_tunnel(tunnel);
         match ended {
             Ended::Closed => {}
             Ended::TimedOut => self.log(
@@ -432,7 +432,6 @@ impl Exchange {
                 format_args!("connection failed ({kind}) while proxying upgraded connection"),
             ),
         }
-        self.facts.complete = true;
         self.write_log(&serving.plan);
     }
 

@@ -360,7 +360,16 @@ impl Exchange {
     /// Moves content to the temporary file. Where that cannot be had, the content cannot be read, and the client is
     /// to stop sending it.
     fn spill(&mut self, folder: &Path, data: &mut Vec<u8>) -> Result<(), Refused> {
-        let file = self.content.file.take().map_or_else(|| temporary(folder), Ok);
+        let file = match self.content.file.take() {
+            Some(file) => Ok(file),
+            None => temporary(folder).inspect(|(_, path)| {
+                let shown = path.display();
+                self.log(
+                    Level::Warn,
+                    format_args!("a client request body is buffered to a temporary file {shown}"),
+                );
+            }),
+        };
         let done = file.and_then(|(mut file, path)| {
             let written = file.write_all(data).map_err(|error| failed("write", &path, &error));
             self.content.file = Some((file, path));

@@ -14,6 +14,7 @@ use super::{
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
     response::Response,
     scratch,
+    tunnel::Tunnel,
     worker::Worker,
 };
 use crate::plan::Plan;
@@ -43,6 +44,23 @@ pub struct Client {
     pub tls: Option<Box<TlsSession>>,
     /// Descriptor of the socket, for readings of the kernel.
     pub descriptor: i32,
+}
+
+impl Client {
+    /// A connection of which only its age matters.
+    pub fn unknown(opened: Instant) -> Self {
+        Self {
+            remote: None,
+            shown: String::new().into(),
+            local: None,
+            path: None,
+            serial: 0,
+            requests: 0,
+            opened,
+            tls: None,
+            descriptor: -1,
+        }
+    }
 }
 
 /// What a TLS handshake agreed on.
@@ -239,6 +257,18 @@ impl Facts {
         for text in [&mut self.host, &mut self.upstream_target, &mut self.authority] {
             text.shrink_to_fit();
         }
+    }
+
+    /// Counts what went through a tunnel that has ended.
+    pub fn end_tunnel(&mut self, tunnel: &Tunnel) {
+        self.sent += tunnel.sent;
+        if let Some(attempt) = self.attempt() {
+            attempt.received += tunnel.sent;
+            attempt.sent += tunnel.received;
+            attempt.length += tunnel.sent;
+            attempt.whole = attempt.began.map(|began| began.elapsed());
+        }
+        self.complete = true;
     }
 
     /// The bytes of the request head.

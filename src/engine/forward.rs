@@ -159,6 +159,7 @@ impl Exchange {
             limit => cluster.tries().min(limit),
         };
         let mut anew = !self.facts.attempts.is_empty();
+        let mut now = began;
         loop {
             let Some(pick) = cluster.pick(&mut tried) else {
                 self.facts.attempts.push(Attempt {
@@ -170,12 +171,8 @@ impl Exchange {
                 self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
                 return Next::Status(502);
             };
-            let attempt = Attempt {
-                address: Rc::clone(&pick.label),
-                began: Some(Instant::now()),
-                anew,
-                ..Attempt::default()
-            };
+            let attempt =
+                Attempt { address: Rc::clone(&pick.label), began: Some(now), anew, ..Attempt::default() };
             self.facts.attempts.push(attempt);
             anew = false;
             left = left.saturating_sub(1);
@@ -212,6 +209,7 @@ impl Exchange {
                         self.log(Level::Warn, format_args!("upstream server temporarily disabled{doing}"));
                     }
                     if left > 0 && may(self, trouble.kind) {
+                        now = Instant::now();
                         continue;
                     }
                     return Next::Status(trouble.status);
@@ -234,6 +232,7 @@ impl Exchange {
                         if let Some(attempt) = self.facts.attempt() {
                             attempt.whole = attempt.began.map(|began| began.elapsed());
                         }
+                        now = Instant::now();
                         continue;
                     }
                     let mut next = self.respond(plan, forward, how, to, connection).await;
@@ -247,6 +246,11 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// When the try under way began.
+    fn attempt_began(&self) -> Instant {
+        self.facts.attempts.last().and_then(|attempt| attempt.began).unwrap_or_else(Instant::now)
     }
 
     /// Whether the request may be sent once more (RFC 9110 § 9.2.2).
@@ -274,7 +278,7 @@ impl Exchange {
             place: pick.place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
-        let reused = self.worker.pool.take(&key);
+        let reused = self.worker.pool.take(&key, self.attempt_began());
         let stale = reused.is_some();
         let mut connection = match reused {
             Some(connection) => connection,

@@ -174,7 +174,7 @@ fn set_option(socket: &Socket, option: libc::c_int, value: libc::c_int) {
 
 impl Bound {
     /// A worker's own descriptor of its socket.
-    pub fn socket(&self, worker: usize) -> io::Result<Socket> {
+    fn socket(&self, worker: usize) -> io::Result<Socket> {
         let sockets = self.sockets();
         let count = sockets.len().max(1);
         sockets.get(worker % count).ok_or(io::ErrorKind::NotConnected)?.try_clone()
@@ -196,19 +196,44 @@ impl Bound {
     }
 }
 
-/// Accepts until aborted.
-pub async fn accept(worker: Rc<Worker>, address: Address, socket: Socket) {
-    let done = match address {
-        Address::Tcp(bound) => accept_tcp(&worker, bound, socket).await,
-        Address::Unix(path) => accept_unix(&worker, path, socket).await,
-    };
-    if let Err(error) = done {
-        log::event(&worker.serving().logs, Level::Alert, format_args!("accepting failed: {error}"));
+/// A socket that a worker accepts on.
+#[derive(Debug)]
+pub enum Listening {
+    /// TCP.
+    Tcp(SocketAddr, TcpListener),
+    /// Unix.
+    Unix(PathBuf, UnixListener),
+}
+
+impl Listening {
+    /// Listens on a worker's own descriptor.
+    pub fn new(bound: &Bound, worker: usize) -> io::Result<Self> {
+        let socket = bound.socket(worker)?;
+        Ok(match &bound.address {
+            Address::Tcp(addr) => Self::Tcp(*addr, TcpListener::from_std(socket.into())?),
+            Address::Unix(path) => Self::Unix(path.clone(), UnixListener::from_std(socket.into())?),
+        })
+    }
+
+    /// Whether this is its address.
+    pub fn is_at(&self, address: &Address) -> bool {
+        match (self, address) {
+            (Self::Tcp(own, _), Address::Tcp(other)) => own == other,
+            (Self::Unix(own, _), Address::Unix(other)) => own == other,
+            _ => false,
+        }
     }
 }
 
-async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, socket: Socket) -> io::Result<()> {
-    let listener = TcpListener::from_std(socket.into())?;
+/// Accepts until aborted.
+pub async fn accept(worker: Rc<Worker>, listening: Rc<Listening>) {
+    match &*listening {
+        Listening::Tcp(bound, listener) => accept_tcp(&worker, *bound, listener).await,
+        Listening::Unix(path, listener) => accept_unix(&worker, path, listener).await,
+    }
+}
+
+async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, listener: &TcpListener) {
     loop {
         room(worker).await;
         let (stream, remote) = match listener.accept().await {
@@ -232,12 +257,11 @@ fn start_tcp(worker: &Rc<Worker>, bound: SocketAddr, stream: TcpStream, remote: 
     start(worker, stream::Socket::Tcp(stream), client, Place::Tcp { local, bound });
 }
 
-async fn accept_unix(worker: &Rc<Worker>, path: PathBuf, socket: Socket) -> io::Result<()> {
-    let listener = UnixListener::from_std(socket.into())?;
+async fn accept_unix(worker: &Rc<Worker>, path: &Path, listener: &UnixListener) {
     loop {
         room(worker).await;
         match listener.accept().await {
-            Ok((stream, _)) => start_unix(worker, &path, stream),
+            Ok((stream, _)) => start_unix(worker, path, stream),
             Err(error) => refused(worker, &error).await,
         }
     }
@@ -251,19 +275,23 @@ fn start_unix(worker: &Rc<Worker>, path: &Path, stream: UnixStream) {
 
 /// Takes the connections that wait to be accepted, before a socket is closed: to their clients they are open, and
 /// what was asked on them would be lost.
-pub fn take_waiting(worker: &Rc<Worker>, address: &Address, socket: &Socket) {
+pub fn take_waiting(worker: &Rc<Worker>, listening: &Listening) {
+    let socket = match listening {
+        Listening::Tcp(_, listener) => SockRef::from(listener),
+        Listening::Unix(_, listener) => SockRef::from(listener),
+    };
     while let Ok((accepted, remote)) = socket.accept() {
         if accepted.set_nonblocking(true).is_err() {
             continue;
         }
-        match address {
-            Address::Tcp(bound) => {
+        match listening {
+            Listening::Tcp(bound, _) => {
                 if let (Ok(stream), Some(remote)) = (TcpStream::from_std(accepted.into()), remote.as_socket())
                 {
                     start_tcp(worker, *bound, stream, remote);
                 }
             }
-            Address::Unix(path) => {
+            Listening::Unix(path, _) => {
                 if let Ok(stream) = UnixStream::from_std(accepted.into()) {
                     start_unix(worker, path, stream);
                 }

@@ -19,11 +19,13 @@ use crate::{
 };
 
 mod access;
+mod ahead;
 mod error;
 mod file;
 mod syslog;
 
 pub use access::access;
+pub use ahead::{Ahead, ahead};
 pub use error::{error, event};
 
 use file::{Buffer, LogFile};

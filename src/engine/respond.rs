@@ -350,7 +350,8 @@ impl Exchange {
         let facts = &self.facts;
         !client.keepalive_timeout.is_zero()
             && facts.client.requests < client.keepalive_requests
-            && (client.keepalive_time.is_zero() || facts.client.opened.elapsed() <= client.keepalive_time)
+            && (client.keepalive_time.is_zero()
+                || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)
             && !self.worker.stopping.get()
             && facts.head.version >= 10
             && (client.keepalive_disable.is_empty()

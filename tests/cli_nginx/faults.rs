@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use crate::small;
+use crate::support::http::get;
 use crate::support::ports;
-use crate::support::subject::{Prefix, is_triglot, ran};
+use crate::support::subject::{Prefix, command, is_triglot, ran};
 
 /// A server block whose fault is in line 6.
 fn with_fault(fault: &str) -> String {
@@ -129,6 +130,33 @@ fn an_upstream_that_is_no_host_is_named() {
     assert!(said.stderr.contains("no-such-host.invalid") && said.stderr.contains("nginx.conf:6"), "{said:?}");
     // nginx refuses to start; triglot warns, answers 502 and asks again later.
     assert_eq!(said.code, Some(i32::from(!is_triglot())), "{said:?}");
+}
+
+#[test]
+fn an_upstream_of_a_mistyped_name_is_served_with_502() {
+    let port = ports::free();
+    let prefix = Prefix::new("meant", &with_fault("location / { proxy_pass http://knwon; }"));
+    prefix.write("nginx.conf", prefix.read("nginx.conf").replace("PORT", &port.to_string()));
+    let said = prefix.run(&["-t", "-c", "nginx.conf"]);
+    let words = "host not found in upstream \"knwon\"";
+    assert!(said.stderr.contains(words) && said.stderr.contains("nginx.conf:6"), "{said:?}");
+    if !is_triglot() {
+        assert_eq!(said.code, Some(1), "{said:?}");
+        return;
+    }
+    assert!(said.stderr.contains("[warn]") && said.stderr.contains("did you mean \"known\"?"), "{said:?}");
+    assert!(said.stderr.ends_with("test is successful\n"), "{said:?}");
+    let strict = ran(Command::new(command().get_program())
+        .args(["run", "--strict-names", "--prefix"])
+        .arg(prefix.path())
+        .arg(prefix.at("nginx.conf")));
+    assert_eq!(strict.code, Some(1), "{strict:?}");
+    assert!(strict.stderr.contains("host not found in upstream"), "{strict:?}");
+    prefix.write("nginx.conf", prefix.read("nginx.conf").replace("pid logs/nginx.pid;", ""));
+    let server = prefix.serve();
+    assert_eq!(get(port, "/").status, 502);
+    let log = server.prefix().wait_for("logs/error.log", "no live upstreams");
+    assert!(log.lines().any(|line| line.contains("[warn]") && line.contains(words)), "{log}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The client: sends a request as the fixture says and describes everything that came back.
 
-use super::fixture::{Request, Step};
+use super::fixture::{Request, Step, escape};
 use super::ports::Ports;
 use super::tls;
-use super::{fixture::escape, view::content};
+use super::view::content;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};

@@ -50,7 +50,7 @@ impl Exchange {
             if more {
                 match self.read_upstream(how, &mut connection).await {
                     Watched::ClientGone => return Outcome::ClientGone,
-                    Watched::Refused(status) => return Outcome::Refused(status),
+                    Watched::Halted(halt) => return Outcome::Refused(self.log_halt(&halt)),
                     Watched::Moved => continue,
                     Watched::Stalled(Stalled::Client) => {
                         self.log(Level::Info, format_args!("client timed out (110: Connection timed out) while reading client request body"));
@@ -188,8 +188,7 @@ impl Exchange {
                 match upload.poll(client, buffer, &mut connection.stream, cx) {
                     Ok(false) => {}
                     Ok(true) => return Poll::Ready(Ok(Watched::Moved)),
-                    Err(Halt::ClientGone) => return Poll::Ready(Ok(Watched::ClientGone)),
-                    Err(Halt::Refused(status)) => return Poll::Ready(Ok(Watched::Refused(status))),
+                    Err(halt) => return Poll::Ready(Ok(Watched::Halted(halt))),
                 }
             }
             scratch::with(|bytes| {
@@ -228,7 +227,7 @@ enum Watched {
     /// Some of the request's content went on its way.
     Moved,
     Stalled(Stalled),
-    Refused(u16),
+    Halted(Halt),
     Failed(Failure),
     ClientGone,
 }

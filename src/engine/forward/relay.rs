@@ -25,7 +25,7 @@ use super::super::{
     scratch,
     stream::Stream,
 };
-use super::upload::{Stalled, Upload};
+use super::upload::{Halt, Stalled, Upload};
 
 /// How the end of the upstream's content is known.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub enum Ending {
     ClientGone(Option<std::io::Error>),
     /// The client took nothing for too long.
     ClientTimedOut,
+    /// What the client still sent of its content was no good.
+    Halted(Halt),
 }
 
 /// What bounds a relay.
@@ -113,6 +115,8 @@ pub struct Relay<'a> {
     pub received_trailers: Vec<u8>,
     /// Makes of them what is sent before our own; `None` sends none.
     pub pass_trailers: Option<PassTrailers<'a>>,
+    /// The temporary file that was needed, for the log.
+    pub spilled: Option<PathBuf>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
     pending: Vec<u8>,
@@ -171,6 +175,7 @@ impl<'a> Relay<'a> {
             trailers: Vec::new(),
             received_trailers: Vec::new(),
             pass_trailers: None,
+            spilled: None,
             upload: None,
             pending: head,
             at: 0,
@@ -229,7 +234,7 @@ impl<'a> Relay<'a> {
             if let Some(upload) = &mut self.upload {
                 match upload.poll(self.client, self.early, self.upstream, cx) {
                     Ok(moved) => progress |= moved,
-                    Err(_) => return Poll::Ready(Ending::ClientGone(None)),
+                    Err(halt) => return Poll::Ready(Ending::Halted(halt)),
                 }
             }
             match self.poll_client(cx) {
@@ -526,6 +531,7 @@ impl<'a> Relay<'a> {
             Some(spill) => spill,
             none => {
                 let (file, path) = temporary(self.bounds.folder)?;
+                self.spilled = Some(path.clone());
                 none.insert(Spill { file, path, written: 0, read: 0 })
             }
         };

@@ -1,6 +1,8 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
+use std::time::Instant;
+
 use super::{
     super::{
         connect::Connection,
@@ -156,8 +158,18 @@ impl Exchange {
             && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let unfiled = relay.unfiled.take();
+        let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
         self.facts.upstream_trailers = received_trailers;
+        if let Some(path) = spilled {
+            let path = path.display();
+            self.log(
+                Level::Warn,
+                format_args!(
+                    "an upstream response is buffered to a temporary file {path} while reading upstream"
+                ),
+            );
+        }
         scratch::give(rest);
         self.facts.sent += sent;
         self.end_attempt(content, received);
@@ -182,6 +194,9 @@ impl Exchange {
     fn log_ending(&mut self, _: &Forward, ending: Ending) {
         match ending {
             Ending::Whole => {}
+            Ending::Halted(halt) => {
+                self.log_halt(&halt);
+            }
             Ending::Truncated => self.log(
                 Level::Error,
                 format_args!("upstream prematurely closed connection while reading upstream"),
@@ -215,7 +230,9 @@ impl Exchange {
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
-            self.worker.pool.give(connection, limits);
+            let attempt = self.facts.attempts.last();
+            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
         }
     }
 

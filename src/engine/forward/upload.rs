@@ -20,7 +20,10 @@ use super::super::{
     scratch,
     stream::Stream,
 };
-use crate::plan::{ForwardingPlan, Plan};
+use crate::{
+    ir::settings::Level,
+    plan::{ForwardingPlan, Plan},
+};
 
 /// Content that is being sent.
 #[derive(Debug)]
@@ -237,6 +240,19 @@ impl Exchange {
             client_timeout: Duration::ZERO,
             send_timeout: how.send_timeout,
         }
+    }
+
+    /// Says why an upload stopped; the status to answer.
+    pub(super) fn log_halt(&mut self, halt: &Halt) -> u16 {
+        self.keep = false;
+        let (level, what, status) = match halt {
+            Halt::ClientGone => (Level::Info, "client prematurely closed connection", 400),
+            Halt::Refused(413) => (Level::Error, "client intended to send too large chunked body", 413),
+            Halt::Refused(400) => (Level::Error, "client sent invalid chunked body", 400),
+            Halt::Refused(status) => (Level::Crit, "reading a temporary file failed", *status),
+        };
+        self.log(level, format_args!("{what} while sending request to upstream"));
+        status
     }
 
     /// Counts what was moved since the last time.

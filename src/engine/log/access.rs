@@ -18,14 +18,14 @@ use crate::{
 /// One access log, ready to be written.
 #[derive(Debug)]
 pub(super) struct Writer {
-    to: To,
-    escape: LogEscape,
-    when: Option<Template>,
-    line: Vec<Piece>,
+    pub(super) to: To,
+    pub(super) escape: LogEscape,
+    pub(super) when: Option<Template>,
+    pub(super) line: Vec<Piece>,
 }
 
 #[derive(Debug)]
-enum To {
+pub(super) enum To {
     Sink(Sink),
     Buffer(Arc<Buffer>),
     /// A file whose name depends on the request.
@@ -34,7 +34,7 @@ enum To {
 
 /// A part of a line.
 #[derive(Debug)]
-enum Piece {
+pub(super) enum Piece {
     Text(Vec<u8>),
     /// A template of one part, so that a missing value can be told from an empty one.
     Value(Template),
@@ -100,6 +100,17 @@ impl Writer {
             }
         }
         line.push(b'\n');
+        if let To::Named(name) = &self.to {
+            value.clear();
+            exchange.run.eval(plan, &exchange.facts, name, value);
+            write_named(logs, exchange, plan, value, line);
+        } else {
+            self.put(logs, line);
+        }
+    }
+
+    /// Writes a line to a log whose name does not depend on the request.
+    pub(super) fn put(&self, logs: &Logs, line: &[u8]) {
         match &self.to {
             To::Sink(sink) => {
                 if let Err(failure) = sink.write(line, None) {
@@ -111,11 +122,7 @@ impl Writer {
                     error::complain(logs, &Sink::File(Arc::clone(buffer.file())), &failure);
                 }
             }
-            To::Named(name) => {
-                value.clear();
-                exchange.run.eval(plan, &exchange.facts, name, value);
-                write_named(logs, exchange, plan, value, line);
-            }
+            To::Named(_) => {}
         }
     }
 }
@@ -150,7 +157,7 @@ fn is_safe(name: &[u8]) -> bool {
 }
 
 /// Appends a value so that it stays one value of one line.
-fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
+pub(super) fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = |byte: u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     let Some(value) = value else {

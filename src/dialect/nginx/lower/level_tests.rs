@@ -57,6 +57,29 @@ fn directives_of_the_tables_are_not_refused() {
     assert!(not.is_empty(), "lowered, and refused by their rows: {not:?}");
 }
 
+#[test]
+fn honoured_rows_have_a_meaning() {
+    // Blocks of these levels are read by the directive that begins them.
+    let apart = |level| matches!(level, Kind::Upstream | Kind::Events);
+    let means = |row: &crate::catalogue::Directive, name: &str, level| {
+        lowering(name).is_some()
+            || row.setting.is_some()
+            || super::is_nested(level, name)
+            || super::rewrite::is_step(level, name)
+            || apart(level)
+            // Read with the file.
+            || name == "include"
+    };
+    let mut without = Vec::new();
+    for row in crate::catalogue::nginx().iter().filter(|row| row.is_honoured()) {
+        for name in &row.names {
+            let levels = row.contexts.iter().filter(|&level| !means(row, name, level));
+            without.extend(levels.map(|level| format!("{name} in {}", level.word())));
+        }
+    }
+    assert!(without.is_empty(), "honoured, and nobody reads them: {without:?}");
+}
+
 fn location<T>(text: &str, look: impl FnOnce(&Level, &Cx) -> T) -> T {
     lower(Kind::Location, &Place::Prefix("/a/".into()), text, look)
 }

@@ -34,7 +34,9 @@ fn worker_processes(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     cx.config.process.workers = match values::number(&word.value) {
         _ if word.is("auto") => None,
         Ok(number @ 1..) => Some(u32::try_from(number).unwrap_or(u32::MAX)),
-        Ok(0) | Err(_) => {
+        // The check has spoken of it.
+        Err(_) => return,
+        Ok(0) => {
             let message = "`worker_processes` takes a number above 0, or `auto`";
             return cx.error("invalid-value", word.span, message);
         }
