@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub mod access;
+mod allocator;
 pub mod balance;
 pub mod clock;
 pub mod connect;
@@ -130,6 +131,7 @@ struct Next {
 impl Server {
     /// Starts serving: on return every address is listened on and every worker accepts.
     pub fn start(plan: Plan, options: Options) -> Result<Self, Vec<Diagnostic>> {
+        allocator::settle();
         let count = plan.config.process.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             |count| count.max(1) as usize,

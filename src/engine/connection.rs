@@ -268,7 +268,7 @@ impl Exchange {
         let mut scanned = 0;
         let mut waiting = begun > 0 && self.facts.buffer.is_empty();
         self.facts.pipelined = begun > 0 && !waiting;
-        let mut deadline = Instant::now() + settings.client.head_timeout;
+        let mut deadline = self.facts.began + settings.client.head_timeout;
         self.worker.counters().add_reading(i64::from(!waiting));
         let head = loop {
             if !self.facts.buffer.is_empty() {
@@ -294,13 +294,13 @@ impl Exchange {
             match read {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
                 Ok(_) => {
-                    if std::mem::replace(&mut waiting, false) {
-                        self.worker.counters().add_reading(1);
-                        deadline = Instant::now() + settings.client.head_timeout;
-                    }
                     if self.facts.request_length == 0 {
                         self.facts.began = Instant::now();
                         self.facts.request_length = 1;
+                    }
+                    if std::mem::replace(&mut waiting, false) {
+                        self.worker.counters().add_reading(1);
+                        deadline = self.facts.began + settings.client.head_timeout;
                     }
                 }
                 Err(Failure::Io(error)) if waiting && error.kind() == io::ErrorKind::Interrupted => {
@@ -371,6 +371,10 @@ impl Exchange {
         }
         self.keep = false;
         self.content = super::content::Content::default();
+        // Where an upstream makes the error page, it must not be promised content of which nothing was read.
+        let head = &mut self.facts.head;
+        (head.content_length, head.chunked, head.expect_continue) = (None, false, false);
+        head.upgrade = None;
         if let Err(next) = next {
             self.drive(plan, next).await;
             return;

@@ -30,6 +30,7 @@ pub struct Content {
     keep_file: bool,
     continued: bool,
     expected: bool,
+    streamed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +62,16 @@ impl Content {
     /// Whether all of it was read.
     pub fn is_done(&self) -> bool {
         matches!(self.framing, Framing::Done)
+    }
+
+    /// Says that it goes to an upstream as it comes, and is kept nowhere.
+    pub fn stream(&mut self) {
+        self.streamed = true;
+    }
+
+    /// Whether it went to an upstream as it came.
+    pub fn was_streamed(&self) -> bool {
+        self.streamed
     }
 
     /// The file that holds it, where it is not in memory, at its beginning.
@@ -373,6 +384,16 @@ impl Exchange {
         })
     }
 
+    /// Goes on as if there were no content: what is left of it is not to be taken, or what came of it was sent on
+    /// already and is not there for another upstream, which must not be promised it.
+    pub fn give_content_up(&mut self) {
+        self.keep &= self.content.is_done();
+        self.content = Content::default();
+        self.facts.content.clear();
+        self.facts.content_file = None;
+        self.content_is_whole();
+    }
+
     /// Reads what is left of the content, so that the connection can be kept.
     pub async fn discard(&mut self, plan: &Plan) -> End {
         if self.content.is_done() {
@@ -407,7 +428,8 @@ impl Exchange {
     /// to see the response (RFC 9112 § 9.6).
     pub async fn linger(&mut self, plan: &Plan) {
         let client = &self.settings(plan).client;
-        let unread = !self.content.is_done();
+        // Closing over bytes that were not read resets the connection, and the response may be lost with it.
+        let unread = !self.content.is_done() || !self.facts.rest().is_empty() || self.stream.disturbed();
         if client.lingering == 0 || (client.lingering == 1 && !unread) {
             return;
         }

@@ -299,6 +299,7 @@ impl Exchange {
                         Level::Error,
                         format_args!("client intended to send too large body: {length} bytes"),
                     );
+                    self.give_content_up();
                     return Next::Status(413);
                 }
                 Need::Exhausted => {

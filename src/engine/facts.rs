@@ -124,6 +124,8 @@ pub struct Facts {
     pub host: Vec<u8>,
     /// A method in place of the request's.
     pub method: Option<&'static [u8]>,
+    /// Whether the upstream was asked for no more than a head.
+    pub asked_head: bool,
     /// When the first byte of the request came.
     pub began: Instant,
     /// Bytes of the request received, head and content.
@@ -185,6 +187,7 @@ impl Facts {
             received: Received::default(),
             host: Vec::new(),
             method: None,
+            asked_head: false,
             began: Instant::now(),
             request_length: 0,
             pipelined: false,

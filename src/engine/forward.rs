@@ -75,6 +75,14 @@ impl Exchange {
     pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
         let settings = self.settings(plan);
         let how = settings.forwarding(forward.protocol);
+        if self.facts.head.method.is_empty() {
+            // A request line that could not be read gives nothing to send (observed: 500).
+            self.log(Level::Error, format_args!("a request without a method cannot be forwarded"));
+            return Next::Status(500);
+        }
+        if self.content.was_streamed() {
+            self.give_content_up();
+        }
         let destination = match self.destination(plan, forward).await {
             Ok(destination) => destination,
             Err(status) => return Next::Status(status),
@@ -98,6 +106,7 @@ impl Exchange {
             (Protocol::Uwsgi, false) => b"uwsgi://",
             (Protocol::Uwsgi, true) => b"suwsgi://",
         };
+        self.facts.asked_head = self.facts.is_head();
         let mut head = scratch::take();
         let replaced = how.content.as_ref().map(|content| self.value(content));
         match forward.protocol {
@@ -120,6 +129,7 @@ impl Exchange {
     }
 
     fn refused(&mut self, status: u16) -> Next {
+        self.give_content_up();
         match status {
             408 => {
                 self.facts.logged_status = Some(408);
@@ -149,6 +159,7 @@ impl Exchange {
             limit => cluster.tries().min(limit),
         };
         let mut anew = !self.facts.attempts.is_empty();
+        let mut now = began;
         loop {
             let Some(pick) = cluster.pick(&mut tried) else {
                 self.facts.attempts.push(Attempt {
@@ -160,12 +171,8 @@ impl Exchange {
                 self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
                 return Next::Status(502);
             };
-            let attempt = Attempt {
-                address: Rc::clone(&pick.label),
-                began: Some(Instant::now()),
-                anew,
-                ..Attempt::default()
-            };
+            let attempt =
+                Attempt { address: Rc::clone(&pick.label), began: Some(now), anew, ..Attempt::default() };
             self.facts.attempts.push(attempt);
             anew = false;
             left = left.saturating_sub(1);
@@ -202,6 +209,7 @@ impl Exchange {
                         self.log(Level::Warn, format_args!("upstream server temporarily disabled{doing}"));
                     }
                     if left > 0 && may(self, trouble.kind) {
+                        now = Instant::now();
                         continue;
                     }
                     return Next::Status(trouble.status);
@@ -224,6 +232,7 @@ impl Exchange {
                         if let Some(attempt) = self.facts.attempt() {
                             attempt.whole = attempt.began.map(|began| began.elapsed());
                         }
+                        now = Instant::now();
                         continue;
                     }
                     let mut next = self.respond(plan, forward, how, to, connection).await;
@@ -237,6 +246,11 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// When the try under way began.
+    fn attempt_began(&self) -> Instant {
+        self.facts.attempts.last().and_then(|attempt| attempt.began).unwrap_or_else(Instant::now)
     }
 
     /// Whether the request may be sent once more (RFC 9110 § 9.2.2).
@@ -264,7 +278,7 @@ impl Exchange {
             place: pick.place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
-        let reused = self.worker.pool.take(&key);
+        let reused = self.worker.pool.take(&key, self.attempt_began());
         let stale = reused.is_some();
         let mut connection = match reused {
             Some(connection) => connection,

@@ -38,23 +38,25 @@ struct Idle {
 
 impl Pool {
     /// The connection last used for this, if it is still alive.
-    pub fn take(&self, key: &Key) -> Option<Connection> {
+    pub fn take(&self, key: &Key, now: Instant) -> Option<Connection> {
         let mut clusters = self.clusters.borrow_mut();
         let idle = clusters.get_mut(&key.cluster)?;
         while let Some(at) = idle.iter().rposition(|idle| idle.connection.key == *key) {
             let mut found = idle.remove(at);
-            if found.since.elapsed() < found.timeout && !found.connection.stream.disturbed() {
+            if now.saturating_duration_since(found.since) < found.timeout
+                && !found.connection.stream.disturbed()
+            {
                 return Some(found.connection);
             }
         }
         None
     }
 
-    /// Keeps a connection, within limits.
-    pub fn give(&self, connection: Connection, limits: &IdleConnections) {
+    /// Keeps a connection that became idle `now`, within limits.
+    pub fn give(&self, connection: Connection, limits: &IdleConnections, now: Instant) {
         if limits.max == 0
             || connection.requests >= limits.requests
-            || connection.opened.elapsed() > limits.time
+            || now.saturating_duration_since(connection.opened) > limits.time
         {
             return;
         }
@@ -63,7 +65,7 @@ impl Pool {
         if idle.len() >= limits.max as usize {
             idle.remove(0);
         }
-        idle.push(Idle { connection, since: Instant::now(), timeout: limits.timeout });
+        idle.push(Idle { connection, since: now, timeout: limits.timeout });
     }
 
     /// Closes what is dead or was idle for too long. Called now and then.

@@ -221,12 +221,13 @@ impl Exchange {
         let began = self.limit_began();
         let mut at = 0;
         while at < data.len() {
-            let budget = (began.elapsed().as_secs() + 1) * limit.rate + limit.after;
+            let budget =
+                (began.elapsed().as_secs() + 1).saturating_mul(limit.rate).saturating_add(limit.after);
             let allowed = budget.saturating_sub(self.facts.sent);
             if allowed == 0 {
                 let excess = self.facts.sent + 1 - budget;
-                let wait =
-                    Duration::from_millis((excess * 1000 / limit.rate).max(1)).min(Duration::from_secs(1));
+                let wait = Duration::from_millis((excess.saturating_mul(1000) / limit.rate).max(1))
+                    .min(Duration::from_secs(1));
                 tokio::time::sleep(wait).await;
                 continue;
             }
@@ -349,7 +350,8 @@ impl Exchange {
         let facts = &self.facts;
         !client.keepalive_timeout.is_zero()
             && facts.client.requests < client.keepalive_requests
-            && (client.keepalive_time.is_zero() || facts.client.opened.elapsed() <= client.keepalive_time)
+            && (client.keepalive_time.is_zero()
+                || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)
             && !self.worker.stopping.get()
             && facts.head.version >= 10
             && (client.keepalive_disable.is_empty()

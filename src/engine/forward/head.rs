@@ -8,7 +8,7 @@ use super::{
     super::{
         connect::Connection,
         exchange::Exchange,
-        http1::response::Parsed,
+        http1::{field::Known, response::Parsed},
         scratch,
         timed::{self, Failure},
     },
@@ -71,12 +71,7 @@ impl Exchange {
                         return Outcome::Failed(Trouble { kind: Retry::Error, status: 502, message, stale });
                     }
                     Watched::Read(0) => {
-                        let begun = &self.facts.upstream;
-                        if begun.is_empty() || begun.starts_with(b"HTTP/") || gateway {
-                            return prematurely(stale && begun.is_empty());
-                        }
-                        // Too short to tell before: content without a head.
-                        return self.headless(connection);
+                        return prematurely(stale && self.facts.upstream.is_empty());
                     }
                     Watched::Read(length) => {
                         if let Some(attempt) = self.facts.attempt() {
@@ -153,7 +148,20 @@ impl Exchange {
         let head = &self.facts.upstream_head;
         let (status, length) = (head.status, head.length);
         if status != 100 && self.facts.head.version == 11 {
-            let text = self.facts.upstream[..length].to_vec();
+            // Written anew: neither line ends that others read differently nor anything about framing are passed on.
+            let mut text = [b"HTTP/1.1 ", head.status_text.of(&self.facts.upstream), b"\r\n"].concat();
+            for field in head.fields.iter().filter(|field| {
+                !matches!(
+                    field.known,
+                    Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
+                )
+            }) {
+                text.extend_from_slice(field.name.of(&self.facts.upstream));
+                text.extend_from_slice(b": ");
+                text.extend_from_slice(field.value.of(&self.facts.upstream));
+                text.extend_from_slice(b"\r\n");
+            }
+            text.extend_from_slice(b"\r\n");
             timed::write_all(&mut self.stream, &text, Duration::from_mins(1)).await?;
         }
         self.facts.upstream.drain(..length);

@@ -295,7 +295,7 @@ impl<'a> Relay<'a> {
 
     fn may_read(&self) -> bool {
         if self.bounds.read_rate > 0
-            && self.received >= (self.began.elapsed().as_secs() + 1) * self.bounds.read_rate
+            && self.received >= (self.began.elapsed().as_secs() + 1).saturating_mul(self.bounds.read_rate)
         {
             return false;
         }
@@ -311,7 +311,7 @@ impl<'a> Relay<'a> {
         if rate == 0 {
             return usize::MAX;
         }
-        let budget = (self.began.elapsed().as_secs() + 1) * rate + after;
+        let budget = (self.began.elapsed().as_secs() + 1).saturating_mul(rate).saturating_add(after);
         usize::try_from(budget.saturating_sub(self.sent_before + self.sent)).unwrap_or(usize::MAX)
     }
 

@@ -3,7 +3,10 @@
 use super::{
     super::{
         exchange::Exchange,
-        http1::{field::Known, target::encode_path},
+        http1::{
+            field::Known,
+            target::{encode_controls, encode_path},
+        },
     },
     Destination,
 };
@@ -24,9 +27,13 @@ impl Exchange {
     ) {
         let mark = out.len();
         self.eval(&how.method, out);
+        if !is_token(&out[mark..]) {
+            out.truncate(mark);
+        }
         if out.len() == mark {
             out.extend_from_slice(self.facts.method());
         }
+        self.facts.asked_head = &out[mark..] == b"HEAD";
         out.push(b' ');
         let target = out.len();
         self.write_target(forward, to, out);
@@ -61,7 +68,7 @@ impl Exchange {
         let length = match replaced {
             Some(content) => Some(content.len() as u64),
             None if !how.pass_content => None,
-            None if self.facts.content_read && (head.chunked || self.content.length > 0) => {
+            None if self.facts.content_read && (head.chunked || head.content_length.is_some()) => {
                 Some(self.content.length)
             }
             None => head.content_length,
@@ -126,9 +133,10 @@ impl Exchange {
                 Target::Received | Target::Replace { .. } => self.write_path(0, out),
             }
         }
-        // Line ends would end the request line: what configuration and client made of it is cut there.
-        if let Some(bad) = out[start..].iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            out.truncate(start + bad);
+        // What was decoded and not encoded again would end the target, or the line: a space, a line end.
+        if out[start..].iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+            let raw = out.split_off(start);
+            encode_controls(&raw, out);
         }
         if out.len() == start {
             out.push(b'/');
@@ -148,6 +156,11 @@ impl Exchange {
             out.extend_from_slice(&self.run.query);
         }
     }
+}
+
+/// Whether it can be a method (RFC 9110 § 9.1), as what configuration made it of may not be.
+fn is_token(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// Whether a value can stand in a head (RFC 9110 § 5.5).

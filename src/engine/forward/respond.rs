@@ -1,6 +1,8 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
+use std::time::Instant;
+
 use super::{
     super::{
         connect::Connection,
@@ -43,12 +45,25 @@ impl Exchange {
         mut connection: Connection,
     ) -> Next {
         let status = self.facts.upstream_head.status;
-        if status == 101 && self.may_upgrade(how) {
-            return self.switch(plan, how, connection).await;
+        if status == 101 {
+            if self.may_upgrade(how) {
+                return self.switch(plan, how, connection).await;
+            }
+            // Bytes of a protocol that the client did not ask for would be taken for its next response.
+            self.log(
+                Level::Error,
+                format_args!(
+                    "upstream switched protocols unasked while reading response header from upstream"
+                ),
+            );
+            return Next::Status(502);
         }
         let mut buffering = how.buffering;
         if let Some(next) = self.follow_controls(plan, how, &mut buffering) {
-            self.reuse(to, connection, true);
+            // Content that is not read here would be taken for the next response.
+            let head = &self.facts.upstream_head;
+            let none = self.facts.asked_head || matches!(status, 204 | 304) || head.content_length == Some(0);
+            self.reuse(to, connection, none && !head.chunked);
             return next;
         }
         let recovers =
@@ -64,9 +79,14 @@ impl Exchange {
         self.copy_status();
         self.copy_fields(how, &[]);
         edit::upstream_response(self, plan, how);
-        let bodyless = self.facts.is_head() || matches!(status, 100..=199 | 204 | 304);
+        // The upstream need not have been asked with the client's method: content that the client does not get is
+        // not waited for, and the connection it comes on not used again.
+        let (asked_head, is_head) = (self.facts.asked_head, self.facts.is_head());
+        let without = asked_head || is_head || matches!(status, 100..=199 | 204 | 304);
         let head = &mut self.facts.upstream_head;
-        let from = match (bodyless && status != 101, head.chunked, head.content_length) {
+        let unread = is_head && !asked_head && (head.chunked || head.content_length != Some(0));
+        let missing = asked_head && !is_head;
+        let from = match (without, head.chunked, head.content_length) {
             (true, ..) => From::None,
             (_, true, _) => From::Chunked(Box::default()),
             (_, _, Some(length)) => From::Length(length),
@@ -133,7 +153,9 @@ impl Exchange {
             Ok(()) => relay.run().await,
             Err(ending) => ending,
         };
-        let fit = !relay.overrun && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
+        let fit = !relay.overrun
+            && !unread
+            && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
@@ -158,7 +180,7 @@ impl Exchange {
             Ending::Whole => {
                 self.facts.complete = true;
                 self.reuse(to, connection, fit);
-                Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
+                Next::End(if framing == Framing::Close || missing { End::Close } else { End::Keep })
             }
             failed => {
                 // The client was there to the end of what there was.
@@ -208,7 +230,9 @@ impl Exchange {
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
-            self.worker.pool.give(connection, limits);
+            let attempt = self.facts.attempts.last();
+            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
         }
     }
 

@@ -206,7 +206,8 @@ impl Exchange {
         let settings = &self.settings(plan).content;
         let chunked = self.facts.head.chunked;
         let (client_timeout, max) = (settings.timeout, if chunked { settings.max_length } else { 0 });
-        let content = std::mem::take(&mut self.content);
+        let mut content = std::mem::take(&mut self.content);
+        content.stream();
         let mut upload = self.upload_from(Source::Client(content), how);
         (upload.client_timeout, upload.max, upload.chunked) = (client_timeout, max, chunked);
         let first = std::mem::take(&mut self.facts.content);

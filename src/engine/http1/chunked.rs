@@ -29,6 +29,7 @@ enum State {
     DataLf,
     TrailerStart,
     Trailer,
+    TrailerEnd,
     TrailerLf,
     Done,
 }
@@ -100,7 +101,8 @@ impl Decoder {
                 State::Size
             }
             (State::Size, _) if self.digits == 0 || self.left > i64::MAX as u64 => return Err(Invalid),
-            (State::Size | State::Extension | State::SizeLf, b'\n') => {
+            // Not after an extension: others take a bare LF there for a part of it, or for the end of the line.
+            (State::Size | State::SizeLf, b'\n') => {
                 self.digits = 0;
                 if self.left == 0 { State::TrailerStart } else { State::Data }
             }
@@ -114,7 +116,10 @@ impl Decoder {
             (State::DataCr | State::DataLf, b'\n') => State::Size,
             (State::TrailerStart, b'\r') => State::TrailerLf,
             (State::TrailerStart | State::TrailerLf, b'\n') => State::Done,
-            (State::TrailerStart | State::Trailer, _) if byte != 0 => {
+            (State::Trailer, b'\r') => State::TrailerEnd,
+            (State::TrailerStart | State::Trailer | State::TrailerEnd, _)
+                if byte != 0 && (byte == b'\n' || self.state != State::TrailerEnd) =>
+            {
                 self.count()?;
                 self.trailers.push(byte);
                 if byte == b'\n' { State::TrailerStart } else { State::Trailer }
@@ -160,7 +165,7 @@ mod tests {
             let (out, used, trailers) = decode(input, piece).unwrap();
             assert_eq!(out, b"hello world");
             assert_eq!(used, input.len() - 4);
-            assert_eq!(trailers, b"A: b\r\n");
+            assert_eq!(trailers, b"A: b\n");
         }
     }
 
@@ -178,6 +183,8 @@ mod tests {
             b"5\r\nhelloX",
             b"5;\x01\r\n",
             b"0\r\n\0",
+            b"5;a\nhello\r\n0\r\n\r\n",
+            b"0\r\nA: b\rC: d\r\n\r\n",
         ] {
             assert_eq!(decode(input, 3), Err(Invalid), "{}", input.escape_ascii());
         }

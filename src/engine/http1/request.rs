@@ -353,7 +353,7 @@ fn version(text: &[u8]) -> Result<u8, Refusal> {
     let dot = digits.iter().position(|&byte| byte == b'.').ok_or(invalid)?;
     let (major, minor) =
         (decimal(&digits[..dot]).ok_or(invalid)?, decimal(&digits[dot + 1..]).ok_or(invalid)?);
-    if dot > 2 || digits.len() - dot > 4 || major == 0 {
+    if dot > 2 || digits[0] == b'0' || digits.len() - dot > 4 || major == 0 {
         return Err(invalid);
     }
     match (major, minor) {

@@ -4,6 +4,8 @@
 //! `..` segments are resolved after decoding, so that `%2e%2e%2f` climbs as
 //! `../` does. Climbing above the root, `%00` and broken escapes are refused.
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// How a path was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -121,9 +123,20 @@ pub fn decode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Percent-encodes what can stand nowhere in a request line: controls and spaces.
+pub fn encode_controls(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            0..=b' ' | 0x7f => {
+                out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
 /// Percent-encodes a decoded path: controls, space, delimiters that no path has, and bytes from 0x7f on.
 pub fn encode_path(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text {
         if matches!(byte, 0..=b' ' | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{'..=b'}' | 0x7f..)
         {
