@@ -26,7 +26,7 @@ fuzz: rust
 # How far other people's files get, and what stands in their way: make corpus CORPUS=DIR
 corpus: rust
 	@test -n "$(CORPUS)" || { echo "which files? make corpus CORPUS=DIR" >&2; exit 2; }
-	cargo run --quiet --profile fast --example corpus -- "$(CORPUS)"
+	cargo run --quiet --example corpus -- "$(CORPUS)"
 
 # A compiler; everything else comes with cargo.
 .PHONY: rust
