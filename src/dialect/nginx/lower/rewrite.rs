@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Block, Jump, Part, Query, Reply, ReplyContent, Step, Template, VarId},
+    ir::{Attr, Block, Escape, Jump, Part, Query, Reply, ReplyContent, Step, Template, VarId},
     source::Span,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Program {
     settings_of_if: bool,
     /// Written when an `if` brought an upstream and the location itself has none.
     upstream_of_if: Option<VarId>,
+    /// Whether the captures are those of a `rewrite` of this program: only they are copied as they are.
+    captures_of_rewrite: bool,
 }
 
 impl Program {
@@ -130,16 +132,33 @@ fn set(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let span = directive.head();
     let Some(bare) = variable_name(cx, name) else { return };
     let step = match definable(&bare.to_ascii_lowercase()) {
-        Definable::Query => Step::Rewrite { path: None, query: Query::Replace(template(cx, value)) },
-        Definable::LimitRate => Step::LimitRate(template(cx, value)),
+        Definable::Query => {
+            Step::Rewrite { path: None, query: Query::Replace(quoted(level, template(cx, value))) }
+        }
+        Definable::LimitRate => Step::LimitRate(quoted(level, template(cx, value))),
         Definable::Free | Definable::Taken => {
             let var = cx.define(bare, name.span);
-            let value = template(cx, value);
+            let value = quoted(level, template(cx, value));
             let Some(var) = var else { return };
             Step::Assign { var, value }
         }
     };
     level.own.program.push(step, span);
+}
+
+/// A value as `set` and `if` read it.
+///
+/// Observed on nginx 1.22.1: captures in it are escaped as parts of a query if the received path was encoded, those of a
+/// location's pattern as well; named groups are not, nor is anything after a `rewrite` that matched and went on.
+fn quoted(level: &Level, template: Template) -> Template {
+    if level.own.program.captures_of_rewrite {
+        return template;
+    }
+    let quote = |part| match part {
+        Part::Capture(..) => Part::Escape(Escape::QueryIfReceivedEncoded, Template(vec![part])),
+        part => part,
+    };
+    Template(template.0.into_iter().map(quote).collect())
 }
 
 /// The name in a word that must be `$name`.

@@ -11,7 +11,7 @@ use super::{
         CAPTURES, Cx, Kind, Level, regex, template_part,
         word::inside,
     },
-    Answers, trace_match, upstream_may_be_lost,
+    Answers, quoted, trace_match, upstream_may_be_lost,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -26,13 +26,28 @@ struct Condition {
     otherwise: Vec<(Step, Span)>,
 }
 
+impl Condition {
+    /// Whether it gives captures.
+    fn is_pattern(&self) -> bool {
+        match &self.test {
+            Test::Match { .. } => true,
+            Test::Not(test) => matches!(**test, Test::Match { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// `if (condition) { … }`
 pub(super) fn lower(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     level.own.program.ifs_left = level.own.program.ifs_left.saturating_sub(1);
     let span = directive.head();
-    let condition = condition(cx, directive);
+    let condition = condition(cx, level, directive);
+    if condition.as_ref().is_some_and(Condition::is_pattern) {
+        level.own.program.captures_of_rewrite = false;
+    }
     let kind = if level.kind == Kind::Server { Kind::ServerIf } else { Kind::If };
     let mut inside = Level::new(kind, span, level);
+    inside.own.program.captures_of_rewrite = level.own.program.captures_of_rewrite;
     inside.fill(cx, directive.block());
     let Some(Condition { test, before: mut steps, otherwise }) = condition else { return };
 
@@ -89,7 +104,7 @@ fn mark(cx: &mut Cx, span: Span) -> VarId {
 }
 
 /// The words of a condition without its parentheses: each with the bytes of it that count.
-fn condition(cx: &mut Cx, directive: &Directive) -> Option<Condition> {
+fn condition(cx: &mut Cx, level: &Level, directive: &Directive) -> Option<Condition> {
     let mut words: Vec<(&Word, std::ops::Range<usize>)> =
         directive.args.iter().map(|word| (word, 0..word.value.len())).collect();
     let whole = directive.head();
@@ -118,8 +133,8 @@ fn condition(cx: &mut Cx, directive: &Directive) -> Option<Condition> {
     let (first, range) = words.first().cloned().unwrap_or((first_word(directive)?, 0..0));
     let text = first.value.get(range.clone()).unwrap_or_default();
     match text {
-        [b'$', _, ..] if words.len() == 1 || words.len() == 3 => comparison(cx, &words),
-        [b'-', _] | [b'!', b'-', _] if words.len() == 2 => file_test(cx, &words),
+        [b'$', _, ..] if words.len() == 1 || words.len() == 3 => comparison(cx, level, &words),
+        [b'-', _] | [b'!', b'-', _] if words.len() == 2 => file_test(cx, level, &words),
         _ => invalid(cx, inside(cx, first, range), "this is no condition"),
     }
 }
@@ -136,7 +151,7 @@ fn invalid<T>(cx: &mut Cx, span: Span, message: &str) -> Option<T> {
 }
 
 /// `$a`, `$a = text`, `$a ~ pattern` and the negations.
-fn comparison(cx: &mut Cx, words: &[(&Word, std::ops::Range<usize>)]) -> Option<Condition> {
+fn comparison(cx: &mut Cx, level: &Level, words: &[(&Word, std::ops::Range<usize>)]) -> Option<Condition> {
     let (first, range) = words.first()?;
     let name = range.start + 1..range.end;
     let name = first.value.get(name)?.to_vec();
@@ -147,11 +162,11 @@ fn comparison(cx: &mut Cx, words: &[(&Word, std::ops::Range<usize>)]) -> Option<
     };
     let (negated, ignore_case) = match operator.value.as_slice() {
         b"=" => {
-            let right = template_part(cx, operand, range.clone());
+            let right = quoted(level, template_part(cx, operand, range.clone()));
             return Some(plain(Test::Equal(subject?, right)));
         }
         b"!=" => {
-            let right = template_part(cx, operand, range.clone());
+            let right = quoted(level, template_part(cx, operand, range.clone()));
             return Some(plain(Test::Not(Box::new(Test::Equal(subject?, right)))));
         }
         b"~" => (false, false),
@@ -186,7 +201,7 @@ fn plain(test: Test) -> Condition {
 }
 
 /// `-f path` and its like.
-fn file_test(cx: &mut Cx, words: &[(&Word, std::ops::Range<usize>)]) -> Option<Condition> {
+fn file_test(cx: &mut Cx, level: &Level, words: &[(&Word, std::ops::Range<usize>)]) -> Option<Condition> {
     let [(operator, at), (path, range)] = words else { return None };
     let text = operator.value.get(at.clone())?;
     let kind = match text.last() {
@@ -200,7 +215,7 @@ fn file_test(cx: &mut Cx, words: &[(&Word, std::ops::Range<usize>)]) -> Option<C
         }
     };
     let negated = text.first() == Some(&b'!');
-    let path = template_part(cx, path, range.clone());
+    let path = quoted(level, template_part(cx, path, range.clone()));
     let test = Test::File(path, kind);
     Some(plain(if negated { Test::Not(Box::new(test)) } else { test }))
 }

@@ -65,6 +65,7 @@ pub(super) fn lower(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let test = Test::Match { subject: path, pattern, into: Some(CAPTURES) };
     let step = Step::When { test, then: block(then), otherwise: block(otherwise) };
     level.own.program.push(step, span);
+    level.own.program.captures_of_rewrite = flag == Flag::GoOn;
 }
 
 /// Replaces path and query.
