@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Settings,
+        Handler, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
             FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
@@ -70,6 +70,7 @@ const REMEMBERED: usize = 32;
 
 #[derive(Default)]
 pub(super) struct Memo<'c> {
+    handlers: Vec<(&'c Handler, Arc<Handler>)>,
     client: Made<'c, Client, ClientInForce>,
     content: Made<'c, Content, ContentInForce>,
     answer: Made<'c, Answer, AnswerPlan>,
@@ -103,7 +104,7 @@ impl<'c> Memo<'c> {
         }
         Effective {
             handler: match handler {
-                Some(handler) => Some(Arc::new(handler.clone())),
+                Some(handler) => Some(shared(&mut self.handlers, handler)),
                 None => base.handler.clone(),
             },
             prepare: match prepare {
@@ -129,6 +130,19 @@ impl<'c> Memo<'c> {
             }),
         }
     }
+}
+
+/// The same handler for all who write the same one.
+fn shared<'c>(made: &mut Vec<(&'c Handler, Arc<Handler>)>, written: &'c Handler) -> Arc<Handler> {
+    if let Some((_, known)) = made.iter().rev().find(|(known, _)| *known == written) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(written.clone());
+    if made.len() == REMEMBERED {
+        made.remove(0);
+    }
+    made.push((written, Arc::clone(&new)));
+    new
 }
 
 fn laid<'c, W: PartialEq, F>(
