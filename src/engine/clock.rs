@@ -54,7 +54,7 @@ impl Texts {
         let name = MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
         let time = format!("{:02}:{:02}:{:02}", t.tm_hour, t.tm_min, t.tm_sec);
         Self {
-            http: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)),
+            http: http_date(second.cast_signed()),
             log: format!("{:02}/{name}/{year}:{time} {sign}{hours:02}{minutes:02}", t.tm_mday),
             iso: format!("{year}-{month:02}-{:02}T{time}{sign}{hours:02}:{minutes:02}", t.tm_mday),
             error: format!("{year}/{month:02}/{:02} {time}", t.tm_mday),
@@ -71,5 +71,25 @@ pub fn local(second: u64) -> libc::tm {
         let time = second as libc::time_t;
         libc::localtime_r(&raw const time, &raw mut broken);
         broken
+    }
+}
+
+/// A time in seconds since the epoch as fields have it (IMF-fixdate, RFC 9110 § 5.6.7); times that cannot be written
+/// so are moved to the nearest that can.
+pub fn http_date(second: i64) -> String {
+    /// The last second of the year 9999.
+    const LAST: i64 = 253_402_300_799;
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second.clamp(0, LAST).cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_can_be_written() {
+        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

@@ -1,9 +1,11 @@
 //! Edits of the response head: those in force for every response, and those of what an upstream said.
 
-use std::time::UNIX_EPOCH;
-
 use super::{
-    clock, exchange::Exchange, forward::request::is_field_value, http1::field::Known, response::Framing,
+    clock::{self, http_date},
+    exchange::Exchange,
+    forward::request::is_field_value,
+    http1::field::Known,
+    response::Framing,
 };
 use crate::{
     ir::{Edit, Expiry, Template, UrlMatch, settings::Level},
@@ -146,11 +148,11 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
         Expiry::Off | Expiry::Read(_) | Expiry::ReadFromModified(_) => return,
         Expiry::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".to_owned(), "no-cache".to_owned()),
         Expiry::Max => ("Thu, 31 Dec 2037 23:55:55 GMT".to_owned(), "max-age=315360000".to_owned()),
-        Expiry::FromNow(0) => (date(now), "max-age=0".to_owned()),
-        Expiry::FromNow(seconds) => (date(now + seconds), age(seconds)),
+        Expiry::FromNow(0) => (http_date(now), "max-age=0".to_owned()),
+        Expiry::FromNow(seconds) => (http_date(now.saturating_add(seconds)), age(seconds)),
         Expiry::FromModified(seconds) => {
-            let at = modified.unwrap_or(now) + seconds;
-            (date(at), age(at - now))
+            let at = modified.unwrap_or(now).saturating_add(seconds);
+            (http_date(at), age(at.saturating_sub(now)))
         }
         Expiry::Daily(second) => {
             let local = clock::local(now.cast_unsigned());
@@ -158,7 +160,7 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
                 i64::from(local.tm_hour) * 3600 + i64::from(local.tm_min) * 60 + i64::from(local.tm_sec);
             let wait = (i64::from(second) - today).rem_euclid(24 * 3600);
             let wait = if wait == 0 { 24 * 3600 } else { wait };
-            (date(now + wait), age(wait))
+            (http_date(now + wait), age(wait))
         }
     };
     let response = &mut exchange.facts.response;
@@ -170,10 +172,6 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
 
 fn age(seconds: i64) -> String {
     if seconds < 0 { "no-cache".to_owned() } else { format!("max-age={seconds}") }
-}
-
-fn date(second: i64) -> String {
-    httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(second.max(0).cast_unsigned()))
 }
 
 /// What the words of an expiry mean; anything else is off.
@@ -191,7 +189,8 @@ fn read_expiry(text: &str) -> Expiry {
                 Some(digits) => (-1, digits),
                 None => (1, text.strip_prefix('+').unwrap_or(text)),
             };
-            span(digits).map_or(Expiry::Off, |seconds| Expiry::FromNow(sign * seconds.cast_signed()))
+            let seconds = span(digits).and_then(|seconds| i64::try_from(seconds).ok());
+            seconds.map_or(Expiry::Off, |seconds| Expiry::FromNow(sign * seconds))
         }
     }
 }
@@ -414,6 +413,9 @@ mod tests {
             ("@15h30m", Expiry::Daily(55_800)),
             ("@25h", Expiry::Off),
             ("nonsense", Expiry::Off),
+            ("9223372036854775808", Expiry::Off),
+            ("-9223372036854775807", Expiry::FromNow(-i64::MAX)),
+            ("99999999999999999999y", Expiry::Off),
             ("", Expiry::Off),
         ] {
             assert_eq!(read_expiry(text), expected, "{text}");

@@ -90,16 +90,7 @@ pub(super) fn range(text: &[u8]) -> Option<(AddressRange, bool)> {
     if prefix > width {
         return None;
     }
-    let network = match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-        }
-    };
+    let network = first_of(address, prefix);
     Some((AddressRange::Network(network, prefix), network != address))
 }
 
@@ -127,6 +118,20 @@ fn port(digits: &[u8]) -> Result<u16, &'static str> {
     match value {
         Some(value @ 1..=65535) if !digits.is_empty() => Ok(value as u16),
         _ => Err("invalid port"),
+    }
+}
+
+/// The first address of a network: the bits that do not count are zero.
+pub(super) fn first_of(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
     }
 }
 

@@ -8,12 +8,13 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
 };
 
 use super::{
     super::tree::{Directive, Word, directives},
     Cx, Level, Lower,
+    address::first_of,
     rewrite::variable_name,
     text,
 };
@@ -181,16 +182,7 @@ fn network(cx: &mut Cx, word: &Word) -> Option<(IpAddr, u8)> {
         );
         return None;
     };
-    let network = match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-        }
-    };
+    let network = first_of(address, prefix);
     if network != address {
         let message = format!("the low address bits of `{}` have no meaning", word.text());
         cx.report(
