@@ -1,5 +1,6 @@
 //! The configuration languages. Each lowers to the IR and knows no other.
 
+pub mod apache;
 pub mod iis;
 pub mod nginx;
 

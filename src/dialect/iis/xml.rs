@@ -262,15 +262,12 @@ impl<'t> Reading<'t> {
             out.push_str(&rest[..amp]);
             let after = &rest[amp + 1..];
             let resolved = after.find(';').and_then(|end| Some((resolve(&after[..end])?, end)));
-            match resolved {
-                Some((c, end)) => {
-                    out.push(c);
-                    rest = &after[end + 1..];
-                }
-                None => {
-                    out.push('&');
-                    rest = after;
-                }
+            if let Some((c, end)) = resolved {
+                out.push(c);
+                rest = &after[end + 1..];
+            } else {
+                out.push('&');
+                rest = after;
             }
         }
         out.push_str(rest);
@@ -344,14 +341,12 @@ impl<'t> Reading<'t> {
         let skipped = written.len() - written.trim_start_matches(is_space).len();
         let kept = written.trim_matches(is_space).len();
         let span = self.span(start + skipped, start + skipped + kept);
-        match self.open.last_mut() {
-            Some(outer) => outer.children.push(Node::Text(text, span)),
-            None => {
-                let what =
-                    if self.root.is_some() { "after the root element" } else { "before the root element" };
-                self.error(start + skipped, start + skipped + kept, format!("text {what}"));
-            }
+        if let Some(outer) = self.open.last_mut() {
+            outer.children.push(Node::Text(text, span));
+            return;
         }
+        let what = if self.root.is_some() { "after the root element" } else { "before the root element" };
+        self.error(start + skipped, start + skipped + kept, format!("text {what}"));
     }
 
     /// `<?xml version="1.0" encoding="utf-8"?>`
