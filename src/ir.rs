@@ -14,6 +14,7 @@ use crate::source::Span;
 mod block;
 mod cluster;
 mod handler;
+mod map;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -31,6 +32,7 @@ pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
 };
+pub use map::{Encoding, Lookup, Map, MapId, MapSource};
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
@@ -76,6 +78,9 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// The named values.
     pub vars: Vec<Var>,
+    /// What is looked up outside of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<Map>,
 }
 
 /// The process as a whole.

@@ -32,7 +32,7 @@ pub use effective::{AnswerPlan, Effective, Entry, ForwardingPlan, SettingsId};
 pub use escape::encode_path;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};
-pub use run::{Need, NoSuchBlock, Run, View};
+pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 
 use compile::Layer;

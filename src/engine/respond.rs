@@ -150,6 +150,7 @@ impl Exchange {
         }
         let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
         self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
+        self.facts.response.ours = true;
         let mut content = Vec::new();
         if let Some(template) = plan.page(status) {
             self.eval(template, &mut content);

@@ -35,6 +35,8 @@ pub struct Response {
     pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
+    /// Whether it is an error or a redirect of our own.
+    pub ours: bool,
 }
 
 /// A field to send.

@@ -68,7 +68,19 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         Escape::UriDecode => uri_decode(text, out),
         Escape::Directory => directory(text, out),
         // Read by who may look at files.
-        Escape::FileText | Escape::FileSize => {}
+        Escape::FileText | Escape::FileSize | Escape::Owner | Escape::OwnerGroup | Escape::CookieDate => {}
+        Escape::Encode(how) => {
+            for &byte in text {
+                match byte {
+                    byte if !how.holds(byte) => out.push(byte),
+                    b' ' if how.plus => out.push(b'+'),
+                    byte => {
+                        out.push(b'%');
+                        hexadecimal(&[byte], out);
+                    }
+                }
+            }
+        }
     }
 }
 

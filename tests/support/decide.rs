@@ -172,6 +172,12 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 continue;
             }
             Need::Edit(_) | Need::Trace => continue,
+            // Files and programs are not looked at here.
+            Need::Lookup(lookup) => {
+                run.found(plan, table, lookup, None);
+                continue;
+            }
+            Need::BadTarget => 400,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
             Need::Handle => match plan.settings(run.settings).handler.clone().as_deref() {
                 Some(Handler::Forward(to)) => {
