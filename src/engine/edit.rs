@@ -39,6 +39,12 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             Edit::Remove(name) => exchange.facts.response.remove(name),
             Edit::Expires(expiry) => expires(exchange, expiry),
             Edit::RemoveNominated
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Url { .. }
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }

@@ -282,7 +282,8 @@ impl Settings {
 }
 
 fn trouble(kind: Retry, status: u16, message: &str) -> Trouble {
-    Trouble { kind, status, message: format!("{message} while SSL handshaking to upstream"), stale: false }
+    let message = format!("{message} while SSL handshaking to upstream");
+    Trouble { kind, fault: Fault::Tls, status, message, stale: false }
 }
 
 /// Why a handshake failed; the verifier's own words where it refused.

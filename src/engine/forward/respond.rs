@@ -229,7 +229,7 @@ impl Exchange {
         let head = &self.facts.upstream_head;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
-        if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
+        if let Some(limits) = to.idle.as_ref().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
             let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
             self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
