@@ -33,7 +33,10 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Forward, settings::Retry},
+    ir::{
+        Forward,
+        settings::{Fault, Retry},
+    },
     plan::{ForwardingPlan, Plan},
 };
 

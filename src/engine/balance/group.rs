@@ -5,6 +5,7 @@
 //! the other still gives back: the sum of all turns stays nought.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -17,7 +18,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use crate::ir::{self, Duty, Share, State, Text};
+use crate::{
+    ir::{self, Duty, Share, State, Text},
+    plan::{ForwardingPlan, SettingsId, hash::Map},
+};
 
 mod session;
 
@@ -221,6 +225,8 @@ pub struct Group {
     how: ir::Group,
     members: Vec<(ir::Endpoint, ir::Member, Arc<Standing>)>,
     clock: Clock,
+    /// Settings in force with those of a member over them.
+    laid: RefCell<Map<(SettingsId, usize), Arc<ForwardingPlan>>>,
 }
 
 /// A member chosen. The request counts as one under way until dropped.
@@ -262,12 +268,26 @@ impl Group {
                 Some((endpoint.clone(), member, standing))
             })
             .collect();
-        Self { how: how.clone(), members, clock }
+        Self { how: how.clone(), members, clock, laid: RefCell::default() }
     }
 
     /// How it was defined.
     pub fn how(&self) -> &ir::Group {
         &self.how
+    }
+
+    /// How a request is forwarded to a member where these settings are in force.
+    pub fn forwarding(&self, id: SettingsId, base: &Arc<ForwardingPlan>, index: usize) -> Arc<ForwardingPlan> {
+        let Some((_, member, _)) = self.members.get(index).filter(|member| !member.1.settings.is_empty()) else {
+            return Arc::clone(base);
+        };
+        let mut laid = self.laid.borrow_mut();
+        let known = laid.entry((id, index)).or_insert_with(|| {
+            let mut over = ForwardingPlan::clone(base);
+            member.settings.lay_over(&mut over.settings, false);
+            Arc::new(over)
+        });
+        Arc::clone(known)
     }
 
     /// How many members there are.
@@ -321,11 +341,11 @@ impl Group {
     }
 
     /// Takes note that a member failed a request.
-    pub fn fail(&self, elected: &Elected) -> bool {
-        let counts = !self.how.alone && !elected.standing.is(FAULTLESS);
+    pub fn fail(&self, standing: &Standing) -> bool {
+        let counts = !self.how.alone && !standing.is(FAULTLESS);
         if counts {
-            elected.standing.failed_at.store((self.clock)(), Relaxed);
-            elected.standing.put(FAILED, true);
+            standing.failed_at.store((self.clock)(), Relaxed);
+            standing.put(FAILED, true);
         }
         counts
     }

@@ -143,18 +143,18 @@ impl Exchange {
             let (fault, status) = match tried {
                 Tried::Done(next) => {
                     if group.how().failing.contains(&self.facts.upstream_head.status) {
-                        self.fell_out(group.fail_standing(&standing), member);
+                        self.fell_out(group.fail(&standing), member);
                     }
                     return next;
                 }
                 Tried::Failed(fault, status) => (fault, status),
             };
-            let Some(elected) = elected else { return Next::Status(status) };
             let failed = match status {
-                500 | 503 => group.fail(&elected),
-                _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&elected),
+                500 | 503 => group.fail(&standing),
+                _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&standing),
                 _ => false,
             };
+            drop(elected);
             self.fell_out(failed, member);
             if status == 0 {
                 return Next::End(End::Abort);
@@ -207,7 +207,11 @@ impl Exchange {
         streamed: bool,
     ) -> (Tried, Option<Elected>) {
         let plan = errand.plan;
-        let how = plan.with(self.run.settings, member);
+        let base = self.settings(plan).forwarding(member.protocol);
+        let how = match errand.cluster.group() {
+            Some(group) => group.forwarding(self.run.settings, base, elected.index),
+            None => std::sync::Arc::clone(base),
+        };
         let how = &*how;
         let failed = |exchange: &Self, fault: Fault, status: u16, message: String| {
             exchange.log(Level::Error, format_args!("{message}"));

@@ -4,7 +4,7 @@ use crate::ir::{Member, Name, Protocol, Text, Upgrade, settings::Forwarding};
 
 /// What the scheme of a URL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scheme {
+pub(super) struct Scheme {
     /// What is spoken.
     pub protocol: Protocol,
     /// Whether over TLS.
@@ -16,7 +16,7 @@ pub struct Scheme {
 }
 
 /// Schemes that can be spoken.
-pub fn scheme(name: &[u8]) -> Option<Scheme> {
+pub(super) fn scheme(name: &[u8]) -> Option<Scheme> {
     let (tls, port, socket) = match name {
         b"http" => (false, 80, false),
         b"https" => (true, 443, false),
@@ -29,7 +29,7 @@ pub fn scheme(name: &[u8]) -> Option<Scheme> {
 
 /// A URL taken apart, by places in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Url {
+pub(super) struct Url {
     /// Length of the path of a Unix socket in front, the mark behind it not counted; 0 is none.
     pub socket: usize,
     /// Where the scheme begins.
@@ -43,7 +43,7 @@ pub struct Url {
 impl Url {
     /// Reads a URL and writes scheme and authority in lower case, without user and without the scheme's own port.
     /// `None` when it has no scheme.
-    pub fn read(text: &mut Vec<u8>) -> Option<Self> {
+    pub(super) fn read(text: &mut Vec<u8>) -> Option<Self> {
         let (socket, scheme) = match text.strip_prefix(b"unix:") {
             Some(rest) => {
                 let mark = memchr::memchr(b'|', rest)? + 5;
@@ -75,17 +75,17 @@ impl Url {
     }
 
     /// The name of its scheme.
-    pub fn scheme_of(self, text: &[u8]) -> &[u8] {
+    pub(super) fn scheme_of(self, text: &[u8]) -> &[u8] {
         &text[self.scheme..self.authority - 3]
     }
 
     /// Host and port.
-    pub fn authority_of(self, text: &[u8]) -> &[u8] {
+    pub(super) fn authority_of(self, text: &[u8]) -> &[u8] {
         &text[self.authority..self.target]
     }
 
     /// The member that a URL of its own makes, and where it is.
-    pub fn member(self, text: &[u8], scheme: Scheme) -> (Member, Text) {
+    pub(super) fn member(self, text: &[u8], scheme: Scheme) -> (Member, Text) {
         let authority = self.authority_of(text);
         let mut member = Member::plain(&text[..self.target], authority, scheme.tls);
         member.protocol = scheme.protocol;

@@ -112,7 +112,7 @@ fn failures_rest_and_recover() {
     NOW.set(1_000_000);
     let group = factors(&[100, 100]);
     let first = group.elect(None).unwrap();
-    assert!(group.fail(&first));
+    assert!(group.fail(&first.standing));
     assert_eq!(sequence(&group, 3), "2 2 2");
     NOW.set(1_060_000);
     assert_eq!(sequence(&group, 1), "2", "the rest is over only after more than its time");
@@ -123,13 +123,13 @@ fn failures_rest_and_recover() {
     faultless.state.faultless = true;
     let group = group_of(vec![faultless, member(2, 100)], |_| {});
     let first = group.elect(None).unwrap();
-    assert!(!group.fail(&first));
+    assert!(!group.fail(&first.standing));
     // All have failed: all are taken back, unless that is off.
     for (recover, expected) in [(true, "1 2"), (false, "- -")] {
         let group = group_of(vec![member(1, 100), member(2, 100)], |how| how.recover = recover);
         for _ in 0..2 {
             let elected = group.elect(None).unwrap();
-            group.fail(&elected);
+            group.fail(&elected.standing);
         }
         assert_eq!(sequence(&group, 2), expected);
     }
@@ -170,7 +170,7 @@ fn traffic_and_busyness() {
 fn the_only_member_never_fails() {
     let group = group_of(vec![member(1, 100)], |how| how.alone = true);
     let elected = group.elect(None).unwrap();
-    assert!(!group.fail(&elected));
+    assert!(!group.fail(&elected.standing));
     assert_eq!(sequence(&group, 2), "1 1");
 }
 
