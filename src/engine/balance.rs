@@ -95,16 +95,12 @@ impl Clusters {
             }
         }
         let mut urls = Map::<Vec<u8>, Vec<(Text, Rc<Cluster>)>>::default();
-        for cluster in &all {
-            if let Some(group) = &cluster.group {
-                let url = &group.how().url;
-                let place = urls.entry(url[..origin(url)].to_ascii_lowercase()).or_default();
-                place.push((url.clone(), Rc::clone(cluster)));
-            }
-        }
-        for place in urls.values_mut() {
-            // Stable: of equals the first written.
-            place.sort_by_key(|(url, _)| std::cmp::Reverse(url.len()));
+        let mut groups: Vec<_> = all.iter().filter_map(|of| Some((of.group.as_ref()?.how(), of))).collect();
+        // Stable: of equals the first written.
+        groups.sort_by_key(|(how, _)| std::cmp::Reverse(how.url.len()));
+        for (how, cluster) in groups {
+            let place = urls.entry(how.url[..origin(&how.url)].to_ascii_lowercase()).or_default();
+            place.push((how.url.clone(), Rc::clone(cluster)));
         }
         Self { all, named, urls, dynamic: RefCell::default() }
     }
@@ -340,7 +336,8 @@ impl Cluster {
     fn passing(member: ir::Member, address: Text, default_port: u16) -> Self {
         let mut made = Self::of_addresses(&member.url, &[]);
         let how = ir::Group::alone(member.url.clone());
-        let endpoint = ir::Endpoint { default_port, member: Some(Box::new(member)), ..peer::nowhere(address) };
+        let endpoint =
+            ir::Endpoint { default_port, member: Some(Box::new(member)), ..peer::nowhere(address) };
         let cluster = ir::Cluster {
             name: how.url.clone(),
             declared: false,

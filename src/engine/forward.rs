@@ -337,8 +337,13 @@ impl Exchange {
             }
             Err(Failure::Io(error)) => {
                 let message = format!("connect() failed ({}) while connecting to upstream", system(&error));
-                let trouble =
-                    Trouble { kind: Retry::Error, fault: Fault::Unreachable, status: 502, message, stale: false };
+                let trouble = Trouble {
+                    kind: Retry::Error,
+                    fault: Fault::Unreachable,
+                    status: 502,
+                    message,
+                    stale: false,
+                };
                 return Err(Outcome::Failed(trouble));
             }
         };

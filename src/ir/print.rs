@@ -433,6 +433,7 @@ mod tests {
                     member: None,
                     span: Span::NONE,
                 }],
+                group: None,
                 span: Span::NONE,
             }],
             vars: vec![Var {

@@ -329,6 +329,8 @@ settings! {
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified.
         tls_match_name: bool,
+        /// TLS: whether a certificate that is verified may have another name.
+        tls_any_name: bool,
         /// TLS: whether it has to be in its time even where it is not verified.
         tls_match_time: bool,
         /// TLS: whether the certificate is verified.

@@ -28,7 +28,11 @@ pub fn validate(config: &Config) -> Vec<Diagnostic> {
     for cluster in &config.clusters {
         let is_member = |endpoint: &&super::Endpoint| endpoint.member.is_some() != cluster.group.is_some();
         for endpoint in cluster.endpoints.iter().filter(is_member) {
-            check.say("broken-ir", endpoint.span, "an endpoint is a member of no group, or a group's and no member");
+            check.say(
+                "broken-ir",
+                endpoint.span,
+                "an endpoint is a member of no group, or a group's and no member",
+            );
         }
         for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.weight == 0) {
             check.say("out-of-range", endpoint.span, "an endpoint's weight must be at least 1");

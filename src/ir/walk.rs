@@ -63,8 +63,17 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints, group: _, span } =
-            cluster;
+        let Cluster {
+            name: _,
+            declared: _,
+            balance,
+            idle: _,
+            resolve: _,
+            shared: _,
+            endpoints,
+            group: _,
+            span,
+        } = cluster;
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin
@@ -277,7 +286,9 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
         Handler::Forward(Forward { protocol: _, tls: _, to, target }) => {
             match to {
                 Upstream::Cluster(_) => {}
-                Upstream::Dynamic(template) | Upstream::Url(template) => visit(Item::Template(template), span),
+                Upstream::Dynamic(template) | Upstream::Url(template) => {
+                    visit(Item::Template(template), span);
+                }
             }
             match target {
                 Target::Received => {}
@@ -441,6 +452,7 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         content_ahead: _,
         tls_forbidden: _,
         tls_match_name: _,
+        tls_any_name: _,
         tls_match_time: _,
         retry: _,
         tries: _,

@@ -136,7 +136,9 @@ impl ForwardingPlan {
     pub fn replaces(&self, name: &[u8]) -> bool {
         self.settings.edits.iter().any(|edit| match edit {
             Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
-            Edit::Switch(_) => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade"),
+            Edit::Switch(_) => {
+                name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
+            }
             _ => false,
         })
     }

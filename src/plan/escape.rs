@@ -51,7 +51,8 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         Escape::ForwardPath => encode(&FORWARD, text, out),
         Escape::ForwardUrl => {
             let authority = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
-            let path = memchr::memchr2(b'/', b'?', &text[authority..]).map_or(text.len(), |at| at + authority);
+            let path =
+                memchr::memchr2(b'/', b'?', &text[authority..]).map_or(text.len(), |at| at + authority);
             let query = memchr::memchr(b'?', &text[path..]).map_or(text.len(), |at| at + path);
             out.extend_from_slice(&text[..path]);
             encode(&FORWARD, &text[path..query], out);

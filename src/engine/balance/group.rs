@@ -277,8 +277,14 @@ impl Group {
     }
 
     /// How a request is forwarded to a member where these settings are in force.
-    pub fn forwarding(&self, id: SettingsId, base: &Arc<ForwardingPlan>, index: usize) -> Arc<ForwardingPlan> {
-        let Some((_, member, _)) = self.members.get(index).filter(|member| !member.1.settings.is_empty()) else {
+    pub fn forwarding(
+        &self,
+        id: SettingsId,
+        base: &Arc<ForwardingPlan>,
+        index: usize,
+    ) -> Arc<ForwardingPlan> {
+        let Some((_, member, _)) = self.members.get(index).filter(|member| !member.1.settings.is_empty())
+        else {
             return Arc::clone(base);
         };
         let mut laid = self.laid.borrow_mut();

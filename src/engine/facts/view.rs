@@ -9,7 +9,7 @@ use crate::{
         http1::field::{Field, Known},
         worker::Counters,
     },
-    ir::{Attr, GroupAttr, FileKind, Stat, TcpInfo, TlsAttr},
+    ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 

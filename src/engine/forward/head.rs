@@ -58,7 +58,11 @@ impl Exchange {
                         return Outcome::Refused(408);
                     }
                     Watched::Stalled(Stalled::Upstream) => {
-                        return Outcome::Failed(timed_out(Fault::SendTimeout, "sending request to upstream", false));
+                        return Outcome::Failed(timed_out(
+                            Fault::SendTimeout,
+                            "sending request to upstream",
+                            false,
+                        ));
                     }
                     Watched::Failed(Failure::TimedOut) => {
                         return Outcome::Failed(timed_out(

@@ -191,7 +191,10 @@ impl Exchange {
                         ..Attempt::default()
                     });
                     self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
-                    return Err(self.settings(errand.plan).forwarding(Protocol::Http).answer_to(Fault::NoEndpoint, 502));
+                    return Err(self
+                        .settings(errand.plan)
+                        .forwarding(Protocol::Http)
+                        .answer_to(Fault::NoEndpoint, 502));
                 }
             }
         }
@@ -221,12 +224,10 @@ impl Exchange {
             let message = format!("TLS to {} is not enabled", member.url);
             return (failed(self, Fault::NoTls, 502, message), Some(elected));
         }
-        let connected = match connection(&elected.standing, endpoint.max_connections, member.acquire).await {
-            Some(connected) => connected,
-            None => {
-                let message = format!("no connection to {} became free", member.url);
-                return (failed(self, Fault::Unreachable, 502, message), Some(elected));
-            }
+        let Some(connected) = connection(&elected.standing, endpoint.max_connections, member.acquire).await
+        else {
+            let message = format!("no connection to {} became free", member.url);
+            return (failed(self, Fault::Unreachable, 502, message), Some(elected));
         };
         let places = match places(endpoint).await {
             Ok(places) => places,
@@ -246,7 +247,8 @@ impl Exchange {
         if target.first() != Some(&b'/') {
             target.insert(0, b'/');
         }
-        let to = Destination { cluster: Rc::clone(&errand.cluster), tls: member.tls, target: Some(target), idle };
+        let to =
+            Destination { cluster: Rc::clone(&errand.cluster), tls: member.tls, target: Some(target), idle };
         self.name_member(member, endpoint);
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
@@ -257,7 +259,7 @@ impl Exchange {
         let before = self.facts.attempts.len();
         let outcome = self.at_places(plan, &forward, how, &to, &places, &request).await;
         scratch::give(request.head);
-        let done = match outcome {
+        match outcome {
             Outcome::ClientGone => {
                 self.log(Level::Info, format_args!("client prematurely closed connection"));
                 self.facts.logged_status = Some(499);
@@ -293,8 +295,7 @@ impl Exchange {
                 }
                 (Tried::Done(next), elected)
             }
-        };
-        done
+        }
     }
 
     /// Tries the member's places until there is a connection.
@@ -376,4 +377,3 @@ pub(super) async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
         }
     })
 }
-

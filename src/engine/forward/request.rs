@@ -86,7 +86,13 @@ impl Exchange {
     }
 
     /// What `Connection` says to the upstream, and `Upgrade`.
-    fn write_switch(&mut self, how: &ForwardingPlan, to: &Destination, otherwise: &Template, out: &mut Vec<u8>) {
+    fn write_switch(
+        &mut self,
+        how: &ForwardingPlan,
+        to: &Destination,
+        otherwise: &Template,
+        out: &mut Vec<u8>,
+    ) {
         match self.asked_switch(how) {
             Some(protocol) => {
                 out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
@@ -156,7 +162,8 @@ impl Exchange {
                 Edit::Append(appended, value) if appended.is_field(name) => Some(value),
                 _ => None,
             });
-            let is_last = || how.join_repeated || !facts.head.fields[at + 1..].iter().any(|other| same(&other));
+            let is_last =
+                || how.join_repeated || !facts.head.fields[at + 1..].iter().any(|other| same(&other));
             if let Some(value) = appended.filter(|_| is_last()) {
                 let mark = out.len();
                 out.extend_from_slice(b", ");

@@ -374,8 +374,7 @@ impl Exchange {
         let Upgrade::Only(_) = how.upgrade else { return true };
         let facts = &self.facts;
         let asked = self.asked_switch(how);
-        let mut answered =
-            facts.upstream_head.fields.iter().filter(|field| field.known == Known::Upgrade);
+        let mut answered = facts.upstream_head.fields.iter().filter(|field| field.known == Known::Upgrade);
         let answered = answered.next().map(|field| field.value.of(&facts.upstream));
         matches!((asked, answered), (Some(asked), Some(answered)) if asked.eq_ignore_ascii_case(answered))
     }

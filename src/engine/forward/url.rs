@@ -52,7 +52,8 @@ impl Url {
             None => (0, 0),
         };
         let authority = memchr::memmem::find(&text[scheme..], b"://")? + scheme + 3;
-        let named = text[scheme..authority - 3].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'+');
+        let named =
+            text[scheme..authority - 3].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'+');
         if authority - 3 == scheme || !named {
             return None;
         }
@@ -119,17 +120,17 @@ mod tests {
         Some((part(url.scheme_of(&text)), part(url.authority_of(&text)), part(&text[url.target..])))
     }
 
-    fn parts(scheme: &str, authority: &str, target: &str) -> Option<(String, String, String)> {
-        Some((scheme.to_owned(), authority.to_owned(), target.to_owned()))
+    fn parts(scheme: &str, authority: &str, target: &str) -> (String, String, String) {
+        (scheme.to_owned(), authority.to_owned(), target.to_owned())
     }
 
     #[test]
     fn urls_are_taken_apart() {
-        assert_eq!(read("HTTP://Host:80/Path?q"), parts("http", "host", "/Path?q"));
-        assert_eq!(read("https://h:80"), parts("https", "h:80", ""));
-        assert_eq!(read("wss://u:p@[::1]:443?q"), parts("wss", "[::1]", "?q"));
-        assert_eq!(read("unix:/A.sock|http://localhost/x"), parts("http", "localhost", "/x"));
-        assert_eq!(read("http:///x"), parts("http", "", "/x"));
+        assert_eq!(read("HTTP://Host:80/Path?q"), Some(parts("http", "host", "/Path?q")));
+        assert_eq!(read("https://h:80"), Some(parts("https", "h:80", "")));
+        assert_eq!(read("wss://u:p@[::1]:443?q"), Some(parts("wss", "[::1]", "?q")));
+        assert_eq!(read("unix:/A.sock|http://localhost/x"), Some(parts("http", "localhost", "/x")));
+        assert_eq!(read("http:///x"), Some(parts("http", "", "/x")));
         assert_eq!(read("wss:/localhost"), None);
         assert_eq!(read("://x"), None);
     }

@@ -65,8 +65,9 @@ pub async fn look_up(_: &Worker, settings: &ResolveInForce, host: &str) -> Resul
 
 /// The addresses of a name by the system, in its order; kept for a while.
 pub async fn look_up_by_system(host: &str) -> Result<Rc<[IpAddr]>, String> {
+    type Found = (Rc<[IpAddr]>, Instant);
     thread_local! {
-        static KNOWN: RefCell<HashMap<String, (Rc<[IpAddr]>, Instant)>> = RefCell::default();
+        static KNOWN: RefCell<HashMap<String, Found>> = RefCell::default();
     }
     let now = Instant::now();
     let known = KNOWN.with_borrow(|known| {

@@ -112,10 +112,7 @@ impl Printer<'_> {
                 printer.line("check ");
                 match method {
                     Some(method) => {
-                        printer.add(format_args!(
-                            "{method} \"{target}\" HTTP/1.{}",
-                            if *modern { 1 } else { 0 }
-                        ));
+                        printer.add(format_args!("{method} \"{target}\" HTTP/1.{}", u8::from(*modern)));
                     }
                     None => printer.add("connect"),
                 }

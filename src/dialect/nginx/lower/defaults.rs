@@ -249,6 +249,7 @@ fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
         pass_trailers: Some(false),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
+        tls_any_name: Some(false),
         tls_match_time: Some(false),
         tls_verify: Some(false),
         tls_verify_depth: Some(1),
