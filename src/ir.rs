@@ -14,6 +14,7 @@ use crate::source::Span;
 mod block;
 mod cluster;
 mod handler;
+pub mod local;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -23,7 +24,9 @@ mod validate;
 mod var;
 pub mod walk;
 
-pub use block::{AddressRange, Base, Block, FileKind, Jump, Order, Route, Scope, Step, Table, Test};
+pub use block::{
+    AddressRange, Base, Block, FileKind, Hook, Join, Jump, Locate, Order, Route, Scope, Step, Table, Test,
+};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
@@ -126,9 +129,10 @@ pub struct Listener {
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.
     pub default: HostId,
-    /// The hosts to choose from, in order. Names are tried exact first, then the longest
-    /// wildcard at the start, then the longest at the end, then patterns in order.
+    /// The hosts to choose from, in order.
     pub hosts: Vec<HostId>,
+    /// Which of several hosts with a matching name is taken.
+    pub order: Order,
     /// Where the captures of a matching pattern go.
     pub into: Register,
     /// Where it was written first.

@@ -2,7 +2,9 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
+pub mod glob;
 pub mod lex;
+pub mod lower;
 pub mod names;
 pub mod parse;
 pub mod tree;

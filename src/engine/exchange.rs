@@ -277,6 +277,11 @@ impl Exchange {
                     let found = files::is(&self.run.asked, kind);
                     self.run.tell(found);
                 }
+                Need::Locate => {
+                    let found = files::locate::locate(&self.run.asked);
+                    self.run.located(plan, found.length, found.folder, found.kind);
+                }
+                Need::Local => {}
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
                         self.log(Level::Error, format_args!("access forbidden by rule"));

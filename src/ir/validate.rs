@@ -114,6 +114,9 @@ impl Check<'_> {
         if let Some(prepare) = &settings.prepare {
             self.block(prepare, Place::Prepare, &mut Vec::new());
         }
+        for block in settings.hooks.iter().flat_map(|hook| &hook.blocks) {
+            self.block(block, Place::Request, &mut Vec::new());
+        }
         for block in settings.answer.on_response.iter().flatten() {
             self.block(block, Place::Response, &mut Vec::new());
         }
@@ -229,13 +232,22 @@ impl Check<'_> {
 
     fn step<'b>(&mut self, step: &'b Step, span: Span, place: Place, labels: &mut Vec<&'b Name>) {
         let allowed = match step {
-            Step::Do(_) | Step::When { .. } | Step::Assign { .. } | Step::Edit(_) | Step::Forget(_) => true,
+            Step::Do(_)
+            | Step::When { .. }
+            | Step::Assign { .. }
+            | Step::Edit(_)
+            | Step::Forget(_) => true,
             Step::Jump(jump) => place != Place::Response || matches!(jump, Jump::Exit(_)),
             Step::AtEnd(jump) => place != Place::Response || matches!(jump, None | Some(Jump::Exit(_))),
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
                 place != Place::Response
             }
-            Step::Route(_) | Step::Admit | Step::Authorize => place == Place::Request,
+            Step::Route(_)
+            | Step::Admit
+            | Step::Authorize
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_) => place == Place::Request,
         };
         if !allowed {
             self.say("broken-ir", span, "this step cannot occur here");
@@ -265,6 +277,9 @@ impl Check<'_> {
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
             | Step::Trace(_) => {}
         }
     }
@@ -344,6 +359,9 @@ impl Progress {
                 | Step::Authorize
                 | Step::Respond(_)
                 | Step::AtEnd(None)
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
                 | Step::Trace(_) => {}
             }
         }
