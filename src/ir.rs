@@ -25,7 +25,8 @@ mod var;
 pub mod walk;
 
 pub use block::{
-    AddressRange, Base, Block, FileKind, Hook, Join, Jump, Locate, Order, Route, Scope, Step, Table, Test,
+    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
+    Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use handler::{
@@ -35,10 +36,10 @@ pub use handler::{
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
-pub use template::{Attr, Escape, Part, Stat, TcpInfo, Template, TlsAttr};
+pub use template::{Attr, Escape, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr};
 pub use text::{Name, Text};
 pub use validate::validate;
-pub use var::{Bucket, Network, Row, Var, VarKind};
+pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -106,6 +106,11 @@ impl Check<'_> {
             },
             Item::Settings(settings) => self.settings(settings, span),
             Item::Assign(var) => self.var(var, span),
+            Item::Test(Test::InNetwork(_, networks)) => {
+                for (address, prefix) in networks {
+                    self.network(AddressRange::Network(*address, *prefix), span);
+                }
+            }
             Item::Block(..) | Item::Step(_) | Item::Into(_) | Item::Jump(_) | Item::Test(_) => {}
         }
     }
@@ -235,6 +240,7 @@ impl Check<'_> {
             Step::Do(_)
             | Step::When { .. }
             | Step::Assign { .. }
+            | Step::Unassign(_)
             | Step::Edit(_)
             | Step::Forget(_) => true,
             Step::Jump(jump) => place != Place::Response || matches!(jump, Jump::Exit(_)),
@@ -271,6 +277,7 @@ impl Check<'_> {
             }
             Step::Rewrite { .. }
             | Step::Assign { .. }
+            | Step::Unassign(_)
             | Step::LimitRate(_)
             | Step::Forget(_)
             | Step::Edit(_)
@@ -324,6 +331,9 @@ impl Check<'_> {
             | Test::Status(_)
             | Test::Match { .. }
             | Test::Equal(..)
+            | Test::Compare { .. }
+            | Test::Present(_)
+            | Test::InNetwork(..)
             | Test::Truthy(_)
             | Test::Method(_)
             | Test::Internal => {}
@@ -351,7 +361,7 @@ impl Progress {
                 Step::Jump(jump) | Step::AtEnd(Some(jump)) => {
                     self.repeats |= *jump == Jump::Repeat(label.clone());
                 }
-                Step::Rewrite { .. } | Step::Assign { .. } => self.changes = true,
+                Step::Rewrite { .. } | Step::Assign { .. } | Step::Unassign(_) => self.changes = true,
                 Step::LimitRate(_)
                 | Step::Forget(_)
                 | Step::Edit(_)

@@ -585,7 +585,7 @@ fn hosts_by_name() {
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..5).map(HostId).collect(),
-        order: ir::Order::Specific,
+        order: Order::Specific,
         into: M,
         span: Span::NONE,
     };

@@ -1,5 +1,7 @@
 //! Shell wildcards, and what is read of a pattern before it is compiled.
 
+use std::fmt::Write as _;
+
 /// Whether wildcards stand for a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slash {
@@ -85,7 +87,7 @@ fn literal(byte: u8, out: &mut String) {
     if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_') {
         out.push(char::from(byte));
     } else {
-        out.push_str(&format!("\\x{byte:02x}"));
+        let _ = write!(out, "\\x{byte:02x}");
     }
 }
 
@@ -99,12 +101,14 @@ pub fn groups(pattern: &[u8]) -> Vec<&[u8]> {
             b'\\' => at += 1,
             b'(' => {
                 let rest = &pattern[at..];
-                let name = [(&b"?P<"[..], b'>'), (b"?<", b'>'), (b"?'", b'\'')].iter().find_map(|(open, close)| {
-                    let rest = rest.strip_prefix(*open)?;
-                    let name = &rest[..memchr::memchr(*close, rest)?];
-                    let starts = name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
-                    starts.then_some(name)
-                });
+                let name =
+                    [(&b"?P<"[..], b'>'), (b"?<", b'>'), (b"?'", b'\'')].iter().find_map(|(open, close)| {
+                        let rest = rest.strip_prefix(*open)?;
+                        let name = &rest[..memchr::memchr(*close, rest)?];
+                        let starts =
+                            name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+                        starts.then_some(name)
+                    });
                 names.extend(name);
             }
             _ => {}

@@ -101,7 +101,7 @@ mod walk;
 
 pub(crate) use context::Cx;
 pub(crate) use phase::Phase;
-pub(crate) use section::{Kind, Own, Section};
+pub(crate) use section::{Kind, Section};
 
 /// A directive's meaning: changes the section or the configuration.
 pub(crate) type Lower = fn(&mut Cx, &mut Section, &Directive);
@@ -181,10 +181,9 @@ impl Section {
     /// Reads directives into the section.
     pub(super) fn read(&mut self, cx: &mut Cx, items: &[super::tree::Item]) {
         for directive in directives(items) {
-            if let Some(lower) = lowering(&directive.name()) {
+            if let Some(lower) = lowering(directive.name()) {
                 lower(cx, self, directive);
             }
         }
     }
 }
-

@@ -15,15 +15,20 @@ pub struct Found {
 
 /// Looks at a file.
 pub fn locate(name: &[u8]) -> Found {
+    locate_by(name, look)
+}
+
+/// Looks at a file by asking what names are.
+pub fn locate_by(name: &[u8], look: impl Fn(&[u8]) -> io::Result<Metadata>) -> Found {
     match look(name) {
         Ok(known) if known.is_dir() => Found { length: name.len(), folder: name.len(), kind: "directory" },
         Ok(known) => Found { length: name.len(), folder: folder(name), kind: kind(&known) },
-        Err(error) => search(name, &error),
+        Err(error) => search(name, &error, look),
     }
 }
 
 /// Goes down from the root to the first component that is no directory.
-fn search(name: &[u8], error: &io::Error) -> Found {
+fn search(name: &[u8], error: &io::Error, look: impl Fn(&[u8]) -> io::Result<Metadata>) -> Found {
     let none = |length, kind| Found { length, folder: folder(&name[..length]), kind };
     if !is_missing(error) {
         return none(name.len(), "denied");
@@ -87,7 +92,11 @@ mod tests {
             let whole = [root_name, name.as_bytes()].concat();
             let found = locate(&whole);
             let cut = |length: usize| String::from_utf8_lossy(&whole[root_name.len()..length]).into_owned();
-            assert_eq!((&*cut(found.length), &*cut(found.folder), found.kind), (file, folder, kind), "{name:?}");
+            assert_eq!(
+                (&*cut(found.length), &*cut(found.folder), found.kind),
+                (file, folder, kind),
+                "{name:?}"
+            );
         }
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -2,8 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Base, Block, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
+    RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream,
+    UrlMatch,
 };
 
 impl Printer<'_> {
@@ -65,6 +66,10 @@ impl Printer<'_> {
                 let name = self.var_name(*var);
                 self.add(format_args!("assign {name} "));
                 self.template(value);
+            }
+            Step::Unassign(var) => {
+                let name = self.var_name(*var);
+                self.add(format_args!("unassign {name}"));
             }
             Step::LimitRate(rate) => self.word_and("limit-rate", rate),
             Step::Forget(register) => self.add(format_args!("forget {}", register.0)),
@@ -145,7 +150,7 @@ impl Printer<'_> {
         }
     }
 
-    fn test(&mut self, test: &Test, within: bool) {
+    pub(super) fn test(&mut self, test: &Test, within: bool) {
         let list = |printer: &mut Self, tests: &[Test], word: &str| {
             printer.add(if within { "(" } else { "" });
             for (at, test) in tests.iter().enumerate() {
@@ -175,6 +180,19 @@ impl Printer<'_> {
                 self.template(left);
                 self.add(" = ");
                 self.template(right);
+            }
+            Test::Compare { left, right, relation, by } => {
+                self.template(left);
+                self.add(format_args!(" {} {} ", value::word(relation), value::word(by)));
+                self.template(right);
+            }
+            Test::Present(template) => self.word_and("present", template),
+            Test::InNetwork(address, networks) => {
+                self.template(address);
+                self.add(" in");
+                for (network, prefix) in networks {
+                    self.add(format_args!(" {network}/{prefix}"));
+                }
             }
             Test::Truthy(template) => self.word_and("true", template),
             Test::File(path, kind) => {

@@ -129,12 +129,7 @@ impl<'a> Cx<'a> {
     }
 
     /// What is an error with the whole configuration at hand and a note without.
-    pub(crate) fn missing(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn missing(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
         let severity = if self.options.offline { Severity::Note } else { Severity::Error };
         self.report(Diagnostic::new(severity, code, message).label(span, ""));
     }
@@ -154,6 +149,6 @@ impl<'a> Cx<'a> {
 }
 
 fn declare(vars: &mut Vec<Var>, name: &[u8]) -> VarId {
-    vars.push(Var { name: name.into(), kind: VarKind::Assigned, span: Span::NONE });
+    vars.push(Var { name: name.into(), kind: VarKind::Optional, span: Span::NONE });
     VarId(vars.len() as u32 - 1)
 }

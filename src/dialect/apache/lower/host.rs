@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Test, Text},
+    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Template, Test, Text},
     source::Span,
 };
 
@@ -153,7 +153,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {
         if in_sections(host, phase) {
             translate.push((Step::Perform(phase.name()), span));
-            let is_mapped = Test::Truthy(ir::Template::var(cx.file()));
+            let is_mapped = Test::Truthy(Template::var(cx.file()));
             let exit = Block {
                 steps: vec![(Step::Jump(ir::Jump::Exit("translate".into())), span)],
                 span,
@@ -222,39 +222,26 @@ fn names(host: &Section) -> Vec<Pattern> {
 
 /// After an internal redirect each variable that was set is called `REDIRECT_` and its name.
 fn rename_redirected(cx: &mut Cx) {
-    let envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    let mut envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    // Twice redirected is `REDIRECT_REDIRECT_`: the longer name has to be filled first.
+    let depth = |name: &[u8]| memchr::memmem::find_iter(name, b"redirect_").count();
+    envs.sort_by_cached_key(|(name, _)| (std::cmp::Reverse(depth(name)), name.clone()));
+    let span = Span::NONE;
     let mut steps = Steps::new();
-    let find = |name: &[u8]| envs.iter().find(|(known, _)| known == name).map(|(_, var)| *var);
     for (name, var) in &envs {
-        let span = Span::NONE;
-        // Twice redirected is `REDIRECT_REDIRECT_`: the longer name has to be filled first.
-        let Some(renamed) = find(&[b"redirect_", name.as_slice()].concat()) else {
-            steps.push((Step::Unassign(*var), span));
-            continue;
-        };
-        let steps_then = vec![
-            (Step::Assign { var: renamed, value: ir::Template::var(*var) }, span),
-            (Step::Unassign(*var), span),
-        ];
-        let then = Block { steps: steps_then, ..Block::default() };
-        steps.push((Step::When { test: Test::Present(ir::Template::var(*var)), then, otherwise: Block::default() }, span));
-    }
-    // Names that begin with more of it first.
-    let depth = |step: &Step| match step {
-        Step::Unassign(var) | Step::When { var_name_placeholder } => {
-            let name = envs.iter().find(|(_, known)| known == var).map_or(&[][..], |(name, _)| name);
-            (std::cmp::Reverse(memchr::memmem::find_iter(name, b"redirect_").count()), name.to_vec())
+        let longer = [b"redirect_", name.as_slice()].concat();
+        if let Some((_, renamed)) = envs.iter().find(|(known, _)| *known == longer) {
+            let value = Template::var(*var);
+            let assign = (Step::Assign { var: *renamed, value: value.clone() }, span);
+            steps.push(mapping::when(Test::Present(value), vec![assign]));
         }
-        _ => (std::cmp::Reverse(0), Vec::new()),
-    };
-    steps.sort_by_cached_key(|(step, _)| depth(step));
+        steps.push((Step::Unassign(*var), span));
+    }
     if steps.is_empty() {
         return;
     }
-    let then = Block { steps, ..Block::default() };
     for host in &mut cx.config.hosts {
-        let step = Step::When { test: Test::Internal, then: then.clone(), otherwise: Block::default() };
-        host.request.steps.insert(0, (step, Span::NONE));
+        host.request.steps.insert(0, mapping::when(Test::Internal, steps.clone()));
     }
 }
 

@@ -45,13 +45,17 @@ fn listen(cx: &mut Cx, _: &mut Section, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let Some((ip, Some(port))) = split(&word.value) else {
         let message = format!("`{}` is no address and port to listen on", word.text());
-        return cx.report(Diagnostic::error("invalid-address", word.span, message).label(word.span, "a port, or address:port"));
+        return cx.report(
+            Diagnostic::error("invalid-address", word.span, message)
+                .label(word.span, "a port, or address:port"),
+        );
     };
     let https = directive.args.get(1).map_or(port == 443, |protocol| protocol.is("https"));
     if let Some(known) = cx.sockets.iter().find(|known| (known.ip, known.port) == (ip, port)) {
         let message = format!("cannot define multiple Listeners on the same IP:port: {}", word.text());
         let first = known.span;
-        return cx.report(Diagnostic::error("duplicate-listen", word.span, message).label(first, "first here"));
+        return cx
+            .report(Diagnostic::error("duplicate-listen", word.span, message).label(first, "first here"));
     }
     cx.sockets.push(Socket { ip, port, https, span: word.span });
 }
@@ -85,21 +89,19 @@ pub(super) fn host_address(cx: &mut Cx, word: &Word) -> Vec<HostAddress> {
     let text = word.text();
     let (name, port) = match text.rsplit_once(':') {
         Some((name, "*")) => (name, None),
-        Some((name, port)) => match port.parse() {
-            Ok(port) => (name, Some(port)),
-            Err(_) => {
+        Some((name, port)) => {
+            let Ok(port) = port.parse() else {
                 cx.error("invalid-port", word.span, format!("`{text}` has no port"));
                 return Vec::new();
-            }
-        },
+            };
+            (name, Some(port))
+        }
         None => (&*text, None),
     };
-    let found = if cx.options.offline { None } else { std::net::ToSocketAddrs::to_socket_addrs(&(name, 0)).ok() };
-    let mut addresses: Vec<_> = found
-        .into_iter()
-        .flatten()
-        .map(|found| HostAddress { ip: Some(found.ip()), port })
-        .collect();
+    let found =
+        if cx.options.offline { None } else { std::net::ToSocketAddrs::to_socket_addrs(&(name, 0)).ok() };
+    let mut addresses: Vec<_> =
+        found.into_iter().flatten().map(|found| HostAddress { ip: Some(found.ip()), port }).collect();
     addresses.dedup();
     if addresses.is_empty() {
         let message = format!("could not resolve host name {name} -- ignoring!");
@@ -153,7 +155,7 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
         }
         // A connection to an address that some <VirtualHost> names has its own choice of hosts.
         if socket.ip.is_none() {
-            let addresses = (1..hosts.len()).flat_map(|at| of(at));
+            let addresses = (1..hosts.len()).flat_map(of);
             for address in addresses.filter(|address| address.port.is_none_or(|port| port == socket.port)) {
                 if let Some(ip) = address.ip {
                     push(cx, SocketAddr::new(ip, socket.port), false, socket.span);

@@ -4,9 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::{super::tree::Directive, Cx, Lower, Section, walk::Steps};
 use crate::{
-    ir::{
-        Attr, Block, Handler, Part, Reply, ReplyContent, Step, Template, Test, Text, settings::Alias,
-    },
+    ir::{Attr, Block, Handler, Part, Reply, ReplyContent, Step, Template, Test, Text, settings::Alias},
     source::Span,
 };
 

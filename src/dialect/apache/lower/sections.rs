@@ -4,7 +4,7 @@
 
 use super::{
     super::{glob, tree::Directive, tree::Word},
-    Cx, Kind, Lower, Section,
+    Cx, Kind, Lower, Phase, Section,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -53,7 +53,16 @@ fn argument<'d>(cx: &mut Cx, directive: &'d Directive) -> Option<Argument<'d>> {
 fn add(cx: &mut Cx, outer: &mut Section, mut section: Section, directive: &Directive) {
     let items = directive.block().to_vec();
     section.fill(cx, &items);
-    outer.sections.push(section);
+    if outer.is_server() {
+        return outer.sections.push(section);
+    }
+    let phase = match (section.kind, outer.kind) {
+        (Kind::If, Kind::If) => Phase::InnerIf,
+        (Kind::If, _) => Phase::If,
+        _ => Phase::Files,
+    };
+    let (step, span) = section.step();
+    outer.hook(phase, step, span);
 }
 
 /// `<Directory path>`: each directory on the way to the file.
@@ -70,7 +79,7 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
         Argument::Plain(word) => {
             section = Section::new(Kind::Directory, directive.head());
             let path = canonical(cx, &word.value);
-            section.depth = path.iter().filter(|byte| **byte == b'/').count();
+            section.depth = memchr::memchr_iter(b'/', &path).count();
             let folder = cx.folder();
             section.test = if path == b"/" {
                 None
@@ -210,7 +219,8 @@ fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
 
 /// `<Limit METHOD ...>`, `<LimitExcept METHOD ...>`: only access control inside them is limited.
 fn limit(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
-    let mut methods: Vec<Name> = directive.args.iter().map(|word| Name::from(word.value.as_slice())).collect();
+    let mut methods: Vec<Name> =
+        directive.args.iter().map(|word| Name::from(word.value.as_slice())).collect();
     // HEAD is a GET.
     if methods.iter().any(|method| **method == *b"GET") {
         methods.push("HEAD".into());

@@ -7,7 +7,7 @@
 
 use super::{Cx, Kind, Phase, Section, mapping};
 use crate::{
-    ir::{Block, Locate, Pattern, Step, Template, Test},
+    ir::{self, Block, Locate, Pattern, Step, Template, Test},
     source::Span,
 };
 
@@ -19,11 +19,12 @@ pub(super) fn before_mapping(host: &Section) -> Steps {
     let mut steps = Steps::new();
     for section in host.sections.iter().filter(|section| section.kind == Kind::Location) {
         let mut mapping = section.clone();
-        mapping.set = crate::ir::Settings::default();
-        let of_mapping = |phase: &crate::ir::Name| {
+        mapping.set = ir::Settings::default();
+        let of_mapping = |phase: &ir::Name| {
             [Phase::Rewrite, Phase::Proxy, Phase::Alias].iter().any(|known| known.name() == *phase)
         };
-        mapping.set.hooks = section.set.hooks.iter().filter(|hook| of_mapping(&hook.phase)).cloned().collect();
+        mapping.set.hooks =
+            section.set.hooks.iter().filter(|hook| of_mapping(&hook.phase)).cloned().collect();
         if !mapping.set.hooks.is_empty() {
             steps.push(mapping.step());
         }
@@ -75,8 +76,13 @@ fn perform(host: &Section, local: &[Section], phase: Phase, steps: &mut Steps) {
 /// Whether a section or one inside it does something at a phase.
 fn speaks(section: &Section, phase: Phase) -> bool {
     let name = phase.name();
-    section.set.hooks.iter().any(|hook| hook.phase == name)
-        || section.sections.iter().any(|inner| speaks(inner, phase))
+    let mut speaks_there = false;
+    ir::walk::settings(&section.set, section.span, &mut |item, _| {
+        if let ir::walk::Item::Settings(set) = item {
+            speaks_there |= set.hooks.iter().any(|hook| hook.phase == name);
+        }
+    });
+    speaks_there || section.sections.iter().any(|inner| speaks(inner, phase))
 }
 
 /// The sections, in order.

@@ -321,7 +321,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
-        order: Order::Specific,
+                    order: Order::Specific,
                     into: CAPTURES,
                     span,
                 });
