@@ -13,6 +13,7 @@ use crate::source::Span;
 
 mod block;
 mod cluster;
+mod group;
 mod handler;
 pub mod local;
 mod pattern;
@@ -29,6 +30,7 @@ pub use block::{
     Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
@@ -36,7 +38,9 @@ pub use handler::{
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
-pub use template::{Attr, Escape, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr};
+pub use template::{
+    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+};
 pub use text::{Name, Text};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
