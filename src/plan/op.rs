@@ -5,7 +5,7 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Lookup, Name, Query, Register, Reply, Template, VarId},
+    ir::{Edit, FileKind, Locate, Lookup, Name, Query, Register, Reply, Template, VarId},
     source::Span,
 };
 
@@ -104,6 +104,10 @@ pub(super) enum Op {
     Authorize,
     Respond(Reply),
     Trace(Template),
+    /// Call the blocks of the phase.
+    Perform(u16),
+    Locate(Locate),
+    Local(VarId),
     /// The program or the block called ends.
     End,
 }
@@ -156,6 +160,9 @@ impl Op {
             | Self::Promise { .. }
             | Self::LimitRate(_)
             | Self::Forget(_)
+            | Self::Perform(_)
+            | Self::Locate(_)
+            | Self::Local(_)
             | Self::Edit(_)
             | Self::Admit
             | Self::Authorize

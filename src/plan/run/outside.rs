@@ -16,7 +16,7 @@ pub struct Promised {
 
 impl Run {
     /// Evaluates what a need speaks of.
-    pub(super) fn ask(&mut self, plan: &Plan, view: &impl View, template: &Template) {
+    pub(super) fn ask_for(&mut self, plan: &Plan, view: &impl View, template: &Template) {
         let mut asked = std::mem::take(&mut self.asked);
         asked.clear();
         self.eval(plan, view, template, &mut asked);
