@@ -28,7 +28,7 @@ pub use block::{
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use handler::{
-    Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
+    Change, Control, Edit, Expiry, Forward, Group, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use pattern::{Kind, Pattern, Register, Syntax};

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register, Scope,
+        Base, Block, Change, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register, Scope,
         Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
@@ -312,7 +312,20 @@ impl<'c> Compiler<'c> {
                     find.map(|find| (find, *into))
                 }
             },
-            Edit::Set(..)
+            Edit::Field { name: _, group: _, change: Change::Replace { pattern, into, with: _, all: _ } } => {
+                // The whole match is read whatever the template reads.
+                let find = self.find(pattern, Some(*into), span);
+                self.alone(find.as_slice(), span);
+                find.map(|find| (Find { keep: find.keep.max(1), ..find }, *into))
+            }
+            Edit::Echo(pattern, _) => {
+                let find = self.find(pattern, None, span);
+                self.alone(find.as_slice(), span);
+                find.map(|find| (find, Register('m')))
+            }
+            Edit::Field { .. }
+            | Edit::Lifetime { .. }
+            | Edit::Set(..)
             | Edit::Add(..)
             | Edit::Remove(_)
             | Edit::RemoveNominated

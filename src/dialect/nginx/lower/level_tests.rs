@@ -134,6 +134,7 @@ fn show_edit(edit: &Edit) -> String {
         Edit::Remove(name) => format!("remove {name}"),
         Edit::Expires(expiry) => format!("expires {expiry:?}"),
         Edit::RemoveNominated => "remove nominated".to_owned(),
+        Edit::Lifetime { .. } | Edit::Field { .. } | Edit::Echo(..) => format!("{edit:?}"),
     }
 }
 
@@ -435,6 +436,7 @@ fn recoveries() {
             let to = match &recovery.to {
                 RecoveryTarget::Redirect(to) => format!("to {}", show(to)),
                 RecoveryTarget::Enter(name) => format!("enter {name}"),
+                RecoveryTarget::Text(text) => format!("text {}", show(text)),
             };
             format!("{:?} {:?} {to}", recovery.statuses, recovery.status)
         });
