@@ -28,8 +28,8 @@ pub use block::{
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use handler::{
-    Change, Control, Edit, Expiry, Forward, Group, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
+    Change, Control, Edit, Expiry, Forward, Group, Handler, Protocol, Query, Recovery, RecoveryStatus,
+    RecoveryTarget, Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};

@@ -2,9 +2,9 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
-mod expr;
+pub mod catalogue;
+pub mod expr;
 pub mod lex;
-pub mod names;
 pub mod parse;
 pub mod tree;
-mod vars;
+pub mod vars;

@@ -86,7 +86,11 @@ impl Response {
     /// Appends a field to one of the groups.
     pub fn add_to(&mut self, name: &[u8], value: &[u8], lasting: bool) {
         let field = Out { lasting, ..self.store(name, value) };
-        let at = if lasting { self.fields.iter().take_while(|field| field.lasting).count() } else { self.fields.len() };
+        let at = if lasting {
+            self.fields.iter().take_while(|field| field.lasting).count()
+        } else {
+            self.fields.len()
+        };
         self.fields.insert(at, field);
     }
 

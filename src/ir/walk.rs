@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query,
-    Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target,
-    Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern,
+    Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table,
+    Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -378,7 +378,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Recovery(each), span);
         let Recovery { statuses: _, status: _, to } = each;
         match to {
-            RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => visit(Item::Template(template), span),
+            RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
+                visit(Item::Template(template), span);
+            }
             RecoveryTarget::Enter(_) => {}
         }
     }

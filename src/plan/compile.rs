@@ -15,8 +15,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Change, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register, Scope,
-        Settings, Step, Template, Test, Text, UrlMatch,
+        Base, Block, Change, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register,
+        Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,

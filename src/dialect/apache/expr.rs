@@ -8,5 +8,5 @@
 mod parse;
 mod tree;
 
-pub(crate) use parse::{Wrong, condition, text};
-pub(crate) use tree::{Comparison, Condition, List, Piece, Regex, Word};
+pub use parse::{Wrong, condition, text};
+pub use tree::{Comparison, Condition, List, Piece, Regex, Word};

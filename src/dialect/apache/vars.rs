@@ -2,7 +2,7 @@
 //!
 //! One table for all who read them. Names compare without regard to case. A rule knows a few that an expression does
 //! not, and the other way round: a rule reads an unknown one as empty, an expression that names one is refused
-//! (2.4.71, every name below in both). Expressions know all of mod_ssl's `SSL_...`, even those that do not exist.
+//! (2.4.71, every name below in both). Expressions know all of `mod_ssl`'s `SSL_...`, even those that do not exist.
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/expr.html#vars>,
 //! <https://httpd.apache.org/docs/2.4/mod/mod_rewrite.html#rewritecond>
@@ -11,7 +11,7 @@ use crate::ir::{Attr, Moment, TimeForm, TlsAttr};
 
 /// What a variable stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub enum Meaning {
     /// A property of the exchange.
     Attr(Attr),
     /// The first value, or the second where it is missing or empty.
@@ -64,14 +64,17 @@ pub(crate) enum Meaning {
 
 /// Who knows a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Knows {
+pub enum Knows {
+    /// Rules and expressions.
     Both,
+    /// Conditions and substitutions of rules.
     Rules,
+    /// Expressions.
     Expressions,
 }
 
 /// What a rule reads under a name; `None` for unknown names, which read as empty.
-pub(crate) fn in_rule(name: &[u8]) -> Option<Meaning> {
+pub fn in_rule(name: &[u8]) -> Option<Meaning> {
     let (meaning, knows) = find(name)?;
     match (knows, meaning) {
         (Knows::Expressions, _) => None,
@@ -82,7 +85,7 @@ pub(crate) fn in_rule(name: &[u8]) -> Option<Meaning> {
 }
 
 /// What an expression reads under a name; `None` for unknown names, which are errors.
-pub(crate) fn in_expression(name: &[u8]) -> Option<Meaning> {
+pub fn in_expression(name: &[u8]) -> Option<Meaning> {
     match find(name) {
         Some((_, Knows::Rules)) => None,
         Some((meaning, _)) => Some(meaning),
@@ -90,8 +93,8 @@ pub(crate) fn in_expression(name: &[u8]) -> Option<Meaning> {
     }
 }
 
-/// The variables of mod_ssl: `SSL_...`, and what `%{SSL:name}` reads; missing ones read as empty.
-pub(crate) fn tls(name: &[u8]) -> Option<Meaning> {
+/// The variables of `mod_ssl`: `SSL_...`, and what `%{SSL:name}` reads; missing ones read as empty.
+pub fn tls(name: &[u8]) -> Option<Meaning> {
     let name = name.to_ascii_uppercase();
     if name == b"HTTPS" {
         return Some(Meaning::Https);
@@ -108,12 +111,12 @@ pub(crate) fn tls(name: &[u8]) -> Option<Meaning> {
 }
 
 /// The names there are, for suggestions.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, ..)| *name)
 }
 
 /// The request field that a variable is, whose reading `Vary` tells.
-pub(crate) fn field(name: &[u8]) -> Option<&'static str> {
+pub fn field(name: &[u8]) -> Option<&'static str> {
     let known = |(variable, _): &&(&str, &str)| variable.as_bytes().eq_ignore_ascii_case(name);
     FIELDS.iter().find(known).map(|(_, field)| *field)
 }

@@ -27,9 +27,8 @@ pub(super) fn response(exchange: &mut Exchange, op: &EditOp) {
     match (&op.edit, &op.pattern) {
         (Edit::Field { name, group: _, change }, _) => {
             let response = &exchange.facts.response;
-            let of_name = |field: &&Out| {
-                field.lasting == lasting && response.name(field).eq_ignore_ascii_case(name)
-            };
+            let of_name =
+                |field: &&Out| field.lasting == lasting && response.name(field).eq_ignore_ascii_case(name);
             let old: Vec<Vec<u8>> =
                 response.fields.iter().filter(of_name).map(|field| response.value(field).to_vec()).collect();
             if let Some(new) = changed(exchange, op, change, &old) {

@@ -2,8 +2,8 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Change, Edit, Expiry, Forward, Handler, Jump, Name, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Jump, Name, Query, Recovery, RecoveryStatus,
+    RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {

@@ -24,15 +24,15 @@ const MARKS: &str = "/#$%^|?!'\",;:._-";
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub struct Wrong {
     /// Where in the expression.
-    pub(crate) at: usize,
+    pub at: usize,
     /// What.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 /// Reads a condition.
-pub(crate) fn condition(text: &[u8]) -> Result<Condition, Wrong> {
+pub fn condition(text: &[u8]) -> Result<Condition, Wrong> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     let found = parser.any()?;
     match parser.peek()? {
@@ -42,7 +42,7 @@ pub(crate) fn condition(text: &[u8]) -> Result<Condition, Wrong> {
 }
 
 /// Reads a text with variables, calls and groups in it.
-pub(crate) fn text(text: &[u8]) -> Result<Word, Wrong> {
+pub fn text(text: &[u8]) -> Result<Word, Wrong> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     parser.string(Ends::Text)
 }
@@ -153,7 +153,8 @@ fn digits(input: &[u8]) -> Step<'_> {
 
 /// The mark of `/.../` or `m#...#`.
 fn regex(input: &[u8]) -> Step<'_> {
-    let (rest, mark) = alt((tag("/").map(|_| '/'), (tag("m"), one_of(MARKS)).map(|(_, mark)| mark))).parse(input)?;
+    let (rest, mark) =
+        alt((tag("/").map(|_| '/'), (tag("m"), one_of(MARKS)).map(|(_, mark)| mark))).parse(input)?;
     Ok((rest, Token::Regex(mark as u8)))
 }
 
@@ -224,13 +225,10 @@ impl<'t> Parser<'t> {
         if rest.is_empty() {
             return Ok((Token::End, self.at));
         }
-        match token(rest) {
-            Ok((rest, token)) => Ok((token, self.text.len() - rest.len())),
-            Err(_) => {
-                let byte = [rest[0]];
-                self.wrong(self.at, format!("`{}` has no meaning here", byte.escape_ascii()))
-            }
+        if let Ok((rest, token)) = token(rest) {
+            return Ok((token, self.text.len() - rest.len()));
         }
+        self.wrong(self.at, format!("`{}` has no meaning here", rest[..1].escape_ascii()))
     }
 
     fn peek(&mut self) -> Result<Token<'t>, Wrong> {
@@ -245,11 +243,7 @@ impl<'t> Parser<'t> {
 
     /// Takes this token or says that it should be there.
     fn take(&mut self, wanted: &Token<'_>, what: &str) -> Result<(), Wrong> {
-        if self.peek()? == *wanted {
-            self.next().map(drop)
-        } else {
-            self.expected(what)
-        }
+        if self.peek()? == *wanted { self.next().map(drop) } else { self.expected(what) }
     }
 
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Wrong>) -> Result<T, Wrong> {
@@ -340,7 +334,8 @@ impl<'t> Parser<'t> {
         self.next()?;
         let at = self.at;
         let Some(length) = memchr::memchr(mark, &self.text[at..]) else {
-            return self.wrong(at, format!("expected `{}` at the end of the regular expression", char::from(mark)));
+            return self
+                .wrong(at, format!("expected `{}` at the end of the regular expression", char::from(mark)));
         };
         self.at = at + length + 1;
         let ignore_case = self.text.get(self.at) == Some(&b'i');
@@ -478,9 +473,10 @@ impl<'t> Parser<'t> {
         }
         match ends {
             Ends::Text => Ok(word),
-            Ends::Quote(quote) => {
-                self.wrong(begin.saturating_sub(1), format!("expected `{}` at the end of the string", char::from(quote)))
-            }
+            Ends::Quote(quote) => self.wrong(
+                begin.saturating_sub(1),
+                format!("expected `{}` at the end of the string", char::from(quote)),
+            ),
             Ends::Brace => self.wrong(self.at, "expected `}` at the end of the argument"),
         }
     }

@@ -2,7 +2,7 @@
 
 /// Something that holds or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub enum Condition {
     /// `true`, `false`
     Constant(bool),
     /// `!c`, `not c`
@@ -32,20 +32,20 @@ pub(crate) enum Condition {
 
 /// How two words compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// Which relation.
-    pub(crate) relation: crate::ir::Relation,
+    pub relation: crate::ir::Relation,
     /// Whether as integers.
-    pub(crate) integer: bool,
+    pub integer: bool,
 }
 
 /// A text put together when it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Word(pub(crate) Vec<Piece>);
+pub struct Word(pub Vec<Piece>);
 
 /// A piece of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub enum Piece {
     /// As it stands.
     Text(Vec<u8>),
     /// `%{NAME}`, and where the name stands.
@@ -58,7 +58,7 @@ pub(crate) enum Piece {
 
 /// What `in` looks in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum List {
+pub enum List {
     /// `{w, w}`
     Words(Vec<Word>),
     /// `name(w)`, and where the name stands.
@@ -67,18 +67,18 @@ pub(crate) enum List {
 
 /// `/text/i`, and where the text stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Regex {
+pub struct Regex {
     /// The pattern.
-    pub(crate) text: Vec<u8>,
+    pub text: Vec<u8>,
     /// Whether case matters not.
-    pub(crate) ignore_case: bool,
+    pub ignore_case: bool,
     /// Where it stands in the expression.
-    pub(crate) at: usize,
+    pub at: usize,
 }
 
 impl Word {
     /// The text when there is nothing to evaluate.
-    pub(crate) fn constant(&self) -> Option<&[u8]> {
+    pub fn constant(&self) -> Option<&[u8]> {
         match self.0.as_slice() {
             [] => Some(&[]),
             [Piece::Text(text)] => Some(text),
