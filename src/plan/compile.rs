@@ -312,7 +312,11 @@ impl<'c> Compiler<'c> {
                     find.map(|find| (find, *into))
                 }
             },
-            Edit::Field { name: _, group: _, change: Change::Replace { pattern, into, with: _, all: _ } } => {
+            Edit::Field {
+                name: _,
+                standing: _,
+                change: Change::Replace { pattern, into, with: _, all: _ },
+            } => {
                 // The whole match is read whatever the template reads.
                 let find = self.find(pattern, Some(*into), span);
                 self.alone(find.as_slice(), span);
@@ -326,6 +330,12 @@ impl<'c> Compiler<'c> {
             Edit::Field { .. }
             | Edit::Lifetime { .. }
             | Edit::Set(..)
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Add(..)
             | Edit::Remove(_)
             | Edit::RemoveNominated

@@ -7,7 +7,7 @@ use super::super::{
     response::Out,
 };
 use crate::{
-    ir::{Change, Edit, Group, Register, Template, settings::Level},
+    ir::{Change, Edit, Register, Standing, Template, settings::Level},
     plan::{EditOp, Find},
 };
 
@@ -16,16 +16,16 @@ const LONGEST: usize = 64 << 10;
 
 /// Applies an edit to the response, unless it is one that a page of our own does not have.
 pub(super) fn response(exchange: &mut Exchange, op: &EditOp) {
-    let group = match &op.edit {
-        Edit::Field { group, .. } | Edit::Echo(_, group) => *group,
+    let standing = match &op.edit {
+        Edit::Field { standing, .. } | Edit::Echo(_, standing) => *standing,
         _ => return,
     };
-    if group == Group::Own && exchange.facts.response.ours {
+    if standing == Standing::Own && exchange.facts.response.ours {
         return;
     }
-    let lasting = group == Group::Lasting;
+    let lasting = standing == Standing::Lasting;
     match (&op.edit, &op.pattern) {
-        (Edit::Field { name, group: _, change }, _) => {
+        (Edit::Field { name, standing: _, change }, _) => {
             let response = &exchange.facts.response;
             let of_name =
                 |field: &&Out| field.lasting == lasting && response.name(field).eq_ignore_ascii_case(name);
@@ -51,8 +51,8 @@ pub(super) fn response(exchange: &mut Exchange, op: &EditOp) {
 
 /// Applies an edit to the request. What a response keeps whatever it is can be changed before there is one.
 pub fn request(exchange: &mut Exchange, op: &EditOp) {
-    let Edit::Field { name, group, change } = &op.edit else { return };
-    if *group == Group::Lasting {
+    let Edit::Field { name, standing, change } = &op.edit else { return };
+    if *standing == Standing::Lasting {
         let of_name = |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name);
         let old: Vec<Vec<u8>> =
             exchange.lasting.iter().filter(of_name).map(|(_, value)| value.clone()).collect();

@@ -134,7 +134,7 @@ fn show_edit(edit: &Edit) -> String {
         Edit::Remove(name) => format!("remove {name}"),
         Edit::Expires(expiry) => format!("expires {expiry:?}"),
         Edit::RemoveNominated => "remove nominated".to_owned(),
-        Edit::Lifetime { .. } | Edit::Field { .. } | Edit::Echo(..) => format!("{edit:?}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -219,6 +219,7 @@ fn forms_of_proxy_pass() {
                     let endpoint = &cluster.endpoints[0];
                     format!("{} {}:{}", cluster.name, endpoint.address, endpoint.default_port)
                 }
+                Upstream::Url(template) => format!("url {}", show(template)),
                 Upstream::Dynamic(template) => format!("dynamic {}", show(template)),
             };
             let target = match &forward.target {
