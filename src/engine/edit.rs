@@ -60,14 +60,19 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
 
 /// Adds the fields that the decision promised.
 fn promised(exchange: &mut Exchange) {
-    for Promised { field, value, always } in std::mem::take(&mut exchange.run.promised) {
+    for Promised { field, value, always, member } in std::mem::take(&mut exchange.run.promised) {
         if !is_field_value(&value) {
             exchange.log(
                 Level::Error,
                 format_args!("a response header value holds a line end or NUL: \"{}\"", value.escape_ascii()),
             );
         } else if always || !exchange.facts.response.ours {
-            exchange.facts.response.add_beside(&field, &value);
+            let response = &mut exchange.facts.response;
+            if member {
+                response.add_member(&field, &value);
+            } else {
+                response.add_beside(&field, &value);
+            }
         }
     }
 }

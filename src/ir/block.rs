@@ -90,6 +90,8 @@ pub enum Step {
         value: Template,
         /// Whether also to answers of our own that are errors or redirects.
         always: bool,
+        /// Whether the value becomes a member of the list that is the field, once, instead of a line of its own.
+        member: bool,
     },
     /// Refuse content longer than the settings in force allow, by its `Content-Length`.
     Admit,

@@ -99,7 +99,9 @@ impl Check<'_> {
                 }
             }
             Item::Edit(edit) => self.edit(edit, span),
-            Item::Step(Step::Promise { field, value, always: _ }) => self.field(field, Some(value), span),
+            Item::Step(Step::Promise { field, value, always: _, member: _ }) => {
+                self.field(field, Some(value), span)
+            }
             Item::Reply(Reply { status, content: _ }) => self.status(*status, span),
             Item::Recovery(recovery) => self.recovery(recovery, span),
             Item::Handler(handler) => match handler {

@@ -179,7 +179,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Template(default), span);
             visit(Item::Assign(*into), span);
         }
-        Step::Promise { field: _, value, always: _ } => visit(Item::Template(value), span),
+        Step::Promise { field: _, value, always: _, member: _ } => visit(Item::Template(value), span),
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);

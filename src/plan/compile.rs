@@ -375,8 +375,8 @@ impl<'c> Compiler<'c> {
             Step::Unassign(var) => Op::Unassign(*var),
             Step::Lookup(lookup) => Op::Lookup(lookup.clone()),
             Step::Target(target) => Op::Target(target.clone()),
-            Step::Promise { field, value, always } => {
-                Op::Promise { field: field.clone(), value: value.clone(), always: *always }
+            Step::Promise { field, value, always, member } => {
+                Op::Promise { field: field.clone(), value: value.clone(), always: *always, member: *member }
             }
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),

@@ -96,6 +96,7 @@ pub(super) enum Op {
         field: Name,
         value: Template,
         always: bool,
+        member: bool,
     },
     LimitRate(Template),
     Forget(Register),

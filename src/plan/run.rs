@@ -290,7 +290,10 @@ impl Run {
                         return Need::BadTarget;
                     }
                 }
-                Op::Promise { field, value, always } => self.promise(plan, view, field, value, *always),
+                Op::Promise { field, value, always, member } => {
+                    let text = self.promised_value(plan, view, value);
+                    self.promise(field, text, *always, *member);
+                }
                 Op::LimitRate(rate) => {
                     let text = self.value(plan, view, rate);
                     self.limit_rate = size(&text).or(self.limit_rate);
@@ -653,7 +656,7 @@ impl Run {
                 op => match self.common(plan, view, op, &mut Quiet, at) {
                     Ok(Some(Next::To(place))) => self.place = *place,
                     Ok(Some(Next::Repeat(_) | Next::Again(..) | Next::Enter(_) | Next::Restart)) => {
-                        self.next_block(plan)
+                        self.next_block(plan);
                     }
                     Ok(None) => {}
                     Err(failure) => {

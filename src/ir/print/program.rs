@@ -79,8 +79,9 @@ impl Printer<'_> {
                 }
             }
             Step::Target(target) => self.word_and("target", target),
-            Step::Promise { field, value, always } => {
+            Step::Promise { field, value, always, member } => {
                 self.add(if *always { "promise always " } else { "promise " });
+                self.add(if *member { "member " } else { "" });
                 self.word_and(&field.to_string(), value);
             }
             Step::Unassign(var) => {

@@ -12,6 +12,8 @@ pub struct Promised {
     pub value: Vec<u8>,
     /// Whether answers of our own that are errors or redirects have it, too.
     pub always: bool,
+    /// Whether it is a member of a list.
+    pub member: bool,
 }
 
 impl Run {
@@ -47,19 +49,16 @@ impl Run {
         read
     }
 
-    /// Notes a field for the response.
-    pub(super) fn promise(
-        &mut self,
-        plan: &Plan,
-        view: &impl View,
-        field: &Name,
-        value: &Template,
-        always: bool,
-    ) {
+    pub(super) fn promised_value(&mut self, plan: &Plan, view: &impl View, value: &Template) -> Vec<u8> {
         let mut text = Vec::new();
         self.eval(plan, view, value, &mut text);
-        if !text.is_empty() {
-            self.promised.push(Promised { field: field.clone(), value: text, always });
+        text
+    }
+
+    /// Notes a field for the response.
+    pub(super) fn promise(&mut self, field: &Name, value: Vec<u8>, always: bool, member: bool) {
+        if !value.is_empty() {
+            self.promised.push(Promised { field: field.clone(), value, always, member });
         }
     }
 }
