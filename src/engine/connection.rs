@@ -210,6 +210,7 @@ impl Exchange {
             upload: None,
             directed_limit: None,
             directed_charset: None,
+            filters: None,
         }
     }
 

@@ -78,6 +78,10 @@ macro_rules! settings {
     };
 }
 
+mod compress;
+
+pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
+
 settings! {
     /// The connection to the client.
     Client, ClientInForce {
@@ -362,13 +366,33 @@ pub struct Settings {
     pub http: Forwarding,
     /// Forwarding over uwsgi.
     pub uwsgi: Forwarding,
+    /// The coding `gzip`.
+    pub gzip: Compress,
+    /// The coding `br`.
+    pub brotli: Compress,
+    /// The coding `zstd`.
+    pub zstd: Compress,
 }
 
 impl Settings {
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &Self, accumulate: bool) {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            over;
+        let Self {
+            handler,
+            prepare,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+            gzip,
+            brotli,
+            zstd,
+        } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
         }
@@ -384,6 +408,9 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.gzip.lay(gzip, accumulate);
+        self.brotli.lay(brotli, accumulate);
+        self.zstd.lay(zstd, accumulate);
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.
@@ -399,6 +426,9 @@ impl Settings {
             "resolve" => self.resolve.set(field, value),
             "http" => self.http.set(field, value),
             "uwsgi" => self.uwsgi.set(field, value),
+            "gzip" => self.gzip.set(field, value),
+            "brotli" => self.brotli.set(field, value),
+            "zstd" => self.zstd.set(field, value),
             _ => false,
         }
     }
@@ -414,6 +444,9 @@ impl Settings {
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
         self.http.each(&mut |field, value| visit("http", field, value));
         self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        self.gzip.each(&mut |field, value| visit("gzip", field, value));
+        self.brotli.each(&mut |field, value| visit("brotli", field, value));
+        self.zstd.each(&mut |field, value| visit("zstd", field, value));
     }
 }
 

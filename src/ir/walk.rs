@@ -7,7 +7,9 @@ use super::{
     Balance, Block, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query, Recovery,
     RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target, Template,
     Test, Upstream, UrlMatch, Var, VarId, VarKind,
-    settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
+    settings::{
+        AccessLog, Alias, Answer, Client, Compress, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs,
+    },
 };
 use crate::source::Span;
 
@@ -276,6 +278,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         resolve: _,
         http,
         uwsgi,
+        gzip,
+        brotli,
+        zstd,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -319,6 +324,29 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     logs(lines, span, visit);
     forwarding(http, span, visit);
     forwarding(uwsgi, span, visit);
+    for coding in [gzip, brotli, zstd] {
+        compress(coding, span, visit);
+    }
+}
+
+fn compress<'c>(compress: &'c Compress, span: Span, visit: Visit<'_, 'c>) {
+    let Compress {
+        on: _,
+        level: _,
+        types: _,
+        min_length: _,
+        statuses: _,
+        version: _,
+        proxied: _,
+        unless,
+        vary: _,
+        tag: _,
+        beside: _,
+        decode: _,
+    } = compress;
+    if let Some(unless) = unless {
+        visit(Item::Template(unless), span);
+    }
 }
 
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {

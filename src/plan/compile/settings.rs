@@ -6,8 +6,8 @@ use crate::{
     ir::{
         Handler, Settings,
         settings::{
-            Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
-            FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
+            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
     plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map},
@@ -80,6 +80,9 @@ pub(super) struct Memo<'c> {
     resolve: Made<'c, Resolve, ResolveInForce>,
     http: Made<'c, Forwarding, ForwardingPlan>,
     uwsgi: Made<'c, Forwarding, ForwardingPlan>,
+    gzip: Made<'c, Compress, CompressInForce>,
+    brotli: Made<'c, Compress, CompressInForce>,
+    zstd: Made<'c, Compress, CompressInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -91,8 +94,22 @@ impl<'c> Memo<'c> {
         accumulate: bool,
         compile: &mut dyn FnMut(Part) -> Parts,
     ) -> Effective {
-        let Settings { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            set;
+        let Settings {
+            handler,
+            prepare,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+            gzip,
+            brotli,
+            zstd,
+        } = set;
         macro_rules! lay {
             ($group:ident) => {
                 laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
@@ -102,7 +119,7 @@ impl<'c> Memo<'c> {
                 })
             };
         }
-        Effective {
+        let mut new = Effective {
             handler: match handler {
                 Some(handler) => Some(shared(&mut self.handlers, handler)),
                 None => base.handler.clone(),
@@ -128,7 +145,13 @@ impl<'c> Memo<'c> {
                 let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
                 lay_forwarding(old, uwsgi, accumulate, edits)
             }),
-        }
+            gzip: lay!(gzip),
+            brotli: lay!(brotli),
+            zstd: lay!(zstd),
+            filters: false,
+        };
+        new.filters = new.has_filters();
+        new
     }
 }
 
