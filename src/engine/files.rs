@@ -180,7 +180,8 @@ async fn respond(
     response.vary = vary;
     response.length = Some(size);
     response.modified = Some(modified);
-    response.ranges = settings.answer.max_ranges != Some(0);
+    // Of what is coded no ranges are given (observed: nginx 1.22.1).
+    response.ranges = coding.is_none() && settings.answer.max_ranges != Some(0);
     let mut selection = Selection::Whole;
     if plain {
         // Ranges have heads of their own, with the whole type in them.

@@ -310,7 +310,7 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
             || is(Proxied::Private) && says(b"private");
     }
     let (no_time, no_tag) = (is(Proxied::NoLastModified), is(Proxied::NoETag));
-    (no_time || no_tag)
+    !which.is_empty()
         && !(no_time && response.known(Known::LastModified).is_some())
         && !(no_tag && response.known(Known::ETag).is_some())
 }

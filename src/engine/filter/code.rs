@@ -15,6 +15,9 @@ const ROOM: usize = 8 * 1024;
 /// States that a worker keeps.
 const KEPT: usize = 16;
 
+/// Bytes of the head of the gzip format as we write it (RFC 1952 § 2.3).
+const HEAD: usize = 10;
+
 thread_local! {
     static GZIP: RefCell<Vec<(u8, Compress)>> = const { RefCell::new(Vec::new()) };
 }
@@ -24,6 +27,8 @@ thread_local! {
 pub struct Encoder {
     level: u8,
     state: Option<Compress>,
+    /// The head of the coding, which waits for something to go with.
+    owed: Option<[u8; HEAD]>,
 }
 
 /// Takes a coding off.
@@ -44,7 +49,7 @@ impl Encoder {
         // Level 1 of the library is made for speed alone; its level 2 still costs less than level 1 of zlib and is
         // as small.
         let state = kept.unwrap_or_else(|| Compress::new_gzip(Compression::new(u32::from(level).max(2)), 15));
-        Self { level, state: Some(state) }
+        Self { level, state: Some(state), owed: None }
     }
 
     /// Takes content.
@@ -64,6 +69,10 @@ impl Encoder {
 
     fn run(&mut self, mut data: &[u8], how: FlushCompress, out: &mut Vec<u8>) -> Result<(), Broken> {
         let Some(state) = &mut self.state else { return Ok(()) };
+        let start = out.len();
+        if let Some(head) = self.owed.take() {
+            out.extend_from_slice(&head);
+        }
         loop {
             out.reserve(ROOM);
             let before = state.total_in();
@@ -74,9 +83,17 @@ impl Encoder {
                 _ => data.is_empty() && out.len() < out.capacity(),
             };
             if done {
-                return Ok(());
+                break;
             }
         }
+        if how == FlushCompress::None
+            && state.total_out() == HEAD as u64
+            && let Some(head) = out.get(start..).and_then(|new| <[u8; HEAD]>::try_from(new).ok())
+        {
+            self.owed = Some(head);
+            out.truncate(start);
+        }
+        Ok(())
     }
 }
 

@@ -291,6 +291,19 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Sends what there is at once, and no more.
+    pub async fn give_up(&mut self, ending: Ending) -> Ending {
+        if self.filters.as_ref().is_none_or(|filters| filters.sizes.1 == 0) {
+            return ending;
+        }
+        let mut ending = Some(ending);
+        poll_fn(|cx| match ending.take() {
+            Some(ending) => self.drain_then(ending, cx),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
     /// What was received before the upstream failed still goes to the client.
     fn drain_then(&mut self, ending: Ending, cx: &mut Context<'_>) -> Poll<Ending> {
         while self.waiting() > 0 {

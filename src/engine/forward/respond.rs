@@ -155,7 +155,7 @@ impl Exchange {
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
-            Err(ending) => ending,
+            Err(ending) => relay.give_up(ending).await,
         };
         let fit = !relay.overrun
             && !unread

@@ -23,7 +23,7 @@ settings! {
         statuses: Vec<u16>,
         /// The least HTTP version, in tenths, of a request whose response is coded.
         version: u8,
-        /// Which responses to requests that came through another proxy are coded: those that one of these holds for.
+        /// Which responses to requests that came through another proxy are coded; none is none.
         proxied: Vec<Proxied>,
         /// Nothing is coded when this is neither empty nor `0`.
         unless: Template,
@@ -38,7 +38,8 @@ settings! {
     }
 }
 
-/// What a response to a request that came through another proxy (it has a `Via`) must be like.
+/// What a response to a request that came through another proxy (it has a `Via`) must be like. One that has neither
+/// `Expires` nor `Cache-Control` is coded when any of these is asked for, unless one of those forbids it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Proxied {
     /// Anything.
@@ -51,9 +52,9 @@ pub enum Proxied {
     NoStore,
     /// `Cache-Control` says `private`.
     Private,
-    /// It has no `Last-Modified`, nor `Expires` or `Cache-Control`.
+    /// With neither `Expires` nor `Cache-Control`, it must have no `Last-Modified`.
     NoLastModified,
-    /// It has no `ETag`, nor `Expires` or `Cache-Control`.
+    /// With neither `Expires` nor `Cache-Control`, it must have no `ETag`.
     NoETag,
     /// The request has credentials.
     Auth,

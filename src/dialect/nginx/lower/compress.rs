@@ -26,8 +26,6 @@ use crate::{
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("gzip_types", types),
     ("gzip_comp_level", level_of_effort),
-    ("gzip_window", window),
-    ("gzip_hash", window),
     ("gzip_http_version", version),
     ("gzip_proxied", proxied),
     ("gzip_disable", disable),
@@ -69,21 +67,6 @@ fn level_of_effort(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         return;
     }
     coding(level, directive).level = Some(number as u8);
-}
-
-/// `gzip_window size;`, `gzip_hash size;` Only what they take is looked at: how much memory a coding takes is its own
-/// affair here.
-fn window(cx: &mut Cx, _: &mut Level, directive: &Directive) {
-    let [word] = directive.args.as_slice() else { return };
-    let Ok(size) = values::size(&word.value) else { return };
-    let max = if directive.name() == "gzip_hash" { 128 * 1024 } else { 32 * 1024 };
-    if !size.is_power_of_two() || !(512..=max).contains(&size) {
-        let message = format!(
-            "value must be 512, 1k, 2k, 4k, 8k, 16k{}",
-            if max > 32 * 1024 { ", 32k, 64k, or 128k" } else { ", or 32k" }
-        );
-        cx.error("invalid-value", word.span, message);
-    }
 }
 
 /// `gzip_http_version 1.0|1.1;`
