@@ -164,7 +164,7 @@ fn what_is_inert_and_what_is_refused() {
             "Error unknown-directive at `lissten`: unknown directive `lissten` () [\"did you mean `listen`?\"]",
         ],
     );
-    let offline = findings("dav_methods PUT; brotli on; nonsense;", Level::Http, true);
+    let offline = findings("dav_methods PUT; modsecurity on; nonsense;", Level::Http, true);
     let severities: Vec<&str> = offline.iter().filter_map(|one| one.split(' ').next()).collect();
     assert_eq!(severities, ["Warning", "Warning", "Error"]);
 }
