@@ -310,9 +310,9 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
             || is(Proxied::Private) && says(b"private");
     }
     let (no_time, no_tag) = (is(Proxied::NoLastModified), is(Proxied::NoETag));
-    !which.is_empty()
-        && !(no_time && response.known(Known::LastModified).is_some())
-        && !(no_tag && response.known(Known::ETag).is_some())
+    let forbidden = no_time && response.known(Known::LastModified).is_some()
+        || no_tag && response.known(Known::ETag).is_some();
+    !which.is_empty() && !forbidden
 }
 
 /// Takes back what a head says of content that will be another.

@@ -196,7 +196,9 @@ impl Exchange {
         }
         let end = self.send(plan, &out).await;
         scratch::give(out);
-        filtered.map(scratch::give);
+        if let Some(filtered) = filtered {
+            scratch::give(filtered);
+        }
         match end {
             Ok(()) => {
                 self.facts.complete = true;

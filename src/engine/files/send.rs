@@ -104,7 +104,7 @@ pub(super) async fn send(
             );
         }
         Err(Trouble::Broken(Broken(message))) => {
-            exchange.log(Level::Error, format_args!("{message} while sending response to client"))
+            exchange.log(Level::Error, format_args!("{message} while sending response to client"));
         }
         Err(Trouble::File(error)) => {
             let name = String::from_utf8_lossy(name);
