@@ -6,8 +6,8 @@ use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Edit, Name, Recovery, Template, Text, Upgrade,
     settings::{
-        AccessLog, Alias, Beside, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry, Syslog,
-        TagChange,
+        AccessLog, Alias, Beside, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry,
+        Syslog, TagChange,
     },
 };
 
@@ -43,6 +43,8 @@ in_line! {
     PathBuf: |path| path_text(path);
     (u32, u64): |buffers| format!("{} x {}", buffers.0, value::size(buffers.1));
     (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
+    (u16, u16): |pair| format!("{}-{}", pair.0, pair.1);
+    (Fault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
     (Text, Text): |pair| format!("{}={}", pair.0, pair.1);
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
