@@ -30,6 +30,7 @@ use crate::{
 mod beside;
 pub mod condition;
 mod index;
+pub mod locate;
 pub mod range;
 mod send;
 

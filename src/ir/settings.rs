@@ -8,7 +8,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use super::{
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+};
 use crate::source::Span;
 
 mod value;
@@ -368,6 +370,9 @@ pub struct Settings {
     /// A path written there is where the file was found; the request is forwarded as if it were not rewritten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepare: Option<Block>,
+    /// What is run at the phases of the program that have a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// The connection to the client.
     pub client: Client,
     /// The content of requests.
@@ -400,6 +405,7 @@ impl Settings {
         let Self {
             handler,
             prepare,
+            hooks,
             client,
             content,
             answer,
@@ -419,6 +425,9 @@ impl Settings {
         if prepare.is_some() {
             self.prepare.clone_from(prepare);
         }
+        for hook in hooks {
+            self.hook(hook);
+        }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
         self.answer.lay(answer, accumulate);
@@ -431,6 +440,20 @@ impl Settings {
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
+    }
+
+    /// Joins the blocks of a phase to those that are there.
+    pub fn hook(&mut self, hook: &Hook) {
+        let Some(known) = self.hooks.iter_mut().find(|known| known.phase == hook.phase) else {
+            return self.hooks.push(hook.clone());
+        };
+        match hook.join {
+            Join::Replace => *known = hook.clone(),
+            Join::After => known.blocks.extend_from_slice(&hook.blocks),
+            Join::Before => {
+                known.blocks.splice(0..0, hook.blocks.iter().cloned());
+            }
+        }
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.

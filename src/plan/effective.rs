@@ -57,6 +57,8 @@ pub struct Effective {
     pub handler: Option<Arc<Handler>>,
     /// Steps run before the handler; the run takes them by itself.
     pub prepare: Option<Entry>,
+    /// The blocks of each phase, by its number.
+    pub hooks: Arc<Hooks>,
     /// The connection to the client.
     pub client: Arc<ClientInForce>,
     /// The content of requests.
@@ -84,6 +86,9 @@ pub struct Effective {
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
+
+/// The blocks of each phase, by its number.
+pub(super) type Hooks = Vec<Vec<Entry>>;
 
 /// Answers of our own, with what is compiled of them.
 #[derive(Clone, Debug, Default)]
@@ -135,6 +140,7 @@ impl Effective {
         let Self {
             handler,
             prepare,
+            hooks,
             client,
             content,
             answer,
@@ -156,6 +162,7 @@ impl Effective {
         };
         same_handler
             && *prepare == other.prepare
+            && Arc::ptr_eq(hooks, &other.hooks)
             && Arc::ptr_eq(client, &other.client)
             && Arc::ptr_eq(content, &other.content)
             && Arc::ptr_eq(answer, &other.answer)
