@@ -100,7 +100,7 @@ impl Check<'_> {
             }
             Item::Edit(edit) => self.edit(edit, span),
             Item::Step(Step::Promise { field, value, always: _, member: _ }) => {
-                self.field(field, Some(value), span)
+                self.field(field, Some(value), span);
             }
             Item::Reply(Reply { status, content: _ }) => self.status(*status, span),
             Item::Recovery(recovery) => self.recovery(recovery, span),
