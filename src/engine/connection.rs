@@ -1,15 +1,10 @@
 //! A client connection from its first byte to its last: request heads are read here, exchanges run,
 //! tunnels handed over.
 
-use std::{
-    future::poll_fn,
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{future::poll_fn, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use super::{
+    clock,
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
     http1::field::Slice,
@@ -285,7 +280,7 @@ impl Exchange {
             let limit = if waiting {
                 settings.client.keepalive_timeout
             } else {
-                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+                deadline.saturating_duration_since(clock::moment()).max(Duration::from_millis(1))
             };
             if waiting && self.facts.buffer.capacity() > 0 {
                 scratch::give(std::mem::take(&mut self.facts.buffer));
@@ -295,7 +290,7 @@ impl Exchange {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
                 Ok(_) => {
                     if self.facts.request_length == 0 {
-                        self.facts.began = Instant::now();
+                        self.facts.began = clock::moment();
                         self.facts.request_length = 1;
                     }
                     if std::mem::replace(&mut waiting, false) {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
     response::Response,
     scratch,
@@ -168,8 +169,8 @@ pub struct Facts {
     pub upstream_scheme: &'static [u8],
     /// The authority of the forward in force.
     pub authority: Vec<u8>,
-    /// Its port.
-    pub authority_port: u16,
+    /// The port where that names none.
+    pub authority_default: u16,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
 }
@@ -188,7 +189,7 @@ impl Facts {
             host: Vec::new(),
             method: None,
             asked_head: false,
-            began: Instant::now(),
+            began: clock::moment(),
             request_length: 0,
             pipelined: false,
             content: Vec::new(),
@@ -209,7 +210,7 @@ impl Facts {
             upstream_target: Vec::new(),
             upstream_scheme: b"",
             authority: Vec::new(),
-            authority_port: 0,
+            authority_default: 0,
             request_id: Cell::new(None),
         }
     }
@@ -222,7 +223,7 @@ impl Facts {
         self.head.clear();
         self.received = Received::default();
         self.method = None;
-        self.began = Instant::now();
+        self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());
         self.content.clear();
         self.content_file = None;
@@ -266,7 +267,7 @@ impl Facts {
             attempt.received += tunnel.sent;
             attempt.sent += tunnel.received;
             attempt.length += tunnel.sent;
-            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.whole = attempt.began.map(clock::since);
         }
         self.complete = true;
     }

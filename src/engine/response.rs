@@ -4,7 +4,7 @@
 //! once, edits append. The order on the wire is `Server`, `Date`,
 //! `Content-Type`, framing, `Connection`, and then the rest as it came.
 
-use super::http1::field::{Known, Slice};
+use super::http1::field::{self, Known, Slice};
 
 /// A response head.
 #[derive(Debug, Default)]
@@ -53,11 +53,28 @@ pub struct Out {
 impl Response {
     /// Makes it an empty response of this status, keeping memory.
     pub fn start(&mut self, status: u16) {
-        let Self { mut fields, mut trailers, mut text, .. } = std::mem::take(self);
+        let Self {
+            status: now,
+            status_text,
+            fields,
+            trailers,
+            text,
+            length,
+            bodyless,
+            modified,
+            ranges,
+            forwarded,
+            has_trailers,
+            chunked,
+            own_location,
+        } = self;
         fields.clear();
         trailers.clear();
         text.clear();
-        *self = Self { status, fields, trailers, text, ..Self::default() };
+        (*now, *status_text, *length, *modified) = (status, Slice::default(), None, None);
+        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location] {
+            *flag = false;
+        }
     }
 
     /// Gives up memory beyond what the response needs.
@@ -259,7 +276,7 @@ impl Response {
                 _ => false,
             };
             if !written {
-                line(out, self.name(field), self.value(field));
+                field::write(&self.text, field.name, field.value, out);
             }
         }
         out.extend_from_slice(b"\r\n");

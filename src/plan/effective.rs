@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, hash::Map};
+use super::{EditOp, NameSet, hash::Map};
 use crate::ir::{
     Edit, Handler, Protocol, Recovery, Text,
     settings::{
@@ -64,6 +64,12 @@ pub struct ForwardingPlan {
     pub settings: ForwardingInForce,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
+    /// Request fields that an edit sets or removes.
+    pub replaced: NameSet,
+    /// Response fields that are not passed on.
+    pub hidden: NameSet,
+    /// Whether fields that `Connection` names are left out.
+    pub removes_nominated: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -132,21 +138,13 @@ impl Effective {
 }
 
 impl ForwardingPlan {
-    /// Whether an edit sets or removes the request field of this name.
-    pub fn replaces(&self, name: &[u8]) -> bool {
-        self.settings.edits.iter().any(|edit| match edit {
-            Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
-            _ => false,
-        })
-    }
-
-    /// Whether a response field is not passed on.
-    pub fn hides(&self, name: &[u8]) -> bool {
-        self.settings.hide.iter().any(|hidden| hidden.is_field(name))
-    }
-
-    /// Whether fields that `Connection` names are left out.
-    pub fn removes_nominated(&self) -> bool {
-        self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated))
+    /// Makes what is looked up per request from the settings.
+    pub(super) fn index(&mut self) {
+        self.replaced = NameSet::new(self.settings.edits.iter().filter_map(|edit| match edit {
+            Edit::Set(name, _) | Edit::Remove(name) => Some(name),
+            _ => None,
+        }));
+        self.hidden = NameSet::new(&self.settings.hide);
+        self.removes_nominated = self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
     }
 }

@@ -5,7 +5,8 @@ use std::{io::Write as _, net::IpAddr, time::Duration};
 use super::{Attempt, Facts};
 use crate::{
     engine::{
-        access, files,
+        access, clock, files,
+        forward::whom,
         http1::field::{Field, Known},
         worker::Counters,
     },
@@ -119,7 +120,7 @@ impl Facts {
             Attr::ServerPort => self.client.local.is_some_and(|addr| number(out, u64::from(addr.port()))),
             Attr::Connection => number(out, self.client.serial),
             Attr::ConnectionRequests => number(out, self.client.requests),
-            Attr::ConnectionTime => seconds(out, self.client.opened.elapsed()),
+            Attr::ConnectionTime => seconds(out, clock::since(self.client.opened)),
             Attr::Tcp(which) => {
                 tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
             }
@@ -172,7 +173,7 @@ impl Facts {
                 values.next().is_some_and(|field| bytes(out, response.value(field)))
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
-            Attr::RequestTime => seconds(out, self.began.elapsed()),
+            Attr::RequestTime => seconds(out, clock::since(self.began)),
             _ => return None,
         })
     }
@@ -213,7 +214,8 @@ impl Facts {
             Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
             Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
             Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
-            Attr::UpstreamPort => self.authority_port != 0 && number(out, u64::from(self.authority_port)),
+            Attr::UpstreamPort => whom::port(&self.authority, self.authority_default)
+                .is_some_and(|port| number(out, u64::from(port))),
             Attr::ForwardedFor => {
                 if self.field(b"x-forwarded-for", out) {
                     out.extend_from_slice(b", ");

@@ -18,6 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
+    clock,
     content::{failed, temporary},
     http1::chunked::{Decoder, Step},
     respond::Limit,
@@ -159,7 +160,7 @@ impl<'a> Relay<'a> {
         bounds: Bounds<'a>,
         head: Vec<u8>,
     ) -> Self {
-        let now = Instant::now();
+        let now = Instant::from(clock::moment());
         Self {
             client,
             upstream,
@@ -199,7 +200,7 @@ impl<'a> Relay<'a> {
 
     /// Moves everything.
     pub async fn run(&mut self) -> Ending {
-        let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
+        let mut sleep = pin!(sleep_until(Instant::from(clock::moment()) + Duration::from_hours(1)));
         if matches!(self.from, From::None | From::Length(0)) {
             self.end();
         }
@@ -208,7 +209,7 @@ impl<'a> Relay<'a> {
                 if let Poll::Ready(ending) = self.poll(cx) {
                     return Poll::Ready(ending);
                 }
-                let now = Instant::now();
+                let now = Instant::from(clock::moment());
                 match self.deadline(now) {
                     Deadline::Passed(ending) => return Poll::Ready(ending),
                     Deadline::At(at) => {
@@ -295,7 +296,8 @@ impl<'a> Relay<'a> {
 
     fn may_read(&self) -> bool {
         if self.bounds.read_rate > 0
-            && self.received >= (self.began.elapsed().as_secs() + 1).saturating_mul(self.bounds.read_rate)
+            && self.received
+                >= (clock::since(self.began.into()).as_secs() + 1).saturating_mul(self.bounds.read_rate)
         {
             return false;
         }
@@ -311,7 +313,8 @@ impl<'a> Relay<'a> {
         if rate == 0 {
             return usize::MAX;
         }
-        let budget = (self.began.elapsed().as_secs() + 1).saturating_mul(rate).saturating_add(after);
+        let budget =
+            (clock::since(self.began.into()).as_secs() + 1).saturating_mul(rate).saturating_add(after);
         usize::try_from(budget.saturating_sub(self.sent_before + self.sent)).unwrap_or(usize::MAX)
     }
 
@@ -331,7 +334,7 @@ impl<'a> Relay<'a> {
                         }
                         self.at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                         progress = true;
                     }
                     Poll::Pending => return Ok(progress),
@@ -382,7 +385,7 @@ impl<'a> Relay<'a> {
                     _ => Err(Ending::Truncated),
                 },
                 Poll::Ready(Ok(length)) => {
-                    self.last_read = Instant::now();
+                    self.last_read = Instant::from(clock::moment());
                     self.received += length as u64;
                     self.take(&bytes[..length], Some(cx))?;
                     Ok(true)
@@ -479,7 +482,7 @@ impl<'a> Relay<'a> {
                     Poll::Ready(Ok(length)) if length > 0 => {
                         at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                     }
                     Poll::Ready(Err(error)) => {
                         if !self.bounds.ignore_abort {

@@ -4,7 +4,7 @@ use super::{
     super::{
         exchange::Exchange,
         http1::{
-            field::Known,
+            field::{self, Known},
             target::{encode_controls, encode_path},
         },
     },
@@ -89,13 +89,10 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.replaces(name) || (how.removes_nominated() && self.nominated(name)) {
+            if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
                 continue;
             }
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(field.value.of(&facts.buffer));
-            out.extend_from_slice(b"\r\n");
+            field.write(&facts.buffer, out);
         }
     }
 
@@ -107,7 +104,7 @@ impl Exchange {
             .fields
             .iter()
             .filter(|field| field.known == Known::Connection)
-            .any(|field| super::super::http1::field::has_token(field.value.of(&facts.buffer), name))
+            .any(|field| field::has_token(field.value.of(&facts.buffer), name))
     }
 
     fn write_target(&mut self, forward: &Forward, to: &Destination, out: &mut Vec<u8>) {
@@ -165,5 +162,6 @@ fn is_token(text: &[u8]) -> bool {
 
 /// Whether a value can stand in a head (RFC 9110 § 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+    let control = field::first_control(value);
+    control.is_none_or(|at| !value[at..].iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)))
 }

@@ -1,10 +1,9 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
-use std::time::Instant;
-
 use super::{
     super::{
+        clock,
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
@@ -232,7 +231,7 @@ impl Exchange {
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
             let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
-            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(clock::moment));
         }
     }
 
@@ -266,7 +265,7 @@ impl Exchange {
 
     fn end_attempt(&mut self, content: u64, received: u64) {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.whole = attempt.began.map(clock::since);
             attempt.length += content;
             attempt.received += received;
         }
@@ -299,7 +298,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.upstream);
-            if how.hides(name)
+            if how.hidden.contains(name)
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
                 continue;
@@ -390,6 +389,7 @@ impl Exchange {
         if sent.is_err() {
             return Next::End(End::Abort);
         }
+        connection.stream.send_promptly();
         let to_upstream = self.facts.rest().to_vec();
         let head = self.facts.head.length;
         self.facts.buffer.truncate(head);
@@ -423,7 +423,7 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             field.known,
             Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
         );
-        if !frames && !how.hides(name) {
+        if !frames && !how.hidden.contains(name) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }

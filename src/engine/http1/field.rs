@@ -42,6 +42,27 @@ pub struct Field {
     pub known: Known,
 }
 
+impl Field {
+    /// Writes the line to the end of `out`, in one piece where it was received as it is written.
+    pub fn write(&self, buffer: &[u8], out: &mut Vec<u8>) {
+        write(buffer, self.name, self.value, out);
+    }
+}
+
+/// Writes the line of a field whose name and value are in a buffer, in one piece where they stand there as in a line.
+pub fn write(buffer: &[u8], name: Slice, value: Slice, out: &mut Vec<u8>) {
+    const BETWEEN: &[u8] = b": ";
+    let between = Slice { start: name.end, end: value.start };
+    if value.start > name.end && between.of(buffer) == BETWEEN {
+        out.extend_from_slice(Slice { start: name.start, end: value.end }.of(buffer));
+    } else {
+        out.extend_from_slice(name.of(buffer));
+        out.extend_from_slice(BETWEEN);
+        out.extend_from_slice(value.of(buffer));
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Fields that the engine itself reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the fields'")]
@@ -109,8 +130,29 @@ impl Known {
             17 => (b"transfer-encoding", Self::TransferEncoding),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(text) { known } else { Self::Other }
+        if same(name, text) { known } else { Self::Other }
     }
+}
+
+/// Whether a name is `text`, which is in lower case and has at least four bytes, as many as the name.
+///
+/// Bit 5 is set in both: of what can stand in a name, only letters of the other case become letters by that.
+fn same(name: &[u8], text: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let differ = |one: Option<&[u8; 8]>, other: Option<&[u8; 8]>| match (one, other) {
+        (Some(one), Some(other)) => (u64::from_ne_bytes(*one) | LOWER) ^ u64::from_ne_bytes(*other),
+        _ => 1,
+    };
+    if text.len() < 8 {
+        let half =
+            |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes) | LOWER as u32);
+        return half(name.first_chunk()) == half(text.first_chunk())
+            && half(name.last_chunk()) == half(text.last_chunk());
+    }
+    // The last eight overlap those before; all texts are shorter than 25.
+    let middle = if text.len() > 16 { differ(name[8..].first_chunk(), text[8..].first_chunk()) } else { 0 };
+    differ(name.first_chunk(), text.first_chunk()) | middle | differ(name.last_chunk(), text.last_chunk())
+        == 0
 }
 
 /// Which bytes may stand in a field name, by class.
@@ -183,6 +225,50 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
     })
 }
 
+/// Reads the field line at `start` as most are: a name that every server takes, a value without controls, CRLF or LF.
+/// Gives the field and where the next line begins; `None` for anything else, which [`line`] is to judge.
+pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
+    let mut colon = start;
+    while NAME[usize::from(*buffer.get(colon)?)] == GOOD {
+        colon += 1;
+    }
+    if buffer[colon] != b':' || colon == start {
+        return None;
+    }
+    let mut from = colon + 1;
+    while *buffer.get(from)? == b' ' {
+        from += 1;
+    }
+    let control = from + first_control(&buffer[from..])?;
+    let next = match buffer[control..] {
+        [b'\n', ..] => control + 1,
+        [b'\r', b'\n', ..] => control + 2,
+        _ => return None,
+    };
+    let mut to = control;
+    while to > from && buffer[to - 1] == b' ' {
+        to -= 1;
+    }
+    let name = &buffer[start..colon];
+    let field = Field { name: Slice::new(start, colon), value: Slice::new(from, to), known: Known::of(name) };
+    Some((field, next))
+}
+
+/// The offset of the first byte below a space, eight bytes at a time.
+pub fn first_control(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit set is right: a borrow only reaches bytes behind one that is below.
+        let below = word.wrapping_sub(ONES * 0x20) & !word & (ONES * 0x80);
+        if below != 0 {
+            return Some(at * 8 + below.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte < b' ').map(|at| words.len() * 8 + at)
+}
+
 /// The offset of the byte for which a line is refused.
 pub fn first_bad(buffer: &[u8], start: usize, end: usize) -> usize {
     let line = buffer.get(start..end).unwrap_or_default();
@@ -207,4 +293,69 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the quick way takes, the thorough one takes for the same; what it leaves, is left to it.
+    #[test]
+    fn the_usual_way_agrees_with_the_thorough() {
+        let names: [&[u8]; 9] =
+            [b"Host", b"X-Forwarded-For", b"transfer-Encoding", b"A", b"", b"a_b", b"a b", b"ETag", b"x\x00"];
+        let values: [&[u8]; 10] = [
+            b"a",
+            b"",
+            b"a b  ",
+            b"\ta\t",
+            b"a\rb",
+            b"a\0b",
+            b"0123456789abcdef0123456789",
+            b"0123456789abcde\x01f",
+            b"\xff\x80\x7f",
+            b"    1234567\x1f8",
+        ];
+        for name in names {
+            for value in values {
+                for (colon, end) in
+                    [(&b":"[..], &b"\r\n"[..]), (b": ", b"\n"), (b"", b"\r\n"), (b":  ", b"\r\r\n")]
+                {
+                    let whole = [name, colon, value, end].concat();
+                    let stop = whole.len() - end.len() + usize::from(end == b"\r\r\n");
+                    let Some((field, next)) = usual(&whole, 0) else { continue };
+                    assert_eq!(next, whole.len());
+                    let Ok(Line::Good(other)) = line(&whole, 0, stop) else { panic!("{whole:?}") };
+                    assert_eq!(
+                        (field.name, field.value, field.known),
+                        (other.name, other.value, other.known)
+                    );
+                }
+            }
+        }
+        assert!(usual(b"Host: a", 0).is_none());
+        assert!(usual(b"Host: a\r", 0).is_none());
+        let (field, next) = usual(b"..Host:  a \r\n\r\n", 2).unwrap();
+        assert_eq!(
+            (field.name, field.value, field.known, next),
+            (Slice::new(2, 6), Slice::new(9, 10), Known::Host, 13)
+        );
+    }
+
+    #[test]
+    fn names_are_known_in_any_case() {
+        for (name, known) in [
+            (&b"hOST"[..], Known::Host),
+            (b"RANGE", Known::Range),
+            (b"Expires", Known::Expires),
+            (b"Location", Known::Location),
+            (b"CONTENT-LENGTH", Known::ContentLength),
+            (b"transfer-encodinG", Known::TransferEncoding),
+            (b"transfer-excoding", Known::Other),
+            (b"Hosu", Known::Other),
+            (b"xxxx", Known::Other),
+        ] {
+            assert_eq!(Known::of(name), known, "{}", name.escape_ascii());
+        }
+    }
 }
