@@ -40,6 +40,7 @@ pub mod files;
 pub mod forward;
 pub mod gateway;
 pub mod http1;
+pub mod idle;
 pub mod listen;
 pub mod log;
 pub mod pool;

@@ -1,7 +1,15 @@
 //! A client connection from its first byte to its last: request heads are read here, exchanges run,
 //! tunnels handed over.
 
-use std::{future::poll_fn, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    future::{Future as _, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
 
 use super::{
     clock,
@@ -205,16 +213,17 @@ impl Exchange {
             upload: None,
             directed_limit: None,
             directed_charset: None,
+            seat: None,
         }
     }
 
     /// Goes over to the plan in force; `false` when its address is not among those of that plan, and then what was
     /// asked is answered by the old plan and nothing more.
     fn follow(&mut self, place: &Place, listener: &mut usize) -> bool {
-        let current = self.worker.serving();
-        if Rc::ptr_eq(&current, &self.serving) {
+        if self.worker.serves(&self.serving) {
             return true;
         }
+        let current = self.worker.serving();
         let Some(found) = current.listener(place) else {
             self.facts.head.keep_alive = false;
             return false;
@@ -323,30 +332,28 @@ impl Exchange {
         if idle && self.worker.stopping.get() {
             return Ok(0);
         }
-        let serving = Rc::clone(&self.serving);
-        if self.facts.buffer.capacity() == 0 && !idle {
-            self.facts.buffer = scratch::take();
-        }
-        let worker = Rc::clone(&self.worker);
-        let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
+        let Self { stream, facts, timer, worker, serving, seat, .. } = self;
+        let read = timed::read(stream, &mut facts.buffer, 16 * 1024);
         if !idle {
-            return self.timer.within(limit, read).await;
+            return timer.within(limit, read).await;
         }
-        let drained = async {
-            loop {
-                if worker.stopping.get() {
-                    return Ok::<usize, io::Error>(0);
-                }
-                if !Rc::ptr_eq(&serving, &worker.serving()) {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-                worker.drain.notified().await;
+        let mut read = pin!(read);
+        let read_or_told = poll_fn(|cx| {
+            if let Poll::Ready(done) = read.as_mut().poll(cx) {
+                return Poll::Ready(done);
             }
-        };
-        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
-            Either::One(length) => Ok(length?),
-            Either::Other(ended) => Ok(ended?),
-        }
+            if seat.is_none() {
+                *seat = Some(worker.idle.sit(cx.waker()));
+            }
+            if worker.stopping.get() {
+                return Poll::Ready(Ok(0));
+            }
+            if !worker.serves(serving) {
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+            }
+            Poll::Pending
+        });
+        timer.within(limit, read_or_told).await
     }
 
     /// Answers a head that is refused.

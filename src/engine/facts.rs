@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -88,12 +88,12 @@ pub struct Attempt {
     pub status: u16,
     /// When it began.
     pub began: Option<Instant>,
-    /// Until the connection was there.
-    pub connected: Option<Duration>,
-    /// Until the response head was there.
-    pub head: Option<Duration>,
-    /// Until the response ended.
-    pub whole: Option<Duration>,
+    /// When the connection was there.
+    pub connected: Option<Instant>,
+    /// When the response head was there.
+    pub head: Option<Instant>,
+    /// When the response ended.
+    pub whole: Option<Instant>,
     /// Content received, bytes.
     pub length: u64,
     /// Received in all, bytes.
@@ -267,7 +267,7 @@ impl Facts {
             attempt.received += tunnel.sent;
             attempt.sent += tunnel.received;
             attempt.length += tunnel.sent;
-            attempt.whole = attempt.began.map(clock::since);
+            attempt.whole = Some(clock::moment());
         }
         self.complete = true;
     }

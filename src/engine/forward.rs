@@ -197,7 +197,7 @@ impl Exchange {
                     self.log(Level::Error, format_args!("{}", trouble.message));
                     if let Some(attempt) = self.facts.attempt() {
                         attempt.status = trouble.status;
-                        attempt.whole = attempt.began.map(clock::since);
+                        attempt.whole = Some(clock::moment());
                     }
                     // A kept connection that the upstream closed says nothing about its health and costs no try.
                     if trouble.stale {
@@ -231,7 +231,7 @@ impl Exchange {
                             );
                         }
                         if let Some(attempt) = self.facts.attempt() {
-                            attempt.whole = attempt.began.map(clock::since);
+                            attempt.whole = Some(clock::moment());
                         }
                         now = clock::moment();
                         continue;
@@ -292,7 +292,7 @@ impl Exchange {
         };
         connection.requests += 1;
         if let Some(attempt) = self.facts.attempt() {
-            attempt.connected = attempt.began.map(clock::since);
+            attempt.connected = Some(clock::moment());
         }
         let sent = timed::write_all(&mut connection.stream, &bytes[gone..], how.send_timeout).await;
         // Part of it may have arrived even if not all did.

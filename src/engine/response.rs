@@ -4,7 +4,7 @@
 //! once, edits append. The order on the wire is `Server`, `Date`,
 //! `Content-Type`, framing, `Connection`, and then the rest as it came.
 
-use super::http1::field::{self, Known, Slice};
+use super::http1::field::{Known, Lines, Slice};
 
 /// A response head.
 #[derive(Debug, Default)]
@@ -48,6 +48,8 @@ pub struct Out {
     pub known: Known,
     /// Whether it was added to the response: such fields stand where they were added, whatever they mean.
     pub added: bool,
+    /// Whether its line stands in the text as it is written.
+    pub plain: bool,
 }
 
 impl Response {
@@ -158,6 +160,7 @@ impl Response {
         self.text.extend_from_slice(value);
         if let Some(field) = self.fields.get_mut(index) {
             field.value = Slice::new(start, self.text.len());
+            field.plain = false;
         }
     }
 
@@ -182,6 +185,7 @@ impl Response {
             value: Slice::new(middle, self.text.len()),
             known: Known::of(name),
             added: false,
+            plain: false,
         }
     }
 }
@@ -266,7 +270,7 @@ impl Response {
             out.extend_from_slice(number.format(seconds).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        let mut typed = false;
+        let (mut typed, mut lines) = (false, Lines::of(&self.text));
         for field in &self.fields {
             let written = match field.known {
                 _ if field.added => false,
@@ -276,9 +280,10 @@ impl Response {
                 _ => false,
             };
             if !written {
-                field::write(&self.text, field.name, field.value, out);
+                lines.write(field.name, field.value, field.plain, out);
             }
         }
+        lines.end(out);
         out.extend_from_slice(b"\r\n");
     }
 

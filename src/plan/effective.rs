@@ -68,6 +68,8 @@ pub struct ForwardingPlan {
     pub replaced: NameSet,
     /// Response fields that are not passed on.
     pub hidden: NameSet,
+    /// Response fields that direct us.
+    pub directing: NameSet,
     /// Whether fields that `Connection` names are left out.
     pub removes_nominated: bool,
 }
@@ -145,6 +147,7 @@ impl ForwardingPlan {
             _ => None,
         }));
         self.hidden = NameSet::new(&self.settings.hide);
+        self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
         self.removes_nominated = self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
     }
 }

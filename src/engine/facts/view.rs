@@ -1,6 +1,10 @@
 //! How the plan reads an exchange: every attribute and where its value comes from.
 
-use std::{io::Write as _, net::IpAddr, time::Duration};
+use std::{
+    io::Write as _,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use super::{Attempt, Facts};
 use crate::{
@@ -226,15 +230,11 @@ impl Facts {
             Attr::UpstreamStatus => {
                 self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
             }
-            Attr::UpstreamResponseTime => {
-                self.each(out, |attempt, out| attempt.whole.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamResponseTime => self.each(out, |attempt, out| taken(out, attempt, attempt.whole)),
             Attr::UpstreamConnectTime => {
-                self.each(out, |attempt, out| attempt.connected.is_some_and(|time| seconds(out, time)))
+                self.each(out, |attempt, out| taken(out, attempt, attempt.connected))
             }
-            Attr::UpstreamHeaderTime => {
-                self.each(out, |attempt, out| attempt.head.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamHeaderTime => self.each(out, |attempt, out| taken(out, attempt, attempt.head)),
             Attr::UpstreamResponseLength => self.each(out, |attempt, out| number(out, attempt.length)),
             Attr::UpstreamBytesReceived => self.each(out, |attempt, out| number(out, attempt.received)),
             Attr::UpstreamBytesSent => self.each(out, |attempt, out| number(out, attempt.sent)),
@@ -288,6 +288,12 @@ fn number(out: &mut Vec<u8>, value: u64) -> bool {
 
 fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
     write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+/// The time from the beginning of a try.
+fn taken(out: &mut Vec<u8>, attempt: &Attempt, until: Option<Instant>) -> bool {
+    let time = until.zip(attempt.began).map(|(until, began)| until.saturating_duration_since(began));
+    time.is_some_and(|time| seconds(out, time))
 }
 
 fn join<T>(

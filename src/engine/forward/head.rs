@@ -137,7 +137,7 @@ impl Exchange {
 
     fn have_head(&mut self, connection: Connection) -> Outcome {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.head = attempt.began.map(clock::since);
+            attempt.head = Some(clock::moment());
         }
         Outcome::Head(connection)
     }

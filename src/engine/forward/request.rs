@@ -4,7 +4,7 @@ use super::{
     super::{
         exchange::Exchange,
         http1::{
-            field::{self, Known},
+            field::{self, Known, Lines},
             target::{encode_controls, encode_path},
         },
     },
@@ -84,6 +84,7 @@ impl Exchange {
 
     fn write_received(&self, how: &ForwardingPlan, out: &mut Vec<u8>) {
         let facts = &self.facts;
+        let mut lines = Lines::of(&facts.buffer);
         for field in &facts.head.fields {
             if matches!(field.known, Known::ContentLength | Known::TransferEncoding) {
                 continue;
@@ -92,8 +93,9 @@ impl Exchange {
             if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
                 continue;
             }
-            field.write(&facts.buffer, out);
+            lines.write(field.name, field.value, field.plain, out);
         }
+        lines.end(out);
     }
 
     /// Whether `Connection` names a field (RFC 9110 § 7.6.1).

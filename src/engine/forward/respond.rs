@@ -230,7 +230,7 @@ impl Exchange {
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
-            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
+            let ended = attempt.and_then(|attempt| attempt.whole);
             self.worker.pool.give(connection, limits, ended.unwrap_or_else(clock::moment));
         }
     }
@@ -265,7 +265,7 @@ impl Exchange {
 
     fn end_attempt(&mut self, content: u64, received: u64) {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.whole = attempt.began.map(clock::since);
+            attempt.whole = Some(clock::moment());
             attempt.length += content;
             attempt.received += received;
         }
@@ -308,12 +308,18 @@ impl Exchange {
                 value: moved(field.value),
                 known: field.known,
                 added: false,
+                plain: field.plain,
             });
         }
     }
 
     /// Does what fields of the response direct.
     fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
+        let facts = &self.facts;
+        let mut names = facts.upstream_head.fields.iter().map(|field| field.name.of(&facts.upstream));
+        if !names.any(|name| how.directing.contains(name)) {
+            return None;
+        }
         let mut redirect = None;
         for (name, control) in &how.controls {
             let facts = &self.facts;

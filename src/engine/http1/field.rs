@@ -40,27 +40,43 @@ pub struct Field {
     pub value: Slice,
     /// What it means to us.
     pub known: Known,
+    /// Whether it is written as it was received: one space behind the colon, none behind the value, CRLF.
+    pub plain: bool,
 }
 
-impl Field {
-    /// Writes the line to the end of `out`, in one piece where it was received as it is written.
-    pub fn write(&self, buffer: &[u8], out: &mut Vec<u8>) {
-        write(buffer, self.name, self.value, out);
-    }
+/// Field lines on their way from one buffer to another: those that stand together as they are written go in one piece.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    from: &'a [u8],
+    piece: Slice,
 }
 
-/// Writes the line of a field whose name and value are in a buffer, in one piece where they stand there as in a line.
-pub fn write(buffer: &[u8], name: Slice, value: Slice, out: &mut Vec<u8>) {
-    const BETWEEN: &[u8] = b": ";
-    let between = Slice { start: name.end, end: value.start };
-    if value.start > name.end && between.of(buffer) == BETWEEN {
-        out.extend_from_slice(Slice { start: name.start, end: value.end }.of(buffer));
-    } else {
-        out.extend_from_slice(name.of(buffer));
-        out.extend_from_slice(BETWEEN);
-        out.extend_from_slice(value.of(buffer));
+impl<'a> Lines<'a> {
+    /// Lines of this buffer.
+    pub fn of(from: &'a [u8]) -> Self {
+        Self { from, piece: Slice::default() }
     }
-    out.extend_from_slice(b"\r\n");
+
+    /// Writes a field's line, or remembers to.
+    pub fn write(&mut self, name: Slice, value: Slice, plain: bool, out: &mut Vec<u8>) {
+        if plain && name.start == self.piece.end {
+            self.piece.end = value.end + 2;
+            return;
+        }
+        self.end(out);
+        if plain {
+            self.piece = Slice { start: name.start, end: value.end + 2 };
+        } else {
+            for text in [name.of(self.from), b": ", value.of(self.from), b"\r\n"] {
+                out.extend_from_slice(text);
+            }
+        }
+    }
+
+    /// Writes what was remembered.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(std::mem::take(&mut self.piece).of(self.from));
+    }
 }
 
 /// Fields that the engine itself reads or writes.
@@ -84,6 +100,7 @@ pub enum Known {
     Location,
     Range,
     Referer,
+    Refresh,
     Server,
     SetCookie,
     TransferEncoding,
@@ -109,7 +126,8 @@ impl Known {
             },
             7 => match name[0] | 0x20 {
                 b'u' => (b"upgrade", Self::Upgrade),
-                b'r' => (b"referer", Self::Referer),
+                b'r' if name[6] | 0x20 == b'r' => (b"referer", Self::Referer),
+                b'r' => (b"refresh", Self::Refresh),
                 _ => (b"expires", Self::Expires),
             },
             8 => (b"location", Self::Location),
@@ -217,7 +235,8 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
     if memchr::memchr2(b'\r', 0, &buffer[from..to]).is_some() {
         return Err(Invalid);
     }
-    let field = Field { name, value: Slice::new(from, to), known: Known::of(name.of(buffer)) };
+    let known = Known::of(name.of(buffer));
+    let field = Field { name, value: Slice::new(from, to), known, plain: false };
     Ok(match worst {
         GOOD => Line::Good(field),
         UNDERSCORE => Line::Underscore(field),
@@ -228,11 +247,9 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
 /// Reads the field line at `start` as most are: a name that every server takes, a value without controls, CRLF or LF.
 /// Gives the field and where the next line begins; `None` for anything else, which [`line`] is to judge.
 pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
-    let mut colon = start;
-    while NAME[usize::from(*buffer.get(colon)?)] == GOOD {
-        colon += 1;
-    }
-    if buffer[colon] != b':' || colon == start {
+    let length = buffer.get(start..)?.iter().position(|&byte| NAME[usize::from(byte)] != GOOD)?;
+    let colon = start + length;
+    if buffer[colon] != b':' || length == 0 {
         return None;
     }
     let mut from = colon + 1;
@@ -249,9 +266,9 @@ pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
     while to > from && buffer[to - 1] == b' ' {
         to -= 1;
     }
-    let name = &buffer[start..colon];
-    let field = Field { name: Slice::new(start, colon), value: Slice::new(from, to), known: Known::of(name) };
-    Some((field, next))
+    let plain = from == colon + 2 && next == to + 2;
+    let known = Known::of(&buffer[start..colon]);
+    Some((Field { name: Slice::new(start, colon), value: Slice::new(from, to), known, plain }, next))
 }
 
 /// The offset of the first byte below a space, eight bytes at a time.
