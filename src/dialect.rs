@@ -1,5 +1,7 @@
 //! The configuration languages. Each lowers to the IR and knows no other.
 
+pub mod apache;
+pub mod iis;
 pub mod nginx;
 
 use std::{ffi::OsString, path::Path, path::PathBuf};

@@ -472,8 +472,21 @@ const HOST: [u8; 256] = {
     while at < 256 {
         let byte = at as u8;
         table[at] = match byte {
-            0..=b' ' | 0x7f.. => 0,
-            b'#' | b'/' | b'?' | b'@' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => 0,
+            0..=b' '
+            | 0x7f..
+            | b'#'
+            | b'/'
+            | b'?'
+            | b'@'
+            | b'"'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}' => 0,
             _ => byte.to_ascii_lowercase(),
         };
         at += 1;

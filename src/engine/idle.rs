@@ -26,14 +26,12 @@ impl Idle {
     pub fn sit(&self, task: &Waker) -> Seat {
         let mut seats = self.0.borrow_mut();
         let task = Some(task.clone());
-        let at = match seats.free.pop() {
-            Some(at) => at,
-            None => {
-                seats.all.push(None);
-                seats.all.len() - 1
-            }
-        };
-        seats.all[at] = task;
+        let at = seats.free.pop().unwrap_or(seats.all.len());
+        if at == seats.all.len() {
+            seats.all.push(task);
+        } else {
+            seats.all[at] = task;
+        }
         Seat { seats: self.clone(), at }
     }
 

@@ -4,9 +4,9 @@ use std::{ops::Deref, sync::Arc};
 
 use super::{EditOp, NameSet, hash::Map};
 use crate::ir::{
-    Edit, Handler, Protocol, Recovery, Text,
+    Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, FilesInForce, ForwardingInForce,
+        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, Fault, FilesInForce, ForwardingInForce,
         LogsInForce, ResolveInForce,
     },
 };
@@ -72,6 +72,8 @@ pub struct ForwardingPlan {
     pub directing: NameSet,
     /// Whether fields that `Connection` names are left out.
     pub removes_nominated: bool,
+    /// Whether received fields are joined with others of their name, or appended to.
+    pub joins: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -142,12 +144,24 @@ impl Effective {
 impl ForwardingPlan {
     /// Makes what is looked up per request from the settings.
     pub(super) fn index(&mut self) {
-        self.replaced = NameSet::new(self.settings.edits.iter().filter_map(|edit| match edit {
+        let edits = &self.settings.edits;
+        let switches = edits.iter().any(|edit| matches!(edit, Edit::Switch(_)));
+        let switched: [Name; 2] = ["Connection".into(), "Upgrade".into()];
+        let switched = switched.iter().filter(|_| switches);
+        let named = edits.iter().filter_map(|edit| match edit {
             Edit::Set(name, _) | Edit::Remove(name) => Some(name),
             _ => None,
-        }));
+        });
+        self.replaced = NameSet::new(named.chain(switched));
         self.hidden = NameSet::new(&self.settings.hide);
         self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
-        self.removes_nominated = self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
+        self.removes_nominated = edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
+        self.joins = self.settings.join_repeated || edits.iter().any(|edit| matches!(edit, Edit::Append(..)));
+    }
+
+    /// What a failure is answered with, where the settings say so.
+    pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
+        let mut listed = self.settings.faults.iter();
+        listed.find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
     }
 }

@@ -140,7 +140,7 @@ impl ResponseHead {
             match field.known {
                 Known::ContentLength if length.is_none() => length = Some(decimal(value)?),
                 Known::TransferEncoding if !chunked && value.eq_ignore_ascii_case(b"chunked") => {
-                    chunked = true
+                    chunked = true;
                 }
                 Known::ContentLength | Known::TransferEncoding => return None,
                 Known::Connection => keep_alive &= !has_token(value, b"close"),

@@ -66,6 +66,10 @@ impl Printer<'_> {
                 self.add(format_args!("assign {name} "));
                 self.template(value);
             }
+            Step::Unassign(var) => {
+                let name = self.var_name(*var);
+                self.add(format_args!("unassign {name}"));
+            }
             Step::LimitRate(rate) => self.word_and("limit-rate", rate),
             Step::Forget(register) => self.add(format_args!("forget {}", register.0)),
             Step::Edit(edit) => self.edit(edit),
@@ -135,7 +139,7 @@ impl Printer<'_> {
         }
     }
 
-    fn test(&mut self, test: &Test, within: bool) {
+    pub(super) fn test(&mut self, test: &Test, within: bool) {
         let list = |printer: &mut Self, tests: &[Test], word: &str| {
             printer.add(if within { "(" } else { "" });
             for (at, test) in tests.iter().enumerate() {
@@ -165,6 +169,19 @@ impl Printer<'_> {
                 self.template(left);
                 self.add(" = ");
                 self.template(right);
+            }
+            Test::Compare { left, right, relation, by } => {
+                self.template(left);
+                self.add(format_args!(" {} {} ", value::word(relation), value::word(by)));
+                self.template(right);
+            }
+            Test::Present(template) => self.word_and("present", template),
+            Test::InNetwork(address, networks) => {
+                self.template(address);
+                self.add(" in");
+                for (network, prefix) in networks {
+                    self.add(format_args!(" {network}/{prefix}"));
+                }
             }
             Test::Truthy(template) => self.word_and("true", template),
             Test::File(path, kind) => {
@@ -237,6 +254,10 @@ impl Printer<'_> {
                         self.add(" ");
                         self.template(authority);
                     }
+                    Upstream::Url(url) => {
+                        self.add(" ");
+                        self.word_and("url", url);
+                    }
                 }
                 match target {
                     Target::Received => {}
@@ -285,6 +306,23 @@ impl Printer<'_> {
             Edit::Add(name, value) => self.word_and(&format!("add {name}"), value),
             Edit::Remove(name) => self.add(format_args!("remove {name}")),
             Edit::RemoveNominated => self.add("remove-nominated"),
+            Edit::Append(name, value) => self.word_and(&format!("append {name}"), value),
+            Edit::Received => self.add("received"),
+            Edit::Framing => self.add("framing"),
+            Edit::Switch(otherwise) => self.word_and("switch else", otherwise),
+            Edit::Reverse { fields, from, to } => {
+                self.add("reverse ");
+                self.names(fields);
+                self.add(" ");
+                self.template(from);
+                self.add(" => ");
+                self.template(to);
+            }
+            Edit::CookieAttribute { attribute, from, to, ignore_case } => {
+                self.add(format_args!("cookie {attribute}"));
+                self.add(if *ignore_case { "/i" } else { "" });
+                self.add(format_args!(" \"{from}\" => \"{to}\""));
+            }
             Edit::Trailer(name, value) => self.word_and(&format!("trailer {name}"), value),
             Edit::Url { from, to } => changed(self, "url", from, to),
             Edit::CookieDomain { from, to } => changed(self, "cookie-domain", from, to),
