@@ -35,6 +35,8 @@ pub struct Response {
     pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
+    /// Whether it is a page or a redirect of our own.
+    pub ours: bool,
 }
 
 /// A field to send.
@@ -50,6 +52,8 @@ pub struct Out {
     pub added: bool,
     /// Whether its line stands in the text as it is written.
     pub plain: bool,
+    /// Whether it is one that any answer to the request has.
+    pub lasting: bool,
 }
 
 impl Response {
@@ -69,12 +73,13 @@ impl Response {
             has_trailers,
             chunked,
             own_location,
+            ours,
         } = self;
         fields.clear();
         trailers.clear();
         text.clear();
         (*now, *status_text, *length, *modified) = (status, Slice::default(), None, None);
-        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location] {
+        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location, ours] {
             *flag = false;
         }
     }
@@ -96,6 +101,40 @@ impl Response {
     pub fn add_beside(&mut self, name: &[u8], value: &[u8]) {
         let field = Out { added: true, ..self.store(name, value) };
         self.fields.push(field);
+    }
+
+    /// Appends a field to one of the groups.
+    pub fn add_to(&mut self, name: &[u8], value: &[u8], lasting: bool) {
+        let field = Out { lasting, ..self.store(name, value) };
+        let at = if lasting {
+            self.fields.iter().take_while(|field| field.lasting).count()
+        } else {
+            self.fields.len()
+        };
+        self.fields.insert(at, field);
+    }
+
+    /// Makes these the values of a field in one of the groups: places that are there are used, in order.
+    pub fn set_all(&mut self, name: &[u8], values: &[Vec<u8>], lasting: bool) {
+        let mut new: Vec<Out> = values.iter().map(|value| self.store(name, value)).collect();
+        new.reverse();
+        let text = &self.text;
+        self.fields.retain_mut(|field| {
+            if field.lasting != lasting || !field.name.of(text).eq_ignore_ascii_case(name) {
+                return true;
+            }
+            match new.pop() {
+                Some(next) => {
+                    field.value = next.value;
+                    true
+                }
+                None => false,
+            }
+        });
+        let end = self.fields.len();
+        let at = if lasting { self.fields.iter().take_while(|field| field.lasting).count() } else { end };
+        let more = new.into_iter().rev().map(|field| Out { lasting, ..field });
+        self.fields.splice(at..at, more);
     }
 
     /// Appends a trailer field.
@@ -186,6 +225,7 @@ impl Response {
             known: Known::of(name),
             added: false,
             plain: false,
+            lasting: false,
         }
     }
 }

@@ -319,6 +319,7 @@ impl Exchange {
                 known: field.known,
                 added: false,
                 plain: field.plain,
+                lasting: false,
             });
         }
     }
