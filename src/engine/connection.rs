@@ -215,6 +215,7 @@ impl Exchange {
             directed_limit: None,
             directed_charset: None,
             seat: None,
+            filters: None,
         }
     }
 

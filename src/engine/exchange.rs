@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use super::{
     content::Content,
     facts::Facts,
-    files,
+    files, filter,
     forward::Upload,
     http1::{field::Known, target},
     idle::Seat,
@@ -63,6 +63,8 @@ pub struct Exchange {
     pub directed_charset: Option<Vec<u8>>,
     /// Where the connection waits for being told of changes.
     pub seat: Option<Seat>,
+    /// What the content of the response whose head was made passes through.
+    pub filters: Option<Box<filter::Chain>>,
 }
 
 /// What comes next.
@@ -154,6 +156,7 @@ impl Exchange {
         self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;
+        self.filters = None;
         self.facts.response.start(0);
     }
 
