@@ -69,6 +69,10 @@ pub enum Escape {
     Directory,
     /// Percent-encoded as said, with lower-case digits.
     Encode(Encoding),
+    /// A URL: scheme and authority as they are, what follows as [`Self::UriText`].
+    UrlText,
+    /// Without one `&` at its end.
+    WithoutFinalAmpersand,
     /// The name of the user who owns the file of this name; nothing when there is none.
     Owner,
     /// The name of the group that owns it.
