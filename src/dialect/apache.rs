@@ -9,6 +9,7 @@ pub mod lex;
 #[allow(dead_code, reason = "the seam is whole before all topics use it")]
 pub mod lower;
 pub mod parse;
+mod rewrite;
 pub mod tree;
 pub mod vars;
 

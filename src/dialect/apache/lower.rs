@@ -81,7 +81,10 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, sync::OnceLock};
 
-use super::tree::{Directive, Items, directives};
+use super::{
+    rewrite,
+    tree::{Directive, Items, directives},
+};
 use crate::{
     diagnostic::Diagnostic,
     ir::{self, Register, local::Provider},
@@ -100,6 +103,7 @@ mod sections;
 mod walk;
 
 pub(crate) use context::Cx;
+pub(crate) use host::names as host_names;
 pub(crate) use phase::Phase;
 pub(crate) use section::{Kind, Section};
 
@@ -113,13 +117,14 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] =
+    &[host::TABLE, listen::TABLE, mapping::TABLE, rewrite::TABLE, sections::TABLE];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[rewrite::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[];
+const JOIN: &[Join] = &[rewrite::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

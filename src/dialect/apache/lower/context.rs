@@ -34,6 +34,8 @@ pub(crate) struct Names {
     env: HashMap<Vec<u8>, VarId>,
     /// Variables of our own.
     own: HashMap<&'static str, VarId>,
+    /// Maps of rules.
+    pub(crate) maps: HashMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }
 
 impl<'a> Cx<'a> {

@@ -60,6 +60,8 @@ pub(crate) struct Own {
     pub(crate) host: super::host::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
+    /// Rules.
+    pub(crate) rewrite: crate::dialect::apache::rewrite::Own,
     /// The tests of the `<If>` and `<ElseIf>` just before.
     pub(crate) chain: Vec<Test>,
 }
