@@ -1,4 +1,4 @@
-//! mod_rewrite: rules, conditions and maps as they are written, and what they mean.
+//! `mod_rewrite`: rules, conditions and maps as they are written, and what they mean.
 //!
 //! # What it does (2.4.71)
 //!
@@ -26,7 +26,7 @@
 //! - Without `RewriteBase` a relative result in a directory outside of the document root goes on with the path that
 //!   led to that directory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     lower::{Cx, Kind, Lower, Phase, Section},
@@ -81,7 +81,7 @@ pub(crate) struct Own {
     rules: Vec<Rule>,
     /// Conditions of a rule to come.
     pending: Vec<Condition>,
-    maps: HashMap<Vec<u8>, Map>,
+    maps: BTreeMap<Vec<u8>, Map>,
 }
 
 /// `RewriteOptions`
@@ -185,7 +185,9 @@ fn rewrite_cond(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let condition = rule::condition(directive, &mut found);
     section.own.rewrite.mentioned = true;
     section.own.rewrite.pending.extend(condition);
-    found.into_iter().for_each(|one| cx.report(one));
+    for one in found {
+        cx.report(one);
+    }
 }
 
 /// `RewriteRule pattern substitution [flags]`
@@ -195,7 +197,9 @@ fn rewrite_rule(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     own.mentioned = true;
     let conditions = std::mem::take(&mut own.pending);
     own.rules.extend(rule::rule(directive, conditions, &mut found));
-    found.into_iter().for_each(|one| cx.report(one));
+    for one in found {
+        cx.report(one);
+    }
 }
 
 /// When a section is whole: its rules. Those of virtual hosts wait for the main server's.

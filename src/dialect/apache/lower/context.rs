@@ -35,7 +35,7 @@ pub(crate) struct Names {
     /// Variables of our own.
     own: HashMap<&'static str, VarId>,
     /// Maps of rules.
-    pub(crate) maps: HashMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
+    pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }
 
 impl<'a> Cx<'a> {

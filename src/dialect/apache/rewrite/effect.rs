@@ -9,7 +9,10 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     dialect::apache::tree::Written,
-    ir::{Base, Block, Edit, Escape, Part, Scope, Settings, Step, Template, Test, Var, VarId, VarKind},
+    ir::{
+        Base, Block, Edit, Escape, Forward, Handler, Part, Protocol, Scope, Settings, Step, Target, Template,
+        Test, Upstream, Var, VarId, VarKind,
+    },
     source::Span,
 };
 
@@ -25,7 +28,7 @@ pub(super) fn all(cx: &mut Cx, scene: &Scene, rule: &Rule, steps: &mut Steps) {
         content_type(cx, scene, rule, text, steps);
     }
     if let Some(text) = &rule.flags.handler {
-        handler(cx, text);
+        handler(cx, scene, rule, text, steps);
     }
 }
 
@@ -177,16 +180,46 @@ fn content_type(cx: &mut Cx, scene: &Scene, rule: &Rule, text: &Written, steps: 
 }
 
 /// `H=handler`
-fn handler(cx: &mut Cx, text: &Written) {
+fn handler(cx: &mut Cx, scene: &Scene, rule: &Rule, text: &Written, steps: &mut Steps) {
+    let span: Span = text.whole();
     let name = String::from_utf8_lossy(text.bytes()).into_owned();
     if matches!(name.as_str(), "" | "none" | "default-handler") {
         return;
     }
-    let span: Span = text.whole();
-    cx.refuse(
-        Diagnostic::error("refused-handler", span, format!("the handler `{name}` of a rule is not honoured"))
+    if let Some(url) = text.bytes().strip_prefix(b"proxy:") {
+        let from = text.bytes().len() - url.len();
+        let pieces = expansion::parse(&text.slice(from..text.bytes().len()));
+        let mut url = value::template(cx, scene, &pieces, Some(&rule.flags.escapes), steps);
+        // The file's name is the path of the URL.
+        url.push(Part::Var(cx.file()));
+        let forward = Forward {
+            protocol: Protocol::Http,
+            tls: false,
+            to: Upstream::Url(url),
+            target: Target::Received,
+        };
+        let set = Settings { handler: Some(Handler::Forward(forward)), ..Settings::default() };
+        let scope = Scope { base: Base::Current, set: Box::new(set) };
+        steps.push((Step::Do(Block { scope: Some(scope), span, ..Block::default() }), span));
+        return;
+    }
+    let answers =
+        ["server-status", "server-info", "balancer-manager", "cgi-script", "application/x-httpd-php"];
+    if answers.contains(&name.as_str()) {
+        cx.refuse(
+            Diagnostic::error(
+                "refused-handler",
+                span,
+                format!("the handler `{name}` of a rule is not honoured"),
+            )
             .because("rules choose paths and URLs here")
-            .help("proxy instead: `RewriteRule ^/(.*\\.php)$ fcgi://127.0.0.1:9000/srv/$1 [P]`, or `SetHandler` in a section"),
+            .help("use `SetHandler` in a section, or `H=proxy:fcgi://127.0.0.1:9000`"),
+        );
+        return;
+    }
+    cx.report(
+        Diagnostic::warning("unknown-handler", span, format!("there is no handler called `{name}`"))
+            .because("the file itself is the answer"),
     );
 }
 

@@ -146,9 +146,8 @@ pub(super) fn result(
 fn is_rooted(path: &Template) -> bool {
     match path.0.first() {
         Some(Part::Text(text)) => text.starts_with(b"/"),
-        Some(Part::Attr(Attr::Path)) => true,
-        // Prefixes and results that were looked at before.
-        Some(Part::Var(_)) => true,
+        // Variables are prefixes and results that were looked at before.
+        Some(Part::Attr(Attr::Path) | Part::Var(_)) => true,
         _ => false,
     }
 }
@@ -243,7 +242,7 @@ fn path_result(
                 steps.push(status(400, span));
                 return true;
             }
-            go_on(cx, scene, dir, path, below, span, steps);
+            go_on(cx, scene, dir, &path, below, span, steps);
             false
         }
     }
@@ -293,6 +292,9 @@ fn map(
         let value = Template(vec![Part::Text("/".into()), Part::Capture(OWN, 1)]);
         steps.push(when(test, vec![(Step::Assign { var: file, value }, span)], span));
     }
+    // Slashes at the beginning count as one.
+    let doubled = text.iter().take_while(|byte| **byte == b'/').count().saturating_sub(1);
+    let text = text[doubled..].to_vec();
     let end = memchr::memchr(b'/', text.get(1..).unwrap_or_default()).map(|at| at + 1);
     let component = match end {
         Some(end) => Some(text[..end].to_vec()),
@@ -314,10 +316,10 @@ fn map(
         }
         None => {
             let mut either: Vec<Test> = below_root(path.clone()).into_iter().collect();
-            if text.len() > 1 && text.starts_with(b"/") && !text.starts_with(b"//") {
+            if text.len() > 1 && text.starts_with(b"/") {
                 // What is expanded begins behind the first component, or makes it another one.
                 let first = [&text[..], b"/"].concat();
-                let there = Test::File(Template::text(text.clone()), FileKind::Any);
+                let there = Test::File(Template::text(text), FileKind::Any);
                 either.push(Test::All(vec![begins(path.clone(), &first), there]));
             }
             match either.pop() {
@@ -327,10 +329,8 @@ fn map(
             }
         }
     }
-    // Below the root, slashes at the beginning count as one.
     let mut below = path.clone();
     if let Some(Part::Text(text)) = below.0.first_mut() {
-        let doubled = text.iter().take_while(|byte| **byte == b'/').count().saturating_sub(1);
         text.0.drain(..doubled);
     }
     let under = Step::Assign { var: file, value: join([scene.root.clone(), below]) };
@@ -346,11 +346,11 @@ fn map(
 }
 
 /// A directory's rules found another path: the request begins anew with it, unless it is the same file.
-fn go_on(cx: &mut Cx, scene: &Scene, dir: &Dir, path: Template, below: bool, span: Span, steps: &mut Steps) {
+fn go_on(cx: &mut Cx, scene: &Scene, dir: &Dir, path: &Template, below: bool, span: Span, steps: &mut Steps) {
     let file = cx.file();
     let from = Template::var(cx.own("@rewrite-file"));
     steps.push((Step::Assign { var: file, value: path.clone() }, span));
-    let url = dir.url(cx, scene, &path, below);
+    let url = dir.url(cx, scene, path, below);
     let again = vec![
         (
             Step::Target(join([url, Template(vec![Part::Attr(Attr::QueryMark), Part::Attr(Attr::Query)])])),
@@ -517,7 +517,7 @@ pub(super) fn dynamic(cx: &mut Cx, scene: &Scene, span: Span) -> Steps {
         None => map(cx, scene, file, false, false, span, &mut steps),
         Some(dir) => {
             steps.push(when(not(begins(file.clone(), b"/")), vec![status(400, span)], span));
-            go_on(cx, scene, dir, file, false, span, &mut steps);
+            go_on(cx, scene, dir, &file, false, span, &mut steps);
         }
     }
     vec![when(Test::Truthy(rewritten), steps, span)]

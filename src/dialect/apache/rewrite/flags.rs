@@ -256,17 +256,14 @@ fn redirect(flag: &Flag, flags: &mut RuleFlags, found: &mut Vec<Diagnostic>) {
         b"seeother" => 303,
         [digit, ..] if digit.is_ascii_digit() => {
             let code = number(value);
-            match u16::try_from(code).ok().filter(|code| STATUSES.contains(code)) {
-                Some(code) => code,
-                None => {
-                    let message = format!(
-                        "invalid HTTP response code '{}' for flag 'R'",
-                        String::from_utf8_lossy(value)
-                    );
-                    found.push(Diagnostic::error("invalid-status", flag.span, message));
-                    return;
-                }
-            }
+            let known = u16::try_from(code).ok().filter(|code| STATUSES.contains(code));
+            let Some(known) = known else {
+                let value = String::from_utf8_lossy(value);
+                let message = format!("invalid HTTP response code '{value}' for flag 'R'");
+                found.push(Diagnostic::error("invalid-status", flag.span, message));
+                return;
+            };
+            known
         }
         b"" | b"temp" => 302,
         word => {

@@ -37,7 +37,7 @@ pub(super) fn blocks(jumps: &[(usize, usize)]) -> Vec<Span> {
 pub(super) enum Part {
     Rule(usize),
     /// A block that ends before this rule.
-    Block(usize, Vec<Part>),
+    Block(usize, Vec<Self>),
 }
 
 /// Rules in their blocks.
@@ -51,15 +51,12 @@ fn within(blocks: &[Span], start: usize, end: usize, inside: usize) -> Vec<Part>
     while at < end {
         let begins =
             |block: &&Span| block.start == at && block.end <= end && (at != start || block.end < inside);
-        match blocks.iter().filter(begins).max_by_key(|block| block.end) {
-            Some(block) => {
-                parts.push(Part::Block(block.end, within(blocks, at, block.end, block.end)));
-                at = block.end;
-            }
-            None => {
-                parts.push(Part::Rule(at));
-                at += 1;
-            }
+        if let Some(block) = blocks.iter().filter(begins).max_by_key(|block| block.end) {
+            parts.push(Part::Block(block.end, within(blocks, at, block.end, block.end)));
+            at = block.end;
+        } else {
+            parts.push(Part::Rule(at));
+            at += 1;
         }
     }
     parts

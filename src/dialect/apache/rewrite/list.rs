@@ -253,7 +253,7 @@ fn substitute(
         scene.queried.set(true);
     } else if query != Query::Keep {
         let risky = finish::holds_controls(&query);
-        steps.push((Step::Rewrite { path: None, query: query.clone() }, span));
+        steps.push((Step::Rewrite { path: None, query }, span));
         scene.queried.set(true);
         let escaped = flags.redirect.is_some() || parts.form == Form::Absolute;
         if risky && (!escaped || flags.no_escape || flags.proxy) && (stops || parts.form != Form::Unknown) {

@@ -3,7 +3,7 @@
 //! Observed (2.4.71): a virtual host sees the main server's maps only where it inherits its rules; a map that nobody
 //! defined gives the default, without a word.
 
-use std::{os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
 use super::{Cx, Scene, expansion::Lookup};
 use crate::{
@@ -119,7 +119,7 @@ fn kind(cx: &mut Cx, name: &Word, source: &Word, more: Option<&Word>) -> Option<
 }
 
 /// A source has to be there when the server starts.
-fn exists(cx: &mut Cx, name: &Word, source: &Word, path: &PathBuf) -> Option<()> {
+fn exists(cx: &mut Cx, name: &Word, source: &Word, path: &Path) -> Option<()> {
     if cx.options.offline || path.exists() {
         return Some(());
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 
 use super::{Cx, Map, Steps, condition::regex, value, when};
@@ -24,7 +24,7 @@ pub(super) struct Scene {
     pub(super) root: Template,
     pub(super) names: Names,
     /// The maps that a server's rules see.
-    pub(super) maps: Option<HashMap<Vec<u8>, Map>>,
+    pub(super) maps: Option<BTreeMap<Vec<u8>, Map>>,
     /// Whether what rules see may be in [`Cx::file`], and not only in the path.
     pub(super) opened: Cell<bool>,
     /// Whether a rule before may have changed the query.
@@ -62,7 +62,7 @@ impl Scene {
         dir: Option<Dir>,
         root: Template,
         names: Names,
-        maps: Option<HashMap<Vec<u8>, Map>>,
+        maps: Option<BTreeMap<Vec<u8>, Map>>,
     ) -> Self {
         Self {
             dir,

@@ -221,12 +221,11 @@ pub(super) fn choice(cx: &mut Cx, name: &str, choices: Vec<(Test, Template)>, de
 /// The port of URLs that lead to this server.
 fn port(cx: &mut Cx, scene: &Scene) -> Template {
     let named = Template::attr(Attr::AuthorityPort);
-    let own = match scene.names.port {
-        Some(port) => Template::text(port.to_string()),
-        None => {
-            let https = Test::Truthy(Template::attr(Attr::Https));
-            choice(cx, "@default-port", vec![(https, "443".into())], "80".into())
-        }
+    let own = if let Some(port) = scene.names.port {
+        Template::text(port.to_string())
+    } else {
+        let https = Test::Truthy(Template::attr(Attr::Https));
+        choice(cx, "@default-port", vec![(https, "443".into())], "80".into())
     };
     choice(cx, "@port", vec![(Test::Present(named.clone()), named)], own)
 }
