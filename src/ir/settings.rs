@@ -8,7 +8,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use super::{
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+};
 use crate::source::Span;
 
 mod value;
@@ -364,6 +366,9 @@ pub struct Settings {
     /// A path written there is where the file was found; the request is forwarded as if it were not rewritten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepare: Option<Block>,
+    /// What is run at the phases of the program that have a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// The connection to the client.
     pub client: Client,
     /// The content of requests.
@@ -387,13 +392,28 @@ pub struct Settings {
 impl Settings {
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &Self, accumulate: bool) {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            over;
+        let Self {
+            handler,
+            prepare,
+            hooks,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+        } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
         }
         if prepare.is_some() {
             self.prepare.clone_from(prepare);
+        }
+        for hook in hooks {
+            self.hook(hook);
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
@@ -404,6 +424,20 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+    }
+
+    /// Joins the blocks of a phase to those that are there.
+    pub fn hook(&mut self, hook: &Hook) {
+        let Some(known) = self.hooks.iter_mut().find(|known| known.phase == hook.phase) else {
+            return self.hooks.push(hook.clone());
+        };
+        match hook.join {
+            Join::Replace => *known = hook.clone(),
+            Join::After => known.blocks.extend_from_slice(&hook.blocks),
+            Join::Before => {
+                known.blocks.splice(0..0, hook.blocks.iter().cloned());
+            }
+        }
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.

@@ -127,6 +127,9 @@ impl Check<'_> {
         if let Some(prepare) = &settings.prepare {
             self.block(prepare, Place::Prepare, &mut Vec::new());
         }
+        for block in settings.hooks.iter().flat_map(|hook| &hook.blocks) {
+            self.block(block, Place::Request, &mut Vec::new());
+        }
         for block in settings.answer.on_response.iter().flatten() {
             self.block(block, Place::Response, &mut Vec::new());
         }
@@ -259,7 +262,12 @@ impl Check<'_> {
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
                 place != Place::Response
             }
-            Step::Route(_) | Step::Admit | Step::Authorize => place == Place::Request,
+            Step::Route(_)
+            | Step::Admit
+            | Step::Authorize
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_) => place == Place::Request,
         };
         if !allowed {
             self.say("broken-ir", span, "this step cannot occur here");
@@ -290,6 +298,9 @@ impl Check<'_> {
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
             | Step::Trace(_) => {}
         }
     }
@@ -372,6 +383,9 @@ impl Progress {
                 | Step::Authorize
                 | Step::Respond(_)
                 | Step::AtEnd(None)
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
                 | Step::Trace(_) => {}
             }
         }

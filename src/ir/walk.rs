@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query,
-    Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target,
-    Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump, Locate,
+    Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step,
+    Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -170,8 +170,18 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Edit(change) => edit(change, span, visit),
         Step::Respond(answer) => reply(answer, span, visit),
         Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Locate(Locate { file, rest, folder, name, kind }) => {
+            for var in [file, rest, folder, name, kind] {
+                visit(Item::Assign(*var), span);
+            }
+        }
         Step::Unassign(var) => visit(Item::Assign(*var), span),
-        Step::Forget(_) | Step::Admit | Step::Authorize | Step::AtEnd(None) => {}
+        Step::Forget(_)
+        | Step::Local(_)
+        | Step::Admit
+        | Step::Authorize
+        | Step::AtEnd(None)
+        | Step::Perform(_) => {}
     }
 }
 
@@ -308,6 +318,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     let Settings {
         handler: answered_by,
         prepare,
+        hooks,
         client,
         content: _,
         answer: answers,
@@ -323,6 +334,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     }
     if let Some(prepare) = prepare {
         block(prepare, false, visit);
+    }
+    for Hook { phase: _, join: _, blocks } in hooks {
+        for each in blocks {
+            block(each, false, visit);
+        }
     }
     let Client {
         head_timeout: _,
