@@ -1,4 +1,4 @@
-//! mod_proxy and what it balances: where requests are sent, and how.
+//! `mod_proxy` and what it balances: where requests are sent, and how.
 //!
 //! `ProxyPass` assigns [`Cx::url`], as it will be matched by `<Proxy>`, and puts a forward to that URL in force; the
 //! URL is encoded when it is sent. Which worker (a group or a member, in the IR's words) takes it is decided then, by
@@ -68,7 +68,7 @@ pub(crate) struct Own {
     interpolate: bool,
     /// `ProxyTimeout`, `ProxyVia` and others that count for a whole server.
     timeout: Option<Duration>,
-    /// Whether SSLProxyEngine is on; unset takes the main server's.
+    /// Whether `SSLProxyEngine` is on; unset takes the main server's.
     pub(crate) tls: Option<bool>,
 }
 
@@ -107,8 +107,7 @@ impl State {
 }
 
 /// Headers of the client that are not passed on.
-const HOP_BY_HOP: [&str; 7] =
-    ["Proxy-Connection", "Keep-Alive", "TE", "Trailer", "Expect", "Transfer-Encoding", "Upgrade"];
+const HOP_BY_HOP: [&str; 6] = ["Proxy-Connection", "Keep-Alive", "TE", "Trailer", "Expect", "Upgrade"];
 
 /// Headers of a response that are not passed on.
 const HIDDEN: [&str; 6] =

@@ -19,7 +19,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("SSLProxyVerifyDepth", depth),
 ];
 
-fn http<'s>(section: &'s mut Section) -> &'s mut Forwarding {
+fn http(section: &mut Section) -> &mut Forwarding {
     &mut section.set.http
 }
 
