@@ -49,7 +49,6 @@ mod maps;
 mod rule;
 mod scene;
 mod substitution;
-mod target;
 mod value;
 mod words;
 

@@ -8,10 +8,11 @@ use super::{
     condition::regex,
     rule::Rule,
     substitution::{self, ABSOLUTE, Form, Parts},
-    target, value, when,
+    value, when,
 };
 use crate::{
     diagnostic::Diagnostic,
+    dialect::apache::lower::proxy::target,
     ir::{
         Attr, Escape, FileKind, Jump, Part, Pattern, Query, Register, Reply, ReplyContent, Step, Template,
         Test,
