@@ -10,6 +10,7 @@ use std::{
 use tokio::net::{TcpSocket, UnixStream};
 
 use super::{
+    gateway::records::Records,
     pool::Key,
     stream::{Socket, Stream},
     timed::{Failure, within},
@@ -35,6 +36,8 @@ pub struct Connection {
     pub opened: Instant,
     /// Requests it carried, the current one included.
     pub requests: u64,
+    /// Takes the response out of its records, where the protocol has any.
+    pub records: Option<Box<Records>>,
 }
 
 /// How to connect.

@@ -11,6 +11,7 @@ use super::{
     content::Refused,
     exchange::{End, Exchange, Next},
     facts::Attempt,
+    gateway::{fastcgi, memcached},
     pool::Key,
     scratch,
     timed::{self, Failure},
@@ -87,11 +88,17 @@ impl Exchange {
             Ok(destination) => destination,
             Err(status) => return Next::Status(status),
         };
-        // Chunks need to be passed on as chunks, which only HTTP/1.1 has.
-        let may_stream =
-            !self.facts.head.chunked || (forward.protocol == Protocol::Http && how.version == 11);
+        if forward.protocol == Protocol::Memcached && !matches!(self.facts.method(), b"GET" | b"HEAD") {
+            return Next::Status(405);
+        }
+        // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
+        let may_stream = !self.facts.head.chunked
+            || match forward.protocol {
+                Protocol::Http => how.version == 11,
+                protocol => protocol == Protocol::FastCgi,
+            };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
-        if !self.content.is_done() {
+        if !self.content.is_done() && forward.protocol != Protocol::Memcached {
             let read =
                 if streamed { self.read_early_content(plan).await } else { self.read_content(plan).await };
             if let Err(Refused(status)) = read {
@@ -105,22 +112,40 @@ impl Exchange {
             (Protocol::Http, true) => b"https://",
             (Protocol::Uwsgi, false) => b"uwsgi://",
             (Protocol::Uwsgi, true) => b"suwsgi://",
+            (Protocol::FastCgi, _) => b"fastcgi://",
+            (Protocol::Scgi, _) => b"scgi://",
+            (Protocol::Memcached, _) => b"memcached://",
         };
-        self.facts.asked_head = self.facts.is_head();
+        // A value comes whoever asks for it.
+        self.facts.asked_head = self.facts.is_head() && forward.protocol != Protocol::Memcached;
         let mut head = scratch::take();
         let replaced = how.content.as_ref().map(|content| self.value(content));
-        match forward.protocol {
-            Protocol::Http => self.write_request(how, forward, &destination, replaced.as_deref(), &mut head),
-            Protocol::Uwsgi => {
-                if let Err(message) = self.write_uwsgi(how, &mut head) {
-                    self.log(Level::Error, format_args!("{message}"));
-                    return Next::Status(500);
+        let mut key = Vec::new();
+        let written = match forward.protocol {
+            Protocol::Http => {
+                self.write_request(how, forward, &destination, replaced.as_deref(), &mut head);
+                Ok(())
+            }
+            Protocol::Uwsgi => self.write_uwsgi(how, &mut head),
+            Protocol::FastCgi => self.write_fastcgi(how, &mut head),
+            Protocol::Scgi => self.write_scgi(how, self.content_to_send(how), &mut head),
+            Protocol::Memcached => {
+                let named = self.value(&how.key);
+                key = memcached::put_request(&named, &mut head);
+                if named.is_empty() {
+                    Err("the key to ask memcached for is empty".to_owned())
+                } else {
+                    Ok(())
                 }
             }
+        };
+        if let Err(message) = written {
+            self.log(Level::Error, format_args!("{message}"));
+            return Next::Status(500);
         }
-        let request = Request { head, replaced, streamed };
+        let request = Request { head, replaced, streamed, key };
         if streamed {
-            self.begin_upload(plan, how);
+            self.begin_upload(plan, how, forward.protocol);
         }
         let next = self.try_endpoints(plan, forward, how, &destination, &request).await;
         self.end_upload();
@@ -288,17 +313,18 @@ impl Exchange {
             },
         };
         connection.requests += 1;
+        connection.records = (forward.protocol == Protocol::FastCgi).then(Box::default);
         if let Some(attempt) = self.facts.attempt() {
             attempt.connected = attempt.began.map(|began| began.elapsed());
         }
-        match self.send_request(how, &mut connection, request).await {
+        match self.send_request(how, forward.protocol, &mut connection, request).await {
             Err(Failure::TimedOut) => {
                 return Outcome::Failed(timed_out("sending request to upstream", stale));
             }
             // The upstream may have answered before it closed: what it said counts.
             Ok(()) | Err(Failure::Io(_)) => {}
         }
-        let outcome = self.read_head(forward, how, connection, stale).await;
+        let outcome = self.read_head(forward, how, request, connection, stale).await;
         self.count_upload();
         outcome
     }
@@ -336,7 +362,7 @@ impl Exchange {
             Some(client) => client.handshake(stream, how.connect_timeout).await.map_err(Outcome::Failed)?,
             None => stream,
         };
-        Ok(Connection { stream, key, opened: Instant::now(), requests: 0 })
+        Ok(Connection { stream, key, opened: Instant::now(), requests: 0, records: None })
     }
 
     fn connect_options(&mut self, how: &ForwardingPlan) -> Result<connect::Options, Trouble> {
@@ -364,6 +390,7 @@ impl Exchange {
     async fn send_request(
         &mut self,
         how: &ForwardingPlan,
+        protocol: Protocol,
         connection: &mut Connection,
         request: &Request,
     ) -> Result<(), Failure> {
@@ -372,24 +399,41 @@ impl Exchange {
             None if how.pass_content && !request.streamed => &self.facts.content,
             None => &[],
         };
-        let sent = (request.head.len() + body.len()) as u64;
-        let done = if body.is_empty() {
-            timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await
+        let records = protocol == Protocol::FastCgi;
+        let (sent, done) = if body.is_empty() && !records {
+            let done = timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await;
+            (request.head.len(), done)
         } else {
             let mut whole = scratch::take();
             whole.extend_from_slice(&request.head);
-            whole.extend_from_slice(body);
+            if records {
+                fastcgi::put_content(body, &mut whole);
+                let more = request.streamed || (how.pass_content && self.content.in_file());
+                if !more {
+                    fastcgi::end_content(&mut whole);
+                }
+            } else {
+                whole.extend_from_slice(body);
+            }
             let done = timed::write_all(&mut connection.stream, &whole, how.send_timeout).await;
+            let sent = whole.len();
             scratch::give(whole);
-            done
+            (sent, done)
         };
         // Part of it may have arrived even if not all did.
-        self.count_sent(sent);
+        self.count_sent(sent as u64);
         done?;
         if request.replaced.is_none() && how.pass_content && !request.streamed {
-            self.begin_upload_of_file(how)?;
+            self.begin_upload_of_file(how, protocol)?;
         }
         Ok(())
+    }
+
+    /// How much content is sent.
+    fn content_to_send(&self, how: &ForwardingPlan) -> u64 {
+        let read = self.facts.content_length.filter(|_| self.facts.content_read);
+        let length = if how.pass_content { read.or(self.facts.head.content_length) } else { None };
+        length.unwrap_or(0)
     }
 
     fn count_sent(&mut self, length: u64) {
@@ -405,6 +449,8 @@ struct Request {
     head: Vec<u8>,
     replaced: Option<Vec<u8>>,
     streamed: bool,
+    /// The key that is asked for, as it is sent.
+    key: Vec<u8>,
 }
 
 fn timed_out(doing: &str, stale: bool) -> Trouble {

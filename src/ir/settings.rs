@@ -8,11 +8,15 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use super::{
+    AddressRange, Block, Control, Edit, Handler, Name, Pattern, Protocol, Recovery, Template, Text, Upgrade,
+};
 use crate::source::Span;
 
+mod rare;
 mod value;
 
+pub use rare::Rare;
 pub use value::{Setting, Value};
 
 /// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
@@ -253,6 +257,19 @@ settings! {
         params: Vec<(Name, Template, bool)>,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
+        /// What follows a path that ends in `/` in the name of a gateway's program.
+        script_index: Text,
+        /// Splits the path: its first group is the name of a gateway's program, its second what follows. Without
+        /// a match the whole path is the name.
+        script_split: Option<Pattern>,
+        /// Whether a gateway is asked to keep the connection after its answer.
+        keep_connection: bool,
+        /// Texts on the standard error of a gateway's program that make its answer an invalid head.
+        fatal_stderr: Vec<Text>,
+        /// The key to ask for, where the protocol has keys.
+        key: Template,
+        /// The flag of a stored value that says it is gzip-encoded; 0 is none.
+        gzip_flag: u32,
         /// The method to send; empty keeps the request's.
         method: Template,
         /// Content to send instead of the request's.
@@ -361,14 +378,34 @@ pub struct Settings {
     /// Forwarding over HTTP.
     pub http: Forwarding,
     /// Forwarding over uwsgi.
-    pub uwsgi: Forwarding,
+    pub uwsgi: Rare,
+    /// Forwarding over `FastCGI`.
+    pub fastcgi: Rare,
+    /// Forwarding over SCGI.
+    pub scgi: Rare,
+    /// Forwarding to memcached.
+    pub memcached: Rare,
 }
 
 impl Settings {
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &Self, accumulate: bool) {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            over;
+        let Self {
+            handler,
+            prepare,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+            fastcgi,
+            scgi,
+            memcached,
+        } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
         }
@@ -384,6 +421,31 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.fastcgi.lay(fastcgi, accumulate);
+        self.scgi.lay(scgi, accumulate);
+        self.memcached.lay(memcached, accumulate);
+    }
+
+    /// How requests are forwarded over a protocol.
+    pub fn forwarding(&self, protocol: Protocol) -> &Forwarding {
+        match protocol {
+            Protocol::Http => &self.http,
+            Protocol::Uwsgi => &self.uwsgi,
+            Protocol::FastCgi => &self.fastcgi,
+            Protocol::Scgi => &self.scgi,
+            Protocol::Memcached => &self.memcached,
+        }
+    }
+
+    /// The same, to be written to.
+    pub fn forwarding_mut(&mut self, protocol: Protocol) -> &mut Forwarding {
+        match protocol {
+            Protocol::Http => &mut self.http,
+            Protocol::Uwsgi => &mut self.uwsgi,
+            Protocol::FastCgi => &mut self.fastcgi,
+            Protocol::Scgi => &mut self.scgi,
+            Protocol::Memcached => &mut self.memcached,
+        }
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.
@@ -397,9 +459,10 @@ impl Settings {
             "access" => self.access.set(field, value),
             "logs" => self.logs.set(field, value),
             "resolve" => self.resolve.set(field, value),
-            "http" => self.http.set(field, value),
-            "uwsgi" => self.uwsgi.set(field, value),
-            _ => false,
+            _ => Protocol::ALL
+                .into_iter()
+                .find(|protocol| protocol.group() == group)
+                .is_some_and(|protocol| self.forwarding_mut(protocol).set(field, value)),
         }
     }
 
@@ -412,8 +475,9 @@ impl Settings {
         self.access.each(&mut |field, value| visit("access", field, value));
         self.logs.each(&mut |field, value| visit("logs", field, value));
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
-        self.http.each(&mut |field, value| visit("http", field, value));
-        self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        for protocol in Protocol::ALL {
+            self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query, Recovery,
-    RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target, Template,
-    Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Protocol, Query,
+    Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target,
+    Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -274,8 +274,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         access: _,
         logs: lines,
         resolve: _,
-        http,
-        uwsgi,
+        http: _,
+        uwsgi: _,
+        fastcgi: _,
+        scgi: _,
+        memcached: _,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -317,8 +320,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(with), span);
     }
     logs(lines, span, visit);
-    forwarding(http, span, visit);
-    forwarding(uwsgi, span, visit);
+    for protocol in Protocol::ALL {
+        forwarding(all.forwarding(protocol), span, visit);
+    }
 }
 
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
@@ -385,6 +389,12 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         edits,
         params,
         modifiers: _,
+        script_index: _,
+        script_split,
+        keep_connection: _,
+        fatal_stderr: _,
+        key,
+        gzip_flag: _,
         method,
         content,
         pass_fields: _,
@@ -431,10 +441,13 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, bind, limit_rate, tls_name].into_iter().flatten() {
+    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {
         visit(Item::Template(content), span);
+    }
+    if let Some(Some(split)) = script_split {
+        visit(Item::Pattern(split), span);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, hash::Map};
+use super::{EditOp, hash::Map, pattern::Find};
 use crate::ir::{
     Edit, Handler, Protocol, Recovery, Text,
     settings::{
@@ -40,10 +40,8 @@ pub struct Effective {
     pub logs: Arc<LogsInForce>,
     /// Looking up names.
     pub resolve: Arc<ResolveInForce>,
-    /// Forwarding over HTTP.
-    pub http: Arc<ForwardingPlan>,
-    /// Forwarding over uwsgi.
-    pub uwsgi: Arc<ForwardingPlan>,
+    /// Forwarding, by protocol.
+    pub(super) forwarding: [Arc<ForwardingPlan>; Protocol::ALL.len()],
 }
 
 /// Answers of our own, with what is compiled of them.
@@ -64,6 +62,8 @@ pub struct ForwardingPlan {
     pub settings: ForwardingInForce,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
+    /// What splits the path into the name of a gateway's program and the rest, compiled.
+    pub split: Option<Find>,
 }
 
 impl Deref for AnswerPlan {
@@ -85,15 +85,12 @@ impl Deref for ForwardingPlan {
 impl Effective {
     /// How requests of a protocol are forwarded.
     pub fn forwarding(&self, protocol: Protocol) -> &Arc<ForwardingPlan> {
-        match protocol {
-            Protocol::Http => &self.http,
-            Protocol::Uwsgi => &self.uwsgi,
-        }
+        &self.forwarding[protocol as usize]
     }
 
     /// Whether every part is shared with another's.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
+        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, forwarding } =
             self;
         let same_handler = match (handler, &other.handler) {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
@@ -109,8 +106,7 @@ impl Effective {
             && Arc::ptr_eq(access, &other.access)
             && Arc::ptr_eq(logs, &other.logs)
             && Arc::ptr_eq(resolve, &other.resolve)
-            && Arc::ptr_eq(http, &other.http)
-            && Arc::ptr_eq(uwsgi, &other.uwsgi)
+            && forwarding.iter().zip(&other.forwarding).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

@@ -48,6 +48,7 @@ mod context;
 mod declare;
 pub(super) mod defaults;
 mod errors;
+mod fastcgi;
 mod gateway;
 mod geo;
 mod headers;
@@ -56,6 +57,7 @@ mod listen;
 mod location;
 mod logs;
 mod map;
+mod memcached;
 mod names;
 mod pages;
 mod parameter;
@@ -63,6 +65,7 @@ mod process;
 mod proxy;
 mod resolver;
 mod rewrite;
+mod scgi;
 mod server;
 mod split_clients;
 mod static_files;
@@ -89,16 +92,19 @@ const TABLES: &[&[(&str, Lower)]] = &[
     charset::TABLE,
     client::TABLE,
     errors::TABLE,
+    fastcgi::TABLE,
     geo::TABLE,
     headers::TABLE,
     listen::TABLE,
     location::TABLE,
     logs::TABLE,
     map::TABLE,
+    memcached::TABLE,
     names::TABLE,
     process::TABLE,
     proxy::TABLE,
     resolver::TABLE,
+    scgi::TABLE,
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,

@@ -19,34 +19,28 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::{
     content::{failed, temporary},
-    http1::chunked::{Decoder, Step},
+    gateway::records::Fault,
     respond::Limit,
     response::Framing,
     scratch,
     stream::Stream,
 };
 use super::upload::{Halt, Stalled, Upload};
+use crate::ir::settings::Level;
 
-/// How the end of the upstream's content is known.
-#[derive(Debug)]
-pub enum From {
-    /// There is none.
-    None,
-    /// By its length: bytes left.
-    Length(u64),
-    /// In chunks.
-    Chunked(Box<Decoder>),
-    /// By closing.
-    Close,
-}
+mod from;
+
+pub use from::From;
 
 /// How it ended.
 #[derive(Debug)]
 pub enum Ending {
     /// Whole; the upstream's connection is as before.
     Whole,
-    /// The upstream closed before the end.
-    Truncated,
+    /// The upstream closed this before the end.
+    Truncated(&'static str),
+    /// What it sent is in no record that a response has.
+    Refused(Fault),
     /// The upstream's framing was wrong.
     Invalid,
     /// Reading from the upstream failed.
@@ -85,6 +79,9 @@ pub struct Bounds<'a> {
 /// Appends to the lines that are sent what received trailers become.
 pub type PassTrailers<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>);
 
+/// Is told what is said beside the content.
+pub type Hear<'a> = &'a dyn Fn(&[u8]);
+
 /// Content on its way.
 pub struct Relay<'a> {
     /// The client.
@@ -117,6 +114,10 @@ pub struct Relay<'a> {
     pub pass_trailers: Option<PassTrailers<'a>>,
     /// The temporary file that was needed, for the log.
     pub spilled: Option<PathBuf>,
+    /// Is told what a gateway's program says on its standard error.
+    pub hear: Option<Hear<'a>>,
+    /// What was wrong with the content although all of it came.
+    pub complaint: Option<(Level, &'static str)>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
     pending: Vec<u8>,
@@ -176,6 +177,8 @@ impl<'a> Relay<'a> {
             received_trailers: Vec::new(),
             pass_trailers: None,
             spilled: None,
+            hear: None,
+            complaint: None,
             upload: None,
             pending: head,
             at: 0,
@@ -192,7 +195,11 @@ impl<'a> Relay<'a> {
 
     /// Takes content that was read together with the head.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
-        let used = self.take(data, None)?;
+        let used = match self.from {
+            // It was taken out of its records with the head.
+            From::Packed(_) => self.take_unpacked(data)?,
+            _ => self.take(data, None)?,
+        };
         self.overrun |= used < data.len();
         Ok(())
     }
@@ -273,6 +280,16 @@ impl<'a> Relay<'a> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Sends what there is and can be sent at once, and ends.
+    pub async fn drain(&mut self, ending: Ending) -> Ending {
+        let mut ending = Some(ending);
+        poll_fn(|cx| match ending.take() {
+            Some(ending) => self.drain_then(ending, cx),
+            None => Poll::Pending,
+        })
+        .await
     }
 
     /// What was received before the upstream failed still goes to the client.
@@ -379,7 +396,11 @@ impl<'a> Relay<'a> {
                         self.end();
                         Ok(true)
                     }
-                    _ => Err(Ending::Truncated),
+                    From::Packed(ref packed) if packed.may_close() => {
+                        self.end();
+                        Ok(true)
+                    }
+                    _ => Err(Ending::Truncated("connection")),
                 },
                 Poll::Ready(Ok(length)) => {
                     self.last_read = Instant::now();
@@ -389,67 +410,6 @@ impl<'a> Relay<'a> {
                 }
             }
         })
-    }
-
-    /// Decodes content; with `cx`, what can be sent directly is.
-    fn take(&mut self, data: &[u8], mut cx: Option<&mut Context<'_>>) -> Result<usize, Ending> {
-        match &mut self.from {
-            From::None => Ok(0),
-            From::Length(left) => {
-                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
-                *left -= length as u64;
-                let done = *left == 0;
-                self.send(&data[..length], cx)?;
-                if done {
-                    self.end();
-                }
-                Ok(length)
-            }
-            From::Close => {
-                self.send(data, cx)?;
-                Ok(data.len())
-            }
-            From::Chunked(_) => {
-                let mut used = 0;
-                loop {
-                    let From::Chunked(decoder) = &mut self.from else { return Ok(used) };
-                    match decoder.step(&data[used..]) {
-                        Ok(Step::Data { start, end }) => {
-                            self.send(&data[used + start..used + end], cx.as_deref_mut())?;
-                            used += end;
-                        }
-                        Ok(Step::More) => return Ok(data.len()),
-                        Ok(Step::End(length)) => {
-                            self.end();
-                            // Bytes behind the end make the connection unfit for another request.
-                            if used + length < data.len() {
-                                self.overrun = true;
-                            }
-                            return Ok(used + length);
-                        }
-                        Err(_) => return Err(Ending::Invalid),
-                    }
-                }
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        if let From::Chunked(decoder) = &mut self.from {
-            self.received_trailers = std::mem::take(&mut decoder.trailers);
-        }
-        if self.to == Framing::Chunked {
-            let mut last = b"0\r\n".to_vec();
-            if let Some(pass) = self.pass_trailers {
-                pass(&self.received_trailers, &mut last);
-            }
-            last.append(&mut self.trailers);
-            last.extend_from_slice(b"\r\n");
-            self.keep_for_later(&last);
-        }
     }
 
     fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {

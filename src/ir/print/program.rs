@@ -208,6 +208,9 @@ impl Printer<'_> {
             resolve: _,
             http: _,
             uwsgi: _,
+            fastcgi: _,
+            scgi: _,
+            memcached: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

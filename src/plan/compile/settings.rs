@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Settings,
+        Handler, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
             FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map},
+    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map, pattern::Find},
 };
 
 /// What is compiled of a scope's settings.
@@ -18,8 +18,15 @@ use crate::{
 pub(in crate::plan) struct Parts {
     pub(in crate::plan) prepare: Option<Entry>,
     pub(in crate::plan) on_response: Vec<Entry>,
-    pub(in crate::plan) http: Vec<Arc<EditOp>>,
-    pub(in crate::plan) uwsgi: Vec<Arc<EditOp>>,
+    /// By protocol, where there is any.
+    pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
+}
+
+/// What is compiled of the settings for one protocol.
+#[derive(Clone, Debug, Default)]
+pub(in crate::plan) struct ForwardingParts {
+    pub(in crate::plan) edits: Vec<Arc<EditOp>>,
+    pub(in crate::plan) split: Option<Find>,
 }
 
 /// A scope that is laid over settings known only when it is reached.
@@ -45,8 +52,7 @@ impl Layer {
 pub(super) enum Part {
     Prepare,
     Response,
-    Http,
-    Uwsgi,
+    Forwarding(Protocol),
 }
 
 impl Parts {
@@ -55,8 +61,10 @@ impl Parts {
         match part {
             Part::Prepare => parts.prepare = self.prepare,
             Part::Response => parts.on_response.clone_from(&self.on_response),
-            Part::Http => parts.http.clone_from(&self.http),
-            Part::Uwsgi => parts.uwsgi.clone_from(&self.uwsgi),
+            Part::Forwarding(protocol) => {
+                let of = self.forwarding.iter().filter(|part| part.0 == protocol);
+                parts.forwarding.extend(of.cloned());
+            }
         }
         parts
     }
@@ -78,8 +86,7 @@ pub(super) struct Memo<'c> {
     access: Made<'c, Access, AccessInForce>,
     logs: Made<'c, Logs, LogsInForce>,
     resolve: Made<'c, Resolve, ResolveInForce>,
-    http: Made<'c, Forwarding, ForwardingPlan>,
-    uwsgi: Made<'c, Forwarding, ForwardingPlan>,
+    forwarding: [Made<'c, Forwarding, ForwardingPlan>; Protocol::ALL.len()],
 }
 
 impl<'c> Memo<'c> {
@@ -91,8 +98,22 @@ impl<'c> Memo<'c> {
         accumulate: bool,
         compile: &mut dyn FnMut(Part) -> Parts,
     ) -> Effective {
-        let Settings { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            set;
+        let Settings {
+            handler,
+            prepare,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http: _,
+            uwsgi: _,
+            fastcgi: _,
+            scgi: _,
+            memcached: _,
+        } = set;
         macro_rules! lay {
             ($group:ident) => {
                 laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
@@ -120,13 +141,15 @@ impl<'c> Memo<'c> {
             access: lay!(access),
             logs: lay!(logs),
             resolve: lay!(resolve),
-            http: laid(&mut self.http, &base.http, http, http.is_empty(), |old| {
-                let edits = http.response_edits.as_ref().map(|_| compile(Part::Http).http);
-                lay_forwarding(old, http, accumulate, edits)
-            }),
-            uwsgi: laid(&mut self.uwsgi, &base.uwsgi, uwsgi, uwsgi.is_empty(), |old| {
-                let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
-                lay_forwarding(old, uwsgi, accumulate, edits)
+            forwarding: Protocol::ALL.map(|protocol| {
+                let (old, written) = (base.forwarding(protocol), set.forwarding(protocol));
+                let made = &mut self.forwarding[protocol as usize];
+                laid(made, old, written, written.is_empty(), |old| {
+                    let compiled = written.response_edits.is_some() || written.script_split.is_some();
+                    let parts = if compiled { compile(Part::Forwarding(protocol)) } else { Parts::default() };
+                    let parts = parts.forwarding.into_iter().next().map(|part| part.1).unwrap_or_default();
+                    lay_forwarding(old, written, accumulate, parts)
+                })
             }),
         }
     }
@@ -193,13 +216,16 @@ fn lay_forwarding(
     old: &ForwardingPlan,
     set: &Forwarding,
     accumulate: bool,
-    edits: Option<Vec<Arc<EditOp>>>,
+    parts: ForwardingParts,
 ) -> ForwardingPlan {
     let mut new = old.clone();
     set.lay_over(&mut new.settings, accumulate);
     new.settings.response_edits = Vec::new();
-    if let Some(edits) = edits {
-        extend(&mut new.response_edits, edits, accumulate);
+    if set.response_edits.is_some() {
+        extend(&mut new.response_edits, parts.edits, accumulate);
+    }
+    if set.script_split.is_some() {
+        new.split = parts.split;
     }
     new
 }
