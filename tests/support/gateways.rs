@@ -96,7 +96,7 @@ fn shown(items: &[Vec<u8>]) -> (Vec<u8>, usize) {
 }
 
 /// Requests of a connection, one after the other, as the flag in them says.
-/// <https://fastcgi-archives.github.io/`FastCGI`_Specification.html>
+/// <https://fastcgi-archives.github.io/FastCGI_Specification.html>
 fn fastcgi<S: Read + Write>(wire: &mut Wire<S>, number: u16, shared: &Shared) {
     let mut state = "new connection";
     loop {
