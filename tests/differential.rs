@@ -1,10 +1,10 @@
-//! The same configuration and the same requests to the real nginx and to triglot: clients and upstreams must
+//! The same configuration and the same requests to the real server and to triglot: clients and upstreams must
 //! see the same.
 //!
 //! `CASE=text` runs the fixtures whose name contains the text; `BLESS=1` writes the original's answers into
-//! the `.http` files; `SHOW=1` prints what was seen; `JOBS=n` fixtures run at a time; `ORACLE=path` is the
-//! original (`/usr/sbin/nginx`); `SUBJECT=path` or `TRIGLOT_BIN=path` is tested instead of the built binary
-//! (`SUBJECT=/usr/sbin/nginx` shows that the fixtures are deterministic).
+//! the `.http` files; `SHOW=1` prints what was seen; `JOBS=n` fixtures run at a time; `TRIGLOT_BIN=path` is
+//! tested instead of the built binary; `ITSELF=1` compares the original with itself, which shows that the
+//! fixtures are deterministic. Configurations in a `mistakes` folder of Apache have no requests: both must refuse them.
 #![expect(clippy::print_stdout, reason = "a test runner of its own prints its results")]
 
 #[path = "support/client.rs"]
@@ -17,6 +17,8 @@ mod fixture;
 mod gateways;
 #[path = "support/origin.rs"]
 mod origin;
+#[path = "support/original.rs"]
+mod original;
 #[path = "support/ports.rs"]
 mod ports;
 #[path = "support/server.rs"]
@@ -27,8 +29,9 @@ mod tls;
 mod view;
 
 use fixture::Fixture;
+use original::{Original, Program};
 use ports::Ports;
-use server::{Program, Server};
+use server::Server;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,10 +52,10 @@ struct Seen {
     logs: Vec<String>,
 }
 
-/// The two programs and what they share.
+/// What all comparisons share.
 struct Bench {
-    oracle: Program,
-    subject: Program,
+    triglot: PathBuf,
+    itself: bool,
     folder: PathBuf,
     tls: Arc<tls::Material>,
     bless: bool,
@@ -65,25 +68,22 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let filter = variable("CASE").unwrap_or_default();
     let mut found = Vec::new();
-    collect(&root.join("nginx"), &mut found);
+    for original in Original::ALL {
+        collect(&root.join(original.folder()), &mut found);
+    }
     found.retain(|path| path.display().to_string().contains(&filter));
     found.sort();
     if std::env::args().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
-    let program = |path: String| Program { path: path.into(), arguments: Vec::new() };
-    let oracle = program(variable("ORACLE").unwrap_or_else(|| "/usr/sbin/nginx".to_owned()));
-    if !oracle.path.exists() {
-        println!("the oracle {} is missing: nothing can be compared", oracle.path.display());
-        return ExitCode::FAILURE;
+    for original in Original::ALL {
+        let oracle = original.oracle().path;
+        if !oracle.exists() && found.iter().any(|path| Original::of(path, &root) == Some(original)) {
+            println!("the oracle {} is missing: nothing can be compared", oracle.display());
+            return ExitCode::FAILURE;
+        }
     }
-    let subject = variable("SUBJECT").map_or_else(
-        || Program {
-            path: variable("TRIGLOT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_triglot").to_owned()).into(),
-            arguments: vec!["nginx".to_owned()],
-        },
-        program,
-    );
+    let triglot = variable("TRIGLOT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_triglot").to_owned()).into();
     let folder = std::env::temp_dir().join(format!("tg{:08}", std::process::id()));
     let tls = match tls::Material::make(&folder.join("tls")) {
         Ok(tls) => Arc::new(tls),
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
         }
     };
     let (bless, show) = (variable("BLESS").is_some(), variable("SHOW").is_some());
-    let bench = Bench { oracle, subject, folder, tls, bless, show };
+    let bench = Bench { triglot, itself: variable("ITSELF").is_some(), folder, tls, bless, show };
     let jobs = variable("JOBS").and_then(|jobs| jobs.parse().ok()).unwrap_or(6);
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
@@ -144,13 +144,18 @@ fn cut(line: String) -> String {
     }
 }
 
-/// All request files below a folder.
+/// All request files below a folder, and the configurations that must be refused.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "http") {
+            if path.extension().is_none() {
+                collect(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "http")
+            || path.extension().is_some_and(|extension| extension == "conf")
+                && folder.ends_with("apache/mistakes")
+        {
             found.push(path);
         }
     }
@@ -180,6 +185,36 @@ impl Bench {
         Report::default()
     }
 
+    /// What is compared with the original.
+    fn subject(&self, original: Original) -> Program {
+        if self.itself {
+            return original.oracle();
+        }
+        Program { path: self.triglot.clone(), arguments: vec![original.personality().to_owned()] }
+    }
+
+    /// Both refuse a configuration, or both accept it where it says `# accepted by the original`.
+    fn refused(&self, conf: &Path, original: Original, text: &str, prefix: &Path) -> Result<(), String> {
+        let told = text.lines().find_map(|line| line.trim().strip_prefix("# accepted by the original:"));
+        for (who, program) in [("the original", original.oracle()), ("the subject", self.subject(original))] {
+            drop(std::fs::remove_dir_all(prefix));
+            std::fs::create_dir_all(prefix.join("logs")).map_err(|e| e.to_string())?;
+            server::folder(&conf.with_extension("files"), prefix).map_err(|e| e.to_string())?;
+            original.install(prefix, text).map_err(|e| e.to_string())?;
+            let mut command = std::process::Command::new(&program.path);
+            command.args(&program.arguments);
+            original.test(&mut command, prefix);
+            let ended = command.current_dir(prefix).output().map_err(|e| e.to_string())?;
+            let accepts = told.is_some() && who == "the original";
+            if ended.status.success() != accepts {
+                let said = String::from_utf8_lossy(&ended.stderr);
+                let what = if accepts { "refuses it" } else { "accepts it" };
+                return Err(format!("{who} {what}\n{said}"));
+            }
+        }
+        Ok(())
+    }
+
     fn compare(&self, http: &Path, root: &Path, report: &mut Report) -> Result<(), String> {
         let conf =
             std::fs::read_to_string(http.with_extension("conf")).map_err(|e| format!("its .conf: {e}"))?;
@@ -191,6 +226,13 @@ impl Bench {
             .to_string()
             .replace('/', "-");
         let prefix = self.folder.join(label);
+        let original = Original::of(http, root).ok_or("belongs to no original")?;
+        let oracle = original.oracle();
+        let subject = self.subject(original);
+        if http.extension().is_some_and(|extension| extension == "conf") {
+            report.requests = 1;
+            return self.refused(http, original, &conf, &prefix);
+        }
         let text = std::fs::read_to_string(http).map_err(|e| e.to_string())?;
         let files = server::texts(&http.with_extension("files"));
         let ports =
@@ -199,7 +241,7 @@ impl Bench {
         report.requests = fixture.requests.iter().map(|request| request.repeat).sum();
         let conf = ports.translate(&conf);
         let wanted = self
-            .observe(&self.oracle, &fixture, &conf, &ports, &prefix)
+            .observe(&oracle, original, &fixture, &conf, &ports, &prefix)
             .map_err(|e| format!("the original {e}"))?;
         if self.bless {
             let text = fixture.blessed(&wanted.recorded);
@@ -227,11 +269,10 @@ impl Bench {
             }
         }
         let came = self
-            .observe(&self.subject, &fixture, &conf, &ports, &prefix)
+            .observe(&subject, original, &fixture, &conf, &ports, &prefix)
             .map_err(|e| format!("the subject {e}"))?;
-        let itself = self.subject.path == self.oracle.path;
         for ((request, wanted), came) in fixture.requests.iter().zip(&wanted.views).zip(&came.views) {
-            let ours = request.differs.is_some() && !itself;
+            let ours = request.differs.is_some() && !self.itself;
             if ours && !request.never.is_empty() {
                 let bad = |line: &&String| request.never.iter().any(|text| line.starts_with(text.as_str()));
                 let at = format!("==== {}:{} {}", http.display(), request.line, request.text[0]);
@@ -258,14 +299,15 @@ impl Bench {
     fn observe(
         &self,
         program: &Program,
+        original: Original,
         fixture: &Fixture,
         conf: &str,
         ports: &Ports,
         prefix: &Path,
     ) -> Result<Seen, String> {
-        server::prepare(fixture, prefix, conf, ports, &self.tls).map_err(|e| e.to_string())?;
+        server::prepare(fixture, original, prefix, conf, ports, &self.tls).map_err(|e| e.to_string())?;
         let origins = origin::Origins::start(ports, prefix, &self.tls).map_err(|e| e.to_string())?;
-        let server = Server::start(program, fixture, ports, prefix)?;
+        let server = Server::start(program, original, fixture, ports, prefix)?;
         let (mut views, mut recorded) = (Vec::new(), Vec::new());
         let mut connection = None;
         for request in &fixture.requests {
@@ -330,7 +372,7 @@ impl Bench {
             logs.extend(lines);
         }
         if !fixture.errors.is_empty() {
-            let text = std::fs::read(prefix.join("logs/error.log")).unwrap_or_default();
+            let text = std::fs::read(prefix.join(Original::ERROR_LOG)).unwrap_or_default();
             logs.push("[error log]".to_owned());
             logs.extend(view::errors(&ports.restore(&text), &fixture.errors));
         }

@@ -31,26 +31,44 @@ use triglot::{
         Diagnostic, Severity,
         render::{Colour, Format, render},
     },
-    dialect::nginx::{self, check, load, lower, mend},
+    dialect::{
+        Dialect, Options,
+        nginx::{self, check, load, lower, mend},
+    },
     ir,
     plan::{self, Plan},
     source::SourceMap,
 };
 
+/// The folders of fixtures, each of a language.
+const DIALECTS: [Dialect; 3] = Dialect::ALL;
+
+/// All configurations with their language, their name below its folder, and the folder.
+fn all() -> Vec<(PathBuf, Dialect, PathBuf, PathBuf)> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found = Vec::new();
+    for dialect in DIALECTS {
+        let root = fixtures.join(dialect.name());
+        for conf in configurations(&root) {
+            let case = conf.strip_prefix(&root).expect("found below it").with_extension("");
+            found.push((conf, dialect, case, root.clone()));
+        }
+    }
+    found
+}
+
 #[test]
 fn fixtures_mean_what_is_written_beside_them() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx");
     let wanted = std::env::var("CASE").unwrap_or_default();
     let bless = std::env::var_os("BLESS").is_some();
     let mut wrong = String::new();
     let mut count = 0;
-    for conf in configurations(&root) {
-        let case = conf.strip_prefix(&root).expect("found below it").with_extension("");
+    for (conf, dialect, case, _) in all() {
         if !case.to_string_lossy().contains(&wanted) {
             continue;
         }
         count += 1;
-        let seen = Seen::of(&conf, &case);
+        let seen = Seen::of(&conf, dialect, &case);
         if !seen.unsound.is_empty() {
             let _ = writeln!(wrong, "{}: not sound\n{}", case.display(), seen.unsound);
         }
@@ -78,13 +96,11 @@ fn fixtures_mean_what_is_written_beside_them() {
 
 #[test]
 fn decisions_are_those_of_the_original() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx");
     let wanted = std::env::var("CASE").unwrap_or_default();
     let bless = std::env::var_os("BLESS").is_some();
     let mut wrong = String::new();
     let mut cases = 0;
-    for conf in configurations(&root) {
-        let case = conf.strip_prefix(&root).expect("found below it").with_extension("");
+    for (conf, dialect, case, root) in all() {
         let http = conf.with_extension("http");
         if !http.exists() || !case.to_string_lossy().contains(&wanted) {
             continue;
@@ -94,8 +110,8 @@ fn decisions_are_those_of_the_original() {
             continue;
         }
         cases += 1;
-        let folder = prepared(&conf, &Path::new("decided").join(&case));
-        let Some(plan) = Seen::of(&conf, &case).plan else {
+        let folder = prepared(&conf, dialect, &Path::new("decided").join(&case));
+        let Some(plan) = Seen::of(&conf, dialect, &case).plan else {
             let _ = writeln!(wrong, "{}: does not compile", case.display());
             continue;
         };
@@ -229,31 +245,25 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(conf: &Path, case: &Path) -> Self {
+    fn of(conf: &Path, dialect: Dialect, case: &Path) -> Self {
         let _alone = CURRENT_FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = prepared(conf, case);
+        let folder = prepared(conf, dialect, case);
         // Findings name files as they are given, so from inside the folder.
         std::env::set_current_dir(&folder).expect("just made");
-        let offline = !case.starts_with("mistakes");
         let mut sources = SourceMap::new();
-        let loading = load::Options { prefix: PathBuf::new(), offline };
-        let (mut items, mut found) = load::load(&mut sources, Path::new("nginx.conf"), &loading);
-        found.extend(mend::mend(&sources, &mut items, &nginx::shape));
-        found.extend(check::check(&items, Level::Main, check::Options { offline }));
-        let lowering = lower::Options {
-            prefix: "/prefix".into(),
-            conf_prefix: "/prefix".into(),
-            offline,
-            strict_names: false,
-            root: false,
-            token: "nginx/1.22.1".into(),
-            level: Level::Main,
+        let offline = !case.starts_with("mistakes");
+        let (config, mut found) = match dialect {
+            Dialect::Nginx => nginx(&mut sources, offline),
+            Dialect::Apache | Dialect::Iis => {
+                let options = Options { prefix: folder.clone(), offline, ..Options::default() };
+                let meaning = dialect.read(&mut sources, Path::new(main_file(dialect)), &options);
+                (meaning.config, meaning.found)
+            }
         };
-        let (config, lowered) = lower::lower(&items, &sources, &lowering);
-        found.extend(lowered);
         found.retain(|finding| finding.severity > Severity::Note);
-        let said = render(&sources, &found, Format::Human, Colour::Never);
-        let meant = ir::print(&config);
+        let own = folder.display().to_string();
+        let said = render(&sources, &found, Format::Human, Colour::Never).replace(&own, "/prefix");
+        let meant = ir::print(&config).replace(&own, "/prefix");
         let mut unsound = Vec::new();
         let mut plan = None;
         if found.iter().all(|finding| finding.severity < Severity::Error) {
@@ -270,13 +280,42 @@ impl Seen {
     }
 }
 
+/// What its servers call the main file.
+fn main_file(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Nginx => "nginx.conf",
+        Dialect::Apache => "httpd.conf",
+        Dialect::Iis => "web.config",
+    }
+}
+
+/// Reads the nginx.conf of the current folder as if it were in `/prefix`.
+fn nginx(sources: &mut SourceMap, offline: bool) -> (ir::Config, Vec<Diagnostic>) {
+    let loading = load::Options { prefix: PathBuf::new(), offline };
+    let (mut items, mut found) = load::load(sources, Path::new("nginx.conf"), &loading);
+    found.extend(mend::mend(sources, &mut items, &nginx::shape));
+    found.extend(check::check(&items, Level::Main, check::Options { offline }));
+    let lowering = lower::Options {
+        prefix: "/prefix".into(),
+        conf_prefix: "/prefix".into(),
+        offline,
+        strict_names: false,
+        root: false,
+        token: "nginx/1.22.1".into(),
+        level: Level::Main,
+    };
+    let (config, lowered) = lower::lower(&items, sources, &lowering);
+    found.extend(lowered);
+    (config, found)
+}
+
 /// The configuration with the files that belong to it, in a folder of its own.
-fn prepared(conf: &Path, case: &Path) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filetests").join(case);
+fn prepared(conf: &Path, dialect: Dialect, case: &Path) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filetests").join(dialect.name()).join(case);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("html")).expect("the target folder can be written");
     copy(&conf.with_extension("files"), &folder);
-    fs::copy(conf, folder.join("nginx.conf")).expect("a fixture can be read");
+    fs::copy(conf, folder.join(main_file(dialect))).expect("a fixture can be read");
     folder
 }
 
@@ -303,7 +342,7 @@ fn configurations(folder: &Path) -> Vec<PathBuf> {
         let extension = entry.extension().unwrap_or_default();
         if entry.is_dir() && extension != "files" {
             found.extend(configurations(&entry));
-        } else if extension == "conf" {
+        } else if extension == "conf" || extension == "config" {
             found.push(entry);
         }
     }

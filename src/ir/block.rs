@@ -69,6 +69,8 @@ pub enum Step {
         /// Its value, evaluated now.
         value: Template,
     },
+    /// Make a variable what it was before anything wrote it.
+    Unassign(VarId),
     /// Replace the bandwidth limit of this response, bytes per second.
     LimitRate(Template),
     /// Empty a register.
@@ -87,6 +89,52 @@ pub enum Step {
     AtEnd(Option<Jump>),
     /// A line for the error log at level notice, where `logs.rewrite` is on.
     Trace(Template),
+    /// Run the blocks that the settings in force have for this phase, in order. Settings that one of them brings
+    /// stay in force; what the others are is not changed by it.
+    Perform(Name),
+    /// Look at the file that a variable names.
+    Locate(Locate),
+    /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of
+    /// the program (see [`super::local::Provider`]).
+    Local(VarId),
+}
+
+/// Variables of [`Step::Locate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Locate {
+    /// The file's name. It is cut after the first component that is no directory.
+    pub file: VarId,
+    /// Takes what was cut off, with its slash.
+    pub rest: VarId,
+    /// Takes the directory that the file is in, or that it is, with a slash at the end.
+    pub folder: VarId,
+    /// Takes the last component of the file's name.
+    pub name: VarId,
+    /// Takes what the file is: `file`, `directory`, `other`; nothing when there is none; `denied` when that cannot
+    /// be found out.
+    pub kind: VarId,
+}
+
+/// Blocks for one phase of a program, as settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hook {
+    /// The phase: see [`Step::Perform`].
+    pub phase: Name,
+    /// What becomes of the blocks that are there already.
+    pub join: Join,
+    /// The blocks.
+    pub blocks: Vec<Block>,
+}
+
+/// How blocks of a phase join those that are in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Join {
+    /// They take their place.
+    Replace,
+    /// They run after them.
+    After,
+    /// They run before them.
+    Before,
 }
 
 /// Structured jumps: a label names a block that encloses the step.
@@ -158,6 +206,21 @@ pub enum Test {
     },
     /// Two values are the same bytes.
     Equal(Template, Template),
+    /// Two values stand in a relation.
+    Compare {
+        /// The one.
+        left: Template,
+        /// The other.
+        right: Template,
+        /// Which relation.
+        relation: Relation,
+        /// What is compared of them.
+        by: By,
+    },
+    /// Not missing, if perhaps empty.
+    Present(Template),
+    /// An address in one of these networks; what is no address is in none.
+    InNetwork(Template, Vec<(IpAddr, u8)>),
     /// Neither empty nor `0`.
     Truthy(Template),
     /// There is such a file.
@@ -168,6 +231,31 @@ pub enum Test {
     Status(Vec<u16>),
     /// The request was rewritten or redirected internally.
     Internal,
+}
+
+/// How one value stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+/// What is compared of two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum By {
+    /// Their bytes.
+    Bytes,
+    /// Their bytes, without regard to ASCII case.
+    Letters,
+    /// Their lengths, and where these are equal, their bytes.
+    LengthThenBytes,
+    /// The integers that they begin with, after white space; 0 where there is none.
+    Integer,
 }
 
 /// What a file test asks for.
@@ -181,6 +269,10 @@ pub enum FileKind {
     Any,
     /// Anything that may be executed.
     Executable,
+    /// A file that is not empty.
+    NonEmpty,
+    /// A symbolic link, wherever it leads.
+    Link,
 }
 
 /// Addresses that an access rule speaks of.

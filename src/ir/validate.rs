@@ -26,6 +26,14 @@ pub fn validate(config: &Config) -> Vec<Diagnostic> {
         check.host(host);
     }
     for cluster in &config.clusters {
+        let is_member = |endpoint: &&super::Endpoint| endpoint.member.is_some() != cluster.group.is_some();
+        for endpoint in cluster.endpoints.iter().filter(is_member) {
+            check.say(
+                "broken-ir",
+                endpoint.span,
+                "an endpoint is a member of no group, or a group's and no member",
+            );
+        }
         for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.weight == 0) {
             check.say("out-of-range", endpoint.span, "an endpoint's weight must be at least 1");
         }
@@ -106,6 +114,11 @@ impl Check<'_> {
             },
             Item::Settings(settings) => self.settings(settings, span),
             Item::Assign(var) => self.var(var, span),
+            Item::Test(Test::InNetwork(_, networks)) => {
+                for (address, prefix) in networks {
+                    self.network(AddressRange::Network(*address, *prefix), span);
+                }
+            }
             Item::Block(..) | Item::Step(_) | Item::Into(_) | Item::Jump(_) | Item::Test(_) => {}
         }
     }
@@ -113,6 +126,9 @@ impl Check<'_> {
     fn settings(&mut self, settings: &Settings, span: Span) {
         if let Some(prepare) = &settings.prepare {
             self.block(prepare, Place::Prepare, &mut Vec::new());
+        }
+        for block in settings.hooks.iter().flat_map(|hook| &hook.blocks) {
+            self.block(block, Place::Request, &mut Vec::new());
         }
         for block in settings.answer.on_response.iter().flatten() {
             self.block(block, Place::Response, &mut Vec::new());
@@ -173,14 +189,20 @@ impl Check<'_> {
 
     fn edit(&mut self, edit: &Edit, span: Span) {
         let (name, value) = match edit {
-            Edit::Set(name, value) | Edit::Add(name, value) | Edit::Trailer(name, value) => {
-                (name, Some(value))
-            }
+            Edit::Set(name, value)
+            | Edit::Add(name, value)
+            | Edit::Append(name, value)
+            | Edit::Trailer(name, value) => (name, Some(value)),
             Edit::Remove(name) => (name, None),
             Edit::Expires(Expiry::Daily(second)) if *second >= 24 * 60 * 60 => {
                 return self.say("out-of-range", span, "a day has no such second");
             }
             Edit::RemoveNominated
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Url { .. }
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
@@ -229,13 +251,23 @@ impl Check<'_> {
 
     fn step<'b>(&mut self, step: &'b Step, span: Span, place: Place, labels: &mut Vec<&'b Name>) {
         let allowed = match step {
-            Step::Do(_) | Step::When { .. } | Step::Assign { .. } | Step::Edit(_) | Step::Forget(_) => true,
+            Step::Do(_)
+            | Step::When { .. }
+            | Step::Assign { .. }
+            | Step::Unassign(_)
+            | Step::Edit(_)
+            | Step::Forget(_) => true,
             Step::Jump(jump) => place != Place::Response || matches!(jump, Jump::Exit(_)),
             Step::AtEnd(jump) => place != Place::Response || matches!(jump, None | Some(Jump::Exit(_))),
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
                 place != Place::Response
             }
-            Step::Route(_) | Step::Admit | Step::Authorize => place == Place::Request,
+            Step::Route(_)
+            | Step::Admit
+            | Step::Authorize
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_) => place == Place::Request,
         };
         if !allowed {
             self.say("broken-ir", span, "this step cannot occur here");
@@ -259,12 +291,16 @@ impl Check<'_> {
             }
             Step::Rewrite { .. }
             | Step::Assign { .. }
+            | Step::Unassign(_)
             | Step::LimitRate(_)
             | Step::Forget(_)
             | Step::Edit(_)
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
             | Step::Trace(_) => {}
         }
     }
@@ -309,6 +345,9 @@ impl Check<'_> {
             | Test::Status(_)
             | Test::Match { .. }
             | Test::Equal(..)
+            | Test::Compare { .. }
+            | Test::Present(_)
+            | Test::InNetwork(..)
             | Test::Truthy(_)
             | Test::Method(_)
             | Test::Internal => {}
@@ -336,7 +375,7 @@ impl Progress {
                 Step::Jump(jump) | Step::AtEnd(Some(jump)) => {
                     self.repeats |= *jump == Jump::Repeat(label.clone());
                 }
-                Step::Rewrite { .. } | Step::Assign { .. } => self.changes = true,
+                Step::Rewrite { .. } | Step::Assign { .. } | Step::Unassign(_) => self.changes = true,
                 Step::LimitRate(_)
                 | Step::Forget(_)
                 | Step::Edit(_)
@@ -344,6 +383,9 @@ impl Progress {
                 | Step::Authorize
                 | Step::Respond(_)
                 | Step::AtEnd(None)
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
                 | Step::Trace(_) => {}
             }
         }

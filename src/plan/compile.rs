@@ -7,6 +7,7 @@ use super::{
     hash::Map,
     op::{Next, Op},
     pattern::{Find, Matcher},
+    question::Question,
     route::RouteTable,
     store::Store,
     var::VarPlan,
@@ -14,8 +15,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Protocol, Register,
-        Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        Base, Block, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Protocol,
+        Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,
@@ -54,6 +55,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     let settings = Store::new(settings);
     Ok(Plan {
         config,
+        provider: None,
         hosts,
         listeners,
         code,
@@ -98,6 +100,8 @@ struct Compiler<'c> {
     alone: Vec<(Arc<Matcher>, Span)>,
     /// The highest group that is read of each register.
     read: Map<Register, u8>,
+    /// Numbers of phases.
+    phases: Map<Name, u16>,
     stepped: Vec<bool>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -130,6 +134,7 @@ impl<'c> Compiler<'c> {
             matchers: Map::default(),
             alone: Vec::new(),
             read,
+            phases: Map::default(),
             stepped,
             diagnostics: Vec::new(),
         }
@@ -248,6 +253,9 @@ impl<'c> Compiler<'c> {
         if set.prepare.is_some() {
             parts.prepare = self.part(set, Part::Prepare, span).prepare;
         }
+        if !set.hooks.is_empty() {
+            parts.hooks = self.part(set, Part::Hooks, span).hooks;
+        }
         parts.on_response = self.part(set, Part::Response, span).on_response;
         for protocol in Protocol::ALL {
             if !set.forwarding(protocol).is_empty() {
@@ -267,6 +275,13 @@ impl<'c> Compiler<'c> {
             Part::Prepare => {
                 parts.prepare = set.prepare.as_ref().map(|block| self.aside(std::slice::from_ref(block))[0]);
             }
+            Part::Hooks => {
+                for Hook { phase, join, blocks } in &set.hooks {
+                    let phase = self.phase(phase);
+                    let blocks = self.aside(blocks);
+                    parts.hooks.push((phase, *join, blocks));
+                }
+            }
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
             }
@@ -283,6 +298,12 @@ impl<'c> Compiler<'c> {
             }
         }
         parts
+    }
+
+    /// The number of a phase.
+    fn phase(&mut self, name: &Name) -> u16 {
+        let next = self.phases.len() as u16;
+        *self.phases.entry(name.clone()).or_insert(next)
     }
 
     /// Blocks that are called, not run into.
@@ -324,6 +345,12 @@ impl<'c> Compiler<'c> {
                 }
             },
             Edit::Set(..)
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Add(..)
             | Edit::Remove(_)
             | Edit::RemoveNominated
@@ -340,6 +367,7 @@ impl<'c> Compiler<'c> {
             Step::Route(table) => return self.route(table, span, ground),
             Step::Rewrite { path, query } => Op::Rewrite { path: path.clone(), query: query.clone() },
             Step::Assign { var, value } => Op::Assign { var: *var, value: value.clone() },
+            Step::Unassign(var) => Op::Unassign(*var),
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
             Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
@@ -358,6 +386,9 @@ impl<'c> Compiler<'c> {
                 }
             }
             Step::Trace(line) => Op::Trace(line.clone()),
+            Step::Perform(phase) => Op::Perform(self.phase(phase)),
+            Step::Locate(names) => Op::Locate(*names),
+            Step::Local(folder) => Op::Local(*folder),
         };
         self.emit(op, span);
     }
@@ -411,6 +442,10 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
+            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) => {
+                let Some(question) = self.question(test, span) else { return };
+                Op::Ask { question, otherwise }
+            }
             Test::Truthy(value) => Op::Truthy { value: value.clone(), otherwise },
             Test::File(path, kind) => Op::File { path: path.clone(), kind: *kind, otherwise },
             Test::Method(methods) => Op::Method { methods: methods.clone(), otherwise },
@@ -418,6 +453,35 @@ impl<'c> Compiler<'c> {
             Test::Internal => Op::Internal { otherwise },
         };
         self.emit(op, span);
+    }
+
+    /// A test that is answered at once. `None` when a pattern in it is wrong, which is then said.
+    fn question(&mut self, test: &Test, span: Span) -> Option<Question> {
+        let mut all = |tests: &[Test]| {
+            let questions: Vec<_> = tests.iter().map(|test| self.question(test, span)).collect();
+            questions.into_iter().collect::<Option<Vec<_>>>()
+        };
+        Some(match test {
+            Test::All(tests) => Question::All(all(tests)?),
+            Test::Any(tests) => Question::Any(all(tests)?),
+            Test::Not(test) => Question::Not(Box::new(self.question(test, span)?)),
+            Test::Match { subject, pattern, into } => {
+                let find = self.find(pattern, *into, span)?;
+                self.alone(std::slice::from_ref(&find), span);
+                Question::Match { subject: subject.clone(), find, into: *into }
+            }
+            Test::Equal(left, right) => Question::Equal(left.clone(), right.clone()),
+            Test::Compare { left, right, relation, by } => {
+                Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
+            }
+            Test::Present(value) => Question::Present(value.clone()),
+            Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
+            Test::Truthy(value) => Question::Truthy(value.clone()),
+            Test::File(path, kind) => Question::File(path.clone(), *kind),
+            Test::Method(methods) => Question::Method(methods.clone()),
+            Test::Status(statuses) => Question::Status(statuses.clone()),
+            Test::Internal => Question::Internal,
+        })
     }
 
     fn jump(&mut self, jump: &Jump, span: Span) -> Option<Next> {

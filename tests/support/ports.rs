@@ -75,6 +75,11 @@ impl Ports {
         Self { real, prefix: prefix.to_owned() }
     }
 
+    /// No port is translated.
+    pub(crate) fn none() -> Self {
+        Self { real: BTreeMap::new(), prefix: "/run".to_owned() }
+    }
+
     /// The real port of a written number.
     pub(crate) fn get(&self, number: u16) -> u16 {
         self.real.get(&number).copied().unwrap_or(number)

@@ -1,12 +1,12 @@
 //! Starts one server on a fixture's configuration in its own prefix folder, and stops it.
 
 use super::fixture::Fixture;
+use super::original::{Original, Program};
 use super::ports::Ports;
 use super::tls;
 use std::fs::{self, File};
 use std::io;
 use std::net::TcpStream;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,24 +14,17 @@ use std::time::{Duration, Instant, SystemTime};
 /// Modification time of all files, so that validators are equal.
 const MODIFIED: Duration = Duration::from_secs(1_704_164_645);
 
-/// How a server is called.
-#[derive(Clone)]
-pub(crate) struct Program {
-    /// The executable.
-    pub(crate) path: PathBuf,
-    /// Arguments before nginx's own.
-    pub(crate) arguments: Vec<String>,
-}
-
 /// A running server; dropping it kills it.
 pub(crate) struct Server {
     child: Child,
+    original: Original,
     prefix: PathBuf,
 }
 
 /// Makes the prefix folder of a fixture anew.
 pub(crate) fn prepare(
     fixture: &Fixture,
+    original: Original,
     prefix: &Path,
     conf: &str,
     ports: &Ports,
@@ -40,7 +33,7 @@ pub(crate) fn prepare(
     drop(fs::remove_dir_all(prefix));
     fs::create_dir_all(prefix.join("logs"))?;
     fs::create_dir_all(prefix.join("html"))?;
-    fs::write(prefix.join("nginx.conf"), conf)?;
+    original.install(prefix, conf)?;
     if conf.contains("tls/") {
         tls.install(&prefix.join("tls"))?;
     }
@@ -49,6 +42,11 @@ pub(crate) fn prepare(
         copy(&files, prefix, ports)?;
     }
     Ok(())
+}
+
+/// Copies a fixture's folder as it is, if there is one.
+pub(crate) fn folder(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_dir() { copy(from, to, &Ports::none()) } else { Ok(()) }
 }
 
 /// All texts of a folder, for the port numbers written in them.
@@ -71,6 +69,7 @@ fn copy(from: &Path, to: &Path, ports: &Ports) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             fs::create_dir_all(&target)?;
             copy(&entry.path(), &target, ports)?;
+            File::open(&target)?.set_modified(SystemTime::UNIX_EPOCH + MODIFIED)?;
         } else {
             let bytes = match String::from_utf8(fs::read(entry.path())?) {
                 Ok(text) => ports.translate(&text).into_bytes(),
@@ -87,28 +86,23 @@ impl Server {
     /// Starts `program` and waits until every address the fixture uses accepts connections.
     pub(crate) fn start(
         program: &Program,
+        original: Original,
         fixture: &Fixture,
         ports: &Ports,
         prefix: &Path,
     ) -> Result<Self, String> {
         let stderr = File::create(prefix.join("logs/stderr.log")).map_err(|e| e.to_string())?;
-        let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-        let user = if root { " user root;" } else { "" };
-        let child = Command::new(&program.path)
-            .args(&program.arguments)
-            .arg("-p")
-            .arg(format!("{}/", prefix.display()))
-            .arg("-c")
-            .arg(prefix.join("nginx.conf"))
-            .args(["-e", "logs/error.log", "-g"])
-            .arg(format!("daemon off; pid logs/nginx.pid;{user}"))
+        let mut command = Command::new(&program.path);
+        command.args(&program.arguments);
+        original.start(&mut command, prefix);
+        let child = command
             .current_dir(prefix)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
             .map_err(|e| format!("{}: {e}", program.path.display()))?;
-        let mut server = Self { child, prefix: prefix.to_path_buf() };
+        let mut server = Self { child, original, prefix: prefix.to_path_buf() };
         let end = Instant::now() + Duration::from_secs(10);
         for request in &fixture.requests {
             if request.unix.is_some() {
@@ -133,9 +127,10 @@ impl Server {
         fs::read_to_string(self.prefix.join("logs/stderr.log")).unwrap_or_default()
     }
 
-    /// Ends the server: QUIT first, so that logs are complete, then by force.
+    /// Ends the server so that logs are complete, or by force.
     pub(crate) fn stop(mut self) -> Result<(), String> {
-        let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
+        let _ =
+            Command::new("kill").args([self.original.stop_signal(), &self.child.id().to_string()]).status();
         let end = Instant::now() + Duration::from_secs(3);
         while Instant::now() < end {
             match self.child.try_wait() {
@@ -144,7 +139,7 @@ impl Server {
                 _ => std::thread::sleep(Duration::from_millis(3)),
             }
         }
-        Err("did not end within 3 s of QUIT".to_owned())
+        Err("did not end within 3 s".to_owned())
     }
 }
 

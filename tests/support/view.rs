@@ -24,6 +24,10 @@ use std::time::SystemTime;
 
 static VERSION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(nginx/)\d\.\d+\.\d+"));
 static BOUNDARY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(--|boundary=)\d{20}"));
+/// `[time] [module:level] [pid 1:tid 2] [client 1.2.3.4:5]`; of the client's port nothing is kept.
+static APACHE_LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^\[[^\]]+\] \[\w*:(\w+)\] \[pid \d+(?::tid \d+)?\] (?:\[client ([\d.a-f:]+):\d+\] )?")
+});
 static LOG_LINE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(\w+)\] \d+#\d+: (?:\*\d+ )?"));
 
@@ -134,7 +138,9 @@ fn near(time: SystemTime, date: SystemTime) -> Option<i64> {
 pub(crate) fn errors(text: &[u8], levels: &[String]) -> Vec<String> {
     let mut out = Vec::new();
     for line in text.split(|b| *b == b'\n') {
-        let Some(found) = LOG_LINE.captures(line) else { continue };
+        let Some(found) = LOG_LINE.captures(line).or_else(|| APACHE_LOG_LINE.captures(line)) else {
+            continue;
+        };
         let level = String::from_utf8_lossy(&found[1]).into_owned();
         if levels.contains(&level) {
             out.push(format!("[{level}] {}", escape(&line[found[0].len()..], 9000)));

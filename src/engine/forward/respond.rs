@@ -8,6 +8,7 @@ use super::{
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
+        facts::Facts,
         files::{
             condition,
             range::{self, Selection},
@@ -47,7 +48,7 @@ impl Exchange {
     ) -> Next {
         let status = self.facts.upstream_head.status;
         if status == 101 {
-            if self.may_upgrade(how) {
+            if self.may_upgrade(how) && self.switched_as_asked(how) {
                 return self.switch(plan, how, connection).await;
             }
             // Bytes of a protocol that the client did not ask for would be taken for its next response.
@@ -67,6 +68,14 @@ impl Exchange {
             let fit = none && !head.chunked && !is_unfinished(&connection);
             self.reuse(to, how, connection, fit);
             return next;
+        }
+        if how.own_errors.iter().any(|(from, to)| (*from..=*to).contains(&status)) {
+            self.facts.response.start(status);
+            if status == 401 {
+                self.copy_fields(how, &[b"www-authenticate"]);
+            }
+            self.end_attempt(0, 0);
+            return Next::Status(status);
         }
         let recovers =
             self.settings(plan).answer.errors.iter().any(|recovery| recovery.statuses.contains(&status));
@@ -263,7 +272,7 @@ impl Exchange {
         let keeps = head.keep_alive || how.keep_connection;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
-        if let Some(limits) = to.cluster.idle().filter(|_| fit && keeps && whole) {
+        if let Some(limits) = to.idle.as_ref().filter(|_| fit && keeps && whole) {
             let attempt = self.facts.attempts.last();
             let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
             self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
@@ -334,6 +343,7 @@ impl Exchange {
             }
             let name = field.name.of(&facts.upstream);
             if how.hides(name)
+                || (how.hide_nominated && nominated(facts, name))
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
                 continue;
@@ -391,6 +401,16 @@ impl Exchange {
             self.facts.method = Some(b"GET");
         }
         Some(self.restart(plan, &path, query))
+    }
+
+    /// Whether the protocol that the upstream speaks now is the one asked for, where that is known.
+    fn switched_as_asked(&self, how: &ForwardingPlan) -> bool {
+        let Upgrade::Only(_) = how.upgrade else { return true };
+        let facts = &self.facts;
+        let asked = self.asked_switch(how);
+        let mut answered = facts.upstream_head.fields.iter().filter(|field| field.known == Known::Upgrade);
+        let answered = answered.next().map(|field| field.value.of(&facts.upstream));
+        matches!((asked, answered), (Some(asked), Some(answered)) if asked.eq_ignore_ascii_case(answered))
     }
 
     fn may_upgrade(&self, how: &ForwardingPlan) -> bool {
@@ -466,6 +486,12 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }
+}
+
+/// Whether `Connection` of the upstream's response names a field (RFC 9110 § 7.6.1).
+fn nominated(facts: &Facts, name: &[u8]) -> bool {
+    let mut fields = facts.upstream_head.fields.iter().filter(|field| field.known == Known::Connection);
+    fields.any(|field| field::has_token(field.value.of(&facts.upstream), name))
 }
 
 /// Whether a path climbs with `..` segments.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Protocol, Settings,
+        Handler, Join, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
             FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map, pattern::Find},
+    plan::{
+        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map, pattern::Find,
+    },
 };
 
 /// What is compiled of a scope's settings.
@@ -18,6 +20,8 @@ use crate::{
 pub(in crate::plan) struct Parts {
     pub(in crate::plan) prepare: Option<Entry>,
     pub(in crate::plan) on_response: Vec<Entry>,
+    /// Number of the phase, how the blocks join, the blocks.
+    pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
     /// By protocol, where there is any.
     pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
 }
@@ -51,6 +55,7 @@ impl Layer {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Prepare,
+    Hooks,
     Response,
     Forwarding(Protocol),
 }
@@ -60,6 +65,7 @@ impl Parts {
         let mut parts = Self::default();
         match part {
             Part::Prepare => parts.prepare = self.prepare,
+            Part::Hooks => parts.hooks.clone_from(&self.hooks),
             Part::Response => parts.on_response.clone_from(&self.on_response),
             Part::Forwarding(protocol) => {
                 let of = self.forwarding.iter().filter(|part| part.0 == protocol);
@@ -101,6 +107,7 @@ impl<'c> Memo<'c> {
         let Settings {
             handler,
             prepare,
+            hooks,
             client,
             content,
             answer,
@@ -131,6 +138,11 @@ impl<'c> Memo<'c> {
             prepare: match prepare {
                 Some(_) => compile(Part::Prepare).prepare,
                 None => base.prepare,
+            },
+            hooks: if hooks.is_empty() {
+                Arc::clone(&base.hooks)
+            } else {
+                Arc::new(hooked(&base.hooks, compile(Part::Hooks).hooks))
             },
             client: lay!(client),
             content: lay!(content),
@@ -187,6 +199,24 @@ fn laid<'c, W: PartialEq, F>(
         made.remove(0);
     }
     made.push((written, Arc::clone(&new)));
+    new
+}
+
+fn hooked(old: &Hooks, hooks: Vec<(u16, Join, Vec<Entry>)>) -> Hooks {
+    let mut new = old.clone();
+    for (phase, join, blocks) in hooks {
+        let phase = usize::from(phase);
+        if new.len() <= phase {
+            new.resize_with(phase + 1, Vec::new);
+        }
+        match join {
+            Join::Replace => new[phase] = blocks,
+            Join::After => new[phase].extend(blocks),
+            Join::Before => {
+                new[phase].splice(0..0, blocks);
+            }
+        }
+    }
     new
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Compiler, Ground};
 use crate::{
-    ir::{Block, HostId, Kind, Order, Register, Route, Table, Var, VarKind},
+    ir::{Block, Choice, HostId, Kind, Order, Register, Route, Table, Var, VarKind},
     plan::{
         Effective, HostNames, ListenerPlan,
         hash::Map,
@@ -113,6 +113,13 @@ impl<'c> Compiler<'c> {
                     into: *into,
                 }))
             }
+            VarKind::Optional => VarPlan::Assigned { by_groups: true },
+            VarKind::Choice { choices, default } => {
+                let choice =
+                    |choice: &'c Choice| Some((self.question(&choice.test, *span)?, choice.value.clone()));
+                let choices = choices.iter().filter_map(choice).collect();
+                VarPlan::Choice { choices, default: default.clone() }
+            }
             VarKind::Network { key, rows, default, proxies, recursive } => {
                 VarPlan::Network(Box::new(NetworkVar::new(key.clone(), rows, default, proxies, *recursive)))
             }
@@ -122,10 +129,10 @@ impl<'c> Compiler<'c> {
 
     /// The names of each listener's hosts; listeners with the same hosts share them.
     pub(super) fn listeners(&mut self) -> Vec<ListenerPlan> {
-        let mut made: Map<(&'c [HostId], Register), Arc<HostNames>> = Map::default();
+        let mut made: Map<(&'c [HostId], Order, Register), Arc<HostNames>> = Map::default();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
-            let names = if let Some(names) = made.get(&(&*listener.hosts, listener.into)) {
+            let names = if let Some(names) = made.get(&(&*listener.hosts, listener.order, listener.into)) {
                 Arc::clone(names)
             } else {
                 let hosts = || listener.hosts.iter().map(|id| (*id, self.config.host(*id)));
@@ -133,13 +140,13 @@ impl<'c> Compiler<'c> {
                     || hosts().flat_map(|(id, host)| host.names.iter().map(move |name| (id, host, name)));
                 let rows: Vec<_> = rows().collect();
                 let patterns = rows.iter().map(|(_, _, name)| *name);
-                let names = Names::new(Order::Specific, patterns, |place, pattern| {
+                let names = Names::new(listener.order, patterns, |place, pattern| {
                     self.find(pattern, Some(listener.into), rows[place].1.span)
                 });
                 self.alone(names.apart(), listener.span);
                 let hosts = rows.iter().map(|(id, ..)| *id).collect();
                 let names = Arc::new(HostNames { names, hosts });
-                made.insert((&listener.hosts, listener.into), Arc::clone(&names));
+                made.insert((&listener.hosts, listener.order, listener.into), Arc::clone(&names));
                 names
             };
             listeners.push(ListenerPlan { default: listener.default, into: listener.into, names });

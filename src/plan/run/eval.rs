@@ -2,7 +2,7 @@
 
 use super::{Failure, Find, Plan, Register, Run, View, memory::part};
 use crate::{
-    ir::{Attr, Part, Protocol, Template, VarId, settings::Alias},
+    ir::{Attr, Escape, Part, Protocol, Template, VarId, settings::Alias},
     plan::{
         escape::escape,
         pattern::Spans,
@@ -26,6 +26,16 @@ impl Run {
             self.part(plan, view, part, out);
         }
         true
+    }
+
+    /// An empty buffer, to be given back.
+    pub(in crate::plan) fn take(&mut self) -> Vec<u8> {
+        self.values.take()
+    }
+
+    /// Takes a buffer back.
+    pub(in crate::plan) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.values.give_back(buffer);
     }
 
     /// The value of a template in a buffer that is to be given back.
@@ -66,8 +76,16 @@ impl Run {
             }
             Part::Escape(how, inner) => {
                 let value = self.value(plan, view, inner);
-                escape(*how, &value, view.received_encoded(), out);
+                let present = match how {
+                    Escape::FileText => view.file_text(&value, out),
+                    Escape::FileSize => view.file_size(&value, out),
+                    how => {
+                        escape(*how, &value, view.received_encoded(), out);
+                        true
+                    }
+                };
                 self.values.give_back(value);
+                return present;
             }
         }
         true
@@ -172,6 +190,17 @@ impl Run {
                     self.unset_reads.push(var);
                 }
             }
+            VarPlan::Choice { choices, default } => {
+                if self.depth == DEPTH {
+                    return false;
+                }
+                self.depth += 1;
+                let holds = |(question, _): &&_| self.holds(plan, view, question);
+                let value = choices.iter().find(holds).map_or(default, |(_, value)| value);
+                let present = self.eval(plan, view, value, out);
+                self.depth -= 1;
+                return present;
+            }
             VarPlan::Table(table) => {
                 if self.depth == DEPTH {
                     return false;
@@ -228,7 +257,7 @@ impl Run {
     }
 
     /// Matches a template's value; the path itself is not copied for it.
-    pub(super) fn compare(
+    pub(in crate::plan) fn compare(
         &mut self,
         plan: &Plan,
         view: &impl View,
