@@ -3,12 +3,14 @@
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
 pub mod catalogue;
+pub mod expr;
 pub mod glob;
 pub mod lex;
 #[allow(dead_code, reason = "the seam is whole before all topics use it")]
 pub mod lower;
 pub mod parse;
 pub mod tree;
+pub mod vars;
 
 use std::path::Path;
 

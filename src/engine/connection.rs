@@ -206,6 +206,7 @@ impl Exchange {
             answered: false,
             upgraded: false,
             challenges: Vec::new(),
+            lasting: Vec::new(),
             kept_fields: Vec::new(),
             upload: None,
             directed_limit: None,

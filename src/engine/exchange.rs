@@ -50,6 +50,8 @@ pub struct Exchange {
     pub upgraded: bool,
     /// Challenges of an answer that was recovered from (RFC 9110 § 11.6.1); what is sent instead has them, too.
     pub challenges: Vec<Vec<u8>>,
+    /// Fields that any answer to the request has.
+    pub lasting: Vec<(Vec<u8>, Vec<u8>)>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Content that is being sent to an upstream.
@@ -146,6 +148,7 @@ impl Exchange {
         self.upgraded = false;
         self.challenges.clear();
         self.kept_fields.clear();
+        self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;
         self.facts.response.start(0);
@@ -288,7 +291,8 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
-                Need::Edit(_) | Need::Local => {}
+                Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Local => {}
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

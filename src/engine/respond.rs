@@ -47,6 +47,7 @@ impl Exchange {
         let absolute = self.absolute(plan, location);
         self.facts.response.start(status);
         self.facts.response.own_location = absolute.is_some();
+        self.facts.response.ours = true;
         if location.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             self.log(
                 Level::Error,
@@ -106,6 +107,14 @@ impl Exchange {
                     self.override_status(recovery.status, status);
                     return self.enter(plan, name);
                 }
+                RecoveryTarget::Text(text) => {
+                    let content = self.value(text);
+                    self.override_status(recovery.status, status);
+                    self.facts.response.ours = true;
+                    self.facts.response.add(b"Content-Type", b"text/html");
+                    self.facts.response.length = Some(content.len() as u64);
+                    return self.send_whole(plan, &content).await;
+                }
                 RecoveryTarget::Redirect(target) => self.value(target),
             };
             self.override_status(recovery.status, status);
@@ -148,6 +157,7 @@ impl Exchange {
             self.facts.logged_status = Some(status);
             return Next::End(End::Abort);
         }
+        self.facts.response.ours = true;
         let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
         self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
         let mut content = Vec::new();
@@ -286,6 +296,9 @@ impl Exchange {
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);
+        for (name, value) in std::mem::take(&mut self.lasting) {
+            self.facts.response.add_to(&name, &value, true);
+        }
         edit::charset(self, plan);
         edit::on_response(self, plan);
         files::range::announce(&mut self.facts.response);

@@ -4,8 +4,8 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump, Locate,
-    Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope,
+    Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
+    Locate, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope,
     Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
@@ -274,8 +274,24 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         Edit::Expires(Expiry::Read(template) | Expiry::ReadFromModified(template)) => {
             visit(Item::Template(template), span);
         }
+        Edit::Field { name: _, standing: _, change } => match change {
+            Change::Set(value)
+            | Change::SetMissing(value)
+            | Change::Add(value)
+            | Change::Append(value)
+            | Change::Merge(value) => visit(Item::Template(value), span),
+            Change::Replace { pattern, into, with, all: _ } => {
+                visit(Item::Pattern(pattern), span);
+                visit(Item::Into(*into), span);
+                visit(Item::Template(with), span);
+            }
+            Change::Keep(var) => visit(Item::Assign(*var), span),
+            Change::Remove => {}
+        },
+        Edit::Echo(pattern, _) => visit(Item::Pattern(pattern), span),
         Edit::Remove(_)
         | Edit::RemoveNominated
+        | Edit::Lifetime { seconds: _, from_modified: _ }
         | Edit::Received
         | Edit::Framing
         | Edit::CookieAttribute { .. }
@@ -410,7 +426,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Recovery(each), span);
         let Recovery { statuses: _, status: _, to } = each;
         match to {
-            RecoveryTarget::Redirect(template) => visit(Item::Template(template), span),
+            RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
+                visit(Item::Template(template), span);
+            }
             RecoveryTarget::Enter(_) => {}
         }
     }

@@ -353,6 +353,7 @@ impl Exchange {
                 value: moved(field.value),
                 known: field.known,
                 added: false,
+                lasting: false,
             });
         }
     }
