@@ -211,6 +211,7 @@ impl Exchange {
             upload: None,
             directed_limit: None,
             directed_charset: None,
+            filters: None,
         }
     }
 

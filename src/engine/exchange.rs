@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use super::{
     content::Content,
     facts::Facts,
-    files,
+    files, filter,
     forward::Upload,
     http1::{field::Known, target},
     log,
@@ -60,6 +60,8 @@ pub struct Exchange {
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
     pub directed_charset: Option<Vec<u8>>,
+    /// What the content of the response whose head was made passes through.
+    pub filters: Option<Box<filter::Chain>>,
 }
 
 /// What comes next.
@@ -151,6 +153,7 @@ impl Exchange {
         self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;
+        self.filters = None;
         self.facts.response.start(0);
     }
 

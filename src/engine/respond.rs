@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     edit,
     exchange::{End, Exchange, Next},
-    files,
+    files, filter,
     http1::field::{Known, Slice},
     response::{Framing, Wire},
     scratch,
@@ -183,6 +183,14 @@ impl Exchange {
     pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
+        let mut filtered = None;
+        if let Some(mut chain) = self.filters.take() {
+            let coded = filtered.insert(scratch::take());
+            // What is ours is never broken.
+            let _ = chain.push(content, coded).and_then(|()| chain.finish(coded));
+            self.facts.coded = Some(chain.sizes);
+        }
+        let content = filtered.as_deref().unwrap_or(content);
         if framing != Framing::None {
             match framing {
                 Framing::Chunked => {
@@ -198,6 +206,9 @@ impl Exchange {
         }
         let end = self.send(plan, &out).await;
         scratch::give(out);
+        if let Some(filtered) = filtered {
+            scratch::give(filtered);
+        }
         match end {
             Ok(()) => {
                 self.facts.complete = true;
@@ -301,6 +312,10 @@ impl Exchange {
         }
         edit::charset(self, plan);
         edit::on_response(self, plan);
+        self.filters = None;
+        if settings.filters {
+            filter::begin(self, plan);
+        }
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);

@@ -35,6 +35,8 @@ pub struct Response {
     pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
+    /// Whether `Vary` says that `Accept-Encoding` matters.
+    pub vary: bool,
     /// Whether it is a page or a redirect of our own.
     pub ours: bool,
 }
@@ -287,6 +289,9 @@ impl Response {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             out.extend_from_slice(number.format(seconds).as_bytes());
             out.extend_from_slice(b"\r\n");
+        }
+        if self.vary {
+            out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
         }
         let mut typed = false;
         for field in &self.fields {

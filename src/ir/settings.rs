@@ -83,6 +83,10 @@ macro_rules! settings {
     };
 }
 
+mod compress;
+
+pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
+
 settings! {
     /// The connection to the client.
     Client, ClientInForce {
@@ -409,6 +413,12 @@ pub struct Settings {
     pub scgi: Rare,
     /// Forwarding to memcached.
     pub memcached: Rare,
+    /// The coding `gzip`.
+    pub gzip: Compress,
+    /// The coding `br`.
+    pub brotli: Compress,
+    /// The coding `zstd`.
+    pub zstd: Compress,
 }
 
 impl Settings {
@@ -430,6 +440,9 @@ impl Settings {
             fastcgi,
             scgi,
             memcached,
+            gzip,
+            brotli,
+            zstd,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -452,6 +465,9 @@ impl Settings {
         self.fastcgi.lay(fastcgi, accumulate);
         self.scgi.lay(scgi, accumulate);
         self.memcached.lay(memcached, accumulate);
+        self.gzip.lay(gzip, accumulate);
+        self.brotli.lay(brotli, accumulate);
+        self.zstd.lay(zstd, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -501,6 +517,9 @@ impl Settings {
             "access" => self.access.set(field, value),
             "logs" => self.logs.set(field, value),
             "resolve" => self.resolve.set(field, value),
+            "gzip" => self.gzip.set(field, value),
+            "brotli" => self.brotli.set(field, value),
+            "zstd" => self.zstd.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -520,6 +539,9 @@ impl Settings {
         for protocol in Protocol::ALL {
             self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
         }
+        self.gzip.each(&mut |field, value| visit("gzip", field, value));
+        self.brotli.each(&mut |field, value| visit("brotli", field, value));
+        self.zstd.each(&mut |field, value| visit("zstd", field, value));
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::{
     content::{failed, temporary},
+    filter::{Broken, Chain},
     gateway::records::Fault,
     respond::Limit,
     response::Framing,
@@ -31,6 +32,9 @@ use crate::ir::settings::Level;
 mod from;
 
 pub use from::From;
+
+/// How long filters may hold content back while the upstream is silent.
+const HELD: Duration = Duration::from_millis(100);
 
 /// How it ended.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub enum Ending {
     ClientTimedOut,
     /// What the client still sent of its content was no good.
     Halted(Halt),
+    /// The content is not what its head says.
+    Broken(Broken),
 }
 
 /// What bounds a relay.
@@ -74,6 +80,8 @@ pub struct Bounds<'a> {
     pub read_rate: u64,
     /// Whether to go on when the client left.
     pub ignore_abort: bool,
+    /// Whether what came is sent at once, whatever it takes.
+    pub at_once: bool,
 }
 
 /// Appends to the lines that are sent what received trailers become.
@@ -120,6 +128,8 @@ pub struct Relay<'a> {
     pub complaint: Option<(Level, &'static str)>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
+    /// What the content passes through.
+    pub filters: Option<Box<Chain>>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -180,6 +190,7 @@ impl<'a> Relay<'a> {
             hear: None,
             complaint: None,
             upload: None,
+            filters: None,
             pending: head,
             at: 0,
             spill: None,
@@ -207,8 +218,10 @@ impl<'a> Relay<'a> {
     /// Moves everything.
     pub async fn run(&mut self) -> Ending {
         let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
-        if matches!(self.from, From::None | From::Length(0)) {
-            self.end();
+        if matches!(self.from, From::None | From::Length(0))
+            && let Err(ending) = self.end()
+        {
+            return ending;
         }
         let ending = poll_fn(|cx| {
             loop {
@@ -269,6 +282,9 @@ impl<'a> Relay<'a> {
                     Err(ending) => return self.drain_then(ending, cx),
                 }
             }
+            if !progress && self.let_out() {
+                continue;
+            }
             if !progress {
                 let uploads = self.upload.as_ref().is_some_and(|upload| upload.reads_client());
                 if !self.ended && !self.bounds.ignore_abort && !uploads {
@@ -282,8 +298,12 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Sends what there is and can be sent at once, and ends.
-    pub async fn drain(&mut self, ending: Ending) -> Ending {
+    /// Sends what there is at once, and no more.
+    pub async fn give_up(&mut self, ending: Ending) -> Ending {
+        let unfiltered = self.filters.as_ref().is_none_or(|filters| filters.sizes.1 == 0);
+        if unfiltered && !matches!(self.from, From::Packed(_)) {
+            return ending;
+        }
         let mut ending = Some(ending);
         poll_fn(|cx| match ending.take() {
             Some(ending) => self.drain_then(ending, cx),
@@ -304,6 +324,26 @@ impl<'a> Relay<'a> {
             }
         }
         Poll::Ready(ending)
+    }
+
+    /// Sends what filters hold back when nothing came for a while; whether there was any.
+    fn let_out(&mut self) -> bool {
+        let due = self.flush_at().is_some_and(|at| at <= Instant::now());
+        let Some(filters) = self.filters.as_mut().filter(|_| due) else { return false };
+        let mut out = scratch::take();
+        // What is broken shows again when more is pushed.
+        let _ = filters.flush(&mut out);
+        let some = !out.is_empty();
+        self.frame(&out);
+        scratch::give(out);
+        some
+    }
+
+    /// When what filters hold back is sent.
+    fn flush_at(&self) -> Option<Instant> {
+        let held = !self.ended && self.filters.as_ref().is_some_and(|filters| filters.dirty);
+        let wait = if self.bounds.at_once { Duration::ZERO } else { HELD };
+        held.then(|| self.last_read + wait)
     }
 
     fn waiting(&self) -> usize {
@@ -387,17 +427,18 @@ impl<'a> Relay<'a> {
                 From::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             };
-            let max = max.min(room).min(bytes.len());
+            let step = self.filters.as_ref().map_or(usize::MAX, |filters| filters.step());
+            let max = max.min(room).min(bytes.len()).min(step);
             match self.upstream.poll_read(cx, &mut bytes[..max]) {
                 Poll::Pending => Ok(false),
                 Poll::Ready(Err(error)) => Err(Ending::UpstreamFailed(error)),
                 Poll::Ready(Ok(0)) => match self.from {
                     From::Close => {
-                        self.end();
+                        self.end()?;
                         Ok(true)
                     }
                     From::Packed(ref packed) if packed.may_close() => {
-                        self.end();
+                        self.end()?;
                         Ok(true)
                     }
                     _ => Err(Ending::Truncated("connection")),
@@ -412,17 +453,47 @@ impl<'a> Relay<'a> {
         })
     }
 
+    fn end(&mut self) -> Result<(), Ending> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        if let Some(filters) = &mut self.filters {
+            let mut out = scratch::take();
+            let done = filters.finish(&mut out);
+            self.frame(&out);
+            scratch::give(out);
+            done.map_err(Ending::Broken)?;
+        }
+        if let From::Chunked(decoder) = &mut self.from {
+            self.received_trailers = std::mem::take(&mut decoder.trailers);
+        }
+        if self.to == Framing::Chunked {
+            let mut last = b"0\r\n".to_vec();
+            if let Some(pass) = self.pass_trailers {
+                pass(&self.received_trailers, &mut last);
+            }
+            last.append(&mut self.trailers);
+            last.extend_from_slice(b"\r\n");
+            self.keep_for_later(&last);
+        }
+        Ok(())
+    }
+
     fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {
         self.content += data.len() as u64;
         let data = self.within_window(data);
         if data.is_empty() {
             return Ok(());
         }
+        if let Some(filters) = &mut self.filters {
+            let mut out = scratch::take();
+            let pushed = filters.push(data, &mut out);
+            self.frame(&out);
+            scratch::give(out);
+            return pushed.map_err(Ending::Broken);
+        }
         if self.to == Framing::Chunked {
-            let head = format!("{:x}\r\n", data.len());
-            self.keep_for_later(head.as_bytes());
-            self.keep_for_later(data);
-            self.keep_for_later(b"\r\n");
+            self.frame(data);
             return Ok(());
         }
         let mut at = 0;
@@ -453,6 +524,21 @@ impl<'a> Relay<'a> {
         }
         self.keep_for_later(&data[at..]);
         Ok(())
+    }
+
+    /// Keeps content for the client as it is framed.
+    fn frame(&mut self, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        if self.to == Framing::Chunked {
+            let head = format!("{:x}\r\n", data.len());
+            self.keep_for_later(head.as_bytes());
+            self.keep_for_later(data);
+            self.keep_for_later(b"\r\n");
+        } else {
+            self.keep_for_later(data);
+        }
     }
 
     fn within_window<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
@@ -529,10 +615,12 @@ impl<'a> Relay<'a> {
         if !self.may_read() {
             return Deadline::At(now + Duration::from_millis(100));
         }
-        match limit(self.last_read.max(self.last_write), self.bounds.read_timeout) {
-            Some(at) if at <= now => Deadline::Passed(Ending::UpstreamTimedOut),
-            Some(at) => Deadline::At(at),
-            None => Deadline::Never,
+        let flush = self.flush_at();
+        match (limit(self.last_read.max(self.last_write), self.bounds.read_timeout), flush) {
+            (Some(at), _) if at <= now => Deadline::Passed(Ending::UpstreamTimedOut),
+            (Some(at), Some(flush)) => Deadline::At(at.min(flush)),
+            (Some(at), None) | (None, Some(at)) => Deadline::At(at),
+            (None, None) => Deadline::Never,
         }
     }
 }

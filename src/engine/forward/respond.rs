@@ -13,6 +13,7 @@ use super::{
             condition,
             range::{self, Selection},
         },
+        filter::{self, Broken},
         http1::{
             field::{self, Known, Line, Slice, decimal},
             target,
@@ -121,7 +122,7 @@ impl Exchange {
         let unfinished = is_unfinished(&connection);
         self.facts.response.length = if head.chunked { None } else { head.content_length };
         let known = matches!(from, From::Length(_) | From::Packed(_) | From::Stored { .. });
-        let window = match self.select_range(how, known) {
+        let window = match self.select_range(plan, how, known) {
             Ok(window) => window,
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -160,7 +161,9 @@ impl Exchange {
             limit,
             read_rate,
             ignore_abort: how.ignore_client_abort || !self.content.is_done(),
+            at_once: !buffering || self.is_event_stream(),
         };
+        let filters = self.filters.take();
         let mut relay = Relay::new(
             &mut self.stream,
             &mut connection.stream,
@@ -173,6 +176,7 @@ impl Exchange {
         relay.sent_before = self.facts.sent;
         relay.window = window;
         relay.trailers = trailers;
+        relay.filters = filters;
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
@@ -189,11 +193,12 @@ impl Exchange {
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
-            Err(ending) => relay.drain(ending).await,
+            Err(ending) => relay.give_up(ending).await,
         };
         let fit = !relay.overrun && !unread && !unfinished && relay.from.leaves_fit();
         let complaint = relay.complaint.take();
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
+        let coded = relay.filters.take().map(|filters| filters.sizes);
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -209,6 +214,7 @@ impl Exchange {
         }
         scratch::give(rest);
         self.facts.sent += sent;
+        self.facts.coded = coded;
         self.end_attempt(content, received);
         if let Some((level, message)) = complaint {
             self.log(level, format_args!("{message} while reading upstream"));
@@ -236,6 +242,9 @@ impl Exchange {
             Ending::Whole => {}
             Ending::Halted(halt) => {
                 self.log_halt(&halt);
+            }
+            Ending::Broken(Broken(message)) => {
+                self.log(Level::Error, format_args!("{message} while reading upstream"));
             }
             Ending::Truncated(what) => self
                 .log(Level::Error, format_args!("upstream prematurely closed {what} while reading upstream")),
@@ -280,12 +289,18 @@ impl Exchange {
     }
 
     /// Which part of the content to send, where ranges are forced: bytes to leave out and to send. `Err` is a status.
-    fn select_range(&mut self, how: &ForwardingPlan, known: bool) -> Result<Option<(u64, u64)>, u16> {
+    fn select_range(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        known: bool,
+    ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
         let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
-        if facts.response.status != 200 {
+        if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
+        let facts = &mut self.facts;
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
         facts.response.ranges = true;
@@ -305,6 +320,12 @@ impl Exchange {
                 Err(416)
             }
         }
+    }
+
+    /// Whether the response is a stream of events, each of which a client waits for.
+    fn is_event_stream(&self) -> bool {
+        let kind = self.facts.response.known(Known::ContentType);
+        kind.is_some_and(|kind| kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream"))
     }
 
     fn end_attempt(&mut self, content: u64, received: u64) {

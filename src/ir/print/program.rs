@@ -240,6 +240,9 @@ impl Printer<'_> {
             fastcgi: _,
             scgi: _,
             memcached: _,
+            gzip: _,
+            brotli: _,
+            zstd: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

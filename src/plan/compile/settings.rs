@@ -6,8 +6,8 @@ use crate::{
     ir::{
         Handler, Join, Protocol, Settings,
         settings::{
-            Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
-            FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
+            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
     plan::{
@@ -93,6 +93,9 @@ pub(super) struct Memo<'c> {
     logs: Made<'c, Logs, LogsInForce>,
     resolve: Made<'c, Resolve, ResolveInForce>,
     forwarding: [Made<'c, Forwarding, ForwardingPlan>; Protocol::ALL.len()],
+    gzip: Made<'c, Compress, CompressInForce>,
+    brotli: Made<'c, Compress, CompressInForce>,
+    zstd: Made<'c, Compress, CompressInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -120,6 +123,9 @@ impl<'c> Memo<'c> {
             fastcgi: _,
             scgi: _,
             memcached: _,
+            gzip,
+            brotli,
+            zstd,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -130,7 +136,7 @@ impl<'c> Memo<'c> {
                 })
             };
         }
-        Effective {
+        let mut new = Effective {
             handler: match handler {
                 Some(handler) => Some(shared(&mut self.handlers, handler)),
                 None => base.handler.clone(),
@@ -163,7 +169,13 @@ impl<'c> Memo<'c> {
                     lay_forwarding(old, written, accumulate, parts)
                 })
             }),
-        }
+            gzip: lay!(gzip),
+            brotli: lay!(brotli),
+            zstd: lay!(zstd),
+            filters: false,
+        };
+        new.filters = new.has_filters();
+        new
     }
 }
 

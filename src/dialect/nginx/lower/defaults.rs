@@ -2,7 +2,7 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::Options;
+use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
@@ -127,6 +127,11 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
+    base.gzip = compress::defaults(1);
+    base.gzip.version = Some(11);
+    base.gzip.proxied = Some(Vec::new());
+    base.brotli = compress::defaults(6);
+    base.zstd = compress::defaults(1);
     client(&mut base);
     content(&mut base, options);
     answer(&mut base, options);
@@ -339,6 +344,9 @@ mod tests {
             ("fastcgi", Forwarding::FIELDS),
             ("scgi", Forwarding::FIELDS),
             ("memcached", Forwarding::FIELDS),
+            ("gzip", crate::ir::settings::Compress::FIELDS),
+            ("brotli", crate::ir::settings::Compress::FIELDS),
+            ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
             for field in *fields {

@@ -9,7 +9,6 @@ use super::{
             records::{self, Records},
         },
         http1::chunked::{Decoder, Step},
-        response::Framing,
     },
     Ending, Relay,
 };
@@ -169,7 +168,7 @@ impl Relay<'_> {
             let stdout = packed.records.has_output_end();
             return Err(Ending::Truncated(if stdout { "FastCGI stdout" } else { "FastCGI request" }));
         }
-        self.end();
+        self.end()?;
         Ok(true)
     }
 
@@ -191,7 +190,7 @@ impl Relay<'_> {
         }
         self.send(&data[..length], cx)?;
         if done {
-            self.end();
+            self.end()?;
         }
         Ok(used)
     }
@@ -206,7 +205,7 @@ impl Relay<'_> {
                 let done = *left == 0;
                 self.send(&data[..length], cx)?;
                 if done {
-                    self.end();
+                    self.end()?;
                 }
                 Ok(length)
             }
@@ -227,7 +226,7 @@ impl Relay<'_> {
                         }
                         Ok(Step::More) => return Ok(data.len()),
                         Ok(Step::End(length)) => {
-                            self.end();
+                            self.end()?;
                             // Bytes behind the end make the connection unfit for another request.
                             if used + length < data.len() {
                                 self.overrun = true;
@@ -238,24 +237,6 @@ impl Relay<'_> {
                     }
                 }
             }
-        }
-    }
-
-    pub(super) fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        if let From::Chunked(decoder) = &mut self.from {
-            self.received_trailers = std::mem::take(&mut decoder.trailers);
-        }
-        if self.to == Framing::Chunked {
-            let mut last = b"0\r\n".to_vec();
-            if let Some(pass) = self.pass_trailers {
-                pass(&self.received_trailers, &mut last);
-            }
-            last.append(&mut self.trailers);
-            last.extend_from_slice(b"\r\n");
-            self.keep_for_later(&last);
         }
     }
 }
