@@ -11,6 +11,7 @@ use super::{
             Cluster,
             group::{Connected, Elected, Nobody, Standing},
         },
+        clock,
         connect::Place,
         content::Refused,
         exchange::{End, Exchange, Next},
@@ -177,11 +178,11 @@ impl Exchange {
     async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>) -> Result<Elected, u16> {
         let Some(group) = errand.cluster.group() else { return Err(500) };
         let wait = group.how().wait;
-        let began = std::time::Instant::now();
+        let began = clock::moment();
         loop {
             match group.elect(route) {
                 Ok(elected) => return Ok(elected),
-                Err(Nobody::Usable) if began.elapsed() < wait => {
+                Err(Nobody::Usable) if clock::since(began) < wait => {
                     tokio::time::sleep((wait / 100).max(Duration::from_millis(1))).await;
                 }
                 Err(_) => {
@@ -258,7 +259,7 @@ impl Exchange {
             Ok(key) => key,
             Err(message) => return (failed(self, Fault::Unreachable, 500, message), Some(elected)),
         };
-        let request = Request { head, replaced: None, streamed, key };
+        let request = Request { protocol: member.protocol, head, replaced: None, streamed, key };
         let before = self.facts.attempts.len();
         let outcome = self.at_places(plan, &forward, how, &to, &places, &request).await;
         scratch::give(request.head);
@@ -277,7 +278,7 @@ impl Exchange {
                 let status = how.answer_to(fault, trouble.status);
                 if let Some(attempt) = self.facts.attempt() {
                     attempt.status = status;
-                    attempt.whole = attempt.began.map(|began| began.elapsed());
+                    attempt.whole = Some(clock::moment());
                 }
                 (failed(self, fault, trouble.status, trouble.message), Some(elected))
             }
@@ -322,7 +323,7 @@ impl Exchange {
                     stale: false,
                 });
             };
-            let now = Some(std::time::Instant::now());
+            let now = Some(clock::moment());
             let attempt = Attempt { address: place.to_string().into(), began: now, ..Attempt::default() };
             self.facts.attempts.push(attempt);
             let outcome = self.attempt(plan, forward, how, to, place, request).await;
@@ -337,7 +338,7 @@ impl Exchange {
             let status = trouble.status;
             if let Some(attempt) = self.facts.attempt() {
                 attempt.status = status;
-                attempt.whole = attempt.began.map(|began| began.elapsed());
+                attempt.whole = Some(clock::moment());
             }
         }
     }
@@ -347,7 +348,7 @@ impl Exchange {
         let facts = &mut self.facts;
         facts.authority.clear();
         facts.authority.extend_from_slice(&member.authority);
-        facts.authority_port = match Spot::of(&endpoint.address, endpoint.default_port) {
+        facts.authority_default = match Spot::of(&endpoint.address, endpoint.default_port) {
             Spot::Known(addr) => addr.port(),
             Spot::Name(_, port) => port,
             Spot::Unix(_) => 0,
@@ -357,12 +358,12 @@ impl Exchange {
 
 /// A connection that counts, waited for as long as allowed; zero waits as long as it takes.
 async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duration) -> Option<Connected> {
-    let began = std::time::Instant::now();
+    let began = clock::moment();
     loop {
         if let Some(connected) = standing.connect(max) {
             return Some(connected);
         }
-        if !wait.is_zero() && began.elapsed() >= wait {
+        if !wait.is_zero() && clock::since(began) >= wait {
             return None;
         }
         tokio::time::sleep(POLL).await;

@@ -15,6 +15,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::super::{
+    clock,
     content::{Content, Refused},
     exchange::Exchange,
     gateway::fastcgi,
@@ -100,7 +101,7 @@ impl Upload {
                     Poll::Ready(Ok(length)) if length > 0 => {
                         self.at += length;
                         self.sent += length as u64;
-                        self.last = Instant::now();
+                        self.last = Instant::from(clock::moment());
                         progress = true;
                     }
                     // What it said before it stopped reading still counts.
@@ -165,7 +166,7 @@ impl Upload {
                     return Err(Halt::Refused(413));
                 }
                 self.ended = content.is_done();
-                self.last = Instant::now();
+                self.last = Instant::from(clock::moment());
                 frame(&piece, self.framing, self.ended, &mut self.pending);
                 scratch::give(piece);
             }
@@ -266,7 +267,7 @@ impl Exchange {
             over: false,
             sent: 0,
             received: 0,
-            last: Instant::now(),
+            last: Instant::from(clock::moment()),
             client_timeout: Duration::ZERO,
             send_timeout: how.send_timeout,
         }

@@ -269,6 +269,7 @@ fn lay_forwarding(
     if set.script_split.is_some() {
         new.split = parts.split;
     }
+    new.index();
     new
 }
 
