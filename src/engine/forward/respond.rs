@@ -69,7 +69,7 @@ impl Exchange {
             self.reuse(to, how, connection, fit);
             return next;
         }
-        if how.own_errors.iter().any(|(from, to)| (*from..=*to).contains(&status)) {
+        if how.own_errors.iter().flatten().any(|(from, to)| (*from..=*to).contains(&status)) {
             self.facts.response.start(status);
             if status == 401 {
                 self.copy_fields(how, &[b"www-authenticate"]);
