@@ -175,7 +175,11 @@ fn rewrite_base(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             .help(format!("begin with a slash: `/{}`", word.text()));
         return cx.report(found);
     }
-    section.own.rewrite.base = Some(word.value.clone());
+    let mut base = word.value.clone();
+    if !base.ends_with(b"/") {
+        base.push(b'/');
+    }
+    section.own.rewrite.base = Some(base);
 }
 
 /// `RewriteCond test pattern [flags]`

@@ -417,6 +417,8 @@ fn proxy(cx: &mut Cx, scene: &Scene, rule: &Rule, form: Form, path: Template, st
             sent.push(target::leave(span));
         } else {
             scene.left.set(true);
+            // No file is looked at any more.
+            sent.push((Step::Unassign(cx.path_info()), span));
             sent.push((Step::Jump(Jump::Exit("list".into())), span));
         }
         sent
