@@ -23,7 +23,9 @@ mod validate;
 mod var;
 pub mod walk;
 
-pub use block::{AddressRange, Base, Block, FileKind, Jump, Order, Route, Scope, Step, Table, Test};
+pub use block::{
+    AddressRange, Base, Block, By, FileKind, Jump, Order, Relation, Route, Scope, Step, Table, Test,
+};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
@@ -32,10 +34,10 @@ pub use handler::{
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
-pub use template::{Attr, Escape, Part, Stat, TcpInfo, Template, TlsAttr};
+pub use template::{Attr, Escape, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr};
 pub use text::{Name, Text};
 pub use validate::validate;
-pub use var::{Bucket, Network, Row, Var, VarKind};
+pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
 
 /// Index into [`Config::hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -21,6 +21,7 @@ pub mod observe;
 mod op;
 pub mod pattern;
 mod prefix_tree;
+mod question;
 mod route;
 mod run;
 mod store;

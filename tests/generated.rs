@@ -2,11 +2,16 @@
 
 use std::{fs, path::Path};
 
-use triglot::catalogue;
+use triglot::{catalogue, dialect::apache};
 
 #[test]
 fn support_page() {
     up_to_date("SUPPORT.md", &catalogue::support_markdown("nginx", catalogue::nginx()));
+}
+
+#[test]
+fn apache_support_page() {
+    up_to_date("SUPPORT-apache.md", &apache::catalogue::support_markdown());
 }
 
 #[test]

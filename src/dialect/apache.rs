@@ -2,7 +2,8 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
+pub mod catalogue;
 pub mod lex;
-pub mod names;
+
 pub mod parse;
 pub mod tree;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::plan::Plan;
 
+mod moment;
 mod view;
 
 pub use view::same_name;

@@ -87,11 +87,16 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
 
 /// Whether there is such a file.
 pub fn is(path: &[u8], kind: FileKind) -> bool {
-    let Ok(known) = std::fs::metadata(Path::new(OsStr::from_bytes(path))) else { return false };
+    let path = Path::new(OsStr::from_bytes(path));
+    if kind == FileKind::Link {
+        return std::fs::symlink_metadata(path).is_ok_and(|known| known.is_symlink());
+    }
+    let Ok(known) = std::fs::metadata(path) else { return false };
     match kind {
+        FileKind::NonEmpty => known.is_file() && known.len() > 0,
+        FileKind::Any | FileKind::Link => true,
         FileKind::File => known.is_file(),
         FileKind::Directory => known.is_dir(),
-        FileKind::Any => true,
         FileKind::Executable => known.permissions().mode() & 0o100 != 0,
     }
 }
@@ -102,6 +107,27 @@ pub fn real(path: &[u8], out: &mut Vec<u8>) -> bool {
         out.extend_from_slice(real.as_os_str().as_bytes());
         true
     })
+}
+
+/// Appends what stands in a regular file of at most 10 MiB; `false` when it cannot be read. The worker waits for
+/// the disk meanwhile, as it does when it opens a file.
+pub fn text(name: &[u8], out: &mut Vec<u8>) -> bool {
+    const LONGEST: u64 = 10 << 20;
+    let Ok((file, known)) = open(name) else { return false };
+    let start = out.len();
+    let done = known.is_file()
+        && known.len() <= LONGEST
+        && io::Read::read_to_end(&mut io::Read::take(file, LONGEST), out).is_ok();
+    if !done {
+        out.truncate(start);
+    }
+    done
+}
+
+/// The length of a file.
+pub fn length(name: &[u8]) -> u64 {
+    let known = std::fs::metadata(Path::new(OsStr::from_bytes(name)));
+    known.map_or(0, |known| if known.is_file() { known.len() } else { 0 })
 }
 
 /// Opens without waiting for what is no file: a pipe has no writer, perhaps.

@@ -69,6 +69,8 @@ pub enum Step {
         /// Its value, evaluated now.
         value: Template,
     },
+    /// Make a variable what it was before anything wrote it.
+    Unassign(VarId),
     /// Replace the bandwidth limit of this response, bytes per second.
     LimitRate(Template),
     /// Empty a register.
@@ -158,6 +160,21 @@ pub enum Test {
     },
     /// Two values are the same bytes.
     Equal(Template, Template),
+    /// Two values stand in a relation.
+    Compare {
+        /// The one.
+        left: Template,
+        /// The other.
+        right: Template,
+        /// Which relation.
+        relation: Relation,
+        /// What is compared of them.
+        by: By,
+    },
+    /// Not missing, if perhaps empty.
+    Present(Template),
+    /// An address in one of these networks; what is no address is in none.
+    InNetwork(Template, Vec<(IpAddr, u8)>),
     /// Neither empty nor `0`.
     Truthy(Template),
     /// There is such a file.
@@ -168,6 +185,31 @@ pub enum Test {
     Status(Vec<u16>),
     /// The request was rewritten or redirected internally.
     Internal,
+}
+
+/// How one value stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+/// What is compared of two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum By {
+    /// Their bytes.
+    Bytes,
+    /// Their bytes, without regard to ASCII case.
+    Letters,
+    /// Their lengths, and where these are equal, their bytes.
+    LengthThenBytes,
+    /// The integers that they begin with, after white space; 0 where there is none.
+    Integer,
 }
 
 /// What a file test asks for.
@@ -181,6 +223,10 @@ pub enum FileKind {
     Any,
     /// Anything that may be executed.
     Executable,
+    /// A file that is not empty.
+    NonEmpty,
+    /// A symbolic link, wherever it leads.
+    Link,
 }
 
 /// Addresses that an access rule speaks of.

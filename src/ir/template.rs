@@ -39,6 +39,26 @@ pub enum Escape {
     Component,
     /// Percent-decoded.
     Decode,
+    /// Upper case.
+    Upper,
+    /// Base64 (RFC 4648 § 4).
+    Base64,
+    /// What a text in Base64 stands for, up to the first byte that cannot be.
+    Unbase64,
+    /// MD5 of it (RFC 1321), in hexadecimal digits.
+    Md5,
+    /// SHA-1 of it (RFC 3174), in hexadecimal digits.
+    Sha1,
+    /// Percent-encoded, with lower-case digits, everything but letters, digits and `$-_.+!*'(),:@&=/~;`.
+    UriText,
+    /// Percent-decoded but for `/`; nothing when an encoding is broken or stands for NUL.
+    UriDecode,
+    /// As a value in a filter or a name of a directory service (RFC 4514, RFC 4515).
+    Directory,
+    /// What stands in the file of this name, at most 10 MiB; looked at when read. Missing when it cannot be.
+    FileText,
+    /// The length of the file of this name in bytes; `0` when there is none.
+    FileSize,
 }
 
 /// A property of the exchange. "Missing" is distinct from empty where a log says `-`.
@@ -74,6 +94,12 @@ pub enum Attr {
     /// All received values of a field, joined as lists are. Names compare without regard to case and
     /// with `_` equal to `-`.
     Field(Name),
+    /// All received values of a field of exactly this name, joined by a comma and a space.
+    FieldList(Name),
+    /// Host and port as the target names them, else as `Host` does; as received.
+    Authority,
+    /// The port that it names; missing when it names none.
+    AuthorityPort,
     /// The first query parameter of this name, undecoded; names compare without regard to case.
     Param(Name),
     /// The first cookie of this name; names compare without regard to case.
@@ -104,10 +130,18 @@ pub enum Attr {
     ServerAddr,
     /// The local port of the connection.
     ServerPort,
+    /// The IP address at the other end of the connection, whoever the client is.
+    PeerAddr,
+    /// The port there.
+    PeerPort,
     /// Serial number of the connection.
     Connection,
     /// How many requests the connection has carried, this one included.
     ConnectionRequests,
+    /// How many it carried before this one.
+    ConnectionReuses,
+    /// What became of the connection: `X` when the response could not be sent whole, `+` when it is kept, else `-`.
+    ConnectionFate,
     /// Age of the connection in seconds with milliseconds.
     ConnectionTime,
     /// A reading of the kernel's `TCP_INFO`.
@@ -136,8 +170,12 @@ pub enum Attr {
     SentTrailer(Name),
     /// `OK` when the response was sent whole, else empty.
     Completion,
+    /// Bytes of content sent to the client, without what frames them.
+    ContentSent,
     /// Seconds with milliseconds since the first byte of the request.
     RequestTime,
+    /// Whole units of time since the first byte of the request.
+    Took(TimeUnit),
     /// What `Server` says and our own pages sign with.
     ServerToken,
     /// The bandwidth limit in force, bytes per second.
@@ -182,11 +220,57 @@ pub enum Attr {
     TimeLocal,
     /// Local time as in ISO 8601.
     TimeIso8601,
+    /// A moment.
+    Time(Moment, TimeForm),
+    /// How busy the machine or the process is.
+    Load(Load),
     /// A counter of the process.
     Stat(Stat),
 
     /// Nothing, and missing: what a feature that is off would have told.
     Missing,
+}
+
+/// Units of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the units")]
+pub enum TimeUnit {
+    Seconds,
+    Millis,
+    Micros,
+}
+
+/// A moment of the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Moment {
+    /// The first byte of the request came.
+    Began,
+    /// Now.
+    Now,
+}
+
+/// How a moment is written; times of day are local.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum TimeForm {
+    /// As in the common log format, in brackets.
+    Log,
+    /// By a format of `strftime`.
+    Format(Text),
+    /// Whole units since the epoch.
+    Since(TimeUnit),
+    /// What goes beyond the whole second, in digits: three of milliseconds or six of microseconds.
+    Fraction(TimeUnit),
+}
+
+/// How busy the machine or the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Load {
+    /// The three averages of runnable processes, joined by slashes.
+    Averages,
+    /// Percent of connections that could be open and are not in use.
+    Idle,
+    /// Percent of connections that are.
+    Busy,
 }
 
 /// Readings of `TCP_INFO`.

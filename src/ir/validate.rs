@@ -106,6 +106,11 @@ impl Check<'_> {
             },
             Item::Settings(settings) => self.settings(settings, span),
             Item::Assign(var) => self.var(var, span),
+            Item::Test(Test::InNetwork(_, networks)) => {
+                for (address, prefix) in networks {
+                    self.network(AddressRange::Network(*address, *prefix), span);
+                }
+            }
             Item::Block(..) | Item::Step(_) | Item::Into(_) | Item::Jump(_) | Item::Test(_) => {}
         }
     }
@@ -229,7 +234,12 @@ impl Check<'_> {
 
     fn step<'b>(&mut self, step: &'b Step, span: Span, place: Place, labels: &mut Vec<&'b Name>) {
         let allowed = match step {
-            Step::Do(_) | Step::When { .. } | Step::Assign { .. } | Step::Edit(_) | Step::Forget(_) => true,
+            Step::Do(_)
+            | Step::When { .. }
+            | Step::Assign { .. }
+            | Step::Unassign(_)
+            | Step::Edit(_)
+            | Step::Forget(_) => true,
             Step::Jump(jump) => place != Place::Response || matches!(jump, Jump::Exit(_)),
             Step::AtEnd(jump) => place != Place::Response || matches!(jump, None | Some(Jump::Exit(_))),
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
@@ -259,6 +269,7 @@ impl Check<'_> {
             }
             Step::Rewrite { .. }
             | Step::Assign { .. }
+            | Step::Unassign(_)
             | Step::LimitRate(_)
             | Step::Forget(_)
             | Step::Edit(_)
@@ -309,6 +320,9 @@ impl Check<'_> {
             | Test::Status(_)
             | Test::Match { .. }
             | Test::Equal(..)
+            | Test::Compare { .. }
+            | Test::Present(_)
+            | Test::InNetwork(..)
             | Test::Truthy(_)
             | Test::Method(_)
             | Test::Internal => {}
@@ -336,7 +350,7 @@ impl Progress {
                 Step::Jump(jump) | Step::AtEnd(Some(jump)) => {
                     self.repeats |= *jump == Jump::Repeat(label.clone());
                 }
-                Step::Rewrite { .. } | Step::Assign { .. } => self.changes = true,
+                Step::Rewrite { .. } | Step::Assign { .. } | Step::Unassign(_) => self.changes = true,
                 Step::LimitRate(_)
                 | Step::Forget(_)
                 | Step::Edit(_)

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Name, Order, Pattern, Register, Template, Text};
+use super::{Name, Order, Pattern, Register, Template, Test, Text};
 use crate::source::Span;
 
 /// A named value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Var {
     /// Its name, for people.
     pub name: Name,
@@ -19,10 +19,19 @@ pub struct Var {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum VarKind {
     /// Written by [`super::Step::Assign`] and named groups; empty until then.
     Assigned,
+    /// Written by [`super::Step::Assign`]; missing until then, and once a [`super::Step::Unassign`] came.
+    Optional,
+    /// The value of the first choice whose test holds when it is read.
+    Choice {
+        /// The choices.
+        choices: Vec<Choice>,
+        /// The value when no test holds.
+        default: Template,
+    },
     /// Looked up when read, unless a [`super::Step::Assign`] wrote it before.
     Table {
         /// What is looked up.
@@ -58,6 +67,15 @@ pub enum VarKind {
         /// Buckets in order.
         buckets: Vec<Bucket>,
     },
+}
+
+/// A value and when it counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// When.
+    pub test: Test,
+    /// The value.
+    pub value: Template,
 }
 
 /// A row of a table.

@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query, Recovery,
-    RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target, Template,
-    Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query,
+    Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target,
+    Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -94,7 +94,14 @@ pub fn host<'c>(host: &'c Host, visit: Visit<'_, 'c>) {
 fn var<'c>(var: &'c Var, visit: Visit<'_, 'c>) {
     let Var { name: _, kind, span } = var;
     match kind {
-        VarKind::Assigned => {}
+        VarKind::Assigned | VarKind::Optional => {}
+        VarKind::Choice { choices, default } => {
+            visit(Item::Template(default), *span);
+            for Choice { test: question, value } in choices {
+                test(question, *span, visit);
+                visit(Item::Template(value), *span);
+            }
+        }
         VarKind::Table { key, order: _, rows, default, once: _, into } => {
             visit(Item::Template(key), *span);
             visit(Item::Template(default), *span);
@@ -148,6 +155,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Edit(change) => edit(change, span, visit),
         Step::Respond(answer) => reply(answer, span, visit),
         Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Unassign(var) => visit(Item::Assign(*var), span),
         Step::Forget(_) | Step::Admit | Step::Authorize | Step::AtEnd(None) => {}
     }
 }
@@ -181,11 +189,16 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
                 visit(Item::Into(*into), span);
             }
         }
-        Test::Equal(left, right) => {
+        Test::Equal(left, right) | Test::Compare { left, right, relation: _, by: _ } => {
             visit(Item::Template(left), span);
             visit(Item::Template(right), span);
         }
-        Test::Truthy(template) | Test::File(template, _) => visit(Item::Template(template), span),
+        Test::Truthy(template)
+        | Test::File(template, _)
+        | Test::Present(template)
+        | Test::InNetwork(template, _) => {
+            visit(Item::Template(template), span);
+        }
         Test::Method(_) | Test::Status(_) | Test::Internal => {}
     }
 }

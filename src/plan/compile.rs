@@ -7,6 +7,7 @@ use super::{
     hash::Map,
     op::{Next, Op},
     pattern::{Find, Matcher},
+    question::Question,
     route::RouteTable,
     store::Store,
     var::VarPlan,
@@ -328,6 +329,7 @@ impl<'c> Compiler<'c> {
             Step::Route(table) => return self.route(table, span, ground),
             Step::Rewrite { path, query } => Op::Rewrite { path: path.clone(), query: query.clone() },
             Step::Assign { var, value } => Op::Assign { var: *var, value: value.clone() },
+            Step::Unassign(var) => Op::Unassign(*var),
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
             Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
@@ -399,6 +401,10 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
+            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) => {
+                let Some(question) = self.question(test, span) else { return };
+                Op::Ask { question, otherwise }
+            }
             Test::Truthy(value) => Op::Truthy { value: value.clone(), otherwise },
             Test::File(path, kind) => Op::File { path: path.clone(), kind: *kind, otherwise },
             Test::Method(methods) => Op::Method { methods: methods.clone(), otherwise },
@@ -406,6 +412,35 @@ impl<'c> Compiler<'c> {
             Test::Internal => Op::Internal { otherwise },
         };
         self.emit(op, span);
+    }
+
+    /// A test that is answered at once. `None` when a pattern in it is wrong, which is then said.
+    fn question(&mut self, test: &Test, span: Span) -> Option<Question> {
+        let mut all = |tests: &[Test]| {
+            let questions: Vec<_> = tests.iter().map(|test| self.question(test, span)).collect();
+            questions.into_iter().collect::<Option<Vec<_>>>()
+        };
+        Some(match test {
+            Test::All(tests) => Question::All(all(tests)?),
+            Test::Any(tests) => Question::Any(all(tests)?),
+            Test::Not(test) => Question::Not(Box::new(self.question(test, span)?)),
+            Test::Match { subject, pattern, into } => {
+                let find = self.find(pattern, *into, span)?;
+                self.alone(std::slice::from_ref(&find), span);
+                Question::Match { subject: subject.clone(), find, into: *into }
+            }
+            Test::Equal(left, right) => Question::Equal(left.clone(), right.clone()),
+            Test::Compare { left, right, relation, by } => {
+                Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
+            }
+            Test::Present(value) => Question::Present(value.clone()),
+            Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
+            Test::Truthy(value) => Question::Truthy(value.clone()),
+            Test::File(path, kind) => Question::File(path.clone(), *kind),
+            Test::Method(methods) => Question::Method(methods.clone()),
+            Test::Status(statuses) => Question::Status(statuses.clone()),
+            Test::Internal => Question::Internal,
+        })
     }
 
     fn jump(&mut self, jump: &Jump, span: Span) -> Option<Next> {

@@ -1,5 +1,13 @@
 //! Values in another representation, byte for byte as nginx 1.22.1 writes them.
 
+use aws_lc_rs::digest;
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose},
+};
+use md5::{Digest as _, Md5};
+
 use crate::ir::Escape;
 
 /// Bytes that are percent-encoded, a bit for each.
@@ -39,6 +47,83 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         }
         Escape::Decode => {
             decode(text, |_| true, None, out);
+        }
+        Escape::Upper => out.extend(text.iter().map(u8::to_ascii_uppercase)),
+        Escape::Base64 => out.extend_from_slice(general_purpose::STANDARD.encode(text).as_bytes()),
+        Escape::Unbase64 => unbase64(text, out),
+        Escape::Md5 => hexadecimal(&Md5::digest(text), out),
+        Escape::Sha1 => {
+            hexadecimal(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text).as_ref(), out);
+        }
+        Escape::UriText => {
+            for &byte in text {
+                if byte.is_ascii_alphanumeric() || b"$-_.+!*'(),:@&=/~;".contains(&byte) {
+                    out.push(byte);
+                } else {
+                    out.push(b'%');
+                    hexadecimal(&[byte], out);
+                }
+            }
+        }
+        Escape::UriDecode => uri_decode(text, out),
+        Escape::Directory => directory(text, out),
+        // Read by who may look at files.
+        Escape::FileText | Escape::FileSize => {}
+    }
+}
+
+fn hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
+        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+    );
+}
+
+/// Decodes up to the first byte that cannot be in Base64; bits that make no whole byte are lost.
+fn unbase64(text: &[u8], out: &mut Vec<u8>) {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let mut end = text.iter().take_while(|byte| fits(byte)).count();
+    if end % 4 == 1 {
+        end -= 1;
+    }
+    out.extend(LENIENT.decode(&text[..end]).unwrap_or_default());
+}
+
+fn uri_decode(text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let (Some(high), Some(low)) = (digit(0), digit(1)) else { return out.truncate(start) };
+        rest = &after[2..];
+        match (high * 16 + low) as u8 {
+            0 => return out.truncate(start),
+            b'/' => out.extend_from_slice(&[b'%', after[0], after[1]]),
+            byte => out.push(byte),
+        }
+    }
+}
+
+/// A backslash and two digits for each byte with a meaning in names and filters.
+fn directory(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        let plain = byte.is_ascii_alphanumeric() || b" -_.!$&'/:?@[]^`{|}~%".contains(&byte);
+        if plain {
+            out.push(byte);
+        } else {
+            out.push(b'\\');
+            hexadecimal(&[byte], out);
         }
     }
 }
@@ -115,6 +200,29 @@ mod tests {
         assert_eq!(kept(Escape::QueryIfReceivedEncoded), but(b"\"#%&+;<>?\\^`{|}"));
         assert_eq!(escaped(Escape::Path, b" \n\x7f\xe9a"), b"%20%0A%7F%E9a");
         assert_eq!(escaped(Escape::Component, b"a-._~/!"), b"a-._~%2F%21");
+    }
+
+    #[test]
+    fn functions_as_observed() {
+        for (how, from, to) in [
+            (Escape::UriDecode, "a%20b%2Fc", "a b%2Fc"),
+            (Escape::UriDecode, "a%zz", ""),
+            (Escape::UriDecode, "a%0", ""),
+            (Escape::UriDecode, "a%00", ""),
+            (Escape::UriDecode, "a+b", "a+b"),
+            (Escape::UriText, "a b/\u{fc}?", "a%20b/%c3%bc%3f"),
+            (Escape::UriText, "+&=;,:@$~*'()!%", "+&=;,:@$~*'()!%25"),
+            (Escape::Unbase64, "YWI", "ab"),
+            (Escape::Unbase64, "YWJj*ZGVm", "abc"),
+            (Escape::Unbase64, "Y", ""),
+            (Escape::Unbase64, "!!", ""),
+            (Escape::Base64, "a", "YQ=="),
+            (Escape::Md5, "a", "0cc175b9c0f1b6a831c399e269772661"),
+            (Escape::Sha1, "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+            (Escape::Upper, "a\u{df}", "A\u{df}"),
+        ] {
+            assert_eq!(String::from_utf8(escaped(how, from.as_bytes())).unwrap(), to, "{how:?} {from}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! An operation that asks a question goes on with the next one when the answer
 //! is yes and at its `otherwise` when it is no.
 
-use super::{SettingsId, pattern::Find};
+use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
     ir::{Edit, FileKind, Name, Query, Register, Reply, Template, VarId},
     source::Span,
@@ -51,6 +51,11 @@ pub(super) enum Op {
         right: Template,
         otherwise: u32,
     },
+    /// A question without an operation of its own.
+    Ask {
+        question: Question,
+        otherwise: u32,
+    },
     Truthy {
         value: Template,
         otherwise: u32,
@@ -84,6 +89,7 @@ pub(super) enum Op {
         var: VarId,
         value: Template,
     },
+    Unassign(VarId),
     LimitRate(Template),
     Forget(Register),
     Edit(EditOp),
@@ -114,6 +120,7 @@ impl Op {
         match self {
             Self::Match { otherwise, .. }
             | Self::Equal { otherwise, .. }
+            | Self::Ask { otherwise, .. }
             | Self::Truthy { otherwise, .. }
             | Self::File { otherwise, .. }
             | Self::Method { otherwise, .. }
@@ -131,6 +138,7 @@ impl Op {
             | Self::Go(_)
             | Self::Rewrite { .. }
             | Self::Assign { .. }
+            | Self::Unassign(_)
             | Self::LimitRate(_)
             | Self::Forget(_)
             | Self::Edit(_)

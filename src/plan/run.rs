@@ -31,6 +31,21 @@ pub trait View {
     fn status(&self) -> u16;
     /// Whether the target as received held a `%` or a `+`.
     fn received_encoded(&self) -> bool;
+    /// Whether there is such a file; asked where an answer cannot wait.
+    fn is_file(&self, name: &[u8], kind: FileKind) -> bool {
+        let _ = (name, kind);
+        false
+    }
+    /// Appends what stands in a file; `false` when it cannot be read.
+    fn file_text(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let _ = (name, out);
+        false
+    }
+    /// Appends the length of a file in digits; `false` when there is none.
+    fn file_size(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let _ = (name, out);
+        false
+    }
     /// Appends the name of a file with symbolic links resolved; `false` when there is no such file.
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
         let _ = (name, out);
@@ -292,6 +307,7 @@ impl Run {
                 self.values.give_back(right);
                 (holds, otherwise)
             }
+            Op::Ask { question, otherwise } => (self.holds(plan, view, question), otherwise),
             Op::Truthy { value, otherwise } => {
                 let value = self.value(plan, view, value);
                 let holds = !value.is_empty() && value != b"0";
@@ -308,6 +324,10 @@ impl Run {
                 let value = self.value(plan, view, value);
                 self.values.set(*var, &value);
                 self.values.give_back(value);
+                return Ok(None);
+            }
+            Op::Unassign(var) => {
+                self.values.unset(*var);
                 return Ok(None);
             }
             Op::Forget(register) => {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::names::Names;
+use super::{names::Names, question::Question};
 use crate::ir::{Bucket, Network, Register, Template, Text};
 
 /// A named value, compiled.
@@ -12,6 +12,13 @@ pub(super) enum VarPlan {
     Assigned {
         /// Whether only groups write it: then it is missing before, not empty.
         by_groups: bool,
+    },
+    /// The value of the first question with the answer yes.
+    Choice {
+        /// Questions and values.
+        choices: Vec<(Question, Template)>,
+        /// The value when all say no.
+        default: Template,
     },
     /// Looked up.
     Table(Box<TableVar>),

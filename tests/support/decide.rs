@@ -300,6 +300,8 @@ impl Table<'_> {
             FileKind::Any => path.exists(),
             FileKind::File => path.is_file(),
             FileKind::Directory => path.is_dir(),
+            FileKind::NonEmpty => path.metadata().is_ok_and(|known| known.is_file() && known.len() > 0),
+            FileKind::Link => path.is_symlink(),
             FileKind::Executable => false,
         })
     }

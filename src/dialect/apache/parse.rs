@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{
+    catalogue,
     lex::{self, Line, Lines},
-    names,
     tree::{Body, Directive, Item, Items, Section, Use, Word, Written},
 };
 use crate::{
@@ -164,7 +164,7 @@ pub fn directive(line: Line, used: Option<Arc<Use>>) -> Option<Directive> {
         raw = without_bracket(&raw);
     }
     let name = Word { span: text.span(0..end), value, quoted: piece.quote.is_some() };
-    let usual = names::usual(&name.value).map_or_else(|| name.text().into_owned().into(), Into::into);
+    let usual = catalogue::usual(&name.value).map_or_else(|| name.text().into_owned().into(), Into::into);
     Some(Directive { name, usual, args: lex::words(&raw), raw, body: Body::None, span, used })
 }
 

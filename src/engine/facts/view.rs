@@ -2,14 +2,14 @@
 
 use std::{io::Write as _, net::IpAddr, time::Duration};
 
-use super::{Attempt, Facts};
+use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
         access, files,
         http1::field::{Field, Known},
         worker::Counters,
     },
-    ir::{Attr, Stat, TcpInfo, TlsAttr},
+    ir::{Attr, FileKind, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -28,6 +28,18 @@ impl View for Facts {
 
     fn received_encoded(&self) -> bool {
         self.received.escaped || self.received.plus
+    }
+
+    fn is_file(&self, name: &[u8], kind: FileKind) -> bool {
+        files::is(name, kind)
+    }
+
+    fn file_text(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        files::text(name, out)
+    }
+
+    fn file_size(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        number(out, files::length(name))
     }
 
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
@@ -60,6 +72,23 @@ impl View for Facts {
             Attr::HostName => put(out, &self.plan.config.host(run.host).name),
             Attr::MachineName => put(out, self.worker.shared.machine_name.as_bytes()),
             Attr::Field(name) => self.field(name, out),
+            Attr::FieldList(name) => self.field_list(name, out),
+            Attr::Authority => match (self.head.authority.is_empty(), self.head.host) {
+                (false, _) => put(out, self.slice(self.head.authority)),
+                (true, Some(host)) => put(out, self.slice(host)),
+                (true, None) => false,
+            },
+            Attr::AuthorityPort => {
+                let named = match (self.head.authority.is_empty(), self.head.host) {
+                    (false, _) => self.slice(self.head.authority),
+                    (true, Some(host)) => self.slice(host),
+                    (true, None) => return false,
+                };
+                match memchr::memrchr(b':', named).map(|at| &named[at + 1..]) {
+                    Some(port) if !port.is_empty() && port.iter().all(u8::is_ascii_digit) => put(out, port),
+                    _ => false,
+                }
+            }
             Attr::Param(name) => param(&run.query, name).is_some_and(|value| put(out, value)),
             Attr::Cookie(name) => {
                 let found = self.fields(b"cookie").find_map(|line| cookie(line, name));
@@ -81,6 +110,9 @@ impl View for Facts {
                 write!(out, "{id:032x}").is_ok()
             }
             Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
+            Attr::Time(moment, form) => moment::write(self, *moment, form, out),
+            Attr::Load(load) => moment::load(self, *load, out),
+            Attr::Took(unit) => number(out, moment::units(self.began.elapsed(), *unit)),
             _ => self
                 .connection_attr(attr, out)
                 .or_else(|| self.response_attr(attr, out))
@@ -102,15 +134,25 @@ impl Facts {
         found
     }
 
+    /// All values of a field of exactly this name.
+    fn field_list(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let of_name = |field: &&Field| self.slice(field.name).eq_ignore_ascii_case(name);
+        join(out, self.head.fields.iter().filter(of_name), |field: &&Field, out| {
+            bytes(out, self.slice(field.value))
+        })
+    }
+
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr => bytes(out, self.client.shown.as_bytes()),
+            Attr::ClientAddr | Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
                 None => bytes(out, b"unix:"),
             },
-            Attr::ClientPort => self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port()))),
+            Attr::ClientPort | Attr::PeerPort => {
+                self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port())))
+            }
             Attr::ServerAddr => match (self.client.local, &self.client.path) {
                 (Some(addr), _) => write!(out, "{}", addr.ip().to_canonical()).is_ok(),
                 (None, Some(path)) => write!(out, "unix:{}", path.display()).is_ok(),
@@ -119,6 +161,7 @@ impl Facts {
             Attr::ServerPort => self.client.local.is_some_and(|addr| number(out, u64::from(addr.port()))),
             Attr::Connection => number(out, self.client.serial),
             Attr::ConnectionRequests => number(out, self.client.requests),
+            Attr::ConnectionReuses => number(out, self.client.requests.saturating_sub(1)),
             Attr::ConnectionTime => seconds(out, self.client.opened.elapsed()),
             Attr::Tcp(which) => {
                 tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
@@ -163,13 +206,28 @@ impl Facts {
         Some(match attr {
             Attr::Status => write!(out, "{:03}", self.status()).is_ok(),
             Attr::BytesSent => number(out, self.sent),
-            Attr::ContentBytesSent => number(out, self.sent.saturating_sub(self.sent_head)),
+            Attr::ContentBytesSent | Attr::ContentSent => {
+                number(out, self.sent.saturating_sub(self.sent_head))
+            }
             Attr::SentField(name) => self.sent_field(name, out),
             Attr::SentTrailer(name) => {
                 let response = &self.response;
                 let mut values =
                     response.trailers.iter().filter(|field| same_name(response.name(field), name));
                 values.next().is_some_and(|field| bytes(out, response.value(field)))
+            }
+            Attr::ConnectionFate => {
+                let kept = self.connection == b"keep-alive";
+                bytes(
+                    out,
+                    if !self.complete {
+                        b"X"
+                    } else if kept {
+                        b"+"
+                    } else {
+                        b"-"
+                    },
+                )
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
             Attr::RequestTime => seconds(out, self.began.elapsed()),

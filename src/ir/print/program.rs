@@ -66,6 +66,10 @@ impl Printer<'_> {
                 self.add(format_args!("assign {name} "));
                 self.template(value);
             }
+            Step::Unassign(var) => {
+                let name = self.var_name(*var);
+                self.add(format_args!("unassign {name}"));
+            }
             Step::LimitRate(rate) => self.word_and("limit-rate", rate),
             Step::Forget(register) => self.add(format_args!("forget {}", register.0)),
             Step::Edit(edit) => self.edit(edit),
@@ -135,7 +139,7 @@ impl Printer<'_> {
         }
     }
 
-    fn test(&mut self, test: &Test, within: bool) {
+    pub(super) fn test(&mut self, test: &Test, within: bool) {
         let list = |printer: &mut Self, tests: &[Test], word: &str| {
             printer.add(if within { "(" } else { "" });
             for (at, test) in tests.iter().enumerate() {
@@ -165,6 +169,19 @@ impl Printer<'_> {
                 self.template(left);
                 self.add(" = ");
                 self.template(right);
+            }
+            Test::Compare { left, right, relation, by } => {
+                self.template(left);
+                self.add(format_args!(" {} {} ", value::word(relation), value::word(by)));
+                self.template(right);
+            }
+            Test::Present(template) => self.word_and("present", template),
+            Test::InNetwork(address, networks) => {
+                self.template(address);
+                self.add(" in");
+                for (network, prefix) in networks {
+                    self.add(format_args!(" {network}/{prefix}"));
+                }
             }
             Test::Truthy(template) => self.word_and("true", template),
             Test::File(path, kind) => {

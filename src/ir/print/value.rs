@@ -4,8 +4,8 @@ use std::{fmt::Debug, time::Duration};
 
 use super::Printer;
 use crate::ir::{
-    AddressRange, Attr, Balance, Bucket, Kind, Network, Order, Part, Pattern, Reply, ReplyContent, Row,
-    Syntax, Template, Var, VarId, VarKind,
+    AddressRange, Attr, Balance, Bucket, Choice, Kind, Network, Order, Part, Pattern, Reply, ReplyContent,
+    Row, Syntax, Template, Var, VarId, VarKind,
 };
 
 /// `on` or `off`.
@@ -154,6 +154,20 @@ impl Printer<'_> {
         self.line(&format!("var {}", &name[1..]));
         match kind {
             VarKind::Assigned => self.add(" assigned"),
+            VarKind::Optional => self.add(" optional"),
+            VarKind::Choice { choices, default } => {
+                self.add(" choice");
+                self.inside(|printer| {
+                    for Choice { test, value } in choices {
+                        printer.line("when ");
+                        printer.test(test, false);
+                        printer.add(" => ");
+                        printer.template(value);
+                    }
+                    printer.line("else => ");
+                    printer.template(default);
+                });
+            }
             VarKind::Table { key, order, rows, default, once, into } => {
                 self.add(" table ");
                 self.template(key);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Compiler, Ground};
 use crate::{
-    ir::{Block, HostId, Kind, Order, Register, Route, Table, Var, VarKind},
+    ir::{Block, Choice, HostId, Kind, Order, Register, Route, Table, Var, VarKind},
     plan::{
         Effective, HostNames, ListenerPlan,
         hash::Map,
@@ -112,6 +112,13 @@ impl<'c> Compiler<'c> {
                     once: *once,
                     into: *into,
                 }))
+            }
+            VarKind::Optional => VarPlan::Assigned { by_groups: true },
+            VarKind::Choice { choices, default } => {
+                let choice =
+                    |choice: &'c Choice| Some((self.question(&choice.test, *span)?, choice.value.clone()));
+                let choices = choices.iter().filter_map(choice).collect();
+                VarPlan::Choice { choices, default: default.clone() }
             }
             VarKind::Network { key, rows, default, proxies, recursive } => {
                 VarPlan::Network(Box::new(NetworkVar::new(key.clone(), rows, default, proxies, *recursive)))

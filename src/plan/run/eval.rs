@@ -2,7 +2,7 @@
 
 use super::{Failure, Find, Plan, Register, Run, View};
 use crate::{
-    ir::{Attr, Part, Template, VarId, settings::Alias},
+    ir::{Attr, Escape, Part, Template, VarId, settings::Alias},
     plan::{
         escape::escape,
         var::{self, TableVar, VarPlan},
@@ -25,6 +25,16 @@ impl Run {
             self.part(plan, view, part, out);
         }
         true
+    }
+
+    /// An empty buffer, to be given back.
+    pub(in crate::plan) fn take(&mut self) -> Vec<u8> {
+        self.values.take()
+    }
+
+    /// Takes a buffer back.
+    pub(in crate::plan) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.values.give_back(buffer);
     }
 
     /// The value of a template in a buffer that is to be given back.
@@ -65,8 +75,16 @@ impl Run {
             }
             Part::Escape(how, inner) => {
                 let value = self.value(plan, view, inner);
-                escape(*how, &value, view.received_encoded(), out);
+                let present = match how {
+                    Escape::FileText => view.file_text(&value, out),
+                    Escape::FileSize => view.file_size(&value, out),
+                    how => {
+                        escape(*how, &value, view.received_encoded(), out);
+                        true
+                    }
+                };
                 self.values.give_back(value);
+                return present;
             }
         }
         true
@@ -150,6 +168,17 @@ impl Run {
                     self.unset_reads.push(var);
                 }
             }
+            VarPlan::Choice { choices, default } => {
+                if self.depth == DEPTH {
+                    return false;
+                }
+                self.depth += 1;
+                let holds = |(question, _): &&_| self.holds(plan, view, question);
+                let value = choices.iter().find(holds).map_or(default, |(_, value)| value);
+                let present = self.eval(plan, view, value, out);
+                self.depth -= 1;
+                return present;
+            }
             VarPlan::Table(table) => {
                 if self.depth == DEPTH {
                     return false;
@@ -206,7 +235,7 @@ impl Run {
     }
 
     /// Matches a template's value; the path itself is not copied for it.
-    pub(super) fn compare(
+    pub(in crate::plan) fn compare(
         &mut self,
         plan: &Plan,
         view: &impl View,

@@ -111,6 +111,11 @@ impl Values {
         self.all.push((var, start, self.bytes.len() as u32));
     }
 
+    /// Forgets a value.
+    pub(super) fn unset(&mut self, var: VarId) {
+        self.all.retain(|(other, ..)| *other != var);
+    }
+
     /// An empty buffer.
     pub(super) fn take(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()

@@ -1,0 +1,81 @@
+//! Moments of an exchange and lengths of time, written as templates ask for them.
+
+use std::{ffi::CString, io::Write as _, time::Duration};
+
+use super::Facts;
+use crate::{
+    engine::{clock, worker::Counters},
+    ir::{Load, Moment, TimeForm, TimeUnit},
+};
+
+/// Longest result of a format; what would be longer is left out.
+const LONGEST: usize = 1024;
+
+/// Appends a moment.
+pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Vec<u8>) -> bool {
+    let now = facts.worker.clock.now();
+    let time = match moment {
+        Moment::Now => now,
+        Moment::Began => now.saturating_sub(facts.began.elapsed()),
+    };
+    match form {
+        TimeForm::Log => {
+            let texts = clock::Texts::at(time.as_secs());
+            write!(out, "[{}]", texts.log).is_ok()
+        }
+        TimeForm::Format(format) => {
+            formatted(format, time.as_secs(), out);
+            true
+        }
+        TimeForm::Since(unit) => write!(out, "{}", units(time, *unit)).is_ok(),
+        TimeForm::Fraction(TimeUnit::Micros) => write!(out, "{:06}", time.subsec_micros()).is_ok(),
+        TimeForm::Fraction(TimeUnit::Millis) => write!(out, "{:03}", time.subsec_millis()).is_ok(),
+        TimeForm::Fraction(TimeUnit::Seconds) => true,
+    }
+}
+
+/// Whole units of time.
+pub(super) fn units(time: Duration, unit: TimeUnit) -> u64 {
+    match unit {
+        TimeUnit::Seconds => time.as_secs(),
+        TimeUnit::Millis => time.as_millis() as u64,
+        TimeUnit::Micros => time.as_micros() as u64,
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "strftime knows the locale's names and has no safe interface in the libraries used"
+)]
+fn formatted(format: &[u8], second: u64, out: &mut Vec<u8>) {
+    let Ok(format) = CString::new(format) else { return };
+    let broken = clock::local(second);
+    let mut text = [0u8; LONGEST];
+    // SAFETY: the buffer has the length that is told, the format ends in NUL, and `broken` is a live value.
+    let length =
+        unsafe { libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), &raw const broken) };
+    out.extend_from_slice(text.get(..length).unwrap_or_default());
+}
+
+/// Appends how busy the machine or the process is; `false` when that is not known.
+pub(super) fn load(facts: &Facts, load: Load, out: &mut Vec<u8>) -> bool {
+    let shared = &facts.worker.shared;
+    let open: u64 = shared.counters.iter().map(Counters::active).sum();
+    let workers = shared.counters.len().max(1) as u64;
+    let all = u64::from(facts.plan.config.process.connections).saturating_mul(workers).max(1);
+    let busy = (open.saturating_mul(100) / all).min(100);
+    match load {
+        Load::Averages => averages()
+            .is_some_and(|[one, five, fifteen]| write!(out, "{one:.2}/{five:.2}/{fifteen:.2}").is_ok()),
+        Load::Busy => write!(out, "{busy}").is_ok(),
+        Load::Idle => write!(out, "{}", 100 - busy).is_ok(),
+    }
+}
+
+#[expect(unsafe_code, reason = "no safe interface to getloadavg exists in the libraries used")]
+fn averages() -> Option<[f64; 3]> {
+    let mut all = [0.0; 3];
+    // SAFETY: there is room for as many as are asked for.
+    let known = unsafe { libc::getloadavg(all.as_mut_ptr(), 3) };
+    (known == 3).then_some(all)
+}
