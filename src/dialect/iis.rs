@@ -2,7 +2,9 @@
 
 pub mod check;
 pub mod decode;
+pub mod effective;
 pub mod file;
 pub mod schema;
+pub mod site;
 pub mod tree;
 pub mod xml;

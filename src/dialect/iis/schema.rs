@@ -63,9 +63,10 @@ pub enum Unlock {
 }
 
 /// What becomes of a section, an element or an attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// It has its effect.
+    #[default]
     Honoured,
     /// It is accepted and changes nothing, for this reason.
     Inert(String),
@@ -74,7 +75,7 @@ pub enum Status {
 }
 
 /// An element of a section.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Element {
     /// Its attributes, by name.
     pub attributes: BTreeMap<String, Attribute>,
