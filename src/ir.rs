@@ -13,6 +13,7 @@ use crate::source::Span;
 
 mod block;
 mod cluster;
+mod group;
 mod handler;
 mod pattern;
 pub mod print;
@@ -27,6 +28,7 @@ pub use block::{
     AddressRange, Base, Block, By, FileKind, Jump, Order, Relation, Route, Scope, Step, Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
@@ -34,7 +36,9 @@ pub use handler::{
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
-pub use template::{Attr, Escape, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr};
+pub use template::{
+    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+};
 pub use text::{Name, Text};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};

@@ -10,6 +10,7 @@ use super::{
     Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
 };
 
+mod group;
 mod program;
 mod setting;
 mod value;
@@ -202,7 +203,7 @@ impl Printer<'_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, span: _ } = cluster;
+        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, group, span: _ } = cluster;
         self.line(&format!("cluster {name} "));
         self.balance(balance);
         self.flag(!declared, "implied");
@@ -211,6 +212,9 @@ impl Printer<'_> {
             let (time, timeout) = (value::duration(*time), value::duration(*timeout));
             self.add(format_args!(" idle {max} requests {requests} time {time} timeout {timeout}"));
             self.flag(*per_route, "per-route");
+        }
+        if let Some(group) = group {
+            self.group(group);
         }
         self.inside(|printer| {
             if let Some(resolve) = resolve {
@@ -232,9 +236,13 @@ impl Printer<'_> {
             fail_timeout,
             role,
             resolve,
+            member,
             span: _,
         } = endpoint;
         self.line(&address.to_string());
+        if let Some(member) = member {
+            return self.member(member, *max_connections);
+        }
         if *default_port != 80 {
             self.number("default-port", Some(u64::from(*default_port)));
         }
@@ -422,8 +430,10 @@ mod tests {
                     fail_timeout: Duration::from_secs(10),
                     role: Role::Backup,
                     resolve: false,
+                    member: None,
                     span: Span::NONE,
                 }],
+                group: None,
                 span: Span::NONE,
             }],
             vars: vec![Var {

@@ -283,6 +283,13 @@ settings! {
         temp_write: u64,
         /// Where temporary files go.
         temp_path: PathBuf,
+        /// Whether repeated fields of the request are sent as one, joined with `, `.
+        join_repeated: bool,
+        /// Whether fields of the response that its `Connection` names are not passed on.
+        hide_nominated: bool,
+        /// So much of the content is read before it is sent on as it comes; content that is whole by then is
+        /// sent with its length.
+        content_ahead: u64,
         /// Whether the whole request content is read first.
         request_buffering: bool,
         /// For a connection to be there.
@@ -291,12 +298,17 @@ settings! {
         send_timeout: Duration,
         /// Between two reads from it.
         read_timeout: Duration,
+        /// What a failure is answered with, where that is not 502, or 504 for what took too long; 0 closes the
+        /// connection.
+        faults: Vec<(Fault, u16)>,
         /// What lets another endpoint be tried.
         retry: Vec<Retry>,
         /// How many may be tried; 0 is all.
         tries: u32,
         /// For how long; zero is no limit.
         retry_timeout: Duration,
+        /// Statuses of the upstream, from and to, in whose place an answer of our own is sent.
+        own_errors: Vec<(u16, u16)>,
         /// Whether recoveries apply to the upstream's statuses of 300 and above.
         intercept_errors: bool,
         /// Local address to connect from; empty is the system's choice.
@@ -313,6 +325,14 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// TLS: whether it may not be used.
+        tls_forbidden: bool,
+        /// TLS: whether the certificate has to have the name even where it is not verified.
+        tls_match_name: bool,
+        /// TLS: whether a certificate that is verified may have another name.
+        tls_any_name: bool,
+        /// TLS: whether it has to be in its time even where it is not verified.
+        tls_match_time: bool,
         /// TLS: whether the certificate is verified.
         tls_verify: bool,
         /// TLS: longest chain.
@@ -513,6 +533,31 @@ pub enum Level {
     Crit,
     Alert,
     Emerg,
+}
+
+/// How a request to an upstream fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Fault {
+    /// The name of the host has no address.
+    Unresolved,
+    /// There is no connection to be had.
+    Unreachable,
+    /// The TLS handshake fails.
+    Tls,
+    /// TLS is needed, and not allowed.
+    NoTls,
+    /// Sending takes too long.
+    SendTimeout,
+    /// The answer takes too long.
+    ReadTimeout,
+    /// The connection ends before a head came.
+    Closed,
+    /// The same, on a client's connection that carried requests before.
+    ClosedLater,
+    /// The head cannot be read.
+    InvalidHead,
+    /// No endpoint can be used.
+    NoEndpoint,
 }
 
 /// What lets another endpoint be tried.

@@ -26,6 +26,14 @@ pub fn validate(config: &Config) -> Vec<Diagnostic> {
         check.host(host);
     }
     for cluster in &config.clusters {
+        let is_member = |endpoint: &&super::Endpoint| endpoint.member.is_some() != cluster.group.is_some();
+        for endpoint in cluster.endpoints.iter().filter(is_member) {
+            check.say(
+                "broken-ir",
+                endpoint.span,
+                "an endpoint is a member of no group, or a group's and no member",
+            );
+        }
         for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.weight == 0) {
             check.say("out-of-range", endpoint.span, "an endpoint's weight must be at least 1");
         }
@@ -178,14 +186,20 @@ impl Check<'_> {
 
     fn edit(&mut self, edit: &Edit, span: Span) {
         let (name, value) = match edit {
-            Edit::Set(name, value) | Edit::Add(name, value) | Edit::Trailer(name, value) => {
-                (name, Some(value))
-            }
+            Edit::Set(name, value)
+            | Edit::Add(name, value)
+            | Edit::Append(name, value)
+            | Edit::Trailer(name, value) => (name, Some(value)),
             Edit::Remove(name) => (name, None),
             Edit::Expires(Expiry::Daily(second)) if *second >= 24 * 60 * 60 => {
                 return self.say("out-of-range", span, "a day has no such second");
             }
             Edit::RemoveNominated
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Url { .. }
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }

@@ -63,8 +63,17 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints: _, span } =
-            cluster;
+        let Cluster {
+            name: _,
+            declared: _,
+            balance,
+            idle: _,
+            resolve: _,
+            shared: _,
+            endpoints,
+            group: _,
+            span,
+        } = cluster;
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin
@@ -72,6 +81,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
             | Balance::ClientAddress
             | Balance::Random
             | Balance::RandomTwo => {}
+        }
+        for member in endpoints.iter().filter_map(|endpoint| endpoint.member.as_deref()) {
+            forwarding(&member.settings, *span, visit);
+            if let Some(good) = member.check.as_ref().and_then(|check| check.good.as_ref()) {
+                visit(Item::Template(good), *span);
+            }
         }
     }
     for each in vars {
@@ -225,8 +240,16 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         }
     };
     match edit {
-        Edit::Set(_, value) | Edit::Add(_, value) | Edit::Trailer(_, value) => {
+        Edit::Set(_, value)
+        | Edit::Add(_, value)
+        | Edit::Trailer(_, value)
+        | Edit::Append(_, value)
+        | Edit::Switch(value) => {
             visit(Item::Template(value), span);
+        }
+        Edit::Reverse { fields: _, from, to } => {
+            visit(Item::Template(from), span);
+            visit(Item::Template(to), span);
         }
         Edit::Url { from, to } | Edit::CookieDomain { from, to } | Edit::CookiePath { from, to } => {
             looked_for(from, visit);
@@ -243,6 +266,9 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         }
         Edit::Remove(_)
         | Edit::RemoveNominated
+        | Edit::Received
+        | Edit::Framing
+        | Edit::CookieAttribute { .. }
         | Edit::Expires(
             Expiry::FromNow(_)
             | Expiry::FromModified(_)
@@ -260,7 +286,9 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
         Handler::Forward(Forward { protocol: _, tls: _, to, target }) => {
             match to {
                 Upstream::Cluster(_) => {}
-                Upstream::Dynamic(template) => visit(Item::Template(template), span),
+                Upstream::Dynamic(template) | Upstream::Url(template) => {
+                    visit(Item::Template(template), span);
+                }
             }
             match target {
                 Target::Received => {}
@@ -417,6 +445,15 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         connect_timeout: _,
         send_timeout: _,
         read_timeout: _,
+        faults: _,
+        own_errors: _,
+        join_repeated: _,
+        hide_nominated: _,
+        content_ahead: _,
+        tls_forbidden: _,
+        tls_match_name: _,
+        tls_any_name: _,
+        tls_match_time: _,
         retry: _,
         tries: _,
         retry_timeout: _,

@@ -313,6 +313,12 @@ impl<'c> Compiler<'c> {
                 }
             },
             Edit::Set(..)
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Add(..)
             | Edit::Remove(_)
             | Edit::RemoveNominated

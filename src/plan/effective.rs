@@ -6,7 +6,7 @@ use super::{EditOp, hash::Map};
 use crate::ir::{
     Edit, Handler, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, FilesInForce, ForwardingInForce,
+        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, Fault, FilesInForce, ForwardingInForce,
         LogsInForce, ResolveInForce,
     },
 };
@@ -136,8 +136,17 @@ impl ForwardingPlan {
     pub fn replaces(&self, name: &[u8]) -> bool {
         self.settings.edits.iter().any(|edit| match edit {
             Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
+            Edit::Switch(_) => {
+                name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
+            }
             _ => false,
         })
+    }
+
+    /// What a failure is answered with, where the settings say so.
+    pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
+        let mut listed = self.settings.faults.iter();
+        listed.find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
     }
 
     /// Whether a response field is not passed on.

@@ -225,6 +225,7 @@ fn forward(plan: &Plan, run: &mut Run, table: &Table<'_>, forward: &Forward) -> 
     let mut rest = None;
     let to = match &forward.to {
         Upstream::Cluster(id) => plan.config.cluster(*id).name.lossy().into_owned(),
+        Upstream::Url(template) => return format!("forward {}", shown(&value(run, plan, table, template))),
         Upstream::Dynamic(template) => {
             let url = value(run, plan, table, template);
             let start = memchr::memmem::find(&url, b"://").map_or(0, |at| at + 3);

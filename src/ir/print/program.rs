@@ -254,6 +254,10 @@ impl Printer<'_> {
                         self.add(" ");
                         self.template(authority);
                     }
+                    Upstream::Url(url) => {
+                        self.add(" ");
+                        self.word_and("url", url);
+                    }
                 }
                 match target {
                     Target::Received => {}
@@ -302,6 +306,23 @@ impl Printer<'_> {
             Edit::Add(name, value) => self.word_and(&format!("add {name}"), value),
             Edit::Remove(name) => self.add(format_args!("remove {name}")),
             Edit::RemoveNominated => self.add("remove-nominated"),
+            Edit::Append(name, value) => self.word_and(&format!("append {name}"), value),
+            Edit::Received => self.add("received"),
+            Edit::Framing => self.add("framing"),
+            Edit::Switch(otherwise) => self.word_and("switch else", otherwise),
+            Edit::Reverse { fields, from, to } => {
+                self.add("reverse ");
+                self.names(fields);
+                self.add(" ");
+                self.template(from);
+                self.add(" => ");
+                self.template(to);
+            }
+            Edit::CookieAttribute { attribute, from, to, ignore_case } => {
+                self.add(format_args!("cookie {attribute}"));
+                self.add(if *ignore_case { "/i" } else { "" });
+                self.add(format_args!(" \"{from}\" => \"{to}\""));
+            }
             Edit::Trailer(name, value) => self.word_and(&format!("trailer {name}"), value),
             Edit::Url { from, to } => changed(self, "url", from, to),
             Edit::CookieDomain { from, to } => changed(self, "cookie-domain", from, to),
