@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ir::{self, HostId, Name, Template, settings::LogTarget},
+    ir::{self, HostId, Name, Template, local::Provider, settings::LogTarget},
     source::Span,
 };
 
@@ -28,7 +28,7 @@ mod store;
 mod var;
 
 pub use compile::compile;
-pub use effective::{AnswerPlan, Effective, Entry, ForwardingPlan, SettingsId};
+pub use effective::{AnswerPlan, Coding, Effective, Entry, ForwardingPlan, SettingsId};
 pub use escape::encode_path;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};
@@ -48,6 +48,8 @@ use var::VarPlan;
 pub struct Plan {
     /// The configuration. The programs of its hosts are compiled and no longer in it.
     pub config: ir::Config,
+    /// Who reads what directories bring.
+    pub provider: Option<Arc<dyn Provider>>,
     hosts: Vec<HostPlan>,
     listeners: Vec<ListenerPlan>,
     code: Vec<Op>,

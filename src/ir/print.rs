@@ -6,7 +6,7 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Process,
+    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Order, Process,
     Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
 };
 
@@ -154,13 +154,14 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, options, default, hosts, into, span: _ } = listener;
+        let Listener { address, tls, options, default, hosts, order, into, span: _ } = listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
         self.options(options);
+        self.flag(*order == Order::First, "first");
         self.add(format_args!(" -> {}", into.0));
         for host in hosts {
             self.add(format_args!(" host{}", host.0));
@@ -411,6 +412,7 @@ mod tests {
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],
+                order: Order::Specific,
                 into: m,
                 span: Span::NONE,
             }],

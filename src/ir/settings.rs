@@ -8,7 +8,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use super::{
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+};
 use crate::source::Span;
 
 mod value;
@@ -77,6 +79,10 @@ macro_rules! settings {
         }
     };
 }
+
+mod compress;
+
+pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
 
 settings! {
     /// The connection to the client.
@@ -364,6 +370,9 @@ pub struct Settings {
     /// A path written there is where the file was found; the request is forwarded as if it were not rewritten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepare: Option<Block>,
+    /// What is run at the phases of the program that have a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// The connection to the client.
     pub client: Client,
     /// The content of requests.
@@ -382,18 +391,42 @@ pub struct Settings {
     pub http: Forwarding,
     /// Forwarding over uwsgi.
     pub uwsgi: Forwarding,
+    /// The coding `gzip`.
+    pub gzip: Compress,
+    /// The coding `br`.
+    pub brotli: Compress,
+    /// The coding `zstd`.
+    pub zstd: Compress,
 }
 
 impl Settings {
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &Self, accumulate: bool) {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            over;
+        let Self {
+            handler,
+            prepare,
+            hooks,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+            gzip,
+            brotli,
+            zstd,
+        } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
         }
         if prepare.is_some() {
             self.prepare.clone_from(prepare);
+        }
+        for hook in hooks {
+            self.hook(hook);
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
@@ -404,6 +437,23 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.gzip.lay(gzip, accumulate);
+        self.brotli.lay(brotli, accumulate);
+        self.zstd.lay(zstd, accumulate);
+    }
+
+    /// Joins the blocks of a phase to those that are there.
+    pub fn hook(&mut self, hook: &Hook) {
+        let Some(known) = self.hooks.iter_mut().find(|known| known.phase == hook.phase) else {
+            return self.hooks.push(hook.clone());
+        };
+        match hook.join {
+            Join::Replace => *known = hook.clone(),
+            Join::After => known.blocks.extend_from_slice(&hook.blocks),
+            Join::Before => {
+                known.blocks.splice(0..0, hook.blocks.iter().cloned());
+            }
+        }
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.
@@ -419,6 +469,9 @@ impl Settings {
             "resolve" => self.resolve.set(field, value),
             "http" => self.http.set(field, value),
             "uwsgi" => self.uwsgi.set(field, value),
+            "gzip" => self.gzip.set(field, value),
+            "brotli" => self.brotli.set(field, value),
+            "zstd" => self.zstd.set(field, value),
             _ => false,
         }
     }
@@ -434,6 +487,9 @@ impl Settings {
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
         self.http.each(&mut |field, value| visit("http", field, value));
         self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        self.gzip.each(&mut |field, value| visit("gzip", field, value));
+        self.brotli.each(&mut |field, value| visit("brotli", field, value));
+        self.zstd.each(&mut |field, value| visit("zstd", field, value));
     }
 }
 

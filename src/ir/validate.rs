@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use super::{
-    AddressRange, Block, ClusterId, Config, Edit, Expiry, Forward, Handler, Host, HostId, Jump, Kind,
+    AddressRange, Block, Change, ClusterId, Config, Edit, Expiry, Forward, Handler, Host, HostId, Jump, Kind,
     Listener, Name, Part, Pattern, Recovery, RecoveryStatus, Reply, Settings, Step, Table, Template, Test,
     Upstream, VarId, VarKind,
     walk::{self, Item},
@@ -127,6 +127,9 @@ impl Check<'_> {
         if let Some(prepare) = &settings.prepare {
             self.block(prepare, Place::Prepare, &mut Vec::new());
         }
+        for block in settings.hooks.iter().flat_map(|hook| &hook.blocks) {
+            self.block(block, Place::Request, &mut Vec::new());
+        }
         for block in settings.answer.on_response.iter().flatten() {
             self.block(block, Place::Response, &mut Vec::new());
         }
@@ -191,6 +194,16 @@ impl Check<'_> {
             | Edit::Append(name, value)
             | Edit::Trailer(name, value) => (name, Some(value)),
             Edit::Remove(name) => (name, None),
+            Edit::Field { name, standing: _, change } => match change {
+                Change::Set(value)
+                | Change::SetMissing(value)
+                | Change::Add(value)
+                | Change::Append(value)
+                | Change::Merge(value)
+                | Change::Replace { pattern: _, into: _, with: value, all: _ } => (name, Some(value)),
+                Change::Remove => (name, None),
+                Change::Keep(var) => return self.var(*var, span),
+            },
             Edit::Expires(Expiry::Daily(second)) if *second >= 24 * 60 * 60 => {
                 return self.say("out-of-range", span, "a day has no such second");
             }
@@ -204,6 +217,8 @@ impl Check<'_> {
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
             | Edit::CookieFlags { .. }
+            | Edit::Lifetime { .. }
+            | Edit::Echo(..)
             | Edit::Expires(_) => return,
         };
         // Message framing belongs to the engine (RFC 9112 § 6).
@@ -259,7 +274,12 @@ impl Check<'_> {
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
                 place != Place::Response
             }
-            Step::Route(_) | Step::Admit | Step::Authorize => place == Place::Request,
+            Step::Route(_)
+            | Step::Admit
+            | Step::Authorize
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_) => place == Place::Request,
         };
         if !allowed {
             self.say("broken-ir", span, "this step cannot occur here");
@@ -290,6 +310,9 @@ impl Check<'_> {
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
             | Step::Trace(_) => {}
         }
     }
@@ -372,6 +395,9 @@ impl Progress {
                 | Step::Authorize
                 | Step::Respond(_)
                 | Step::AtEnd(None)
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
                 | Step::Trace(_) => {}
             }
         }

@@ -8,7 +8,7 @@ use super::{
     op::{Next, Op},
     pattern::Find,
 };
-use crate::ir::{Attr, FileKind, HostId, Name, Query, Register, Reply, Template, VarId};
+use crate::ir::{Attr, FileKind, HostId, Locate, Name, Query, Register, Reply, Template, VarId};
 
 mod eval;
 mod memory;
@@ -58,6 +58,10 @@ pub trait View {
 pub enum Need<'p> {
     /// Whether there is such a file; its path is in [`Run::asked`]. Then [`Run::tell`].
     File(FileKind),
+    /// What the file in [`Run::asked`] is. Then [`Run::located`].
+    Locate,
+    /// Whether the directory in [`Run::asked`] brings steps of its own. Then [`Run::go_local`], or [`Run::step`].
+    Local,
     /// Whether the access settings in force let the request pass. Then [`Run::tell`]; a refusal that is
     /// answered at once needs no telling.
     Access,
@@ -123,12 +127,31 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u8,
     prepared: bool,
+    /// Which block of response steps comes next, and whether there is one under way.
+    block: u32,
+    in_block: bool,
     /// For each labelled block around: the operation that set its jump, plus one.
     at_end: SmallVec<[u32; 4]>,
     kept: SmallVec<[SettingsId; 4]>,
+    /// Where hooks that are under way return to.
+    calls: SmallVec<[Call; 1]>,
     registers: Registers,
     values: Values,
     depth: u8,
+}
+
+/// A phase under way.
+#[derive(Debug)]
+struct Call {
+    /// Where it was performed.
+    from: u32,
+    phase: u16,
+    /// How many of its blocks have begun.
+    begun: usize,
+    /// Its blocks: those in force when it began.
+    of: SettingsId,
+    at_end: SmallVec<[u32; 4]>,
+    kept: SmallVec<[SettingsId; 4]>,
 }
 
 impl Run {
@@ -174,6 +197,7 @@ impl Run {
         self.path_rest = 0;
         self.at_end.clear();
         self.kept.clear();
+        self.calls.clear();
     }
 
     fn spend(&mut self) -> bool {
@@ -261,6 +285,29 @@ impl Run {
                         return Need::Trace;
                     }
                 }
+                Op::Perform(phase) => {
+                    self.calls.push(Call {
+                        from: self.place,
+                        phase: *phase,
+                        begun: 0,
+                        of: self.settings,
+                        at_end: std::mem::take(&mut self.at_end),
+                        kept: std::mem::take(&mut self.kept),
+                    });
+                    self.next_hook(plan);
+                }
+                Op::Locate(Locate { file, .. }) => {
+                    if self.told.take().is_none() {
+                        self.ask(*file);
+                        self.place -= 1;
+                        return Need::Locate;
+                    }
+                }
+                Op::Local(folder) => {
+                    self.ask(*folder);
+                    return Need::Local;
+                }
+                Op::End if !self.calls.is_empty() => self.next_hook(plan),
                 Op::End => {
                     let prepare = plan.settings(self.settings).prepare.filter(|_| !self.prepared);
                     let Some(entry) = prepare else {
@@ -363,6 +410,9 @@ impl Run {
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
+            | Op::Perform(_)
+            | Op::Locate(_)
+            | Op::Local(_)
             | Op::End => return Ok(None),
         };
         if !holds {
@@ -455,6 +505,46 @@ impl Run {
         true
     }
 
+    /// Begins the next block of the phase under way, or returns from it.
+    fn next_hook(&mut self, plan: &Plan) {
+        let Some(call) = self.calls.last_mut() else { return };
+        let blocks = plan.settings(call.of).hooks.get(usize::from(call.phase));
+        if let Some(entry) = blocks.and_then(|blocks| blocks.get(call.begun)) {
+            call.begun += 1;
+            self.place = entry.0;
+        } else if let Some(call) = self.calls.pop() {
+            self.place = call.from;
+            (self.at_end, self.kept) = (call.at_end, call.kept);
+        }
+    }
+
+    /// Puts the value of a variable where a need speaks of it.
+    fn ask(&mut self, var: VarId) {
+        self.asked.clear();
+        self.asked.extend_from_slice(self.values.get(var).unwrap_or_default());
+    }
+
+    /// The answer to [`Need::Locate`]: how much of the name is left, how much of that is the directory, and what
+    /// the file is.
+    pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {
+        let Some(Op::Locate(names)) = plan.code.get(self.place as usize) else { return };
+        let mut name = std::mem::take(&mut self.asked);
+        let length = length.min(name.len());
+        self.values.set(names.rest, &name[length..]);
+        name.truncate(length);
+        self.values.set(names.file, &name);
+        let last = memchr::memrchr(b'/', &name).map_or(0, |slash| slash + 1);
+        self.values.set(names.name, &name[last..]);
+        name.truncate(folder);
+        if name.last() != Some(&b'/') {
+            name.push(b'/');
+        }
+        self.values.set(names.folder, &name);
+        self.values.set(names.kind, kind.as_bytes());
+        self.asked = name;
+        self.told = Some(true);
+    }
+
     /// The answer to [`Need::File`] and [`Need::Access`].
     pub fn tell(&mut self, answer: bool) {
         self.told = Some(answer);
@@ -488,31 +578,53 @@ impl Run {
         Ok(true)
     }
 
-    /// Runs the `on_response` blocks in force: their edits, in order.
-    pub fn response_edits<'p>(&mut self, plan: &'p Plan, view: &impl View) -> SmallVec<[&'p EditOp; 8]> {
-        let mut edits = SmallVec::new();
-        for entry in &plan.settings(self.settings).answer.on_response {
+    /// Goes to the first of the `on_response` blocks in force.
+    pub fn begin_response(&mut self, plan: &Plan) {
+        self.block = 0;
+        self.next_block(plan);
+    }
+
+    fn next_block(&mut self, plan: &Plan) {
+        let blocks = &plan.settings(self.settings).answer.on_response;
+        self.in_block = blocks.get(self.block as usize).is_some_and(|entry| {
             self.place = entry.0;
-            loop {
-                let at = self.place as usize;
-                let op = &plan.code[at];
-                self.place += 1;
-                match op {
-                    Op::Edit(edit) => edits.push(edit),
-                    Op::End => break,
-                    op => match self.common(plan, view, op, &mut Quiet, at) {
-                        Ok(Some(Next::To(place))) => self.place = *place,
-                        Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => break,
-                        Ok(None) => {}
-                        Err(failure) => {
-                            self.failure = Some(failure);
-                            break;
-                        }
-                    },
-                }
+            true
+        });
+        self.block += 1;
+    }
+
+    /// Runs the `on_response` blocks in force up to the next edit; `None` at the end.
+    pub fn response_edit<'p>(&mut self, plan: &'p Plan, view: &impl View) -> Option<&'p EditOp> {
+        while self.in_block {
+            let at = self.place as usize;
+            let op = &plan.code[at];
+            self.place += 1;
+            match op {
+                Op::Edit(edit) => return Some(edit),
+                Op::End => self.next_block(plan),
+                op => match self.common(plan, view, op, &mut Quiet, at) {
+                    Ok(Some(Next::To(place))) => self.place = *place,
+                    Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => self.next_block(plan),
+                    Ok(None) => {}
+                    Err(failure) => {
+                        self.failure = Some(failure);
+                        self.next_block(plan);
+                    }
+                },
             }
         }
-        edits
+        None
+    }
+
+    /// Runs the `on_response` blocks in force: their edits, in order.
+    pub fn response_edits<'p>(&mut self, plan: &'p Plan, view: &impl View) -> SmallVec<[&'p EditOp; 8]> {
+        self.begin_response(plan);
+        std::iter::from_fn(|| self.response_edit(plan, view)).collect()
+    }
+
+    /// Where in its subject the last match written to a register began and ended.
+    pub fn matched(&self, register: Register) -> (usize, usize) {
+        self.registers.whole(register)
     }
 
     /// Searches `subject`; a match fills the register and assigns named groups.

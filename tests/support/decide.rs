@@ -23,6 +23,7 @@ use triglot::{
         access,
         exchange::valid_host,
         facts::same_name,
+        files::locate::locate_by,
         http1::{
             request::{Limits, Parsed, RequestHead},
             target::{self, Received},
@@ -129,6 +130,11 @@ fn follow(plan: &Plan, mut run: Run, mut table: Table<'_>) -> Vec<String> {
         recovered = !settings.answer.recursive_errors;
         table.status = status;
         let went = match &recovery.to {
+            RecoveryTarget::Text(template) => {
+                let text = value(&mut run, plan, &table, template);
+                lines.push(format!("text {}", shown(&text)));
+                return lines;
+            }
             RecoveryTarget::Enter(name) => {
                 lines.push(format!("enter {}", name.lossy()));
                 run.enter(plan, name)
@@ -164,6 +170,14 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.tell(found);
                 continue;
             }
+            Need::Locate => {
+                let found = locate_by(&run.asked, |name| match table.real(name) {
+                    Some(path) => path.metadata(),
+                    None => Err(std::io::Error::from_raw_os_error(2)),
+                });
+                run.located(plan, found.length, found.folder, found.kind);
+                continue;
+            }
             Need::Access => {
                 let rules = &plan.settings(run.settings).access.rules;
                 let ip = table.client.map(|client| client.ip());
@@ -171,7 +185,7 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.tell(rule.is_none_or(|(_, allow)| *allow));
                 continue;
             }
-            Need::Edit(_) | Need::Trace => continue,
+            Need::Edit(_) | Need::Trace | Need::Local => continue,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
             Need::Handle => match plan.settings(run.settings).handler.clone().as_deref() {
                 Some(Handler::Forward(to)) => {

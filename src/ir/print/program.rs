@@ -2,8 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Edit, Expiry, Forward, Handler, Jump, Name, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
+    RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream,
+    UrlMatch,
 };
 
 impl Printer<'_> {
@@ -83,6 +84,16 @@ impl Printer<'_> {
                 self.jump(jump);
             }
             Step::Trace(line) => self.word_and("trace", line),
+            Step::Perform(phase) => self.add(format_args!("perform {phase}")),
+            Step::Locate(Locate { file, rest, folder, name, kind }) => {
+                let [file, rest, folder, name, kind] =
+                    [file, rest, folder, name, kind].map(|var| self.var_name(*var));
+                self.add(format_args!("locate {file} rest {rest} folder {folder} name {name} kind {kind}"));
+            }
+            Step::Local(folder) => {
+                let folder = self.var_name(*folder);
+                self.add(format_args!("local {folder}"));
+            }
         }
     }
 
@@ -216,6 +227,7 @@ impl Printer<'_> {
         let Settings {
             handler,
             prepare,
+            hooks,
             client: _,
             content: _,
             answer: _,
@@ -225,6 +237,9 @@ impl Printer<'_> {
             resolve: _,
             http: _,
             uwsgi: _,
+            gzip: _,
+            brotli: _,
+            zstd: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");
@@ -233,6 +248,17 @@ impl Printer<'_> {
         if let Some(prepare) = prepare {
             self.line("prepare");
             self.labelled(prepare);
+        }
+        for Hook { phase, join, blocks } in hooks {
+            self.line(&format!("hook {phase}"));
+            self.add(match join {
+                Join::Replace => "",
+                Join::After => " after",
+                Join::Before => " before",
+            });
+            for block in blocks {
+                self.labelled(block);
+            }
         }
         settings.each(&mut |group, field, value| {
             self.line(&format!("{group}.{field}"));
@@ -291,6 +317,10 @@ impl Printer<'_> {
                 self.word_and("redirect", to);
             }
             RecoveryTarget::Enter(name) => self.add(format_args!(" enter {name}")),
+            RecoveryTarget::Text(text) => {
+                self.add(" ");
+                self.word_and("text", text);
+            }
         }
     }
 
@@ -335,6 +365,18 @@ impl Printer<'_> {
                     self.template(flag);
                 }
             }
+            Edit::Lifetime { seconds, from_modified } => {
+                let from = if *from_modified { "modified" } else { "now" };
+                self.add(format_args!("lifetime {from} {seconds:+}s"));
+            }
+            Edit::Field { name, standing, change } => {
+                self.add(format_args!("{} {name} ", value::word(standing)));
+                self.change(change);
+            }
+            Edit::Echo(pattern, standing) => {
+                self.add(format_args!("{} echo ", value::word(standing)));
+                self.pattern(pattern);
+            }
             Edit::Expires(expiry) => {
                 self.add("expires ");
                 match expiry {
@@ -350,6 +392,28 @@ impl Printer<'_> {
                         self.template(words);
                     }
                 }
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Set(value) => self.word_and("set", value),
+            Change::SetMissing(value) => self.word_and("set-missing", value),
+            Change::Add(value) => self.word_and("add", value),
+            Change::Append(value) => self.word_and("append", value),
+            Change::Merge(value) => self.word_and("merge", value),
+            Change::Remove => self.add("remove"),
+            Change::Replace { pattern, into, with, all } => {
+                self.add(if *all { "replace-all " } else { "replace " });
+                self.pattern(pattern);
+                self.into(*into);
+                self.add(" => ");
+                self.template(with);
+            }
+            Change::Keep(var) => {
+                let name = self.var_name(*var);
+                self.add(format_args!("keep {name}"));
             }
         }
     }
