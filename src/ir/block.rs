@@ -219,6 +219,8 @@ pub enum Test {
     },
     /// Not missing, if perhaps empty.
     Present(Template),
+    /// More bytes than this.
+    Longer(Template, u32),
     /// An address in one of these networks; what is no address is in none.
     InNetwork(Template, Vec<(IpAddr, u8)>),
     /// Neither empty nor `0`.

@@ -76,6 +76,24 @@ pub fn read(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) -
     Some(Written { path: path.to_path_buf(), fragments, declared })
 }
 
+/// Reads a text that is a file of the map already.
+pub(super) fn of_text(
+    sources: &mut SourceMap,
+    file: FileId,
+    text: &str,
+    found: &mut Vec<Diagnostic>,
+) -> Written {
+    let (root, faults) = xml::read(file, text);
+    found.extend(faults);
+    let path = sources.file(file).path.clone();
+    let mut reading = Reading { sources, path: &path, found, fragments: Vec::new(), declared: Vec::new() };
+    if let Some(root) = root {
+        reading.root(&root);
+    }
+    let Reading { fragments, declared, .. } = reading;
+    Written { path, fragments, declared }
+}
+
 /// The root element of a file.
 fn element(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) -> Option<Element> {
     let file = match sources.last(path).map_or_else(|| sources.read(path), Ok) {

@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{self, Base, Block, Jump, Name, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId, VarKind},
+    ir::{
+        self, Base, Block, Jump, Name, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
+        VarKind,
+    },
     source::Span,
 };
 
@@ -89,8 +92,6 @@ struct Place<'a> {
     site: &'a Site,
     /// Its path, as segments.
     path: Vec<String>,
-    /// Where its files are.
-    folder: std::path::PathBuf,
 }
 
 /// Lowers sites.
@@ -103,6 +104,11 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         ..ir::Config::default()
     };
     let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), named: Vec::new() };
+    if let Some(site) = sites.iter().find(|_| host.assumed) {
+        let mut found = Vec::new();
+        let stock = site.assumed("system.webServer/staticContent", &mut found);
+        content::mime(&stock, &mut cx.config.base);
+    }
     farm::farms(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.
@@ -142,11 +148,7 @@ impl Cx<'_> {
     }
 
     fn site(&mut self, site: &Site) -> ir::Host {
-        let places: Vec<Place> = site
-            .places()
-            .into_iter()
-            .filter_map(|path| Some(Place { site, folder: site.folder(&path)?, path }))
-            .collect();
+        let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
         // What rules may set has to be known before anything reads it.
         rules::declare(self, site);
         let forward = self.assigned("forward");

@@ -185,11 +185,13 @@ impl Schema {
 impl Section {
     /// Whether a refused section changes nothing with these attributes.
     pub fn is_harmless<'a>(&self, attributes: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
-        let mut any = false;
-        for (name, value) in attributes {
-            any |= self.harmless.iter().any(|(n, v)| n == name && v.eq_ignore_ascii_case(value));
-        }
-        any
+        let attributes: Vec<_> = attributes.collect();
+        let off = |(name, value): &(String, String)| {
+            let written = attributes.iter().find(|(other, _)| other == name);
+            // What is harmless is the default.
+            written.is_none_or(|(_, written)| written.eq_ignore_ascii_case(value))
+        };
+        !self.harmless.is_empty() && self.harmless.iter().all(off)
     }
 }
 

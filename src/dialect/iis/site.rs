@@ -127,6 +127,19 @@ impl Site {
         value
     }
 
+    /// A section as the assumed stock server has it.
+    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Value {
+        let stock = Self {
+            name: String::new(),
+            id: 0,
+            element: None,
+            roots: self.roots.clone(),
+            span: Span::NONE,
+            written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
+        };
+        stock.section(name, &[], found)
+    }
+
     /// The layers of a section that hold for a path, the outermost first.
     fn chain(&self, name: &str, path: &[String]) -> Vec<&Layer> {
         let application = self.application(path).len();

@@ -187,6 +187,10 @@ impl Printer<'_> {
                 self.template(right);
             }
             Test::Present(template) => self.word_and("present", template),
+            Test::Longer(template, bytes) => {
+                self.template(template);
+                self.add(format_args!(" longer {bytes}"));
+            }
             Test::InNetwork(address, networks) => {
                 self.template(address);
                 self.add(" in");

@@ -4,14 +4,19 @@
 //! that none is for is answered with 400 by the listener itself, no site involved. A host of the IR has one list of names,
 //! so a site is lowered once for each list of names that its addresses have.
 
-use std::{collections::BTreeMap, net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::{Cx, block};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::{effective::Item, site::Site},
     ir::{
-        Address, Block, HostId, Kind, Listener, Pattern, Reply, ReplyContent, Settings, SocketOptions, Step, Text,
+        Address, Block, HostId, Kind, Listener, Order, Pattern, Reply, ReplyContent, Settings, SocketOptions,
+        Step, Text,
     },
     source::Span,
 };
@@ -61,7 +66,9 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         let tls = bindings[0].tls;
         if let Some(other) = bindings.iter().find(|binding| binding.tls != tls) {
             let message = "this address is bound with http and with https";
-            cx.report(Diagnostic::error("binding-conflict", other.span, message).label(span, "the other one"));
+            cx.report(
+                Diagnostic::error("binding-conflict", other.span, message).label(span, "the other one"),
+            );
             continue;
         }
         let mut names: BTreeMap<usize, Vec<String>> = BTreeMap::new();
@@ -113,25 +120,19 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             hosts,
             into: super::URL,
             span,
-            ..defaults()
+            order: Order::Specific,
         });
     }
-    if cx.config.listeners.is_empty() && !sites.is_empty() && cx.found.iter().all(|found| found.severity < crate::diagnostic::Severity::Error) {
-        let found = Diagnostic::new(crate::diagnostic::Severity::Error, "no-binding", "no site has a binding for http or https");
+    if cx.config.listeners.is_empty()
+        && !sites.is_empty()
+        && cx.found.iter().all(|found| found.severity < crate::diagnostic::Severity::Error)
+    {
+        let found = Diagnostic::new(
+            crate::diagnostic::Severity::Error,
+            "no-binding",
+            "no site has a binding for http or https",
+        );
         cx.report(found.help("add `<binding protocol=\"http\" bindingInformation=\"*:80:\" />`"));
-    }
-}
-
-/// A listener with nothing said about it.
-fn defaults() -> Listener {
-    Listener {
-        address: Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
-        tls: false,
-        options: SocketOptions::default(),
-        default: HostId(0),
-        hosts: Vec::new(),
-        into: super::URL,
-        span: Span::NONE,
     }
 }
 
@@ -162,7 +163,13 @@ fn unknown() -> crate::ir::Host {
 
 fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
     if let Some(address) = &cx.options.listen {
-        out.push(Binding { address: address.clone(), tls: false, name: String::new(), site: at, span: site.span });
+        out.push(Binding {
+            address: address.clone(),
+            tls: false,
+            name: String::new(),
+            site: at,
+            span: site.span,
+        });
         return;
     }
     let Some(element) = &site.element else {
@@ -180,7 +187,10 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
         let protocol = item.value.text("protocol").to_ascii_lowercase();
         if protocol != "http" && protocol != "https" {
             let message = format!("the binding for `{protocol}` has no effect");
-            cx.report(Diagnostic::note_at("inert-element", item.span, message).because("HTTP is what is served here"));
+            cx.report(
+                Diagnostic::note_at("inert-element", item.span, message)
+                    .because("HTTP is what is served here"),
+            );
             continue;
         }
         if let Some(binding) = binding(cx, item, protocol == "https", at) {
@@ -196,7 +206,11 @@ fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> 
     let mut parts = text.rsplitn(3, ':');
     let (name, port, ip) = (parts.next(), parts.next(), parts.next());
     let wrong = |cx: &mut Cx, why: &str| {
-        cx.report(Diagnostic::error("invalid-value", span, "this is no binding").because(why).help("write `ip:port:host`"));
+        cx.report(
+            Diagnostic::error("invalid-value", span, "this is no binding")
+                .because(why)
+                .help("write `ip:port:host`"),
+        );
     };
     let (Some(name), Some(port), Some(ip)) = (name, port, ip) else {
         wrong(cx, "two colons are missing");

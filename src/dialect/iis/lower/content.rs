@@ -7,8 +7,9 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, Forward, Handler, Name, Part, Pattern, Protocol, Recovery, RecoveryStatus, RecoveryTarget,
-        Reply, ReplyContent, Scope, Settings, Step, Target, Template, Test, Text, Upstream, settings::Alias,
+        Attr, Base, Block, Edit, Escape, Forward, Handler, Name, Part, Pattern, Protocol, Recovery,
+        RecoveryStatus, RecoveryTarget, Reply, ReplyContent, Scope, Settings, Step, Target, Template, Test,
+        Text, Upstream, settings::Alias,
     },
     source::Span,
 };
@@ -18,7 +19,8 @@ type Steps = Vec<(Step, Span)>;
 /// The settings of a place, whoever answers.
 pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let mut found = Vec::new();
-    let mut of = |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
+    let mut of =
+        |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
     let (documents, types) = (of("defaultDocument"), of("staticContent"));
     let (protocol, errors, logging) = (of("httpProtocol"), of("httpErrors"), of("httpLogging"));
     cx.found.append(&mut found);
@@ -27,7 +29,9 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let names = documents.part("files");
     let index = names.items().iter().map(|item| Template::text(item.value.text("value"))).collect();
     settings.files.index = Some(if documents.flag("enabled") { index } else { Vec::new() });
-    mime(&types, settings);
+    if types.written {
+        mime(&types, settings);
+    }
     let headers = protocol.part("customHeaders");
     // The stock server's own `X-Powered-By` is not sent: what it names is not here.
     let headers = headers.items().iter().filter(|item| !item.level.assumed);
@@ -54,7 +58,7 @@ fn files(place: &Place, settings: &mut Settings) {
     settings.files.alias = Some(Some(Alias { with: path_text(&root.folder), cut: Some(cut as u32) }));
 }
 
-fn mime(section: &Value, settings: &mut Settings) {
+pub(super) fn mime(section: &Value, settings: &mut Settings) {
     let mut types: Vec<(Text, Text)> = Vec::new();
     let mut other = None;
     for item in section.items() {
@@ -100,7 +104,11 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     if sub > 0 {
         let message = format!("{status}.{sub}: errors are told apart by their status alone");
         let found = Diagnostic::note_at("inert-element", item.span, message);
-        cx.report(found.because("no effect").help(format!("write it for subStatusCode -1 to have it for all of {status}")));
+        cx.report(
+            found
+                .because("no effect")
+                .help(format!("write it for subStatusCode -1 to have it for all of {status}")),
+        );
         return None;
     }
     let path = item.value.text("path").replace('\\', "/");
@@ -111,7 +119,11 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     }
     if item.value.is("responseMode", "ExecuteURL") {
         if !path.starts_with('/') {
-            let found = Diagnostic::error("invalid-value", item.value.place("path"), "the path of a URL begins with `/`");
+            let found = Diagnostic::error(
+                "invalid-value",
+                item.value.place("path"),
+                "the path of a URL begins with `/`",
+            );
             cx.report(found);
             return None;
         }
@@ -125,7 +137,11 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     if absolute {
         let message = "a file of another machine's path cannot be found here";
         let found = Diagnostic::warning("foreign-path", item.value.place("path"), message);
-        cx.report(found.because("our own page is sent").help("put the file into the site and write its path from there"));
+        cx.report(
+            found
+                .because("our own page is sent")
+                .help("put the file into the site and write its path from there"),
+        );
         return None;
     }
     if !folder.is_empty() {
@@ -134,7 +150,7 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     }
     file.push(path.trim_start_matches('/'));
     let name = format!("@error {status} {}", file.display());
-    if !cx.named.iter().any(|(other, _)| other.as_ref() == name.as_bytes()) {
+    if !cx.named.iter().any(|(other, _)| other.0 == name.as_bytes()) {
         let mut set = Settings::default();
         set.handler = Some(Handler::Files);
         set.files.alias = Some(Some(Alias { with: path_text(&file), cut: None }));
@@ -147,7 +163,8 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
 /// Who answers a request of a place that no rule sends elsewhere.
 pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Steps {
     let mut found = Vec::new();
-    let mut of = |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
+    let mut of =
+        |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
     let (redirect, types, handlers) = (of("httpRedirect"), of("staticContent"), of("handlers"));
     let (browse, core) = (of("directoryBrowse"), of("aspNetCore"));
     let protocol = of("httpProtocol");
@@ -156,7 +173,11 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
     settings.handler = Some(Handler::Files);
     cache(cx, &types.part("clientCache"), settings);
     if browse.flag("enabled") {
-        let found = Diagnostic::error("not-yet-honoured", browse.place("enabled"), "listings of folders are not yet honoured");
+        let found = Diagnostic::error(
+            "not-yet-honoured",
+            browse.place("enabled"),
+            "listings of folders are not yet honoured",
+        );
         cx.report(found.help("`enabled=\"false\"`, or a default document"));
     }
     let mut out = Steps::new();
@@ -188,7 +209,11 @@ fn cache(cx: &mut Cx, section: &Value, settings: &mut Settings) {
             if httpdate::parse_http_date(when).is_ok() {
                 edits.push(Edit::Set("Expires".into(), Template::text(when)));
             } else {
-                let found = Diagnostic::error("invalid-value", section.place("httpExpires"), "this is no date of HTTP");
+                let found = Diagnostic::error(
+                    "invalid-value",
+                    section.place("httpExpires"),
+                    "this is no date of HTTP",
+                );
                 cx.report(found.help("write it like `Tue, 19 Jan 2038 03:14:07 GMT`"));
             }
         }
@@ -242,7 +267,11 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
             out.push((Step::When { test, then: block(then), otherwise: Block::default() }, item.span));
         }
         if section.items().is_empty() {
-            let found = Diagnostic::error("missing-attribute", section.place("enabled"), "a redirect needs a `destination`");
+            let found = Diagnostic::error(
+                "missing-attribute",
+                section.place("enabled"),
+                "a redirect needs a `destination`",
+            );
             cx.report(found);
         }
         return;
@@ -310,21 +339,45 @@ fn programs(cx: &mut Cx, handlers: &Value, core: &Value, out: &mut Steps) {
     for item in handlers.items().iter().filter(|item| !item.level.assumed) {
         let modules = item.value.text("modules");
         let name = item.value.text("name");
-        let built_in = ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
-        if modules.split(',').any(|module| built_in.iter().any(|one| one.eq_ignore_ascii_case(module.trim()))) {
+        let built_in =
+            ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
+        if modules.split(',').any(|module| built_in.iter().any(|one| one.eq_ignore_ascii_case(module.trim())))
+        {
             continue;
         }
         let is = |key: &str| {
-            key.eq_ignore_ascii_case(name) || modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(key))
+            key.eq_ignore_ascii_case(name)
+                || modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(key))
         };
         let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
+        // What ran in the server itself, in .NET or by ISAPI: a stock server lists dozens of them.
+        let inside = modules.is_empty()
+            || [
+                "IsapiModule",
+                "ManagedPipelineHandler",
+                "CgiModule",
+                "ServerSideIncludeModule",
+                "TRACEVerbHandler",
+            ]
+            .iter()
+            .any(|one| modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(one)));
+        if given.is_none() && (inside || item.value.attribute("type").is_some()) {
+            let message = format!("requests for the handler `{name}` are answered with 404");
+            let found = Diagnostic::note_at("handler-not-here", item.span, message);
+            cx.report(found.because("it runs inside of the original, in .NET or by ISAPI"));
+            let reply = Reply { status: 404, content: ReplyContent::Page };
+            let then = block(vec![(Step::Respond(reply), item.span)]);
+            handled(item, then, out);
+            continue;
+        }
         let Some(url) = given else {
             let program = if modules.is_empty() { name } else { modules };
             let message = format!("the handler `{name}` is a program of the original's ({program})");
             let message = Diagnostic::error("handler-not-here", item.span, message);
             let help = format!("say where it is reached: `--handler {program}=http://HOST:PORT`");
             let command = core.text("processPath");
-            let note = (!command.is_empty()).then(|| format!("it starts `{command} {}`", core.text("arguments")));
+            let note =
+                (!command.is_empty()).then(|| format!("it starts `{command} {}`", core.text("arguments")));
             let found = message.because("it cannot run here").help(help);
             cx.report(match note {
                 Some(note) => found.note(note),
@@ -344,32 +397,42 @@ fn programs(cx: &mut Cx, handlers: &Value, core: &Value, out: &mut Steps) {
         let set = Settings { handler: Some(handler), ..Settings::default() };
         let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
         let then = Block { scope, span: item.span, ..Block::default() };
-        let mut tests = Vec::new();
-        let path = item.value.text("path");
-        if path != "*" {
-            let alternatives: Vec<String> = path.split(',').map(|one| {
+        if handled(item, then, out) {
+            return;
+        }
+    }
+}
+
+/// What a handler does with the requests that are its own; whether these are all.
+fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
+    let mut tests = Vec::new();
+    let path = item.value.text("path");
+    if path != "*" {
+        let alternatives: Vec<String> = path
+            .split(',')
+            .map(|one| {
                 let pattern = super::pattern::wildcard(one.trim());
                 pattern.trim_start_matches('^').to_owned()
-            }).collect();
-            let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
-            tests.push(Test::Match {
-                subject: Template::attr(Attr::Path),
-                pattern: Pattern::regex(text, true),
-                into: None,
-            });
-        }
-        let verbs = item.value.text("verb");
-        if verbs != "*" {
-            tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
-        }
-        let test = match tests.len() {
-            0 => {
-                out.push((Step::Do(then), item.span));
-                // Whatever comes behind it is never reached.
-                return;
-            }
-            _ => Test::All(tests),
-        };
-        out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
+            })
+            .collect();
+        let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
+        tests.push(Test::Match {
+            subject: Template::attr(Attr::Path),
+            pattern: Pattern::regex(text, true),
+            into: None,
+        });
     }
+    let verbs = item.value.text("verb");
+    if verbs != "*" {
+        tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
+    }
+    let test = match tests.len() {
+        0 => {
+            out.push((Step::Do(then), item.span));
+            return true;
+        }
+        _ => Test::All(tests),
+    };
+    out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
+    false
 }

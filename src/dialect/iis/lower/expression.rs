@@ -46,7 +46,12 @@ pub(super) fn parse(cx: &mut Cx, written: &Attribute, around: &Around) -> Parsed
 }
 
 /// Reads a part of an attribute.
-pub(super) fn parse_part(cx: &mut Cx, written: &Attribute, range: std::ops::Range<usize>, around: &Around) -> Parsed {
+pub(super) fn parse_part(
+    cx: &mut Cx,
+    written: &Attribute,
+    range: std::ops::Range<usize>,
+    around: &Around,
+) -> Parsed {
     let mut reading = Reading { cx, written, around, open: false };
     let (template, _) = reading.expr(range.start, range.end, 0);
     let open = reading.open;
@@ -102,7 +107,12 @@ impl Reading<'_, '_, '_> {
             b':' => {
                 let (argument, close) = self.expr(behind + 1, end, depth);
                 if close >= end {
-                    self.wrong(at, at + 1, "`{` is not closed", Some("write `}` where the expression ends".to_owned()));
+                    self.wrong(
+                        at,
+                        at + 1,
+                        "`{` is not closed",
+                        Some("write `}` where the expression ends".to_owned()),
+                    );
                     return (Template::default(), end);
                 }
                 (self.call(name, at + 1, &argument), close + 1)
@@ -124,7 +134,8 @@ impl Reading<'_, '_, '_> {
                 let near = suggest::nearest(&name.to_uppercase(), vars::NAMES.iter().copied());
                 if let Some(near) = near {
                     let message = format!("there is no server variable `{name}`");
-                    let found = Diagnostic::warning("unknown-variable", span, message).because("always empty");
+                    let found =
+                        Diagnostic::warning("unknown-variable", span, message).because("always empty");
                     self.cx.report(found.help(format!("did you mean `{{{near}}}`?")));
                 }
                 Template::default()

@@ -53,12 +53,16 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
     let affinity = routing.part("affinity");
     for attribute in ["useCookie", "useHostName"] {
         if affinity.flag(attribute) {
-            let found = Diagnostic::error("not-yet-honoured", affinity.place(attribute), "affinity is not yet honoured");
+            let found = Diagnostic::error(
+                "not-yet-honoured",
+                affinity.place(attribute),
+                "affinity is not yet honoured",
+            );
             cx.report(found);
         }
     }
     let protocol = routing.part("protocol");
-    let settings = proxy::forwarding(cx, &protocol, true);
+    let settings = proxy::forwarding(cx, &protocol);
     let check = health(&routing.part("healthCheck"));
     let endpoints = value.items().iter().map(|server| {
         let own = server.value.part("applicationRequestRouting");

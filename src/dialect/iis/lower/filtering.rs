@@ -32,7 +32,9 @@ pub(super) fn limits(cx: &mut Cx, place: &Place, settings: &mut Settings) {
 /// The tests of a place, in the original's order.
 pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
     let mut found = Vec::new();
-    let mut of = |name: &str| place.site.section(&format!("system.webServer/security/{name}"), &place.path, &mut found);
+    let mut of = |name: &str| {
+        place.site.section(&format!("system.webServer/security/{name}"), &place.path, &mut found)
+    };
     let (filtering, addresses) = (of("requestFiltering"), of("ipSecurity"));
     let (access, authorization) = (of("access"), of("authorization"));
     let anonymous = of("authentication/anonymousAuthentication");
@@ -85,7 +87,10 @@ fn one_of<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
 
 /// The entries that are allowed, or those that are not.
 fn entries<'v>(part: &'v Value, attribute: &'static str, allowed: bool) -> impl Iterator<Item = &'v str> {
-    part.items().iter().filter(move |item| item.value.flag("allowed") == allowed).map(move |item| item.value.text(attribute))
+    part.items()
+        .iter()
+        .filter(move |item| item.value.flag("allowed") == allowed)
+        .map(move |item| item.value.text(attribute))
 }
 
 fn listed<'v>(part: &'v Value, attribute: &'static str) -> impl Iterator<Item = &'v str> {
@@ -105,9 +110,14 @@ fn filter(filtering: &Value) -> Steps {
     let longest = |name: &str| u32::try_from(limits.number(name)).unwrap_or(u32::MAX);
     out.push(refuse(Test::Longer(path(), longest("maxUrl")), 404, limits.place("maxUrl")));
     let query = Template::attr(Attr::Query);
-    out.push(refuse(Test::Longer(query.clone(), longest("maxQueryString")), 404, limits.place("maxQueryString")));
+    out.push(refuse(
+        Test::Longer(query.clone(), longest("maxQueryString")),
+        404,
+        limits.place("maxQueryString"),
+    ));
     for limit in limits.part("headerLimits").items() {
-        let field = Template::attr(Attr::Field(limit.value.text("header").to_ascii_lowercase().as_str().into()));
+        let field =
+            Template::attr(Attr::Field(limit.value.text("header").to_ascii_lowercase().as_str().into()));
         let most = u32::try_from(limit.value.number("sizeLimit")).unwrap_or(u32::MAX);
         out.push(refuse(Test::Longer(field, most), 431, limit.span));
     }
@@ -217,7 +227,8 @@ fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
     };
     let mut any = !section.flag("allowUnlisted");
     for item in section.items().iter().rev() {
-        let Some(address) = item.value.attribute("ipAddress").filter(|address| !address.value.is_empty()) else {
+        let Some(address) = item.value.attribute("ipAddress").filter(|address| !address.value.is_empty())
+        else {
             continue;
         };
         let Ok(ip) = address.value.parse::<IpAddr>() else {
@@ -227,7 +238,11 @@ fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
             continue;
         };
         let Some(bits) = mask(ip, &item.value) else {
-            let found = Diagnostic::error("invalid-value", item.value.place("subnetMask"), "this is no mask of a network");
+            let found = Diagnostic::error(
+                "invalid-value",
+                item.value.place("subnetMask"),
+                "this is no mask of a network",
+            );
             cx.report(found);
             continue;
         };

@@ -31,7 +31,12 @@ impl Maps {
         let map = |value: &Value| {
             let ignore_case = value.flag("ignoreCase");
             let row = |value: &Value| Row {
-                pattern: Pattern { kind: Kind::Exact, text: value.text("key").into(), ignore_case, groups: Vec::new() },
+                pattern: Pattern {
+                    kind: Kind::Exact,
+                    text: value.text("key").into(),
+                    ignore_case,
+                    groups: Vec::new(),
+                },
                 value: Template::text(value.text("value")),
             };
             Map {
@@ -63,14 +68,17 @@ impl Cx<'_> {
         });
         let id = match asked {
             Some(at) => crate::ir::VarId(at as u32),
-            None => self.fresh(&map.name, VarKind::Table {
-                key: key.clone(),
-                order: Order::Specific,
-                rows: map.rows.as_ref().clone(),
-                default: map.default.clone(),
-                once: false,
-                into: NOWHERE,
-            }),
+            None => self.fresh(
+                &map.name,
+                VarKind::Table {
+                    key: key.clone(),
+                    order: Order::Specific,
+                    rows: map.rows.as_ref().clone(),
+                    default: map.default.clone(),
+                    once: false,
+                    into: NOWHERE,
+                },
+            ),
         };
         Template(vec![Part::Var(id)])
     }

@@ -31,7 +31,12 @@ impl Reading {
 }
 
 /// A pattern as it is written; `None` when it is none, which is reported.
-pub(super) fn pattern(cx: &mut Cx, written: &Attribute, reading: Reading, ignore_case: bool) -> Option<Pattern> {
+pub(super) fn pattern(
+    cx: &mut Cx,
+    written: &Attribute,
+    reading: Reading,
+    ignore_case: bool,
+) -> Option<Pattern> {
     let text = written.value.as_str();
     let regex = |text: String| Pattern {
         kind: Kind::Regex(Syntax::Ecma),
@@ -47,7 +52,9 @@ pub(super) fn pattern(cx: &mut Cx, written: &Attribute, reading: Reading, ignore
         Reading::Expression => {
             if let Err((at, length, why)) = check(text) {
                 let span = written.part(at..at + length);
-                let found = Diagnostic::error("invalid-pattern", span, "this is no expression of the original").because(why);
+                let found =
+                    Diagnostic::error("invalid-pattern", span, "this is no expression of the original")
+                        .because(why);
                 cx.report(match lone_star(text) {
                     true => found.help("`*` as in file names needs `patternSyntax=\"Wildcard\"` on the rule; here `.*` is meant"),
                     false => found,
@@ -94,7 +101,7 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A wildcard as an expression.
-fn wildcard(text: &str) -> String {
+pub(super) fn wildcard(text: &str) -> String {
     let mut out = String::from("^");
     for c in text.chars() {
         match c {
@@ -138,7 +145,11 @@ fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
                 }
                 b']' => {
                     if at == opened + 1 || (at == opened + 2 && bytes[opened + 1] == b'^') {
-                        return Err((opened, at + 1 - opened, "an empty class matches nothing and is an error there"));
+                        return Err((
+                            opened,
+                            at + 1 - opened,
+                            "an empty class matches nothing and is an error there",
+                        ));
                     }
                     (class, repeatable) = (None, true);
                 }
@@ -223,7 +234,8 @@ fn lazy(bytes: &[u8], at: usize) -> Result<usize, (usize, usize, &'static str)> 
 }
 
 fn is_count(text: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.len() < 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number =
+        |text: &str| !text.is_empty() && text.len() < 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once(',') {
         Some((low, high)) => number(low) && (high.is_empty() || number(high)),
         None => number(text),
@@ -233,12 +245,15 @@ fn is_count(text: &str) -> bool {
 /// Whether the escape at `at` is one.
 fn escape(text: &str, at: usize) -> Result<(), (usize, usize, &'static str)> {
     let rest = &text.as_bytes()[at + 1..];
-    let hex = |count: usize| rest.get(1..=count).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let hex =
+        |count: usize| rest.get(1..=count).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     match rest.first() {
         None => Err((at, 1, "nothing follows the backslash")),
         Some(b'x') if !hex(2) => Err((at, 2, "`\\x` needs two hexadecimal digits")),
         Some(b'u') if !hex(4) => Err((at, 2, "`\\u` needs four hexadecimal digits")),
-        Some(b'c') if !rest.get(1).is_some_and(u8::is_ascii_alphabetic) => Err((at, 2, "`\\c` needs a letter")),
+        Some(b'c') if !rest.get(1).is_some_and(u8::is_ascii_alphabetic) => {
+            Err((at, 2, "`\\c` needs a letter"))
+        }
         Some(b'A' | b'Z' | b'z' | b'G' | b'K' | b'Q' | b'E' | b'h' | b'H' | b'R' | b'X') => {
             Err((at, 2, "this escape is Perl's own"))
         }
@@ -255,15 +270,42 @@ mod tests {
     #[test]
     fn expressions_of_other_engines_are_refused() {
         let good = [
-            "(.*)", "^(?!api/)(.*)$", "(a)\\1", "a{2,}b{3}", "[^/]+", "a*?", "\\x41\\u0041\\cA", "(?:a|b)", "", "a|", "\\/\\-\\_",
-            "[[:alpha:]]", "[\\]]",
+            "(.*)",
+            "^(?!api/)(.*)$",
+            "(a)\\1",
+            "a{2,}b{3}",
+            "[^/]+",
+            "a*?",
+            "\\x41\\u0041\\cA",
+            "(?:a|b)",
+            "",
+            "a|",
+            "\\/\\-\\_",
+            "[[:alpha:]]",
+            "[\\]]",
         ];
         for text in good {
             assert_eq!(check(text), Ok(()), "{text}");
         }
         let bad = [
-            ("*", 0), ("a**", 2), ("(?<=a)b", 0), ("(?<n>a)", 0), ("(?i)a", 0), ("(?>a)", 0), ("a++", 2), ("\\Aa", 0), ("\\p{L}", 0),
-            ("[]", 0), ("a{", 1), ("{x}", 0), ("(a", 0), ("a)", 1), ("[a", 0), ("a\\", 1), ("^*", 1), ("\\xg", 0),
+            ("*", 0),
+            ("a**", 2),
+            ("(?<=a)b", 0),
+            ("(?<n>a)", 0),
+            ("(?i)a", 0),
+            ("(?>a)", 0),
+            ("a++", 2),
+            ("\\Aa", 0),
+            ("\\p{L}", 0),
+            ("[]", 0),
+            ("a{", 1),
+            ("{x}", 0),
+            ("(a", 0),
+            ("a)", 1),
+            ("[a", 0),
+            ("a\\", 1),
+            ("^*", 1),
+            ("\\xg", 0),
         ];
         for (text, at) in bad {
             assert_eq!(check(text).map_err(|(at, ..)| at), Err(at), "{text}");

@@ -8,8 +8,9 @@ use super::{Cx, Place, farm, vars};
 use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
-        Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member, Part, Pattern,
-        Protocol, Register, Role, Scope, Settings, Target, Template, Test, Upgrade, Upstream, UrlMatch, VarId, VarKind,
+        Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
+        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
+        Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
@@ -19,14 +20,21 @@ use crate::{
 const LOCATION: Register = Register('L');
 
 /// Forwards to the URL that a rule left.
-pub(super) fn forward(_: &mut Cx, site: &Site, url: VarId) -> Block {
+pub(super) fn forward(cx: &mut Cx, site: &Site, url: VarId) -> Block {
     let handler = Handler::Forward(Forward {
         protocol: Protocol::Http,
         tls: false,
         to: Upstream::Url(Template::var(url)),
         target: Target::Received,
     });
-    let set = Settings { handler: Some(handler), ..Settings::default() };
+    let mut set = Settings { handler: Some(handler), ..Settings::default() };
+    let mut found = Vec::new();
+    let proxy = site.section("system.webServer/proxy", &[], &mut found);
+    cx.found.append(&mut found);
+    if proxy.flag("arrResponseHeader") {
+        let edit = Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into()));
+        set.answer.on_response = Some(vec![super::block(vec![(edit, site.span)])]);
+    }
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
         span: site.span,
@@ -43,7 +51,7 @@ pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
         return;
     }
     let url = format!("{scheme}://{authority}");
-    let there = |cluster: &Cluster| cluster.group.as_ref().is_some_and(|group| group.url.as_ref() == url.as_bytes());
+    let there = |cluster: &Cluster| cluster.group.as_ref().is_some_and(|group| group.url.0 == url.as_bytes());
     if cx.config.clusters.iter().any(there) {
         return;
     }
@@ -89,30 +97,34 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let proxy = place.site.section("system.webServer/proxy", &place.path, &mut found);
     let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
     cx.found.append(&mut found);
-    settings.http = forwarding(cx, &proxy, false);
-    let upgrade = if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
+    settings.http = forwarding(cx, &proxy);
+    let upgrade =
+        if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);
 }
 
 /// How requests are forwarded, by `proxy` or by `protocol` of a farm.
-pub(super) fn forwarding(cx: &mut Cx, proxy: &Value, farm: bool) -> Forwarding {
+pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
     let timeout = proxy.time("timeout");
     let version = if proxy.is("httpVersion", "Http10") { 10 } else { 11 };
     Forwarding {
         version: Some(version),
         edits: Some(request_edits(cx, proxy)),
-        response_edits: Some(response_edits(proxy, farm)),
+        response_edits: Some(response_edits(proxy)),
         connect_timeout: Some(timeout),
         send_timeout: Some(timeout),
         read_timeout: Some(timeout),
-        buffer_size: Some(u64::try_from(proxy.number("maxResponseHeaderSize")).unwrap_or(65536).clamp(1024, 1 << 20)),
+        buffer_size: Some(
+            u64::try_from(proxy.number("maxResponseHeaderSize")).unwrap_or(65536).clamp(1024, 1 << 20),
+        ),
         retry: Some(vec![Retry::Error]),
         ..Forwarding::default()
     }
 }
 
 fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
-    let host = if proxy.flag("preserveHostHeader") { Attr::Field("host".into()) } else { Attr::UpstreamAuthority };
+    let host =
+        if proxy.flag("preserveHostHeader") { Attr::Field("host".into()) } else { Attr::UpstreamAuthority };
     let mut edits = vec![Edit::RemoveNominated, Edit::Set("Host".into(), Template::attr(host))];
     // What rules set stands for what was received.
     let set: Vec<_> = vars::all_written(cx)
@@ -215,7 +227,7 @@ fn max_forwards(cx: &mut Cx) -> VarId {
     })
 }
 
-fn response_edits(proxy: &Value, farm: bool) -> Vec<Edit> {
+fn response_edits(proxy: &Value) -> Vec<Edit> {
     let mut edits = Vec::new();
     if proxy.flag("reverseRewriteHostInResponseHeaders") {
         let host = Attr::Field("host".into());
@@ -227,9 +239,6 @@ fn response_edits(proxy: &Value, farm: bool) -> Vec<Edit> {
         edits.push(Edit::Url { from, to });
         let from = UrlMatch::Pattern(Pattern::regex("^", false), LOCATION);
         edits.push(Edit::CookieDomain { from, to: Template::attr(host) });
-    }
-    if !farm && proxy.flag("arrResponseHeader") {
-        edits.push(Edit::Add("X-Powered-By".into(), "ARR/3.0".into()));
     }
     edits
 }

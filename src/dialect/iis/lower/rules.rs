@@ -22,8 +22,8 @@ use crate::{
         tree::Attribute,
     },
     ir::{
-        Attr, Block, By, Choice, Escape, FileKind, Part, Pattern, Query, Register, Relation, Reply, ReplyContent, Step, Template,
-        Test, VarId, VarKind,
+        Attr, Block, By, Choice, Escape, FileKind, Part, Pattern, Query, Register, Relation, Reply,
+        ReplyContent, Step, Template, Test, VarId, VarKind,
     },
     source::Span,
 };
@@ -135,10 +135,8 @@ impl<'a> Set<'a> {
         let Some(url) = matching.attribute("url") else { return };
         let Some(pattern) = pattern::pattern(cx, url, reading, matching.flag("ignoreCase")) else { return };
         let negate = matching.flag("negate");
-        let subject = Template(vec![Part::Escape(
-            Escape::Skip(prefix(base).len() as u32),
-            Template::attr(Attr::Path),
-        )]);
+        let subject =
+            Template(vec![Part::Escape(Escape::Skip(prefix(base).len() as u32), Template::attr(Attr::Path))]);
         let mut tests = Vec::new();
         if !base.is_empty() {
             tests.push(inside(base));
@@ -197,7 +195,8 @@ impl<'a> Set<'a> {
                             &empty
                         }
                     };
-                    let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase")) else {
+                    let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase"))
+                    else {
                         continue;
                     };
                     let register = match TRACKED.get(at) {
@@ -234,11 +233,11 @@ impl<'a> Set<'a> {
             {
                 let message = format!("`{name}` may not be set");
                 let found = Diagnostic::warning("variable-not-allowed", set.value.place("name"), message);
-                cx.report(
-                    found
-                        .because("requests for which this rule fires are answered with 500.50")
-                        .help(format!("add `<add name=\"{name}\" />` to `allowedServerVariables` in applicationHost.config")),
-                );
+                cx.report(found.because("requests for which this rule fires are answered with 500.50").help(
+                    format!(
+                        "add `<add name=\"{name}\" />` to `allowedServerVariables` in applicationHost.config"
+                    ),
+                ));
                 let reply = Reply { status: 500, content: ReplyContent::Page };
                 out.push((Step::Respond(reply), set.span));
                 continue;
@@ -279,7 +278,11 @@ impl<'a> Set<'a> {
             "customresponse" => {
                 let status = action.number("statusCode");
                 if action.attribute("statusCode").is_none() {
-                    let found = Diagnostic::error("missing-attribute", span, "a custom response needs a `statusCode`");
+                    let found = Diagnostic::error(
+                        "missing-attribute",
+                        span,
+                        "a custom response needs a `statusCode`",
+                    );
                     cx.report(found);
                     return true;
                 }
@@ -330,7 +333,8 @@ impl<'a> Set<'a> {
         let text = url.value.as_str();
         let lower = text.to_ascii_lowercase();
         if lower.starts_with("ws://") || lower.starts_with("wss://") {
-            let found = Diagnostic::warning("websocket-scheme", url.part(0..5), "`ws://` is no scheme of a rule");
+            let found =
+                Diagnostic::warning("websocket-scheme", url.part(0..5), "`ws://` is no scheme of a rule");
             cx.report(
                 found
                     .because("taken as a path of this site, as the original does")
@@ -357,7 +361,8 @@ impl<'a> Set<'a> {
                 return true;
             }
             if path.open {
-                self.split(cx, whole.template(cx, around), append, Some(base), span, out);
+                let target = whole.template(cx, around);
+                self.split(cx, target, append, Some(base), span, out);
                 return true;
             }
             let mut path = path.template;
@@ -370,6 +375,16 @@ impl<'a> Set<'a> {
             return true;
         }
         let path = expression::parse_part(cx, url, 0..question.unwrap_or(text.len()), around);
+        if let Some(at) = text.find("://").filter(|_| text.starts_with('{')) {
+            // The scheme is the client's; the server is known.
+            let end = text[at + 3..].find(['/', '?', '{']).map_or(text.len(), |end| at + 3 + end);
+            if !text[end..].starts_with('{') {
+                for scheme in ["http", "https"] {
+                    let authority = Template::text(format!("{scheme}{}", &text[at..end]));
+                    super::proxy::known(cx, &authority, span);
+                }
+            }
+        }
         if path.open {
             let begins = if text.starts_with('{') { Some(base) } else { None };
             if begins.is_none() {
@@ -380,7 +395,8 @@ impl<'a> Set<'a> {
                 }
                 self.split(cx, target, append, None, span, out);
             } else {
-                self.split(cx, whole.template(cx, around), append, begins, span, out);
+                let target = whole.template(cx, around);
+                self.split(cx, target, append, begins, span, out);
             }
             return false;
         }
@@ -409,18 +425,32 @@ impl<'a> Set<'a> {
         out.push((Step::Assign { var: url, value: target }, span));
         let take = |text: &str| Test::Match {
             subject: Template::var(url),
-            pattern: Pattern { kind: crate::ir::Kind::Regex(crate::ir::Syntax::Ecma), ..Pattern::regex(text, true) },
+            pattern: Pattern {
+                kind: crate::ir::Kind::Regex(crate::ir::Syntax::Ecma),
+                ..Pattern::regex(text, true)
+            },
             into: Some(URL),
         };
         let group = |group: u8| Part::Capture(URL, group);
-        let query = |at: u8| {
+        // The old query stays alone where there is no new one.
+        let query = |at: u8| -> (Step, Span) {
             let new = Template(vec![group(at)]);
-            if append { Query::Prepend(new) } else { Query::Replace(new) }
+            if !append {
+                return (Step::Rewrite { path: None, query: Query::Replace(new) }, span);
+            }
+            let test = Test::Compare {
+                left: new.clone(),
+                right: Template::default(),
+                relation: Relation::NotEqual,
+                by: By::Bytes,
+            };
+            let then = super::block(vec![(Step::Rewrite { path: None, query: Query::Prepend(new) }, span)]);
+            (Step::When { test, then, otherwise: Block::default() }, span)
         };
         let rooted = |front: String, at: u8| {
             let mut path = Template::text(front);
             path.push(group(at));
-            super::block(vec![(Step::Rewrite { path: Some(path), query: query(at + 1) }, span)])
+            super::block(vec![(Step::Rewrite { path: Some(path), query: Query::Keep }, span), query(at + 1)])
         };
         let from_root = rooted(String::new(), 1);
         let Some(base) = base else {
@@ -430,7 +460,8 @@ impl<'a> Set<'a> {
         };
         let mut absolute = steps();
         let path = Template(vec![Part::Text("/".into()), group(2)]);
-        absolute.push((Step::Rewrite { path: Some(path), query: query(3) }, span));
+        absolute.push((Step::Rewrite { path: Some(path), query: Query::Keep }, span));
+        absolute.push(query(3));
         self.forward_to(current_url(Template(vec![group(1)])), span, &mut absolute);
         let relative = Step::When {
             test: take("^([^?]*)(?:\\?([\\s\\S]*))?$"),
@@ -526,21 +557,15 @@ fn rest_of_query(cx: &mut Cx, behind: bool) -> VarId {
 }
 
 /// A redirect of the client. Reference 5.9: a relative URL is sent as a path, which resolves equally.
-fn redirect(
-    cx: &mut Cx,
-    action: &Value,
-    url: &Attribute,
-    base: &[String],
-    around: &Around,
-    out: &mut Steps,
-) {
+fn redirect(cx: &mut Cx, action: &Value, url: &Attribute, base: &[String], around: &Around, out: &mut Steps) {
     let text = url.value.as_str();
     let span = action.span;
     let status = action.code("redirectType").unwrap_or(301);
     let parsed = expression::parse(cx, url, around);
     let append = action.flag("appendQueryString");
     let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     });
     let dynamic = text.starts_with('{') && parsed.open;
     let front = if scheme || text.starts_with('/') || dynamic { String::new() } else { prefix(base) };
@@ -558,7 +583,11 @@ fn redirect(
         if question || !append || !parsed.open {
             return vec![answer(cx, front, question)];
         }
-        let test = Test::Match { subject: parsed.template.clone(), pattern: Pattern::regex("\\?", false), into: None };
+        let test = Test::Match {
+            subject: parsed.template.clone(),
+            pattern: Pattern::regex("\\?", false),
+            into: None,
+        };
         let then = super::block(vec![answer(cx, front, true)]);
         let otherwise = super::block(vec![answer(cx, front, false)]);
         vec![(Step::When { test, then, otherwise }, span)]
