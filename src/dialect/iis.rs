@@ -202,7 +202,7 @@ fn roots(site: &Value, found: &mut Vec<Diagnostic>) -> Vec<Root> {
             Diagnostic::error("missing-element", site.span, message).help("add `<application path=\"/\">`"),
         );
     }
-    roots.sort_by(|one, other| other.path.len().cmp(&one.path.len()));
+    roots.sort_by_key(|root| std::cmp::Reverse(root.path.len()));
     roots
 }
 

@@ -85,20 +85,23 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         let mut default = None;
         for (site, names) in names {
             let known = made.iter().find(|(other, list, _)| *other == site && *list == names);
-            let id = known.map(|(.., id)| *id).unwrap_or_else(|| {
-                let first = !made.iter().any(|(other, ..)| *other == site);
-                let id = if first {
-                    HostId(site as u32)
-                } else {
-                    let copy = cx.config.hosts[site].clone();
-                    cx.config.hosts.push(copy);
-                    HostId(cx.config.hosts.len() as u32 - 1)
-                };
-                cx.config.hosts[id.0 as usize].names =
-                    names.iter().filter(|name| !name.is_empty()).map(|name| self::name(name)).collect();
-                made.push((site, names.clone(), id));
-                id
-            });
+            let id = known.map_or_else(
+                || {
+                    let first = !made.iter().any(|(other, ..)| *other == site);
+                    let id = if first {
+                        HostId(site as u32)
+                    } else {
+                        let copy = cx.config.hosts[site].clone();
+                        cx.config.hosts.push(copy);
+                        HostId(cx.config.hosts.len() as u32 - 1)
+                    };
+                    cx.config.hosts[id.0 as usize].names =
+                        names.iter().filter(|name| !name.is_empty()).map(|name| self::name(name)).collect();
+                    made.push((site, names.clone(), id));
+                    id
+                },
+                |(.., id)| *id,
+            );
             if names.iter().any(String::is_empty) {
                 default = Some(id);
             }
@@ -223,13 +226,13 @@ fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> 
     let ip = match ip {
         "" | "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "[::]" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ip => match ip.trim_start_matches('[').trim_end_matches(']').parse() {
-            Ok(ip) => ip,
-            Err(_) => {
+        ip => {
+            let Ok(ip) = ip.trim_start_matches('[').trim_end_matches(']').parse() else {
                 wrong(cx, "the first part is an address or `*`");
                 return None;
-            }
-        },
+            };
+            ip
+        }
     };
     if tls {
         let message = "certificates are in the original's own store, which is not here";

@@ -151,8 +151,7 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     file.push(path.trim_start_matches('/'));
     let name = format!("@error {status} {}", file.display());
     if !cx.named.iter().any(|(other, _)| other.0 == name.as_bytes()) {
-        let mut set = Settings::default();
-        set.handler = Some(Handler::Files);
+        let mut set = Settings { handler: Some(Handler::Files), ..Settings::default() };
         set.files.alias = Some(Some(Alias { with: path_text(&file), cut: None }));
         let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
         cx.named.push((name.as_str().into(), Block { scope, span: item.span, ..Block::default() }));

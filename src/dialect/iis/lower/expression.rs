@@ -127,20 +127,17 @@ impl Reading<'_, '_, '_> {
 
     fn variable(&mut self, name: &str, at: usize) -> Template {
         self.open |= !vars::is_request_path(name);
-        match vars::read(self.cx, name, self.around.outbound) {
-            Some(template) => template,
-            None => {
-                let span = self.written.part(at..at + name.len());
-                let near = suggest::nearest(&name.to_uppercase(), vars::NAMES.iter().copied());
-                if let Some(near) = near {
-                    let message = format!("there is no server variable `{name}`");
-                    let found =
-                        Diagnostic::warning("unknown-variable", span, message).because("always empty");
-                    self.cx.report(found.help(format!("did you mean `{{{near}}}`?")));
-                }
-                Template::default()
-            }
+        if let Some(template) = vars::read(self.cx, name, self.around.outbound) {
+            return template;
         }
+        let span = self.written.part(at..at + name.len());
+        let near = suggest::nearest(&name.to_uppercase(), vars::NAMES.iter().copied());
+        if let Some(near) = near {
+            let message = format!("there is no server variable `{name}`");
+            let found = Diagnostic::warning("unknown-variable", span, message).because("always empty");
+            self.cx.report(found.help(format!("did you mean `{{{near}}}`?")));
+        }
+        Template::default()
     }
 
     fn call(&mut self, name: &str, at: usize, argument: &Template) -> Template {

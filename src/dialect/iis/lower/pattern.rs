@@ -55,9 +55,10 @@ pub(super) fn pattern(
                 let found =
                     Diagnostic::error("invalid-pattern", span, "this is no expression of the original")
                         .because(why);
-                cx.report(match lone_star(text) {
-                    true => found.help("`*` as in file names needs `patternSyntax=\"Wildcard\"` on the rule; here `.*` is meant"),
-                    false => found,
+                cx.report(if lone_star(text) {
+                    found.help("`*` as in file names needs `patternSyntax=\"Wildcard\"` on the rule; here `.*` is meant")
+                } else {
+                    found
                 });
                 return None;
             }
@@ -209,8 +210,7 @@ fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
                 repeatable = false;
                 continue;
             }
-            b'^' | b'|' => repeatable = false,
-            b'$' => repeatable = false,
+            b'^' | b'|' | b'$' => repeatable = false,
             _ => repeatable = true,
         }
         at += 1;

@@ -187,14 +187,8 @@ impl<'a> Set<'a> {
                 "isfile" => Test::File(subject, FileKind::File),
                 "isdirectory" => Test::File(subject, FileKind::Directory),
                 _ => {
-                    let empty;
-                    let written = match value.attribute("pattern") {
-                        Some(written) => written,
-                        None => {
-                            empty = nothing(item.span);
-                            &empty
-                        }
-                    };
+                    let empty = nothing(item.span);
+                    let written = value.attribute("pattern").unwrap_or(&empty);
                     let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase"))
                     else {
                         continue;
