@@ -15,7 +15,7 @@ pub(super) enum Question {
     Equal(Template, Template),
     Compare { left: Template, right: Template, relation: Relation, by: By },
     Present(Template),
-    Longer(Template, u32),
+    Longer(Template, u64),
     InNetwork(Template, Vec<(IpAddr, u8)>),
     Truthy(Template),
     File(Template, FileKind),
@@ -49,7 +49,7 @@ impl Run {
                 present
             }
             Question::Longer(template, bytes) => {
-                self.read(plan, view, template, |value| value.len() > *bytes as usize)
+                self.read(plan, view, template, |value| value.len() as u64 > *bytes)
             }
             Question::InNetwork(template, networks) => self.read(plan, view, template, |value| {
                 let address = std::str::from_utf8(value).ok().and_then(|text| text.parse::<IpAddr>().ok());

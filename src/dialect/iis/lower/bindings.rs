@@ -85,23 +85,21 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         let mut default = None;
         for (site, names) in names {
             let known = made.iter().find(|(other, list, _)| *other == site && *list == names);
-            let id = known.map_or_else(
-                || {
-                    let first = !made.iter().any(|(other, ..)| *other == site);
-                    let id = if first {
-                        HostId(site as u32)
-                    } else {
-                        let copy = cx.config.hosts[site].clone();
-                        cx.config.hosts.push(copy);
-                        HostId(cx.config.hosts.len() as u32 - 1)
-                    };
-                    cx.config.hosts[id.0 as usize].names =
-                        names.iter().filter(|name| !name.is_empty()).map(|name| self::name(name)).collect();
-                    made.push((site, names.clone(), id));
-                    id
-                },
-                |(.., id)| *id,
-            );
+            let id = if let Some((.., id)) = known {
+                *id
+            } else {
+                let id = if made.iter().any(|(other, ..)| *other == site) {
+                    let copy = cx.config.hosts[site].clone();
+                    cx.config.hosts.push(copy);
+                    HostId(cx.config.hosts.len() as u32 - 1)
+                } else {
+                    HostId(site as u32)
+                };
+                cx.config.hosts[id.0 as usize].names =
+                    names.iter().filter(|name| !name.is_empty()).map(|name| self::name(name)).collect();
+                made.push((site, names.clone(), id));
+                id
+            };
             if names.iter().any(String::is_empty) {
                 default = Some(id);
             }

@@ -107,7 +107,7 @@ fn filter(filtering: &Value) -> Steps {
         out.push(refuse(matches(path(), "[\\x80-\\xff]"), 404, filtering.place("allowHighBitCharacters")));
     }
     let limits = filtering.part("requestLimits");
-    let longest = |name: &str| u32::try_from(limits.number(name)).unwrap_or(u32::MAX);
+    let longest = |name: &str| u64::try_from(limits.number(name)).unwrap_or(u64::MAX);
     out.push(refuse(Test::Longer(path(), longest("maxUrl")), 404, limits.place("maxUrl")));
     let query = Template::attr(Attr::Query);
     out.push(refuse(
@@ -118,7 +118,7 @@ fn filter(filtering: &Value) -> Steps {
     for limit in limits.part("headerLimits").items() {
         let field =
             Template::attr(Attr::Field(limit.value.text("header").to_ascii_lowercase().as_str().into()));
-        let most = u32::try_from(limit.value.number("sizeLimit")).unwrap_or(u32::MAX);
+        let most = u64::try_from(limit.value.number("sizeLimit")).unwrap_or(u64::MAX);
         out.push(refuse(Test::Longer(field, most), 431, limit.span));
     }
     if let Some(denied) = one_of(listed(&filtering.part("denyUrlSequences"), "sequence")) {
