@@ -10,8 +10,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::apache::tree::Written,
     ir::{
-        Base, Block, Edit, Escape, Forward, Handler, Part, Protocol, Scope, Settings, Step, Target, Template,
-        Test, Upstream, Var, VarId, VarKind,
+        Base, Block, By, Edit, Escape, Forward, Handler, Part, Protocol, Relation, Scope, Settings, Step,
+        Target, Template, Test, Upstream, Var, VarId, VarKind,
     },
     source::Span,
 };
@@ -136,15 +136,21 @@ fn cookie(cx: &mut Cx, scene: &Scene, rule: &Rule, text: &Written, steps: &mut S
             }
         }
         Some((minutes, None)) => {
-            add("; expires=", &Template(vec![Part::Escape(Escape::CookieDate, minutes.clone())]));
+            let mut date = Template::text("; expires=");
+            date.push(Part::Escape(Escape::CookieDate, minutes.clone()));
+            let (left, right) = (minutes.clone(), "0".into());
+            let some = Test::Compare { left, right, relation: Relation::NotEqual, by: By::Integer };
+            add("", &value::choice(cx, "@cookie-expires", vec![(some, date)], Template::default()));
         }
     }
     let said =
         |at: usize| options[at].as_ref().and_then(|word| word.as_text().map(<[u8]>::to_ascii_lowercase));
-    if matches!(said(0).as_deref(), Some(b"true" | b"1" | b"secure")) {
+    // What is not secure is never said to be for HTTP only.
+    let secure = matches!(said(0).as_deref(), Some(b"true" | b"1" | b"secure"));
+    if secure {
         add("; secure", &Template::default());
     }
-    if matches!(said(1).as_deref(), Some(b"true" | b"1" | b"httponly")) {
+    if secure && matches!(said(1).as_deref(), Some(b"true" | b"1" | b"httponly")) {
         add("; HttpOnly", &Template::default());
     }
     if let Some(site) = &options[2]
