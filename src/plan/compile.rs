@@ -8,7 +8,7 @@ use super::{
     op::{Next, Op},
     pattern::{Find, Matcher},
     question::Question,
-    route::RouteTable,
+    route::{Indexes, RouteTable},
     store::Store,
     var::VarPlan,
 };
@@ -90,6 +90,7 @@ struct Compiler<'c> {
     /// How many slots for kept settings are taken.
     kept: u16,
     tables: Vec<RouteTable>,
+    indexes: Indexes,
     /// Labels of bodies, to be replaced by places.
     layers: Vec<Layer>,
     layer_of: Map<usize, u32>,
@@ -127,6 +128,7 @@ impl<'c> Compiler<'c> {
             blocks: Vec::new(),
             kept: 0,
             tables: Vec::new(),
+            indexes: Indexes::default(),
             layers: Vec::new(),
             layer_of: Map::default(),
             settings: Vec::new(),
@@ -375,7 +377,7 @@ impl<'c> Compiler<'c> {
             Step::Unassign(var) => Op::Unassign(*var),
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
-            Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
+            Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
             Step::Admit => Op::Admit,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),

@@ -92,7 +92,7 @@ pub(super) enum Op {
     Unassign(VarId),
     LimitRate(Template),
     Forget(Register),
-    Edit(EditOp),
+    Edit(Box<EditOp>),
     Admit,
     Authorize,
     Respond(Reply),

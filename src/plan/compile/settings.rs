@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Join, Settings,
+        Edit, Handler, Join, Name, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Logs, LogsInForce, Resolve,
+            ResolveInForce,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map},
+    plan::{AnswerPlan, EditOp, Effective, Entry, FieldNames, ForwardingPlan, effective::Hooks, hash::Map},
 };
 
 /// What is compiled of a scope's settings.
@@ -75,6 +76,7 @@ const REMEMBERED: usize = 32;
 #[derive(Default)]
 pub(super) struct Memo<'c> {
     handlers: Vec<(&'c Handler, Arc<Handler>)>,
+    alike: Alike,
     client: Made<'c, Client, ClientInForce>,
     content: Made<'c, Content, ContentInForce>,
     answer: Made<'c, Answer, AnswerPlan>,
@@ -117,7 +119,7 @@ impl<'c> Memo<'c> {
         } = set;
         macro_rules! lay {
             ($group:ident) => {
-                laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
+                laid(&mut self.$group, &base.$group, &**$group, $group.is_empty(), |old| {
                     let mut new = old.clone();
                     $group.lay_over(&mut new, accumulate);
                     new
@@ -140,20 +142,20 @@ impl<'c> Memo<'c> {
             },
             client: lay!(client),
             content: lay!(content),
-            answer: laid(&mut self.answer, &base.answer, answer, answer.is_empty(), |old| {
+            answer: laid(&mut self.answer, &base.answer, &**answer, answer.is_empty(), |old| {
                 lay_answer(old, answer, accumulate, compile)
             }),
             files: lay!(files),
             access: lay!(access),
             logs: lay!(logs),
             resolve: lay!(resolve),
-            http: laid(&mut self.http, &base.http, http, http.is_empty(), |old| {
+            http: laid(&mut self.http, &base.http, &**http, http.is_empty(), |old| {
                 let edits = http.response_edits.as_ref().map(|_| compile(Part::Http).http);
-                lay_forwarding(old, http, accumulate, edits)
+                lay_forwarding(&mut self.alike, old, http, accumulate, edits)
             }),
-            uwsgi: laid(&mut self.uwsgi, &base.uwsgi, uwsgi, uwsgi.is_empty(), |old| {
+            uwsgi: laid(&mut self.uwsgi, &base.uwsgi, &**uwsgi, uwsgi.is_empty(), |old| {
                 let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
-                lay_forwarding(old, uwsgi, accumulate, edits)
+                lay_forwarding(&mut self.alike, old, uwsgi, accumulate, edits)
             }),
             gzip: lay!(gzip),
             brotli: lay!(brotli),
@@ -240,19 +242,69 @@ fn lay_answer(
     new
 }
 
+/// Parts of forwarding that scopes have alike although they differ in others.
+#[derive(Default)]
+struct Alike {
+    settings: Vec<Arc<ForwardingInForce>>,
+    names: Vec<Arc<FieldNames>>,
+    /// By the names of the fields edited.
+    edits: Map<Name, Vec<Arc<Edit>>>,
+}
+
+impl Alike {
+    fn edit(&mut self, edit: Edit) -> Arc<Edit> {
+        let name = match &edit {
+            Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) | Edit::Append(name, _) => {
+                name.clone()
+            }
+            _ => Name::new(),
+        };
+        one_of(self.edits.entry(name).or_default(), edit)
+    }
+}
+
+/// The one made last that is equal, or a new one.
+fn one_of<T: PartialEq>(made: &mut Vec<Arc<T>>, new: T) -> Arc<T> {
+    if let Some(known) = made.iter().rev().find(|known| ***known == new) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(new);
+    if made.len() == REMEMBERED {
+        made.remove(0);
+    }
+    made.push(Arc::clone(&new));
+    new
+}
+
+impl ForwardingPlan {
+    /// This with other settings laid over it that edit no response.
+    pub fn under(&self, set: &Forwarding) -> Self {
+        lay_forwarding(&mut Alike::default(), self, set, false, None)
+    }
+}
+
 fn lay_forwarding(
+    alike: &mut Alike,
     old: &ForwardingPlan,
     set: &Forwarding,
     accumulate: bool,
     edits: Option<Vec<Arc<EditOp>>>,
 ) -> ForwardingPlan {
     let mut new = old.clone();
-    set.lay_over(&mut new.settings, accumulate);
-    new.settings.response_edits = Vec::new();
+    let mut settings = ForwardingInForce::clone(&old.settings);
+    set.lay_over(&mut settings, accumulate);
+    settings.response_edits = Vec::new();
+    let written = std::mem::take(&mut settings.edits);
+    if set.edits.is_some() {
+        let kept = if accumulate { &*old.edits } else { &[] };
+        let written = written.into_iter().map(|edit| alike.edit(edit));
+        new.edits = kept.iter().cloned().chain(written).collect();
+    }
     if let Some(edits) = edits {
         extend(&mut new.response_edits, edits, accumulate);
     }
-    new.index();
+    new.names = one_of(&mut alike.names, FieldNames::new(&settings, &new.edits));
+    new.settings = one_of(&mut alike.settings, settings);
     new
 }
 

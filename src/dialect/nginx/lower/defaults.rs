@@ -91,16 +91,16 @@ pub(super) fn settings(options: &Options) -> Settings {
     let mut base = Settings {
         handler: Some(Handler::Files),
         prepare: Some(Block::default()),
-        http: forwarding(options, "proxy_temp", HIDDEN_HTTP),
-        uwsgi: forwarding(options, "uwsgi_temp", HIDDEN_UWSGI),
+        http: forwarding(options, "proxy_temp", HIDDEN_HTTP).into(),
+        uwsgi: forwarding(options, "uwsgi_temp", HIDDEN_UWSGI).into(),
         ..Settings::default()
     };
     base.http.edits = Some(request_edits());
-    base.gzip = compress::defaults(1);
+    base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
-    base.brotli = compress::defaults(6);
-    base.zstd = compress::defaults(1);
+    base.brotli = compress::defaults(6).into();
+    base.zstd = compress::defaults(1).into();
     client(&mut base);
     content(&mut base, options);
     answer(&mut base, options);

@@ -19,7 +19,7 @@ use crate::{
     diagnostic::Diagnostic,
     ir::{
         Attr, Base, Block, Escape, Handler, Name, Order, Part, Pattern, Reply, ReplyContent, Route, Scope,
-        Settings, Step, Table, Template, Test, Text, settings::Forwarding,
+        Settings, Step, Table, Template, Test, Text, settings::Group,
     },
     source::Span,
 };
@@ -254,8 +254,8 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
     let set = Settings {
         handler: None,
         prepare: None,
-        http: Forwarding::default(),
-        uwsgi: Forwarding::default(),
+        http: Group::default(),
+        uwsgi: Group::default(),
         ..level.set.clone()
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });
