@@ -34,7 +34,7 @@ pub use escape::encode_path;
 pub use name_set::NameSet;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};
-pub use run::{Need, NoSuchBlock, Run, View};
+pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 
 use compile::Layer;
@@ -111,7 +111,7 @@ impl Plan {
 
     /// How requests are forwarded wherever they are.
     pub fn forwarding(&self) -> impl Iterator<Item = &ForwardingPlan> {
-        self.settings.fixed().iter().flat_map(|settings| [&*settings.http, &*settings.uwsgi])
+        self.settings.fixed().iter().flat_map(|settings| settings.forwarding.iter().map(|plan| &**plan))
     }
 
     /// The settings in force while a head is read, and where the host's program begins.

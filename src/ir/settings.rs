@@ -9,7 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery, Template,
+    Text, Upgrade,
 };
 use crate::source::Span;
 
@@ -267,6 +268,19 @@ settings! {
         params: Vec<(Name, Template, bool)>,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
+        /// What follows a path that ends in `/` in the name of a gateway's program.
+        script_index: Text,
+        /// Splits the path: its first group is the name of a gateway's program, its second what follows. Without
+        /// a match the whole path is the name.
+        script_split: Option<Pattern>,
+        /// Whether a gateway is asked to keep the connection after its answer.
+        keep_connection: bool,
+        /// Texts on the standard error of a gateway's program that make its answer an invalid head.
+        fatal_stderr: Vec<Text>,
+        /// The key to ask for, where the protocol has keys.
+        key: Template,
+        /// The flag of a stored value that says it is gzip-encoded; 0 is none.
+        gzip_flag: u32,
         /// The method to send; empty keeps the request's.
         method: Template,
         /// Content to send instead of the request's.
@@ -322,7 +336,7 @@ settings! {
         /// For how long; zero is no limit.
         retry_timeout: Duration,
         /// Statuses of the upstream, from and to, in whose place an answer of our own is sent.
-        own_errors: Vec<(u16, u16)>,
+        own_errors: Option<Vec<(u16, u16)>>,
         /// Whether recoveries apply to the upstream's statuses of 300 and above.
         intercept_errors: bool,
         /// Local address to connect from; empty is the system's choice.
@@ -399,6 +413,12 @@ pub struct Settings {
     pub http: Group<Forwarding>,
     /// Forwarding over uwsgi.
     pub uwsgi: Group<Forwarding>,
+    /// Forwarding over `FastCGI`.
+    pub fastcgi: Group<Forwarding>,
+    /// Forwarding over SCGI.
+    pub scgi: Group<Forwarding>,
+    /// Forwarding to memcached.
+    pub memcached: Group<Forwarding>,
     /// The coding `gzip`.
     pub gzip: Group<Compress>,
     /// The coding `br`.
@@ -423,6 +443,9 @@ impl Settings {
             resolve,
             http,
             uwsgi,
+            fastcgi,
+            scgi,
+            memcached,
             gzip,
             brotli,
             zstd,
@@ -445,9 +468,34 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.fastcgi.lay(fastcgi, accumulate);
+        self.scgi.lay(scgi, accumulate);
+        self.memcached.lay(memcached, accumulate);
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
+    }
+
+    /// How requests are forwarded over a protocol.
+    pub fn forwarding(&self, protocol: Protocol) -> &Forwarding {
+        match protocol {
+            Protocol::Http => &self.http,
+            Protocol::Uwsgi => &self.uwsgi,
+            Protocol::FastCgi => &self.fastcgi,
+            Protocol::Scgi => &self.scgi,
+            Protocol::Memcached => &self.memcached,
+        }
+    }
+
+    /// The same, to be written to.
+    pub fn forwarding_mut(&mut self, protocol: Protocol) -> &mut Forwarding {
+        match protocol {
+            Protocol::Http => &mut self.http,
+            Protocol::Uwsgi => &mut self.uwsgi,
+            Protocol::FastCgi => &mut self.fastcgi,
+            Protocol::Scgi => &mut self.scgi,
+            Protocol::Memcached => &mut self.memcached,
+        }
     }
 
     /// Joins the blocks of a phase to those that are there.
@@ -475,12 +523,13 @@ impl Settings {
             "access" => self.access.set(field, value),
             "logs" => self.logs.set(field, value),
             "resolve" => self.resolve.set(field, value),
-            "http" => self.http.set(field, value),
-            "uwsgi" => self.uwsgi.set(field, value),
             "gzip" => self.gzip.set(field, value),
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
-            _ => false,
+            _ => Protocol::ALL
+                .into_iter()
+                .find(|protocol| protocol.group() == group)
+                .is_some_and(|protocol| self.forwarding_mut(protocol).set(field, value)),
         }
     }
 
@@ -493,8 +542,9 @@ impl Settings {
         self.access.each(&mut |field, value| visit("access", field, value));
         self.logs.each(&mut |field, value| visit("logs", field, value));
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
-        self.http.each(&mut |field, value| visit("http", field, value));
-        self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        for protocol in Protocol::ALL {
+            self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
+        }
         self.gzip.each(&mut |field, value| visit("gzip", field, value));
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));

@@ -5,8 +5,8 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings,
-    Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route,
+    Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -47,6 +47,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         hosts,
         clusters,
         vars,
+        maps: _,
         common,
         sent_as: _,
         charsets: _,
@@ -166,10 +167,19 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Template(value), span);
             visit(Item::Assign(*var), span);
         }
-        Step::LimitRate(template) | Step::Trace(template) => visit(Item::Template(template), span),
+        Step::LimitRate(template) | Step::Trace(template) | Step::Target(template) => {
+            visit(Item::Template(template), span);
+        }
         Step::Edit(change) => edit(change, span, visit),
         Step::Respond(answer) => reply(answer, span, visit),
         Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Lookup(lookup) => {
+            let Lookup { map: _, key, default, into } = &**lookup;
+            visit(Item::Template(key), span);
+            visit(Item::Template(default), span);
+            visit(Item::Assign(*into), span);
+        }
+        Step::Promise { field: _, value, always: _, member: _ } => visit(Item::Template(value), span),
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);
@@ -221,6 +231,7 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
         Test::Truthy(template)
         | Test::File(template, _)
         | Test::Present(template)
+        | Test::Longer(template, _)
         | Test::InNetwork(template, _) => {
             visit(Item::Template(template), span);
         }
@@ -342,8 +353,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         access: _,
         logs: lines,
         resolve: _,
-        http,
-        uwsgi,
+        http: _,
+        uwsgi: _,
+        fastcgi: _,
+        scgi: _,
+        memcached: _,
         gzip,
         brotli,
         zstd,
@@ -393,8 +407,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(with), span);
     }
     logs(lines, span, visit);
-    forwarding(http, span, visit);
-    forwarding(uwsgi, span, visit);
+    for protocol in Protocol::ALL {
+        forwarding(all.forwarding(protocol), span, visit);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
@@ -486,6 +501,12 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         edits,
         params,
         modifiers: _,
+        script_index: _,
+        script_split,
+        keep_connection: _,
+        fatal_stderr: _,
+        key,
+        gzip_flag: _,
         method,
         content,
         pass_fields: _,
@@ -541,10 +562,13 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, bind, limit_rate, tls_name].into_iter().flatten() {
+    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {
         visit(Item::Template(content), span);
+    }
+    if let Some(Some(split)) = script_split {
+        visit(Item::Pattern(split), span);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     diagnostic::Diagnostic,
     ir::{
         Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
-        Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        Protocol, Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,
@@ -26,7 +26,7 @@ mod settings;
 mod tables;
 
 pub(super) use settings::Layer;
-use settings::{Memo, Part, Parts};
+use settings::{ForwardingParts, Memo, Part, Parts};
 
 /// Compiles a configuration that `ir::validate` found sound.
 pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
@@ -259,8 +259,11 @@ impl<'c> Compiler<'c> {
             parts.hooks = self.part(set, Part::Hooks, span).hooks;
         }
         parts.on_response = self.part(set, Part::Response, span).on_response;
-        parts.http = self.part(set, Part::Http, span).http;
-        parts.uwsgi = self.part(set, Part::Uwsgi, span).uwsgi;
+        for protocol in Protocol::ALL {
+            if !set.forwarding(protocol).is_empty() {
+                parts.forwarding.extend(self.part(set, Part::Forwarding(protocol), span).forwarding);
+            }
+        }
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
         let layer = self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
@@ -284,8 +287,17 @@ impl<'c> Compiler<'c> {
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
             }
-            Part::Http => parts.http = self.edits(set.http.response_edits.as_deref(), span),
-            Part::Uwsgi => parts.uwsgi = self.edits(set.uwsgi.response_edits.as_deref(), span),
+            Part::Forwarding(protocol) => {
+                let written = set.forwarding(protocol);
+                let edits = self.edits(written.response_edits.as_deref(), span);
+                let split = written.script_split.as_ref().and_then(Option::as_ref).and_then(|pattern| {
+                    // Both groups are read, whatever templates read.
+                    let find = self.find(pattern, None, span).map(|find| Find { keep: 3, ..find });
+                    self.alone(find.as_slice(), span);
+                    find
+                });
+                parts.forwarding.push((protocol, ForwardingParts { edits, split }));
+            }
         }
         parts
     }
@@ -375,6 +387,11 @@ impl<'c> Compiler<'c> {
             Step::Rewrite { path, query } => Op::Rewrite { path: path.clone(), query: query.clone() },
             Step::Assign { var, value } => Op::Assign { var: *var, value: value.clone() },
             Step::Unassign(var) => Op::Unassign(*var),
+            Step::Lookup(lookup) => Op::Lookup(lookup.clone()),
+            Step::Target(target) => Op::Target(target.clone()),
+            Step::Promise { field, value, always, member } => {
+                Op::Promise { field: field.clone(), value: value.clone(), always: *always, member: *member }
+            }
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
             Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
@@ -449,7 +466,7 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
-            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) => {
+            Test::Compare { .. } | Test::Present(_) | Test::Longer(..) | Test::InNetwork(..) => {
                 let Some(question) = self.question(test, span) else { return };
                 Op::Ask { question, otherwise }
             }
@@ -482,6 +499,7 @@ impl<'c> Compiler<'c> {
                 Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
             }
             Test::Present(value) => Question::Present(value.clone()),
+            Test::Longer(value, bytes) => Question::Longer(value.clone(), *bytes),
             Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
             Test::Truthy(value) => Question::Truthy(value.clone()),
             Test::File(path, kind) => Question::File(path.clone(), *kind),
@@ -496,6 +514,7 @@ impl<'c> Compiler<'c> {
         let next = match jump {
             Jump::Exit(name) => around(name).map(|(_, _, end)| Next::To(*end)),
             Jump::Repeat(name) => around(name).map(|(_, begin, _)| Next::Repeat(*begin)),
+            Jump::Again(name, times) => around(name).map(|(_, begin, _)| Next::Again(*begin, *times)),
             Jump::Enter(name) => Some(Next::Enter(name.clone())),
             Jump::Restart => Some(Next::Restart),
         };
@@ -587,6 +606,10 @@ fn reads(template: &Template, read: &mut Map<Register, u8>) {
                 *highest = (*highest).max(*group);
             }
             TemplatePart::Escape(_, inner) => reads(inner, read),
+            TemplatePart::Rest { of, after } => {
+                reads(of, read);
+                reads(after, read);
+            }
             TemplatePart::Text(_) | TemplatePart::Attr(_) | TemplatePart::Var(_) => {}
         }
     }

@@ -256,6 +256,9 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
         prepare: None,
         http: Group::default(),
         uwsgi: Group::default(),
+        fastcgi: Group::default(),
+        scgi: Group::default(),
+        memcached: Group::default(),
         ..level.set.clone()
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });
