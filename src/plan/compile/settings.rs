@@ -293,6 +293,7 @@ fn one_of<T: PartialEq>(made: &mut Vec<Arc<T>>, new: T) -> Arc<T> {
 
 impl ForwardingPlan {
     /// This with other settings laid over it that edit no response.
+    #[must_use]
     pub fn under(&self, set: &Forwarding) -> Self {
         lay_forwarding(&mut Alike::default(), self, set, false, ForwardingParts::default())
     }
