@@ -219,7 +219,7 @@ const NGINX: &[(&str, &str)] = grammar!(
     "limit_req" "log" "map" "memcached" "mgmt" "mirror" "mp4" "num_map" "oidc" "otel" "perl"
     "proxy" "random_index" "realip" "referer" "rewrite" "scgi" "secure_link" "session_log" "slice"
     "split_clients" "ssi" "ssl" "status" "stub_status" "sub" "tunnel" "upstream" "upstream_conf"
-    "upstream_hc" "userid" "uwsgi" "xslt" "stream_access" "stream_core" "stream_geo" "stream_geoip"
+    "upstream_hc" "userid" "uwsgi" "xslt" "zstd" "stream_access" "stream_core" "stream_geo" "stream_geoip"
     "stream_keyval" "stream_limit_conn" "stream_log" "stream_map" "stream_mqtt_filter"
     "stream_mqtt_preread" "stream_num_map" "stream_pass" "stream_proxy" "stream_realip"
     "stream_return" "stream_set" "stream_split_clients" "stream_ssl" "stream_ssl_preread"

@@ -17,6 +17,7 @@ use crate::{
     ir::{
         Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
         Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        settings::{ContentEdit, ContentMatch},
         walk::{self, Item},
     },
     source::Span,
@@ -259,6 +260,7 @@ impl<'c> Compiler<'c> {
         parts.on_response = self.part(set, Part::Response, span).on_response;
         parts.http = self.part(set, Part::Http, span).http;
         parts.uwsgi = self.part(set, Part::Uwsgi, span).uwsgi;
+        parts.rewriting = self.part(set, Part::Rewriting, span).rewriting;
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
         let layer = self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
@@ -284,6 +286,10 @@ impl<'c> Compiler<'c> {
             }
             Part::Http => parts.http = self.edits(set.http.response_edits.as_deref(), span),
             Part::Uwsgi => parts.uwsgi = self.edits(set.uwsgi.response_edits.as_deref(), span),
+            Part::Rewriting => {
+                let edits = set.rewriting.edits.iter().flatten();
+                parts.rewriting = edits.filter_map(|edit| self.content_edit(edit, span)).collect();
+            }
         }
         parts
     }
@@ -363,6 +369,21 @@ impl<'c> Compiler<'c> {
             | Edit::Expires(_) => None,
         };
         EditOp { edit: edit.clone(), pattern, span }
+    }
+
+    /// An edit of content with its pattern; `None`, with a finding, when that is none.
+    fn content_edit(
+        &mut self,
+        edit: &ContentEdit,
+        span: Span,
+    ) -> Option<(ContentEdit, Option<Arc<Matcher>>)> {
+        let pattern = match &edit.find {
+            ContentMatch::Text(..) => return Some((edit.clone(), None)),
+            ContentMatch::Pattern(pattern, _) | ContentMatch::Not(pattern) => pattern,
+        };
+        let find = self.find(pattern, None, span);
+        self.alone(find.as_slice(), span);
+        find.map(|find| (edit.clone(), Some(find.matcher)))
     }
 
     fn step(&mut self, step: &'c Step, span: Span, ground: Ground) {

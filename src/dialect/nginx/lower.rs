@@ -68,6 +68,7 @@ mod server;
 mod split_clients;
 mod static_files;
 mod status;
+mod substitute;
 mod tls;
 mod try_files;
 mod upstream;
@@ -104,6 +105,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,
+    substitute::TABLE,
     tls::TABLE,
     try_files::TABLE,
     upstream::TABLE,

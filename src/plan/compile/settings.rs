@@ -7,10 +7,14 @@ use crate::{
         Handler, Join, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve,
+            ResolveInForce, Rewriting,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map},
+    plan::{
+        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, RewritingPlan, effective::Hooks, hash::Map,
+        pattern::Matcher,
+    },
 };
 
 /// What is compiled of a scope's settings.
@@ -22,6 +26,7 @@ pub(in crate::plan) struct Parts {
     pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
     pub(in crate::plan) http: Vec<Arc<EditOp>>,
     pub(in crate::plan) uwsgi: Vec<Arc<EditOp>>,
+    pub(in crate::plan) rewriting: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
 }
 
 /// A scope that is laid over settings known only when it is reached.
@@ -50,6 +55,7 @@ pub(super) enum Part {
     Response,
     Http,
     Uwsgi,
+    Rewriting,
 }
 
 impl Parts {
@@ -61,6 +67,7 @@ impl Parts {
             Part::Response => parts.on_response.clone_from(&self.on_response),
             Part::Http => parts.http.clone_from(&self.http),
             Part::Uwsgi => parts.uwsgi.clone_from(&self.uwsgi),
+            Part::Rewriting => parts.rewriting.clone_from(&self.rewriting),
         }
         parts
     }
@@ -87,6 +94,7 @@ pub(super) struct Memo<'c> {
     gzip: Made<'c, Compress, CompressInForce>,
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
+    rewriting: Made<'c, Rewriting, RewritingPlan>,
 }
 
 impl<'c> Memo<'c> {
@@ -114,6 +122,7 @@ impl<'c> Memo<'c> {
             gzip,
             brotli,
             zstd,
+            rewriting,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -158,6 +167,15 @@ impl<'c> Memo<'c> {
             gzip: lay!(gzip),
             brotli: lay!(brotli),
             zstd: lay!(zstd),
+            rewriting: laid(&mut self.rewriting, &base.rewriting, rewriting, rewriting.is_empty(), |old| {
+                let mut new = old.clone();
+                rewriting.lay_over(&mut new.settings, accumulate);
+                new.settings.edits = Vec::new();
+                if rewriting.edits.is_some() {
+                    extend(&mut new.edits, compile(Part::Rewriting).rewriting, accumulate);
+                }
+                new
+            }),
             filters: false,
         };
         new.filters = new.has_filters();

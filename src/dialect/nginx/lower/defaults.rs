@@ -6,7 +6,7 @@ use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Settings, Template, Text, Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
+    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
 };
 use crate::source::Span;
 
@@ -99,6 +99,14 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.gzip = compress::defaults(1);
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
+    base.rewriting = Rewriting {
+        texts: Some(Vec::new()),
+        once: Some(true),
+        edits: Some(Vec::new()),
+        max_line: Some(MIB),
+        types: Some(vec!["text/html".into()]),
+        keep_modified: Some(false),
+    };
     base.brotli = compress::defaults(6);
     base.zstd = compress::defaults(1);
     client(&mut base);
@@ -306,6 +314,7 @@ mod tests {
             ("uwsgi", Forwarding::FIELDS),
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
+            ("rewriting", Rewriting::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
