@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     ir::{Edit, Expiry, Template, UrlMatch, settings::Level},
-    plan::{EditOp, ForwardingPlan, Plan},
+    plan::{EditOp, ForwardingPlan, Plan, Promised},
 };
 
 /// Applies the edits that the settings in force make to every response.
 pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
+    promised(exchange);
     if exchange.settings(plan).answer.on_response.is_empty() {
         return;
     }
@@ -53,6 +54,25 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
             | Edit::CookieFlags { .. } => {}
+        }
+    }
+}
+
+/// Adds the fields that the decision promised.
+fn promised(exchange: &mut Exchange) {
+    for Promised { field, value, always, member } in std::mem::take(&mut exchange.run.promised) {
+        if !is_field_value(&value) {
+            exchange.log(
+                Level::Error,
+                format_args!("a response header value holds a line end or NUL: \"{}\"", value.escape_ascii()),
+            );
+        } else if always || !exchange.facts.response.ours {
+            let response = &mut exchange.facts.response;
+            if member {
+                response.add_member(&field, &value);
+            } else {
+                response.add_beside(&field, &value);
+            }
         }
     }
 }
@@ -274,7 +294,7 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
                     exchange.facts.response.replace(index, absolute.as_deref().unwrap_or(&new));
                 }
             }
-            Known::Other if response.name(&field).eq_ignore_ascii_case(b"refresh") => {
+            Known::Refresh => {
                 let value = value.to_vec();
                 let Some(at) = memchr::memmem::find(&value.to_ascii_lowercase(), b"url=") else { continue };
                 if let Some(new) = url(exchange, how, &value[at + 4..]) {

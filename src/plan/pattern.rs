@@ -335,7 +335,7 @@ mod tests {
                     let subject = if words[1] == "\"\"" { Vec::new() } else { unescape(words[1]) };
                     let slow = matcher.source.as_ref().map(|source| {
                         let mut spans = Spans::from_elem(UNSET, matcher.groups as usize + 1);
-                        let found = source.backtrack(&subject, Some(&mut spans));
+                        let found = source.backtrack(&subject, 0, Some(&mut spans));
                         (found, spans)
                     });
                     let ours = answer(&matcher, &subject);

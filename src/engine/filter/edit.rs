@@ -288,8 +288,7 @@ fn markup(text: &[u8]) -> Markup {
             let (mut quote, mut before) = (None, 0);
             for (at, &byte) in text.iter().enumerate().skip(1) {
                 match (quote, byte) {
-                    (Some(open), byte) if byte == open => quote = None,
-                    (Some(_), _) => {}
+                    (Some(open), byte) => quote = Some(open).filter(|open| *open != byte),
                     // A quote opens a value only behind a `=`; elsewhere it is part of a name.
                     (None, b'"' | b'\'') if before == b'=' => quote = Some(byte),
                     (None, b'>') => return Markup::Whole(at + 1),
