@@ -49,7 +49,7 @@ pub enum Escape {
     /// Percent-encoded as the path of a target that is sent on: all but unreserved characters, `/` and
     /// `$+!*'(),;:@&=`.
     ForwardPath,
-    /// Likewise what stands in a URL between its authority and the first `?`.
+    /// Likewise what stands in a URL behind its authority, a `?` too.
     ForwardUrl,
     /// Upper case.
     Upper,

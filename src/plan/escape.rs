@@ -53,10 +53,8 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
             let authority = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
             let path =
                 memchr::memchr2(b'/', b'?', &text[authority..]).map_or(text.len(), |at| at + authority);
-            let query = memchr::memchr(b'?', &text[path..]).map_or(text.len(), |at| at + path);
             out.extend_from_slice(&text[..path]);
-            encode(&FORWARD, &text[path..query], out);
-            out.extend_from_slice(&text[query..]);
+            encode(&FORWARD, &text[path..], out);
         }
         Escape::Decode => {
             decode(text, |_| true, None, out);
