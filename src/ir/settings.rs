@@ -91,6 +91,10 @@ macro_rules! settings {
 
 mod compress;
 
+mod rewriting;
+
+pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
+
 pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
 
 settings! {
@@ -427,6 +431,8 @@ pub struct Settings {
     pub brotli: Group<Compress>,
     /// The coding `zstd`.
     pub zstd: Group<Compress>,
+    /// What is rewritten in content.
+    pub rewriting: Group<Rewriting>,
 }
 
 impl Settings {
@@ -451,6 +457,7 @@ impl Settings {
             gzip,
             brotli,
             zstd,
+            rewriting,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -476,6 +483,7 @@ impl Settings {
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
+        self.rewriting.lay(rewriting, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -528,6 +536,7 @@ impl Settings {
             "gzip" => self.gzip.set(field, value),
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
+            "rewriting" => self.rewriting.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -550,6 +559,7 @@ impl Settings {
         self.gzip.each(&mut |field, value| visit("gzip", field, value));
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
+        self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
     }
 }
 
