@@ -4,11 +4,11 @@ pub mod apache;
 pub mod iis;
 pub mod nginx;
 
-use std::{ffi::OsString, path::Path, path::PathBuf};
+use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc};
 
 use crate::{
     diagnostic::{self, Diagnostic, Severity},
-    ir,
+    ir::{self, local::Provider},
     source::SourceMap,
 };
 
@@ -59,6 +59,17 @@ pub struct OwnFiles {
     pub uwsgi_temp: PathBuf,
 }
 
+/// What a configuration means.
+#[derive(Debug, Default)]
+pub struct Meaning {
+    /// The configuration, as far as it could be understood.
+    pub config: ir::Config,
+    /// Who reads what directories bring, where any can.
+    pub provider: Option<Arc<dyn Provider>>,
+    /// What there is to say.
+    pub found: Vec<Diagnostic>,
+}
+
 impl Dialect {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Nginx, Self::Apache, Self::Iis];
@@ -92,30 +103,23 @@ impl Dialect {
     /// Reads and lowers the file at `path` with all that belongs to it.
     ///
     /// Never fails: whatever is wrong is a finding, and what could be understood is in the configuration.
-    pub fn read(
-        self,
-        sources: &mut SourceMap,
-        path: &Path,
-        options: &Options,
-    ) -> (ir::Config, Vec<Diagnostic>) {
-        let (config, mut found) = match self {
-            Self::Nginx => nginx::read(sources, path, options),
-            Self::Apache | Self::Iis => {
-                let message = format!(
-                    "{} is a configuration of {}, which is not yet honoured",
-                    path.display(),
-                    match self {
-                        Self::Iis => "IIS",
-                        Self::Apache | Self::Nginx => "Apache",
-                    }
-                );
+    pub fn read(self, sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning {
+        let mut meaning = match self {
+            Self::Nginx => {
+                let (config, found) = nginx::read(sources, path, options);
+                Meaning { config, provider: None, found }
+            }
+            Self::Apache => apache::read(sources, path, options),
+            Self::Iis => {
+                let message =
+                    format!("{} is a configuration of {}, which is not yet honoured", path.display(), "IIS");
                 let found = Diagnostic::new(Severity::Error, "dialect-not-honoured", message)
                     .help("if it is an nginx.conf, say so with `--dialect nginx`");
-                (ir::Config::default(), vec![found])
+                Meaning { found: vec![found], ..Meaning::default() }
             }
         };
-        diagnostic::sort(&mut found);
-        (config, found)
+        diagnostic::sort(&mut meaning.found);
+        meaning
     }
 }
 

@@ -13,7 +13,9 @@ use crate::source::Span;
 
 mod block;
 mod cluster;
+mod group;
 mod handler;
+pub mod local;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -24,9 +26,11 @@ mod var;
 pub mod walk;
 
 pub use block::{
-    AddressRange, Base, Block, By, FileKind, Jump, Order, Relation, Route, Scope, Step, Table, Test,
+    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
+    Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
     Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
     Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
@@ -34,7 +38,9 @@ pub use handler::{
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
-pub use template::{Attr, Escape, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr};
+pub use template::{
+    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+};
 pub use text::{Name, Text};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
@@ -128,9 +134,10 @@ pub struct Listener {
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.
     pub default: HostId,
-    /// The hosts to choose from, in order. Names are tried exact first, then the longest
-    /// wildcard at the start, then the longest at the end, then patterns in order.
+    /// The hosts to choose from, in order.
     pub hosts: Vec<HostId>,
+    /// Which of several hosts with a matching name is taken.
+    pub order: Order,
     /// Where the captures of a matching pattern go.
     pub into: Register,
     /// Where it was written first.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ir::{self, HostId, Name, Template, settings::LogTarget},
+    ir::{self, HostId, Name, Template, local::Provider, settings::LogTarget},
     source::Span,
 };
 
@@ -48,6 +48,8 @@ use var::VarPlan;
 pub struct Plan {
     /// The configuration. The programs of its hosts are compiled and no longer in it.
     pub config: ir::Config,
+    /// Who reads what directories bring.
+    pub provider: Option<Arc<dyn Provider>>,
     hosts: Vec<HostPlan>,
     listeners: Vec<ListenerPlan>,
     code: Vec<Op>,

@@ -256,7 +256,8 @@ impl Seen {
             Dialect::Nginx => nginx(&mut sources, offline),
             Dialect::Apache | Dialect::Iis => {
                 let options = Options { prefix: folder.clone(), offline, ..Options::default() };
-                dialect.read(&mut sources, Path::new(main_file(dialect)), &options)
+                let meaning = dialect.read(&mut sources, Path::new(main_file(dialect)), &options);
+                (meaning.config, meaning.found)
             }
         };
         found.retain(|finding| finding.severity > Severity::Note);

@@ -20,7 +20,7 @@ use triglot::{
         render::{Colour, Format, render},
     },
     dialect::{
-        Dialect, Options,
+        Dialect, Meaning, Options,
         nginx::{
             parse::parse,
             tree::{Body, Item},
@@ -109,7 +109,7 @@ fn no_text_ends_in_a_panic() {
             fs::write(&path, &text).expect("the target folder can be written");
             let mut sources = SourceMap::new();
             let options = Options { prefix: folder, offline: true, root: true, ..Options::default() };
-            let (config, found) = Dialect::Nginx.read(&mut sources, &path, &options);
+            let Meaning { config, found, .. } = Dialect::Nginx.read(&mut sources, &path, &options);
             check_places(&sources, &found);
             let _ = ir::print(&config);
             if ir::validate(&config).is_empty() {

@@ -3,13 +3,16 @@
 //! Load, mend, check and lower (`dialect`), validate (`ir`), compile (`plan`).
 //! All findings of all steps are collected, so that one run shows everything.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     cli::{files::Files, report},
     diagnostic::{self, Diagnostic, Severity},
-    dialect::{Dialect, Options},
-    ir::{self, Address},
+    dialect::{Dialect, Meaning, Options},
+    ir::{self, Address, local::Provider},
     plan::{self, Plan},
     source::SourceMap,
 };
@@ -32,6 +35,8 @@ pub struct Request {
 pub struct Lowered {
     /// What it means, as far as it could be understood.
     pub config: ir::Config,
+    /// Who reads what directories bring, where any can.
+    pub provider: Option<Arc<dyn Provider>>,
     /// What there is to say about it.
     pub found: Vec<Diagnostic>,
     /// Whether it can be compiled.
@@ -50,9 +55,13 @@ pub struct Ready {
 /// Reads and lowers a file, and checks the result.
 pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
     let Request { path, dialect, options, listen } = request;
-    let (mut config, mut found) = match dialect.map_or_else(|| detect(sources, path), Ok) {
+    let Meaning { mut config, provider, mut found } = match dialect.map_or_else(|| detect(sources, path), Ok)
+    {
         Ok(dialect) => dialect.read(sources, path, options),
-        Err(fault) => return Lowered { config: ir::Config::default(), found: vec![fault], sound: false },
+        Err(fault) => {
+            let config = ir::Config::default();
+            return Lowered { config, provider: None, found: vec![fault], sound: false };
+        }
     };
     if let Some(address) = listen {
         found.extend(listen_on(&mut config, address));
@@ -63,7 +72,7 @@ pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
         // What is broken only because something else is needs no word of its own.
         found.extend(unsound);
     }
-    Lowered { config, found, sound }
+    Lowered { config, provider, found, sound }
 }
 
 /// Reads, lowers and compiles a file; there is a plan only when nothing is wrong.
@@ -73,13 +82,16 @@ pub fn plan(sources: &mut SourceMap, request: &Request) -> (Option<Ready>, Vec<D
 
 /// Compiles what was read; there is a plan only when nothing is wrong.
 pub fn compile(lowered: Lowered) -> (Option<Ready>, Vec<Diagnostic>) {
-    let Lowered { config, mut found, sound } = lowered;
+    let Lowered { config, provider, mut found, sound } = lowered;
     let mut ready = None;
     if sound {
         let files = Files::of(&config);
         // Also when there are errors already: wrong patterns are found only here.
         match plan::compile(config) {
-            Ok(plan) => ready = Some(Ready { plan, files }),
+            Ok(mut plan) => {
+                plan.provider = provider;
+                ready = Some(Ready { plan, files });
+            }
             Err(faults) => found.extend(faults),
         }
     }

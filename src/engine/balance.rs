@@ -23,11 +23,12 @@ use super::{
     resolve::{Resolved, Spot},
 };
 use crate::{
-    ir::{self, Balance, ClusterId, IdleConnections, Role},
-    plan::Plan,
+    ir::{self, Balance, ClusterId, IdleConnections, Role, Text},
+    plan::{Plan, hash::Map},
 };
 
 mod address;
+pub mod group;
 mod hash;
 mod ketama;
 mod least;
@@ -35,6 +36,7 @@ mod peer;
 mod random;
 mod round_robin;
 
+use group::{Group, Standings};
 use peer::{Health, List, Peer};
 
 /// After so many unusable choices a policy gives way to round robin.
@@ -45,6 +47,12 @@ const DYNAMIC: usize = 512;
 
 /// Seconds by a clock that never goes back.
 pub type Clock = fn() -> i64;
+
+/// Milliseconds by the same clock as [`uptime`].
+fn milliseconds() -> i64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    (1 << 42) + i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX >> 1)
+}
 
 /// Seconds since long before the process began, so that an endpoint never asked counts as asked long ago.
 pub fn uptime() -> i64 {
@@ -58,6 +66,8 @@ pub struct Clusters {
     all: Vec<Rc<Cluster>>,
     /// Names that an authority known at run time may be: lower case.
     named: HashMap<Vec<u8>, Rc<Cluster>>,
+    /// Groups by scheme and authority of their URL; of those the longest first.
+    urls: Map<Vec<u8>, Vec<(Text, Rc<Cluster>)>>,
     dynamic: RefCell<HashMap<Looked, Rc<Cluster>>>,
 }
 
@@ -84,7 +94,15 @@ impl Clusters {
                 named.entry(name.into_bytes()).or_insert_with(|| Rc::clone(cluster));
             }
         }
-        Self { all, named, dynamic: RefCell::default() }
+        let mut urls = Map::<Vec<u8>, Vec<(Text, Rc<Cluster>)>>::default();
+        let mut groups: Vec<_> = all.iter().filter_map(|of| Some((of.group.as_ref()?.how(), of))).collect();
+        // Stable: of equals the first written.
+        groups.sort_by_key(|(how, _)| std::cmp::Reverse(how.url.len()));
+        for (how, cluster) in groups {
+            let place = urls.entry(how.url[..origin(&how.url)].to_ascii_lowercase()).or_default();
+            place.push((how.url.clone(), Rc::clone(cluster)));
+        }
+        Self { all, named, urls, dynamic: RefCell::default() }
     }
 
     /// The cluster of an id.
@@ -95,6 +113,26 @@ impl Clusters {
     /// The cluster of a name, without regard to case.
     pub fn named(&self, name: &[u8]) -> Option<Rc<Cluster>> {
         self.named.get(name.to_ascii_lowercase().as_slice()).cloned()
+    }
+
+    /// The group whose URL is the longest that this one begins with. Scheme and authority are in lower case.
+    pub fn by_url(&self, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
+        let place = self.urls.get(&url[..origin(url)])?;
+        let begins = |(prefix, _): &&(Text, Rc<Cluster>)| {
+            let end = origin(prefix);
+            url.get(end..prefix.len()).is_some_and(|path| *path == prefix[end..])
+        };
+        place.iter().find(begins).map(|(prefix, cluster)| (Rc::clone(cluster), prefix.len()))
+    }
+
+    /// All clusters.
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        self.all.iter()
+    }
+
+    /// A member for itself at a URL that no group has, for one request.
+    pub fn passing(&self, member: ir::Member, address: Text, default_port: u16) -> Rc<Cluster> {
+        Rc::new(Cluster::passing(member, address, default_port))
     }
 
     /// A cluster of equal endpoints for an authority that was looked up, or is a Unix socket.
@@ -121,6 +159,7 @@ impl Clusters {
 #[derive(Debug, Default)]
 pub struct Zones {
     health: Mutex<HashMap<(u64, Place), Weak<Health>>>,
+    standings: Standings,
 }
 
 impl Zones {
@@ -152,6 +191,7 @@ pub struct Cluster {
     endpoints: RefCell<Rc<Endpoints>>,
     /// Where health is shared; `None` keeps it to this worker.
     zones: Option<Arc<Zones>>,
+    group: Option<Group>,
 }
 
 /// The endpoints of a cluster at the addresses known.
@@ -245,6 +285,9 @@ impl Tried {
 impl Cluster {
     fn new(cluster: &ir::Cluster, names: Arc<Resolved>, zones: Arc<Zones>, clock: Clock) -> Self {
         let label: Rc<str> = cluster.name.lossy().into();
+        let of = |how: &ir::Group| Group::new(cluster, how, &zones.standings, milliseconds);
+        let group = cluster.group.as_deref().map(of);
+        let endpoints = if group.is_some() { Vec::new() } else { cluster.endpoints.clone() };
         let mut hasher = DefaultHasher::new();
         cluster.name.hash(&mut hasher);
         for endpoint in &cluster.endpoints {
@@ -257,10 +300,11 @@ impl Cluster {
             idle: cluster.idle,
             clock,
             names: None,
-            definition: cluster.endpoints.clone(),
+            definition: endpoints,
             generation: Cell::new(names.generation()),
             endpoints: RefCell::default(),
             zones: cluster.shared.then_some(zones),
+            group,
         };
         made.endpoints.replace(Rc::new(made.build(&|host| names.addresses(host), None)));
         Self { names: Some(names), ..made }
@@ -284,7 +328,34 @@ impl Cluster {
             generation: Cell::new(0),
             endpoints: RefCell::new(Rc::new(Endpoints { active, single, ..Endpoints::default() })),
             zones: None,
+            group: None,
         }
+    }
+
+    /// One member for itself that nobody else knows.
+    fn passing(member: ir::Member, address: Text, default_port: u16) -> Self {
+        let mut made = Self::of_addresses(&member.url, &[]);
+        let how = ir::Group::alone(member.url.clone());
+        let endpoint =
+            ir::Endpoint { default_port, member: Some(Box::new(member)), ..peer::nowhere(address) };
+        let cluster = ir::Cluster {
+            name: how.url.clone(),
+            declared: false,
+            balance: Balance::RoundRobin,
+            idle: None,
+            shared: false,
+            resolve: None,
+            endpoints: vec![endpoint],
+            group: None,
+            span: crate::source::Span::NONE,
+        };
+        made.group = Some(Group::new(&cluster, &how, &Standings::default(), milliseconds));
+        made
+    }
+
+    /// The members among whom requests are shared, where it is a group.
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 
     /// A number that outlives plans: the same for the same name and endpoints.
@@ -419,6 +490,12 @@ impl Endpoints {
             Balance::RandomTwo => random::choose_of_two(self, tried, now),
         }
     }
+}
+
+/// How much of a URL is scheme and authority.
+fn origin(url: &[u8]) -> usize {
+    let authority = memchr::memmem::find(url, b"://").map_or(0, |at| at + 3);
+    memchr::memchr2(b'/', b'?', &url[authority..]).map_or(url.len(), |at| at + authority)
 }
 
 #[cfg(test)]

@@ -24,6 +24,15 @@ pub enum Place {
     Unix(PathBuf),
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(addr) => write!(f, "{addr}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// A connection to an upstream.
 #[derive(Debug)]
 pub struct Connection {

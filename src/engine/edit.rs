@@ -39,6 +39,12 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             Edit::Remove(name) => exchange.facts.response.remove(name),
             Edit::Expires(expiry) => expires(exchange, expiry),
             Edit::RemoveNominated
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Url { .. }
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
@@ -229,6 +235,7 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
         return;
     }
     for index in 0..exchange.facts.response.fields.len() {
+        reverse(exchange, how, index);
         let response = &exchange.facts.response;
         let field = response.fields[index];
         let value = response.value(&field);
@@ -252,13 +259,77 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
             }
             Known::SetCookie => {
                 let value = value.to_vec();
-                if let Some(new) = cookie(exchange, how, &value) {
+                if let Some(new) = cookie(exchange, how, &value).or_else(|| attributes(how, &value)) {
                     exchange.facts.response.replace(index, &new);
                 }
             }
             _ => {}
         }
     }
+}
+
+/// Puts another beginning in place of a URL's, in the fields that edits name.
+fn reverse(exchange: &mut Exchange, how: &ForwardingPlan, index: usize) {
+    for op in &how.response_edits {
+        let Edit::Reverse { fields, from, to } = &op.edit else { continue };
+        let response = &exchange.facts.response;
+        let name = response.name(&response.fields[index]);
+        if !fields.iter().any(|field| field.is_field(name)) {
+            continue;
+        }
+        let from = exchange.value(from);
+        let response = &exchange.facts.response;
+        let value = response.value(&response.fields[index]);
+        let Some((begin, rest)) = value.split_at_checked(from.len()) else { continue };
+        if !begin.eq_ignore_ascii_case(&from) {
+            continue;
+        }
+        let rest = rest.to_vec();
+        let mut new = exchange.value(to);
+        new.extend_from_slice(&rest);
+        if is_field_value(&new) {
+            exchange.facts.response.replace(index, &new);
+        }
+        return;
+    }
+}
+
+/// A cookie whose attributes edits replace; `None` when nothing changes.
+fn attributes(how: &ForwardingPlan, line: &[u8]) -> Option<Vec<u8>> {
+    let mut new = line.to_vec();
+    let mut done: Vec<&[u8]> = Vec::new();
+    for op in &how.response_edits {
+        let Edit::CookieAttribute { attribute, from, to, ignore_case } = &op.edit else { continue };
+        if done.contains(&&**attribute) {
+            continue;
+        }
+        let Some((start, end)) = attribute_of(&new, attribute) else { continue };
+        let Some(begin) = new[start..end].get(..from.len()) else { continue };
+        if *begin == **from || (*ignore_case && begin.eq_ignore_ascii_case(from)) {
+            new.splice(start..end, to.iter().copied());
+            done.push(attribute);
+        }
+    }
+    (!done.is_empty()).then_some(new)
+}
+
+/// Where the value of a cookie's first attribute of this name is.
+fn attribute_of(line: &[u8], attribute: &[u8]) -> Option<(usize, usize)> {
+    let mut at = 0;
+    while let Some(semicolon) = memchr::memchr(b';', &line[at..]) {
+        at += semicolon + 1;
+        let part = &line[at..];
+        let blank = part.len() - part.trim_ascii_start().len();
+        let part = &part[blank..];
+        if part.get(..attribute.len()).is_some_and(|name| name.eq_ignore_ascii_case(attribute))
+            && let Some(value) = part[attribute.len()..].strip_prefix(b"=")
+        {
+            let start = at + blank + attribute.len() + 1;
+            let length = memchr::memchr(b';', value).unwrap_or(value.len());
+            return Some((start, start + length));
+        }
+    }
+    None
 }
 
 fn url(exchange: &mut Exchange, how: &ForwardingPlan, value: &[u8]) -> Option<Vec<u8>> {

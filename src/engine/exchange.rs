@@ -277,6 +277,10 @@ impl Exchange {
                     let found = files::is(&self.run.asked, kind);
                     self.run.tell(found);
                 }
+                Need::Locate => {
+                    let found = files::locate::locate(&self.run.asked);
+                    self.run.located(plan, found.length, found.folder, found.kind);
+                }
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
                         self.log(Level::Error, format_args!("access forbidden by rule"));
@@ -284,7 +288,7 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
-                Need::Edit(_) => {}
+                Need::Edit(_) | Need::Local => {}
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

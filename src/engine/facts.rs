@@ -17,7 +17,7 @@ use super::{
     tunnel::Tunnel,
     worker::Worker,
 };
-use crate::plan::Plan;
+use crate::{ir::Text, plan::Plan};
 
 mod moment;
 mod view;
@@ -104,6 +104,23 @@ pub struct Attempt {
     pub anew: bool,
 }
 
+/// The group that a request went to.
+#[derive(Debug)]
+pub struct Grouped {
+    /// Its URL.
+    pub name: Text,
+    /// The member's URL.
+    pub member: Text,
+    /// The member's route.
+    pub route: Text,
+    /// By which name the session was found, and the route that it asks for.
+    pub session: Option<(Text, Text)>,
+    /// Whether the member is not the session's.
+    pub changed: bool,
+    /// Whether it is a member for itself.
+    pub alone: bool,
+}
+
 /// What an exchange knows.
 #[derive(Debug)]
 pub struct Facts {
@@ -171,6 +188,8 @@ pub struct Facts {
     pub authority: Vec<u8>,
     /// Its port.
     pub authority_port: u16,
+    /// The group that the request went to.
+    pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
 }
@@ -211,6 +230,7 @@ impl Facts {
             upstream_scheme: b"",
             authority: Vec::new(),
             authority_port: 0,
+            group: None,
             request_id: Cell::new(None),
         }
     }
@@ -241,6 +261,7 @@ impl Facts {
         self.upstream_trailers.clear();
         self.upstream_target.clear();
         self.authority.clear();
+        self.group = None;
         self.request_id.set(None);
     }
 

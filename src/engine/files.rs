@@ -28,6 +28,7 @@ use crate::{
 
 pub mod condition;
 mod index;
+pub mod locate;
 pub mod range;
 mod send;
 

@@ -6,8 +6,8 @@
 use std::{rc::Rc, time::Instant};
 
 use super::{
-    balance::{Cluster, Pick, Tried, Verdict},
-    connect::{self, Connection},
+    balance::{Cluster, Tried, Verdict},
+    connect::{self, Connection, Place},
     content::Refused,
     exchange::{End, Exchange, Next},
     facts::Attempt,
@@ -18,17 +18,19 @@ use super::{
 };
 use crate::{
     ir::{
-        Balance, Forward, Protocol,
-        settings::{Level, Retry},
+        Balance, Forward, IdleConnections, Protocol, Upstream,
+        settings::{Fault, Level, Retry},
     },
     plan::{ForwardingPlan, Plan},
 };
 
 mod head;
+mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
 mod upload;
+mod url;
 pub mod whom;
 
 pub use upload::Upload;
@@ -42,6 +44,8 @@ pub struct Destination {
     pub tls: bool,
     /// The target to send, where the forward spells it out.
     pub target: Option<Vec<u8>>,
+    /// How connections to it are kept for other requests.
+    pub idle: Option<IdleConnections>,
 }
 
 /// Why a try failed.
@@ -49,6 +53,8 @@ pub struct Destination {
 pub struct Trouble {
     /// What kind of failure, as retry conditions name it.
     pub kind: Retry,
+    /// What failed.
+    pub fault: Fault,
     /// The status for the client when it is the last try.
     pub status: u16,
     /// What the error log says.
@@ -73,6 +79,9 @@ enum Outcome {
 impl Exchange {
     /// Sends the request on and answers with the response.
     pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
+        if let Upstream::Url(url) = &forward.to {
+            return self.forward_url(plan, url).await;
+        }
         let settings = self.settings(plan);
         let how = settings.forwarding(forward.protocol);
         if self.facts.head.method.is_empty() {
@@ -176,7 +185,7 @@ impl Exchange {
             self.facts.attempts.push(attempt);
             anew = false;
             left = left.saturating_sub(1);
-            let outcome = self.attempt(plan, forward, how, to, &pick, request).await;
+            let outcome = self.attempt(plan, forward, how, to, &pick.place, request).await;
             let in_time = how.retry_timeout.is_zero() || began.elapsed() < how.retry_timeout;
             let may = |exchange: &Self, kind: Retry| {
                 in_time && how.retry.contains(&kind) && exchange.may_repeat(how, request)
@@ -269,20 +278,20 @@ impl Exchange {
         forward: &Forward,
         how: &ForwardingPlan,
         to: &Destination,
-        pick: &Pick,
+        place: &Place,
         request: &Request,
     ) -> Outcome {
         let tls = if to.tls { Some(upstream_tls::of(self, plan, how, forward)) } else { None };
         let key = Key {
             cluster: to.cluster.number(),
-            place: pick.place.clone(),
+            place: place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
         let reused = self.worker.pool.take(&key, self.attempt_began());
         let stale = reused.is_some();
         let mut connection = match reused {
             Some(connection) => connection,
-            None => match self.connect(how, pick, key, tls).await {
+            None => match self.connect(how, place, key, tls).await {
                 Ok(connection) => connection,
                 Err(outcome) => return outcome,
             },
@@ -293,7 +302,7 @@ impl Exchange {
         }
         match self.send_request(how, &mut connection, request).await {
             Err(Failure::TimedOut) => {
-                return Outcome::Failed(timed_out("sending request to upstream", stale));
+                return Outcome::Failed(timed_out(Fault::SendTimeout, "sending request to upstream", stale));
             }
             // The upstream may have answered before it closed: what it said counts.
             Ok(()) | Err(Failure::Io(_)) => {}
@@ -306,16 +315,16 @@ impl Exchange {
     async fn connect(
         &mut self,
         how: &ForwardingPlan,
-        pick: &Pick,
+        place: &Place,
         key: Key,
         tls: Option<upstream_tls::Client>,
     ) -> Result<Connection, Outcome> {
         let options = self.connect_options(how).map_err(Outcome::Failed)?;
-        let connected = connect::connect(&pick.place, &options, how.connect_timeout).await;
+        let connected = connect::connect(place, &options, how.connect_timeout).await;
         let stream = match connected {
             Ok(stream) => stream,
             Err(Failure::TimedOut) => {
-                return Err(Outcome::Failed(timed_out("connecting to upstream", false)));
+                return Err(Outcome::Failed(timed_out(Fault::Unreachable, "connecting to upstream", false)));
             }
             // It is us who have no descriptor left: no other endpoint would help, and this one did nothing wrong.
             Err(Failure::Io(error)) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
@@ -328,7 +337,13 @@ impl Exchange {
             }
             Err(Failure::Io(error)) => {
                 let message = format!("connect() failed ({}) while connecting to upstream", system(&error));
-                let trouble = Trouble { kind: Retry::Error, status: 502, message, stale: false };
+                let trouble = Trouble {
+                    kind: Retry::Error,
+                    fault: Fault::Unreachable,
+                    status: 502,
+                    message,
+                    stale: false,
+                };
                 return Err(Outcome::Failed(trouble));
             }
         };
@@ -351,6 +366,7 @@ impl Exchange {
                     .or_else(|_| text.parse::<std::net::SocketAddr>().map(|addr| (addr.ip(), addr.port())));
                 Some(parsed.map_err(|_| Trouble {
                     kind: Retry::Error,
+                    fault: Fault::Unreachable,
                     status: 500,
                     message: format!("invalid local address \"{text}\""),
                     stale: false,
@@ -407,9 +423,9 @@ struct Request {
     streamed: bool,
 }
 
-fn timed_out(doing: &str, stale: bool) -> Trouble {
+fn timed_out(fault: Fault, doing: &str, stale: bool) -> Trouble {
     let message = format!("upstream timed out (110: Connection timed out) while {doing}");
-    Trouble { kind: Retry::Timeout, status: 504, message, stale }
+    Trouble { kind: Retry::Timeout, fault, status: 504, message, stale }
 }
 
 /// An error of the system as logs have it: number and text.

@@ -34,7 +34,7 @@ use crate::{
 mod system;
 mod worker;
 
-pub use worker::look_up;
+pub use worker::{look_up, look_up_by_system};
 
 /// Look-ups at one time at start.
 const AT_ONCE: usize = 32;
@@ -266,7 +266,8 @@ fn all(wanted: &[Wanted], look_up: &Lookup) -> Vec<Result<Vec<IpAddr>, String>> 
 fn wanted(config: &Config) -> Vec<Wanted> {
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut seen = HashMap::new();
-    for cluster in &config.clusters {
+    // Members of groups are looked up when a request goes to them.
+    for cluster in config.clusters.iter().filter(|cluster| cluster.group.is_none()) {
         let settings = cluster.resolve.as_ref().map(|own| {
             let mut settings = config.base.resolve.clone();
             settings.lay(own, false);
@@ -338,6 +339,7 @@ mod tests {
             fail_timeout: Duration::from_secs(10),
             role: Role::Active,
             resolve: false,
+            member: None,
             span: Span::NONE,
         };
         let cluster = Cluster {
@@ -348,6 +350,7 @@ mod tests {
             shared: false,
             resolve: None,
             endpoints: names.iter().map(endpoint).collect(),
+            group: None,
             span: Span::NONE,
         };
         Config { clusters: vec![cluster], ..Config::default() }

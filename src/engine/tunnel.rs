@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{balance::Pick, scratch, stream::Stream};
+use super::{scratch, stream::Stream};
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub struct Tunnel {
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
-    /// The endpoint, of which the tunnel is a connection.
-    pick: Option<Pick>,
+    /// What counts the tunnel as a connection of its endpoint.
+    held: Option<Box<dyn std::fmt::Debug>>,
     /// Bytes delivered to the client.
     pub sent: u64,
     /// Bytes delivered to the upstream.
@@ -62,15 +62,15 @@ impl Tunnel {
             read_timeout,
             send_timeout,
             client_timeout,
-            pick: None,
+            held: None,
             sent: 0,
             received: 0,
         }
     }
 
-    /// Counts as a connection of this endpoint until the tunnel is dropped.
-    pub fn hold(&mut self, pick: Pick) {
-        self.pick = Some(pick);
+    /// Keeps what counts it as a connection of an endpoint until the tunnel is dropped.
+    pub fn hold(&mut self, pick: impl std::fmt::Debug + 'static) {
+        self.held = Some(Box::new(pick));
     }
 
     /// Moves bytes until the end.

@@ -33,7 +33,10 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Forward, settings::Retry},
+    ir::{
+        Forward,
+        settings::{Fault, Retry},
+    },
     plan::{ForwardingPlan, Plan},
 };
 
@@ -91,6 +94,8 @@ struct Settings {
     name: String,
     ask: bool,
     verify: Option<u32>,
+    matches: bool,
+    in_time: bool,
     reuse: bool,
 }
 
@@ -182,13 +187,16 @@ impl Client {
         // Most settings name no files: then there is nothing to look up.
         let material = if files == Files::default() { Ok(Arc::default()) } else { files.material() };
         let (ask, verify) = (how.tls_server_name, how.tls_verify.then_some(how.tls_verify_depth));
-        let name = if ask || verify.is_some() { name.to_ascii_lowercase() } else { String::new() };
+        let matches = if verify.is_some() { !how.tls_any_name } else { how.tls_match_name };
+        let name = if ask || matches { name.to_ascii_lowercase() } else { String::new() };
         let settings = Settings {
             material,
             versions: how.tls_versions.clone(),
             name,
             ask,
             verify,
+            matches,
+            in_time: how.tls_match_time,
             reuse: how.tls_session_reuse,
         };
         let digest = settings.digest();
@@ -239,10 +247,10 @@ impl Client {
 
 impl Settings {
     fn digest(&self) -> u64 {
-        let Self { material, versions, name, ask, verify, reuse } = self;
+        let Self { material, versions, name, ask, verify, matches, in_time, reuse } = self;
         let mut hasher = DefaultHasher::new();
         material.as_ref().map(|material| material.number).hash(&mut hasher);
-        (versions, name, ask, verify, reuse).hash(&mut hasher);
+        (versions, name, ask, verify, matches, in_time, reuse).hash(&mut hasher);
         hasher.finish() | 1
     }
 
@@ -255,12 +263,14 @@ impl Settings {
     }
 
     fn config(&self) -> Result<ClientConfig, String> {
-        let Self { material, versions, name, ask, verify, reuse } = self;
+        let Self { material, versions, name, ask, verify, matches, in_time, reuse } = self;
         let material = material.as_ref().map_err(Clone::clone)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Verifier {
             algorithms: provider.signature_verification_algorithms,
-            trust: verify.map(|depth| (material.trust.clone().unwrap_or_default(), depth, name.clone())),
+            trust: verify.map(|depth| (material.trust.clone().unwrap_or_default(), depth)),
+            name: matches.then(|| name.clone()),
+            in_time: *in_time,
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&tls::versions(versions)?)
@@ -282,7 +292,8 @@ impl Settings {
 }
 
 fn trouble(kind: Retry, status: u16, message: &str) -> Trouble {
-    Trouble { kind, status, message: format!("{message} while SSL handshaking to upstream"), stale: false }
+    let message = format!("{message} while SSL handshaking to upstream");
+    Trouble { kind, fault: Fault::Tls, status, message, stale: false }
 }
 
 /// Why a handshake failed; the verifier's own words where it refused.

@@ -89,6 +89,52 @@ pub enum Step {
     AtEnd(Option<Jump>),
     /// A line for the error log at level notice, where `logs.rewrite` is on.
     Trace(Template),
+    /// Run the blocks that the settings in force have for this phase, in order. Settings that one of them brings
+    /// stay in force; what the others are is not changed by it.
+    Perform(Name),
+    /// Look at the file that a variable names.
+    Locate(Locate),
+    /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of
+    /// the program (see [`super::local::Provider`]).
+    Local(VarId),
+}
+
+/// Variables of [`Step::Locate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Locate {
+    /// The file's name. It is cut after the first component that is no directory.
+    pub file: VarId,
+    /// Takes what was cut off, with its slash.
+    pub rest: VarId,
+    /// Takes the directory that the file is in, or that it is, with a slash at the end.
+    pub folder: VarId,
+    /// Takes the last component of the file's name.
+    pub name: VarId,
+    /// Takes what the file is: `file`, `directory`, `other`; nothing when there is none; `denied` when that cannot
+    /// be found out.
+    pub kind: VarId,
+}
+
+/// Blocks for one phase of a program, as settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hook {
+    /// The phase: see [`Step::Perform`].
+    pub phase: Name,
+    /// What becomes of the blocks that are there already.
+    pub join: Join,
+    /// The blocks.
+    pub blocks: Vec<Block>,
+}
+
+/// How blocks of a phase join those that are in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Join {
+    /// They take their place.
+    Replace,
+    /// They run after them.
+    After,
+    /// They run before them.
+    Before,
 }
 
 /// Structured jumps: a label names a block that encloses the step.

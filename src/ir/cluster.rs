@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Name, Template, Text, settings::Resolve};
+use super::{Group, Member, Name, Template, Text, settings::Resolve};
 use crate::source::Span;
 
 /// A group of interchangeable endpoints.
@@ -24,12 +24,15 @@ pub struct Cluster {
     pub resolve: Option<Resolve>,
     /// The endpoints, in order.
     pub endpoints: Vec<Endpoint>,
+    /// What makes its endpoints members of a group; they are chosen by it, not by `balance`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<Group>>,
     /// Where it was written.
     pub span: Span,
 }
 
 /// One endpoint, or several when its name resolves to several addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Endpoint {
     /// `host`, `host:port`, `[v6]:port` or `unix:/path`, as written.
     pub address: Text,
@@ -47,6 +50,9 @@ pub struct Endpoint {
     pub role: Role,
     /// Whether its name is looked up again when the answer expires.
     pub resolve: bool,
+    /// What it is in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<Box<Member>>,
     /// Where it was written.
     pub span: Span,
 }

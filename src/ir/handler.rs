@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ClusterId, Name, Pattern, Register, Template};
+use super::{ClusterId, Name, Pattern, Register, Template, Text};
 
 /// Who answers when the program ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +47,10 @@ pub enum Upstream {
     /// An authority, or a URL with scheme, known only when read: a cluster's name, else an address, else a
     /// name to resolve. What follows the authority is the target to send, exactly.
     Dynamic(Template),
+    /// A whole URL, known when it is read: the group or member whose URL is the longest that it begins with,
+    /// else whom its authority names, for this request alone. What follows is the target to send, exactly.
+    /// `ws` and `wss` are `http` and `https`.
+    Url(Template),
 }
 
 /// The request target to send (RFC 9112 § 3.2).
@@ -159,6 +163,38 @@ pub enum Edit {
     Remove(Name),
     /// Remove the fields that `Connection` names (RFC 9110 § 7.6.1).
     RemoveNominated,
+    /// This value behind those received of the field, joined with `, `; the field's place is theirs.
+    Append(Name, Template),
+    /// Here stand the received fields that no edit replaced or removed (request to an upstream; without it
+    /// they come last).
+    Received,
+    /// Here stands what frames the content (likewise; without it, behind the edits).
+    Framing,
+    /// `Connection: Upgrade` and `Upgrade` as received where the request asks for a switch that the settings
+    /// allow, else `Connection` with this value. The received ones are not sent.
+    Switch(Template),
+    /// In these fields: a value that begins with `from`, case apart, begins with `to` instead. Of consecutive
+    /// edits the first that matches a field counts.
+    Reverse {
+        /// The fields.
+        fields: Vec<Name>,
+        /// What the value begins with.
+        from: Template,
+        /// What that becomes.
+        to: Template,
+    },
+    /// The attribute `Domain` or `Path` of cookies: one that begins with `from` becomes `to` whole. Of
+    /// consecutive edits for an attribute the first that matches counts.
+    CookieAttribute {
+        /// The attribute, lower case.
+        attribute: Name,
+        /// What it begins with.
+        from: Text,
+        /// What it becomes.
+        to: Text,
+        /// Whether case matters not.
+        ignore_case: bool,
+    },
     /// A trailer field; nothing when the value is empty.
     Trailer(Name, Template),
     /// In `Location` and `Refresh`: what `from` matches at the start of the URL becomes `to`; for a regex the

@@ -6,10 +6,11 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Process,
+    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Order, Process,
     Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
 };
 
+mod group;
 mod program;
 mod setting;
 mod value;
@@ -153,13 +154,14 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, options, default, hosts, into, span: _ } = listener;
+        let Listener { address, tls, options, default, hosts, order, into, span: _ } = listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
         self.options(options);
+        self.flag(*order == Order::First, "first");
         self.add(format_args!(" -> {}", into.0));
         for host in hosts {
             self.add(format_args!(" host{}", host.0));
@@ -202,7 +204,7 @@ impl Printer<'_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, span: _ } = cluster;
+        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, group, span: _ } = cluster;
         self.line(&format!("cluster {name} "));
         self.balance(balance);
         self.flag(!declared, "implied");
@@ -211,6 +213,9 @@ impl Printer<'_> {
             let (time, timeout) = (value::duration(*time), value::duration(*timeout));
             self.add(format_args!(" idle {max} requests {requests} time {time} timeout {timeout}"));
             self.flag(*per_route, "per-route");
+        }
+        if let Some(group) = group {
+            self.group(group);
         }
         self.inside(|printer| {
             if let Some(resolve) = resolve {
@@ -232,9 +237,13 @@ impl Printer<'_> {
             fail_timeout,
             role,
             resolve,
+            member,
             span: _,
         } = endpoint;
         self.line(&address.to_string());
+        if let Some(member) = member {
+            return self.member(member, *max_connections);
+        }
         if *default_port != 80 {
             self.number("default-port", Some(u64::from(*default_port)));
         }
@@ -403,6 +412,7 @@ mod tests {
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],
+                order: Order::Specific,
                 into: m,
                 span: Span::NONE,
             }],
@@ -422,8 +432,10 @@ mod tests {
                     fail_timeout: Duration::from_secs(10),
                     role: Role::Backup,
                     resolve: false,
+                    member: None,
                     span: Span::NONE,
                 }],
+                group: None,
                 span: Span::NONE,
             }],
             vars: vec![Var {

@@ -8,7 +8,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{AddressRange, Block, Control, Edit, Handler, Name, Recovery, Template, Text, Upgrade};
+use super::{
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+};
 use crate::source::Span;
 
 mod value;
@@ -283,6 +285,13 @@ settings! {
         temp_write: u64,
         /// Where temporary files go.
         temp_path: PathBuf,
+        /// Whether repeated fields of the request are sent as one, joined with `, `.
+        join_repeated: bool,
+        /// Whether fields of the response that its `Connection` names are not passed on.
+        hide_nominated: bool,
+        /// So much of the content is read before it is sent on as it comes; content that is whole by then is
+        /// sent with its length.
+        content_ahead: u64,
         /// Whether the whole request content is read first.
         request_buffering: bool,
         /// For a connection to be there.
@@ -291,12 +300,17 @@ settings! {
         send_timeout: Duration,
         /// Between two reads from it.
         read_timeout: Duration,
+        /// What a failure is answered with, where that is not 502, or 504 for what took too long; 0 closes the
+        /// connection.
+        faults: Vec<(Fault, u16)>,
         /// What lets another endpoint be tried.
         retry: Vec<Retry>,
         /// How many may be tried; 0 is all.
         tries: u32,
         /// For how long; zero is no limit.
         retry_timeout: Duration,
+        /// Statuses of the upstream, from and to, in whose place an answer of our own is sent.
+        own_errors: Vec<(u16, u16)>,
         /// Whether recoveries apply to the upstream's statuses of 300 and above.
         intercept_errors: bool,
         /// Local address to connect from; empty is the system's choice.
@@ -313,6 +327,14 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// TLS: whether it may not be used.
+        tls_forbidden: bool,
+        /// TLS: whether the certificate has to have the name even where it is not verified.
+        tls_match_name: bool,
+        /// TLS: whether a certificate that is verified may have another name.
+        tls_any_name: bool,
+        /// TLS: whether it has to be in its time even where it is not verified.
+        tls_match_time: bool,
         /// TLS: whether the certificate is verified.
         tls_verify: bool,
         /// TLS: longest chain.
@@ -344,6 +366,9 @@ pub struct Settings {
     /// A path written there is where the file was found; the request is forwarded as if it were not rewritten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepare: Option<Block>,
+    /// What is run at the phases of the program that have a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// The connection to the client.
     pub client: Client,
     /// The content of requests.
@@ -367,13 +392,28 @@ pub struct Settings {
 impl Settings {
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &Self, accumulate: bool) {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            over;
+        let Self {
+            handler,
+            prepare,
+            hooks,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+        } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
         }
         if prepare.is_some() {
             self.prepare.clone_from(prepare);
+        }
+        for hook in hooks {
+            self.hook(hook);
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
@@ -384,6 +424,20 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+    }
+
+    /// Joins the blocks of a phase to those that are there.
+    pub fn hook(&mut self, hook: &Hook) {
+        let Some(known) = self.hooks.iter_mut().find(|known| known.phase == hook.phase) else {
+            return self.hooks.push(hook.clone());
+        };
+        match hook.join {
+            Join::Replace => *known = hook.clone(),
+            Join::After => known.blocks.extend_from_slice(&hook.blocks),
+            Join::Before => {
+                known.blocks.splice(0..0, hook.blocks.iter().cloned());
+            }
+        }
     }
 
     /// Stores a scalar under `group.field`; `false` when there is no such setting or it takes no such value.
@@ -513,6 +567,31 @@ pub enum Level {
     Crit,
     Alert,
     Emerg,
+}
+
+/// How a request to an upstream fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Fault {
+    /// The name of the host has no address.
+    Unresolved,
+    /// There is no connection to be had.
+    Unreachable,
+    /// The TLS handshake fails.
+    Tls,
+    /// TLS is needed, and not allowed.
+    NoTls,
+    /// Sending takes too long.
+    SendTimeout,
+    /// The answer takes too long.
+    ReadTimeout,
+    /// The connection ends before a head came.
+    Closed,
+    /// The same, on a client's connection that carried requests before.
+    ClosedLater,
+    /// The head cannot be read.
+    InvalidHead,
+    /// No endpoint can be used.
+    NoEndpoint,
 }
 
 /// What lets another endpoint be tried.

@@ -39,6 +39,11 @@ pub enum Escape {
     Component,
     /// Percent-decoded.
     Decode,
+    /// Percent-encoded as the path of a target that is sent on: all but unreserved characters, `/` and
+    /// `$+!*'(),;:@&=`.
+    ForwardPath,
+    /// Likewise what stands in a URL between its authority and the first `?`.
+    ForwardUrl,
     /// Upper case.
     Upper,
     /// Base64 (RFC 4648 § 4).
@@ -188,6 +193,8 @@ pub enum Attr {
     UpstreamPort,
     /// `X-Forwarded-For` as received, joined, with the client's address appended.
     ForwardedFor,
+    /// The group that the request went to, and its member.
+    Group(GroupAttr),
     /// Addresses tried, joined.
     UpstreamAddr,
     /// Their statuses.
@@ -296,6 +303,23 @@ pub enum TlsAttr {
     Resumed,
     /// The application protocol agreed on.
     Alpn,
+}
+
+/// What is known of the group that a request went to; missing where there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum GroupAttr {
+    /// The group's URL.
+    Name,
+    /// The member's URL.
+    Member,
+    /// The member's route.
+    Route,
+    /// By which name the session was found.
+    SessionKey,
+    /// The route that the session asked for.
+    SessionRoute,
+    /// `1` when the member is not the one of the session's route, or there was none.
+    Changed,
 }
 
 /// Counters of the process.

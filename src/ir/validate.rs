@@ -26,6 +26,14 @@ pub fn validate(config: &Config) -> Vec<Diagnostic> {
         check.host(host);
     }
     for cluster in &config.clusters {
+        let is_member = |endpoint: &&super::Endpoint| endpoint.member.is_some() != cluster.group.is_some();
+        for endpoint in cluster.endpoints.iter().filter(is_member) {
+            check.say(
+                "broken-ir",
+                endpoint.span,
+                "an endpoint is a member of no group, or a group's and no member",
+            );
+        }
         for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.weight == 0) {
             check.say("out-of-range", endpoint.span, "an endpoint's weight must be at least 1");
         }
@@ -119,6 +127,9 @@ impl Check<'_> {
         if let Some(prepare) = &settings.prepare {
             self.block(prepare, Place::Prepare, &mut Vec::new());
         }
+        for block in settings.hooks.iter().flat_map(|hook| &hook.blocks) {
+            self.block(block, Place::Request, &mut Vec::new());
+        }
         for block in settings.answer.on_response.iter().flatten() {
             self.block(block, Place::Response, &mut Vec::new());
         }
@@ -178,14 +189,20 @@ impl Check<'_> {
 
     fn edit(&mut self, edit: &Edit, span: Span) {
         let (name, value) = match edit {
-            Edit::Set(name, value) | Edit::Add(name, value) | Edit::Trailer(name, value) => {
-                (name, Some(value))
-            }
+            Edit::Set(name, value)
+            | Edit::Add(name, value)
+            | Edit::Append(name, value)
+            | Edit::Trailer(name, value) => (name, Some(value)),
             Edit::Remove(name) => (name, None),
             Edit::Expires(Expiry::Daily(second)) if *second >= 24 * 60 * 60 => {
                 return self.say("out-of-range", span, "a day has no such second");
             }
             Edit::RemoveNominated
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Url { .. }
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
@@ -245,7 +262,12 @@ impl Check<'_> {
             Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
                 place != Place::Response
             }
-            Step::Route(_) | Step::Admit | Step::Authorize => place == Place::Request,
+            Step::Route(_)
+            | Step::Admit
+            | Step::Authorize
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_) => place == Place::Request,
         };
         if !allowed {
             self.say("broken-ir", span, "this step cannot occur here");
@@ -276,6 +298,9 @@ impl Check<'_> {
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
             | Step::Trace(_) => {}
         }
     }
@@ -358,6 +383,9 @@ impl Progress {
                 | Step::Authorize
                 | Step::Respond(_)
                 | Step::AtEnd(None)
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
                 | Step::Trace(_) => {}
             }
         }

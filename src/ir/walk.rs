@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Host, Jump, Pattern, Query,
-    Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step, Table, Target,
-    Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump, Locate,
+    Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step,
+    Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -63,8 +63,17 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints: _, span } =
-            cluster;
+        let Cluster {
+            name: _,
+            declared: _,
+            balance,
+            idle: _,
+            resolve: _,
+            shared: _,
+            endpoints,
+            group: _,
+            span,
+        } = cluster;
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin
@@ -72,6 +81,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
             | Balance::ClientAddress
             | Balance::Random
             | Balance::RandomTwo => {}
+        }
+        for member in endpoints.iter().filter_map(|endpoint| endpoint.member.as_deref()) {
+            forwarding(&member.settings, *span, visit);
+            if let Some(good) = member.check.as_ref().and_then(|check| check.good.as_ref()) {
+                visit(Item::Template(good), *span);
+            }
         }
     }
     for each in vars {
@@ -155,8 +170,18 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Edit(change) => edit(change, span, visit),
         Step::Respond(answer) => reply(answer, span, visit),
         Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Locate(Locate { file, rest, folder, name, kind }) => {
+            for var in [file, rest, folder, name, kind] {
+                visit(Item::Assign(*var), span);
+            }
+        }
         Step::Unassign(var) => visit(Item::Assign(*var), span),
-        Step::Forget(_) | Step::Admit | Step::Authorize | Step::AtEnd(None) => {}
+        Step::Forget(_)
+        | Step::Local(_)
+        | Step::Admit
+        | Step::Authorize
+        | Step::AtEnd(None)
+        | Step::Perform(_) => {}
     }
 }
 
@@ -225,8 +250,16 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         }
     };
     match edit {
-        Edit::Set(_, value) | Edit::Add(_, value) | Edit::Trailer(_, value) => {
+        Edit::Set(_, value)
+        | Edit::Add(_, value)
+        | Edit::Trailer(_, value)
+        | Edit::Append(_, value)
+        | Edit::Switch(value) => {
             visit(Item::Template(value), span);
+        }
+        Edit::Reverse { fields: _, from, to } => {
+            visit(Item::Template(from), span);
+            visit(Item::Template(to), span);
         }
         Edit::Url { from, to } | Edit::CookieDomain { from, to } | Edit::CookiePath { from, to } => {
             looked_for(from, visit);
@@ -243,6 +276,9 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         }
         Edit::Remove(_)
         | Edit::RemoveNominated
+        | Edit::Received
+        | Edit::Framing
+        | Edit::CookieAttribute { .. }
         | Edit::Expires(
             Expiry::FromNow(_)
             | Expiry::FromModified(_)
@@ -260,7 +296,9 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
         Handler::Forward(Forward { protocol: _, tls: _, to, target }) => {
             match to {
                 Upstream::Cluster(_) => {}
-                Upstream::Dynamic(template) => visit(Item::Template(template), span),
+                Upstream::Dynamic(template) | Upstream::Url(template) => {
+                    visit(Item::Template(template), span);
+                }
             }
             match target {
                 Target::Received => {}
@@ -280,6 +318,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     let Settings {
         handler: answered_by,
         prepare,
+        hooks,
         client,
         content: _,
         answer: answers,
@@ -295,6 +334,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     }
     if let Some(prepare) = prepare {
         block(prepare, false, visit);
+    }
+    for Hook { phase: _, join: _, blocks } in hooks {
+        for each in blocks {
+            block(each, false, visit);
+        }
     }
     let Client {
         head_timeout: _,
@@ -417,6 +461,15 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         connect_timeout: _,
         send_timeout: _,
         read_timeout: _,
+        faults: _,
+        own_errors: _,
+        join_repeated: _,
+        hide_nominated: _,
+        content_ahead: _,
+        tls_forbidden: _,
+        tls_match_name: _,
+        tls_any_name: _,
+        tls_match_time: _,
         retry: _,
         tries: _,
         retry_timeout: _,

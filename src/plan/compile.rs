@@ -15,8 +15,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Config, Edit, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register, Scope,
-        Settings, Step, Template, Test, Text, UrlMatch,
+        Base, Block, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register,
+        Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,
@@ -55,6 +55,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     let settings = Store::new(settings);
     Ok(Plan {
         config,
+        provider: None,
         hosts,
         listeners,
         code,
@@ -99,6 +100,8 @@ struct Compiler<'c> {
     alone: Vec<(Arc<Matcher>, Span)>,
     /// The highest group that is read of each register.
     read: Map<Register, u8>,
+    /// Numbers of phases.
+    phases: Map<Name, u16>,
     stepped: Vec<bool>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -131,6 +134,7 @@ impl<'c> Compiler<'c> {
             matchers: Map::default(),
             alone: Vec::new(),
             read,
+            phases: Map::default(),
             stepped,
             diagnostics: Vec::new(),
         }
@@ -249,6 +253,9 @@ impl<'c> Compiler<'c> {
         if set.prepare.is_some() {
             parts.prepare = self.part(set, Part::Prepare, span).prepare;
         }
+        if !set.hooks.is_empty() {
+            parts.hooks = self.part(set, Part::Hooks, span).hooks;
+        }
         parts.on_response = self.part(set, Part::Response, span).on_response;
         parts.http = self.part(set, Part::Http, span).http;
         parts.uwsgi = self.part(set, Part::Uwsgi, span).uwsgi;
@@ -265,6 +272,13 @@ impl<'c> Compiler<'c> {
             Part::Prepare => {
                 parts.prepare = set.prepare.as_ref().map(|block| self.aside(std::slice::from_ref(block))[0]);
             }
+            Part::Hooks => {
+                for Hook { phase, join, blocks } in &set.hooks {
+                    let phase = self.phase(phase);
+                    let blocks = self.aside(blocks);
+                    parts.hooks.push((phase, *join, blocks));
+                }
+            }
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
             }
@@ -272,6 +286,12 @@ impl<'c> Compiler<'c> {
             Part::Uwsgi => parts.uwsgi = self.edits(set.uwsgi.response_edits.as_deref(), span),
         }
         parts
+    }
+
+    /// The number of a phase.
+    fn phase(&mut self, name: &Name) -> u16 {
+        let next = self.phases.len() as u16;
+        *self.phases.entry(name.clone()).or_insert(next)
     }
 
     /// Blocks that are called, not run into.
@@ -313,6 +333,12 @@ impl<'c> Compiler<'c> {
                 }
             },
             Edit::Set(..)
+            | Edit::Append(..)
+            | Edit::Received
+            | Edit::Framing
+            | Edit::Switch(_)
+            | Edit::Reverse { .. }
+            | Edit::CookieAttribute { .. }
             | Edit::Add(..)
             | Edit::Remove(_)
             | Edit::RemoveNominated
@@ -348,6 +374,9 @@ impl<'c> Compiler<'c> {
                 }
             }
             Step::Trace(line) => Op::Trace(line.clone()),
+            Step::Perform(phase) => Op::Perform(self.phase(phase)),
+            Step::Locate(names) => Op::Locate(*names),
+            Step::Local(folder) => Op::Local(*folder),
         };
         self.emit(op, span);
     }

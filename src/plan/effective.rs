@@ -6,7 +6,7 @@ use super::{EditOp, hash::Map};
 use crate::ir::{
     Edit, Handler, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, FilesInForce, ForwardingInForce,
+        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, Fault, FilesInForce, ForwardingInForce,
         LogsInForce, ResolveInForce,
     },
 };
@@ -26,6 +26,8 @@ pub struct Effective {
     pub handler: Option<Arc<Handler>>,
     /// Steps run before the handler; the run takes them by itself.
     pub prepare: Option<Entry>,
+    /// The blocks of each phase, by its number.
+    pub hooks: Arc<Hooks>,
     /// The connection to the client.
     pub client: Arc<ClientInForce>,
     /// The content of requests.
@@ -45,6 +47,9 @@ pub struct Effective {
     /// Forwarding over uwsgi.
     pub uwsgi: Arc<ForwardingPlan>,
 }
+
+/// The blocks of each phase, by its number.
+pub(super) type Hooks = Vec<Vec<Entry>>;
 
 /// Answers of our own, with what is compiled of them.
 #[derive(Clone, Debug, Default)]
@@ -93,8 +98,20 @@ impl Effective {
 
     /// Whether every part is shared with another's.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let Self { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            self;
+        let Self {
+            handler,
+            prepare,
+            hooks,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+        } = self;
         let same_handler = match (handler, &other.handler) {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
             (None, None) => true,
@@ -102,6 +119,7 @@ impl Effective {
         };
         same_handler
             && *prepare == other.prepare
+            && Arc::ptr_eq(hooks, &other.hooks)
             && Arc::ptr_eq(client, &other.client)
             && Arc::ptr_eq(content, &other.content)
             && Arc::ptr_eq(answer, &other.answer)
@@ -136,8 +154,17 @@ impl ForwardingPlan {
     pub fn replaces(&self, name: &[u8]) -> bool {
         self.settings.edits.iter().any(|edit| match edit {
             Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
+            Edit::Switch(_) => {
+                name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
+            }
             _ => false,
         })
+    }
+
+    /// What a failure is answered with, where the settings say so.
+    pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
+        let mut listed = self.settings.faults.iter();
+        listed.find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
     }
 
     /// Whether a response field is not passed on.

@@ -29,6 +29,9 @@ const QUERY: Bytes = bytes(b"\"#%&+;<>?\\^`{|}");
 /// All but unreserved characters (RFC 3986 § 2.3).
 const COMPONENT: Bytes = bytes(b"!\"#$%&'()*+,/:;<=>?@[\\]^`{|}");
 
+/// All but unreserved characters, `/` and `$+!*'(),;:@&=`.
+const FORWARD: Bytes = bytes(b"\"#%<>?[\\]^`{|}");
+
 /// Appends `text` in the representation asked for. `encoded` says whether the received target held a `%` or a `+`.
 pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
     match how {
@@ -44,6 +47,16 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
             let read = decode(path, read_alike, Some(b'?'), out);
             out.extend_from_slice(&path[read..]);
             out.extend_from_slice(query);
+        }
+        Escape::ForwardPath => encode(&FORWARD, text, out),
+        Escape::ForwardUrl => {
+            let authority = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
+            let path =
+                memchr::memchr2(b'/', b'?', &text[authority..]).map_or(text.len(), |at| at + authority);
+            let query = memchr::memchr(b'?', &text[path..]).map_or(text.len(), |at| at + path);
+            out.extend_from_slice(&text[..path]);
+            encode(&FORWARD, &text[path..query], out);
+            out.extend_from_slice(&text[query..]);
         }
         Escape::Decode => {
             decode(text, |_| true, None, out);

@@ -5,7 +5,7 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Name, Query, Register, Reply, Template, VarId},
+    ir::{Edit, FileKind, Locate, Name, Query, Register, Reply, Template, VarId},
     source::Span,
 };
 
@@ -97,6 +97,10 @@ pub(super) enum Op {
     Authorize,
     Respond(Reply),
     Trace(Template),
+    /// Call the blocks of the phase.
+    Perform(u16),
+    Locate(Locate),
+    Local(VarId),
     /// The program or the block called ends.
     End,
 }
@@ -141,6 +145,9 @@ impl Op {
             | Self::Unassign(_)
             | Self::LimitRate(_)
             | Self::Forget(_)
+            | Self::Perform(_)
+            | Self::Locate(_)
+            | Self::Local(_)
             | Self::Edit(_)
             | Self::Admit
             | Self::Authorize

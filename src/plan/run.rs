@@ -8,7 +8,7 @@ use super::{
     op::{Next, Op},
     pattern::Find,
 };
-use crate::ir::{Attr, FileKind, HostId, Name, Query, Register, Reply, Template, VarId};
+use crate::ir::{Attr, FileKind, HostId, Locate, Name, Query, Register, Reply, Template, VarId};
 
 mod eval;
 mod memory;
@@ -58,6 +58,10 @@ pub trait View {
 pub enum Need<'p> {
     /// Whether there is such a file; its path is in [`Run::asked`]. Then [`Run::tell`].
     File(FileKind),
+    /// What the file in [`Run::asked`] is. Then [`Run::located`].
+    Locate,
+    /// Whether the directory in [`Run::asked`] brings steps of its own. Then [`Run::go_local`], or [`Run::step`].
+    Local,
     /// Whether the access settings in force let the request pass. Then [`Run::tell`]; a refusal that is
     /// answered at once needs no telling.
     Access,
@@ -126,9 +130,25 @@ pub struct Run {
     /// For each labelled block around: the operation that set its jump, plus one.
     at_end: SmallVec<[u32; 4]>,
     kept: SmallVec<[SettingsId; 4]>,
+    /// Where hooks that are under way return to.
+    calls: SmallVec<[Call; 1]>,
     registers: Registers,
     values: Values,
     depth: u8,
+}
+
+/// A phase under way.
+#[derive(Debug)]
+struct Call {
+    /// Where it was performed.
+    from: u32,
+    phase: u16,
+    /// How many of its blocks have begun.
+    begun: usize,
+    /// Its blocks: those in force when it began.
+    of: SettingsId,
+    at_end: SmallVec<[u32; 4]>,
+    kept: SmallVec<[SettingsId; 4]>,
 }
 
 impl Run {
@@ -174,6 +194,7 @@ impl Run {
         self.path_rest = 0;
         self.at_end.clear();
         self.kept.clear();
+        self.calls.clear();
     }
 
     fn spend(&mut self) -> bool {
@@ -261,6 +282,29 @@ impl Run {
                         return Need::Trace;
                     }
                 }
+                Op::Perform(phase) => {
+                    self.calls.push(Call {
+                        from: self.place,
+                        phase: *phase,
+                        begun: 0,
+                        of: self.settings,
+                        at_end: std::mem::take(&mut self.at_end),
+                        kept: std::mem::take(&mut self.kept),
+                    });
+                    self.next_hook(plan);
+                }
+                Op::Locate(Locate { file, .. }) => {
+                    if self.told.take().is_none() {
+                        self.ask(*file);
+                        self.place -= 1;
+                        return Need::Locate;
+                    }
+                }
+                Op::Local(folder) => {
+                    self.ask(*folder);
+                    return Need::Local;
+                }
+                Op::End if !self.calls.is_empty() => self.next_hook(plan),
                 Op::End => {
                     let prepare = plan.settings(self.settings).prepare.filter(|_| !self.prepared);
                     let Some(entry) = prepare else {
@@ -363,6 +407,9 @@ impl Run {
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
+            | Op::Perform(_)
+            | Op::Locate(_)
+            | Op::Local(_)
             | Op::End => return Ok(None),
         };
         if !holds {
@@ -453,6 +500,46 @@ impl Run {
             return !self.path.is_empty();
         }
         true
+    }
+
+    /// Begins the next block of the phase under way, or returns from it.
+    fn next_hook(&mut self, plan: &Plan) {
+        let Some(call) = self.calls.last_mut() else { return };
+        let blocks = plan.settings(call.of).hooks.get(usize::from(call.phase));
+        if let Some(entry) = blocks.and_then(|blocks| blocks.get(call.begun)) {
+            call.begun += 1;
+            self.place = entry.0;
+        } else if let Some(call) = self.calls.pop() {
+            self.place = call.from;
+            (self.at_end, self.kept) = (call.at_end, call.kept);
+        }
+    }
+
+    /// Puts the value of a variable where a need speaks of it.
+    fn ask(&mut self, var: VarId) {
+        self.asked.clear();
+        self.asked.extend_from_slice(self.values.get(var).unwrap_or_default());
+    }
+
+    /// The answer to [`Need::Locate`]: how much of the name is left, how much of that is the directory, and what
+    /// the file is.
+    pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {
+        let Some(Op::Locate(names)) = plan.code.get(self.place as usize) else { return };
+        let mut name = std::mem::take(&mut self.asked);
+        let length = length.min(name.len());
+        self.values.set(names.rest, &name[length..]);
+        name.truncate(length);
+        self.values.set(names.file, &name);
+        let last = memchr::memrchr(b'/', &name).map_or(0, |slash| slash + 1);
+        self.values.set(names.name, &name[last..]);
+        name.truncate(folder);
+        if name.last() != Some(&b'/') {
+            name.push(b'/');
+        }
+        self.values.set(names.folder, &name);
+        self.values.set(names.kind, kind.as_bytes());
+        self.asked = name;
+        self.told = Some(true);
     }
 
     /// The answer to [`Need::File`] and [`Need::Access`].

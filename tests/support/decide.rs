@@ -23,6 +23,7 @@ use triglot::{
         access,
         exchange::valid_host,
         facts::same_name,
+        files::locate::locate_by,
         http1::{
             request::{Limits, Parsed, RequestHead},
             target::{self, Received},
@@ -164,6 +165,14 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.tell(found);
                 continue;
             }
+            Need::Locate => {
+                let found = locate_by(&run.asked, |name| match table.real(name) {
+                    Some(path) => path.metadata(),
+                    None => Err(std::io::Error::from_raw_os_error(2)),
+                });
+                run.located(plan, found.length, found.folder, found.kind);
+                continue;
+            }
             Need::Access => {
                 let rules = &plan.settings(run.settings).access.rules;
                 let ip = table.client.map(|client| client.ip());
@@ -171,7 +180,7 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.tell(rule.is_none_or(|(_, allow)| *allow));
                 continue;
             }
-            Need::Edit(_) | Need::Trace => continue,
+            Need::Edit(_) | Need::Trace | Need::Local => continue,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
             Need::Handle => match plan.settings(run.settings).handler.clone().as_deref() {
                 Some(Handler::Forward(to)) => {
@@ -225,6 +234,7 @@ fn forward(plan: &Plan, run: &mut Run, table: &Table<'_>, forward: &Forward) -> 
     let mut rest = None;
     let to = match &forward.to {
         Upstream::Cluster(id) => plan.config.cluster(*id).name.lossy().into_owned(),
+        Upstream::Url(template) => return format!("forward {}", shown(&value(run, plan, table, template))),
         Upstream::Dynamic(template) => {
             let url = value(run, plan, table, template);
             let start = memchr::memmem::find(&url, b"://").map_or(0, |at| at + 3);

@@ -107,18 +107,7 @@ impl Peer {
 
     /// One of several equal endpoints, none of which was configured.
     pub(super) fn equal(place: Place) -> Self {
-        let endpoint = ir::Endpoint {
-            address: ir::Text::new(),
-            default_port: 0,
-            weight: 1,
-            max_connections: 0,
-            max_fails: 1,
-            fail_timeout: Duration::from_secs(10),
-            role: Role::Active,
-            resolve: false,
-            span: crate::source::Span::NONE,
-        };
-        Self::new(&endpoint, 0, 0, place, Arc::default())
+        Self::new(&nowhere(ir::Text::new()), 0, 0, place, Arc::default())
     }
 
     pub(super) fn connections(&self) -> u64 {
@@ -179,6 +168,22 @@ impl Peer {
                 false
             }
         }
+    }
+}
+
+/// An endpoint that no configuration speaks of.
+pub(super) fn nowhere(address: ir::Text) -> ir::Endpoint {
+    ir::Endpoint {
+        address,
+        default_port: 0,
+        weight: 1,
+        max_connections: 0,
+        max_fails: 1,
+        fail_timeout: Duration::from_secs(10),
+        role: Role::Active,
+        resolve: false,
+        member: None,
+        span: crate::source::Span::NONE,
     }
 }
 

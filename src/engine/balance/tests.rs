@@ -22,6 +22,7 @@ fn endpoint(address: &str, weight: u32) -> Endpoint {
         fail_timeout: Duration::from_secs(10),
         role: Role::Active,
         resolve: false,
+        member: None,
         span: Span::NONE,
     }
 }
@@ -35,6 +36,7 @@ fn cluster_of(balance: Balance, endpoints: Vec<Endpoint>, shared: Option<&Arc<Zo
         shared: shared.is_some(),
         resolve: None,
         endpoints,
+        group: None,
         span: Span::NONE,
     };
     let (names, _) = Resolved::start(&Config::default(), false);

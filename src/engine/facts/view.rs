@@ -9,7 +9,7 @@ use crate::{
         http1::field::{Field, Known},
         worker::Counters,
     },
-    ir::{Attr, FileKind, Stat, TcpInfo, TlsAttr},
+    ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -278,6 +278,7 @@ impl Facts {
                 }
                 self.connection_attr(&Attr::ClientAddr, out).unwrap_or(false)
             }
+            Attr::Group(which) => self.group_attr(*which, out),
             Attr::UpstreamAddr => self.each(out, |attempt, out| bytes(out, attempt.address.as_bytes())),
             Attr::UpstreamStatus => {
                 self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
@@ -317,6 +318,30 @@ impl Facts {
             }
             _ => false,
         }
+    }
+
+    fn group_attr(&self, which: GroupAttr, out: &mut Vec<u8>) -> bool {
+        let Some(group) = self.group.as_deref().filter(|group| !group.alone) else { return false };
+        match which {
+            GroupAttr::Name => bytes(out, &group.name),
+            GroupAttr::Member => bytes(out, &group.member),
+            GroupAttr::Route => bytes(out, &group.route),
+            GroupAttr::SessionKey => group.session.as_ref().is_some_and(|(key, _)| bytes(out, key)),
+            GroupAttr::SessionRoute => group.session.as_ref().is_some_and(|(_, route)| bytes(out, route)),
+            GroupAttr::Changed => group.changed && bytes(out, b"1"),
+        }
+    }
+
+    /// All received values of a field behind one another; false when there are none.
+    pub fn join_field(&self, name: &[u8], separator: &[u8], out: &mut Vec<u8>) -> bool {
+        let mut found = false;
+        for value in self.fields(name) {
+            if std::mem::replace(&mut found, true) {
+                out.extend_from_slice(separator);
+            }
+            out.extend_from_slice(value);
+        }
+        found
     }
 
     /// One item for each upstream tried: `, ` between tries, ` : ` between forwards; `-` where one is missing.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ir::{
         Forward, Protocol,
-        settings::{Level, Retry},
+        settings::{Fault, Level, Retry},
     },
     plan::ForwardingPlan,
 };
@@ -36,13 +36,14 @@ impl Exchange {
         self.facts.upstream_trailers.clear();
         let gateway = forward.protocol != Protocol::Http;
         let limit = usize::try_from(how.buffer_size).unwrap_or(usize::MAX);
-        let failed =
-            |status, kind, message: String| Outcome::Failed(Trouble { kind, status, message, stale: false });
+        let failed = |status, kind, message: String| {
+            Outcome::Failed(Trouble { kind, fault: Fault::InvalidHead, status, message, stale: false })
+        };
         let prematurely = |stale| {
             let message =
                 "upstream prematurely closed connection while reading response header from upstream"
                     .to_owned();
-            Outcome::Failed(Trouble { kind: Retry::Error, status: 502, message, stale })
+            Outcome::Failed(Trouble { kind: Retry::Error, fault: Fault::Closed, status: 502, message, stale })
         };
         // What follows an interim response was read with it, and is looked at before more is read.
         let mut more = true;
@@ -57,10 +58,18 @@ impl Exchange {
                         return Outcome::Refused(408);
                     }
                     Watched::Stalled(Stalled::Upstream) => {
-                        return Outcome::Failed(timed_out("sending request to upstream", false));
+                        return Outcome::Failed(timed_out(
+                            Fault::SendTimeout,
+                            "sending request to upstream",
+                            false,
+                        ));
                     }
                     Watched::Failed(Failure::TimedOut) => {
-                        return Outcome::Failed(timed_out("reading response header from upstream", false));
+                        return Outcome::Failed(timed_out(
+                            Fault::ReadTimeout,
+                            "reading response header from upstream",
+                            false,
+                        ));
                     }
                     Watched::Failed(Failure::Io(error)) => {
                         let message = format!(
@@ -68,7 +77,8 @@ impl Exchange {
                             system(&error)
                         );
                         let stale = stale && self.facts.upstream.is_empty();
-                        return Outcome::Failed(Trouble { kind: Retry::Error, status: 502, message, stale });
+                        let (kind, fault) = (Retry::Error, Fault::Closed);
+                        return Outcome::Failed(Trouble { kind, fault, status: 502, message, stale });
                     }
                     Watched::Read(0) => {
                         return prematurely(stale && self.facts.upstream.is_empty());

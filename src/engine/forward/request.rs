@@ -4,14 +4,14 @@ use super::{
     super::{
         exchange::Exchange,
         http1::{
-            field::Known,
+            field::{Field, Known},
             target::{encode_controls, encode_path},
         },
     },
     Destination,
 };
 use crate::{
-    ir::{Edit, Forward, Target},
+    ir::{Edit, Forward, Target, Template, Upgrade},
     plan::ForwardingPlan,
 };
 
@@ -39,28 +39,80 @@ impl Exchange {
         self.write_target(forward, to, out);
         self.facts.upstream_target.extend_from_slice(&out[target..]);
         out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
+        let placed = |wanted: &Edit| how.edits.iter().any(|edit| edit == wanted);
+        let (received, framing) = (placed(&Edit::Received), placed(&Edit::Framing));
         for edit in &how.edits {
             match edit {
-                Edit::Set(name, value) | Edit::Add(name, value) => {
-                    let line = out.len();
-                    out.extend_from_slice(name);
-                    out.extend_from_slice(b": ");
-                    let start = out.len();
-                    self.eval(value, out);
-                    if out.len() == start || !is_field_value(&out[start..]) {
-                        out.truncate(line);
-                    } else {
-                        out.extend_from_slice(b"\r\n");
+                Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
+                Edit::Append(name, value) => {
+                    let sent_there = how.pass_fields && self.has_field(name);
+                    if !sent_there {
+                        self.write_field(name, value, out);
                     }
                 }
+                Edit::Received if how.pass_fields => self.write_received(how, out),
+                Edit::Framing => self.write_framing(how, replaced, out),
+                Edit::Switch(otherwise) => self.write_switch(how, to, otherwise, out),
                 _ => {}
             }
         }
-        self.write_framing(how, replaced, out);
-        if how.pass_fields {
+        if !framing {
+            self.write_framing(how, replaced, out);
+        }
+        if how.pass_fields && !received {
             self.write_received(how, out);
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// A field, unless its value is empty or cannot stand in a head.
+    fn write_field(&mut self, name: &[u8], value: &Template, out: &mut Vec<u8>) {
+        let line = out.len();
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        let start = out.len();
+        self.eval(value, out);
+        if out.len() == start || !is_field_value(&out[start..]) {
+            out.truncate(line);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Whether the request has a field of this name.
+    fn has_field(&self, name: &[u8]) -> bool {
+        let facts = &self.facts;
+        facts.head.fields.iter().any(|field| field.name.of(&facts.buffer).eq_ignore_ascii_case(name))
+    }
+
+    /// What `Connection` says to the upstream, and `Upgrade`.
+    fn write_switch(
+        &mut self,
+        how: &ForwardingPlan,
+        to: &Destination,
+        otherwise: &Template,
+        out: &mut Vec<u8>,
+    ) {
+        match self.asked_switch(how) {
+            Some(protocol) => {
+                out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+                out.extend_from_slice(protocol);
+                out.extend_from_slice(b"\r\n");
+            }
+            None if to.idle.is_none() => out.extend_from_slice(b"Connection: close\r\n"),
+            None => self.write_field(b"Connection", otherwise, out),
+        }
+    }
+
+    /// The protocol that the request asks to switch to, where the settings allow it.
+    pub fn asked_switch(&self, how: &ForwardingPlan) -> Option<&[u8]> {
+        let asked = self.facts.slice(self.facts.head.upgrade?);
+        let allowed = match &how.upgrade {
+            Upgrade::Never => false,
+            Upgrade::Any => true,
+            Upgrade::Only(names) => names.iter().any(|name| name.is_field(asked)),
+        };
+        allowed.then_some(asked)
     }
 
     fn write_framing(&self, how: &ForwardingPlan, replaced: Option<&[u8]>, out: &mut Vec<u8>) {
@@ -82,9 +134,10 @@ impl Exchange {
         }
     }
 
-    fn write_received(&self, how: &ForwardingPlan, out: &mut Vec<u8>) {
-        let facts = &self.facts;
-        for field in &facts.head.fields {
+    fn write_received(&mut self, how: &ForwardingPlan, out: &mut Vec<u8>) {
+        for at in 0..self.facts.head.fields.len() {
+            let facts = &self.facts;
+            let field = facts.head.fields[at];
             if matches!(field.known, Known::ContentLength | Known::TransferEncoding) {
                 continue;
             }
@@ -92,9 +145,34 @@ impl Exchange {
             if how.replaces(name) || (how.removes_nominated() && self.nominated(name)) {
                 continue;
             }
+            let same = |other: &&Field| other.name.of(&facts.buffer).eq_ignore_ascii_case(name);
+            if how.join_repeated && facts.head.fields[..at].iter().any(|other| same(&other)) {
+                continue;
+            }
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
             out.extend_from_slice(field.value.of(&facts.buffer));
+            if how.join_repeated {
+                for other in facts.head.fields[at + 1..].iter().filter(same) {
+                    out.extend_from_slice(b", ");
+                    out.extend_from_slice(other.value.of(&facts.buffer));
+                }
+            }
+            let appended = how.edits.iter().find_map(|edit| match edit {
+                Edit::Append(appended, value) if appended.is_field(name) => Some(value),
+                _ => None,
+            });
+            let is_last =
+                || how.join_repeated || !facts.head.fields[at + 1..].iter().any(|other| same(&other));
+            if let Some(value) = appended.filter(|_| is_last()) {
+                let mark = out.len();
+                out.extend_from_slice(b", ");
+                let start = out.len();
+                self.eval(value, out);
+                if out.len() == start || !is_field_value(&out[start..]) {
+                    out.truncate(mark);
+                }
+            }
             out.extend_from_slice(b"\r\n");
         }
     }

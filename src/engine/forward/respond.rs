@@ -8,6 +8,7 @@ use super::{
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
+        facts::Facts,
         files::{
             condition,
             range::{self, Selection},
@@ -46,7 +47,7 @@ impl Exchange {
     ) -> Next {
         let status = self.facts.upstream_head.status;
         if status == 101 {
-            if self.may_upgrade(how) {
+            if self.may_upgrade(how) && self.switched_as_asked(how) {
                 return self.switch(plan, how, connection).await;
             }
             // Bytes of a protocol that the client did not ask for would be taken for its next response.
@@ -65,6 +66,14 @@ impl Exchange {
             let none = self.facts.asked_head || matches!(status, 204 | 304) || head.content_length == Some(0);
             self.reuse(to, connection, none && !head.chunked);
             return next;
+        }
+        if how.own_errors.iter().any(|(from, to)| (*from..=*to).contains(&status)) {
+            self.facts.response.start(status);
+            if status == 401 {
+                self.copy_fields(how, &[b"www-authenticate"]);
+            }
+            self.end_attempt(0, 0);
+            return Next::Status(status);
         }
         let recovers =
             self.settings(plan).answer.errors.iter().any(|recovery| recovery.statuses.contains(&status));
@@ -229,7 +238,7 @@ impl Exchange {
         let head = &self.facts.upstream_head;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
-        if let Some(limits) = to.cluster.idle().filter(|_| fit && head.keep_alive && whole) {
+        if let Some(limits) = to.idle.as_ref().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
             let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
             self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
@@ -300,6 +309,7 @@ impl Exchange {
             }
             let name = field.name.of(&facts.upstream);
             if how.hides(name)
+                || (how.hide_nominated && nominated(facts, name))
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
                 continue;
@@ -357,6 +367,16 @@ impl Exchange {
             self.facts.method = Some(b"GET");
         }
         Some(self.restart(plan, &path, query))
+    }
+
+    /// Whether the protocol that the upstream speaks now is the one asked for, where that is known.
+    fn switched_as_asked(&self, how: &ForwardingPlan) -> bool {
+        let Upgrade::Only(_) = how.upgrade else { return true };
+        let facts = &self.facts;
+        let asked = self.asked_switch(how);
+        let mut answered = facts.upstream_head.fields.iter().filter(|field| field.known == Known::Upgrade);
+        let answered = answered.next().map(|field| field.value.of(&facts.upstream));
+        matches!((asked, answered), (Some(asked), Some(answered)) if asked.eq_ignore_ascii_case(answered))
     }
 
     fn may_upgrade(&self, how: &ForwardingPlan) -> bool {
@@ -427,6 +447,12 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }
+}
+
+/// Whether `Connection` of the upstream's response names a field (RFC 9110 § 7.6.1).
+fn nominated(facts: &Facts, name: &[u8]) -> bool {
+    let mut fields = facts.upstream_head.fields.iter().filter(|field| field.known == Known::Connection);
+    fields.any(|field| field::has_token(field.value.of(&facts.upstream), name))
 }
 
 /// Whether a path climbs with `..` segments.

@@ -15,8 +15,11 @@ impl Exchange {
             Upstream::Cluster(id) => {
                 let cluster = self.serving.clusters.cluster(*id);
                 self.name_authority(&plan.config.cluster(*id).name, forward.tls, forward.protocol);
-                Ok(Destination { cluster, tls: forward.tls, target: None })
+                let idle = cluster.idle().copied();
+                Ok(Destination { cluster, tls: forward.tls, target: None, idle })
             }
+            // Those go their own way, member by member.
+            Upstream::Url(_) => Err(500),
             Upstream::Dynamic(template) => {
                 let url = self.value(template);
                 self.dynamic(plan, forward, &url).await
@@ -43,7 +46,8 @@ impl Exchange {
         let target = (!target.is_empty())
             .then(|| if target[0] == b'/' { target.to_vec() } else { [b"/", target].concat() });
         if let Some(cluster) = self.serving.clusters.named(authority) {
-            return Ok(Destination { cluster, tls, target });
+            let idle = cluster.idle().copied();
+            return Ok(Destination { cluster, tls, target, idle });
         }
         let default = default_port(tls, forward.protocol);
         let addresses = if authority.starts_with(b"unix:") {
@@ -56,7 +60,7 @@ impl Exchange {
             addresses.into_iter().map(|ip| (ip, port).into()).collect()
         };
         let cluster = self.serving.clusters.dynamic(authority, default, &addresses);
-        Ok(Destination { cluster, tls, target })
+        Ok(Destination { cluster, tls, target, idle: None })
     }
 
     async fn look_up(&mut self, plan: &Plan, host: &str) -> Result<Vec<IpAddr>, u16> {

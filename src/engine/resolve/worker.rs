@@ -63,6 +63,32 @@ pub async fn look_up(_: &Worker, settings: &ResolveInForce, host: &str) -> Resul
     find(settings, host).await
 }
 
+/// The addresses of a name by the system, in its order; kept for a while.
+pub async fn look_up_by_system(host: &str) -> Result<Rc<[IpAddr]>, String> {
+    type Found = (Rc<[IpAddr]>, Instant);
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, Found>> = RefCell::default();
+    }
+    let now = Instant::now();
+    let known = KNOWN.with_borrow(|known| {
+        let (addresses, until) = known.get(host)?;
+        (now < *until).then(|| Rc::clone(addresses))
+    });
+    if let Some(addresses) = known {
+        return Ok(addresses);
+    }
+    let name = host.to_owned();
+    let found = tokio::task::spawn_blocking(move || system::look_up(&name)).await;
+    let addresses: Rc<[IpAddr]> = found.map_err(|error| error.to_string())??.into();
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(host.to_owned(), (Rc::clone(&addresses), now + super::SYSTEM_VALID));
+    });
+    Ok(addresses)
+}
+
 async fn find(settings: &ResolveInForce, host: &str) -> Result<Vec<IpAddr>, String> {
     if settings.servers.is_empty() {
         return Err(format!("no resolver defined to resolve {host}"));

@@ -55,8 +55,12 @@ impl Trust {
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// What is trusted, through how many intermediates, for which name; `None` believes anything.
-    pub(super) trust: Option<(Arc<Trust>, u32, String)>,
+    /// What is trusted, through how many intermediates; `None` believes anything.
+    pub(super) trust: Option<(Arc<Trust>, u32)>,
+    /// The name that the certificate has to have.
+    pub(super) name: Option<String>,
+    /// Whether it has to be in its time whatever is trusted.
+    pub(super) in_time: bool,
 }
 
 /// Why a chain is not believed, by OpenSSL's number and words.
@@ -79,7 +83,12 @@ impl Verifier {
         sent: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Reason> {
-        let Some((trust, depth, _)) = &self.trust else { return Ok(()) };
+        let Some((trust, depth)) = &self.trust else {
+            return match Certificate::read(leaf) {
+                Some(read) if self.in_time => in_time(&read, now),
+                _ => Ok(()),
+            };
+        };
         let read = Certificate::read(leaf).ok_or(UNREADABLE)?;
         in_time(&read, now)?;
         if trust.roots.iter().any(|root| root == leaf) {
@@ -171,7 +180,7 @@ impl ServerCertVerifier for Verifier {
         self.chain(leaf, sent, now).map_err(|(code, text)| {
             Error::General(format!("upstream SSL certificate verify error: ({code}:{text})"))
         })?;
-        if let Some((_, _, name)) = &self.trust
+        if let Some(name) = &self.name
             && !Certificate::read(leaf).is_some_and(|read| read.is_for(name))
         {
             return Err(Error::General(format!("upstream SSL certificate does not match \"{name}\"")));

@@ -2,8 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Edit, Expiry, Forward, Handler, Jump, Name, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Base, Block, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
+    RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream,
+    UrlMatch,
 };
 
 impl Printer<'_> {
@@ -83,6 +84,16 @@ impl Printer<'_> {
                 self.jump(jump);
             }
             Step::Trace(line) => self.word_and("trace", line),
+            Step::Perform(phase) => self.add(format_args!("perform {phase}")),
+            Step::Locate(Locate { file, rest, folder, name, kind }) => {
+                let [file, rest, folder, name, kind] =
+                    [file, rest, folder, name, kind].map(|var| self.var_name(*var));
+                self.add(format_args!("locate {file} rest {rest} folder {folder} name {name} kind {kind}"));
+            }
+            Step::Local(folder) => {
+                let folder = self.var_name(*folder);
+                self.add(format_args!("local {folder}"));
+            }
         }
     }
 
@@ -216,6 +227,7 @@ impl Printer<'_> {
         let Settings {
             handler,
             prepare,
+            hooks,
             client: _,
             content: _,
             answer: _,
@@ -233,6 +245,17 @@ impl Printer<'_> {
         if let Some(prepare) = prepare {
             self.line("prepare");
             self.labelled(prepare);
+        }
+        for Hook { phase, join, blocks } in hooks {
+            self.line(&format!("hook {phase}"));
+            self.add(match join {
+                Join::Replace => "",
+                Join::After => " after",
+                Join::Before => " before",
+            });
+            for block in blocks {
+                self.labelled(block);
+            }
         }
         settings.each(&mut |group, field, value| {
             self.line(&format!("{group}.{field}"));
@@ -253,6 +276,10 @@ impl Printer<'_> {
                     Upstream::Dynamic(authority) => {
                         self.add(" ");
                         self.template(authority);
+                    }
+                    Upstream::Url(url) => {
+                        self.add(" ");
+                        self.word_and("url", url);
                     }
                 }
                 match target {
@@ -302,6 +329,23 @@ impl Printer<'_> {
             Edit::Add(name, value) => self.word_and(&format!("add {name}"), value),
             Edit::Remove(name) => self.add(format_args!("remove {name}")),
             Edit::RemoveNominated => self.add("remove-nominated"),
+            Edit::Append(name, value) => self.word_and(&format!("append {name}"), value),
+            Edit::Received => self.add("received"),
+            Edit::Framing => self.add("framing"),
+            Edit::Switch(otherwise) => self.word_and("switch else", otherwise),
+            Edit::Reverse { fields, from, to } => {
+                self.add("reverse ");
+                self.names(fields);
+                self.add(" ");
+                self.template(from);
+                self.add(" => ");
+                self.template(to);
+            }
+            Edit::CookieAttribute { attribute, from, to, ignore_case } => {
+                self.add(format_args!("cookie {attribute}"));
+                self.add(if *ignore_case { "/i" } else { "" });
+                self.add(format_args!(" \"{from}\" => \"{to}\""));
+            }
             Edit::Trailer(name, value) => self.word_and(&format!("trailer {name}"), value),
             Edit::Url { from, to } => changed(self, "url", from, to),
             Edit::CookieDomain { from, to } => changed(self, "cookie-domain", from, to),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Edit, Name, Recovery, Template, Text, Upgrade,
-    settings::{AccessLog, Alias, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Retry, Syslog},
+    settings::{AccessLog, Alias, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Retry, Syslog},
 };
 
 /// A value that a setting may have.
@@ -40,6 +40,8 @@ in_line! {
     PathBuf: |path| path_text(path);
     (u32, u64): |buffers| format!("{} x {}", buffers.0, value::size(buffers.1));
     (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
+    (u16, u16): |pair| format!("{}-{}", pair.0, pair.1);
+    (Fault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
     (Text, Text): |pair| format!("{}={}", pair.0, pair.1);
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));

@@ -62,6 +62,7 @@ replaced! {
     PathBuf;
     (u32, u64);
     (u8, u8);
+    (u16, u16);
     super::Upgrade;
 }
 

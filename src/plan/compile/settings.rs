@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Settings,
+        Handler, Join, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
             FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, hash::Map},
+    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map},
 };
 
 /// What is compiled of a scope's settings.
@@ -18,6 +18,8 @@ use crate::{
 pub(in crate::plan) struct Parts {
     pub(in crate::plan) prepare: Option<Entry>,
     pub(in crate::plan) on_response: Vec<Entry>,
+    /// Number of the phase, how the blocks join, the blocks.
+    pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
     pub(in crate::plan) http: Vec<Arc<EditOp>>,
     pub(in crate::plan) uwsgi: Vec<Arc<EditOp>>,
 }
@@ -44,6 +46,7 @@ impl Layer {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Prepare,
+    Hooks,
     Response,
     Http,
     Uwsgi,
@@ -54,6 +57,7 @@ impl Parts {
         let mut parts = Self::default();
         match part {
             Part::Prepare => parts.prepare = self.prepare,
+            Part::Hooks => parts.hooks.clone_from(&self.hooks),
             Part::Response => parts.on_response.clone_from(&self.on_response),
             Part::Http => parts.http.clone_from(&self.http),
             Part::Uwsgi => parts.uwsgi.clone_from(&self.uwsgi),
@@ -91,8 +95,20 @@ impl<'c> Memo<'c> {
         accumulate: bool,
         compile: &mut dyn FnMut(Part) -> Parts,
     ) -> Effective {
-        let Settings { handler, prepare, client, content, answer, files, access, logs, resolve, http, uwsgi } =
-            set;
+        let Settings {
+            handler,
+            prepare,
+            hooks,
+            client,
+            content,
+            answer,
+            files,
+            access,
+            logs,
+            resolve,
+            http,
+            uwsgi,
+        } = set;
         macro_rules! lay {
             ($group:ident) => {
                 laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
@@ -110,6 +126,11 @@ impl<'c> Memo<'c> {
             prepare: match prepare {
                 Some(_) => compile(Part::Prepare).prepare,
                 None => base.prepare,
+            },
+            hooks: if hooks.is_empty() {
+                Arc::clone(&base.hooks)
+            } else {
+                Arc::new(hooked(&base.hooks, compile(Part::Hooks).hooks))
             },
             client: lay!(client),
             content: lay!(content),
@@ -164,6 +185,24 @@ fn laid<'c, W: PartialEq, F>(
         made.remove(0);
     }
     made.push((written, Arc::clone(&new)));
+    new
+}
+
+fn hooked(old: &Hooks, hooks: Vec<(u16, Join, Vec<Entry>)>) -> Hooks {
+    let mut new = old.clone();
+    for (phase, join, blocks) in hooks {
+        let phase = usize::from(phase);
+        if new.len() <= phase {
+            new.resize_with(phase + 1, Vec::new);
+        }
+        match join {
+            Join::Replace => new[phase] = blocks,
+            Join::After => new[phase].extend(blocks),
+            Join::Before => {
+                new[phase].splice(0..0, blocks);
+            }
+        }
+    }
     new
 }
 

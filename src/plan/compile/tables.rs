@@ -129,10 +129,10 @@ impl<'c> Compiler<'c> {
 
     /// The names of each listener's hosts; listeners with the same hosts share them.
     pub(super) fn listeners(&mut self) -> Vec<ListenerPlan> {
-        let mut made: Map<(&'c [HostId], Register), Arc<HostNames>> = Map::default();
+        let mut made: Map<(&'c [HostId], Order, Register), Arc<HostNames>> = Map::default();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
-            let names = if let Some(names) = made.get(&(&*listener.hosts, listener.into)) {
+            let names = if let Some(names) = made.get(&(&*listener.hosts, listener.order, listener.into)) {
                 Arc::clone(names)
             } else {
                 let hosts = || listener.hosts.iter().map(|id| (*id, self.config.host(*id)));
@@ -140,13 +140,13 @@ impl<'c> Compiler<'c> {
                     || hosts().flat_map(|(id, host)| host.names.iter().map(move |name| (id, host, name)));
                 let rows: Vec<_> = rows().collect();
                 let patterns = rows.iter().map(|(_, _, name)| *name);
-                let names = Names::new(Order::Specific, patterns, |place, pattern| {
+                let names = Names::new(listener.order, patterns, |place, pattern| {
                     self.find(pattern, Some(listener.into), rows[place].1.span)
                 });
                 self.alone(names.apart(), listener.span);
                 let hosts = rows.iter().map(|(id, ..)| *id).collect();
                 let names = Arc::new(HostNames { names, hosts });
-                made.insert((&listener.hosts, listener.into), Arc::clone(&names));
+                made.insert((&listener.hosts, listener.order, listener.into), Arc::clone(&names));
                 names
             };
             listeners.push(ListenerPlan { default: listener.default, into: listener.into, names });

@@ -134,6 +134,7 @@ fn show_edit(edit: &Edit) -> String {
         Edit::Remove(name) => format!("remove {name}"),
         Edit::Expires(expiry) => format!("expires {expiry:?}"),
         Edit::RemoveNominated => "remove nominated".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -218,6 +219,7 @@ fn forms_of_proxy_pass() {
                     let endpoint = &cluster.endpoints[0];
                     format!("{} {}:{}", cluster.name, endpoint.address, endpoint.default_port)
                 }
+                Upstream::Url(template) => format!("url {}", show(template)),
                 Upstream::Dynamic(template) => format!("dynamic {}", show(template)),
             };
             let target = match &forward.target {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Address, HostId, Listener, SocketOptions, TcpKeepAlive},
+    ir::{Address, HostId, Listener, Order, SocketOptions, TcpKeepAlive},
     source::Span,
 };
 
@@ -321,6 +321,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
+                    order: Order::Specific,
                     into: CAPTURES,
                     span,
                 });

@@ -175,6 +175,7 @@ impl<'d> Group<'d> {
             shared,
             resolve,
             endpoints,
+            group: None,
             span: directive.head(),
         }
     }
@@ -235,8 +236,10 @@ pub(super) fn cluster(
             fail_timeout: server::FAIL_TIMEOUT,
             role: Role::Active,
             resolve: false,
+            member: None,
             span,
         }],
+        group: None,
         span,
     });
     cx.clusters.insert(key, id);

@@ -48,6 +48,7 @@ pub(super) fn endpoint(cx: &mut Cx, directive: &Directive, method: Option<&Balan
         fail_timeout: FAIL_TIMEOUT,
         role: Role::Active,
         resolve: false,
+        member: None,
         span: directive.head(),
     };
     for word in parameters {

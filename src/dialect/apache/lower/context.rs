@@ -1,0 +1,154 @@
+//! What the whole lowering works on: the configuration being made, names, findings.
+
+use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
+
+use super::{Lowered, Options, defaults, host::Host, listen::Socket, local::Htaccess, mapping};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::{self, Var, VarId, VarKind, local::Provider},
+    source::{SourceMap, Span},
+};
+
+/// What the whole lowering works on.
+pub(crate) struct Cx<'a> {
+    /// What comes out.
+    pub(crate) config: ir::Config,
+    /// The files, for exact places.
+    pub(crate) sources: &'a SourceMap,
+    /// How to lower.
+    pub(crate) options: &'a Options,
+    /// What is known by name.
+    pub(crate) names: Names,
+    /// The addresses to listen on.
+    pub(crate) sockets: Vec<Socket>,
+    /// Whether this is a `.htaccess` read while requests are answered.
+    pub(crate) local: bool,
+    /// What was found.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// What is known by name, kept for `.htaccess` files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// Environment variables, in lower case.
+    env: HashMap<Vec<u8>, VarId>,
+    /// Variables of our own.
+    own: HashMap<&'static str, VarId>,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
+        let config = ir::Config {
+            process: defaults::process(),
+            base: defaults::settings(options),
+            reasons: defaults::reasons(),
+            ..ir::Config::default()
+        };
+        let mut cx = Self {
+            config,
+            sources,
+            options,
+            names: Names::default(),
+            sockets: Vec::new(),
+            local: false,
+            diagnostics: Vec::new(),
+        };
+        mapping::defaults(&mut cx);
+        cx
+    }
+
+    /// What was made.
+    pub(super) fn finish(self, hosts: Vec<Host>) -> Lowered {
+        let Self { config, options, names, diagnostics, .. } = self;
+        let provider = Htaccess::new(hosts, names, options.clone())
+            .map(|provider| Arc::new(provider) as Arc<dyn Provider>);
+        Lowered { config, provider, found: diagnostics }
+    }
+
+    /// The environment variable of a name; upper and lower case are the same.
+    pub(crate) fn env(&mut self, name: &[u8]) -> VarId {
+        let vars = &mut self.config.vars;
+        *self.names.env.entry(name.to_ascii_lowercase()).or_insert_with(|| declare(vars, name))
+    }
+
+    /// The environment variables known so far, by their names in lower case.
+    pub(crate) fn envs(&self) -> impl Iterator<Item = (&[u8], VarId)> {
+        self.names.env.iter().map(|(name, var)| (&**name, *var))
+    }
+
+    /// A variable of our own.
+    pub(crate) fn own(&mut self, name: &'static str) -> VarId {
+        let vars = &mut self.config.vars;
+        *self.names.own.entry(name).or_insert_with(|| declare(vars, name.as_bytes()))
+    }
+
+    /// The file that the path is mapped to (`%{REQUEST_FILENAME}` once that is known); of a proxied request `proxy:`
+    /// and the URL.
+    pub(crate) fn file(&mut self) -> VarId {
+        self.own("@file")
+    }
+
+    /// The URL of a proxied request; unset for others.
+    pub(crate) fn url(&mut self) -> VarId {
+        self.own("@url")
+    }
+
+    /// What follows the file in the path (`%{PATH_INFO}`).
+    pub(crate) fn path_info(&mut self) -> VarId {
+        self.own("@path_info")
+    }
+
+    /// The directory that the file is in, or is, with a slash.
+    pub(crate) fn folder(&mut self) -> VarId {
+        self.own("@folder")
+    }
+
+    /// What the file is: see [`ir::Locate`].
+    pub(crate) fn kind(&mut self) -> VarId {
+        self.own("@kind")
+    }
+
+    /// The last component of the file's name.
+    pub(crate) fn name(&mut self) -> VarId {
+        self.own("@name")
+    }
+
+    /// Adds a finding.
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// An error at `span`.
+    pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::error(code, span, message));
+    }
+
+    /// A warning at `span`.
+    pub(crate) fn warn(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::warning(code, span, message));
+    }
+
+    /// What is an error with the whole configuration at hand and a note without.
+    pub(crate) fn missing(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        let severity = if self.options.offline { Severity::Note } else { Severity::Error };
+        self.report(Diagnostic::new(severity, code, message).label(span, ""));
+    }
+
+    /// Adds a finding about something that is not honoured: a warning when the file will not be run.
+    pub(crate) fn refuse(&mut self, mut diagnostic: Diagnostic) {
+        if self.options.offline {
+            diagnostic.severity = Severity::Warning;
+        }
+        self.report(diagnostic);
+    }
+
+    /// A path as the server takes it: relative to its root.
+    pub(crate) fn path(&self, path: &[u8]) -> PathBuf {
+        self.options.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+}
+
+fn declare(vars: &mut Vec<Var>, name: &[u8]) -> VarId {
+    vars.push(Var { name: name.into(), kind: VarKind::Optional, span: Span::NONE });
+    VarId(vars.len() as u32 - 1)
+}

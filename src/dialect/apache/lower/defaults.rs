@@ -1,0 +1,150 @@
+//! What holds where nothing is written: httpd's defaults, expanded.
+
+use std::time::Duration;
+
+use super::Options;
+use crate::ir::{
+    self, Template, Text,
+    settings::{ErrorLog, Level, LogTarget},
+};
+
+/// The process.
+pub(super) fn process() -> ir::Process {
+    ir::Process { workers: None, connections: 4096, ..ir::Process::default() }
+}
+
+/// The settings of a server that sets nothing.
+pub(super) fn settings(options: &Options) -> ir::Settings {
+    let mut set = ir::Settings::default();
+    let minute = Duration::from_mins(1);
+    let client = &mut set.client;
+    client.head_timeout = Some(minute);
+    client.head_buffer = Some(8190);
+    client.large_head_buffers = Some((100, 8190));
+    client.ignore_invalid_fields = Some(false);
+    client.underscores = Some(true);
+    client.merge_slashes = Some(true);
+    client.keepalive_timeout = Some(Duration::from_secs(5));
+    client.keepalive_announce = Some(Some(Duration::from_secs(5)));
+    client.keepalive_requests = Some(100);
+    client.keepalive_time = Some(Duration::from_hours(24 * 365));
+    client.keepalive_min_timeout = Some(Duration::ZERO);
+    client.send_timeout = Some(minute);
+    client.lingering = Some(1);
+    client.lingering_time = Some(Duration::from_secs(30));
+    client.lingering_timeout = Some(Duration::from_secs(2));
+    client.no_delay = Some(true);
+
+    let content = &mut set.content;
+    content.max_length = Some(1 << 30);
+    content.buffer_size = Some(16 << 10);
+    content.timeout = Some(minute);
+
+    let answer = &mut set.answer;
+    answer.server = Some(Text::from(options.token.clone()));
+    answer.absolute_redirect = Some(false);
+    answer.chunked = Some(true);
+    answer.charset = Some(Template::default());
+    answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);
+    answer.etag = Some(true);
+    answer.if_modified_since = Some(2);
+    answer.max_ranges = Some(Some(200));
+
+    set.files.log_missing = Some(true);
+    set.files.chunk = Some(2 << 20);
+
+    set.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
+    forwarding(&mut set.http, minute);
+    forwarding(&mut set.uwsgi, minute);
+    set.resolve.timeout = Some(Duration::from_secs(30));
+    set.resolve.ipv4 = Some(true);
+    set.resolve.ipv6 = Some(true);
+    set
+}
+
+fn forwarding(set: &mut ir::settings::Forwarding, timeout: Duration) {
+    set.version = Some(11);
+    set.pass_fields = Some(true);
+    set.pass_content = Some(true);
+    set.buffering = Some(false);
+    set.buffer_size = Some(8192);
+    set.buffers = Some((8, 8192));
+    set.busy_size = Some(16384);
+    set.request_buffering = Some(false);
+    set.connect_timeout = Some(timeout);
+    set.send_timeout = Some(timeout);
+    set.read_timeout = Some(timeout);
+    set.tls_versions = Some(vec![12, 13]);
+    set.tls_session_reuse = Some(true);
+}
+
+/// Reason phrases as httpd has them.
+pub(super) fn reasons() -> Vec<(u16, Text)> {
+    let reason = |(status, reason): &(u16, &str)| (*status, Text::from(*reason));
+    REASONS.iter().map(reason).collect()
+}
+
+const REASONS: &[(u16, &str)] = &[
+    (100, "Continue"),
+    (101, "Switching Protocols"),
+    (102, "Processing"),
+    (103, "Early Hints"),
+    (200, "OK"),
+    (201, "Created"),
+    (202, "Accepted"),
+    (203, "Non-Authoritative Information"),
+    (204, "No Content"),
+    (205, "Reset Content"),
+    (206, "Partial Content"),
+    (207, "Multi-Status"),
+    (208, "Already Reported"),
+    (226, "IM Used"),
+    (300, "Multiple Choices"),
+    (301, "Moved Permanently"),
+    (302, "Found"),
+    (303, "See Other"),
+    (304, "Not Modified"),
+    (305, "Use Proxy"),
+    (307, "Temporary Redirect"),
+    (308, "Permanent Redirect"),
+    (400, "Bad Request"),
+    (401, "Unauthorized"),
+    (402, "Payment Required"),
+    (403, "Forbidden"),
+    (404, "Not Found"),
+    (405, "Method Not Allowed"),
+    (406, "Not Acceptable"),
+    (407, "Proxy Authentication Required"),
+    (408, "Request Timeout"),
+    (409, "Conflict"),
+    (410, "Gone"),
+    (411, "Length Required"),
+    (412, "Precondition Failed"),
+    (413, "Request Entity Too Large"),
+    (414, "Request-URI Too Long"),
+    (415, "Unsupported Media Type"),
+    (416, "Requested Range Not Satisfiable"),
+    (417, "Expectation Failed"),
+    (418, "I'm A Teapot"),
+    (421, "Misdirected Request"),
+    (422, "Unprocessable Entity"),
+    (423, "Locked"),
+    (424, "Failed Dependency"),
+    (425, "Too Early"),
+    (426, "Upgrade Required"),
+    (428, "Precondition Required"),
+    (429, "Too Many Requests"),
+    (431, "Request Header Fields Too Large"),
+    (451, "Unavailable For Legal Reasons"),
+    (500, "Internal Server Error"),
+    (501, "Not Implemented"),
+    (502, "Bad Gateway"),
+    (503, "Service Unavailable"),
+    (504, "Gateway Timeout"),
+    (505, "HTTP Version Not Supported"),
+    (506, "Variant Also Negotiates"),
+    (507, "Insufficient Storage"),
+    (508, "Loop Detected"),
+    (510, "Not Extended"),
+    (511, "Network Authentication Required"),
+];

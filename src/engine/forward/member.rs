@@ -1,0 +1,379 @@
+//! A request to a member of a group: elected for each try, with settings, head and target of its own.
+//!
+//! Another member is tried only when no connection could be made to the one before, and only as long as the
+//! group says; what a member answered is passed on whatever it is.
+
+use std::{net::SocketAddr, rc::Rc, time::Duration};
+
+use super::{
+    super::{
+        balance::{
+            Cluster,
+            group::{Connected, Elected, Nobody, Standing},
+        },
+        connect::Place,
+        content::Refused,
+        exchange::{End, Exchange, Next},
+        facts::{Attempt, Grouped},
+        resolve::{Spot, look_up_by_system},
+        scratch,
+    },
+    Destination, Outcome, Request, Trouble,
+    url::{self, Url},
+};
+use crate::{
+    ir::{
+        Endpoint, Forward, Member, Protocol, Target, Template, Upstream,
+        settings::{Fault, Level, Retry},
+    },
+    plan::{ForwardingPlan, Plan},
+};
+
+/// Between two looks whether a connection is to be had.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What a try at a member came to.
+enum Tried {
+    /// The request is answered.
+    Done(Next),
+    /// It failed like this.
+    Failed(Fault, u16),
+}
+
+/// What is sent to whichever member.
+struct Errand<'p> {
+    plan: &'p Plan,
+    cluster: Rc<Cluster>,
+    /// What stands behind the member's base.
+    rest: Vec<u8>,
+}
+
+impl Exchange {
+    /// Sends the request to a URL.
+    pub(super) async fn forward_url(&mut self, plan: &Plan, url: &Template) -> Next {
+        let mut text = self.value(url);
+        let Some(url) = Url::read(&mut text) else {
+            self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
+            return Next::Status(500);
+        };
+        if url.authority_of(&text).is_empty() {
+            self.log(Level::Error, format_args!("no host in upstream \"{}\"", text.escape_ascii()));
+            return Next::Status(400);
+        }
+        let clusters = &self.serving.clusters;
+        let (cluster, rest) = match (clusters.by_url(&text), url::scheme(url.scheme_of(&text))) {
+            // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
+            (Some((cluster, length)), _) => {
+                let alone = cluster.group().is_some_and(|group| group.how().alone);
+                (cluster, text[if alone { url.target } else { length }..].to_vec())
+            }
+            (None, Some(scheme)) => {
+                let (member, address) = url.member(&text, scheme);
+                (clusters.passing(member, address, scheme.port), text[url.target..].to_vec())
+            }
+            (None, None) => {
+                self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
+                return Next::Status(500);
+            }
+        };
+        if self.content.was_streamed() {
+            self.give_content_up();
+        }
+        let how = self.settings(plan).forwarding(Protocol::Http);
+        if let Err(Refused(status)) = self.read_ahead(plan, how).await {
+            return self.refused(status);
+        }
+        let streamed = !self.content.is_done();
+        if streamed {
+            self.begin_upload(plan, how);
+        }
+        let errand = Errand { plan, cluster, rest };
+        let next = self.try_members(&errand, &text, streamed).await;
+        self.end_upload();
+        next
+    }
+
+    /// Reads as much of the content as is to be known before the request is sent.
+    async fn read_ahead(&mut self, plan: &Plan, how: &ForwardingPlan) -> Result<(), Refused> {
+        if self.content.is_done() {
+            return Ok(());
+        }
+        self.read_early_content(plan).await?;
+        let most = usize::try_from(how.content_ahead).unwrap_or(usize::MAX);
+        while !self.content.is_done() && self.facts.content.len() < most {
+            let mut content = std::mem::take(&mut self.facts.content);
+            let read = self.read_piece(plan, &mut content).await;
+            self.facts.content = content;
+            read?;
+        }
+        if self.content.is_done() {
+            self.facts.content_read = true;
+            self.facts.content_length = Some(self.content.length);
+        }
+        Ok(())
+    }
+
+    async fn try_members(&mut self, errand: &Errand<'_>, url: &[u8], streamed: bool) -> Next {
+        let Some(group) = errand.cluster.group() else { return Next::Status(500) };
+        let mut cookies = Vec::new();
+        let session = group.how().sticky.as_ref().and_then(|_| {
+            let found = self.facts.join_field(b"cookie", b", ", &mut cookies);
+            group.session(url, found.then_some(cookies.as_slice()))
+        });
+        let route = session.as_ref().map(|session| session.route);
+        let attempts = group.attempts();
+        for attempt in 0.. {
+            let elected = match self.elect(errand, route).await {
+                Ok(elected) => elected,
+                Err(status) => return Next::Status(status),
+            };
+            let Some((endpoint, member, standing)) = group.member(elected.index) else {
+                return Next::Status(500);
+            };
+            let standing = std::sync::Arc::clone(standing);
+            self.facts.group = Some(Box::new(Grouped {
+                name: group.how().url.clone(),
+                member: member.url.clone(),
+                route: elected.standing.routes().route.clone(),
+                session: session.as_ref().map(|session| (session.key.into(), session.route.into())),
+                changed: elected.changed,
+                alone: group.how().alone,
+            }));
+            let (tried, elected) = self.at_member(errand, endpoint, member, elected, streamed).await;
+            let (fault, status) = match tried {
+                Tried::Done(next) => {
+                    if group.how().failing.contains(&self.facts.upstream_head.status) {
+                        self.fell_out(group.fail(&standing), member);
+                    }
+                    return next;
+                }
+                Tried::Failed(fault, status) => (fault, status),
+            };
+            let failed = match status {
+                500 | 503 => group.fail(&standing),
+                _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&standing),
+                _ => false,
+            };
+            drop(elected);
+            self.fell_out(failed, member);
+            if status == 0 {
+                return Next::End(End::Abort);
+            }
+            let another = status == 503 && failed && !standing.is_usable() && attempt < attempts;
+            if !another {
+                return Next::Status(status);
+            }
+        }
+        Next::Status(503)
+    }
+
+    fn fell_out(&self, failed: bool, member: &Member) {
+        if failed {
+            self.log(Level::Warn, format_args!("upstream server {} temporarily disabled", member.url));
+        }
+    }
+
+    /// The member that takes the request, waited for as long as the group says.
+    async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>) -> Result<Elected, u16> {
+        let Some(group) = errand.cluster.group() else { return Err(500) };
+        let wait = group.how().wait;
+        let began = std::time::Instant::now();
+        loop {
+            match group.elect(route) {
+                Ok(elected) => return Ok(elected),
+                Err(Nobody::Usable) if began.elapsed() < wait => {
+                    tokio::time::sleep((wait / 100).max(Duration::from_millis(1))).await;
+                }
+                Err(_) => {
+                    self.facts.attempts.push(Attempt {
+                        address: errand.cluster.label(),
+                        status: 503,
+                        ..Attempt::default()
+                    });
+                    self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
+                    return Err(self
+                        .settings(errand.plan)
+                        .forwarding(Protocol::Http)
+                        .answer_to(Fault::NoEndpoint, 502));
+                }
+            }
+        }
+    }
+
+    /// One member's try; it is given back unless a tunnel keeps it.
+    async fn at_member(
+        &mut self,
+        errand: &Errand<'_>,
+        endpoint: &Endpoint,
+        member: &Member,
+        elected: Elected,
+        streamed: bool,
+    ) -> (Tried, Option<Elected>) {
+        let plan = errand.plan;
+        let base = self.settings(plan).forwarding(member.protocol);
+        let how = match errand.cluster.group() {
+            Some(group) => group.forwarding(self.run.settings, base, elected.index),
+            None => std::sync::Arc::clone(base),
+        };
+        let how = &*how;
+        let failed = |exchange: &Self, fault: Fault, status: u16, message: String| {
+            exchange.log(Level::Error, format_args!("{message}"));
+            Tried::Failed(fault, how.answer_to(fault, status))
+        };
+        if member.tls && how.tls_forbidden {
+            let message = format!("TLS to {} is not enabled", member.url);
+            return (failed(self, Fault::NoTls, 502, message), Some(elected));
+        }
+        let Some(connected) = connection(&elected.standing, endpoint.max_connections, member.acquire).await
+        else {
+            let message = format!("no connection to {} became free", member.url);
+            return (failed(self, Fault::Unreachable, 502, message), Some(elected));
+        };
+        let places = match places(endpoint).await {
+            Ok(places) => places,
+            Err(message) => {
+                let message = format!("{} could not be resolved ({message})", member.authority);
+                return (failed(self, Fault::Unresolved, 502, message), Some(elected));
+            }
+        };
+        let forward = Forward {
+            protocol: member.protocol,
+            tls: member.tls,
+            to: Upstream::Dynamic(Template::default()),
+            target: Target::Received,
+        };
+        let idle = member.reuse.then(|| errand.cluster.idle().copied()).flatten();
+        let mut target = [&*member.base, &*errand.rest].concat();
+        if target.first() != Some(&b'/') {
+            target.insert(0, b'/');
+        }
+        let to =
+            Destination { cluster: Rc::clone(&errand.cluster), tls: member.tls, target: Some(target), idle };
+        self.name_member(member, endpoint);
+        self.facts.asked_head = self.facts.is_head();
+        self.facts.upstream_target.clear();
+        self.facts.upstream_scheme = if member.tls { b"https://" } else { b"http://" };
+        let mut head = scratch::take();
+        self.write_request(how, &forward, &to, None, &mut head);
+        let request = Request { head, replaced: None, streamed };
+        let before = self.facts.attempts.len();
+        let outcome = self.at_places(plan, &forward, how, &to, &places, &request).await;
+        scratch::give(request.head);
+        match outcome {
+            Outcome::ClientGone => {
+                self.log(Level::Info, format_args!("client prematurely closed connection"));
+                self.facts.logged_status = Some(499);
+                (Tried::Done(Next::End(End::Abort)), Some(elected))
+            }
+            Outcome::Refused(status) => (Tried::Done(self.refused(status)), Some(elected)),
+            Outcome::Failed(trouble) => {
+                let fault = match trouble.fault {
+                    Fault::Closed if self.facts.client.requests > 1 => Fault::ClosedLater,
+                    fault => fault,
+                };
+                let status = how.answer_to(fault, trouble.status);
+                if let Some(attempt) = self.facts.attempt() {
+                    attempt.status = status;
+                    attempt.whole = attempt.began.map(|began| began.elapsed());
+                }
+                (failed(self, fault, trouble.status, trouble.message), Some(elected))
+            }
+            Outcome::Head(connection) => {
+                let status = self.facts.upstream_head.status;
+                if let Some(attempt) = self.facts.attempt() {
+                    attempt.status = status;
+                }
+                let standing = std::sync::Arc::clone(&elected.standing);
+                let mut next = self.respond(plan, &forward, how, &to, connection).await;
+                let tries = self.facts.attempts.get(before..).unwrap_or_default();
+                let sum = |of: fn(&Attempt) -> u64| tries.iter().map(of).sum();
+                standing.count(sum(|attempt| attempt.sent), sum(|attempt| attempt.length));
+                let mut elected = Some(elected);
+                if let Next::End(End::Tunnel(tunnel)) = &mut next {
+                    // It stays a request under way for as long as it lasts.
+                    tunnel.hold((elected.take(), connected));
+                }
+                (Tried::Done(next), elected)
+            }
+        }
+    }
+
+    /// Tries the member's places until there is a connection.
+    async fn at_places(
+        &mut self,
+        plan: &Plan,
+        forward: &Forward,
+        how: &ForwardingPlan,
+        to: &Destination,
+        places: &[Place],
+        request: &Request,
+    ) -> Outcome {
+        let mut at = 0;
+        loop {
+            let Some(place) = places.get(at) else {
+                return Outcome::Failed(Trouble {
+                    kind: Retry::Error,
+                    fault: Fault::Unresolved,
+                    status: 502,
+                    message: "the upstream has no address".to_owned(),
+                    stale: false,
+                });
+            };
+            let now = Some(std::time::Instant::now());
+            let attempt = Attempt { address: place.to_string().into(), began: now, ..Attempt::default() };
+            self.facts.attempts.push(attempt);
+            let outcome = self.attempt(plan, forward, how, to, place, request).await;
+            let Outcome::Failed(trouble) = &outcome else { return outcome };
+            // A kept connection that the upstream closed says nothing about it; another address may be there.
+            let again = trouble.stale && self.may_repeat(how, request);
+            if !again && (trouble.fault != Fault::Unreachable || at + 1 == places.len()) {
+                return outcome;
+            }
+            at += usize::from(!again);
+            self.log(Level::Error, format_args!("{}", trouble.message));
+            let status = trouble.status;
+            if let Some(attempt) = self.facts.attempt() {
+                attempt.status = status;
+                attempt.whole = attempt.began.map(|began| began.elapsed());
+            }
+        }
+    }
+
+    /// Remembers the member's authority for the attributes that speak of it.
+    fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
+        let facts = &mut self.facts;
+        facts.authority.clear();
+        facts.authority.extend_from_slice(&member.authority);
+        facts.authority_port = match Spot::of(&endpoint.address, endpoint.default_port) {
+            Spot::Known(addr) => addr.port(),
+            Spot::Name(_, port) => port,
+            Spot::Unix(_) => 0,
+        };
+    }
+}
+
+/// A connection that counts, waited for as long as allowed; zero waits as long as it takes.
+async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duration) -> Option<Connected> {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(connected) = standing.connect(max) {
+            return Some(connected);
+        }
+        if !wait.is_zero() && began.elapsed() >= wait {
+            return None;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Where a member is now.
+pub(super) async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
+    Ok(match Spot::of(&endpoint.address, endpoint.default_port) {
+        Spot::Unix(path) => vec![Place::Unix(path)],
+        Spot::Known(addr) => vec![Place::Tcp(addr)],
+        Spot::Name(host, port) => {
+            let found = look_up_by_system(&host).await?;
+            found.iter().map(|&ip| Place::Tcp(SocketAddr::new(ip, port))).collect()
+        }
+    })
+}
