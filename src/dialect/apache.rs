@@ -3,6 +3,7 @@
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
 pub mod catalogue;
+pub mod check;
 pub mod envvars;
 pub mod glob;
 pub mod lex;
@@ -25,8 +26,10 @@ pub const VERSION: &str = "2.4.71";
 /// Reads, checks and lowers the file at `path` with all that it includes.
 pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning {
     let load::Loaded { items, mut found, surroundings, included: _ } = load(sources, path, options);
+    let checking = check::Options { offline: options.offline, modules: &surroundings.modules, allowed: None };
+    found.extend(check::check(&items, checking));
     let lowering = lower::Options {
-        root: surroundings.server_root.clone(),
+        root: surroundings.server_root,
         offline: options.offline,
         token: format!("Apache/{VERSION} (Unix)"),
         machine: String::new(),

@@ -91,12 +91,11 @@ impl Script<'_> {
             ["!", rest @ ..] => !self.test(&rest.join(" ")),
             [one, "=" | "==", other] => one == other,
             [one, "!=", other] => one != other,
-            ["-n", text] => !text.is_empty(),
+            ["-n", text] | [text] => !text.is_empty(),
             ["-z", text] => text.is_empty(),
             ["-f", file] => path(file).is_file(),
             ["-d", file] => path(file).is_dir(),
             ["-e" | "-r", file] => path(file).exists(),
-            [text] => !text.is_empty(),
             _ => false,
         }
     }

@@ -162,6 +162,11 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     cx.finish(hosts)
 }
 
+/// Whether a directive has a meaning here.
+pub(super) fn lowers(name: &str) -> bool {
+    lowering(name).is_some()
+}
+
 /// The function for a name.
 fn lowering(name: &str) -> Option<Lower> {
     static BY_NAME: OnceLock<HashMap<&'static str, Lower>> = OnceLock::new();

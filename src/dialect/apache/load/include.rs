@@ -32,7 +32,7 @@ impl Loader<'_> {
         let found = if is_pattern(&word.value) {
             self.matching(word, &path, optional)
         } else {
-            self.files(word, &path, optional, 0)
+            self.files(word, &path, 0)
         };
         match found {
             Ok(paths) => paths.iter().filter_map(|path| self.bring(word, path, optional)).collect(),
@@ -100,13 +100,13 @@ impl Loader<'_> {
         }
         let mut files = Vec::new();
         for path in found {
-            files.extend(self.files(word, &path, optional, 0)?);
+            files.extend(self.files(word, &path, 0)?);
         }
         Ok(files)
     }
 
     /// The file of a path, or every file in the folder and in what is below it.
-    fn files(&mut self, word: &Word, path: &Path, optional: bool, depth: usize) -> Found {
+    fn files(&mut self, word: &Word, path: &Path, depth: usize) -> Found {
         if depth > DEEPEST {
             return Err(too_deep(word));
         }
@@ -115,7 +115,7 @@ impl Loader<'_> {
         }
         let mut files = Vec::new();
         for entry in entries(path).map_err(|error| self.no_folder(word, path, &error))? {
-            files.extend(self.files(word, &entry, optional, depth + 1)?);
+            files.extend(self.files(word, &entry, depth + 1)?);
         }
         Ok(files)
     }

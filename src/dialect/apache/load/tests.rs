@@ -173,12 +173,19 @@ fn macros_are_text() {
 #[test]
 fn macros_do_not_grow_without_end() {
     let mut text = String::from("<Macro m0 $x>\nA $x$x$x$x$x$x$x$x\n</Macro>\n");
-    for at in 1..100 {
-        text.push_str(&format!(
-            "<Macro m{at} $x>\n{}</Macro>\n",
-            format!("Use m{} $x$x\n", at - 1).repeat(2)
-        ));
-    }
+    text.extend((1..100).map(|at| {
+        let twice = format!(
+            "Use m{} $x$x
+",
+            at - 1
+        )
+        .repeat(2);
+        format!(
+            "<Macro m{at} $x>
+{twice}</Macro>
+"
+        )
+    }));
     text.push_str("Use m12 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     let (_, found) = read(&text);
     assert!(
