@@ -37,6 +37,7 @@ pub mod edit;
 pub mod exchange;
 pub mod facts;
 pub mod files;
+pub mod filter;
 pub mod forward;
 pub mod gateway;
 pub mod http1;

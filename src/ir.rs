@@ -32,8 +32,8 @@ pub use block::{
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
-    Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus, RecoveryTarget,
-    Reply, ReplyContent, Target, Upgrade, Upstream, UrlMatch,
+    Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
+    RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};

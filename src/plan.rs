@@ -28,7 +28,7 @@ mod store;
 mod var;
 
 pub use compile::compile;
-pub use effective::{AnswerPlan, Effective, Entry, ForwardingPlan, SettingsId};
+pub use effective::{AnswerPlan, Coding, Effective, Entry, ForwardingPlan, SettingsId};
 pub use escape::encode_path;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};

@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod check;
 pub mod envvars;
+pub mod expr;
 pub mod glob;
 pub mod lex;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod modules;
 pub mod parse;
 pub mod tree;
 pub mod variables;
+pub mod vars;
 
 use std::{os::unix::ffi::OsStrExt as _, os::unix::ffi::OsStringExt as _, path::Path};
 

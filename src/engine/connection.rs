@@ -206,10 +206,12 @@ impl Exchange {
             answered: false,
             upgraded: false,
             challenges: Vec::new(),
+            lasting: Vec::new(),
             kept_fields: Vec::new(),
             upload: None,
             directed_limit: None,
             directed_charset: None,
+            filters: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Edits of the response head: those in force for every response, and those of what an upstream said.
 
+pub mod field;
+
 use super::{
     clock::{self, http_date},
     exchange::Exchange,
@@ -17,9 +19,11 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
     if exchange.settings(plan).answer.on_response.is_empty() {
         return;
     }
-    let edits = exchange.run.response_edits(plan, &exchange.facts);
-    for op in edits {
+    exchange.run.begin_response(plan);
+    while let Some(op) = exchange.run.response_edit(plan, &exchange.facts) {
         match &op.edit {
+            Edit::Field { .. } | Edit::Echo(..) => field::response(exchange, op),
+            Edit::Lifetime { seconds, from_modified } => lifetime(exchange, *seconds, *from_modified),
             Edit::Set(name, value) => match field_value(exchange, value) {
                 Some(value) if value.is_empty() => exchange.facts.response.remove(name),
                 Some(value) => exchange.facts.response.set_added(name, &value),
@@ -130,6 +134,27 @@ pub fn last_chunk(exchange: &Exchange, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     out.append(&mut trailers(exchange, Framing::Chunked));
     out.extend_from_slice(b"\r\n");
+}
+
+/// Tells how long the response may be kept, where nobody has said so.
+fn lifetime(exchange: &mut Exchange, seconds: i64, from_modified: bool) {
+    let now = exchange.worker.clock.now().as_secs().cast_signed();
+    let response = &mut exchange.facts.response;
+    let told = response.fields.iter().any(|field| field.known == Known::Expires);
+    let base = if from_modified { response.modified } else { Some(now) };
+    let Some(base) = base.filter(|_| !told) else { return };
+    let at = base.saturating_add(seconds);
+    response.add(b"Expires", http_date(at).as_bytes());
+    let age = format!("max-age={}", at.saturating_sub(now));
+    let control = response.fields.iter().position(|field| field.known == Known::CacheControl);
+    match control {
+        Some(index) => {
+            let field = response.fields[index];
+            let value = [response.value(&field), b", ", age.as_bytes()].concat();
+            response.replace(index, &value);
+        }
+        None => response.add(b"Cache-Control", age.as_bytes()),
+    }
 }
 
 /// Sets `Expires` and `Cache-Control` by time.

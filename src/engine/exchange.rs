@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use super::{
     content::Content,
     facts::Facts,
-    files,
+    files, filter,
     forward::Upload,
     http1::{field::Known, target},
     log,
@@ -50,6 +50,8 @@ pub struct Exchange {
     pub upgraded: bool,
     /// Challenges of an answer that was recovered from (RFC 9110 § 11.6.1); what is sent instead has them, too.
     pub challenges: Vec<Vec<u8>>,
+    /// Fields that any answer to the request has.
+    pub lasting: Vec<(Vec<u8>, Vec<u8>)>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Content that is being sent to an upstream.
@@ -58,6 +60,8 @@ pub struct Exchange {
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
     pub directed_charset: Option<Vec<u8>>,
+    /// What the content of the response whose head was made passes through.
+    pub filters: Option<Box<filter::Chain>>,
 }
 
 /// What comes next.
@@ -146,8 +150,10 @@ impl Exchange {
         self.upgraded = false;
         self.challenges.clear();
         self.kept_fields.clear();
+        self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;
+        self.filters = None;
         self.facts.response.start(0);
     }
 
@@ -288,7 +294,8 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
-                Need::Edit(_) | Need::Local => {}
+                Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Local => {}
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

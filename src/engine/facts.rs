@@ -188,6 +188,8 @@ pub struct Facts {
     pub authority: Vec<u8>,
     /// Its port.
     pub authority_port: u16,
+    /// Content of the response before and after it was changed on its way, bytes.
+    pub coded: Option<(u64, u64)>,
     /// The group that the request went to.
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
@@ -230,6 +232,7 @@ impl Facts {
             upstream_scheme: b"",
             authority: Vec::new(),
             authority_port: 0,
+            coded: None,
             group: None,
             request_id: Cell::new(None),
         }
@@ -255,6 +258,7 @@ impl Facts {
         self.sent = 0;
         self.sent_head = 0;
         self.complete = false;
+        self.coded = None;
         self.attempts.clear();
         self.upstream_head.clear();
         self.upstream.clear();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     edit,
     exchange::{End, Exchange, Next},
-    files,
+    files, filter,
     http1::field::{Known, Slice},
     response::{Framing, Wire},
     scratch,
@@ -47,6 +47,7 @@ impl Exchange {
         let absolute = self.absolute(plan, location);
         self.facts.response.start(status);
         self.facts.response.own_location = absolute.is_some();
+        self.facts.response.ours = true;
         if location.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             self.log(
                 Level::Error,
@@ -106,6 +107,14 @@ impl Exchange {
                     self.override_status(recovery.status, status);
                     return self.enter(plan, name);
                 }
+                RecoveryTarget::Text(text) => {
+                    let content = self.value(text);
+                    self.override_status(recovery.status, status);
+                    self.facts.response.ours = true;
+                    self.facts.response.add(b"Content-Type", b"text/html");
+                    self.facts.response.length = Some(content.len() as u64);
+                    return self.send_whole(plan, &content).await;
+                }
                 RecoveryTarget::Redirect(target) => self.value(target),
             };
             self.override_status(recovery.status, status);
@@ -148,6 +157,7 @@ impl Exchange {
             self.facts.logged_status = Some(status);
             return Next::End(End::Abort);
         }
+        self.facts.response.ours = true;
         let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
         self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
         let mut content = Vec::new();
@@ -173,6 +183,14 @@ impl Exchange {
     pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
+        let mut filtered = None;
+        if let Some(mut chain) = self.filters.take() {
+            let coded = filtered.insert(scratch::take());
+            // What is ours is never broken.
+            let _ = chain.push(content, coded).and_then(|()| chain.finish(coded));
+            self.facts.coded = Some(chain.sizes);
+        }
+        let content = filtered.as_deref().unwrap_or(content);
         if framing != Framing::None {
             match framing {
                 Framing::Chunked => {
@@ -188,6 +206,9 @@ impl Exchange {
         }
         let end = self.send(plan, &out).await;
         scratch::give(out);
+        if let Some(filtered) = filtered {
+            scratch::give(filtered);
+        }
         match end {
             Ok(()) => {
                 self.facts.complete = true;
@@ -286,8 +307,15 @@ impl Exchange {
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);
+        for (name, value) in std::mem::take(&mut self.lasting) {
+            self.facts.response.add_to(&name, &value, true);
+        }
         edit::charset(self, plan);
         edit::on_response(self, plan);
+        self.filters = None;
+        if settings.filters {
+            filter::begin(self, plan);
+        }
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);

@@ -35,6 +35,10 @@ pub struct Response {
     pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
+    /// Whether `Vary` says that `Accept-Encoding` matters.
+    pub vary: bool,
+    /// Whether it is a page or a redirect of our own.
+    pub ours: bool,
 }
 
 /// A field to send.
@@ -48,6 +52,8 @@ pub struct Out {
     pub known: Known,
     /// Whether it was added to the response: such fields stand where they were added, whatever they mean.
     pub added: bool,
+    /// Whether it is one that any answer to the request has.
+    pub lasting: bool,
 }
 
 impl Response {
@@ -77,6 +83,40 @@ impl Response {
     pub fn add_beside(&mut self, name: &[u8], value: &[u8]) {
         let field = Out { added: true, ..self.store(name, value) };
         self.fields.push(field);
+    }
+
+    /// Appends a field to one of the groups.
+    pub fn add_to(&mut self, name: &[u8], value: &[u8], lasting: bool) {
+        let field = Out { lasting, ..self.store(name, value) };
+        let at = if lasting {
+            self.fields.iter().take_while(|field| field.lasting).count()
+        } else {
+            self.fields.len()
+        };
+        self.fields.insert(at, field);
+    }
+
+    /// Makes these the values of a field in one of the groups: places that are there are used, in order.
+    pub fn set_all(&mut self, name: &[u8], values: &[Vec<u8>], lasting: bool) {
+        let mut new: Vec<Out> = values.iter().map(|value| self.store(name, value)).collect();
+        new.reverse();
+        let text = &self.text;
+        self.fields.retain_mut(|field| {
+            if field.lasting != lasting || !field.name.of(text).eq_ignore_ascii_case(name) {
+                return true;
+            }
+            match new.pop() {
+                Some(next) => {
+                    field.value = next.value;
+                    true
+                }
+                None => false,
+            }
+        });
+        let end = self.fields.len();
+        let at = if lasting { self.fields.iter().take_while(|field| field.lasting).count() } else { end };
+        let more = new.into_iter().rev().map(|field| Out { lasting, ..field });
+        self.fields.splice(at..at, more);
     }
 
     /// Appends a trailer field.
@@ -165,6 +205,7 @@ impl Response {
             value: Slice::new(middle, self.text.len()),
             known: Known::of(name),
             added: false,
+            lasting: false,
         }
     }
 }
@@ -248,6 +289,9 @@ impl Response {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             out.extend_from_slice(number.format(seconds).as_bytes());
             out.extend_from_slice(b"\r\n");
+        }
+        if self.vary {
+            out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
         }
         let mut typed = false;
         for field in &self.fields {

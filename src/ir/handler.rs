@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ClusterId, Name, Pattern, Register, Template, Text};
+use super::{ClusterId, Name, Pattern, Register, Template, Text, VarId};
 
 /// Who answers when the program ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -136,6 +136,8 @@ pub enum RecoveryTarget {
     Redirect(Template),
     /// A named block; method, path and query stay.
     Enter(Name),
+    /// This text, as `text/html`.
+    Text(Template),
 }
 
 /// What becomes of the query in a rewrite.
@@ -228,6 +230,63 @@ pub enum Edit {
     },
     /// `Expires` and `Cache-Control` by time.
     Expires(Expiry),
+    /// Unless the response has `Expires`: that, and `max-age` behind what `Cache-Control` says.
+    Lifetime {
+        /// Seconds it lasts.
+        seconds: i64,
+        /// Whether from its last modification, where that is known, and not from now; without one it has no lifetime.
+        from_modified: bool,
+    },
+    /// A change to the fields of one name.
+    Field {
+        /// The name.
+        name: Name,
+        /// Which fields of a response; a request has but one group.
+        standing: Standing,
+        /// What becomes of them.
+        change: Change,
+    },
+    /// The received fields whose names match, in the response.
+    Echo(Pattern, Standing),
+}
+
+/// Fields of a response that stand and fall together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Standing {
+    /// Those of this response. A page or a redirect of our own has none that edits change.
+    Own,
+    /// Those that any answer to the request has, whatever comes in place of the first. They are sent first.
+    Lasting,
+}
+
+/// What becomes of fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Change {
+    /// There is one, with this value, even if it is empty.
+    Set(Template),
+    /// The same, unless there is one.
+    SetMissing(Template),
+    /// One more.
+    Add(Template),
+    /// This goes behind the value of the first, after a comma; without one it is set.
+    Append(Template),
+    /// The same, unless a list in one of them has this item.
+    Merge(Template),
+    /// There is none.
+    Remove,
+    /// In the value of each.
+    Replace {
+        /// What is looked for.
+        pattern: Pattern,
+        /// Where captures go.
+        into: Register,
+        /// What stands in its place.
+        with: Template,
+        /// Whether everywhere, and not only where it is found first.
+        all: bool,
+    },
+    /// The value of the first becomes that of a variable.
+    Keep(VarId),
 }
 
 /// What an edit looks for.

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use super::{
-    AddressRange, Block, ClusterId, Config, Edit, Expiry, Forward, Handler, Host, HostId, Jump, Kind,
+    AddressRange, Block, Change, ClusterId, Config, Edit, Expiry, Forward, Handler, Host, HostId, Jump, Kind,
     Listener, Name, Part, Pattern, Recovery, RecoveryStatus, Reply, Settings, Step, Table, Template, Test,
     Upstream, VarId, VarKind,
     walk::{self, Item},
@@ -194,6 +194,16 @@ impl Check<'_> {
             | Edit::Append(name, value)
             | Edit::Trailer(name, value) => (name, Some(value)),
             Edit::Remove(name) => (name, None),
+            Edit::Field { name, standing: _, change } => match change {
+                Change::Set(value)
+                | Change::SetMissing(value)
+                | Change::Add(value)
+                | Change::Append(value)
+                | Change::Merge(value)
+                | Change::Replace { pattern: _, into: _, with: value, all: _ } => (name, Some(value)),
+                Change::Remove => (name, None),
+                Change::Keep(var) => return self.var(*var, span),
+            },
             Edit::Expires(Expiry::Daily(second)) if *second >= 24 * 60 * 60 => {
                 return self.say("out-of-range", span, "a day has no such second");
             }
@@ -207,6 +217,8 @@ impl Check<'_> {
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
             | Edit::CookieFlags { .. }
+            | Edit::Lifetime { .. }
+            | Edit::Echo(..)
             | Edit::Expires(_) => return,
         };
         // Message framing belongs to the engine (RFC 9112 § 6).

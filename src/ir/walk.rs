@@ -4,9 +4,9 @@
 //! compile until somebody has said here where it is.
 
 use super::{
-    Balance, Block, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump, Locate,
-    Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings, Step,
-    Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
+    Locate, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings,
+    Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -274,8 +274,24 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
         Edit::Expires(Expiry::Read(template) | Expiry::ReadFromModified(template)) => {
             visit(Item::Template(template), span);
         }
+        Edit::Field { name: _, standing: _, change } => match change {
+            Change::Set(value)
+            | Change::SetMissing(value)
+            | Change::Add(value)
+            | Change::Append(value)
+            | Change::Merge(value) => visit(Item::Template(value), span),
+            Change::Replace { pattern, into, with, all: _ } => {
+                visit(Item::Pattern(pattern), span);
+                visit(Item::Into(*into), span);
+                visit(Item::Template(with), span);
+            }
+            Change::Keep(var) => visit(Item::Assign(*var), span),
+            Change::Remove => {}
+        },
+        Edit::Echo(pattern, _) => visit(Item::Pattern(pattern), span),
         Edit::Remove(_)
         | Edit::RemoveNominated
+        | Edit::Lifetime { seconds: _, from_modified: _ }
         | Edit::Received
         | Edit::Framing
         | Edit::CookieAttribute { .. }
@@ -328,6 +344,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         resolve: _,
         http,
         uwsgi,
+        gzip,
+        brotli,
+        zstd,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -376,6 +395,29 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     logs(lines, span, visit);
     forwarding(http, span, visit);
     forwarding(uwsgi, span, visit);
+    for coding in [gzip, brotli, zstd] {
+        compress(coding, span, visit);
+    }
+}
+
+fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visit<'_, 'c>) {
+    let super::settings::Compress {
+        on: _,
+        level: _,
+        types: _,
+        min_length: _,
+        statuses: _,
+        version: _,
+        proxied: _,
+        unless,
+        vary: _,
+        tag: _,
+        beside: _,
+        decode: _,
+    } = compress;
+    if let Some(unless) = unless {
+        visit(Item::Template(unless), span);
+    }
 }
 
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
@@ -406,7 +448,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Recovery(each), span);
         let Recovery { statuses: _, status: _, to } = each;
         match to {
-            RecoveryTarget::Redirect(template) => visit(Item::Template(template), span),
+            RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
+                visit(Item::Template(template), span);
+            }
             RecoveryTarget::Enter(_) => {}
         }
     }

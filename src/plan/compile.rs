@@ -15,8 +15,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern, Register,
-        Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
+        Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,
@@ -332,7 +332,24 @@ impl<'c> Compiler<'c> {
                     find.map(|find| (find, *into))
                 }
             },
-            Edit::Set(..)
+            Edit::Field {
+                name: _,
+                standing: _,
+                change: Change::Replace { pattern, into, with: _, all: _ },
+            } => {
+                // The whole match is read whatever the template reads.
+                let find = self.find(pattern, Some(*into), span);
+                self.alone(find.as_slice(), span);
+                find.map(|find| (Find { keep: find.keep.max(1), ..find }, *into))
+            }
+            Edit::Echo(pattern, _) => {
+                let find = self.find(pattern, None, span);
+                self.alone(find.as_slice(), span);
+                find.map(|find| (find, Register('m')))
+            }
+            Edit::Field { .. }
+            | Edit::Lifetime { .. }
+            | Edit::Set(..)
             | Edit::Append(..)
             | Edit::Received
             | Edit::Framing

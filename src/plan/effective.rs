@@ -6,10 +6,41 @@ use super::{EditOp, hash::Map};
 use crate::ir::{
     Edit, Handler, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, Fault, FilesInForce, ForwardingInForce,
-        LogsInForce, ResolveInForce,
+        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentInForce, Fault, FilesInForce,
+        ForwardingInForce, LogsInForce, ResolveInForce,
     },
 };
+
+/// Codings of content (RFC 9110 § 8.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// Its name in `Content-Encoding` and `Accept-Encoding`.
+    pub fn name(self) -> &'static [u8] {
+        match self {
+            Self::Brotli => b"br",
+            Self::Zstd => b"zstd",
+            Self::Gzip => b"gzip",
+        }
+    }
+
+    /// What the names of files in it end with.
+    pub fn extension(self) -> &'static [u8] {
+        match self {
+            Self::Brotli => b".br",
+            Self::Zstd => b".zst",
+            Self::Gzip => b".gz",
+        }
+    }
+}
 
 /// Names settings in force; see [`super::Plan::settings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +77,14 @@ pub struct Effective {
     pub http: Arc<ForwardingPlan>,
     /// Forwarding over uwsgi.
     pub uwsgi: Arc<ForwardingPlan>,
+    /// The coding `gzip`.
+    pub gzip: Arc<CompressInForce>,
+    /// The coding `br`.
+    pub brotli: Arc<CompressInForce>,
+    /// The coding `zstd`.
+    pub zstd: Arc<CompressInForce>,
+    /// Whether content may be changed on its way: one look for all who send a response.
+    pub filters: bool,
 }
 
 /// The blocks of each phase, by its number.
@@ -111,6 +150,10 @@ impl Effective {
             resolve,
             http,
             uwsgi,
+            gzip,
+            brotli,
+            zstd,
+            filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
@@ -129,6 +172,19 @@ impl Effective {
             && Arc::ptr_eq(resolve, &other.resolve)
             && Arc::ptr_eq(http, &other.http)
             && Arc::ptr_eq(uwsgi, &other.uwsgi)
+            && Arc::ptr_eq(gzip, &other.gzip)
+            && Arc::ptr_eq(brotli, &other.brotli)
+            && Arc::ptr_eq(zstd, &other.zstd)
+    }
+
+    /// The codings of content, best first.
+    pub fn codings(&self) -> [(Coding, &Arc<CompressInForce>); 3] {
+        [(Coding::Brotli, &self.brotli), (Coding::Zstd, &self.zstd), (Coding::Gzip, &self.gzip)]
+    }
+
+    /// Whether any setting may change content on its way.
+    pub(super) fn has_filters(&self) -> bool {
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode)
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

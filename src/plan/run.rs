@@ -127,6 +127,9 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u8,
     prepared: bool,
+    /// Which block of response steps comes next, and whether there is one under way.
+    block: u32,
+    in_block: bool,
     /// For each labelled block around: the operation that set its jump, plus one.
     at_end: SmallVec<[u32; 4]>,
     kept: SmallVec<[SettingsId; 4]>,
@@ -575,31 +578,53 @@ impl Run {
         Ok(true)
     }
 
-    /// Runs the `on_response` blocks in force: their edits, in order.
-    pub fn response_edits<'p>(&mut self, plan: &'p Plan, view: &impl View) -> SmallVec<[&'p EditOp; 8]> {
-        let mut edits = SmallVec::new();
-        for entry in &plan.settings(self.settings).answer.on_response {
+    /// Goes to the first of the `on_response` blocks in force.
+    pub fn begin_response(&mut self, plan: &Plan) {
+        self.block = 0;
+        self.next_block(plan);
+    }
+
+    fn next_block(&mut self, plan: &Plan) {
+        let blocks = &plan.settings(self.settings).answer.on_response;
+        self.in_block = blocks.get(self.block as usize).is_some_and(|entry| {
             self.place = entry.0;
-            loop {
-                let at = self.place as usize;
-                let op = &plan.code[at];
-                self.place += 1;
-                match op {
-                    Op::Edit(edit) => edits.push(edit),
-                    Op::End => break,
-                    op => match self.common(plan, view, op, &mut Quiet, at) {
-                        Ok(Some(Next::To(place))) => self.place = *place,
-                        Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => break,
-                        Ok(None) => {}
-                        Err(failure) => {
-                            self.failure = Some(failure);
-                            break;
-                        }
-                    },
-                }
+            true
+        });
+        self.block += 1;
+    }
+
+    /// Runs the `on_response` blocks in force up to the next edit; `None` at the end.
+    pub fn response_edit<'p>(&mut self, plan: &'p Plan, view: &impl View) -> Option<&'p EditOp> {
+        while self.in_block {
+            let at = self.place as usize;
+            let op = &plan.code[at];
+            self.place += 1;
+            match op {
+                Op::Edit(edit) => return Some(edit),
+                Op::End => self.next_block(plan),
+                op => match self.common(plan, view, op, &mut Quiet, at) {
+                    Ok(Some(Next::To(place))) => self.place = *place,
+                    Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => self.next_block(plan),
+                    Ok(None) => {}
+                    Err(failure) => {
+                        self.failure = Some(failure);
+                        self.next_block(plan);
+                    }
+                },
             }
         }
-        edits
+        None
+    }
+
+    /// Runs the `on_response` blocks in force: their edits, in order.
+    pub fn response_edits<'p>(&mut self, plan: &'p Plan, view: &impl View) -> SmallVec<[&'p EditOp; 8]> {
+        self.begin_response(plan);
+        std::iter::from_fn(|| self.response_edit(plan, view)).collect()
+    }
+
+    /// Where in its subject the last match written to a register began and ended.
+    pub fn matched(&self, register: Register) -> (usize, usize) {
+        self.registers.whole(register)
     }
 
     /// Searches `subject`; a match fills the register and assigns named groups.

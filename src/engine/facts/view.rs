@@ -216,6 +216,13 @@ impl Facts {
                     response.trailers.iter().filter(|field| same_name(response.name(field), name));
                 values.next().is_some_and(|field| bytes(out, response.value(field)))
             }
+            Attr::CodingRatio => match self.coded {
+                Some((before, after)) if after > 0 => {
+                    let hundredths = (before * 1000 / after + 5) / 10;
+                    write!(out, "{}.{:02}", hundredths / 100, hundredths % 100).is_ok()
+                }
+                _ => false,
+            },
             Attr::ConnectionFate => {
                 let kept = self.connection == b"keep-alive";
                 bytes(

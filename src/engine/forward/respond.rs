@@ -13,6 +13,7 @@ use super::{
             condition,
             range::{self, Selection},
         },
+        filter::{self, Broken},
         http1::{
             field::{self, Known, Line, Slice, decimal},
             target,
@@ -102,7 +103,7 @@ impl Exchange {
             _ => From::Close,
         };
         self.facts.response.length = if head.chunked { None } else { head.content_length };
-        let window = match self.select_range(how, matches!(from, From::Length(_))) {
+        let window = match self.select_range(plan, how, matches!(from, From::Length(_))) {
             Ok(window) => window,
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -141,7 +142,9 @@ impl Exchange {
             limit,
             read_rate,
             ignore_abort: how.ignore_client_abort || !self.content.is_done(),
+            at_once: !buffering || self.is_event_stream(),
         };
+        let filters = self.filters.take();
         let mut relay = Relay::new(
             &mut self.stream,
             &mut connection.stream,
@@ -154,18 +157,20 @@ impl Exchange {
         relay.sent_before = self.facts.sent;
         relay.window = window;
         relay.trailers = trailers;
+        relay.filters = filters;
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
-            Err(ending) => ending,
+            Err(ending) => relay.give_up(ending).await,
         };
         let fit = !relay.overrun
             && !unread
             && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
+        let coded = relay.filters.take().map(|filters| filters.sizes);
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -181,6 +186,7 @@ impl Exchange {
         }
         scratch::give(rest);
         self.facts.sent += sent;
+        self.facts.coded = coded;
         self.end_attempt(content, received);
         if let Some(message) = unfiled {
             self.log(Level::Crit, format_args!("{message} while reading upstream"));
@@ -205,6 +211,9 @@ impl Exchange {
             Ending::Whole => {}
             Ending::Halted(halt) => {
                 self.log_halt(&halt);
+            }
+            Ending::Broken(Broken(message)) => {
+                self.log(Level::Error, format_args!("{message} while reading upstream"));
             }
             Ending::Truncated => self.log(
                 Level::Error,
@@ -246,12 +255,18 @@ impl Exchange {
     }
 
     /// Which part of the content to send, where ranges are forced: bytes to leave out and to send. `Err` is a status.
-    fn select_range(&mut self, how: &ForwardingPlan, known: bool) -> Result<Option<(u64, u64)>, u16> {
+    fn select_range(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        known: bool,
+    ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
         let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
-        if facts.response.status != 200 {
+        if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
+        let facts = &mut self.facts;
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
         facts.response.ranges = true;
@@ -271,6 +286,12 @@ impl Exchange {
                 Err(416)
             }
         }
+    }
+
+    /// Whether the response is a stream of events, each of which a client waits for.
+    fn is_event_stream(&self) -> bool {
+        let kind = self.facts.response.known(Known::ContentType);
+        kind.is_some_and(|kind| kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream"))
     }
 
     fn end_attempt(&mut self, content: u64, received: u64) {
@@ -319,6 +340,7 @@ impl Exchange {
                 value: moved(field.value),
                 known: field.known,
                 added: false,
+                lasting: false,
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
     RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream,
     UrlMatch,
 };
@@ -237,6 +237,9 @@ impl Printer<'_> {
             resolve: _,
             http: _,
             uwsgi: _,
+            gzip: _,
+            brotli: _,
+            zstd: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");
@@ -314,6 +317,10 @@ impl Printer<'_> {
                 self.word_and("redirect", to);
             }
             RecoveryTarget::Enter(name) => self.add(format_args!(" enter {name}")),
+            RecoveryTarget::Text(text) => {
+                self.add(" ");
+                self.word_and("text", text);
+            }
         }
     }
 
@@ -358,6 +365,18 @@ impl Printer<'_> {
                     self.template(flag);
                 }
             }
+            Edit::Lifetime { seconds, from_modified } => {
+                let from = if *from_modified { "modified" } else { "now" };
+                self.add(format_args!("lifetime {from} {seconds:+}s"));
+            }
+            Edit::Field { name, standing, change } => {
+                self.add(format_args!("{} {name} ", value::word(standing)));
+                self.change(change);
+            }
+            Edit::Echo(pattern, standing) => {
+                self.add(format_args!("{} echo ", value::word(standing)));
+                self.pattern(pattern);
+            }
             Edit::Expires(expiry) => {
                 self.add("expires ");
                 match expiry {
@@ -373,6 +392,28 @@ impl Printer<'_> {
                         self.template(words);
                     }
                 }
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Set(value) => self.word_and("set", value),
+            Change::SetMissing(value) => self.word_and("set-missing", value),
+            Change::Add(value) => self.word_and("add", value),
+            Change::Append(value) => self.word_and("append", value),
+            Change::Merge(value) => self.word_and("merge", value),
+            Change::Remove => self.add("remove"),
+            Change::Replace { pattern, into, with, all } => {
+                self.add(if *all { "replace-all " } else { "replace " });
+                self.pattern(pattern);
+                self.into(*into);
+                self.add(" => ");
+                self.template(with);
+            }
+            Change::Keep(var) => {
+                let name = self.var_name(*var);
+                self.add(format_args!("keep {name}"));
             }
         }
     }

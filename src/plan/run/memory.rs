@@ -51,6 +51,13 @@ impl Registers {
         Ok(true)
     }
 
+    /// Where the whole match began and ended.
+    pub(super) fn whole(&self, register: Register) -> (usize, usize) {
+        let captures = self.all.iter().find(|(other, _)| *other == register);
+        let span = captures.and_then(|(_, captures)| captures.spans.first()).filter(|span| **span != UNSET);
+        span.map_or((0, 0), |(start, end)| (*start as usize, *end as usize))
+    }
+
     /// What a group matched; empty when it took no part.
     pub(super) fn group(&self, register: Register, group: u32) -> &[u8] {
         let captures = self.all.iter().find(|(other, _)| *other == register);
