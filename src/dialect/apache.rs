@@ -2,6 +2,7 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
+pub mod alone;
 pub mod catalogue;
 pub mod check;
 pub mod envvars;
@@ -28,8 +29,15 @@ pub const VERSION: &str = "2.4.71";
 /// Reads, checks and lowers the file at `path` with all that it includes.
 pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning {
     let load::Loaded { items, mut found, surroundings, included: _ } = load(sources, path, options);
-    let checking = check::Options { offline: options.offline, modules: &surroundings.modules, allowed: None };
+    if found.iter().any(|found| found.code == "unreadable-file") {
+        return Meaning { found, ..Meaning::default() };
+    }
+    let allowed = alone::is_htaccess(path).then(check::Allowed::all);
+    let modules = &surroundings.modules;
+    let checking = check::Options { offline: options.offline, modules, allowed: allowed.as_ref() };
     found.extend(check::check(&items, checking));
+    let (items, word) = alone::complete(items, path);
+    found.extend(word);
     let lowering = lower::Options {
         root: surroundings.server_root,
         offline: options.offline,
@@ -45,9 +53,9 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
 pub fn load(sources: &mut SourceMap, path: &Path, options: &Options) -> load::Loaded {
     let loading = load::Options {
         server_root: options.prefix.clone(),
-        defines: Vec::new(),
+        defines: options.defines.iter().map(|name| name.as_bytes().to_vec()).collect(),
         before: options.directives.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default(),
-        after: Vec::new(),
+        after: options.directives_after.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default(),
         environment: std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect(),
         offline: options.offline,
     };

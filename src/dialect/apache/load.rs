@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    envvars,
+    alone, envvars,
     lex::{Line, Lines},
     modules::Modules,
     parse::Builder,
@@ -138,6 +138,7 @@ fn read_all(
     let surroundings = Surroundings { variables, modules: Modules::new(modules_said), server_root };
     let mut loader = Loader::new(sources, surroundings, known);
     loader.folder = folder;
+    loader.htaccess = alone::is_htaccess(path);
     loader.offline = options.offline;
     let mut items = Items::new();
     for &file in files {
