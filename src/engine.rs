@@ -41,6 +41,7 @@ pub mod filter;
 pub mod forward;
 pub mod gateway;
 pub mod http1;
+pub mod idle;
 pub mod listen;
 pub mod log;
 pub mod pool;
