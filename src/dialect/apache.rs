@@ -20,8 +20,11 @@ pub mod vars;
 
 use std::{os::unix::ffi::OsStrExt as _, os::unix::ffi::OsStringExt as _, path::Path};
 
-use super::{Meaning, Options};
-use crate::source::SourceMap;
+use super::{Meaning, Options, OwnFiles};
+use crate::{
+    ir::{self, Template, Text, settings::LogTarget},
+    source::{SourceMap, Span},
+};
 
 /// The version whose behaviour is the model.
 pub const VERSION: &str = "2.4.71";
@@ -44,8 +47,9 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
         token: format!("Apache/{VERSION} (Unix)"),
         machine: String::new(),
     };
-    let lower::Lowered { config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
+    let lower::Lowered { mut config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
     found.extend(of_meaning);
+    own_files(&mut config, &options.files);
     Meaning { config, provider, found }
 }
 
@@ -60,4 +64,21 @@ pub fn load(sources: &mut SourceMap, path: &Path, options: &Options) -> load::Lo
         offline: options.offline,
     };
     load::load(sources, path, &loading)
+}
+
+/// Puts the server's own files where the command line wants them unless the configuration names them.
+fn own_files(config: &mut ir::Config, files: &OwnFiles) {
+    let OwnFiles { pid, error_log, access_log: _, content_temp, http_temp, uwsgi_temp } = files;
+    let process = &mut config.process;
+    process.pid_file = process.pid_file.take().or_else(|| pid.clone());
+    let base = &mut config.base;
+    if let Some(path) = error_log {
+        for log in base.logs.errors.iter_mut().flatten() {
+            let text = Text::from(path.as_os_str().as_bytes());
+            log.to = LogTarget::File(Template::text(text), Span::NONE);
+        }
+    }
+    base.content.temp_path = Some(content_temp.clone());
+    base.http.temp_path = Some(http_temp.clone());
+    base.uwsgi.temp_path = Some(uwsgi_temp.clone());
 }

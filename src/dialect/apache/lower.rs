@@ -95,6 +95,7 @@ mod listen;
 mod local;
 mod mapping;
 mod phase;
+mod process;
 mod section;
 mod sections;
 mod walk;
@@ -113,7 +114,8 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] =
+    &[host::TABLE, listen::TABLE, mapping::TABLE, process::TABLE, sections::TABLE];
 
 /// What is done when a section is whole, in order.
 const SETTLE: &[Settle] = &[];
