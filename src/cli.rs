@@ -255,10 +255,10 @@ impl Check {
 impl Reading {
     /// A file to look at: as it was written on the command line, so that editors find it.
     fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
-        let file = &dialect::main_file(file);
-        let located = run::located(file, self.prefix.clone());
+        let file = dialect::main_file(file);
+        let located = run::located(&file, self.prefix.clone());
         let options = dialect::Options { offline, strict_names, root: process::system::is_root(), ..located };
-        Request { path: file.to_path_buf(), dialect: self.dialect.map(Into::into), options, listen: None }
+        Request { path: file, dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }
 

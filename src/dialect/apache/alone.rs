@@ -1,11 +1,16 @@
 //! A file that is not a whole configuration: a virtual host or a `.htaccess` by itself.
 //!
-//! What it would find around itself is put there: a virtual host gets the `Listen` of its ports, as Debian's
+//! A part of a configuration is put into the section that it belongs in. What else it would find around itself is there
+//! as well: a virtual host gets the `Listen` of its ports, as Debian's
 //! `ports.conf` has them; a `.htaccess` gets a server on port 80 whose documents lie in its folder.
 
 use std::{borrow::Cow, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::tree::{Body, Directive, Item, Items, Section, Word, Written, directives};
+use super::{
+    catalogue::Place,
+    check,
+    tree::{Body, Directive, Item, Items, Section, Word, Written, directives},
+};
 use crate::{diagnostic::Diagnostic, source::Span};
 
 /// Whether a file is a `.htaccess`: by its name, which `AccessFileName` can change but nobody does.
@@ -19,6 +24,31 @@ pub fn is_htaccess(path: &Path) -> bool {
 /// Whether a tree loads its modules and so is a whole configuration.
 fn is_whole(items: &[Item]) -> bool {
     directives(items).any(|directive| directive.name() == "LoadModule")
+}
+
+/// The tree of a part of a configuration in the section that it belongs in, and the name of that; a whole
+/// configuration, and what fits nowhere, stays as it is.
+pub fn within_section(items: Items, path: &Path) -> (Items, Option<&'static str>) {
+    if is_htaccess(path) || check::misfits(&items, Place::Server) == 0 {
+        return (items, None);
+    }
+    let folder = folder_of(path);
+    let sections: [(Place, &'static str, &'static str, &[u8]); 4] = [
+        (Place::Vhost, "<VirtualHost", "<VirtualHost>", b"*:80"),
+        (Place::Directory, "<Directory", "<Directory>", &folder),
+        (Place::Location, "<Location", "<Location>", b"/"),
+        (Place::Proxy, "<Proxy", "<Proxy>", b"*"),
+    ];
+    let fitting = sections.into_iter().find(|(place, ..)| check::misfits(&items, *place) == 0);
+    let Some((_, name, usual, arg)) = fitting else { return (items, None) };
+    let mut section = directive(name, usual, &[arg], Span::NONE);
+    section.body = Body::Section(Section { items, close: Span::NONE });
+    (vec![Item::Directive(section)], Some(usual))
+}
+
+fn folder_of(path: &Path) -> Vec<u8> {
+    let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    folder.parent().unwrap_or(Path::new("/")).as_os_str().as_bytes().to_vec()
 }
 
 /// The tree with what is missing around it, and a word about that.
@@ -57,8 +87,7 @@ pub fn complete(mut items: Items, path: &Path) -> (Items, Option<Diagnostic>) {
 }
 
 fn around_htaccess(items: Items, path: &Path) -> (Items, Option<Diagnostic>) {
-    let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder = folder.parent().unwrap_or(Path::new("/")).as_os_str().as_bytes().to_vec();
+    let folder = folder_of(path);
     let first = directives(&items).next().map_or(Span::NONE, |directive| directive.name.span);
     let message = "a .htaccess file by itself: its folder is served on port 80";
     let found = Diagnostic::note_at("htaccess-alone", first, message);

@@ -53,6 +53,13 @@ pub fn check(items: &[Item], options: Options<'_>) -> Vec<Diagnostic> {
     check.found
 }
 
+/// How many of the outermost directives may not stand in a place: how well a part of a configuration fits there.
+pub fn misfits(items: &[Item], place: Place) -> usize {
+    let catalogue = catalogue::catalogue();
+    let rows = directives(items).filter_map(|directive| catalogue.get(&directive.name.value));
+    rows.filter(|row| !row.places.contains(place)).count()
+}
+
 struct Check<'a> {
     catalogue: &'static Catalogue,
     options: Options<'a>,
@@ -123,7 +130,9 @@ impl<'a> Check<'a> {
                 Some(allowed) => row.places.contains(Place::Htaccess) && allowed.allows(row),
                 None => row.places.contains(Place::Server),
             };
-            return (!allowed).then(|| format!("{name} not allowed here"));
+            let where_else =
+                if name == "ServerAlias" { "only used in <VirtualHost>" } else { "not allowed here" };
+            return (!allowed).then(|| format!("{name} {where_else}"));
         };
         let elsewhere = || Some(format!("{name} not allowed in {}> context", here(inner)));
         if let Some(allowed) = self.options.allowed
@@ -298,6 +307,9 @@ fn plain_arguments(directive: &Directive, row: &Row) -> Option<String> {
         } else {
             text.into()
         });
+    }
+    if row.name == "Listen" && !(1..=2).contains(&directive.args.len()) {
+        return Some("Listen requires 1 or 2 arguments.".into());
     }
     let words: Vec<&[u8]> = directive.args.iter().map(|word| word.value.as_slice()).collect();
     row.args.fault(&words).map(|fault| format!("{} {fault}", row.name))
