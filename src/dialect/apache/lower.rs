@@ -96,6 +96,7 @@ mod local;
 mod mapping;
 mod phase;
 mod process;
+pub(crate) mod proxy;
 mod section;
 mod sections;
 mod walk;
@@ -118,10 +119,10 @@ const TABLES: &[&[(&str, Lower)]] =
     &[host::TABLE, listen::TABLE, mapping::TABLE, process::TABLE, sections::TABLE];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[];
+const JOIN: &[Join] = &[proxy::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -158,6 +159,7 @@ pub struct Lowered {
 /// Whatever is wrong is in the diagnostics; what could be understood is in the configuration.
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
+    proxy::survey(&mut cx, items);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
@@ -172,7 +174,10 @@ pub(super) fn lowers(name: &str) -> bool {
 /// The function for a name.
 fn lowering(name: &str) -> Option<Lower> {
     static BY_NAME: OnceLock<HashMap<&'static str, Lower>> = OnceLock::new();
-    let by_name = BY_NAME.get_or_init(|| TABLES.iter().flat_map(|table| table.iter().copied()).collect());
+    let by_name = BY_NAME.get_or_init(|| {
+        let tables = TABLES.iter().chain(proxy::TABLES);
+        tables.flat_map(|table| table.iter().copied()).collect()
+    });
     by_name.get(name).copied()
 }
 
