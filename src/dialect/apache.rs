@@ -86,7 +86,16 @@ fn part_of(path: &Path, section: &str) -> Diagnostic {
 
 /// Puts the server's own files where the command line wants them unless the configuration names them.
 fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
-    let OwnFiles { pid, error_log, access_log: _, content_temp, http_temp, uwsgi_temp } = files;
+    let OwnFiles {
+        pid,
+        error_log,
+        access_log: _,
+        content_temp,
+        http_temp,
+        uwsgi_temp,
+        fastcgi_temp,
+        scgi_temp,
+    } = files;
     let process = &mut config.process;
     process.pid_file = process.pid_file.take().or_else(|| pid.clone());
     let base = &mut config.base;
@@ -99,4 +108,6 @@ fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
     base.content.temp_path = Some(content_temp.clone());
     base.http.temp_path = Some(http_temp.clone());
     base.uwsgi.temp_path = Some(uwsgi_temp.clone());
+    base.fastcgi.temp_path = Some(fastcgi_temp.clone());
+    base.scgi.temp_path = Some(scgi_temp.clone());
 }

@@ -47,6 +47,8 @@ impl Layout {
             content_temp: std::env::temp_dir(),
             http_temp: std::env::temp_dir(),
             uwsgi_temp: std::env::temp_dir(),
+            fastcgi_temp: std::env::temp_dir(),
+            scgi_temp: std::env::temp_dir(),
         };
         Self { root, file, files }
     }
