@@ -85,6 +85,10 @@ macro_rules! settings {
 
 mod compress;
 
+mod rewriting;
+
+pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
+
 pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
 
 settings! {
@@ -421,6 +425,8 @@ pub struct Settings {
     pub brotli: Compress,
     /// The coding `zstd`.
     pub zstd: Compress,
+    /// What is rewritten in content.
+    pub rewriting: Rewriting,
 }
 
 impl Settings {
@@ -445,6 +451,7 @@ impl Settings {
             gzip,
             brotli,
             zstd,
+            rewriting,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -470,6 +477,7 @@ impl Settings {
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
+        self.rewriting.lay(rewriting, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -522,6 +530,7 @@ impl Settings {
             "gzip" => self.gzip.set(field, value),
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
+            "rewriting" => self.rewriting.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -544,6 +553,7 @@ impl Settings {
         self.gzip.each(&mut |field, value| visit("gzip", field, value));
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
+        self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     ir::{
         Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
         Protocol, Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        settings::{ContentEdit, ContentMatch},
         walk::{self, Item},
     },
     source::Span,
@@ -262,6 +263,7 @@ impl<'c> Compiler<'c> {
                 parts.forwarding.extend(self.part(set, Part::Forwarding(protocol), span).forwarding);
             }
         }
+        parts.rewriting = self.part(set, Part::Rewriting, span).rewriting;
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
         let layer = self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
@@ -284,6 +286,10 @@ impl<'c> Compiler<'c> {
             }
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
+            }
+            Part::Rewriting => {
+                let edits = set.rewriting.edits.iter().flatten();
+                parts.rewriting = edits.filter_map(|edit| self.content_edit(edit, span)).collect();
             }
             Part::Forwarding(protocol) => {
                 let written = set.forwarding(protocol);
@@ -375,6 +381,21 @@ impl<'c> Compiler<'c> {
             | Edit::Expires(_) => None,
         };
         EditOp { edit: edit.clone(), pattern, span }
+    }
+
+    /// An edit of content with its pattern; `None`, with a finding, when that is none.
+    fn content_edit(
+        &mut self,
+        edit: &ContentEdit,
+        span: Span,
+    ) -> Option<(ContentEdit, Option<Arc<Matcher>>)> {
+        let pattern = match &edit.find {
+            ContentMatch::Text(..) => return Some((edit.clone(), None)),
+            ContentMatch::Pattern(pattern, _) | ContentMatch::Not(pattern) => pattern,
+        };
+        let find = self.find(pattern, None, span);
+        self.alone(find.as_slice(), span);
+        find.map(|find| (edit.clone(), Some(find.matcher)))
     }
 
     fn step(&mut self, step: &'c Step, span: Span, ground: Ground) {

@@ -2,12 +2,16 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, NameSet, hash::Map, pattern::Find};
+use super::{
+    EditOp, NameSet,
+    hash::Map,
+    pattern::{Find, Matcher},
+};
 use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentInForce, Fault, FilesInForce,
-        ForwardingInForce, LogsInForce, ResolveInForce,
+        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentEdit, ContentInForce, Fault,
+        FilesInForce, ForwardingInForce, LogsInForce, ResolveInForce, RewritingInForce,
     },
 };
 
@@ -81,6 +85,8 @@ pub struct Effective {
     pub brotli: Arc<CompressInForce>,
     /// The coding `zstd`.
     pub zstd: Arc<CompressInForce>,
+    /// What is rewritten in content.
+    pub rewriting: Arc<RewritingPlan>,
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
@@ -97,6 +103,22 @@ pub struct AnswerPlan {
     pub types: Arc<Map<Text, Text>>,
     /// The blocks run when the response head is known; [`super::Run::response_edits`] runs them.
     pub on_response: Vec<Entry>,
+}
+
+/// What is rewritten in content, with what is compiled of it.
+#[derive(Clone, Debug, Default)]
+pub struct RewritingPlan {
+    /// The settings. `edits` is empty here: see the field beside.
+    pub settings: RewritingInForce,
+    /// The edits with their patterns; those whose pattern is none are left out.
+    pub edits: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
+}
+
+impl RewritingPlan {
+    /// Whether nothing is rewritten.
+    pub fn is_empty(&self) -> bool {
+        self.settings.texts.is_empty() && self.edits.is_empty()
+    }
 }
 
 /// Forwarding, with what is compiled of it.
@@ -159,6 +181,7 @@ impl Effective {
             gzip,
             brotli,
             zstd,
+            rewriting,
             filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
@@ -180,6 +203,7 @@ impl Effective {
             && Arc::ptr_eq(gzip, &other.gzip)
             && Arc::ptr_eq(brotli, &other.brotli)
             && Arc::ptr_eq(zstd, &other.zstd)
+            && Arc::ptr_eq(rewriting, &other.rewriting)
     }
 
     /// The codings of content, best first.
@@ -189,7 +213,7 @@ impl Effective {
 
     /// Whether any setting may change content on its way.
     pub(super) fn has_filters(&self) -> bool {
-        self.codings().iter().any(|(_, coding)| coding.on || coding.decode)
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode) || !self.rewriting.is_empty()
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

@@ -7,11 +7,15 @@ use crate::{
         Handler, Join, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve,
+            ResolveInForce, Rewriting,
         },
     },
     plan::{
-        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map, pattern::Find,
+        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, RewritingPlan,
+        effective::Hooks,
+        hash::Map,
+        pattern::{Find, Matcher},
     },
 };
 
@@ -22,6 +26,7 @@ pub(in crate::plan) struct Parts {
     pub(in crate::plan) on_response: Vec<Entry>,
     /// Number of the phase, how the blocks join, the blocks.
     pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
+    pub(in crate::plan) rewriting: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
     /// By protocol, where there is any.
     pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
 }
@@ -57,6 +62,7 @@ pub(super) enum Part {
     Prepare,
     Hooks,
     Response,
+    Rewriting,
     Forwarding(Protocol),
 }
 
@@ -67,6 +73,7 @@ impl Parts {
             Part::Prepare => parts.prepare = self.prepare,
             Part::Hooks => parts.hooks.clone_from(&self.hooks),
             Part::Response => parts.on_response.clone_from(&self.on_response),
+            Part::Rewriting => parts.rewriting.clone_from(&self.rewriting),
             Part::Forwarding(protocol) => {
                 let of = self.forwarding.iter().filter(|part| part.0 == protocol);
                 parts.forwarding.extend(of.cloned());
@@ -96,6 +103,7 @@ pub(super) struct Memo<'c> {
     gzip: Made<'c, Compress, CompressInForce>,
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
+    rewriting: Made<'c, Rewriting, RewritingPlan>,
 }
 
 impl<'c> Memo<'c> {
@@ -126,6 +134,7 @@ impl<'c> Memo<'c> {
             gzip,
             brotli,
             zstd,
+            rewriting,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -172,6 +181,15 @@ impl<'c> Memo<'c> {
             gzip: lay!(gzip),
             brotli: lay!(brotli),
             zstd: lay!(zstd),
+            rewriting: laid(&mut self.rewriting, &base.rewriting, rewriting, rewriting.is_empty(), |old| {
+                let mut new = old.clone();
+                rewriting.lay_over(&mut new.settings, accumulate);
+                new.settings.edits = Vec::new();
+                if rewriting.edits.is_some() {
+                    extend(&mut new.edits, compile(Part::Rewriting).rewriting, accumulate);
+                }
+                new
+            }),
             filters: false,
         };
         new.filters = new.has_filters();

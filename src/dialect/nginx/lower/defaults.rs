@@ -6,7 +6,7 @@ use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
+    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
 };
 use crate::source::Span;
 
@@ -130,6 +130,14 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.gzip = compress::defaults(1);
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
+    base.rewriting = Rewriting {
+        texts: Some(Vec::new()),
+        once: Some(true),
+        edits: Some(Vec::new()),
+        max_line: Some(MIB),
+        types: Some(vec!["text/html".into()]),
+        keep_modified: Some(false),
+    };
     base.brotli = compress::defaults(6);
     base.zstd = compress::defaults(1);
     client(&mut base);
@@ -347,6 +355,7 @@ mod tests {
             ("memcached", Forwarding::FIELDS),
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
+            ("rewriting", Rewriting::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
