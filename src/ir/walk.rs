@@ -395,12 +395,12 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         limit_rate,
         limit_rate_after,
         no_delay: _,
-    } = client;
+    } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = files;
+    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
