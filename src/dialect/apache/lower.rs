@@ -98,6 +98,7 @@ mod listen;
 mod local;
 mod mapping;
 mod phase;
+mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
@@ -119,7 +120,7 @@ type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
 const TABLES: &[&[(&str, Lower)]] =
-    &[host::TABLE, listen::TABLE, mapping::TABLE, rewrite::TABLE, sections::TABLE];
+    &[host::TABLE, listen::TABLE, mapping::TABLE, process::TABLE, rewrite::TABLE, sections::TABLE];
 
 /// What is done when a section is whole, in order.
 const SETTLE: &[Settle] = &[proxy::settle, rewrite::settle];
@@ -167,6 +168,11 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
     cx.finish(hosts)
+}
+
+/// Whether a directive has a meaning here.
+pub(super) fn lowers(name: &str) -> bool {
+    lowering(name).is_some()
 }
 
 /// The function for a name.
