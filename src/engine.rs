@@ -26,6 +26,7 @@ use crate::{
 
 pub mod access;
 mod allocator;
+mod authorize;
 pub mod balance;
 pub mod clock;
 pub mod connect;
@@ -43,6 +44,7 @@ pub mod gateway;
 pub mod http1;
 pub mod listen;
 pub mod log;
+pub mod password;
 pub mod pool;
 pub mod resolve;
 pub mod respond;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::source::Span;
 
+mod access;
 mod block;
 mod cluster;
 mod group;
@@ -25,6 +26,7 @@ mod validate;
 mod var;
 pub mod walk;
 
+pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
     AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
     Table, Test,
@@ -70,6 +72,8 @@ pub struct Config {
     pub reasons: Vec<(u16, Text)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
+    /// The type of these; nothing is `text/html`.
+    pub page_type: Text,
     /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.

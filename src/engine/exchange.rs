@@ -69,6 +69,8 @@ pub struct Exchange {
 pub enum Next {
     /// Ask the plan.
     Decide,
+    /// Access is to be checked, which may take time.
+    Authorize,
     /// The handler in force answers.
     Handle,
     /// An answer of our own from the configuration.
@@ -123,10 +125,12 @@ impl Exchange {
         let end = loop {
             next = match next {
                 Next::Decide => self.decide(plan),
+                Next::Authorize => self.authorize(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
+                    Some(Handler::File) => files::serve_one(self, plan).await,
                     Some(Handler::Missing(message)) => {
                         self.log(Level::Alert, format_args!("{}", message.lossy()));
                         Next::Status(500)
@@ -145,6 +149,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.user = None;
         self.recovered = false;
         self.answered = false;
         self.upgraded = false;
@@ -287,6 +292,7 @@ impl Exchange {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
+                Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
                         self.log(Level::Error, format_args!("access forbidden by rule"));

@@ -26,6 +26,11 @@ impl Exchange {
                 self.facts.logged_status = Some(reply.status);
                 Next::End(End::Abort)
             }
+            ReplyContent::Empty => {
+                self.facts.response.start(reply.status);
+                self.facts.response.length = Some(0);
+                self.send_whole(plan, &[]).await
+            }
             ReplyContent::Text(text) => {
                 self.say_continue(plan).await;
                 self.facts.response.start(reply.status);
@@ -67,6 +72,12 @@ impl Exchange {
             return None;
         }
         let tls = self.facts.client.tls.is_some();
+        if let Some(authority) = &settings.own_authority {
+            let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
+            self.eval(authority, &mut out);
+            out.extend_from_slice(location);
+            return Some(out);
+        }
         let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
         let host = plan.config.host(self.run.host);
         if settings.host_name_in_redirect {
@@ -111,7 +122,7 @@ impl Exchange {
                     let content = self.value(text);
                     self.override_status(recovery.status, status);
                     self.facts.response.ours = true;
-                    self.facts.response.add(b"Content-Type", b"text/html");
+                    self.facts.response.add(b"Content-Type", page_type(plan));
                     self.facts.response.length = Some(content.len() as u64);
                     return self.send_whole(plan, &content).await;
                 }
@@ -173,9 +184,9 @@ impl Exchange {
                     );
                 }
             }
-            self.facts.response.add(b"Content-Type", b"text/html");
+            self.facts.response.add(b"Content-Type", page_type(plan));
         }
-        self.facts.response.length = Some(content.len() as u64);
+        self.facts.response.length = (status != 304).then_some(content.len() as u64);
         self.send_whole(plan, &content).await
     }
 
@@ -444,6 +455,12 @@ pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
         Some(at) => (&target[..at], &target[at + 1..]),
         None => (target, b""),
     }
+}
+
+/// The type of our own pages.
+fn page_type(plan: &Plan) -> &[u8] {
+    let kind = &plan.config.page_type;
+    if kind.is_empty() { b"text/html" } else { kind }
 }
 
 fn is_challenge(name: &[u8]) -> bool {

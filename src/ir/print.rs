@@ -37,8 +37,20 @@ pub struct Printer<'c> {
 
 fn printed(config: &Config, with_base: bool) -> String {
     let mut printer = Printer { config, text: String::new(), depth: 0 };
-    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars, common, sent_as, charsets } =
-        config;
+    let Config {
+        process,
+        base,
+        reasons,
+        pages,
+        page_type: _,
+        listeners,
+        hosts,
+        clusters,
+        vars,
+        common,
+        sent_as,
+        charsets,
+    } = config;
     printer.process(process);
     if with_base {
         printer.line("base");

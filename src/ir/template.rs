@@ -44,6 +44,8 @@ pub enum Escape {
     ForwardPath,
     /// Likewise what stands in a URL between its authority and the first `?`.
     ForwardUrl,
+    /// As text in HTML.
+    Html,
     /// Upper case.
     Upper,
     /// Base64 (RFC 4648 § 4).
@@ -111,6 +113,8 @@ pub enum Attr {
     Cookie(Name),
     /// The user of `Basic` credentials (RFC 7617).
     User,
+    /// The user whose credentials were checked.
+    KnownUser,
     /// The request content, when it was read and is in memory.
     Content,
     /// The temporary file that holds the request content.
@@ -183,6 +187,14 @@ pub enum Attr {
     RequestTime,
     /// Whole units of time since the first byte of the request.
     Took(TimeUnit),
+    /// The host that this server calls itself when it writes URLs for clients.
+    OwnHost,
+    /// The port of that.
+    OwnPort,
+    /// Whom our own pages name to write to.
+    Contact,
+    /// What our own pages are signed with.
+    Signature,
     /// What `Server` says and our own pages sign with.
     ServerToken,
     /// The bandwidth limit in force, bytes per second.

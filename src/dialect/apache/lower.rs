@@ -79,6 +79,11 @@
 //! finds something wrong reports it and leaves the section alone. Environment
 //! variables are IR variables: [`Cx::env`].
 
+#![allow(
+    clippy::single_match_else,
+    reason = "what a word means and that it means nothing stand side by side"
+)]
+
 use std::{collections::HashMap, path::PathBuf, sync::Arc, sync::OnceLock};
 
 use super::tree::{Directive, Items, directives};
@@ -88,15 +93,23 @@ use crate::{
     source::{SourceMap, Span},
 };
 
+mod access;
+mod alias;
 mod context;
+mod core;
 mod defaults;
+mod directory;
 mod host;
 mod listen;
 mod local;
 mod mapping;
+mod names;
+mod options;
+mod pages;
 mod phase;
 mod section;
 mod sections;
+mod types;
 mod walk;
 
 pub(crate) use context::Cx;
@@ -113,13 +126,26 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] = &[
+    access::TABLE,
+    alias::TABLE,
+    core::TABLE,
+    directory::TABLE,
+    host::TABLE,
+    listen::TABLE,
+    mapping::TABLE,
+    names::TABLE,
+    options::TABLE,
+    pages::TABLE,
+    sections::TABLE,
+    types::TABLE,
+];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[access::settle, alias::settle, directory::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[];
+const JOIN: &[Join] = &[alias::join, core::join, names::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

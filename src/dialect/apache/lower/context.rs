@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
-use super::{Lowered, Options, defaults, host::Host, listen::Socket, local::Htaccess, mapping};
+use super::{
+    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, pages,
+};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{self, Var, VarId, VarKind, local::Provider},
@@ -21,6 +23,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) names: Names,
     /// The addresses to listen on.
     pub(crate) sockets: Vec<Socket>,
+    /// What relative paths are relative to: `ServerRoot`.
+    pub(crate) root: PathBuf,
     /// Whether this is a `.htaccess` read while requests are answered.
     pub(crate) local: bool,
     /// What was found.
@@ -41,6 +45,8 @@ impl<'a> Cx<'a> {
         let config = ir::Config {
             process: defaults::process(),
             base: defaults::settings(options),
+            pages: pages::pages(&defaults::reasons()),
+            page_type: "text/html; charset=iso-8859-1".into(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };
@@ -50,10 +56,12 @@ impl<'a> Cx<'a> {
             options,
             names: Names::default(),
             sockets: Vec::new(),
+            root: options.root.clone(),
             local: false,
             diagnostics: Vec::new(),
         };
         mapping::defaults(&mut cx);
+        directory::defaults(&mut cx);
         cx
     }
 
@@ -113,6 +121,16 @@ impl<'a> Cx<'a> {
         self.own("@name")
     }
 
+    /// The handler that was set, by its name (`%{HANDLER}`).
+    pub(crate) fn handler(&mut self) -> VarId {
+        self.own("@handler")
+    }
+
+    /// Set before a `restart` after which variables keep their names.
+    pub(crate) fn keeps_env(&mut self) -> VarId {
+        self.own("@keeps_env")
+    }
+
     /// Adds a finding.
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
@@ -144,7 +162,7 @@ impl<'a> Cx<'a> {
 
     /// A path as the server takes it: relative to its root.
     pub(crate) fn path(&self, path: &[u8]) -> PathBuf {
-        self.options.root.join(std::ffi::OsStr::from_bytes(path))
+        self.root.join(std::ffi::OsStr::from_bytes(path))
     }
 }
 

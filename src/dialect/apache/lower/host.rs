@@ -4,7 +4,7 @@
 
 use super::{
     super::{glob, tree::Directive},
-    Cx, JOIN, Kind, Lower, Phase, Section, listen, mapping,
+    Cx, JOIN, Kind, Lower, Phase, Section, core, listen, mapping, names,
     phase::Joins,
     walk::{self, Steps},
 };
@@ -104,6 +104,10 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         hosts.push(Host { section: joined(&main, section) });
     }
     hosts.insert(0, Host { section: main });
+    for host in &mut hosts {
+        core::finish(&mut host.section);
+        names::finish(cx, &mut host.section);
+    }
     for host in &hosts {
         let lowered = program(cx, &host.section);
         cx.config.hosts.push(lowered);
@@ -124,7 +128,6 @@ fn joined(main: &Section, host: Section) -> Section {
             Joins::MainFirst => {
                 of_host.splice(0..0, of_main.iter().cloned());
             }
-            Joins::HostFirst => of_host.extend(of_main.iter().cloned()),
             Joins::Apart => {}
         }
     }
@@ -140,7 +143,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         (Step::Do(block), span)
     };
     let mut steps = Steps::new();
-    for var in [cx.file(), cx.url(), cx.path_info()] {
+    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()] {
         steps.push((Step::Unassign(var), span));
     }
     let inline = |phase| host.steps.get(&phase).cloned().unwrap_or_default();
@@ -227,6 +230,7 @@ fn rename_redirected(cx: &mut Cx) {
     let depth = |name: &[u8]| memchr::memmem::find_iter(name, b"redirect_").count();
     envs.sort_by_cached_key(|(name, _)| (std::cmp::Reverse(depth(name)), name.clone()));
     let span = Span::NONE;
+    let keeps = cx.keeps_env();
     let mut steps = Steps::new();
     for (name, var) in &envs {
         let longer = [b"redirect_", name.as_slice()].concat();
@@ -237,11 +241,12 @@ fn rename_redirected(cx: &mut Cx) {
         }
         steps.push((Step::Unassign(*var), span));
     }
-    if steps.is_empty() {
-        return;
-    }
     for host in &mut cx.config.hosts {
-        host.request.steps.insert(0, mapping::when(Test::Internal, steps.clone()));
+        let test = Test::Present(Template::var(keeps));
+        let then = Block { steps: vec![(Step::Unassign(keeps), span)], ..Block::default() };
+        let otherwise = Block { steps: steps.clone(), ..Block::default() };
+        let step = (Step::When { test, then, otherwise }, span);
+        host.request.steps.insert(0, mapping::when(Test::Internal, vec![step]));
     }
 }
 

@@ -60,6 +60,13 @@ pub(crate) struct Own {
     pub(crate) host: super::host::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
+    pub(crate) access: super::access::Own,
+    pub(crate) core: super::core::Own,
+    pub(crate) names: super::names::Own,
+    pub(crate) alias: super::alias::Own,
+    pub(crate) directory: super::directory::Own,
+    /// What a `.htaccess` may say.
+    pub(crate) allowed: Option<super::options::Override>,
     /// The tests of the `<If>` and `<ElseIf>` just before.
     pub(crate) chain: Vec<Test>,
 }

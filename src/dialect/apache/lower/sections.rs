@@ -211,6 +211,11 @@ fn conditional(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
     add(cx, outer, section, directive);
 }
 
+/// The expression of a directive, in its words.
+pub(super) fn expression(cx: &mut Cx, directive: &Directive, _: &[Word]) -> Option<Test> {
+    condition(cx, directive)
+}
+
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
     cx.refuse(Diagnostic::error("refused", directive.head(), "expressions are not yet honoured"));
