@@ -19,11 +19,12 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
+    clock,
     connect::Place,
     resolve::{Resolved, Spot},
 };
 use crate::{
-    ir::{self, Balance, ClusterId, IdleConnections, Role, Text},
+    ir::{self, Balance, ClusterId, HostId, IdleConnections, Role, Text},
     plan::{Plan, hash::Map},
 };
 
@@ -51,13 +52,14 @@ pub type Clock = fn() -> i64;
 /// Milliseconds by the same clock as [`uptime`].
 fn milliseconds() -> i64 {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    (1 << 42) + i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX >> 1)
+    (1 << 42)
+        + i64::try_from(clock::since(*BEGAN.get_or_init(clock::moment)).as_millis()).unwrap_or(i64::MAX >> 1)
 }
 
 /// Seconds since long before the process began, so that an endpoint never asked counts as asked long ago.
 pub fn uptime() -> i64 {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    (1 << 32) + BEGAN.get_or_init(Instant::now).elapsed().as_secs() as i64
+    (1 << 32) + clock::since(*BEGAN.get_or_init(clock::moment)).as_secs() as i64
 }
 
 /// The clusters of a plan, as one worker sees them.
@@ -96,8 +98,8 @@ impl Clusters {
         }
         let mut urls = Map::<Vec<u8>, Vec<(Text, Rc<Cluster>)>>::default();
         let mut groups: Vec<_> = all.iter().filter_map(|of| Some((of.group.as_ref()?.how(), of))).collect();
-        // Stable: of equals the first written.
-        groups.sort_by_key(|(how, _)| std::cmp::Reverse(how.url.len()));
+        // Stable: of equals the first written, and that of all hosts before that of some.
+        groups.sort_by_key(|(how, _)| (std::cmp::Reverse(how.url.len()), how.hosts.is_some()));
         for (how, cluster) in groups {
             let place = urls.entry(how.url[..origin(&how.url)].to_ascii_lowercase()).or_default();
             place.push((how.url.clone(), Rc::clone(cluster)));
@@ -116,10 +118,14 @@ impl Clusters {
     }
 
     /// The group whose URL is the longest that this one begins with. Scheme and authority are in lower case.
-    pub fn by_url(&self, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
+    pub fn by_url(&self, host: HostId, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
         let place = self.urls.get(&url[..origin(url)])?;
-        let begins = |(prefix, _): &&(Text, Rc<Cluster>)| {
+        let begins = |(prefix, cluster): &&(Text, Rc<Cluster>)| {
             let end = origin(prefix);
+            let serves = |group: &Group| group.how().hosts.as_ref().is_none_or(|hosts| hosts.contains(&host));
+            if !cluster.group.as_ref().is_some_and(serves) {
+                return false;
+            }
             url.get(end..prefix.len()).is_some_and(|path| *path == prefix[end..])
         };
         place.iter().find(begins).map(|(prefix, cluster)| (Rc::clone(cluster), prefix.len()))

@@ -11,7 +11,9 @@ use super::{
     files, filter,
     forward::Upload,
     http1::{field::Known, target},
+    idle::Seat,
     log,
+    maps::{Answer, Asked},
     response::Response,
     stream::Stream,
     timed::Timer,
@@ -19,7 +21,7 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Reply, ReplyContent, Template, settings::Level},
+    ir::{Handler, Lookup, Reply, ReplyContent, Template, settings::Level},
     plan::{Effective, Need, Plan, Run},
 };
 
@@ -60,6 +62,8 @@ pub struct Exchange {
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
     pub directed_charset: Option<Vec<u8>>,
+    /// Where the connection waits for being told of changes.
+    pub seat: Option<Seat>,
     /// What the content of the response whose head was made passes through.
     pub filters: Option<Box<filter::Chain>>,
 }
@@ -71,6 +75,8 @@ pub enum Next {
     Decide,
     /// Access is to be checked, which may take time.
     Authorize,
+    /// Ask a program, for the plan.
+    Ask(Box<(Lookup, Asked)>),
     /// The handler in force answers.
     Handle,
     /// An answer of our own from the configuration.
@@ -126,6 +132,10 @@ impl Exchange {
             next = match next {
                 Next::Decide => self.decide(plan),
                 Next::Authorize => self.authorize(plan).await,
+                Next::Ask(question) => {
+                    let (lookup, asked) = *question;
+                    self.ask(plan, &lookup, asked).await
+                }
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
@@ -308,6 +318,11 @@ impl Exchange {
                         self.log(Level::Notice, format_args!("{}", String::from_utf8_lossy(&self.run.asked)));
                     }
                 }
+                Need::Lookup(lookup) => {
+                    if let Some(next) = self.look_up_in_map(plan, lookup) {
+                        return next;
+                    }
+                }
                 Need::Handle => return Next::Handle,
                 Need::Reply(reply) => return Next::Reply(reply.clone()),
                 Need::TooLarge => {
@@ -335,12 +350,42 @@ impl Exchange {
                     self.log(Level::Error, format_args!("the rewritten URI has a zero length"));
                     return Next::Status(500);
                 }
+                Need::BadTarget => {
+                    let target = self.run.path.escape_ascii();
+                    self.log(Level::Error, format_args!("\"{target}\" is no path to go on with"));
+                    return Next::Status(400);
+                }
                 Need::Failed(failure) => {
                     self.log(Level::Error, format_args!("{failure}"));
                     return Next::Status(500);
                 }
             }
         }
+    }
+
+    /// Looks up what the plan needs; what a program is asked comes next.
+    fn look_up_in_map(&mut self, plan: &Plan, lookup: &Lookup) -> Option<Next> {
+        let serving = Rc::clone(&self.serving);
+        let random = || self.worker.random();
+        match serving.maps.look_up(&serving.plan.config, lookup.map, &self.run.asked, random) {
+            Answer::Known(value) => {
+                self.run.found(plan, &self.facts, lookup, value.as_deref());
+                None
+            }
+            Answer::Asked(asked) => Some(Next::Ask(Box::new((lookup.clone(), asked)))),
+        }
+    }
+
+    /// Waits for what a program says.
+    async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
+        let value = asked.answer().await.unwrap_or_else(|_| {
+            let map = self.serving.plan.config.maps.get(lookup.map.0 as usize);
+            let name = map.map(|map| map.name.to_string()).unwrap_or_default();
+            self.log(Level::Error, format_args!("the program of map \"{name}\" did not answer in time"));
+            None
+        });
+        self.run.found(plan, &self.facts, lookup, value.as_deref());
+        Next::Decide
     }
 
     /// Runs the program again for another path; the request counts as internal.
@@ -458,33 +503,55 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         }
         _ => false,
     };
-    let doubled = text.windows(2).any(|pair| pair == b"..");
     let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
-    let fine = |byte: &u8| match byte {
-        b'[' | b']' | b':' => literal,
-        0..=b' '
-        | 0x7f..
-        | b'#'
-        | b'/'
-        | b'?'
-        | b'@'
-        | b'"'
-        | b'<'
-        | b'>'
-        | b'\\'
-        | b'^'
-        | b'`'
-        | b'{'
-        | b'|'
-        | b'}' => false,
-        _ => true,
-    };
-    if text.is_empty() || doubled || !port_fine || !text.iter().all(fine) {
+    let start = name.len();
+    let mut last = 0;
+    for &byte in text {
+        let taken = HOST[usize::from(byte)];
+        let fine = if matches!(byte, b'[' | b']' | b':') { literal } else { taken != 0 };
+        if !fine || (byte == b'.' && last == b'.') {
+            break;
+        }
+        name.push(taken);
+        last = byte;
+    }
+    // Two dots at the end are two dots, too, though one of them may go.
+    let whole = !text.is_empty() && name.len() - start == text.len() && !(last == b'.' && text.len() < end);
+    if !whole || !port_fine {
+        name.truncate(start);
         return false;
     }
-    name.extend(text.iter().map(u8::to_ascii_lowercase));
     true
 }
+
+/// What may stand in a host, in lower case; 0 for what may not.
+const HOST: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = match byte {
+            0..=b' '
+            | 0x7f..
+            | b'#'
+            | b'/'
+            | b'?'
+            | b'@'
+            | b'"'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}' => 0,
+            _ => byte.to_ascii_lowercase(),
+        };
+        at += 1;
+    }
+    table
+};
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
@@ -493,4 +560,40 @@ fn number(digits: &[u8]) -> u32 {
 /// A reply of this status that recoveries apply to.
 pub fn page(status: u16) -> Reply {
     Reply { status, content: ReplyContent::Page }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read() {
+        for (host, expected) in [
+            ("Example.COM", Some("example.com")),
+            ("a.:80", Some("a")),
+            ("a:", Some("a")),
+            ("[::1]:80", Some("[::1]")),
+            ("a..b", None),
+            ("a..", None),
+            (".", None),
+            ("", None),
+            (":80", None),
+            ("a:8x", None),
+            ("a:99999", None),
+            ("[::1", None),
+            ("a[b", None),
+            ("a b", None),
+            ("a\x7f", None),
+            ("\u{e9}", None),
+        ] {
+            let mut name = b"x".to_vec();
+            let valid = valid_host(host.as_bytes(), &mut name);
+            assert_eq!(
+                valid.then(|| String::from_utf8_lossy(&name[1..]).into_owned()).as_deref(),
+                expected,
+                "{host}"
+            );
+            assert!(valid || name == b"x");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    edit,
+    clock, edit,
     exchange::{End, Exchange, Next},
     files, filter,
     http1::field::{Known, Slice},
@@ -254,7 +254,7 @@ impl Exchange {
         let mut at = 0;
         while at < data.len() {
             let budget =
-                (began.elapsed().as_secs() + 1).saturating_mul(limit.rate).saturating_add(limit.after);
+                (clock::since(began).as_secs() + 1).saturating_mul(limit.rate).saturating_add(limit.after);
             let allowed = budget.saturating_sub(self.facts.sent);
             if allowed == 0 {
                 let excess = self.facts.sent + 1 - budget;
@@ -472,7 +472,10 @@ fn is_family(family: &[u8], agent: &[u8], method: &[u8]) -> bool {
     let at = |text: &[u8]| memchr::memmem::find(agent, text);
     match family {
         b"msie6" => {
-            let Some(begin) = at(b"MSIE ").filter(|_| method == b"POST" && at(b"Opera").is_none()) else {
+            if method != b"POST" {
+                return false;
+            }
+            let Some(begin) = at(b"MSIE ").filter(|_| at(b"Opera").is_none()) else {
                 return false;
             };
             // 4 and 5, and 6 without the service pack that mended it.

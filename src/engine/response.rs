@@ -4,7 +4,7 @@
 //! once, edits append. The order on the wire is `Server`, `Date`,
 //! `Content-Type`, framing, `Connection`, and then the rest as it came.
 
-use super::http1::field::{Known, Slice};
+use super::http1::field::{Known, Lines, Slice};
 
 /// A response head.
 #[derive(Debug, Default)]
@@ -52,6 +52,8 @@ pub struct Out {
     pub known: Known,
     /// Whether it was added to the response: such fields stand where they were added, whatever they mean.
     pub added: bool,
+    /// Whether its line stands in the text as it is written.
+    pub plain: bool,
     /// Whether it is one that any answer to the request has.
     pub lasting: bool,
 }
@@ -59,11 +61,30 @@ pub struct Out {
 impl Response {
     /// Makes it an empty response of this status, keeping memory.
     pub fn start(&mut self, status: u16) {
-        let Self { mut fields, mut trailers, mut text, .. } = std::mem::take(self);
+        let Self {
+            status: now,
+            status_text,
+            fields,
+            trailers,
+            text,
+            length,
+            bodyless,
+            modified,
+            ranges,
+            forwarded,
+            has_trailers,
+            chunked,
+            own_location,
+            ours,
+            vary,
+        } = self;
         fields.clear();
         trailers.clear();
         text.clear();
-        *self = Self { status, fields, trailers, text, ..Self::default() };
+        (*now, *status_text, *length, *modified) = (status, Slice::default(), None, None);
+        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location, ours, vary] {
+            *flag = false;
+        }
     }
 
     /// Gives up memory beyond what the response needs.
@@ -117,6 +138,20 @@ impl Response {
         let at = if lasting { self.fields.iter().take_while(|field| field.lasting).count() } else { end };
         let more = new.into_iter().rev().map(|field| Out { lasting, ..field });
         self.fields.splice(at..at, more);
+    }
+
+    /// Makes a value a member of the list that a field is, unless it is one.
+    pub fn add_member(&mut self, name: &[u8], value: &[u8]) {
+        let Some(at) = self.fields.iter().position(|field| self.name(field).eq_ignore_ascii_case(name))
+        else {
+            return self.add_beside(name, value);
+        };
+        let known = self.value(&self.fields[at]);
+        let is_member = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(value);
+        if !known.split(|byte| *byte == b',').any(is_member) {
+            let joined = [known, b",", value].concat();
+            self.replace(at, &joined);
+        }
     }
 
     /// Appends a trailer field.
@@ -181,6 +216,7 @@ impl Response {
         self.text.extend_from_slice(value);
         if let Some(field) = self.fields.get_mut(index) {
             field.value = Slice::new(start, self.text.len());
+            field.plain = false;
         }
     }
 
@@ -205,6 +241,7 @@ impl Response {
             value: Slice::new(middle, self.text.len()),
             known: Known::of(name),
             added: false,
+            plain: false,
             lasting: false,
         }
     }
@@ -293,7 +330,7 @@ impl Response {
         if self.vary {
             out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
         }
-        let mut typed = false;
+        let (mut typed, mut lines) = (false, Lines::of(&self.text));
         for field in &self.fields {
             let written = match field.known {
                 _ if field.added => false,
@@ -303,9 +340,10 @@ impl Response {
                 _ => false,
             };
             if !written {
-                line(out, self.name(field), self.value(field));
+                lines.write(field.name, field.value, field.plain, out);
             }
         }
+        lines.end(out);
         out.extend_from_slice(b"\r\n");
     }
 

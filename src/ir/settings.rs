@@ -349,7 +349,7 @@ settings! {
         /// For how long; zero is no limit.
         retry_timeout: Duration,
         /// Statuses of the upstream, from and to, in whose place an answer of our own is sent.
-        own_errors: Vec<(u16, u16)>,
+        own_errors: Option<Vec<(u16, u16)>>,
         /// Whether recoveries apply to the upstream's statuses of 300 and above.
         intercept_errors: bool,
         /// Local address to connect from; empty is the system's choice.

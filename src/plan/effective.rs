@@ -2,9 +2,9 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, hash::Map};
+use super::{EditOp, NameSet, hash::Map};
 use crate::ir::{
-    Edit, Handler, Protocol, Recovery, Text,
+    Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
         AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentInForce, Fault, FilesInForce,
         ForwardingInForce, LogsInForce, ResolveInForce,
@@ -108,6 +108,16 @@ pub struct ForwardingPlan {
     pub settings: ForwardingInForce,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
+    /// Request fields that an edit sets or removes.
+    pub replaced: NameSet,
+    /// Response fields that are not passed on.
+    pub hidden: NameSet,
+    /// Response fields that direct us.
+    pub directing: NameSet,
+    /// Whether fields that `Connection` names are left out.
+    pub removes_nominated: bool,
+    /// Whether received fields are joined with others of their name, or appended to.
+    pub joins: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -206,30 +216,26 @@ impl Effective {
 }
 
 impl ForwardingPlan {
-    /// Whether an edit sets or removes the request field of this name.
-    pub fn replaces(&self, name: &[u8]) -> bool {
-        self.settings.edits.iter().any(|edit| match edit {
-            Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
-            Edit::Switch(_) => {
-                name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
-            }
-            _ => false,
-        })
+    /// Makes what is looked up per request from the settings.
+    pub(super) fn index(&mut self) {
+        let edits = &self.settings.edits;
+        let switches = edits.iter().any(|edit| matches!(edit, Edit::Switch(_)));
+        let switched: [Name; 2] = ["Connection".into(), "Upgrade".into()];
+        let switched = switched.iter().filter(|_| switches);
+        let named = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(name, _) | Edit::Remove(name) => Some(name),
+            _ => None,
+        });
+        self.replaced = NameSet::new(named.chain(switched));
+        self.hidden = NameSet::new(&self.settings.hide);
+        self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
+        self.removes_nominated = edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
+        self.joins = self.settings.join_repeated || edits.iter().any(|edit| matches!(edit, Edit::Append(..)));
     }
 
     /// What a failure is answered with, where the settings say so.
     pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
         let mut listed = self.settings.faults.iter();
         listed.find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
-    }
-
-    /// Whether a response field is not passed on.
-    pub fn hides(&self, name: &[u8]) -> bool {
-        self.settings.hide.iter().any(|hidden| hidden.is_field(name))
-    }
-
-    /// Whether fields that `Connection` names are left out.
-    pub fn removes_nominated(&self) -> bool {
-        self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated))
     }
 }

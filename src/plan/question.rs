@@ -15,6 +15,7 @@ pub(super) enum Question {
     Equal(Template, Template),
     Compare { left: Template, right: Template, relation: Relation, by: By },
     Present(Template),
+    Longer(Template, u64),
     InNetwork(Template, Vec<(IpAddr, u8)>),
     Truthy(Template),
     File(Template, FileKind),
@@ -46,6 +47,9 @@ impl Run {
                 let present = self.eval(plan, view, template, &mut value);
                 self.give_back(value);
                 present
+            }
+            Question::Longer(template, bytes) => {
+                self.read(plan, view, template, |value| value.len() as u64 > *bytes)
             }
             Question::InNetwork(template, networks) => self.read(plan, view, template, |value| {
                 let address = std::str::from_utf8(value).ok().and_then(|text| text.parse::<IpAddr>().ok());

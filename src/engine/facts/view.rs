@@ -1,12 +1,23 @@
 //! How the plan reads an exchange: every attribute and where its value comes from.
 
-use std::{io::Write as _, net::IpAddr, time::Duration};
+use std::{
+    io::Write as _,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
-        access, files,
-        http1::field::{Field, Known},
+        access,
+        clock::{self, http_date},
+        files,
+        forward::whom,
+        http1::{
+            field::{Field, Known},
+            target,
+        },
+        maps,
         worker::Counters,
     },
     ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
@@ -40,6 +51,23 @@ impl View for Facts {
 
     fn file_size(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
         number(out, files::length(name))
+    }
+
+    fn file_owner(&self, name: &[u8], group: bool, out: &mut Vec<u8>) -> bool {
+        maps::owner(name, group, out)
+    }
+
+    fn cookie_date(&self, minutes: &[u8], out: &mut Vec<u8>) -> bool {
+        let minutes = std::str::from_utf8(minutes).ok().and_then(|text| text.trim().parse::<i64>().ok());
+        let now = self.worker.clock.now().as_secs().cast_signed();
+        let date = http_date(now.saturating_add(minutes.unwrap_or(0).saturating_mul(60)));
+        // `Wed, 21 Oct 2015` as `Wed, 21-Oct-2015`.
+        let (day, time) = date.split_at(date.len().min(16));
+        bytes(out, day.replacen(' ', "-", 3).replacen('-', " ", 1).as_bytes()) && bytes(out, time.as_bytes())
+    }
+
+    fn read_target(&self, text: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
+        text.starts_with(b"/") && target::normalize(text, merge, path, query).is_ok()
     }
 
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
@@ -116,7 +144,7 @@ impl View for Facts {
             Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
             Attr::Time(moment, form) => moment::write(self, *moment, form, out),
             Attr::Load(load) => moment::load(self, *load, out),
-            Attr::Took(unit) => number(out, moment::units(self.began.elapsed(), *unit)),
+            Attr::Took(unit) => number(out, moment::units(clock::since(self.began), *unit)),
             _ => self
                 .connection_attr(attr, out)
                 .or_else(|| self.response_attr(attr, out))
@@ -166,7 +194,7 @@ impl Facts {
             Attr::Connection => number(out, self.client.serial),
             Attr::ConnectionRequests => number(out, self.client.requests),
             Attr::ConnectionReuses => number(out, self.client.requests.saturating_sub(1)),
-            Attr::ConnectionTime => seconds(out, self.client.opened.elapsed()),
+            Attr::ConnectionTime => seconds(out, clock::since(self.client.opened)),
             Attr::Tcp(which) => {
                 tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
             }
@@ -241,7 +269,7 @@ impl Facts {
                 )
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
-            Attr::RequestTime => seconds(out, self.began.elapsed()),
+            Attr::RequestTime => seconds(out, clock::since(self.began)),
             _ => return None,
         })
     }
@@ -282,7 +310,8 @@ impl Facts {
             Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
             Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
             Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
-            Attr::UpstreamPort => self.authority_port != 0 && number(out, u64::from(self.authority_port)),
+            Attr::UpstreamPort => whom::port(&self.authority, self.authority_default)
+                .is_some_and(|port| number(out, u64::from(port))),
             Attr::ForwardedFor => {
                 if self.field(b"x-forwarded-for", out) {
                     out.extend_from_slice(b", ");
@@ -294,15 +323,11 @@ impl Facts {
             Attr::UpstreamStatus => {
                 self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
             }
-            Attr::UpstreamResponseTime => {
-                self.each(out, |attempt, out| attempt.whole.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamResponseTime => self.each(out, |attempt, out| taken(out, attempt, attempt.whole)),
             Attr::UpstreamConnectTime => {
-                self.each(out, |attempt, out| attempt.connected.is_some_and(|time| seconds(out, time)))
+                self.each(out, |attempt, out| taken(out, attempt, attempt.connected))
             }
-            Attr::UpstreamHeaderTime => {
-                self.each(out, |attempt, out| attempt.head.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamHeaderTime => self.each(out, |attempt, out| taken(out, attempt, attempt.head)),
             Attr::UpstreamResponseLength => self.each(out, |attempt, out| number(out, attempt.length)),
             Attr::UpstreamBytesReceived => self.each(out, |attempt, out| number(out, attempt.received)),
             Attr::UpstreamBytesSent => self.each(out, |attempt, out| number(out, attempt.sent)),
@@ -380,6 +405,12 @@ fn number(out: &mut Vec<u8>, value: u64) -> bool {
 
 fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
     write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+/// The time from the beginning of a try.
+fn taken(out: &mut Vec<u8>, attempt: &Attempt, until: Option<Instant>) -> bool {
+    let time = until.zip(attempt.began).map(|(until, began)| until.saturating_duration_since(began));
+    time.is_some_and(|time| seconds(out, time))
 }
 
 fn join<T>(

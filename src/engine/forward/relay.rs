@@ -18,6 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
+    clock,
     content::{failed, temporary},
     filter::{Broken, Chain},
     http1::chunked::{Decoder, Step},
@@ -169,7 +170,7 @@ impl<'a> Relay<'a> {
         bounds: Bounds<'a>,
         head: Vec<u8>,
     ) -> Self {
-        let now = Instant::now();
+        let now = Instant::from(clock::moment());
         Self {
             client,
             upstream,
@@ -210,7 +211,7 @@ impl<'a> Relay<'a> {
 
     /// Moves everything.
     pub async fn run(&mut self) -> Ending {
-        let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
+        let mut sleep = pin!(sleep_until(Instant::from(clock::moment()) + Duration::from_hours(1)));
         if matches!(self.from, From::None | From::Length(0))
             && let Err(ending) = self.end()
         {
@@ -221,7 +222,7 @@ impl<'a> Relay<'a> {
                 if let Poll::Ready(ending) = self.poll(cx) {
                     return Poll::Ready(ending);
                 }
-                let now = Instant::now();
+                let now = Instant::from(clock::moment());
                 match self.deadline(now) {
                     Deadline::Passed(ending) => return Poll::Ready(ending),
                     Deadline::At(at) => {
@@ -344,7 +345,8 @@ impl<'a> Relay<'a> {
 
     fn may_read(&self) -> bool {
         if self.bounds.read_rate > 0
-            && self.received >= (self.began.elapsed().as_secs() + 1).saturating_mul(self.bounds.read_rate)
+            && self.received
+                >= (clock::since(self.began.into()).as_secs() + 1).saturating_mul(self.bounds.read_rate)
         {
             return false;
         }
@@ -360,7 +362,8 @@ impl<'a> Relay<'a> {
         if rate == 0 {
             return usize::MAX;
         }
-        let budget = (self.began.elapsed().as_secs() + 1).saturating_mul(rate).saturating_add(after);
+        let budget =
+            (clock::since(self.began.into()).as_secs() + 1).saturating_mul(rate).saturating_add(after);
         usize::try_from(budget.saturating_sub(self.sent_before + self.sent)).unwrap_or(usize::MAX)
     }
 
@@ -380,7 +383,7 @@ impl<'a> Relay<'a> {
                         }
                         self.at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                         progress = true;
                     }
                     Poll::Pending => return Ok(progress),
@@ -432,7 +435,7 @@ impl<'a> Relay<'a> {
                     _ => Err(Ending::Truncated),
                 },
                 Poll::Ready(Ok(length)) => {
-                    self.last_read = Instant::now();
+                    self.last_read = Instant::from(clock::moment());
                     self.received += length as u64;
                     self.take(&bytes[..length], Some(cx))?;
                     Ok(true)
@@ -541,7 +544,7 @@ impl<'a> Relay<'a> {
                     Poll::Ready(Ok(length)) if length > 0 => {
                         at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                     }
                     Poll::Ready(Err(error)) => {
                         if !self.bounds.ignore_abort {

@@ -1,10 +1,9 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
-use std::time::Instant;
-
 use super::{
     super::{
+        clock,
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
@@ -68,7 +67,7 @@ impl Exchange {
             self.reuse(to, connection, none && !head.chunked);
             return next;
         }
-        if how.own_errors.iter().any(|(from, to)| (*from..=*to).contains(&status)) {
+        if how.own_errors.iter().flatten().any(|(from, to)| (*from..=*to).contains(&status)) {
             self.facts.response.start(status);
             if status == 401 {
                 self.copy_fields(how, &[b"www-authenticate"]);
@@ -249,8 +248,8 @@ impl Exchange {
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.idle.as_ref().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
-            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
-            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
+            let ended = attempt.and_then(|attempt| attempt.whole);
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(clock::moment));
         }
     }
 
@@ -296,7 +295,7 @@ impl Exchange {
 
     fn end_attempt(&mut self, content: u64, received: u64) {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.whole = Some(clock::moment());
             attempt.length += content;
             attempt.received += received;
         }
@@ -329,7 +328,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.upstream);
-            if how.hides(name)
+            if how.hidden.contains(name)
                 || (how.hide_nominated && nominated(facts, name))
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
@@ -340,6 +339,7 @@ impl Exchange {
                 value: moved(field.value),
                 known: field.known,
                 added: false,
+                plain: field.plain,
                 lasting: false,
             });
         }
@@ -347,6 +347,11 @@ impl Exchange {
 
     /// Does what fields of the response direct.
     fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
+        let facts = &self.facts;
+        let mut names = facts.upstream_head.fields.iter().map(|field| field.name.of(&facts.upstream));
+        if !names.any(|name| how.directing.contains(name)) {
+            return None;
+        }
         let mut redirect = None;
         for (name, control) in &how.controls {
             let facts = &self.facts;
@@ -432,6 +437,7 @@ impl Exchange {
         if sent.is_err() {
             return Next::End(End::Abort);
         }
+        connection.stream.send_promptly();
         let to_upstream = self.facts.rest().to_vec();
         let head = self.facts.head.length;
         self.facts.buffer.truncate(head);
@@ -465,7 +471,7 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             field.known,
             Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
         );
-        if !frames && !how.hides(name) {
+        if !frames && !how.hidden.contains(name) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }

@@ -252,6 +252,7 @@ fn lay_forwarding(
     if let Some(edits) = edits {
         extend(&mut new.response_edits, edits, accumulate);
     }
+    new.index();
     new
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
 use super::{
-    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, pages,
+    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, pages, proxy,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -21,6 +21,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) options: &'a Options,
     /// What is known by name.
     pub(crate) names: Names,
+    /// What is proxied to.
+    pub(crate) proxy: proxy::State,
     /// The addresses to listen on.
     pub(crate) sockets: Vec<Socket>,
     /// What relative paths are relative to: `ServerRoot`.
@@ -55,6 +57,7 @@ impl<'a> Cx<'a> {
             sources,
             options,
             names: Names::default(),
+            proxy: proxy::State::default(),
             sockets: Vec::new(),
             root: options.root.clone(),
             local: false,
@@ -62,11 +65,13 @@ impl<'a> Cx<'a> {
         };
         mapping::defaults(&mut cx);
         directory::defaults(&mut cx);
+        proxy::defaults(&mut cx);
         cx
     }
 
     /// What was made.
-    pub(super) fn finish(self, hosts: Vec<Host>) -> Lowered {
+    pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
+        proxy::finish(&mut self);
         let Self { config, options, names, diagnostics, .. } = self;
         let provider = Htaccess::new(hosts, names, options.clone())
             .map(|provider| Arc::new(provider) as Arc<dyn Provider>);

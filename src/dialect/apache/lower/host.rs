@@ -86,7 +86,9 @@ fn virtual_host(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
         section.own.host.addresses.extend(listen::host_address(cx, word));
     }
     let items = directive.block().to_vec();
+    cx.proxy.enter();
     section.fill(cx, &items);
+    cx.proxy.leave();
     outer.sections.push(section);
 }
 

@@ -243,7 +243,7 @@ fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
         retry: Some(vec![Retry::Error, Retry::Timeout]),
         tries: Some(0),
         retry_timeout: Some(seconds(0)),
-        own_errors: Some(Vec::new()),
+        own_errors: Some(None),
         intercept_errors: Some(false),
         bind: Some(Template::default()),
         bind_transparent: Some(false),
