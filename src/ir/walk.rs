@@ -5,7 +5,7 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Required,
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Required,
     Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId,
     VarKind,
     settings::{
@@ -357,8 +357,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         access,
         logs: lines,
         resolve: _,
-        http,
-        uwsgi,
+        http: _,
+        uwsgi: _,
+        fastcgi: _,
+        scgi: _,
+        memcached: _,
         gzip,
         brotli,
         zstd,
@@ -419,8 +422,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         requirement(what, span, visit);
     }
     logs(lines, span, visit);
-    forwarding(http, span, visit);
-    forwarding(uwsgi, span, visit);
+    for protocol in Protocol::ALL {
+        forwarding(all.forwarding(protocol), span, visit);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
@@ -539,6 +543,12 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         edits,
         params,
         modifiers: _,
+        script_index: _,
+        script_split,
+        keep_connection: _,
+        fatal_stderr: _,
+        key,
+        gzip_flag: _,
         method,
         content,
         pass_fields: _,
@@ -594,10 +604,13 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, bind, limit_rate, tls_name].into_iter().flatten() {
+    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {
         visit(Item::Template(content), span);
+    }
+    if let Some(Some(split)) = script_split {
+        visit(Item::Pattern(split), span);
     }
 }
