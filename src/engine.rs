@@ -44,6 +44,7 @@ pub mod gateway;
 pub mod http1;
 pub mod idle;
 pub mod listen;
+pub mod local;
 pub mod log;
 pub mod maps;
 pub mod password;

@@ -12,6 +12,7 @@ use super::{
     forward::Upload,
     http1::{field::Known, target},
     idle::Seat,
+    local::Brought,
     log,
     maps::{Answer, Asked},
     response::Response,
@@ -298,6 +299,15 @@ impl Exchange {
                     let found = files::is(&self.run.asked, kind);
                     self.run.tell(found);
                 }
+                Need::Local => {
+                    let found = self.serving.locals.find(plan, self.run.host, &self.run.asked);
+                    let Some(Brought { entry, found }) = found else { continue };
+                    for line in &*found {
+                        self.log(Level::Alert, format_args!("{line}"));
+                    }
+                    let Some(entry) = entry else { return Next::Status(500) };
+                    self.run.go_local(entry);
+                }
                 Need::Locate => {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
@@ -311,7 +321,6 @@ impl Exchange {
                     self.run.tell(true);
                 }
                 Need::Edit(op) => super::edit::field::request(self, op),
-                Need::Local => {}
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery, Required, Template,
-    Text, Upgrade,
+    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
+    Required, Template, Text, Upgrade,
 };
 use crate::source::Span;
 

@@ -5,9 +5,9 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Required,
-    Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId,
-    VarKind,
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent,
+    Required, Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Var, VarId, VarKind,
     settings::{
         Access, AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs,
     },

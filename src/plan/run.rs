@@ -576,6 +576,12 @@ impl Run {
         self.asked.extend_from_slice(self.values.get(var).unwrap_or_default());
     }
 
+    /// The answer to [`Need::Local`] where the directory brings a program: it is the rest of this one.
+    pub fn go_local(&mut self, entry: Entry) {
+        self.place = entry.0;
+        self.calls.clear();
+    }
+
     /// The answer to [`Need::Locate`]: how much of the name is left, how much of that is the directory, and what
     /// the file is.
     pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {

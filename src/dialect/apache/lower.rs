@@ -86,7 +86,10 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, sync::OnceLock};
 
-use super::tree::{Directive, Items, directives};
+use super::{
+    load::Surroundings,
+    tree::{Directive, Items, directives},
+};
 use crate::{
     diagnostic::Diagnostic,
     ir::{self, Register, local::Provider},
@@ -107,6 +110,7 @@ mod names;
 mod options;
 mod pages;
 mod phase;
+mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
@@ -134,10 +138,12 @@ const TABLES: &[&[(&str, Lower)]] = &[
     directory::TABLE,
     host::TABLE,
     listen::TABLE,
+    local::TABLE,
     mapping::TABLE,
     names::TABLE,
     options::TABLE,
     pages::TABLE,
+    process::TABLE,
     sections::TABLE,
     types::TABLE,
 ];
@@ -146,7 +152,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
 const SETTLE: &[Settle] = &[access::settle, alias::settle, directory::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[alias::join, core::join, names::join, proxy::join];
+const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -161,6 +167,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Whether only the text counts: no file, name or account is looked up, and what would need one is a note.
     pub offline: bool,
+    /// What conditions and variables of a `.htaccess` start with.
+    pub surroundings: Surroundings,
     /// What `Server` says in full: `Apache/2.4.71 (Unix)`.
     pub token: String,
     /// The name of this machine, for servers without `ServerName`.
@@ -188,6 +196,11 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
     cx.finish(hosts)
+}
+
+/// Whether a directive has a meaning here.
+pub(super) fn lowers(name: &str) -> bool {
+    lowering(name).is_some()
 }
 
 /// The function for a name.

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Printer, path_text, value};
 use crate::ir::{
-    AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement, Template,
-    Text, Upgrade,
+    AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
+    Template, Text, Upgrade,
     settings::{
         AccessLog, Alias, Beside, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry,
         Syslog, TagChange, TagForm,

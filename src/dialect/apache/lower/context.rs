@@ -69,12 +69,27 @@ impl<'a> Cx<'a> {
         cx
     }
 
+    /// For a `.htaccess`: with the variables that are known.
+    pub(super) fn local(sources: &'a SourceMap, options: &'a Options, names: Names, vars: Vec<Var>) -> Self {
+        let mut cx = Self::new(sources, options);
+        cx.names = names;
+        cx.config.vars = vars;
+        cx.local = true;
+        cx
+    }
+
+    /// What is known by name now, and all variables.
+    pub(super) fn into_names(self) -> (Names, Vec<Var>) {
+        (self.names, self.config.vars)
+    }
+
     /// What was made.
     pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
         proxy::finish(&mut self);
-        let Self { config, options, names, diagnostics, .. } = self;
-        let provider = Htaccess::new(hosts, names, options.clone())
-            .map(|provider| Arc::new(provider) as Arc<dyn Provider>);
+        let Self { config, options, names, root, diagnostics, .. } = self;
+        let options = Options { root, ..options.clone() };
+        let provider =
+            Htaccess::new(hosts, names, options).map(|provider| Arc::new(provider) as Arc<dyn Provider>);
         Lowered { config, provider, found: diagnostics }
     }
 
@@ -134,6 +149,11 @@ impl<'a> Cx<'a> {
     /// Set before a `restart` after which variables keep their names.
     pub(crate) fn keeps_env(&mut self) -> VarId {
         self.own("@keeps_env")
+    }
+
+    /// Whether variables got their `REDIRECT_` names after the last `restart`.
+    pub(crate) fn renames(&mut self) -> VarId {
+        self.own("@renames")
     }
 
     /// Adds a finding.

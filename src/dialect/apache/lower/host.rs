@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Template, Test, Text},
+    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Template, Test, Text, VarId},
     source::Span,
 };
 
@@ -227,29 +227,39 @@ fn names(host: &Section) -> Vec<Pattern> {
 
 /// After an internal redirect each variable that was set is called `REDIRECT_` and its name.
 fn rename_redirected(cx: &mut Cx) {
-    let mut envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    let envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    let (keeps, renames) = (cx.keeps_env(), cx.renames());
+    let span = Span::NONE;
+    let mut steps = renaming(cx, &envs);
+    steps.push((Step::Assign { var: renames, value: "1".into() }, span));
+    let test = Test::Present(Template::var(keeps));
+    let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];
+    let then = Block { steps: kept, ..Block::default() };
+    let otherwise = Block { steps, ..Block::default() };
+    let step = (Step::When { test, then, otherwise }, span);
+    for host in &mut cx.config.hosts {
+        host.request.steps.insert(0, mapping::when(Test::Internal, vec![step.clone()]));
+    }
+}
+
+/// Gives these variables their `REDIRECT_` names.
+pub(super) fn renaming(cx: &Cx, envs: &[(Vec<u8>, VarId)]) -> Steps {
+    let mut envs = envs.to_vec();
     // Twice redirected is `REDIRECT_REDIRECT_`: the longer name has to be filled first.
     let depth = |name: &[u8]| memchr::memmem::find_iter(name, b"redirect_").count();
     envs.sort_by_cached_key(|(name, _)| (std::cmp::Reverse(depth(name)), name.clone()));
     let span = Span::NONE;
-    let keeps = cx.keeps_env();
     let mut steps = Steps::new();
-    for (name, var) in &envs {
+    for (name, var) in envs {
         let longer = [b"redirect_", name.as_slice()].concat();
-        if let Some((_, renamed)) = envs.iter().find(|(known, _)| *known == longer) {
-            let value = Template::var(*var);
-            let assign = (Step::Assign { var: *renamed, value: value.clone() }, span);
+        if let Some((_, renamed)) = cx.envs().find(|(known, _)| *known == longer) {
+            let value = Template::var(var);
+            let assign = (Step::Assign { var: renamed, value: value.clone() }, span);
             steps.push(mapping::when(Test::Present(value), vec![assign]));
         }
-        steps.push((Step::Unassign(*var), span));
+        steps.push((Step::Unassign(var), span));
     }
-    for host in &mut cx.config.hosts {
-        let test = Test::Present(Template::var(keeps));
-        let then = Block { steps: vec![(Step::Unassign(keeps), span)], ..Block::default() };
-        let otherwise = Block { steps: steps.clone(), ..Block::default() };
-        let step = (Step::When { test, then, otherwise }, span);
-        host.request.steps.insert(0, mapping::when(Test::Internal, vec![step]));
-    }
+    steps
 }
 
 /// The number of a host.

@@ -2,7 +2,15 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/mod/core.html#options>
 
-use super::{super::tree::Directive, Cx, Lower, Phase, Section, mapping::respond};
+use super::{
+    super::{
+        catalogue::{self, Override},
+        check::Allowed,
+        tree::{Directive, Word},
+    },
+    Cx, Lower, Phase, Section,
+    mapping::respond,
+};
 use crate::{diagnostic::Diagnostic, ir::Block};
 
 /// The directives of this file.
@@ -92,59 +100,39 @@ fn known(name: &str) -> Option<Option_> {
     })
 }
 
-/// Classes of directives that a `.htaccess` may hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Override {
-    /// Their names, in lower case: `authconfig`, `fileinfo`, `indexes`, `limit`, `options`.
-    pub(crate) classes: Vec<&'static str>,
-    /// The options that `Options=` names, in lower case; `None` is all.
-    pub(crate) options: Option<Vec<String>>,
-    /// Directives of `AllowOverrideList`, in lower case.
-    pub(crate) list: Vec<String>,
-    /// `Nonfatal=`: `override`, `unknown`.
-    pub(crate) nonfatal: Vec<&'static str>,
-}
-
-const CLASSES: [&str; 5] = ["authconfig", "fileinfo", "indexes", "limit", "options"];
-
 /// `AllowOverride All|None|class ...`
 fn allow_override(cx: &mut Cx, section: &mut Section, directive: &Directive) {
-    let mut allowed = Override::default();
+    let mut allowed = Allowed::default();
+    let mut classes = Vec::new();
     for word in &directive.args {
         let text = word.text().to_ascii_lowercase();
         match text.split_once('=') {
-            Some(("options", list)) => {
-                allowed.classes.push("options");
-                allowed.options = Some(list.split(',').map(str::to_owned).collect());
-            }
-            Some(("nonfatal", what)) => match what {
-                "override" => allowed.nonfatal.push("override"),
-                "unknown" => allowed.nonfatal.push("unknown"),
-                "all" => allowed.nonfatal.extend(["override", "unknown"]),
+            Some(("options", _)) => classes.push(Override::Options),
+            Some(("nonfatal", "override" | "unknown" | "all")) => allowed.nonfatal = true,
+            _ => match (&*text, Override::from_word(&text)) {
+                ("all", _) => classes.extend(Override::ALL),
+                ("none", _) => classes.clear(),
+                (_, Some(class)) => classes.push(class),
                 _ => return illegal(cx, word),
-            },
-            _ => match &*text {
-                "all" => allowed.classes.extend(CLASSES),
-                "none" => allowed.classes.clear(),
-                text => match CLASSES.iter().find(|class| **class == text) {
-                    Some(class) => allowed.classes.push(class),
-                    None => return illegal(cx, word),
-                },
             },
         }
     }
-    let list = section.own.allowed.take().map(|known| known.list).unwrap_or_default();
-    section.own.allowed = Some(Override { list, ..allowed });
+    allowed.overrides = classes.into_iter().collect();
+    if let Some(known) = section.own.allowed.take() {
+        allowed.list = known.list;
+    }
+    section.own.allowed = Some(allowed);
 }
 
-fn illegal(cx: &mut Cx, word: &super::super::tree::Word) {
+fn illegal(cx: &mut Cx, word: &Word) {
     let message = format!("Illegal override option {}", word.text());
     cx.report(Diagnostic::error("invalid-value", word.span, message));
 }
 
 /// `AllowOverrideList None|directive ...`
 fn allow_override_list(_: &mut Cx, section: &mut Section, directive: &Directive) {
-    let names = directive.args.iter().map(|word| word.text().to_ascii_lowercase());
-    let allowed = section.own.allowed.get_or_insert_default();
-    allowed.list = names.filter(|name| name != "none").collect();
+    let words = directive.args.iter().filter(|word| !word.is("none"));
+    let name =
+        |word: &Word| catalogue::usual(&word.value).map_or_else(|| word.text().into_owned(), str::to_owned);
+    section.own.allowed.get_or_insert_default().list = words.map(name).collect();
 }

@@ -68,7 +68,9 @@ pub(crate) struct Own {
     pub(crate) alias: super::alias::Own,
     pub(crate) directory: super::directory::Own,
     /// What a `.htaccess` may say.
-    pub(crate) allowed: Option<super::options::Override>,
+    pub(crate) allowed: Option<super::super::check::Allowed>,
+    /// The names of `.htaccess` files.
+    pub(crate) access_files: Option<Vec<Vec<u8>>>,
     /// The tests of the `<If>` and `<ElseIf>` just before.
     pub(crate) chain: Vec<Test>,
 }

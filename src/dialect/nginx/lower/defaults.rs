@@ -5,7 +5,8 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
-    Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
+    Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Required, Settings, Template, Text,
+    Upgrade,
     settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
 };
 use crate::source::Span;
