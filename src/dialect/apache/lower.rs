@@ -108,7 +108,7 @@ mod local;
 mod mapping;
 mod names;
 mod options;
-mod pages;
+mod signature;
 mod phase;
 mod process;
 pub(crate) mod proxy;
@@ -142,7 +142,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     mapping::TABLE,
     names::TABLE,
     options::TABLE,
-    pages::TABLE,
+    signature::TABLE,
     process::TABLE,
     sections::TABLE,
     types::TABLE,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
 use super::{
-    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, pages, proxy,
+    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, proxy, signature,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -47,7 +47,7 @@ impl<'a> Cx<'a> {
         let config = ir::Config {
             process: defaults::process(),
             base: defaults::settings(options),
-            pages: pages::pages(&defaults::reasons()),
+            pages: signature::pages(&defaults::reasons()),
             page_type: "text/html; charset=iso-8859-1".into(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
