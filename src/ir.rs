@@ -13,6 +13,7 @@ use crate::source::Span;
 
 mod block;
 mod cluster;
+mod compare;
 mod group;
 mod handler;
 pub mod local;

@@ -173,6 +173,10 @@ settings! {
         override_charset: bool,
         /// Whether to answer with an entity tag made of time and size.
         etag: bool,
+        /// The type of pages of our own.
+        page_type: Text,
+        /// Whether all `Vary` fields are sent as one, each name once.
+        join_vary: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
@@ -417,7 +421,12 @@ impl Settings {
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
+        let known = self.answer.errors.as_ref().map_or(0, Vec::len);
         self.answer.lay(answer, accumulate);
+        // What is laid over counts first.
+        if let Some(errors) = self.answer.errors.as_mut().filter(|_| accumulate && answer.errors.is_some()) {
+            errors.rotate_left(known);
+        }
         self.files.lay(files, accumulate);
         self.access.lay(access, accumulate);
         self.logs.lay(logs, accumulate);

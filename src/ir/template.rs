@@ -44,6 +44,8 @@ pub enum Escape {
     ForwardPath,
     /// Likewise what stands in a URL between its authority and the first `?`.
     ForwardUrl,
+    /// As text in HTML, quotation marks included.
+    Html,
     /// Upper case.
     Upper,
     /// Base64 (RFC 4648 § 4).

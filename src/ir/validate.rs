@@ -359,6 +359,7 @@ impl Check<'_> {
             | Test::Equal(..)
             | Test::Compare { .. }
             | Test::Present(_)
+            | Test::Depends(_)
             | Test::InNetwork(..)
             | Test::Truthy(_)
             | Test::Method(_)

@@ -224,7 +224,7 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
         | Test::InNetwork(template, _) => {
             visit(Item::Template(template), span);
         }
-        Test::Method(_) | Test::Status(_) | Test::Internal => {}
+        Test::Depends(_) | Test::Method(_) | Test::Status(_) | Test::Internal => {}
     }
 }
 
@@ -410,6 +410,8 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         charset_types: _,
         override_charset: _,
         etag: _,
+        page_type: _,
+        join_vary: _,
         if_modified_since: _,
         max_ranges: _,
         msie_padding: _,
@@ -425,7 +427,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
             RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
                 visit(Item::Template(template), span);
             }
-            RecoveryTarget::Enter(_) => {}
+            RecoveryTarget::Enter(_) | RecoveryTarget::Page => {}
         }
     }
     for template in [default_type, charset].into_iter().flatten() {

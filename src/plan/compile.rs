@@ -447,7 +447,7 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
-            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) => {
+            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) | Test::Depends(_) => {
                 let Some(question) = self.question(test, span) else { return };
                 Op::Ask { question, otherwise }
             }
@@ -480,6 +480,7 @@ impl<'c> Compiler<'c> {
                 Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
             }
             Test::Present(value) => Question::Present(value.clone()),
+            Test::Depends(names) => Question::Depends(names.clone()),
             Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
             Test::Truthy(value) => Question::Truthy(value.clone()),
             Test::File(path, kind) => Question::File(path.clone(), *kind),

@@ -90,10 +90,14 @@ use crate::{
 
 mod context;
 mod defaults;
+mod environment;
+mod expires;
+mod headers;
 mod host;
 mod listen;
 mod local;
 mod mapping;
+mod pages;
 mod phase;
 mod section;
 mod sections;
@@ -113,10 +117,19 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] = &[
+    environment::TABLE,
+    expires::TABLE,
+    headers::TABLE,
+    host::TABLE,
+    listen::TABLE,
+    mapping::TABLE,
+    pages::TABLE,
+    sections::TABLE,
+];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[];
+const SETTLE: &[Settle] = &[headers::settle, expires::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
 const JOIN: &[Join] = &[];

@@ -54,6 +54,7 @@ impl<'a> Cx<'a> {
             diagnostics: Vec::new(),
         };
         mapping::defaults(&mut cx);
+        super::pages::provide(&mut cx);
         cx
     }
 

@@ -47,6 +47,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.charset = Some(Template::default());
     answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);
     answer.etag = Some(true);
+    answer.join_vary = Some(true);
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 

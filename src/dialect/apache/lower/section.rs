@@ -58,6 +58,10 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// Changes of response fields.
+    pub(crate) headers: super::headers::Own,
+    /// How long responses may be kept.
+    pub(crate) expires: super::expires::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
     /// The tests of the `<If>` and `<ElseIf>` just before.

@@ -213,8 +213,15 @@ fn conditional(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
 
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
-    cx.refuse(Diagnostic::error("refused", directive.head(), "expressions are not yet honoured"));
-    None
+    match directive.args.as_slice() {
+        [word] => super::super::expr::lower::test(cx, word),
+        _ => {
+            let message = format!("{} takes one argument", directive.name());
+            let help = "put the expression in quotation marks";
+            cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
+            None
+        }
+    }
 }
 
 /// `<Limit METHOD ...>`, `<LimitExcept METHOD ...>`: only access control inside them is limited.

@@ -152,6 +152,7 @@ fn answer(base: &mut Settings, options: &Options) {
         ("jpg".into(), "image/jpeg".into()),
     ]);
     answer.default_type = Some("text/plain".into());
+    answer.page_type = Some("text/html".into());
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
         "text/html",
