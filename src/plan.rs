@@ -16,6 +16,7 @@ mod compile;
 mod effective;
 mod escape;
 pub mod hash;
+mod name_set;
 mod names;
 pub mod observe;
 mod op;
@@ -28,8 +29,9 @@ mod store;
 mod var;
 
 pub use compile::compile;
-pub use effective::{AnswerPlan, Effective, Entry, ForwardingPlan, SettingsId};
+pub use effective::{AnswerPlan, Coding, Effective, Entry, ForwardingPlan, SettingsId};
 pub use escape::encode_path;
+pub use name_set::NameSet;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};
 pub use run::{Need, NoSuchBlock, Run, View};

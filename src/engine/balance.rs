@@ -19,6 +19,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
+    clock,
     connect::Place,
     resolve::{Resolved, Spot},
 };
@@ -51,13 +52,14 @@ pub type Clock = fn() -> i64;
 /// Milliseconds by the same clock as [`uptime`].
 fn milliseconds() -> i64 {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    (1 << 42) + i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX >> 1)
+    (1 << 42)
+        + i64::try_from(clock::since(*BEGAN.get_or_init(clock::moment)).as_millis()).unwrap_or(i64::MAX >> 1)
 }
 
 /// Seconds since long before the process began, so that an endpoint never asked counts as asked long ago.
 pub fn uptime() -> i64 {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    (1 << 32) + BEGAN.get_or_init(Instant::now).elapsed().as_secs() as i64
+    (1 << 32) + clock::since(*BEGAN.get_or_init(clock::moment)).as_secs() as i64
 }
 
 /// The clusters of a plan, as one worker sees them.

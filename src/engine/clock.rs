@@ -2,8 +2,72 @@
 
 use std::{
     cell::{Cell, RefCell},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+/// What is known of the time on this thread.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// Nothing: every look is at the system's clock.
+    Free,
+    /// A task runs that did not look yet.
+    Unread,
+    /// A task runs that did.
+    Read(Instant),
+}
+
+thread_local! {
+    static MOMENT: Cell<Moment> = const { Cell::new(Moment::Free) };
+}
+
+/// The time, read once in each turn of a task that is [`Turns`]: between two waits nothing takes long.
+pub fn moment() -> Instant {
+    MOMENT.with(|moment| match moment.get() {
+        Moment::Read(known) => known,
+        Moment::Free => Instant::now(),
+        Moment::Unread => {
+            let now = Instant::now();
+            moment.set(Moment::Read(now));
+            now
+        }
+    })
+}
+
+/// How long ago something was, at this [`moment`].
+pub fn since(began: Instant) -> Duration {
+    moment().saturating_duration_since(began)
+}
+
+/// A task for which the clock stands still from one wait to the next.
+#[derive(Debug)]
+pub struct Turns<F>(pub Pin<Box<F>>);
+
+impl<F: Future> Future for Turns<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _turn = Turn::begin();
+        self.0.as_mut().poll(cx)
+    }
+}
+
+struct Turn;
+
+impl Turn {
+    fn begin() -> Self {
+        MOMENT.set(Moment::Unread);
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        MOMENT.set(Moment::Free);
+    }
+}
 
 /// A worker's time of day.
 #[derive(Debug, Default)]

@@ -2,14 +2,17 @@
 //! tunnels handed over.
 
 use std::{
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     io,
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
-    time::{Duration, Instant},
+    task::Poll,
+    time::Duration,
 };
 
 use super::{
+    clock,
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
     http1::field::Slice,
@@ -211,16 +214,18 @@ impl Exchange {
             upload: None,
             directed_limit: None,
             directed_charset: None,
+            seat: None,
+            filters: None,
         }
     }
 
     /// Goes over to the plan in force; `false` when its address is not among those of that plan, and then what was
     /// asked is answered by the old plan and nothing more.
     fn follow(&mut self, place: &Place, listener: &mut usize) -> bool {
-        let current = self.worker.serving();
-        if Rc::ptr_eq(&current, &self.serving) {
+        if self.worker.serves(&self.serving) {
             return true;
         }
+        let current = self.worker.serving();
         let Some(found) = current.listener(place) else {
             self.facts.head.keep_alive = false;
             return false;
@@ -286,7 +291,7 @@ impl Exchange {
             let limit = if waiting {
                 settings.client.keepalive_timeout
             } else {
-                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+                deadline.saturating_duration_since(clock::moment()).max(Duration::from_millis(1))
             };
             if waiting && self.facts.buffer.capacity() > 0 {
                 scratch::give(std::mem::take(&mut self.facts.buffer));
@@ -296,7 +301,7 @@ impl Exchange {
                 Ok(0) => break Head::Closed { bytes: !self.facts.buffer.is_empty(), timed_out: false },
                 Ok(_) => {
                     if self.facts.request_length == 0 {
-                        self.facts.began = Instant::now();
+                        self.facts.began = clock::moment();
                         self.facts.request_length = 1;
                     }
                     if std::mem::replace(&mut waiting, false) {
@@ -329,30 +334,28 @@ impl Exchange {
         if idle && self.worker.stopping.get() {
             return Ok(0);
         }
-        let serving = Rc::clone(&self.serving);
-        if self.facts.buffer.capacity() == 0 && !idle {
-            self.facts.buffer = scratch::take();
-        }
-        let worker = Rc::clone(&self.worker);
-        let read = timed::read(&mut self.stream, &mut self.facts.buffer, 16 * 1024);
+        let Self { stream, facts, timer, worker, serving, seat, .. } = self;
+        let read = timed::read(stream, &mut facts.buffer, 16 * 1024);
         if !idle {
-            return self.timer.within(limit, read).await;
+            return timer.within(limit, read).await;
         }
-        let drained = async {
-            loop {
-                if worker.stopping.get() {
-                    return Ok::<usize, io::Error>(0);
-                }
-                if !Rc::ptr_eq(&serving, &worker.serving()) {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-                worker.drain.notified().await;
+        let mut read = pin!(read);
+        let read_or_told = poll_fn(|cx| {
+            if let Poll::Ready(done) = read.as_mut().poll(cx) {
+                return Poll::Ready(done);
             }
-        };
-        match self.timer.within(limit, async { Ok(first(read, drained).await) }).await? {
-            Either::One(length) => Ok(length?),
-            Either::Other(ended) => Ok(ended?),
-        }
+            if seat.is_none() {
+                *seat = Some(worker.idle.sit(cx.waker()));
+            }
+            if worker.stopping.get() {
+                return Poll::Ready(Ok(0));
+            }
+            if !worker.serves(serving) {
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+            }
+            Poll::Pending
+        });
+        timer.within(limit, read_or_told).await
     }
 
     /// Answers a head that is refused.

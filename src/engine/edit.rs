@@ -276,7 +276,7 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
                     exchange.facts.response.replace(index, absolute.as_deref().unwrap_or(&new));
                 }
             }
-            Known::Other if response.name(&field).eq_ignore_ascii_case(b"refresh") => {
+            Known::Refresh => {
                 let value = value.to_vec();
                 let Some(at) = memchr::memmem::find(&value.to_ascii_lowercase(), b"url=") else { continue };
                 if let Some(new) = url(exchange, how, &value[at + 4..]) {

@@ -8,9 +8,10 @@ use std::{rc::Rc, time::Duration};
 use super::{
     content::Content,
     facts::Facts,
-    files,
+    files, filter,
     forward::Upload,
     http1::{field::Known, target},
+    idle::Seat,
     log,
     response::Response,
     stream::Stream,
@@ -60,6 +61,10 @@ pub struct Exchange {
     pub directed_limit: Option<u64>,
     /// Character set that the upstream directed.
     pub directed_charset: Option<Vec<u8>>,
+    /// Where the connection waits for being told of changes.
+    pub seat: Option<Seat>,
+    /// What the content of the response whose head was made passes through.
+    pub filters: Option<Box<filter::Chain>>,
 }
 
 /// What comes next.
@@ -151,6 +156,7 @@ impl Exchange {
         self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;
+        self.filters = None;
         self.facts.response.start(0);
     }
 
@@ -449,33 +455,55 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
         }
         _ => false,
     };
-    let doubled = text.windows(2).any(|pair| pair == b"..");
     let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
-    let fine = |byte: &u8| match byte {
-        b'[' | b']' | b':' => literal,
-        0..=b' '
-        | 0x7f..
-        | b'#'
-        | b'/'
-        | b'?'
-        | b'@'
-        | b'"'
-        | b'<'
-        | b'>'
-        | b'\\'
-        | b'^'
-        | b'`'
-        | b'{'
-        | b'|'
-        | b'}' => false,
-        _ => true,
-    };
-    if text.is_empty() || doubled || !port_fine || !text.iter().all(fine) {
+    let start = name.len();
+    let mut last = 0;
+    for &byte in text {
+        let taken = HOST[usize::from(byte)];
+        let fine = if matches!(byte, b'[' | b']' | b':') { literal } else { taken != 0 };
+        if !fine || (byte == b'.' && last == b'.') {
+            break;
+        }
+        name.push(taken);
+        last = byte;
+    }
+    // Two dots at the end are two dots, too, though one of them may go.
+    let whole = !text.is_empty() && name.len() - start == text.len() && !(last == b'.' && text.len() < end);
+    if !whole || !port_fine {
+        name.truncate(start);
         return false;
     }
-    name.extend(text.iter().map(u8::to_ascii_lowercase));
     true
 }
+
+/// What may stand in a host, in lower case; 0 for what may not.
+const HOST: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = match byte {
+            0..=b' '
+            | 0x7f..
+            | b'#'
+            | b'/'
+            | b'?'
+            | b'@'
+            | b'"'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}' => 0,
+            _ => byte.to_ascii_lowercase(),
+        };
+        at += 1;
+    }
+    table
+};
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
@@ -484,4 +512,40 @@ fn number(digits: &[u8]) -> u32 {
 /// A reply of this status that recoveries apply to.
 pub fn page(status: u16) -> Reply {
     Reply { status, content: ReplyContent::Page }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read() {
+        for (host, expected) in [
+            ("Example.COM", Some("example.com")),
+            ("a.:80", Some("a")),
+            ("a:", Some("a")),
+            ("[::1]:80", Some("[::1]")),
+            ("a..b", None),
+            ("a..", None),
+            (".", None),
+            ("", None),
+            (":80", None),
+            ("a:8x", None),
+            ("a:99999", None),
+            ("[::1", None),
+            ("a[b", None),
+            ("a b", None),
+            ("a\x7f", None),
+            ("\u{e9}", None),
+        ] {
+            let mut name = b"x".to_vec();
+            let valid = valid_host(host.as_bytes(), &mut name);
+            assert_eq!(
+                valid.then(|| String::from_utf8_lossy(&name[1..]).into_owned()).as_deref(),
+                expected,
+                "{host}"
+            );
+            assert!(valid || name == b"x");
+        }
+    }
 }

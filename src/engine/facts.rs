@@ -7,10 +7,11 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
+    clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
     response::Response,
     scratch,
@@ -88,12 +89,12 @@ pub struct Attempt {
     pub status: u16,
     /// When it began.
     pub began: Option<Instant>,
-    /// Until the connection was there.
-    pub connected: Option<Duration>,
-    /// Until the response head was there.
-    pub head: Option<Duration>,
-    /// Until the response ended.
-    pub whole: Option<Duration>,
+    /// When the connection was there.
+    pub connected: Option<Instant>,
+    /// When the response head was there.
+    pub head: Option<Instant>,
+    /// When the response ended.
+    pub whole: Option<Instant>,
     /// Content received, bytes.
     pub length: u64,
     /// Received in all, bytes.
@@ -186,8 +187,10 @@ pub struct Facts {
     pub upstream_scheme: &'static [u8],
     /// The authority of the forward in force.
     pub authority: Vec<u8>,
-    /// Its port.
-    pub authority_port: u16,
+    /// The port where that names none.
+    pub authority_default: u16,
+    /// Content of the response before and after it was changed on its way, bytes.
+    pub coded: Option<(u64, u64)>,
     /// The group that the request went to.
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
@@ -208,7 +211,7 @@ impl Facts {
             host: Vec::new(),
             method: None,
             asked_head: false,
-            began: Instant::now(),
+            began: clock::moment(),
             request_length: 0,
             pipelined: false,
             content: Vec::new(),
@@ -229,7 +232,8 @@ impl Facts {
             upstream_target: Vec::new(),
             upstream_scheme: b"",
             authority: Vec::new(),
-            authority_port: 0,
+            authority_default: 0,
+            coded: None,
             group: None,
             request_id: Cell::new(None),
         }
@@ -243,7 +247,7 @@ impl Facts {
         self.head.clear();
         self.received = Received::default();
         self.method = None;
-        self.began = Instant::now();
+        self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());
         self.content.clear();
         self.content_file = None;
@@ -255,6 +259,7 @@ impl Facts {
         self.sent = 0;
         self.sent_head = 0;
         self.complete = false;
+        self.coded = None;
         self.attempts.clear();
         self.upstream_head.clear();
         self.upstream.clear();
@@ -288,7 +293,7 @@ impl Facts {
             attempt.received += tunnel.sent;
             attempt.sent += tunnel.received;
             attempt.length += tunnel.sent;
-            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.whole = Some(clock::moment());
         }
         self.complete = true;
     }

@@ -19,19 +19,22 @@ use super::{
     clock::http_date,
     edit,
     exchange::{Exchange, Next},
+    filter,
     forward::system,
 };
 use crate::{
     ir::{FileKind, settings::Level},
-    plan::{Plan, encode_path},
+    plan::{Coding, Plan, encode_path},
 };
 
+mod beside;
 pub mod condition;
 mod index;
 pub mod locate;
 pub mod range;
 mod send;
 
+use beside::Found;
 use condition::{Asked, Verdict};
 use range::Selection;
 
@@ -61,6 +64,16 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     if exchange.run.path.ends_with(b"/") {
         return index::find(exchange, plan, name);
     }
+    let mut vary = false;
+    if exchange.facts.method() != b"POST" {
+        match beside::find(exchange, plan, &mut name) {
+            Found::Nothing => {}
+            Found::ForOthers => vary = true,
+            Found::File(coding, file, known, vary) => {
+                return respond(exchange, plan, &name, file, &known, (Some(coding), vary)).await;
+            }
+        }
+    }
     let (file, known) = match open(&name) {
         Ok(opened) => opened,
         Err(error) => return refuse(exchange, plan, &name, &error),
@@ -83,7 +96,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     if exchange.facts.method() == b"POST" {
         return Next::Status(405);
     }
-    respond(exchange, plan, &name, file, &known).await
+    respond(exchange, plan, &name, file, &known, (None, vary)).await
 }
 
 /// Whether there is such a file.
@@ -161,7 +174,14 @@ fn status_of(error: &io::Error) -> u16 {
 }
 
 /// Answers with a regular file: whole, in ranges, or not because the client has it.
-async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, known: &Metadata) -> Next {
+async fn respond(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    name: &[u8],
+    file: File,
+    known: &Metadata,
+    (coding, vary): (Option<Coding>, bool),
+) -> Next {
     let settings = exchange.settings(plan);
     let (size, modified) = (known.len(), known.mtime());
     let kind = exchange.type_of_path(plan);
@@ -181,9 +201,14 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
     if settings.answer.etag {
         response.add(b"ETag", format!("\"{modified:x}-{size:x}\"").as_bytes());
     }
+    if let Some(coding) = coding {
+        response.add(b"Content-Encoding", coding.name());
+    }
+    response.vary = vary;
     response.length = Some(size);
     response.modified = Some(modified);
-    response.ranges = settings.answer.max_ranges != Some(0);
+    // Of what is coded no ranges are given (observed: nginx 1.22.1).
+    response.ranges = coding.is_none() && settings.answer.max_ranges != Some(0);
     let mut selection = Selection::Whole;
     if plain {
         // Ranges have heads of their own, with the whole type in them.
@@ -197,11 +222,15 @@ async fn respond(exchange: &mut Exchange, plan: &Plan, name: &[u8], file: File, 
                 response.length = None;
                 response.ranges = false;
                 response.remove(b"Content-Type");
+                response.remove(b"Content-Encoding");
                 return send::send(exchange, plan, name, file, &[]).await;
             }
             Verdict::Failed => return Next::Status(412),
         }
-        selection = range::ranges(&asked, &exchange.facts.response, settings.answer.max_ranges);
+        let changed = asked.range.is_some() && filter::applies(exchange, plan);
+        let asked = Asked::of(&exchange.facts);
+        let max = if changed { Some(0) } else { settings.answer.max_ranges };
+        selection = range::ranges(&asked, &exchange.facts.response, max);
     }
     let pieces = match selection {
         Selection::Whole => vec![Piece::File(0..size)],

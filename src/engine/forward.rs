@@ -7,6 +7,7 @@ use std::{rc::Rc, time::Instant};
 
 use super::{
     balance::{Cluster, Tried, Verdict},
+    clock,
     connect::{self, Connection, Place},
     content::Refused,
     exchange::{End, Exchange, Next},
@@ -156,7 +157,7 @@ impl Exchange {
         to: &Destination,
         request: &Request,
     ) -> Next {
-        let began = Instant::now();
+        let began = clock::moment();
         let cluster = &to.cluster;
         let key = match cluster.balance() {
             Balance::Hash(template) | Balance::ConsistentHash(template) => Some(self.value(template)),
@@ -186,7 +187,7 @@ impl Exchange {
             anew = false;
             left = left.saturating_sub(1);
             let outcome = self.attempt(plan, forward, how, to, &pick.place, request).await;
-            let in_time = how.retry_timeout.is_zero() || began.elapsed() < how.retry_timeout;
+            let in_time = how.retry_timeout.is_zero() || clock::since(began) < how.retry_timeout;
             let may = |exchange: &Self, kind: Retry| {
                 in_time && how.retry.contains(&kind) && exchange.may_repeat(how, request)
             };
@@ -205,7 +206,7 @@ impl Exchange {
                     self.log(Level::Error, format_args!("{}", trouble.message));
                     if let Some(attempt) = self.facts.attempt() {
                         attempt.status = trouble.status;
-                        attempt.whole = attempt.began.map(|began| began.elapsed());
+                        attempt.whole = Some(clock::moment());
                     }
                     // A kept connection that the upstream closed says nothing about its health and costs no try.
                     if trouble.stale {
@@ -218,7 +219,7 @@ impl Exchange {
                         self.log(Level::Warn, format_args!("upstream server temporarily disabled{doing}"));
                     }
                     if left > 0 && may(self, trouble.kind) {
-                        now = Instant::now();
+                        now = clock::moment();
                         continue;
                     }
                     return Next::Status(trouble.status);
@@ -239,9 +240,9 @@ impl Exchange {
                             );
                         }
                         if let Some(attempt) = self.facts.attempt() {
-                            attempt.whole = attempt.began.map(|began| began.elapsed());
+                            attempt.whole = Some(clock::moment());
                         }
-                        now = Instant::now();
+                        now = clock::moment();
                         continue;
                     }
                     let mut next = self.respond(plan, forward, how, to, connection).await;
@@ -259,7 +260,7 @@ impl Exchange {
 
     /// When the try under way began.
     fn attempt_began(&self) -> Instant {
-        self.facts.attempts.last().and_then(|attempt| attempt.began).unwrap_or_else(Instant::now)
+        self.facts.attempts.last().and_then(|attempt| attempt.began).unwrap_or_else(clock::moment)
     }
 
     /// Whether the request may be sent once more (RFC 9110 § 9.2.2).
@@ -287,20 +288,32 @@ impl Exchange {
             place: place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
+        let whole = self.head_and_content(how, request);
+        let bytes = whole.as_ref().unwrap_or(&request.head);
         let reused = self.worker.pool.take(&key, self.attempt_began());
         let stale = reused.is_some();
-        let mut connection = match reused {
-            Some(connection) => connection,
-            None => match self.connect(how, place, key, tls).await {
-                Ok(connection) => connection,
+        let (mut connection, gone) = match reused {
+            Some(connection) => (connection, 0),
+            None => match self.connect(how, place, key, tls, bytes).await {
+                Ok(connected) => connected,
                 Err(outcome) => return outcome,
             },
         };
         connection.requests += 1;
         if let Some(attempt) = self.facts.attempt() {
-            attempt.connected = attempt.began.map(|began| began.elapsed());
+            attempt.connected = Some(clock::moment());
         }
-        match self.send_request(how, &mut connection, request).await {
+        let sent = timed::write_all(&mut connection.stream, &bytes[gone..], how.send_timeout).await;
+        // Part of it may have arrived even if not all did.
+        self.count_sent(bytes.len() as u64);
+        let sent = match sent {
+            Ok(()) => self.begin_rest(how, &connection, request).map_err(Failure::Io),
+            Err(failure) => Err(failure),
+        };
+        if let Some(whole) = whole {
+            scratch::give(whole);
+        }
+        match sent {
             Err(Failure::TimedOut) => {
                 return Outcome::Failed(timed_out(Fault::SendTimeout, "sending request to upstream", stale));
             }
@@ -318,11 +331,13 @@ impl Exchange {
         place: &Place,
         key: Key,
         tls: Option<upstream_tls::Client>,
-    ) -> Result<Connection, Outcome> {
+        first: &[u8],
+    ) -> Result<(Connection, usize), Outcome> {
         let options = self.connect_options(how).map_err(Outcome::Failed)?;
-        let connected = connect::connect(place, &options, how.connect_timeout).await;
-        let stream = match connected {
-            Ok(stream) => stream,
+        let first = if tls.is_some() { &[] } else { first };
+        let connected = connect::connect(place, &options, how.connect_timeout, first).await;
+        let (stream, sent) = match connected {
+            Ok(connected) => connected,
             Err(Failure::TimedOut) => {
                 return Err(Outcome::Failed(timed_out(Fault::Unreachable, "connecting to upstream", false)));
             }
@@ -348,10 +363,13 @@ impl Exchange {
             }
         };
         let stream = match tls {
-            Some(client) => client.handshake(stream, how.connect_timeout).await.map_err(Outcome::Failed)?,
+            Some(client) => {
+                stream.send_promptly();
+                client.handshake(stream, how.connect_timeout).await.map_err(Outcome::Failed)?
+            }
             None => stream,
         };
-        Ok(Connection { stream, key, opened: Instant::now(), requests: 0 })
+        Ok((Connection { stream, key, opened: clock::moment(), requests: 0 }, sent))
     }
 
     fn connect_options(&mut self, how: &ForwardingPlan) -> Result<connect::Options, Trouble> {
@@ -376,34 +394,34 @@ impl Exchange {
         Ok(connect::Options { bind, transparent: how.bind_transparent, keep_alive: how.tcp_keepalive })
     }
 
-    /// Sends the head, and the content as far as it is in memory; the rest becomes an upload.
-    async fn send_request(
-        &mut self,
-        how: &ForwardingPlan,
-        connection: &mut Connection,
-        request: &Request,
-    ) -> Result<(), Failure> {
-        let body: &[u8] = match &request.replaced {
+    /// The head with the content that is in memory; `None` where there is no such content.
+    fn head_and_content(&self, how: &ForwardingPlan, request: &Request) -> Option<Vec<u8>> {
+        let content: &[u8] = match &request.replaced {
             Some(content) => content,
             None if how.pass_content && !request.streamed => &self.facts.content,
             None => &[],
         };
-        let sent = (request.head.len() + body.len()) as u64;
-        let done = if body.is_empty() {
-            timed::write_all(&mut connection.stream, &request.head, how.send_timeout).await
-        } else {
+        (!content.is_empty()).then(|| {
             let mut whole = scratch::take();
             whole.extend_from_slice(&request.head);
-            whole.extend_from_slice(body);
-            let done = timed::write_all(&mut connection.stream, &whole, how.send_timeout).await;
-            scratch::give(whole);
-            done
-        };
-        // Part of it may have arrived even if not all did.
-        self.count_sent(sent);
-        done?;
+            whole.extend_from_slice(content);
+            whole
+        })
+    }
+
+    /// What is not in memory of the content becomes an upload.
+    fn begin_rest(
+        &mut self,
+        how: &ForwardingPlan,
+        connection: &Connection,
+        request: &Request,
+    ) -> std::io::Result<()> {
         if request.replaced.is_none() && how.pass_content && !request.streamed {
             self.begin_upload_of_file(how)?;
+        }
+        // What is written in one go needs no setting: only a piece behind a small one would be held back.
+        if self.upload.is_some() {
+            connection.stream.send_promptly();
         }
         Ok(())
     }

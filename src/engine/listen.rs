@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{
+    clock::Turns,
     connection::{self, Open, Place},
     facts::Client,
     log,
@@ -128,6 +129,8 @@ fn tcp(addr: SocketAddr, options: &SocketOptions, share: bool) -> io::Result<Soc
             socket.set_tcp_keepalive(&details)?;
         }
     }
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&addr.into())?;
     socket.listen(options.backlog.unwrap_or(BACKLOG).cast_signed())?;
     if let Some(length) = options.fast_open {
@@ -248,7 +251,6 @@ async fn accept_tcp(worker: &Rc<Worker>, bound: SocketAddr, listener: &TcpListen
 }
 
 fn start_tcp(worker: &Rc<Worker>, bound: SocketAddr, stream: TcpStream, remote: SocketAddr) {
-    let _ = stream.set_nodelay(true);
     let wild = bound.ip().is_unspecified();
     let local = if wild { stream.local_addr().unwrap_or(bound) } else { bound };
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
@@ -330,7 +332,7 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
     // The plan is the one in force now: the address may be gone when the task runs.
     let serving = worker.serving();
     let Some(listener) = serving.listener(&place) else { return };
-    tokio::task::spawn_local(async move {
+    tokio::task::spawn_local(Turns(Box::pin(async move {
         let stream = if serving.plan.config.listeners[listener].tls {
             match tls::accept(&serving, listener, socket).await {
                 tls::Accepted::Session(stream, session) => {
@@ -357,7 +359,7 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
         };
         connection::serve(worker, serving, listener, stream, client, place).await;
         drop(open);
-    });
+    })));
 }
 
 /// Waits while the worker has as many connections as it may.

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::{
-    edit,
+    clock, edit,
     exchange::{End, Exchange, Next},
-    files,
+    files, filter,
     http1::field::{Known, Slice},
     response::{Framing, Out, Wire},
     scratch,
@@ -185,6 +185,14 @@ impl Exchange {
     pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
+        let mut filtered = None;
+        if let Some(mut chain) = self.filters.take() {
+            let coded = filtered.insert(scratch::take());
+            // What is ours is never broken.
+            let _ = chain.push(content, coded).and_then(|()| chain.finish(coded));
+            self.facts.coded = Some(chain.sizes);
+        }
+        let content = filtered.as_deref().unwrap_or(content);
         if framing != Framing::None {
             match framing {
                 Framing::Chunked => {
@@ -200,6 +208,9 @@ impl Exchange {
         }
         let end = self.send(plan, &out).await;
         scratch::give(out);
+        if let Some(filtered) = filtered {
+            scratch::give(filtered);
+        }
         match end {
             Ok(()) => {
                 self.facts.complete = true;
@@ -234,7 +245,7 @@ impl Exchange {
         let mut at = 0;
         while at < data.len() {
             let budget =
-                (began.elapsed().as_secs() + 1).saturating_mul(limit.rate).saturating_add(limit.after);
+                (clock::since(began).as_secs() + 1).saturating_mul(limit.rate).saturating_add(limit.after);
             let allowed = budget.saturating_sub(self.facts.sent);
             if allowed == 0 {
                 let excess = self.facts.sent + 1 - budget;
@@ -303,6 +314,10 @@ impl Exchange {
         }
         edit::charset(self, plan);
         edit::on_response(self, plan);
+        self.filters = None;
+        if settings.filters {
+            filter::begin(self, plan);
+        }
         self.tell_dependence(plan);
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
@@ -468,7 +483,10 @@ fn is_family(family: &[u8], agent: &[u8], method: &[u8]) -> bool {
     let at = |text: &[u8]| memchr::memmem::find(agent, text);
     match family {
         b"msie6" => {
-            let Some(begin) = at(b"MSIE ").filter(|_| method == b"POST" && at(b"Opera").is_none()) else {
+            if method != b"POST" {
+                return false;
+            }
+            let Some(begin) = at(b"MSIE ").filter(|_| at(b"Opera").is_none()) else {
                 return false;
             };
             // 4 and 5, and 6 without the service pack that mended it.

@@ -4,7 +4,7 @@
 //! once, edits append. The order on the wire is `Server`, `Date`,
 //! `Content-Type`, framing, `Connection`, and then the rest as it came.
 
-use super::http1::field::{Known, Slice};
+use super::http1::field::{Known, Lines, Slice};
 
 /// A response head.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Response {
     pub chunked: bool,
     /// Whether the `Location` is ours and is made absolute.
     pub own_location: bool,
+    /// Whether `Vary` says that `Accept-Encoding` matters.
+    pub vary: bool,
     /// Whether it is a page or a redirect of our own.
     pub ours: bool,
 }
@@ -50,6 +52,8 @@ pub struct Out {
     pub known: Known,
     /// Whether it was added to the response: such fields stand where they were added, whatever they mean.
     pub added: bool,
+    /// Whether its line stands in the text as it is written.
+    pub plain: bool,
     /// Whether it is one that any answer to the request has.
     pub lasting: bool,
 }
@@ -57,11 +61,30 @@ pub struct Out {
 impl Response {
     /// Makes it an empty response of this status, keeping memory.
     pub fn start(&mut self, status: u16) {
-        let Self { mut fields, mut trailers, mut text, .. } = std::mem::take(self);
+        let Self {
+            status: now,
+            status_text,
+            fields,
+            trailers,
+            text,
+            length,
+            bodyless,
+            modified,
+            ranges,
+            forwarded,
+            has_trailers,
+            chunked,
+            own_location,
+            ours,
+            vary,
+        } = self;
         fields.clear();
         trailers.clear();
         text.clear();
-        *self = Self { status, fields, trailers, text, ..Self::default() };
+        (*now, *status_text, *length, *modified) = (status, Slice::default(), None, None);
+        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location, ours, vary] {
+            *flag = false;
+        }
     }
 
     /// Gives up memory beyond what the response needs.
@@ -179,6 +202,7 @@ impl Response {
         self.text.extend_from_slice(value);
         if let Some(field) = self.fields.get_mut(index) {
             field.value = Slice::new(start, self.text.len());
+            field.plain = false;
         }
     }
 
@@ -203,6 +227,7 @@ impl Response {
             value: Slice::new(middle, self.text.len()),
             known: Known::of(name),
             added: false,
+            plain: false,
             lasting: false,
         }
     }
@@ -288,7 +313,10 @@ impl Response {
             out.extend_from_slice(number.format(seconds).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        let mut typed = false;
+        if self.vary {
+            out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+        }
+        let (mut typed, mut lines) = (false, Lines::of(&self.text));
         for field in &self.fields {
             let written = match field.known {
                 _ if field.added => false,
@@ -298,9 +326,10 @@ impl Response {
                 _ => false,
             };
             if !written {
-                line(out, self.name(field), self.value(field));
+                lines.write(field.name, field.value, field.plain, out);
             }
         }
+        lines.end(out);
         out.extend_from_slice(b"\r\n");
     }
 

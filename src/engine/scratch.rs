@@ -11,6 +11,9 @@ const KEPT: usize = 256;
 /// Largest buffer that goes back to the pool.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
+/// Smallest; a smaller one would only have to grow again.
+const LEAST: usize = 4096;
+
 thread_local! {
     static SCRATCH_BYTES: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -23,12 +26,12 @@ pub fn with<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
 
 /// An empty buffer, from the pool where there is one.
 pub fn take() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(4096))
+    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(LEAST))
 }
 
 /// Gives a buffer back.
 pub fn give(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > KEPT_CAPACITY {
+    if !(LEAST..=KEPT_CAPACITY).contains(&buffer.capacity()) {
         return;
     }
     buffer.clear();

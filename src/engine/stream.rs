@@ -116,6 +116,13 @@ impl Stream {
         }
     }
 
+    /// Sends small pieces at once, whatever is on the way.
+    pub fn send_promptly(&self) {
+        if let Socket::Tcp(stream) = self.socket() {
+            let _ = stream.set_nodelay(true);
+        }
+    }
+
     /// Makes closing reset the connection instead of finishing it.
     pub fn reset_on_close(&self) {
         if let Socket::Tcp(stream) = self.socket() {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::{scratch, stream::Stream};
+use super::{clock, scratch, stream::Stream};
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Timer {
             if let Poll::Ready(done) = operation.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done?));
             }
-            let end = *end.get_or_insert_with(|| Instant::now() + limit);
+            let end = *end.get_or_insert_with(|| Instant::from(clock::moment()) + limit);
             let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(end)));
             loop {
                 if sleep.deadline() > end {
@@ -99,6 +99,9 @@ pub async fn read(stream: &mut Stream, into: &mut Vec<u8>, max: usize) -> io::Re
         scratch::with(|bytes| {
             let max = max.min(bytes.len());
             stream.poll_read(cx, &mut bytes[..max]).map_ok(|length| {
+                if into.capacity() == 0 {
+                    *into = scratch::take();
+                }
                 into.extend_from_slice(&bytes[..length]);
                 length
             })

@@ -18,7 +18,9 @@ use std::{
 
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
-use super::{balance::Clusters, clock::Clock, connection::Place, log::Logs, pool::Pool, tls::Certificates};
+use super::{
+    balance::Clusters, clock::Clock, connection::Place, idle::Idle, log::Logs, pool::Pool, tls::Certificates,
+};
 use crate::{
     ir::{Address, Text},
     plan::{Plan, hash::Map},
@@ -170,8 +172,10 @@ pub struct Worker {
     pub connections: Cell<u32>,
     /// Whether a graceful stop has begun.
     pub stopping: Cell<bool>,
-    /// Wakes idle connections when a stop begins or another plan comes into force.
+    /// Tells that a connection ended while the worker stops.
     pub drain: Notify,
+    /// Connections to be woken when a stop begins or another plan comes into force.
+    pub idle: Idle,
     serving: RefCell<Rc<Serving>>,
     random: Cell<u64>,
 }
@@ -187,6 +191,7 @@ impl Worker {
             connections: Cell::new(0),
             stopping: Cell::new(false),
             drain: Notify::new(),
+            idle: Idle::default(),
             serving: RefCell::new(Rc::new(serving)),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
         })
@@ -197,10 +202,15 @@ impl Worker {
         Rc::clone(&self.serving.borrow())
     }
 
+    /// Whether this is what is served now.
+    pub fn serves(&self, serving: &Rc<Serving>) -> bool {
+        Rc::ptr_eq(&self.serving.borrow(), serving)
+    }
+
     /// Serves something else from the next request on.
     pub fn replace(&self, serving: Serving) {
         self.serving.replace(Rc::new(serving)).retire();
-        self.drain.notify_waiters();
+        self.idle.wake();
     }
 
     /// Takes no more connections, and no more requests on idle ones.
@@ -208,6 +218,7 @@ impl Worker {
         self.stopping.set(true);
         self.serving().retire();
         self.drain.notify_waiters();
+        self.idle.wake();
         self.pool.clear();
     }
 

@@ -80,6 +80,10 @@ macro_rules! settings {
     };
 }
 
+mod compress;
+
+pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
+
 settings! {
     /// The connection to the client.
     Client, ClientInForce {
@@ -391,6 +395,12 @@ pub struct Settings {
     pub http: Forwarding,
     /// Forwarding over uwsgi.
     pub uwsgi: Forwarding,
+    /// The coding `gzip`.
+    pub gzip: Compress,
+    /// The coding `br`.
+    pub brotli: Compress,
+    /// The coding `zstd`.
+    pub zstd: Compress,
 }
 
 impl Settings {
@@ -409,6 +419,9 @@ impl Settings {
             resolve,
             http,
             uwsgi,
+            gzip,
+            brotli,
+            zstd,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -433,6 +446,9 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.gzip.lay(gzip, accumulate);
+        self.brotli.lay(brotli, accumulate);
+        self.zstd.lay(zstd, accumulate);
     }
 
     /// Joins the blocks of a phase to those that are there.
@@ -462,6 +478,9 @@ impl Settings {
             "resolve" => self.resolve.set(field, value),
             "http" => self.http.set(field, value),
             "uwsgi" => self.uwsgi.set(field, value),
+            "gzip" => self.gzip.set(field, value),
+            "brotli" => self.brotli.set(field, value),
+            "zstd" => self.zstd.set(field, value),
             _ => false,
         }
     }
@@ -477,6 +496,9 @@ impl Settings {
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
         self.http.each(&mut |field, value| visit("http", field, value));
         self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        self.gzip.each(&mut |field, value| visit("gzip", field, value));
+        self.brotli.each(&mut |field, value| visit("brotli", field, value));
+        self.zstd.each(&mut |field, value| visit("zstd", field, value));
     }
 }
 

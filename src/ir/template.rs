@@ -175,6 +175,8 @@ pub enum Attr {
     SentField(Name),
     /// A trailer field of the response to the client.
     SentTrailer(Name),
+    /// How many times shorter the content became by its coding, with two decimals; missing when it was not coded.
+    CodingRatio,
     /// `OK` when the response was sent whole, else empty.
     Completion,
     /// Bytes of content sent to the client, without what frames them.

@@ -344,6 +344,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         resolve: _,
         http,
         uwsgi,
+        gzip,
+        brotli,
+        zstd,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -392,6 +395,29 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     logs(lines, span, visit);
     forwarding(http, span, visit);
     forwarding(uwsgi, span, visit);
+    for coding in [gzip, brotli, zstd] {
+        compress(coding, span, visit);
+    }
+}
+
+fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visit<'_, 'c>) {
+    let super::settings::Compress {
+        on: _,
+        level: _,
+        types: _,
+        min_length: _,
+        statuses: _,
+        version: _,
+        proxied: _,
+        unless,
+        vary: _,
+        tag: _,
+        beside: _,
+        decode: _,
+    } = compress;
+    if let Some(unless) = unless {
+        visit(Item::Template(unless), span);
+    }
 }
 
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {

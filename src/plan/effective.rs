@@ -2,14 +2,45 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, hash::Map};
+use super::{EditOp, NameSet, hash::Map};
 use crate::ir::{
-    Edit, Handler, Protocol, Recovery, Text,
+    Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, ContentInForce, Fault, FilesInForce, ForwardingInForce,
-        LogsInForce, ResolveInForce,
+        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentInForce, Fault, FilesInForce,
+        ForwardingInForce, LogsInForce, ResolveInForce,
     },
 };
+
+/// Codings of content (RFC 9110 § 8.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// Its name in `Content-Encoding` and `Accept-Encoding`.
+    pub fn name(self) -> &'static [u8] {
+        match self {
+            Self::Brotli => b"br",
+            Self::Zstd => b"zstd",
+            Self::Gzip => b"gzip",
+        }
+    }
+
+    /// What the names of files in it end with.
+    pub fn extension(self) -> &'static [u8] {
+        match self {
+            Self::Brotli => b".br",
+            Self::Zstd => b".zst",
+            Self::Gzip => b".gz",
+        }
+    }
+}
 
 /// Names settings in force; see [`super::Plan::settings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +77,14 @@ pub struct Effective {
     pub http: Arc<ForwardingPlan>,
     /// Forwarding over uwsgi.
     pub uwsgi: Arc<ForwardingPlan>,
+    /// The coding `gzip`.
+    pub gzip: Arc<CompressInForce>,
+    /// The coding `br`.
+    pub brotli: Arc<CompressInForce>,
+    /// The coding `zstd`.
+    pub zstd: Arc<CompressInForce>,
+    /// Whether content may be changed on its way: one look for all who send a response.
+    pub filters: bool,
 }
 
 /// The blocks of each phase, by its number.
@@ -69,6 +108,16 @@ pub struct ForwardingPlan {
     pub settings: ForwardingInForce,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
+    /// Request fields that an edit sets or removes.
+    pub replaced: NameSet,
+    /// Response fields that are not passed on.
+    pub hidden: NameSet,
+    /// Response fields that direct us.
+    pub directing: NameSet,
+    /// Whether fields that `Connection` names are left out.
+    pub removes_nominated: bool,
+    /// Whether received fields are joined with others of their name, or appended to.
+    pub joins: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -111,6 +160,10 @@ impl Effective {
             resolve,
             http,
             uwsgi,
+            gzip,
+            brotli,
+            zstd,
+            filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
@@ -129,6 +182,19 @@ impl Effective {
             && Arc::ptr_eq(resolve, &other.resolve)
             && Arc::ptr_eq(http, &other.http)
             && Arc::ptr_eq(uwsgi, &other.uwsgi)
+            && Arc::ptr_eq(gzip, &other.gzip)
+            && Arc::ptr_eq(brotli, &other.brotli)
+            && Arc::ptr_eq(zstd, &other.zstd)
+    }
+
+    /// The codings of content, best first.
+    pub fn codings(&self) -> [(Coding, &Arc<CompressInForce>); 3] {
+        [(Coding::Brotli, &self.brotli), (Coding::Zstd, &self.zstd), (Coding::Gzip, &self.gzip)]
+    }
+
+    /// Whether any setting may change content on its way.
+    pub(super) fn has_filters(&self) -> bool {
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode)
     }
 
     /// The recovery for a status about to be answered: the first that lists it.
@@ -150,30 +216,26 @@ impl Effective {
 }
 
 impl ForwardingPlan {
-    /// Whether an edit sets or removes the request field of this name.
-    pub fn replaces(&self, name: &[u8]) -> bool {
-        self.settings.edits.iter().any(|edit| match edit {
-            Edit::Set(edited, _) | Edit::Remove(edited) => edited.is_field(name),
-            Edit::Switch(_) => {
-                name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
-            }
-            _ => false,
-        })
+    /// Makes what is looked up per request from the settings.
+    pub(super) fn index(&mut self) {
+        let edits = &self.settings.edits;
+        let switches = edits.iter().any(|edit| matches!(edit, Edit::Switch(_)));
+        let switched: [Name; 2] = ["Connection".into(), "Upgrade".into()];
+        let switched = switched.iter().filter(|_| switches);
+        let named = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(name, _) | Edit::Remove(name) => Some(name),
+            _ => None,
+        });
+        self.replaced = NameSet::new(named.chain(switched));
+        self.hidden = NameSet::new(&self.settings.hide);
+        self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
+        self.removes_nominated = edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
+        self.joins = self.settings.join_repeated || edits.iter().any(|edit| matches!(edit, Edit::Append(..)));
     }
 
     /// What a failure is answered with, where the settings say so.
     pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
         let mut listed = self.settings.faults.iter();
         listed.find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
-    }
-
-    /// Whether a response field is not passed on.
-    pub fn hides(&self, name: &[u8]) -> bool {
-        self.settings.hide.iter().any(|hidden| hidden.is_field(name))
-    }
-
-    /// Whether fields that `Connection` names are left out.
-    pub fn removes_nominated(&self) -> bool {
-        self.settings.edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated))
     }
 }

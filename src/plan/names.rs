@@ -128,7 +128,13 @@ impl Names {
 
     /// The first in the table, patterns left aside.
     fn earliest(&self, key: &[u8]) -> Option<u32> {
+        if self.folded.is_empty() && self.starting.is_empty() && self.ending.is_empty() {
+            return self.exact.get(key).copied();
+        }
         let lower = lower(key);
+        if self.starting.is_empty() && self.ending.is_empty() {
+            return self.exact.get(key).into_iter().chain(self.folded.get(&*lower)).copied().min();
+        }
         let dots = || memchr::memchr_iter(b'.', &lower);
         let wildcards = dots().filter_map(|dot| self.under(&lower, dot));
         let wildcards = wildcards.chain(dots().filter_map(|dot| self.over(&lower, dot)));

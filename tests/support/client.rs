@@ -275,7 +275,7 @@ impl Connection {
         let start = lines[0].clone();
         let status = start.split(' ').nth(1).unwrap_or_default().to_owned();
         let connection = field("connection").unwrap_or_default().to_ascii_lowercase();
-        let location = field("location");
+        let (location, coding) = (field("location"), field("content-encoding"));
         let chunked = field("transfer-encoding").is_some();
         let length: Option<usize> = field("content-length").and_then(|value| value.parse().ok());
         let mut stays =
@@ -301,6 +301,13 @@ impl Connection {
             )
         };
         lines.push(format!("[framing] {framing}"));
+        let body = match coding.as_deref().filter(|_| !body.is_empty()).map(|coding| decoded(coding, &body)) {
+            Some(Some(body)) => {
+                lines.push("[decoded]".to_owned());
+                body
+            }
+            _ => body,
+        };
         lines.extend(content(&body));
         let summary = summary(&start, location.as_deref(), &body);
         Answer { lines, summary, stays, switched }
@@ -344,6 +351,19 @@ impl Connection {
         let line = self.take(end);
         Some(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
+}
+
+/// Content without its coding, and what follows it; `None` when it has none that is known, or not whole. How well
+/// it is compressed is not compared.
+fn decoded(coding: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = body;
+    match coding {
+        "gzip" => drop(flate2::bufread::GzDecoder::new(&mut rest).read_to_end(&mut out).ok()?),
+        _ => return None,
+    }
+    out.extend_from_slice(rest);
+    Some(out)
 }
 
 fn ending(stop: Stop) -> &'static str {

@@ -13,6 +13,7 @@
 //! | order of access log lines | a lingering connection is logged when it ends, after the next request |
 //! | a reset instead of an end of the connection | depends on what was unread (`client.rs`) |
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
+//! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
 //! | `# mask` of a fixture | said there |
 
 use super::fixture::escape;

@@ -44,6 +44,7 @@ mod access;
 mod address;
 mod charset;
 mod client;
+mod compress;
 mod context;
 mod declare;
 pub(super) mod defaults;
@@ -88,6 +89,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
     charset::TABLE,
     client::TABLE,
+    compress::TABLE,
     errors::TABLE,
     geo::TABLE,
     headers::TABLE,

@@ -216,7 +216,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("upstream_status", Attr::UpstreamStatus),
     ("uri", Attr::Path),
     // What modules say of features that are off here as long as their directives are refused.
-    ("gzip_ratio", Attr::Missing),
+    ("gzip_ratio", Attr::CodingRatio),
     ("http2", Attr::Missing),
     ("http3", Attr::Missing),
     ("limit_conn_status", Attr::Missing),

@@ -81,8 +81,10 @@ fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
         Slice::new(begin + text.len() - bytes.len(), begin + text.len())
     };
     let known = Known::of(name);
-    let mut new: Vec<Field> =
-        values.iter().map(|value| Field { name: put(name), value: put(value), known }).collect();
+    let mut new: Vec<Field> = values
+        .iter()
+        .map(|value| Field { name: put(name), value: put(value), known, plain: false })
+        .collect();
     new.reverse();
     let buffer = &facts.buffer;
     let mut fields = std::mem::take(&mut facts.head.fields);

@@ -16,7 +16,7 @@ pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Ve
     let now = facts.worker.clock.now();
     let time = match moment {
         Moment::Now => now,
-        Moment::Began => now.saturating_sub(facts.began.elapsed()),
+        Moment::Began => now.saturating_sub(clock::since(facts.began)),
     };
     match form {
         TimeForm::Log => {

@@ -1,11 +1,16 @@
 //! How the plan reads an exchange: every attribute and where its value comes from.
 
-use std::{io::Write as _, net::IpAddr, time::Duration};
+use std::{
+    io::Write as _,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
-        access, files,
+        access, clock, files,
+        forward::whom,
         http1::field::{Field, Known},
         worker::Counters,
     },
@@ -112,7 +117,7 @@ impl View for Facts {
             Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
             Attr::Time(moment, form) => moment::write(self, *moment, form, out),
             Attr::Load(load) => moment::load(self, *load, out),
-            Attr::Took(unit) => number(out, moment::units(self.began.elapsed(), *unit)),
+            Attr::Took(unit) => number(out, moment::units(clock::since(self.began), *unit)),
             _ => self
                 .connection_attr(attr, out)
                 .or_else(|| self.response_attr(attr, out))
@@ -162,7 +167,7 @@ impl Facts {
             Attr::Connection => number(out, self.client.serial),
             Attr::ConnectionRequests => number(out, self.client.requests),
             Attr::ConnectionReuses => number(out, self.client.requests.saturating_sub(1)),
-            Attr::ConnectionTime => seconds(out, self.client.opened.elapsed()),
+            Attr::ConnectionTime => seconds(out, clock::since(self.client.opened)),
             Attr::Tcp(which) => {
                 tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
             }
@@ -216,6 +221,13 @@ impl Facts {
                     response.trailers.iter().filter(|field| same_name(response.name(field), name));
                 values.next().is_some_and(|field| bytes(out, response.value(field)))
             }
+            Attr::CodingRatio => match self.coded {
+                Some((before, after)) if after > 0 => {
+                    let hundredths = (before * 1000 / after + 5) / 10;
+                    write!(out, "{}.{:02}", hundredths / 100, hundredths % 100).is_ok()
+                }
+                _ => false,
+            },
             Attr::ConnectionFate => {
                 let kept = self.connection == b"keep-alive";
                 bytes(
@@ -230,7 +242,7 @@ impl Facts {
                 )
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
-            Attr::RequestTime => seconds(out, self.began.elapsed()),
+            Attr::RequestTime => seconds(out, clock::since(self.began)),
             _ => return None,
         })
     }
@@ -271,7 +283,8 @@ impl Facts {
             Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
             Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
             Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
-            Attr::UpstreamPort => self.authority_port != 0 && number(out, u64::from(self.authority_port)),
+            Attr::UpstreamPort => whom::port(&self.authority, self.authority_default)
+                .is_some_and(|port| number(out, u64::from(port))),
             Attr::ForwardedFor => {
                 if self.field(b"x-forwarded-for", out) {
                     out.extend_from_slice(b", ");
@@ -283,15 +296,11 @@ impl Facts {
             Attr::UpstreamStatus => {
                 self.each(out, |attempt, out| attempt.status != 0 && number(out, u64::from(attempt.status)))
             }
-            Attr::UpstreamResponseTime => {
-                self.each(out, |attempt, out| attempt.whole.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamResponseTime => self.each(out, |attempt, out| taken(out, attempt, attempt.whole)),
             Attr::UpstreamConnectTime => {
-                self.each(out, |attempt, out| attempt.connected.is_some_and(|time| seconds(out, time)))
+                self.each(out, |attempt, out| taken(out, attempt, attempt.connected))
             }
-            Attr::UpstreamHeaderTime => {
-                self.each(out, |attempt, out| attempt.head.is_some_and(|time| seconds(out, time)))
-            }
+            Attr::UpstreamHeaderTime => self.each(out, |attempt, out| taken(out, attempt, attempt.head)),
             Attr::UpstreamResponseLength => self.each(out, |attempt, out| number(out, attempt.length)),
             Attr::UpstreamBytesReceived => self.each(out, |attempt, out| number(out, attempt.received)),
             Attr::UpstreamBytesSent => self.each(out, |attempt, out| number(out, attempt.sent)),
@@ -369,6 +378,12 @@ fn number(out: &mut Vec<u8>, value: u64) -> bool {
 
 fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
     write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+/// The time from the beginning of a try.
+fn taken(out: &mut Vec<u8>, attempt: &Attempt, until: Option<Instant>) -> bool {
+    let time = until.zip(attempt.began).map(|(until, began)| until.saturating_duration_since(began));
+    time.is_some_and(|time| seconds(out, time))
 }
 
 fn join<T>(

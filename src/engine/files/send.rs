@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Write as _},
     ops::Range,
     os::{
         fd::{AsRawFd as _, RawFd},
@@ -21,6 +21,7 @@ use super::{
     super::{
         edit,
         exchange::{End, Exchange, Next},
+        filter::{Broken, Chain},
         forward::system,
         response::Framing,
         scratch,
@@ -48,6 +49,8 @@ enum Trouble {
     Unsaid(Failure),
     /// The file ended before its size, or could not be read.
     File(io::Error),
+    /// It is not what its head says.
+    Broken(Broken),
 }
 
 /// Sends the head in the exchange's response, and these pieces of a file.
@@ -61,11 +64,20 @@ pub(super) async fn send(
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
     let pieces = if framing == Framing::None { &[] } else { pieces };
+    let filters = exchange.filters.take();
     let length = exchange.facts.response.length.filter(|length| *length > 0);
     if let (Framing::Chunked, Some(length)) = (framing, length) {
         out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
     }
-    let mut done = send_all(exchange, plan, &Arc::new(file), pieces, &mut out).await;
+    let file = Arc::new(file);
+    let mut done = match filters {
+        Some(mut filters) => {
+            let sent = send_changed(exchange, plan, &file, pieces, &mut filters, framing, &mut out).await;
+            exchange.facts.coded = Some(filters.sizes);
+            sent
+        }
+        None => send_all(exchange, plan, &file, pieces, &mut out).await,
+    };
     if framing == Framing::Chunked && done.is_ok() {
         if length.is_some() {
             out.extend_from_slice(b"\r\n");
@@ -90,6 +102,9 @@ pub(super) async fn send(
                 Level::Info,
                 format_args!("sendfile() failed ({reason}) while sending response to client"),
             );
+        }
+        Err(Trouble::Broken(Broken(message))) => {
+            exchange.log(Level::Error, format_args!("{message} while sending response to client"));
         }
         Err(Trouble::File(error)) => {
             let name = String::from_utf8_lossy(name);
@@ -127,6 +142,57 @@ async fn send_all(
         }
     }
     flush(exchange, plan, out).await
+}
+
+/// Sends what content becomes on its way.
+async fn send_changed(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    file: &Arc<File>,
+    pieces: &[Piece],
+    filters: &mut Chain,
+    framing: Framing,
+    out: &mut Vec<u8>,
+) -> Result<(), Trouble> {
+    let (mut data, mut changed) = (scratch::take(), scratch::take());
+    let step = filters.step() as u64;
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => filters.push(bytes, &mut changed).map_err(Trouble::Broken)?,
+            Piece::File(range) => {
+                let mut at = range.start;
+                while at < range.end {
+                    let end = range.end.min(at + step);
+                    data.clear();
+                    read(file, at..end, &mut data).await.map_err(Trouble::File)?;
+                    at = end;
+                    filters.push(&data, &mut changed).map_err(Trouble::Broken)?;
+                    if changed.len() as u64 >= SMALL {
+                        frame(framing, &changed, out);
+                        changed.clear();
+                        flush(exchange, plan, out).await?;
+                    }
+                }
+            }
+        }
+    }
+    filters.finish(&mut changed).map_err(Trouble::Broken)?;
+    frame(framing, &changed, out);
+    scratch::give(data);
+    scratch::give(changed);
+    // The end of chunks leaves with them.
+    if framing == Framing::Chunked { Ok(()) } else { flush(exchange, plan, out).await }
+}
+
+/// Appends content as it is framed.
+fn frame(framing: Framing, data: &[u8], out: &mut Vec<u8>) {
+    if framing == Framing::Chunked && !data.is_empty() {
+        let _ = write!(out, "{:x}\r\n", data.len());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.extend_from_slice(data);
+    }
 }
 
 async fn flush(exchange: &mut Exchange, plan: &Plan, out: &mut Vec<u8>) -> Result<(), Trouble> {

@@ -2,10 +2,9 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
-use tokio::time::Instant;
-
 use super::{
     super::{
+        clock,
         connect::Connection,
         exchange::Exchange,
         http1::{field::Known, response::Parsed},
@@ -148,7 +147,7 @@ impl Exchange {
 
     fn have_head(&mut self, connection: Connection) -> Outcome {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.head = attempt.began.map(|began| began.elapsed());
+            attempt.head = Some(clock::moment());
         }
         Outcome::Head(connection)
     }
@@ -220,7 +219,9 @@ impl Exchange {
         });
         // The time for the answer runs when the request is sent.
         let limit = match deadline {
-            Some((at, _)) => at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
+            Some((at, _)) => {
+                at.saturating_duration_since(clock::moment().into()).max(Duration::from_millis(1))
+            }
             None => how.read_timeout,
         };
         match (timer.within(limit, read).await, deadline) {

@@ -11,6 +11,7 @@ use super::{
             Cluster,
             group::{Connected, Elected, Nobody, Standing},
         },
+        clock,
         connect::Place,
         content::Refused,
         exchange::{End, Exchange, Next},
@@ -177,11 +178,11 @@ impl Exchange {
     async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>) -> Result<Elected, u16> {
         let Some(group) = errand.cluster.group() else { return Err(500) };
         let wait = group.how().wait;
-        let began = std::time::Instant::now();
+        let began = clock::moment();
         loop {
             match group.elect(route) {
                 Ok(elected) => return Ok(elected),
-                Err(Nobody::Usable) if began.elapsed() < wait => {
+                Err(Nobody::Usable) if clock::since(began) < wait => {
                     tokio::time::sleep((wait / 100).max(Duration::from_millis(1))).await;
                 }
                 Err(_) => {
@@ -274,7 +275,7 @@ impl Exchange {
                 let status = how.answer_to(fault, trouble.status);
                 if let Some(attempt) = self.facts.attempt() {
                     attempt.status = status;
-                    attempt.whole = attempt.began.map(|began| began.elapsed());
+                    attempt.whole = Some(clock::moment());
                 }
                 (failed(self, fault, trouble.status, trouble.message), Some(elected))
             }
@@ -319,7 +320,7 @@ impl Exchange {
                     stale: false,
                 });
             };
-            let now = Some(std::time::Instant::now());
+            let now = Some(clock::moment());
             let attempt = Attempt { address: place.to_string().into(), began: now, ..Attempt::default() };
             self.facts.attempts.push(attempt);
             let outcome = self.attempt(plan, forward, how, to, place, request).await;
@@ -334,7 +335,7 @@ impl Exchange {
             let status = trouble.status;
             if let Some(attempt) = self.facts.attempt() {
                 attempt.status = status;
-                attempt.whole = attempt.began.map(|began| began.elapsed());
+                attempt.whole = Some(clock::moment());
             }
         }
     }
@@ -344,7 +345,7 @@ impl Exchange {
         let facts = &mut self.facts;
         facts.authority.clear();
         facts.authority.extend_from_slice(&member.authority);
-        facts.authority_port = match Spot::of(&endpoint.address, endpoint.default_port) {
+        facts.authority_default = match Spot::of(&endpoint.address, endpoint.default_port) {
             Spot::Known(addr) => addr.port(),
             Spot::Name(_, port) => port,
             Spot::Unix(_) => 0,
@@ -354,12 +355,12 @@ impl Exchange {
 
 /// A connection that counts, waited for as long as allowed; zero waits as long as it takes.
 async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duration) -> Option<Connected> {
-    let began = std::time::Instant::now();
+    let began = clock::moment();
     loop {
         if let Some(connected) = standing.connect(max) {
             return Some(connected);
         }
-        if !wait.is_zero() && began.elapsed() >= wait {
+        if !wait.is_zero() && clock::since(began) >= wait {
             return None;
         }
         tokio::time::sleep(POLL).await;

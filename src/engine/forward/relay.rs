@@ -18,7 +18,9 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
+    clock,
     content::{failed, temporary},
+    filter::{Broken, Chain},
     http1::chunked::{Decoder, Step},
     respond::Limit,
     response::Framing,
@@ -26,6 +28,9 @@ use super::super::{
     stream::Stream,
 };
 use super::upload::{Halt, Stalled, Upload};
+
+/// How long filters may hold content back while the upstream is silent.
+const HELD: Duration = Duration::from_millis(100);
 
 /// How the end of the upstream's content is known.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub enum Ending {
     ClientTimedOut,
     /// What the client still sent of its content was no good.
     Halted(Halt),
+    /// The content is not what its head says.
+    Broken(Broken),
 }
 
 /// What bounds a relay.
@@ -80,6 +87,8 @@ pub struct Bounds<'a> {
     pub read_rate: u64,
     /// Whether to go on when the client left.
     pub ignore_abort: bool,
+    /// Whether what came is sent at once, whatever it takes.
+    pub at_once: bool,
 }
 
 /// Appends to the lines that are sent what received trailers become.
@@ -119,6 +128,8 @@ pub struct Relay<'a> {
     pub spilled: Option<PathBuf>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
+    /// What the content passes through.
+    pub filters: Option<Box<Chain>>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -159,7 +170,7 @@ impl<'a> Relay<'a> {
         bounds: Bounds<'a>,
         head: Vec<u8>,
     ) -> Self {
-        let now = Instant::now();
+        let now = Instant::from(clock::moment());
         Self {
             client,
             upstream,
@@ -177,6 +188,7 @@ impl<'a> Relay<'a> {
             pass_trailers: None,
             spilled: None,
             upload: None,
+            filters: None,
             pending: head,
             at: 0,
             spill: None,
@@ -199,16 +211,18 @@ impl<'a> Relay<'a> {
 
     /// Moves everything.
     pub async fn run(&mut self) -> Ending {
-        let mut sleep = pin!(sleep_until(Instant::now() + Duration::from_hours(1)));
-        if matches!(self.from, From::None | From::Length(0)) {
-            self.end();
+        let mut sleep = pin!(sleep_until(Instant::from(clock::moment()) + Duration::from_hours(1)));
+        if matches!(self.from, From::None | From::Length(0))
+            && let Err(ending) = self.end()
+        {
+            return ending;
         }
         let ending = poll_fn(|cx| {
             loop {
                 if let Poll::Ready(ending) = self.poll(cx) {
                     return Poll::Ready(ending);
                 }
-                let now = Instant::now();
+                let now = Instant::from(clock::moment());
                 match self.deadline(now) {
                     Deadline::Passed(ending) => return Poll::Ready(ending),
                     Deadline::At(at) => {
@@ -262,6 +276,9 @@ impl<'a> Relay<'a> {
                     Err(ending) => return self.drain_then(ending, cx),
                 }
             }
+            if !progress && self.let_out() {
+                continue;
+            }
             if !progress {
                 let uploads = self.upload.as_ref().is_some_and(|upload| upload.reads_client());
                 if !self.ended && !self.bounds.ignore_abort && !uploads {
@@ -273,6 +290,19 @@ impl<'a> Relay<'a> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Sends what there is at once, and no more.
+    pub async fn give_up(&mut self, ending: Ending) -> Ending {
+        if self.filters.as_ref().is_none_or(|filters| filters.sizes.1 == 0) {
+            return ending;
+        }
+        let mut ending = Some(ending);
+        poll_fn(|cx| match ending.take() {
+            Some(ending) => self.drain_then(ending, cx),
+            None => Poll::Pending,
+        })
+        .await
     }
 
     /// What was received before the upstream failed still goes to the client.
@@ -289,13 +319,34 @@ impl<'a> Relay<'a> {
         Poll::Ready(ending)
     }
 
+    /// Sends what filters hold back when nothing came for a while; whether there was any.
+    fn let_out(&mut self) -> bool {
+        let due = self.flush_at().is_some_and(|at| at <= Instant::now());
+        let Some(filters) = self.filters.as_mut().filter(|_| due) else { return false };
+        let mut out = scratch::take();
+        // What is broken shows again when more is pushed.
+        let _ = filters.flush(&mut out);
+        let some = !out.is_empty();
+        self.frame(&out);
+        scratch::give(out);
+        some
+    }
+
+    /// When what filters hold back is sent.
+    fn flush_at(&self) -> Option<Instant> {
+        let held = !self.ended && self.filters.as_ref().is_some_and(|filters| filters.dirty);
+        let wait = if self.bounds.at_once { Duration::ZERO } else { HELD };
+        held.then(|| self.last_read + wait)
+    }
+
     fn waiting(&self) -> usize {
         self.pending.len() - self.at
     }
 
     fn may_read(&self) -> bool {
         if self.bounds.read_rate > 0
-            && self.received >= (self.began.elapsed().as_secs() + 1).saturating_mul(self.bounds.read_rate)
+            && self.received
+                >= (clock::since(self.began.into()).as_secs() + 1).saturating_mul(self.bounds.read_rate)
         {
             return false;
         }
@@ -311,7 +362,8 @@ impl<'a> Relay<'a> {
         if rate == 0 {
             return usize::MAX;
         }
-        let budget = (self.began.elapsed().as_secs() + 1).saturating_mul(rate).saturating_add(after);
+        let budget =
+            (clock::since(self.began.into()).as_secs() + 1).saturating_mul(rate).saturating_add(after);
         usize::try_from(budget.saturating_sub(self.sent_before + self.sent)).unwrap_or(usize::MAX)
     }
 
@@ -331,7 +383,7 @@ impl<'a> Relay<'a> {
                         }
                         self.at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                         progress = true;
                     }
                     Poll::Pending => return Ok(progress),
@@ -370,19 +422,20 @@ impl<'a> Relay<'a> {
                 From::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             };
-            let max = max.min(room).min(bytes.len());
+            let step = self.filters.as_ref().map_or(usize::MAX, |filters| filters.step());
+            let max = max.min(room).min(bytes.len()).min(step);
             match self.upstream.poll_read(cx, &mut bytes[..max]) {
                 Poll::Pending => Ok(false),
                 Poll::Ready(Err(error)) => Err(Ending::UpstreamFailed(error)),
                 Poll::Ready(Ok(0)) => match self.from {
                     From::Close => {
-                        self.end();
+                        self.end()?;
                         Ok(true)
                     }
                     _ => Err(Ending::Truncated),
                 },
                 Poll::Ready(Ok(length)) => {
-                    self.last_read = Instant::now();
+                    self.last_read = Instant::from(clock::moment());
                     self.received += length as u64;
                     self.take(&bytes[..length], Some(cx))?;
                     Ok(true)
@@ -401,7 +454,7 @@ impl<'a> Relay<'a> {
                 let done = *left == 0;
                 self.send(&data[..length], cx)?;
                 if done {
-                    self.end();
+                    self.end()?;
                 }
                 Ok(length)
             }
@@ -420,7 +473,7 @@ impl<'a> Relay<'a> {
                         }
                         Ok(Step::More) => return Ok(data.len()),
                         Ok(Step::End(length)) => {
-                            self.end();
+                            self.end()?;
                             // Bytes behind the end make the connection unfit for another request.
                             if used + length < data.len() {
                                 self.overrun = true;
@@ -434,9 +487,16 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), Ending> {
         if std::mem::replace(&mut self.ended, true) {
-            return;
+            return Ok(());
+        }
+        if let Some(filters) = &mut self.filters {
+            let mut out = scratch::take();
+            let done = filters.finish(&mut out);
+            self.frame(&out);
+            scratch::give(out);
+            done.map_err(Ending::Broken)?;
         }
         if let From::Chunked(decoder) = &mut self.from {
             self.received_trailers = std::mem::take(&mut decoder.trailers);
@@ -450,6 +510,7 @@ impl<'a> Relay<'a> {
             last.extend_from_slice(b"\r\n");
             self.keep_for_later(&last);
         }
+        Ok(())
     }
 
     fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {
@@ -458,11 +519,15 @@ impl<'a> Relay<'a> {
         if data.is_empty() {
             return Ok(());
         }
+        if let Some(filters) = &mut self.filters {
+            let mut out = scratch::take();
+            let pushed = filters.push(data, &mut out);
+            self.frame(&out);
+            scratch::give(out);
+            return pushed.map_err(Ending::Broken);
+        }
         if self.to == Framing::Chunked {
-            let head = format!("{:x}\r\n", data.len());
-            self.keep_for_later(head.as_bytes());
-            self.keep_for_later(data);
-            self.keep_for_later(b"\r\n");
+            self.frame(data);
             return Ok(());
         }
         let mut at = 0;
@@ -479,7 +544,7 @@ impl<'a> Relay<'a> {
                     Poll::Ready(Ok(length)) if length > 0 => {
                         at += length;
                         self.sent += length as u64;
-                        self.last_write = Instant::now();
+                        self.last_write = Instant::from(clock::moment());
                     }
                     Poll::Ready(Err(error)) => {
                         if !self.bounds.ignore_abort {
@@ -493,6 +558,21 @@ impl<'a> Relay<'a> {
         }
         self.keep_for_later(&data[at..]);
         Ok(())
+    }
+
+    /// Keeps content for the client as it is framed.
+    fn frame(&mut self, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        if self.to == Framing::Chunked {
+            let head = format!("{:x}\r\n", data.len());
+            self.keep_for_later(head.as_bytes());
+            self.keep_for_later(data);
+            self.keep_for_later(b"\r\n");
+        } else {
+            self.keep_for_later(data);
+        }
     }
 
     fn within_window<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
@@ -569,10 +649,12 @@ impl<'a> Relay<'a> {
         if !self.may_read() {
             return Deadline::At(now + Duration::from_millis(100));
         }
-        match limit(self.last_read.max(self.last_write), self.bounds.read_timeout) {
-            Some(at) if at <= now => Deadline::Passed(Ending::UpstreamTimedOut),
-            Some(at) => Deadline::At(at),
-            None => Deadline::Never,
+        let flush = self.flush_at();
+        match (limit(self.last_read.max(self.last_write), self.bounds.read_timeout), flush) {
+            (Some(at), _) if at <= now => Deadline::Passed(Ending::UpstreamTimedOut),
+            (Some(at), Some(flush)) => Deadline::At(at.min(flush)),
+            (Some(at), None) | (None, Some(at)) => Deadline::At(at),
+            (None, None) => Deadline::Never,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     super::{
         exchange::Exchange,
         http1::{
-            field::{Field, Known},
+            field::{self, Field, Known, Lines},
             target::{encode_controls, encode_path},
         },
     },
@@ -135,6 +135,26 @@ impl Exchange {
     }
 
     fn write_received(&mut self, how: &ForwardingPlan, out: &mut Vec<u8>) {
+        if how.joins {
+            return self.write_joined(how, out);
+        }
+        let facts = &self.facts;
+        let mut lines = Lines::of(&facts.buffer);
+        for field in &facts.head.fields {
+            if matches!(field.known, Known::ContentLength | Known::TransferEncoding) {
+                continue;
+            }
+            let name = field.name.of(&facts.buffer);
+            if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
+                continue;
+            }
+            lines.write(field.name, field.value, field.plain, out);
+        }
+        lines.end(out);
+    }
+
+    /// The same where fields of a name become one, or have something appended.
+    fn write_joined(&mut self, how: &ForwardingPlan, out: &mut Vec<u8>) {
         for at in 0..self.facts.head.fields.len() {
             let facts = &self.facts;
             let field = facts.head.fields[at];
@@ -142,7 +162,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.replaces(name) || (how.removes_nominated() && self.nominated(name)) {
+            if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
                 continue;
             }
             let same = |other: &&Field| other.name.of(&facts.buffer).eq_ignore_ascii_case(name);
@@ -185,7 +205,7 @@ impl Exchange {
             .fields
             .iter()
             .filter(|field| field.known == Known::Connection)
-            .any(|field| super::super::http1::field::has_token(field.value.of(&facts.buffer), name))
+            .any(|field| field::has_token(field.value.of(&facts.buffer), name))
     }
 
     fn write_target(&mut self, forward: &Forward, to: &Destination, out: &mut Vec<u8>) {
@@ -243,5 +263,6 @@ fn is_token(text: &[u8]) -> bool {
 
 /// Whether a value can stand in a head (RFC 9110 § 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+    let control = field::first_control(value);
+    control.is_none_or(|at| !value[at..].iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)))
 }

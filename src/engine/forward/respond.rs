@@ -1,10 +1,9 @@
 //! The upstream's head becomes the client's: what is hidden, what directs us, what is rewritten;
 //! then its content is relayed, or the connection becomes a tunnel.
 
-use std::time::Instant;
-
 use super::{
     super::{
+        clock,
         connect::Connection,
         edit,
         exchange::{End, Exchange, Next},
@@ -13,6 +12,7 @@ use super::{
             condition,
             range::{self, Selection},
         },
+        filter::{self, Broken},
         http1::{
             field::{self, Known, Line, Slice, decimal},
             target,
@@ -102,7 +102,7 @@ impl Exchange {
             _ => From::Close,
         };
         self.facts.response.length = if head.chunked { None } else { head.content_length };
-        let window = match self.select_range(how, matches!(from, From::Length(_))) {
+        let window = match self.select_range(plan, how, matches!(from, From::Length(_))) {
             Ok(window) => window,
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -141,7 +141,9 @@ impl Exchange {
             limit,
             read_rate,
             ignore_abort: how.ignore_client_abort || !self.content.is_done(),
+            at_once: !buffering || self.is_event_stream(),
         };
+        let filters = self.filters.take();
         let mut relay = Relay::new(
             &mut self.stream,
             &mut connection.stream,
@@ -154,18 +156,20 @@ impl Exchange {
         relay.sent_before = self.facts.sent;
         relay.window = window;
         relay.trailers = trailers;
+        relay.filters = filters;
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
-            Err(ending) => ending,
+            Err(ending) => relay.give_up(ending).await,
         };
         let fit = !relay.overrun
             && !unread
             && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
+        let coded = relay.filters.take().map(|filters| filters.sizes);
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -181,6 +185,7 @@ impl Exchange {
         }
         scratch::give(rest);
         self.facts.sent += sent;
+        self.facts.coded = coded;
         self.end_attempt(content, received);
         if let Some(message) = unfiled {
             self.log(Level::Crit, format_args!("{message} while reading upstream"));
@@ -205,6 +210,9 @@ impl Exchange {
             Ending::Whole => {}
             Ending::Halted(halt) => {
                 self.log_halt(&halt);
+            }
+            Ending::Broken(Broken(message)) => {
+                self.log(Level::Error, format_args!("{message} while reading upstream"));
             }
             Ending::Truncated => self.log(
                 Level::Error,
@@ -240,18 +248,24 @@ impl Exchange {
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
         if let Some(limits) = to.idle.as_ref().filter(|_| fit && head.keep_alive && whole) {
             let attempt = self.facts.attempts.last();
-            let ended = attempt.and_then(|attempt| Some(attempt.began? + attempt.whole?));
-            self.worker.pool.give(connection, limits, ended.unwrap_or_else(Instant::now));
+            let ended = attempt.and_then(|attempt| attempt.whole);
+            self.worker.pool.give(connection, limits, ended.unwrap_or_else(clock::moment));
         }
     }
 
     /// Which part of the content to send, where ranges are forced: bytes to leave out and to send. `Err` is a status.
-    fn select_range(&mut self, how: &ForwardingPlan, known: bool) -> Result<Option<(u64, u64)>, u16> {
+    fn select_range(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        known: bool,
+    ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
         let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
-        if facts.response.status != 200 {
+        if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
+        let facts = &mut self.facts;
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
         facts.response.ranges = true;
@@ -273,9 +287,15 @@ impl Exchange {
         }
     }
 
+    /// Whether the response is a stream of events, each of which a client waits for.
+    fn is_event_stream(&self) -> bool {
+        let kind = self.facts.response.known(Known::ContentType);
+        kind.is_some_and(|kind| kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream"))
+    }
+
     fn end_attempt(&mut self, content: u64, received: u64) {
         if let Some(attempt) = self.facts.attempt() {
-            attempt.whole = attempt.began.map(|began| began.elapsed());
+            attempt.whole = Some(clock::moment());
             attempt.length += content;
             attempt.received += received;
         }
@@ -308,7 +328,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.upstream);
-            if how.hides(name)
+            if how.hidden.contains(name)
                 || (how.hide_nominated && nominated(facts, name))
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
@@ -319,6 +339,7 @@ impl Exchange {
                 value: moved(field.value),
                 known: field.known,
                 added: false,
+                plain: field.plain,
                 lasting: false,
             });
         }
@@ -326,6 +347,11 @@ impl Exchange {
 
     /// Does what fields of the response direct.
     fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
+        let facts = &self.facts;
+        let mut names = facts.upstream_head.fields.iter().map(|field| field.name.of(&facts.upstream));
+        if !names.any(|name| how.directing.contains(name)) {
+            return None;
+        }
         let mut redirect = None;
         for (name, control) in &how.controls {
             let facts = &self.facts;
@@ -411,6 +437,7 @@ impl Exchange {
         if sent.is_err() {
             return Next::End(End::Abort);
         }
+        connection.stream.send_promptly();
         let to_upstream = self.facts.rest().to_vec();
         let head = self.facts.head.length;
         self.facts.buffer.truncate(head);
@@ -444,7 +471,7 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             field.known,
             Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
         );
-        if !frames && !how.hides(name) {
+        if !frames && !how.hidden.contains(name) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }

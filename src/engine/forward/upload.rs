@@ -15,6 +15,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::super::{
+    clock,
     content::{Content, Refused},
     exchange::Exchange,
     scratch,
@@ -88,7 +89,7 @@ impl Upload {
                     Poll::Ready(Ok(length)) if length > 0 => {
                         self.at += length;
                         self.sent += length as u64;
-                        self.last = Instant::now();
+                        self.last = Instant::from(clock::moment());
                         progress = true;
                     }
                     // What it said before it stopped reading still counts.
@@ -153,7 +154,7 @@ impl Upload {
                     return Err(Halt::Refused(413));
                 }
                 self.ended = content.is_done();
-                self.last = Instant::now();
+                self.last = Instant::from(clock::moment());
                 self.frame(&piece);
                 scratch::give(piece);
             }
@@ -236,7 +237,7 @@ impl Exchange {
             over: false,
             sent: 0,
             received: 0,
-            last: Instant::now(),
+            last: Instant::from(clock::moment()),
             client_timeout: Duration::ZERO,
             send_timeout: how.send_timeout,
         }

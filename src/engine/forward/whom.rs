@@ -86,16 +86,18 @@ impl Exchange {
         facts.authority.clear();
         if authority.starts_with(b"unix:") {
             facts.authority.extend_from_slice(b"localhost");
-            facts.authority_port = 0;
+            facts.authority_default = 0;
             return;
         }
         facts.authority.extend_from_slice(authority);
-        let default = default_port(tls, protocol);
-        facts.authority_port = std::str::from_utf8(authority)
-            .ok()
-            .and_then(|name| host_and_port(name, default))
-            .map_or(default, |(_, port)| port);
+        facts.authority_default = default_port(tls, protocol);
     }
+}
+
+/// The port that an authority names, or the default; `None` where that is 0, as a socket in the file system has none.
+pub fn port(authority: &[u8], default: u16) -> Option<u16> {
+    let named = std::str::from_utf8(authority).ok().and_then(|name| host_and_port(name, default));
+    (default != 0).then(|| named.map_or(default, |(_, port)| port))
 }
 
 fn default_port(tls: bool, protocol: Protocol) -> u16 {

@@ -40,6 +40,43 @@ pub struct Field {
     pub value: Slice,
     /// What it means to us.
     pub known: Known,
+    /// Whether it is written as it was received: one space behind the colon, none behind the value, CRLF.
+    pub plain: bool,
+}
+
+/// Field lines on their way from one buffer to another: those that stand together as they are written go in one piece.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    from: &'a [u8],
+    piece: Slice,
+}
+
+impl<'a> Lines<'a> {
+    /// Lines of this buffer.
+    pub fn of(from: &'a [u8]) -> Self {
+        Self { from, piece: Slice::default() }
+    }
+
+    /// Writes a field's line, or remembers to.
+    pub fn write(&mut self, name: Slice, value: Slice, plain: bool, out: &mut Vec<u8>) {
+        if plain && name.start == self.piece.end {
+            self.piece.end = value.end + 2;
+            return;
+        }
+        self.end(out);
+        if plain {
+            self.piece = Slice { start: name.start, end: value.end + 2 };
+        } else {
+            for text in [name.of(self.from), b": ", value.of(self.from), b"\r\n"] {
+                out.extend_from_slice(text);
+            }
+        }
+    }
+
+    /// Writes what was remembered.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(std::mem::take(&mut self.piece).of(self.from));
+    }
 }
 
 /// Fields that the engine itself reads or writes.
@@ -63,6 +100,7 @@ pub enum Known {
     Location,
     Range,
     Referer,
+    Refresh,
     Server,
     SetCookie,
     TransferEncoding,
@@ -88,7 +126,8 @@ impl Known {
             },
             7 => match name[0] | 0x20 {
                 b'u' => (b"upgrade", Self::Upgrade),
-                b'r' => (b"referer", Self::Referer),
+                b'r' if name[6] | 0x20 == b'r' => (b"referer", Self::Referer),
+                b'r' => (b"refresh", Self::Refresh),
                 _ => (b"expires", Self::Expires),
             },
             8 => (b"location", Self::Location),
@@ -109,8 +148,29 @@ impl Known {
             17 => (b"transfer-encoding", Self::TransferEncoding),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(text) { known } else { Self::Other }
+        if same(name, text) { known } else { Self::Other }
     }
+}
+
+/// Whether a name is `text`, which is in lower case and has at least four bytes, as many as the name.
+///
+/// Bit 5 is set in both: of what can stand in a name, only letters of the other case become letters by that.
+fn same(name: &[u8], text: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let differ = |one: Option<&[u8; 8]>, other: Option<&[u8; 8]>| match (one, other) {
+        (Some(one), Some(other)) => (u64::from_ne_bytes(*one) | LOWER) ^ u64::from_ne_bytes(*other),
+        _ => 1,
+    };
+    if text.len() < 8 {
+        let half =
+            |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes) | LOWER as u32);
+        return half(name.first_chunk()) == half(text.first_chunk())
+            && half(name.last_chunk()) == half(text.last_chunk());
+    }
+    // The last eight overlap those before; all texts are shorter than 25.
+    let middle = if text.len() > 16 { differ(name[8..].first_chunk(), text[8..].first_chunk()) } else { 0 };
+    differ(name.first_chunk(), text.first_chunk()) | middle | differ(name.last_chunk(), text.last_chunk())
+        == 0
 }
 
 /// Which bytes may stand in a field name, by class.
@@ -175,12 +235,55 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
     if memchr::memchr2(b'\r', 0, &buffer[from..to]).is_some() {
         return Err(Invalid);
     }
-    let field = Field { name, value: Slice::new(from, to), known: Known::of(name.of(buffer)) };
+    let known = Known::of(name.of(buffer));
+    let field = Field { name, value: Slice::new(from, to), known, plain: false };
     Ok(match worst {
         GOOD => Line::Good(field),
         UNDERSCORE => Line::Underscore(field),
         _ => Line::Odd(field),
     })
+}
+
+/// Reads the field line at `start` as most are: a name that every server takes, a value without controls, CRLF or LF.
+/// Gives the field and where the next line begins; `None` for anything else, which [`line`] is to judge.
+pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
+    let length = buffer.get(start..)?.iter().position(|&byte| NAME[usize::from(byte)] != GOOD)?;
+    let colon = start + length;
+    if buffer[colon] != b':' || length == 0 {
+        return None;
+    }
+    let mut from = colon + 1;
+    while *buffer.get(from)? == b' ' {
+        from += 1;
+    }
+    let control = from + first_control(&buffer[from..])?;
+    let next = match buffer[control..] {
+        [b'\n', ..] => control + 1,
+        [b'\r', b'\n', ..] => control + 2,
+        _ => return None,
+    };
+    let mut to = control;
+    while to > from && buffer[to - 1] == b' ' {
+        to -= 1;
+    }
+    let plain = from == colon + 2 && next == to + 2;
+    let known = Known::of(&buffer[start..colon]);
+    Some((Field { name: Slice::new(start, colon), value: Slice::new(from, to), known, plain }, next))
+}
+
+/// The offset of the first byte below a space, eight bytes at a time.
+pub fn first_control(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit set is right: a borrow only reaches bytes behind one that is below.
+        let below = word.wrapping_sub(ONES * 0x20) & !word & (ONES * 0x80);
+        if below != 0 {
+            return Some(at * 8 + below.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte < b' ').map(|at| words.len() * 8 + at)
 }
 
 /// The offset of the byte for which a line is refused.
@@ -207,4 +310,69 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the quick way takes, the thorough one takes for the same; what it leaves, is left to it.
+    #[test]
+    fn the_usual_way_agrees_with_the_thorough() {
+        let names: [&[u8]; 9] =
+            [b"Host", b"X-Forwarded-For", b"transfer-Encoding", b"A", b"", b"a_b", b"a b", b"ETag", b"x\x00"];
+        let values: [&[u8]; 10] = [
+            b"a",
+            b"",
+            b"a b  ",
+            b"\ta\t",
+            b"a\rb",
+            b"a\0b",
+            b"0123456789abcdef0123456789",
+            b"0123456789abcde\x01f",
+            b"\xff\x80\x7f",
+            b"    1234567\x1f8",
+        ];
+        for name in names {
+            for value in values {
+                for (colon, end) in
+                    [(&b":"[..], &b"\r\n"[..]), (b": ", b"\n"), (b"", b"\r\n"), (b":  ", b"\r\r\n")]
+                {
+                    let whole = [name, colon, value, end].concat();
+                    let stop = whole.len() - end.len() + usize::from(end == b"\r\r\n");
+                    let Some((field, next)) = usual(&whole, 0) else { continue };
+                    assert_eq!(next, whole.len());
+                    let Ok(Line::Good(other)) = line(&whole, 0, stop) else { panic!("{whole:?}") };
+                    assert_eq!(
+                        (field.name, field.value, field.known),
+                        (other.name, other.value, other.known)
+                    );
+                }
+            }
+        }
+        assert!(usual(b"Host: a", 0).is_none());
+        assert!(usual(b"Host: a\r", 0).is_none());
+        let (field, next) = usual(b"..Host:  a \r\n\r\n", 2).unwrap();
+        assert_eq!(
+            (field.name, field.value, field.known, next),
+            (Slice::new(2, 6), Slice::new(9, 10), Known::Host, 13)
+        );
+    }
+
+    #[test]
+    fn names_are_known_in_any_case() {
+        for (name, known) in [
+            (&b"hOST"[..], Known::Host),
+            (b"RANGE", Known::Range),
+            (b"Expires", Known::Expires),
+            (b"Location", Known::Location),
+            (b"CONTENT-LENGTH", Known::ContentLength),
+            (b"transfer-encodinG", Known::TransferEncoding),
+            (b"transfer-excoding", Known::Other),
+            (b"Hosu", Known::Other),
+            (b"xxxx", Known::Other),
+        ] {
+            assert_eq!(Known::of(name), known, "{}", name.escape_ascii());
+        }
+    }
 }

@@ -120,6 +120,13 @@ impl RequestHead {
             return Ok(Parsed::Whole);
         }
         let fields = start + newline + 1;
+        // A head that comes in pieces is not read from its beginning again and again.
+        if scanned == 0
+            && let Some(length) = self.usual_lines(buffer, fields, limits)
+        {
+            self.length = length;
+            return Ok(Parsed::Whole);
+        }
         let Some(length) = end_of_head(buffer, fields, scanned) else {
             let last = memchr::memrchr(b'\n', buffer).map_or(0, |at| at + 1);
             if buffer.len() - last >= limits.line || buffer.len() >= limits.head {
@@ -209,6 +216,37 @@ impl RequestHead {
         Ok(())
     }
 
+    /// Reads the fields of a head with which everything is as usual, in one pass: its length. Else nothing is taken,
+    /// and the thorough way says what is to be said.
+    fn usual_lines(&mut self, buffer: &[u8], fields: usize, limits: &Limits) -> Option<usize> {
+        let mut at = fields;
+        let length = loop {
+            match buffer.get(at..) {
+                Some([b'\n', ..]) => break Some(at + 1),
+                Some([b'\r', b'\n', ..]) => break Some(at + 2),
+                _ => {}
+            }
+            let Some((field, next)) = field::usual(buffer, at) else { break None };
+            if next - at > limits.line || self.take(buffer, field).is_err() {
+                break None;
+            }
+            at = next;
+        };
+        let length = length.filter(|length| *length <= limits.head && self.sound().is_ok());
+        if length.is_none() {
+            self.forget_fields();
+        }
+        length
+    }
+
+    /// Forgets what was read behind the first line.
+    fn forget_fields(&mut self) {
+        self.fields.clear();
+        (self.content_length, self.chunked, self.expect_continue) = (None, false, false);
+        (self.keep_alive, self.keep_alive_said) = (self.version == 11, false);
+        (self.host, self.upgrade) = (None, None);
+    }
+
     fn field_lines(&mut self, buffer: &[u8], mut at: usize, limits: &Limits) -> Result<(), Refusal> {
         loop {
             let end = at + memchr::memchr(b'\n', &buffer[at..self.length]).unwrap_or(self.length - at - 1);
@@ -241,6 +279,11 @@ impl RequestHead {
             }
             at = end + 1;
         }
+        self.sound()
+    }
+
+    /// Whether the fields that frame the request go together.
+    fn sound(&self) -> Result<(), Refusal> {
         if self.chunked && self.content_length.is_some() {
             return Err(self.refuse(
                 400,

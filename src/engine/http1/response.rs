@@ -71,9 +71,15 @@ impl ResponseHead {
             }
             (self.version, self.status, fields) = (10, 200, 0);
         }
-        let Some(length) = end_of_head(buffer, fields) else { return Ok(Parsed::Partial) };
-        self.length = length;
-        self.field_lines(buffer, fields, gateway)?;
+        if let Some(length) = self.usual_lines(buffer, fields, gateway) {
+            self.length = length;
+        } else {
+            self.fields.clear();
+            (self.content_length, self.chunked, self.keep_alive) = (None, false, self.version == 11);
+            let Some(length) = end_of_head(buffer, fields) else { return Ok(Parsed::Partial) };
+            self.length = length;
+            self.field_lines(buffer, fields, gateway)?;
+        }
         // A gateway's program that gives a place to go to and no status means "found" (RFC 3875 § 6.2.3).
         if fields == 0 && self.status_text.is_empty() && self.get(buffer, Known::Location).is_some() {
             self.status = 302;
@@ -113,6 +119,37 @@ impl ResponseHead {
         self.status = code[..3].iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
         self.status_text = Slice::new(end - code.len(), end);
         true
+    }
+
+    /// Reads the fields of a head with which everything is as usual, in one pass: its length. Fields that frame
+    /// the response in any other way than once are left to [`Self::field_lines`].
+    fn usual_lines(&mut self, buffer: &[u8], fields: usize, gateway: bool) -> Option<usize> {
+        let (mut at, mut length, mut chunked, mut keep_alive) = (fields, None, false, self.keep_alive);
+        loop {
+            let end = match buffer.get(at..)? {
+                [b'\n', ..] => Some(at + 1),
+                [b'\r', b'\n', ..] => Some(at + 2),
+                _ => None,
+            };
+            if let Some(end) = end {
+                (self.content_length, self.chunked, self.keep_alive) = (length, chunked, keep_alive);
+                return (length.is_none() || !chunked).then_some(end);
+            }
+            let (field, next) = field::usual(buffer, at)?;
+            let value = field.value.of(buffer);
+            match field.known {
+                Known::ContentLength if length.is_none() => length = Some(decimal(value)?),
+                Known::TransferEncoding if !chunked && value.eq_ignore_ascii_case(b"chunked") => {
+                    chunked = true;
+                }
+                Known::ContentLength | Known::TransferEncoding => return None,
+                Known::Connection => keep_alive &= !has_token(value, b"close"),
+                Known::Other if gateway && field.name.len() == b"status".len() => return None,
+                _ => {}
+            }
+            self.fields.push(field);
+            at = next;
+        }
     }
 
     fn field_lines(&mut self, buffer: &[u8], mut at: usize, gateway: bool) -> Result<(), Refusal> {

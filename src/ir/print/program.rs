@@ -241,6 +241,9 @@ impl Printer<'_> {
             resolve: _,
             http: _,
             uwsgi: _,
+            gzip: _,
+            brotli: _,
+            zstd: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

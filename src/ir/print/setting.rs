@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Edit, Name, Recovery, Template, Text, Upgrade,
-    settings::{AccessLog, Alias, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Retry, Syslog},
+    settings::{
+        AccessLog, Alias, Beside, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry,
+        Syslog, TagChange,
+    },
 };
 
 /// A value that a setting may have.
@@ -47,6 +50,10 @@ in_line! {
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
     Level: |level| value::word(level);
+    u16: |number| number;
+    Proxied: |which| value::word(which);
+    TagChange: |change| value::word(change);
+    Beside: |which| value::word(which);
 }
 
 impl Print for Template {

@@ -6,8 +6,8 @@ use crate::{
     ir::{
         Handler, Join, Settings,
         settings::{
-            Access, AccessInForce, Answer, Client, ClientInForce, Content, ContentInForce, Files,
-            FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
+            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
     plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map},
@@ -84,6 +84,9 @@ pub(super) struct Memo<'c> {
     resolve: Made<'c, Resolve, ResolveInForce>,
     http: Made<'c, Forwarding, ForwardingPlan>,
     uwsgi: Made<'c, Forwarding, ForwardingPlan>,
+    gzip: Made<'c, Compress, CompressInForce>,
+    brotli: Made<'c, Compress, CompressInForce>,
+    zstd: Made<'c, Compress, CompressInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -108,6 +111,9 @@ impl<'c> Memo<'c> {
             resolve,
             http,
             uwsgi,
+            gzip,
+            brotli,
+            zstd,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -118,7 +124,7 @@ impl<'c> Memo<'c> {
                 })
             };
         }
-        Effective {
+        let mut new = Effective {
             handler: match handler {
                 Some(handler) => Some(shared(&mut self.handlers, handler)),
                 None => base.handler.clone(),
@@ -149,7 +155,13 @@ impl<'c> Memo<'c> {
                 let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
                 lay_forwarding(old, uwsgi, accumulate, edits)
             }),
-        }
+            gzip: lay!(gzip),
+            brotli: lay!(brotli),
+            zstd: lay!(zstd),
+            filters: false,
+        };
+        new.filters = new.has_filters();
+        new
     }
 }
 
@@ -245,6 +257,7 @@ fn lay_forwarding(
     if let Some(edits) = edits {
         extend(&mut new.response_edits, edits, accumulate);
     }
+    new.index();
     new
 }
 

@@ -182,7 +182,12 @@ impl Lower<'_, '_> {
             }
             Condition::Match { word, regex, negated } => {
                 let subject = self.word(word);
-                let pattern = self.regex(regex);
+                let pattern = Pattern {
+                    kind: Kind::Regex(Syntax::PerlWhole),
+                    text: regex.text.as_slice().into(),
+                    ignore_case: regex.ignore_case,
+                    groups: Vec::new(),
+                };
                 let groups = has_groups(&regex.text);
                 self.captured |= groups;
                 let test = Test::Match { subject, pattern, into: groups.then_some(self.into) };
@@ -312,16 +317,6 @@ impl Lower<'_, '_> {
             self.error(at, 2, message);
         }
         found
-    }
-
-    fn regex(&mut self, regex: &Regex) -> Pattern {
-        let kind = Kind::Regex(Syntax::PerlWhole);
-        Pattern {
-            kind,
-            text: regex.text.as_slice().into(),
-            ignore_case: regex.ignore_case,
-            groups: Vec::new(),
-        }
     }
 
     fn word(&mut self, word: &Word) -> Template {
@@ -479,8 +474,7 @@ impl Cx<'_> {
                 Template::var(self.choice("@http2", vec![(test, "on".into())], "off".into()))
             }
             Meaning::Status => Template::attr(Attr::Status),
-            Meaning::LastModified => Template::attr(Attr::Missing),
-            Meaning::Owner(_) => Template::attr(Attr::Missing),
+            Meaning::LastModified | Meaning::Owner(_) => Template::attr(Attr::Missing),
         }
     }
 

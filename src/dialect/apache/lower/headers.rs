@@ -37,6 +37,16 @@ pub(crate) struct Own {
 const ACTIONS: &[&str] =
     &["set", "setifempty", "append", "merge", "add", "unset", "echo", "edit", "edit*", "note"];
 
+/// What a word says of when something is done.
+pub(super) enum Condition {
+    /// Nothing: it is no condition.
+    None,
+    /// When this holds.
+    Test(Test),
+    /// What is wrong was said.
+    Wrong,
+}
+
 /// When a change is made.
 enum When {
     Always,
@@ -195,8 +205,10 @@ fn when(cx: &mut Cx, words: &[Word]) -> Option<When> {
     if word.is("early") {
         return Some(When::Early);
     }
-    if let Some(test) = cx.env_or_expr(word) {
-        return test.map(When::If);
+    match cx.env_or_expr(word) {
+        Condition::Test(test) => return Some(When::If(test)),
+        Condition::Wrong => return None,
+        Condition::None => {}
     }
     let message = format!("`{}` is no condition", word.text());
     let help = "a condition is `env=VARIABLE`, `env=!VARIABLE`, `expr=EXPRESSION` or `early`; put a value in quotation marks";
@@ -277,9 +289,8 @@ fn formatted(cx: &mut Cx, text: &Written) -> Option<Template> {
             out.push(Part::Attr(attr));
         };
         match (letter, name) {
-            (Some(b'%'), None) => out.push(Part::Text("%".into())),
             // A lone one at the end is itself.
-            (None, None) => out.push(Part::Text("%".into())),
+            (Some(b'%') | None, None) => out.push(Part::Text("%".into())),
             (Some(b't'), _) => {
                 attr("t=", Attr::Time(Moment::Began, TimeForm::Since(TimeUnit::Micros)), &mut out);
             }
@@ -326,8 +337,8 @@ pub(super) fn settle(_: &mut Cx, section: &mut Section) {
 }
 
 impl Cx<'_> {
-    /// `env=[!]variable` or `expr=expression`; `None` for anything else, `Some(None)` after a report.
-    pub(super) fn env_or_expr(&mut self, word: &Word) -> Option<Option<Test>> {
+    /// `env=[!]variable` or `expr=expression`.
+    pub(super) fn env_or_expr(&mut self, word: &Word) -> Condition {
         let (kind, rest) = word.value.split_at_checked(4).unwrap_or_default();
         if kind.eq_ignore_ascii_case(b"env=") {
             let (negated, name) = match rest.strip_prefix(b"!") {
@@ -336,16 +347,16 @@ impl Cx<'_> {
             };
             if name.is_empty() {
                 self.error("arguments", word.span, "a variable's name is missing");
-                return Some(None);
+                return Condition::Wrong;
             }
             let test = Test::Present(Template::var(self.env(name)));
-            return Some(Some(if negated { Test::Not(Box::new(test)) } else { test }));
+            return Condition::Test(if negated { Test::Not(Box::new(test)) } else { test });
         }
         if word.value.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"expr=")) {
             let text = expr::written(word).slice(5..word.value.len());
-            return Some(expr::test_into(self, &text, expr::MATCH));
+            return expr::test_into(self, &text, expr::MATCH).map_or(Condition::Wrong, Condition::Test);
         }
-        None
+        Condition::None
     }
 
     /// A test as it can be asked when a response is under way: one that looks at files goes through a value.

@@ -54,7 +54,7 @@ fn begins_with_slash(template: &Template) -> bool {
 fn target(cx: &mut Cx, written: &Written) -> Option<RecoveryTarget> {
     let text = written.bytes();
     if let [quote @ (b'"' | b'\''), inner @ ..] = text {
-        let end = if inner.last() == Some(quote) && inner.len() > 0 { inner.len() } else { inner.len() + 1 };
+        let end = if inner.last() == Some(quote) { inner.len() } else { inner.len() + 1 };
         let inner = written.slice(1..end);
         // What is quoted may be a path all the same: only a text has no slash or scheme at its beginning.
         if !(inner.bytes().starts_with(b"/") || has_scheme(inner.bytes())) {

@@ -213,15 +213,13 @@ fn conditional(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
 
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
-    match directive.args.as_slice() {
-        [word] => super::super::expr::lower::test(cx, word),
-        _ => {
-            let message = format!("{} takes one argument", directive.name());
-            let help = "put the expression in quotation marks";
-            cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
-            None
-        }
+    if let [word] = directive.args.as_slice() {
+        return super::super::expr::lower::test(cx, word);
     }
+    let message = format!("{} takes one argument", directive.name());
+    let help = "put the expression in quotation marks";
+    cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
+    None
 }
 
 /// `<Limit METHOD ...>`, `<LimitExcept METHOD ...>`: only access control inside them is limited.

@@ -30,11 +30,20 @@ fn charset(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// `charset_types type...;` `text/html` is always one of them.
 fn charset_types(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let before = level.set.answer.charset_types.take();
+    level.set.answer.charset_types = Some(type_list(cx, directive, before));
+}
+
+/// Types as `..._types` directives list them, after those `before` at the same level: `text/html` is always one of
+/// them, `*` is all.
+pub(super) fn type_list(cx: &mut Cx, directive: &Directive, before: Option<Vec<Text>>) -> Vec<Text> {
     if directive.args.iter().any(|word| word.is("*")) {
-        level.set.answer.charset_types = Some(vec!["*".into()]);
-        return;
+        return vec!["*".into()];
     }
-    let mut types: Vec<Text> = vec!["text/html".into()];
+    let mut types = before.unwrap_or_else(|| vec!["text/html".into()]);
+    if types == [Text::from("*")] {
+        return types;
+    }
     for word in &directive.args {
         let name = Text(word.value.to_ascii_lowercase());
         if types.contains(&name) {
@@ -48,5 +57,5 @@ fn charset_types(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             types.push(name);
         }
     }
-    level.set.answer.charset_types = Some(types);
+    types
 }

@@ -2,7 +2,7 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::Options;
+use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Settings, Template, Text, Upgrade,
@@ -96,6 +96,11 @@ pub(super) fn settings(options: &Options) -> Settings {
         ..Settings::default()
     };
     base.http.edits = Some(request_edits());
+    base.gzip = compress::defaults(1);
+    base.gzip.version = Some(11);
+    base.gzip.proxied = Some(Vec::new());
+    base.brotli = compress::defaults(6);
+    base.zstd = compress::defaults(1);
     client(&mut base);
     content(&mut base, options);
     answer(&mut base, options);
@@ -300,6 +305,9 @@ mod tests {
             ("resolve", crate::ir::settings::Resolve::FIELDS),
             ("http", Forwarding::FIELDS),
             ("uwsgi", Forwarding::FIELDS),
+            ("gzip", crate::ir::settings::Compress::FIELDS),
+            ("brotli", crate::ir::settings::Compress::FIELDS),
+            ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
             for field in *fields {

@@ -1,0 +1,342 @@
+//! What content passes through between its source and the client's framing.
+//!
+//! Files, upstreams and answers of our own are all the same here. [`begin`]
+//! runs when the head of a response is made: it looks at the head and at what
+//! the client accepts, decides which stages the content goes through, and
+//! says so in the head. The content is then pushed through piece by piece;
+//! a stage holds no more of it than it needs. Where no setting in force may
+//! change content nothing of this costs more than looking at one flag.
+//!
+//! The order of stages: what decodes, what edits, what codes.
+
+mod accept;
+mod code;
+
+pub use code::{Decoder, Encoder};
+
+use super::{
+    exchange::Exchange,
+    files::condition::date,
+    forward::request::is_field_value,
+    http1::field::{Known, has_token},
+    response::Response,
+    scratch,
+};
+use crate::{
+    ir::settings::{CompressInForce, Proxied, TagChange},
+    plan::{Coding, Plan},
+};
+
+/// Why content cannot be passed on: it is not what its head says.
+#[derive(Debug)]
+pub struct Broken(pub &'static str);
+
+/// One stage.
+#[derive(Debug)]
+pub enum Stage {
+    /// Takes a coding off.
+    Decode(Decoder),
+    /// Puts one on.
+    Code(Encoder),
+}
+
+/// The stages of one response.
+#[derive(Debug, Default)]
+pub struct Chain {
+    stages: Vec<Stage>,
+    /// Whether a stage may hold content back that was pushed.
+    pub dirty: bool,
+    /// Content pushed and what came out of it, bytes.
+    pub sizes: (u64, u64),
+}
+
+impl Stage {
+    fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Decode(stage) => stage.push(data, out),
+            Self::Code(stage) => stage.push(data, out),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Decode(_) => Ok(()),
+            Self::Code(stage) => stage.flush(out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Decode(stage) => stage.finish(),
+            Self::Code(stage) => stage.finish(out),
+        }
+    }
+}
+
+/// What a chain is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    More,
+    Flush,
+    Finish,
+}
+
+impl Chain {
+    /// How much is well pushed at once: a little content may become a lot.
+    pub fn step(&self) -> usize {
+        let expands = self.stages.iter().any(|stage| matches!(stage, Stage::Decode(_)));
+        if expands { 4 * 1024 } else { 64 * 1024 }
+    }
+
+    /// Passes content on; what comes out goes to the end of `out`.
+    pub fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.dirty = true;
+        self.sizes.0 += data.len() as u64;
+        self.counted(out, |stages, out| pass(stages, data, Ask::More, out))
+    }
+
+    /// Lets out what is held back, as far as the codings allow.
+    pub fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.dirty = false;
+        self.counted(out, |stages, out| pass(stages, &[], Ask::Flush, out))
+    }
+
+    /// Ends the content.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.dirty = false;
+        self.counted(out, |stages, out| pass(stages, &[], Ask::Finish, out))
+    }
+
+    fn counted(
+        &mut self,
+        out: &mut Vec<u8>,
+        run: impl FnOnce(&mut [Stage], &mut Vec<u8>) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let before = out.len();
+        let done = run(&mut self.stages, out);
+        self.sizes.1 += (out.len() - before) as u64;
+        done
+    }
+}
+
+/// Pushes data through stages, then asks each for what it holds back.
+fn pass(stages: &mut [Stage], data: &[u8], ask: Ask, out: &mut Vec<u8>) -> Result<(), Broken> {
+    let Some((first, rest)) = stages.split_first_mut() else {
+        out.extend_from_slice(data);
+        return Ok(());
+    };
+    let through = |first: &mut Stage, out: &mut Vec<u8>| {
+        if !data.is_empty() {
+            first.push(data, out)?;
+        }
+        match ask {
+            Ask::More => Ok(()),
+            Ask::Flush => first.flush(out),
+            Ask::Finish => first.finish(out),
+        }
+    };
+    if rest.is_empty() {
+        return through(first, out);
+    }
+    let mut between = scratch::take();
+    let done = through(first, &mut between).and_then(|()| pass(rest, &between, ask, out));
+    scratch::give(between);
+    done
+}
+
+/// Whether the content of the response at hand will be changed, so that ranges of it cannot be answered.
+pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
+    exchange.settings(plan).filters && !decide(exchange, plan).is_nothing()
+}
+
+/// Decides what the content of the response at hand passes through, and says so in its head.
+pub fn begin(exchange: &mut Exchange, plan: &Plan) {
+    let Decision { vary, decode, code } = decide(exchange, plan);
+    let bodyless = exchange.facts.response.bodyless;
+    let response = &mut exchange.facts.response;
+    response.vary |= vary;
+    let mut chain = Chain::default();
+    if let Some(coding) = decode {
+        response.remove(b"Content-Encoding");
+        change(response, &TagChange::Weaken);
+        if !bodyless {
+            chain.stages.push(Stage::Decode(Decoder::new(coding)));
+        }
+    }
+    if let Some((coding, settings)) = code {
+        change(response, &settings.tag);
+        response.add(b"Content-Encoding", coding.name());
+        if !bodyless {
+            chain.stages.push(Stage::Code(Encoder::new(coding, settings.level)));
+        }
+    }
+    if !chain.stages.is_empty() {
+        exchange.filters = Some(Box::new(chain));
+    }
+}
+
+/// What is to be done with content.
+struct Decision<'p> {
+    /// Whether other clients may get other content.
+    vary: bool,
+    decode: Option<Coding>,
+    code: Option<(Coding, &'p CompressInForce)>,
+}
+
+impl Decision<'_> {
+    fn is_nothing(&self) -> bool {
+        self.decode.is_none() && self.code.is_none()
+    }
+}
+
+fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
+    let mut decision = Decision { vary: false, decode: None, code: None };
+    let settings = exchange.settings(plan);
+    let status = exchange.facts.response.status;
+    if matches!(status, 100..=199 | 204 | 304) {
+        return decision;
+    }
+    let coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
+    if let Some(coded) = coded {
+        for (coding, how) in settings.codings() {
+            if how.decode && coded.eq_ignore_ascii_case(coding.name()) {
+                decision.vary |= how.vary;
+                if !accepted(exchange, plan, coding, how) {
+                    decision.decode = Some(coding);
+                }
+            }
+        }
+        if decision.decode.is_none() {
+            return decision;
+        }
+    }
+    for (coding, how) in settings.codings() {
+        if how.on && is_eligible(&exchange.facts.response, how) {
+            decision.vary |= how.vary;
+            if accepted(exchange, plan, coding, how) {
+                decision.code = Some((coding, how));
+                break;
+            }
+        }
+    }
+    decision
+}
+
+/// The coding that content has, by its head.
+fn coding_of(response: &Response) -> Option<&[u8]> {
+    let field = response
+        .fields
+        .iter()
+        .find(|field| !field.added && response.name(field).eq_ignore_ascii_case(b"content-encoding"))?;
+    Some(response.value(field)).filter(|value| !value.is_empty())
+}
+
+/// Whether a response is one that may be coded, whoever asked.
+fn is_eligible(response: &Response, how: &CompressInForce) -> bool {
+    (how.statuses.is_empty() || how.statuses.contains(&response.status))
+        && response.length.is_none_or(|length| length >= how.min_length)
+        && is_of(response, &how.types)
+}
+
+/// Whether a response has one of these types; `*` is every one, and none.
+pub fn is_of(response: &Response, types: &[crate::ir::Text]) -> bool {
+    if matches!(types, [any] if any.0 == b"*") {
+        return true;
+    }
+    let Some(kind) = response.known(Known::ContentType) else { return false };
+    let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
+    let kind = kind[..end].trim_ascii_end();
+    types.iter().any(|listed| listed.eq_ignore_ascii_case(kind))
+}
+
+/// Whether the client takes a coding, and the request is one that may get it.
+pub fn accepted(exchange: &mut Exchange, plan: &Plan, coding: Coding, how: &CompressInForce) -> bool {
+    let facts = &exchange.facts;
+    let field = |name: &[u8]| {
+        let mut fields = facts.head.fields.iter();
+        fields
+            .find(|field| facts.slice(field.name).eq_ignore_ascii_case(name))
+            .map(|it| facts.slice(it.value))
+    };
+    if !field(b"accept-encoding").is_some_and(|list| accept::names(list, coding.name()))
+        || facts.head.version < how.version
+    {
+        return false;
+    }
+    if field(b"via").is_some() && !was_proxied_well(exchange, &how.proxied) {
+        return false;
+    }
+    how.unless.is_empty()
+        || matches!(exchange.value(&settings_of(exchange, plan, coding).unless).as_slice(), b"" | b"0")
+}
+
+fn settings_of<'p>(exchange: &Exchange, plan: &'p Plan, coding: Coding) -> &'p CompressInForce {
+    let settings = exchange.settings(plan);
+    match coding {
+        Coding::Brotli => &settings.brotli,
+        Coding::Zstd => &settings.zstd,
+        Coding::Gzip => &settings.gzip,
+    }
+}
+
+/// Whether a response that a proxy asked for is one of those that may be coded.
+fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
+    let (facts, response) = (&exchange.facts, &exchange.facts.response);
+    let is = |one: Proxied| which.contains(&one);
+    if is(Proxied::Any) {
+        return true;
+    }
+    if is(Proxied::Auth)
+        && facts.head.fields.iter().any(|it| facts.slice(it.name).eq_ignore_ascii_case(b"authorization"))
+    {
+        return true;
+    }
+    if let Some(expires) = response.known(Known::Expires) {
+        let now = match response.known(Known::Date) {
+            Some(text) => date(text),
+            None => Some(exchange.worker.clock.now().as_secs().cast_signed()),
+        };
+        return is(Proxied::Expired) && date(expires).zip(now).is_some_and(|(expires, now)| expires < now);
+    }
+    if response.known(Known::CacheControl).is_some() {
+        let says = |word: &[u8]| {
+            response
+                .fields
+                .iter()
+                .any(|it| it.known == Known::CacheControl && has_token(response.value(it), word))
+        };
+        return is(Proxied::NoCache) && says(b"no-cache")
+            || is(Proxied::NoStore) && says(b"no-store")
+            || is(Proxied::Private) && says(b"private");
+    }
+    let (no_time, no_tag) = (is(Proxied::NoLastModified), is(Proxied::NoETag));
+    let forbidden = no_time && response.known(Known::LastModified).is_some()
+        || no_tag && response.known(Known::ETag).is_some();
+    !which.is_empty() && !forbidden
+}
+
+/// Takes back what a head says of content that will be another.
+pub fn change(response: &mut Response, tag: &TagChange) {
+    response.length = None;
+    response.ranges = false;
+    let text = &response.text;
+    response.fields.retain(|field| field.known != Known::AcceptRanges || field.added);
+    let Some(index) = response.fields.iter().position(|field| field.known == Known::ETag) else { return };
+    let old = response.fields[index].value.of(text);
+    let new = match tag {
+        TagChange::Keep => return,
+        TagChange::Weaken if old.starts_with(b"W/") => return,
+        TagChange::Weaken if old.starts_with(b"\"") => [b"W/", old].concat(),
+        TagChange::Append(more) => match old.strip_suffix(b"\"") {
+            Some(open) => [open, more, b"\""].concat(),
+            None => [old, more].concat(),
+        },
+        TagChange::Remove | TagChange::Weaken => {
+            response.fields.remove(index);
+            return;
+        }
+    };
+    if is_field_value(&new) {
+        response.replace(index, &new);
+    }
+}
