@@ -9,7 +9,7 @@ use super::{
         tree::{Word as Argument, Written},
         vars::{self, Meaning},
     },
-    Comparison, Condition, List, Piece, Regex, Word, Wrong, parse,
+    Comparison, Condition, List, Piece, Word, Wrong, parse,
 };
 use crate::{
     diagnostic::{Diagnostic, suggest},
