@@ -44,6 +44,7 @@ pub mod http1;
 pub mod idle;
 pub mod listen;
 pub mod log;
+pub mod maps;
 pub mod pool;
 pub mod resolve;
 pub mod respond;
@@ -127,6 +128,7 @@ struct Next {
     logs: Arc<log::Files>,
     names: Arc<resolve::Resolved>,
     zones: Arc<Zones>,
+    maps: Arc<maps::Programs>,
     certificates: Arc<tls::Certificates>,
 }
 
@@ -333,6 +335,11 @@ fn prepare(
         tls::Certificates::default()
     });
     problems.extend(upstream_tls::load(plan.forwarding()).err().into_iter().flatten());
+    let maps = maps::Programs::start(&plan.config).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        maps::Programs::default()
+    });
+    let maps = Arc::new(maps);
     let logs = log::Files::open(&plan).unwrap_or_else(|mut found| {
         problems.append(&mut found);
         Arc::default()
@@ -358,7 +365,7 @@ fn prepare(
             names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
         }
         let (zones, certificates) = (Arc::clone(zones), Arc::new(certificates));
-        Ok((Next { plan, bound, logs, names, zones, certificates }, warnings))
+        Ok((Next { plan, bound, logs, names, zones, maps, certificates }, warnings))
     } else {
         for new in bound.iter().filter(|new| !old.iter().any(|old| Arc::ptr_eq(old, new))) {
             new.close();
@@ -432,7 +439,8 @@ fn work(
 fn serving(next: &Next) -> Serving {
     let clusters = Clusters::new(&next.plan, &next.names, &next.zones);
     let logs = log::Logs::new(&next.logs, &next.plan);
-    Serving::new(Arc::clone(&next.plan), clusters, logs, Arc::clone(&next.certificates))
+    let maps = maps::Maps::new(&next.plan.config, &next.maps);
+    Serving::new(Arc::clone(&next.plan), clusters, logs, maps, Arc::clone(&next.certificates))
 }
 
 type Accepting = Vec<Accepts>;

@@ -17,6 +17,7 @@ mod compare;
 mod group;
 mod handler;
 pub mod local;
+mod map;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -36,6 +37,7 @@ pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
+pub use map::{Encoding, Lookup, Map, MapId, MapSource};
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
@@ -83,6 +85,9 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// The named values.
     pub vars: Vec<Var>,
+    /// What is looked up outside of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<Map>,
 }
 
 /// The process as a whole.

@@ -34,7 +34,7 @@ pub use escape::encode_path;
 pub use name_set::NameSet;
 pub use op::EditOp;
 pub use pattern::{Failure, Find};
-pub use run::{Need, NoSuchBlock, Run, View};
+pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 
 use compile::Layer;

@@ -24,7 +24,7 @@ use super::{
     resolve::{Resolved, Spot},
 };
 use crate::{
-    ir::{self, Balance, ClusterId, IdleConnections, Role, Text},
+    ir::{self, Balance, ClusterId, HostId, IdleConnections, Role, Text},
     plan::{Plan, hash::Map},
 };
 
@@ -98,8 +98,8 @@ impl Clusters {
         }
         let mut urls = Map::<Vec<u8>, Vec<(Text, Rc<Cluster>)>>::default();
         let mut groups: Vec<_> = all.iter().filter_map(|of| Some((of.group.as_ref()?.how(), of))).collect();
-        // Stable: of equals the first written.
-        groups.sort_by_key(|(how, _)| std::cmp::Reverse(how.url.len()));
+        // Stable: of equals the first written, and that of all hosts before that of some.
+        groups.sort_by_key(|(how, _)| (std::cmp::Reverse(how.url.len()), how.hosts.is_some()));
         for (how, cluster) in groups {
             let place = urls.entry(how.url[..origin(&how.url)].to_ascii_lowercase()).or_default();
             place.push((how.url.clone(), Rc::clone(cluster)));
@@ -118,10 +118,14 @@ impl Clusters {
     }
 
     /// The group whose URL is the longest that this one begins with. Scheme and authority are in lower case.
-    pub fn by_url(&self, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
+    pub fn by_url(&self, host: HostId, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
         let place = self.urls.get(&url[..origin(url)])?;
-        let begins = |(prefix, _): &&(Text, Rc<Cluster>)| {
+        let begins = |(prefix, cluster): &&(Text, Rc<Cluster>)| {
             let end = origin(prefix);
+            let serves = |group: &Group| group.how().hosts.as_ref().is_none_or(|hosts| hosts.contains(&host));
+            if !cluster.group.as_ref().is_some_and(serves) {
+                return false;
+            }
             url.get(end..prefix.len()).is_some_and(|path| *path == prefix[end..])
         };
         place.iter().find(begins).map(|(prefix, cluster)| (Rc::clone(cluster), prefix.len()))

@@ -14,6 +14,11 @@ pub(super) struct User {
     gid: u32,
 }
 
+/// The ids of a user and its group, or of the group named; none when the process cannot become another user.
+pub(super) fn ids(user: Option<&(Text, Option<Text>)>) -> Result<Option<(u32, u32)>, String> {
+    Ok(look_up(user)?.map(|User { uid, gid }| (uid, gid)))
+}
+
 /// The user to become: none when the process is not root, since only root can.
 pub(super) fn look_up(user: Option<&(Text, Option<Text>)>) -> Result<Option<User>, String> {
     let Some((name, group)) = user.filter(|_| is_root()) else { return Ok(None) };

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     ir::{Edit, Expiry, Template, UrlMatch, settings::Level},
-    plan::{EditOp, ForwardingPlan, Plan},
+    plan::{EditOp, ForwardingPlan, Plan, Promised},
 };
 
 /// Applies the edits that the settings in force make to every response.
 pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
+    promised(exchange);
     if exchange.settings(plan).answer.on_response.is_empty() {
         return;
     }
@@ -53,6 +54,25 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             | Edit::CookieDomain { .. }
             | Edit::CookiePath { .. }
             | Edit::CookieFlags { .. } => {}
+        }
+    }
+}
+
+/// Adds the fields that the decision promised.
+fn promised(exchange: &mut Exchange) {
+    for Promised { field, value, always, member } in std::mem::take(&mut exchange.run.promised) {
+        if !is_field_value(&value) {
+            exchange.log(
+                Level::Error,
+                format_args!("a response header value holds a line end or NUL: \"{}\"", value.escape_ascii()),
+            );
+        } else if always || !exchange.facts.response.ours {
+            let response = &mut exchange.facts.response;
+            if member {
+                response.add_member(&field, &value);
+            } else {
+                response.add_beside(&field, &value);
+            }
         }
     }
 }
@@ -261,6 +281,13 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
     if how.response_edits.is_empty() {
         return;
     }
+    for op in &how.response_edits {
+        if let Edit::Append(name, value) = &op.edit
+            && let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty())
+        {
+            append(exchange, name, &value);
+        }
+    }
     for index in 0..exchange.facts.response.fields.len() {
         reverse(exchange, how, index);
         let response = &exchange.facts.response;
@@ -295,6 +322,19 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
     }
 }
 
+/// Puts a value behind that of the field, or adds the field.
+fn append(exchange: &mut Exchange, name: &[u8], value: &[u8]) {
+    let response = &mut exchange.facts.response;
+    let found = response.fields.iter().position(|field| response.name(field).eq_ignore_ascii_case(name));
+    match found {
+        Some(index) => {
+            let joined = [response.value(&response.fields[index]), b", ", value].concat();
+            response.replace(index, &joined);
+        }
+        None => response.add(name, value),
+    }
+}
+
 /// Puts another beginning in place of a URL's, in the fields that edits name.
 fn reverse(exchange: &mut Exchange, how: &ForwardingPlan, index: usize) {
     for op in &how.response_edits {
@@ -307,7 +347,9 @@ fn reverse(exchange: &mut Exchange, how: &ForwardingPlan, index: usize) {
         let from = exchange.value(from);
         let response = &exchange.facts.response;
         let value = response.value(&response.fields[index]);
-        let Some((begin, rest)) = value.split_at_checked(from.len()) else { continue };
+        // A path is looked for behind scheme and authority, where there are any.
+        let path = if from.starts_with(b"/") { path_of(value) } else { 0 };
+        let Some((begin, rest)) = value[path..].split_at_checked(from.len()) else { continue };
         if !begin.eq_ignore_ascii_case(&from) {
             continue;
         }
@@ -319,6 +361,12 @@ fn reverse(exchange: &mut Exchange, how: &ForwardingPlan, index: usize) {
         }
         return;
     }
+}
+
+/// Where the path of a URL begins; 0 for what is none.
+fn path_of(url: &[u8]) -> usize {
+    let Some(scheme) = memchr::memmem::find(url, b"://") else { return 0 };
+    memchr::memchr(b'/', &url[scheme + 3..]).map_or(0, |at| scheme + 3 + at)
 }
 
 /// A cookie whose attributes edits replace; `None` when nothing changes.

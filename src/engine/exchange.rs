@@ -13,6 +13,7 @@ use super::{
     http1::{field::Known, target},
     idle::Seat,
     log,
+    maps::{Answer, Asked},
     response::Response,
     stream::Stream,
     timed::Timer,
@@ -20,7 +21,7 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Reply, ReplyContent, Template, settings::Level},
+    ir::{Handler, Lookup, Reply, ReplyContent, Template, settings::Level},
     plan::{Effective, Need, Plan, Run},
 };
 
@@ -72,6 +73,8 @@ pub struct Exchange {
 pub enum Next {
     /// Ask the plan.
     Decide,
+    /// Ask a program, for the plan.
+    Ask(Box<(Lookup, Asked)>),
     /// The handler in force answers.
     Handle,
     /// An answer of our own from the configuration.
@@ -126,6 +129,10 @@ impl Exchange {
         let end = loop {
             next = match next {
                 Next::Decide => self.decide(plan),
+                Next::Ask(question) => {
+                    let (lookup, asked) = *question;
+                    self.ask(plan, &lookup, asked).await
+                }
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
@@ -305,6 +312,11 @@ impl Exchange {
                         self.log(Level::Notice, format_args!("{}", String::from_utf8_lossy(&self.run.asked)));
                     }
                 }
+                Need::Lookup(lookup) => {
+                    if let Some(next) = self.look_up_in_map(plan, lookup) {
+                        return next;
+                    }
+                }
                 Need::Handle => return Next::Handle,
                 Need::Reply(reply) => return Next::Reply(reply.clone()),
                 Need::TooLarge => {
@@ -332,12 +344,42 @@ impl Exchange {
                     self.log(Level::Error, format_args!("the rewritten URI has a zero length"));
                     return Next::Status(500);
                 }
+                Need::BadTarget => {
+                    let target = self.run.path.escape_ascii();
+                    self.log(Level::Error, format_args!("\"{target}\" is no path to go on with"));
+                    return Next::Status(400);
+                }
                 Need::Failed(failure) => {
                     self.log(Level::Error, format_args!("{failure}"));
                     return Next::Status(500);
                 }
             }
         }
+    }
+
+    /// Looks up what the plan needs; what a program is asked comes next.
+    fn look_up_in_map(&mut self, plan: &Plan, lookup: &Lookup) -> Option<Next> {
+        let serving = Rc::clone(&self.serving);
+        let random = || self.worker.random();
+        match serving.maps.look_up(&serving.plan.config, lookup.map, &self.run.asked, random) {
+            Answer::Known(value) => {
+                self.run.found(plan, &self.facts, lookup, value.as_deref());
+                None
+            }
+            Answer::Asked(asked) => Some(Next::Ask(Box::new((lookup.clone(), asked)))),
+        }
+    }
+
+    /// Waits for what a program says.
+    async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
+        let value = asked.answer().await.unwrap_or_else(|_| {
+            let map = self.serving.plan.config.maps.get(lookup.map.0 as usize);
+            let name = map.map(|map| map.name.to_string()).unwrap_or_default();
+            self.log(Level::Error, format_args!("the program of map \"{name}\" did not answer in time"));
+            None
+        });
+        self.run.found(plan, &self.facts, lookup, value.as_deref());
+        Next::Decide
     }
 
     /// Runs the program again for another path; the request counts as internal.

@@ -324,6 +324,9 @@ impl Exchange {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
         let response = &mut self.facts.response;
+        if response.ours && response.bodyless && !settings.answer.head_pages_have_length {
+            response.length = None;
+        }
         if response.status == 204 {
             // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
             // of its length is passed on.

@@ -140,6 +140,20 @@ impl Response {
         self.fields.splice(at..at, more);
     }
 
+    /// Makes a value a member of the list that a field is, unless it is one.
+    pub fn add_member(&mut self, name: &[u8], value: &[u8]) {
+        let Some(at) = self.fields.iter().position(|field| self.name(field).eq_ignore_ascii_case(name))
+        else {
+            return self.add_beside(name, value);
+        };
+        let known = self.value(&self.fields[at]);
+        let is_member = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(value);
+        if !known.split(|byte| *byte == b',').any(is_member) {
+            let joined = [known, b",", value].concat();
+            self.replace(at, &joined);
+        }
+    }
+
     /// Appends a trailer field.
     pub fn add_trailer(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store(name, value);

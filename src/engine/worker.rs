@@ -19,7 +19,8 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    balance::Clusters, clock::Clock, connection::Place, idle::Idle, log::Logs, pool::Pool, tls::Certificates,
+    balance::Clusters, clock::Clock, connection::Place, idle::Idle, log::Logs, maps::Maps, pool::Pool,
+    tls::Certificates,
 };
 use crate::{
     ir::{Address, Text},
@@ -96,6 +97,8 @@ pub struct Serving {
     pub clusters: Clusters,
     /// Its logs.
     pub logs: Logs,
+    /// What is looked up outside of it.
+    pub maps: Maps,
     /// Certificates of its hosts.
     pub certificates: Arc<Certificates>,
     places: Map<SocketAddr, usize>,
@@ -106,7 +109,13 @@ pub struct Serving {
 
 impl Serving {
     /// What is served by a plan.
-    pub fn new(plan: Arc<Plan>, clusters: Clusters, logs: Logs, certificates: Arc<Certificates>) -> Self {
+    pub fn new(
+        plan: Arc<Plan>,
+        clusters: Clusters,
+        logs: Logs,
+        maps: Maps,
+        certificates: Arc<Certificates>,
+    ) -> Self {
         let (mut places, mut paths) = (Map::default(), Map::default());
         for (at, listener) in plan.config.listeners.iter().enumerate() {
             match &listener.address {
@@ -115,7 +124,7 @@ impl Serving {
             };
         }
         let (over, ending) = (Cell::new(false), Notify::new());
-        Self { plan, clusters, logs, certificates, places, paths, over, ending }
+        Self { plan, clusters, logs, maps, certificates, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Edit, Name, Pattern, Query, Register, Reply, Settings, Template, VarId};
+use super::{Edit, Lookup, Name, Pattern, Query, Register, Reply, Settings, Template, VarId};
 use crate::source::Span;
 
 /// Steps run in order. The settings a block brings stay in force after it.
@@ -62,6 +62,9 @@ pub enum Step {
         /// The new query.
         query: Query,
     },
+    /// Take path and query of this text, which begins with `/`, as those of a request target are taken: the path
+    /// is decoded and normalized. 400 when it cannot be.
+    Target(Template),
     /// Write a variable.
     Assign {
         /// Which.
@@ -69,6 +72,8 @@ pub enum Step {
         /// Its value, evaluated now.
         value: Template,
     },
+    /// Look a value up in a map.
+    Lookup(Box<Lookup>),
     /// Make a variable what it was before anything wrote it.
     Unassign(VarId),
     /// Replace the bandwidth limit of this response, bytes per second.
@@ -77,6 +82,17 @@ pub enum Step {
     Forget(Register),
     /// Edit the message at hand: the request, or in `on_response` the response.
     Edit(Edit),
+    /// Add a field to the response, once there is one; its value is evaluated now.
+    Promise {
+        /// The field.
+        field: Name,
+        /// Its value; nothing is added when it is empty.
+        value: Template,
+        /// Whether also to answers of our own that are errors or redirects.
+        always: bool,
+        /// Whether the value becomes a member of the list that is the field, once, instead of a line of its own.
+        member: bool,
+    },
     /// Refuse content longer than the settings in force allow, by its `Content-Length`.
     Admit,
     /// Apply the access settings in force; stop with their answer if they refuse.
@@ -144,6 +160,8 @@ pub enum Jump {
     Exit(Name),
     /// Run it again. Spends budget.
     Repeat(Name),
+    /// Run it again, at most so often since it was entered; 500 when that is spent.
+    Again(Name, u32),
     /// Go on at a named block of the host, with path and query as they are. Spends budget.
     Enter(Name),
     /// Internal redirect: run the host's program again with path and query as they are, settings as at
@@ -224,6 +242,8 @@ pub enum Test {
     Present(Template),
     /// An address in one of these networks; what is no address is in none.
     InNetwork(Template, Vec<(IpAddr, u8)>),
+    /// A value has more bytes than this.
+    Longer(Template, u64),
     /// Neither empty nor `0`.
     Truthy(Template),
     /// There is such a file.

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Protocol, Template, Text, settings::Forwarding};
+use super::{HostId, Protocol, Template, Text, settings::Forwarding};
 
 /// How the members of a cluster share its requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// The URL that stands for the group: forwards whose URL begins with it go here.
     pub url: Text,
+    /// The hosts whose forwards it serves; `None` is all.
+    pub hosts: Option<Vec<HostId>>,
     /// What decides between members that can be used.
     pub share: Share,
     /// Whether it is one member for itself: it is always used, and whatever fails, it stays in use.
@@ -176,6 +178,7 @@ impl Group {
     pub fn alone(url: impl Into<Text>) -> Self {
         Self {
             url: url.into(),
+            hosts: None,
             share: Share::Requests,
             alone: true,
             sticky: None,

@@ -6,8 +6,8 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Order, Process,
-    Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
+    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Map, MapId,
+    MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
 };
 
 mod group;
@@ -37,8 +37,20 @@ pub struct Printer<'c> {
 
 fn printed(config: &Config, with_base: bool) -> String {
     let mut printer = Printer { config, text: String::new(), depth: 0 };
-    let Config { process, base, reasons, pages, listeners, hosts, clusters, vars, common, sent_as, charsets } =
-        config;
+    let Config {
+        process,
+        base,
+        reasons,
+        pages,
+        listeners,
+        hosts,
+        clusters,
+        vars,
+        maps,
+        common,
+        sent_as,
+        charsets,
+    } = config;
     printer.process(process);
     if with_base {
         printer.line("base");
@@ -68,6 +80,9 @@ fn printed(config: &Config, with_base: bool) -> String {
     }
     for cluster in clusters {
         printer.cluster(cluster);
+    }
+    for map in maps {
+        printer.map(map);
     }
     for var in (0..).zip(vars) {
         printer.var(VarId(var.0), var.1);
@@ -320,6 +335,33 @@ impl Printer<'_> {
     }
 
     /// The name of a variable; of several with one name, with its number.
+    fn map_name(&self, id: MapId) -> String {
+        self.config.maps.get(id.0 as usize).map_or_else(|| format!("map{}", id.0), |map| map.name.to_string())
+    }
+
+    fn map(&mut self, map: &Map) {
+        let Map { name, source, span: _ } = map;
+        self.line(&format!("map {name}"));
+        match source {
+            MapSource::Lines { path, choose } => {
+                self.add(format_args!(" lines {}", path.display()));
+                self.add(if *choose { " choose" } else { "" });
+            }
+            MapSource::Program { command, user } => {
+                self.add(" program");
+                for word in command {
+                    self.add(format_args!(" {word}"));
+                }
+                if let Some((user, group)) = user {
+                    self.add(format_args!(" as {user}"));
+                    if let Some(group) = group {
+                        self.add(format_args!(":{group}"));
+                    }
+                }
+            }
+        }
+    }
+
     fn var_name(&self, id: VarId) -> String {
         let Some(var) = self.config.vars.get(id.0 as usize) else { return format!("${}", id.0) };
         let same = self.config.vars.iter().filter(|other| other.name == var.name).count();

@@ -179,6 +179,8 @@ settings! {
         etag: bool,
         /// The type of pages of our own.
         page_type: Text,
+        /// Whether `HEAD` learns the length of pages of our own.
+        head_pages_have_length: bool,
         /// Whether all `Vary` fields are sent as one, each name once.
         join_vary: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
@@ -318,7 +320,7 @@ settings! {
         /// For how long; zero is no limit.
         retry_timeout: Duration,
         /// Statuses of the upstream, from and to, in whose place an answer of our own is sent.
-        own_errors: Vec<(u16, u16)>,
+        own_errors: Option<Vec<(u16, u16)>>,
         /// Whether recoveries apply to the upstream's statuses of 300 and above.
         intercept_errors: bool,
         /// Local address to connect from; empty is the system's choice.
@@ -571,6 +573,8 @@ pub enum LogEscape {
     /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
     #[default]
     Hex,
+    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
+    C,
     /// As in JSON strings; missing as nothing.
     Json,
     /// As they are; missing as nothing.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Name, Register, Text, VarId};
+use super::{Encoding, Name, Register, Text, VarId};
 
 /// Concatenated parts, evaluated when read. Text parts are neither empty nor adjacent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +21,13 @@ pub enum Part {
     Capture(Register, u8),
     /// A value in another representation.
     Escape(Escape, Template),
+    /// What follows the beginning `after` of a value, or all of a value that does not begin so.
+    Rest {
+        /// The value.
+        of: Template,
+        /// Its beginning.
+        after: Template,
+    },
 }
 
 /// Representations of a value.
@@ -42,7 +49,7 @@ pub enum Escape {
     /// Percent-encoded as the path of a target that is sent on: all but unreserved characters, `/` and
     /// `$+!*'(),;:@&=`.
     ForwardPath,
-    /// Likewise what stands in a URL between its authority and the first `?`.
+    /// Likewise what stands in a URL behind its authority, a `?` too.
     ForwardUrl,
     /// As text in HTML, quotation marks included.
     Html,
@@ -62,6 +69,18 @@ pub enum Escape {
     UriDecode,
     /// As a value in a filter or a name of a directory service (RFC 4514, RFC 4515).
     Directory,
+    /// Percent-encoded as said, with lower-case digits.
+    Encode(Encoding),
+    /// A URL: scheme and authority as they are, what follows as [`Self::UriText`].
+    UrlText,
+    /// Without one `&` at its end.
+    WithoutFinalAmpersand,
+    /// The name of the user who owns the file of this name; nothing when there is none.
+    Owner,
+    /// The name of the group that owns it.
+    OwnerGroup,
+    /// So many minutes from now, as a date for cookies: `Wed, 21-Oct-2015 07:28:00 GMT`.
+    CookieDate,
     /// What stands in the file of this name, at most 10 MiB; looked at when read. Missing when it cannot be.
     FileText,
     /// The length of the file of this name in bytes; `0` when there is none.

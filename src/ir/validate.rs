@@ -99,6 +99,9 @@ impl Check<'_> {
                 }
             }
             Item::Edit(edit) => self.edit(edit, span),
+            Item::Step(Step::Promise { field, value, always: _, member: _ }) => {
+                self.field(field, Some(value), span);
+            }
             Item::Reply(Reply { status, content: _ }) => self.status(*status, span),
             Item::Recovery(recovery) => self.recovery(recovery, span),
             Item::Handler(handler) => match handler {
@@ -182,6 +185,10 @@ impl Check<'_> {
                 }
                 Part::Var(var) => self.var(*var, span),
                 Part::Escape(_, inner) => self.template(inner, span),
+                Part::Rest { of, after } => {
+                    self.template(of, span);
+                    self.template(after, span);
+                }
                 Part::Text(_) | Part::Attr(_) | Part::Capture(..) => {}
             }
         }
@@ -221,6 +228,11 @@ impl Check<'_> {
             | Edit::Echo(..)
             | Edit::Expires(_) => return,
         };
+        self.field(name, value, span);
+    }
+
+    /// A field that is set to something or removed.
+    fn field(&mut self, name: &Name, value: Option<&Template>, span: Span) {
         // Message framing belongs to the engine (RFC 9112 § 6).
         if name.is_field(b"content-length") || name.is_field(b"transfer-encoding") {
             self.say("framing-edit", span, format!("\"{name}\" is written by the proxy itself"));
@@ -271,9 +283,13 @@ impl Check<'_> {
             | Step::Forget(_) => true,
             Step::Jump(jump) => place != Place::Response || matches!(jump, Jump::Exit(_)),
             Step::AtEnd(jump) => place != Place::Response || matches!(jump, None | Some(Jump::Exit(_))),
-            Step::Rewrite { .. } | Step::LimitRate(_) | Step::Respond(_) | Step::Trace(_) => {
-                place != Place::Response
-            }
+            Step::Rewrite { .. }
+            | Step::Target(_)
+            | Step::Lookup(_)
+            | Step::Promise { .. }
+            | Step::LimitRate(_)
+            | Step::Respond(_)
+            | Step::Trace(_) => place != Place::Response,
             Step::Route(_)
             | Step::Admit
             | Step::Authorize
@@ -301,7 +317,13 @@ impl Check<'_> {
                     self.jump(jump, span, labels);
                 }
             }
+            Step::Lookup(lookup) if lookup.map.0 as usize >= self.config.maps.len() => {
+                self.say("broken-ir", span, "a map that does not exist is asked");
+            }
             Step::Rewrite { .. }
+            | Step::Target(_)
+            | Step::Lookup(_)
+            | Step::Promise { .. }
             | Step::Assign { .. }
             | Step::Unassign(_)
             | Step::LimitRate(_)
@@ -319,10 +341,10 @@ impl Check<'_> {
 
     fn jump(&mut self, jump: &Jump, span: Span, labels: &[&Name]) {
         match jump {
-            Jump::Exit(name) | Jump::Repeat(name) if !labels.contains(&name) => {
+            Jump::Exit(name) | Jump::Repeat(name) | Jump::Again(name, _) if !labels.contains(&name) => {
                 self.say("broken-ir", span, format!("'{name} is not around this jump"));
             }
-            Jump::Exit(_) | Jump::Repeat(_) | Jump::Enter(_) | Jump::Restart => {}
+            Jump::Exit(_) | Jump::Repeat(_) | Jump::Again(..) | Jump::Enter(_) | Jump::Restart => {}
         }
     }
 
@@ -360,6 +382,7 @@ impl Check<'_> {
             | Test::Compare { .. }
             | Test::Present(_)
             | Test::Depends(_)
+            | Test::Longer(..)
             | Test::InNetwork(..)
             | Test::Truthy(_)
             | Test::Method(_)
@@ -388,8 +411,13 @@ impl Progress {
                 Step::Jump(jump) | Step::AtEnd(Some(jump)) => {
                     self.repeats |= *jump == Jump::Repeat(label.clone());
                 }
-                Step::Rewrite { .. } | Step::Assign { .. } | Step::Unassign(_) => self.changes = true,
+                Step::Rewrite { .. }
+                | Step::Target(_)
+                | Step::Assign { .. }
+                | Step::Lookup(_)
+                | Step::Unassign(_) => self.changes = true,
                 Step::LimitRate(_)
+                | Step::Promise { .. }
                 | Step::Forget(_)
                 | Step::Edit(_)
                 | Step::Admit

@@ -5,8 +5,8 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope, Settings,
-    Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Locate, Lookup, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope,
+    Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -47,6 +47,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         hosts,
         clusters,
         vars,
+        maps: _,
         common,
         sent_as: _,
         charsets: _,
@@ -166,10 +167,19 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Template(value), span);
             visit(Item::Assign(*var), span);
         }
-        Step::LimitRate(template) | Step::Trace(template) => visit(Item::Template(template), span),
+        Step::LimitRate(template) | Step::Trace(template) | Step::Target(template) => {
+            visit(Item::Template(template), span);
+        }
         Step::Edit(change) => edit(change, span, visit),
         Step::Respond(answer) => reply(answer, span, visit),
         Step::Jump(jump) | Step::AtEnd(Some(jump)) => visit(Item::Jump(jump), span),
+        Step::Lookup(lookup) => {
+            let Lookup { map: _, key, default, into } = &**lookup;
+            visit(Item::Template(key), span);
+            visit(Item::Template(default), span);
+            visit(Item::Assign(*into), span);
+        }
+        Step::Promise { field: _, value, always: _, member: _ } => visit(Item::Template(value), span),
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);
@@ -221,6 +231,7 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
         Test::Truthy(template)
         | Test::File(template, _)
         | Test::Present(template)
+        | Test::Longer(template, _)
         | Test::InNetwork(template, _) => {
             visit(Item::Template(template), span);
         }
@@ -437,6 +448,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         override_charset: _,
         etag: _,
         page_type: _,
+        head_pages_have_length: _,
         join_vary: _,
         if_modified_since: _,
         max_ranges: _,

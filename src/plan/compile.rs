@@ -373,6 +373,11 @@ impl<'c> Compiler<'c> {
             Step::Rewrite { path, query } => Op::Rewrite { path: path.clone(), query: query.clone() },
             Step::Assign { var, value } => Op::Assign { var: *var, value: value.clone() },
             Step::Unassign(var) => Op::Unassign(*var),
+            Step::Lookup(lookup) => Op::Lookup(lookup.clone()),
+            Step::Target(target) => Op::Target(target.clone()),
+            Step::Promise { field, value, always, member } => {
+                Op::Promise { field: field.clone(), value: value.clone(), always: *always, member: *member }
+            }
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
             Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
@@ -447,7 +452,11 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
-            Test::Compare { .. } | Test::Present(_) | Test::InNetwork(..) | Test::Depends(_) => {
+            Test::Compare { .. }
+            | Test::Present(_)
+            | Test::Longer(..)
+            | Test::InNetwork(..)
+            | Test::Depends(_) => {
                 let Some(question) = self.question(test, span) else { return };
                 Op::Ask { question, otherwise }
             }
@@ -481,6 +490,7 @@ impl<'c> Compiler<'c> {
             }
             Test::Present(value) => Question::Present(value.clone()),
             Test::Depends(names) => Question::Depends(names.clone()),
+            Test::Longer(value, bytes) => Question::Longer(value.clone(), *bytes),
             Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
             Test::Truthy(value) => Question::Truthy(value.clone()),
             Test::File(path, kind) => Question::File(path.clone(), *kind),
@@ -495,6 +505,7 @@ impl<'c> Compiler<'c> {
         let next = match jump {
             Jump::Exit(name) => around(name).map(|(_, _, end)| Next::To(*end)),
             Jump::Repeat(name) => around(name).map(|(_, begin, _)| Next::Repeat(*begin)),
+            Jump::Again(name, times) => around(name).map(|(_, begin, _)| Next::Again(*begin, *times)),
             Jump::Enter(name) => Some(Next::Enter(name.clone())),
             Jump::Restart => Some(Next::Restart),
         };
@@ -586,6 +597,10 @@ fn reads(template: &Template, read: &mut Map<Register, u8>) {
                 *highest = (*highest).max(*group);
             }
             TemplatePart::Escape(_, inner) => reads(inner, read),
+            TemplatePart::Rest { of, after } => {
+                reads(of, read);
+                reads(after, read);
+            }
             TemplatePart::Text(_) | TemplatePart::Attr(_) | TemplatePart::Var(_) => {}
         }
     }

@@ -53,10 +53,8 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
             let authority = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
             let path =
                 memchr::memchr2(b'/', b'?', &text[authority..]).map_or(text.len(), |at| at + authority);
-            let query = memchr::memchr(b'?', &text[path..]).map_or(text.len(), |at| at + path);
             out.extend_from_slice(&text[..path]);
-            encode(&FORWARD, &text[path..query], out);
-            out.extend_from_slice(&text[query..]);
+            encode(&FORWARD, &text[path..], out);
         }
         Escape::Decode => {
             decode(text, |_| true, None, out);
@@ -79,20 +77,41 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         Escape::Sha1 => {
             hexadecimal(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text).as_ref(), out);
         }
-        Escape::UriText => {
-            for &byte in text {
-                if byte.is_ascii_alphanumeric() || b"$-_.+!*'(),:@&=/~;".contains(&byte) {
-                    out.push(byte);
-                } else {
-                    out.push(b'%');
-                    hexadecimal(&[byte], out);
-                }
-            }
+        Escape::UriText => uri_text(text, out),
+        Escape::UrlText => {
+            let scheme = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
+            let path = memchr::memchr(b'/', &text[scheme..]).map_or(text.len(), |at| scheme + at);
+            out.extend_from_slice(&text[..path]);
+            uri_text(&text[path..], out);
         }
+        Escape::WithoutFinalAmpersand => out.extend_from_slice(text.strip_suffix(b"&").unwrap_or(text)),
         Escape::UriDecode => uri_decode(text, out),
         Escape::Directory => directory(text, out),
         // Read by who may look at files.
-        Escape::FileText | Escape::FileSize => {}
+        Escape::FileText | Escape::FileSize | Escape::Owner | Escape::OwnerGroup | Escape::CookieDate => {}
+        Escape::Encode(how) => {
+            for &byte in text {
+                match byte {
+                    byte if !how.holds(byte) => out.push(byte),
+                    b' ' if how.plus => out.push(b'+'),
+                    byte => {
+                        out.push(b'%');
+                        hexadecimal(&[byte], out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn uri_text(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if byte.is_ascii_alphanumeric() || b"$-_.+!*'(),:@&=/~;".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.push(b'%');
+            hexadecimal(&[byte], out);
+        }
     }
 }
 

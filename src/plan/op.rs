@@ -5,7 +5,7 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Locate, Name, Query, Register, Reply, Template, VarId},
+    ir::{Edit, FileKind, Locate, Lookup, Name, Query, Register, Reply, Template, VarId},
     source::Span,
 };
 
@@ -90,6 +90,14 @@ pub(super) enum Op {
         value: Template,
     },
     Unassign(VarId),
+    Lookup(Box<Lookup>),
+    Target(Template),
+    Promise {
+        field: Name,
+        value: Template,
+        always: bool,
+        member: bool,
+    },
     LimitRate(Template),
     Forget(Register),
     Edit(EditOp),
@@ -112,6 +120,8 @@ pub(super) enum Next {
     To(u32),
     /// Back to one; spends budget.
     Repeat(u32),
+    /// Back to one, at most so often.
+    Again(u32, u32),
     /// To a named block; spends budget.
     Enter(Name),
     /// To the beginning; spends budget.
@@ -131,8 +141,11 @@ impl Op {
             | Self::Status { otherwise, .. }
             | Self::Internal { otherwise }
             | Self::Route { otherwise, .. }
-            | Self::Go(Next::To(otherwise) | Next::Repeat(otherwise))
-            | Self::AtEnd(_, Some(Next::To(otherwise) | Next::Repeat(otherwise))) => Some(otherwise),
+            | Self::Go(Next::To(otherwise) | Next::Repeat(otherwise) | Next::Again(otherwise, _))
+            | Self::AtEnd(
+                _,
+                Some(Next::To(otherwise) | Next::Repeat(otherwise) | Next::Again(otherwise, _)),
+            ) => Some(otherwise),
             Self::Use(_)
             | Self::Over { .. }
             | Self::Keep(_)
@@ -143,6 +156,9 @@ impl Op {
             | Self::Rewrite { .. }
             | Self::Assign { .. }
             | Self::Unassign(_)
+            | Self::Lookup(_)
+            | Self::Target(_)
+            | Self::Promise { .. }
             | Self::LimitRate(_)
             | Self::Forget(_)
             | Self::Perform(_)

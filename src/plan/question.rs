@@ -16,6 +16,7 @@ pub(super) enum Question {
     Compare { left: Template, right: Template, relation: Relation, by: By },
     Depends(Vec<Name>),
     Present(Template),
+    Longer(Template, u64),
     InNetwork(Template, Vec<(IpAddr, u8)>),
     Truthy(Template),
     File(Template, FileKind),
@@ -55,6 +56,9 @@ impl Run {
                 let present = self.eval(plan, view, template, &mut value);
                 self.give_back(value);
                 present
+            }
+            Question::Longer(template, bytes) => {
+                self.read(plan, view, template, |value| value.len() as u64 > *bytes)
             }
             Question::InNetwork(template, networks) => self.read(plan, view, template, |value| {
                 let address = std::str::from_utf8(value).ok().and_then(|text| text.parse::<IpAddr>().ok());

@@ -8,10 +8,13 @@ use super::{
     op::{Next, Op},
     pattern::Find,
 };
-use crate::ir::{Attr, FileKind, HostId, Locate, Name, Query, Register, Reply, Template, VarId};
+use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
 
 mod eval;
 mod memory;
+mod outside;
+
+pub use outside::Promised;
 
 use memory::{Registers, Values};
 
@@ -46,6 +49,22 @@ pub trait View {
         let _ = (name, out);
         false
     }
+    /// Appends the name of the user who owns a file, or of the group; `false` when there is none.
+    fn file_owner(&self, name: &[u8], group: bool, out: &mut Vec<u8>) -> bool {
+        let _ = (name, group, out);
+        false
+    }
+    /// Appends the moment so many minutes from now as a date for cookies.
+    fn cookie_date(&self, minutes: &[u8], out: &mut Vec<u8>) -> bool {
+        let _ = (minutes, out);
+        false
+    }
+    /// Appends path and query of a target, decoded and normalized as those of a request; `false` when it is none.
+    fn read_target(&self, target: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
+        let _ = (merge, query);
+        path.extend_from_slice(target);
+        true
+    }
     /// Appends the name of a file with symbolic links resolved; `false` when there is no such file.
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
         let _ = (name, out);
@@ -67,6 +86,8 @@ pub enum Need<'p> {
     Access,
     /// This change to the request head. Then [`Run::step`].
     Edit(&'p EditOp),
+    /// The value of the key in [`Run::asked`]. Then [`Run::found`].
+    Lookup(&'p Lookup),
     /// A line for the error log at level notice; it is in [`Run::asked`]. Then [`Run::step`].
     Trace,
     /// The end: the handler in force answers.
@@ -83,6 +104,8 @@ pub enum Need<'p> {
     NoBlock(&'p Name),
     /// The end: the path was rewritten to nothing (500).
     EmptyPath,
+    /// The end: what the path was to be taken from is no target (400).
+    BadTarget,
     /// The end: a pattern came to no answer (500).
     Failed(Failure),
 }
@@ -124,6 +147,8 @@ pub struct Run {
     pub depends: Vec<Name>,
     /// Why a pattern in a table of values came to no answer, for the log.
     pub failure: Option<Failure>,
+    /// Fields that the response is to have.
+    pub promised: Vec<Promised>,
     place: u32,
     told: Option<bool>,
     /// How much of the budget is spent.
@@ -134,6 +159,8 @@ pub struct Run {
     in_block: bool,
     /// For each labelled block around: the operation that set its jump, plus one.
     at_end: SmallVec<[u32; 4]>,
+    /// Operations that were gone back to with a limit of their own, and how often.
+    again: SmallVec<[(u32, u32); 1]>,
     kept: SmallVec<[SettingsId; 4]>,
     /// Where hooks that are under way return to.
     calls: SmallVec<[Call; 1]>,
@@ -169,6 +196,7 @@ impl Run {
         self.unset_reads.clear();
         self.failure = None;
         self.spent = 0;
+        self.promised.clear();
         self.registers.clear();
         self.values.clear();
     }
@@ -199,6 +227,7 @@ impl Run {
         self.told = None;
         self.path_rest = 0;
         self.at_end.clear();
+        self.again.clear();
         self.kept.clear();
         self.calls.clear();
     }
@@ -239,10 +268,7 @@ impl Run {
                     Some(true) => {}
                     Some(false) => self.place = *otherwise,
                     None => {
-                        let mut asked = std::mem::take(&mut self.asked);
-                        asked.clear();
-                        self.eval(plan, view, path, &mut asked);
-                        self.asked = asked;
+                        self.ask_for(plan, view, path);
                         self.place -= 1;
                         return Need::File(*kind);
                     }
@@ -257,6 +283,19 @@ impl Run {
                     if !self.rewrite(plan, view, path.as_ref(), query) {
                         return Need::EmptyPath;
                     }
+                }
+                Op::Lookup(lookup) => {
+                    self.ask_for(plan, view, &lookup.key);
+                    return Need::Lookup(lookup);
+                }
+                Op::Target(target) => {
+                    if !self.target(plan, view, target) {
+                        return Need::BadTarget;
+                    }
+                }
+                Op::Promise { field, value, always, member } => {
+                    let text = self.promised_value(plan, view, value);
+                    self.promise(field, text, *always, *member);
                 }
                 Op::LimitRate(rate) => {
                     let text = self.value(plan, view, rate);
@@ -281,10 +320,7 @@ impl Run {
                 Op::Respond(reply) => return Need::Reply(reply),
                 Op::Trace(line) => {
                     if plan.settings(self.settings).logs.rewrite {
-                        let mut asked = std::mem::take(&mut self.asked);
-                        asked.clear();
-                        self.eval(plan, view, line, &mut asked);
-                        self.asked = asked;
+                        self.ask_for(plan, view, line);
                         return Need::Trace;
                     }
                 }
@@ -407,6 +443,9 @@ impl Run {
             | Op::File { .. }
             | Op::Route { .. }
             | Op::Rewrite { .. }
+            | Op::Lookup(_)
+            | Op::Target(_)
+            | Op::Promise { .. }
             | Op::LimitRate(_)
             | Op::Edit(_)
             | Op::Admit
@@ -429,6 +468,18 @@ impl Run {
             Next::To(place) => self.place = *place,
             Next::Repeat(place) => {
                 if !self.spend() {
+                    return Err(Need::Exhausted);
+                }
+                self.place = *place;
+            }
+            Next::Again(place, times) => {
+                let known = self.again.iter().position(|(other, _)| other == place);
+                let at = known.unwrap_or_else(|| {
+                    self.again.push((*place, 0));
+                    self.again.len() - 1
+                });
+                self.again[at].1 += 1;
+                if self.again[at].1 > *times {
                     return Err(Need::Exhausted);
                 }
                 self.place = *place;
@@ -607,7 +658,9 @@ impl Run {
                 Op::End => self.next_block(plan),
                 op => match self.common(plan, view, op, &mut Quiet, at) {
                     Ok(Some(Next::To(place))) => self.place = *place,
-                    Ok(Some(Next::Repeat(_) | Next::Enter(_) | Next::Restart)) => self.next_block(plan),
+                    Ok(Some(Next::Repeat(_) | Next::Again(..) | Next::Enter(_) | Next::Restart)) => {
+                        self.next_block(plan);
+                    }
                     Ok(None) => {}
                     Err(failure) => {
                         self.failure = Some(failure);

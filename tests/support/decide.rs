@@ -186,6 +186,12 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.tell(rule.is_none_or(|(_, allow)| *allow));
                 continue;
             }
+            // Files and programs are not looked at here.
+            Need::Lookup(lookup) => {
+                run.found(plan, table, lookup, None);
+                continue;
+            }
+            Need::BadTarget => 400,
             Need::Edit(_) | Need::Trace | Need::Local => continue,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
             Need::Handle => match plan.settings(run.settings).handler.clone().as_deref() {

@@ -96,9 +96,11 @@ mod headers;
 mod host;
 mod listen;
 mod local;
+mod logs;
 mod mapping;
 mod pages;
 mod phase;
+pub(crate) mod proxy;
 mod section;
 mod sections;
 mod walk;
@@ -123,16 +125,17 @@ const TABLES: &[&[(&str, Lower)]] = &[
     headers::TABLE,
     host::TABLE,
     listen::TABLE,
+    logs::TABLE,
     mapping::TABLE,
     pages::TABLE,
     sections::TABLE,
 ];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[headers::settle, expires::settle];
+const SETTLE: &[Settle] = &[headers::settle, expires::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[];
+const JOIN: &[Join] = &[proxy::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -169,6 +172,7 @@ pub struct Lowered {
 /// Whatever is wrong is in the diagnostics; what could be understood is in the configuration.
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
+    proxy::survey(&mut cx, items);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
@@ -178,7 +182,10 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
 /// The function for a name.
 fn lowering(name: &str) -> Option<Lower> {
     static BY_NAME: OnceLock<HashMap<&'static str, Lower>> = OnceLock::new();
-    let by_name = BY_NAME.get_or_init(|| TABLES.iter().flat_map(|table| table.iter().copied()).collect());
+    let by_name = BY_NAME.get_or_init(|| {
+        let tables = TABLES.iter().chain(proxy::TABLES);
+        tables.flat_map(|table| table.iter().copied()).collect()
+    });
     by_name.get(name).copied()
 }
 

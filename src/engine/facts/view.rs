@@ -9,9 +9,15 @@ use std::{
 use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
-        access, clock, files,
+        access,
+        clock::{self, http_date},
+        files,
         forward::whom,
-        http1::field::{Field, Known},
+        http1::{
+            field::{Field, Known},
+            target,
+        },
+        maps,
         worker::Counters,
     },
     ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
@@ -45,6 +51,23 @@ impl View for Facts {
 
     fn file_size(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
         number(out, files::length(name))
+    }
+
+    fn file_owner(&self, name: &[u8], group: bool, out: &mut Vec<u8>) -> bool {
+        maps::owner(name, group, out)
+    }
+
+    fn cookie_date(&self, minutes: &[u8], out: &mut Vec<u8>) -> bool {
+        let minutes = std::str::from_utf8(minutes).ok().and_then(|text| text.trim().parse::<i64>().ok());
+        let now = self.worker.clock.now().as_secs().cast_signed();
+        let date = http_date(now.saturating_add(minutes.unwrap_or(0).saturating_mul(60)));
+        // `Wed, 21 Oct 2015` as `Wed, 21-Oct-2015`.
+        let (day, time) = date.split_at(date.len().min(16));
+        bytes(out, day.replacen(' ', "-", 3).replacen('-', " ", 1).as_bytes()) && bytes(out, time.as_bytes())
+    }
+
+    fn read_target(&self, text: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
+        text.starts_with(b"/") && target::normalize(text, merge, path, query).is_ok()
     }
 
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {

@@ -62,7 +62,8 @@ impl Exchange {
             return Next::Status(400);
         }
         let clusters = &self.serving.clusters;
-        let (cluster, rest) = match (clusters.by_url(&text), url::scheme(url.scheme_of(&text))) {
+        let (cluster, rest) = match (clusters.by_url(self.run.host, &text), url::scheme(url.scheme_of(&text)))
+        {
             // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
             (Some((cluster, length)), _) => {
                 let alone = cluster.group().is_some_and(|group| group.how().alone);

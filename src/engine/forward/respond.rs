@@ -67,7 +67,7 @@ impl Exchange {
             self.reuse(to, connection, none && !head.chunked);
             return next;
         }
-        if how.own_errors.iter().any(|(from, to)| (*from..=*to).contains(&status)) {
+        if how.own_errors.iter().flatten().any(|(from, to)| (*from..=*to).contains(&status)) {
             self.facts.response.start(status);
             if status == 401 {
                 self.copy_fields(how, &[b"www-authenticate"]);

@@ -8,6 +8,7 @@ impl Printer<'_> {
     pub(super) fn group(&mut self, group: &Group) {
         let Group {
             url,
+            hosts,
             share,
             alone,
             sticky,
@@ -20,6 +21,9 @@ impl Printer<'_> {
             nonce,
         } = group;
         self.add(format_args!(" group {url}"));
+        for host in hosts.iter().flatten() {
+            self.add(format_args!(" host{}", host.0));
+        }
         if *alone {
             self.add(" alone");
             return;

@@ -2,9 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Name, Query, Recovery,
-    RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream,
-    UrlMatch,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Query,
+    Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test,
+    Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -66,6 +66,23 @@ impl Printer<'_> {
                 let name = self.var_name(*var);
                 self.add(format_args!("assign {name} "));
                 self.template(value);
+            }
+            Step::Lookup(lookup) => {
+                let Lookup { map, key, default, into } = &**lookup;
+                let name = self.var_name(*into);
+                let map = self.map_name(*map);
+                self.add(format_args!("lookup {name} {map} "));
+                self.template(key);
+                if !default.is_empty() {
+                    self.add(" ");
+                    self.word_and("else", default);
+                }
+            }
+            Step::Target(target) => self.word_and("target", target),
+            Step::Promise { field, value, always, member } => {
+                self.add(if *always { "promise always " } else { "promise " });
+                self.add(if *member { "member " } else { "" });
+                self.word_and(&field.to_string(), value);
             }
             Step::Unassign(var) => {
                 let name = self.var_name(*var);
@@ -145,6 +162,7 @@ impl Printer<'_> {
         match jump {
             Jump::Exit(label) => self.add(format_args!("exit '{label}")),
             Jump::Repeat(label) => self.add(format_args!("repeat '{label}")),
+            Jump::Again(label, times) => self.add(format_args!("again '{label} {times}")),
             Jump::Enter(name) => self.add(format_args!("enter {name}")),
             Jump::Restart => self.add("restart"),
         }
@@ -197,6 +215,10 @@ impl Printer<'_> {
                 for (network, prefix) in networks {
                     self.add(format_args!(" {network}/{prefix}"));
                 }
+            }
+            Test::Longer(template, bytes) => {
+                self.word_and("longer", template);
+                self.add(format_args!(" {bytes}"));
             }
             Test::Truthy(template) => self.word_and("true", template),
             Test::File(path, kind) => {

@@ -4,8 +4,8 @@ use std::{fmt::Debug, time::Duration};
 
 use super::Printer;
 use crate::ir::{
-    AddressRange, Attr, Balance, Bucket, Choice, Kind, Network, Order, Part, Pattern, Reply, ReplyContent,
-    Row, Syntax, Template, Var, VarId, VarKind,
+    AddressRange, Attr, Balance, Bucket, Choice, Escape, Kind, Network, Order, Part, Pattern, Reply,
+    ReplyContent, Row, Syntax, Template, Var, VarId, VarKind,
 };
 
 /// `on` or `off`.
@@ -65,6 +65,12 @@ pub(super) fn template(printer: &Printer<'_>, template: &Template) -> String {
         Part::Attr(attr) => format!("{{{}}}", self::attr(attr)),
         Part::Var(var) => format!("{{{}}}", printer.var_name(*var)),
         Part::Capture(register, group) => format!("{{{}.{group}}}", register.0),
+        Part::Rest { of, after } => {
+            format!("{{{} after {}}}", self::template(printer, of), self::template(printer, after))
+        }
+        Part::Escape(Escape::Encode(how), inner) => {
+            format!("{{{how} of {}}}", self::template(printer, inner))
+        }
         Part::Escape(how, inner) => format!("{{{} of {}}}", word(how), self::template(printer, inner)),
     };
     template.0.iter().map(part).collect()

@@ -73,11 +73,21 @@ impl Run {
             Part::Capture(register, group) => {
                 out.extend_from_slice(self.registers.group(*register, u32::from(*group)));
             }
+            Part::Rest { of, after } => {
+                let value = self.value(plan, view, of);
+                let prefix = self.value(plan, view, after);
+                out.extend_from_slice(value.strip_prefix(prefix.as_slice()).unwrap_or(&value));
+                self.values.give_back(prefix);
+                self.values.give_back(value);
+            }
             Part::Escape(how, inner) => {
                 let value = self.value(plan, view, inner);
                 let present = match how {
                     Escape::FileText => view.file_text(&value, out),
                     Escape::FileSize => view.file_size(&value, out),
+                    Escape::Owner => view.file_owner(&value, false, out),
+                    Escape::OwnerGroup => view.file_owner(&value, true, out),
+                    Escape::CookieDate => view.cookie_date(&value, out),
                     how => {
                         escape(*how, &value, view.received_encoded(), out);
                         true

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
-use super::{Lowered, Options, defaults, host::Host, listen::Socket, local::Htaccess, mapping};
+use super::{Lowered, Options, defaults, host::Host, listen::Socket, local::Htaccess, mapping, proxy};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{self, Var, VarId, VarKind, local::Provider},
@@ -19,6 +19,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) options: &'a Options,
     /// What is known by name.
     pub(crate) names: Names,
+    /// What is proxied to.
+    pub(crate) proxy: proxy::State,
     /// The addresses to listen on.
     pub(crate) sockets: Vec<Socket>,
     /// Whether this is a `.htaccess` read while requests are answered.
@@ -49,17 +51,20 @@ impl<'a> Cx<'a> {
             sources,
             options,
             names: Names::default(),
+            proxy: proxy::State::default(),
             sockets: Vec::new(),
             local: false,
             diagnostics: Vec::new(),
         };
         mapping::defaults(&mut cx);
         super::pages::provide(&mut cx);
+        proxy::defaults(&mut cx);
         cx
     }
 
     /// What was made.
-    pub(super) fn finish(self, hosts: Vec<Host>) -> Lowered {
+    pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
+        proxy::finish(&mut self);
         let Self { config, options, names, diagnostics, .. } = self;
         let provider = Htaccess::new(hosts, names, options.clone())
             .map(|provider| Arc::new(provider) as Arc<dyn Provider>);

@@ -48,6 +48,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);
     answer.etag = Some(true);
     answer.join_vary = Some(true);
+    answer.head_pages_have_length = Some(false);
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 

@@ -4,7 +4,7 @@
 
 use super::{
     super::{glob, tree::Directive},
-    Cx, JOIN, Kind, Lower, Phase, Section, listen, mapping,
+    Cx, JOIN, Kind, Lower, Phase, Section, listen, logs, mapping,
     phase::Joins,
     walk::{self, Steps},
 };
@@ -86,7 +86,9 @@ fn virtual_host(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
         section.own.host.addresses.extend(listen::host_address(cx, word));
     }
     let items = directive.block().to_vec();
+    cx.proxy.enter();
     section.fill(cx, &items);
+    cx.proxy.leave();
     outer.sections.push(section);
 }
 
@@ -104,6 +106,9 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         hosts.push(Host { section: joined(&main, section) });
     }
     hosts.insert(0, Host { section: main });
+    for host in &mut hosts {
+        logs::finish(cx, &mut host.section);
+    }
     for host in &hosts {
         let lowered = program(cx, &host.section);
         cx.config.hosts.push(lowered);
@@ -147,6 +152,9 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let early = inline(Phase::Early);
     if !early.is_empty() {
         steps.push(block("early", early));
+    }
+    if let Some(root) = host.set.files.root.clone() {
+        steps.push((Step::Assign { var: cx.own("@document_root"), value: root }, span));
     }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();

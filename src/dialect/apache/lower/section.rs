@@ -62,6 +62,10 @@ pub(crate) struct Own {
     pub(crate) headers: super::headers::Own,
     /// How long responses may be kept.
     pub(crate) expires: super::expires::Own,
+    /// What is sent on.
+    pub(crate) proxy: super::proxy::Own,
+    /// What is logged.
+    pub(crate) logs: super::logs::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
     /// The tests of the `<If>` and `<ElseIf>` just before.

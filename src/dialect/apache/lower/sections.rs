@@ -171,7 +171,17 @@ fn within(path: &[u8], test: impl Fn(Pattern) -> Test) -> Option<Test> {
 
 /// `<Proxy url>`: the URL that the request is sent to.
 fn proxy(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
-    let Some(argument) = argument(cx, directive) else { return };
+    let mut first = directive.clone();
+    if directive.name() == "<Proxy>" && directive.args.first().is_some_and(|word| word.value != b"~") {
+        // What follows the URL are parameters.
+        first.args.truncate(1);
+        if let [word, parameters @ ..] = directive.args.as_slice()
+            && !parameters.is_empty()
+        {
+            super::proxy::set_for(cx, &word.value, parameters, directive.head());
+        }
+    }
+    let Some(argument) = argument(cx, &first) else { return };
     let mut section = Section::new(Kind::Proxy, directive.head());
     let url = cx.url();
     let (word, test) = match argument {

@@ -158,6 +158,8 @@ fn answer(base: &mut Settings, options: &Options) {
     ]);
     answer.default_type = Some("text/plain".into());
     answer.page_type = Some("text/html".into());
+    answer.join_vary = Some(false);
+    answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
         "text/html",
@@ -244,7 +246,7 @@ fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
         retry: Some(vec![Retry::Error, Retry::Timeout]),
         tries: Some(0),
         retry_timeout: Some(seconds(0)),
-        own_errors: Some(Vec::new()),
+        own_errors: Some(None),
         intercept_errors: Some(false),
         bind: Some(Template::default()),
         bind_transparent: Some(false),

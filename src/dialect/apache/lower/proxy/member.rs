@@ -1,0 +1,281 @@
+//! Workers, balancers and their members: the clusters of the IR.
+//!
+//! A worker is known to its server by its URL; one whose URL begins with that of an earlier one is that one, and its
+//! parameters are ignored, with a warning, as httpd does. The main server's serve all hosts.
+
+use std::time::Duration;
+
+use super::{
+    super::{Cx, Kind, Lower, Section},
+    parameter, survey,
+    target::{Url, default_port},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    dialect::apache::tree::{Directive, Word},
+    ir::{
+        Balance, Cluster, ClusterId, Endpoint, Group, HostId, IdleConnections, Member, Name, Protocol, Role,
+        Text, Upgrade,
+    },
+    source::Span,
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[("BalancerMember", balancer_member), ("ProxySet", proxy_set)];
+
+/// Connections that are kept where nothing says so.
+pub(super) const IDLE: IdleConnections = IdleConnections {
+    max: 64,
+    requests: u64::MAX,
+    time: Duration::from_hours(24 * 365),
+    timeout: Duration::from_hours(24),
+    per_route: false,
+};
+
+/// The worker of a URL; makes one where none has it, with these parameters.
+pub(super) fn worker(cx: &mut Cx, url: &Url, span: Span, parameters: &[Word]) {
+    let text = url.text();
+    let server = cx.proxy.server;
+    let covers = |(of, known, _): &&(u32, Vec<u8>, ClusterId)| *of == server && text.starts_with(known);
+    let longest = cx.proxy.known.iter().filter(covers).max_by_key(|(_, known, _)| known.len());
+    if let Some((_, known, _)) = longest.cloned() {
+        if let Some(word) = parameters.first() {
+            let known = String::from_utf8_lossy(&known).into_owned();
+            let message =
+                format!("parameters of `{}` are ignored: it shares the worker `{known}`", lossy(&text));
+            let found = Diagnostic::warning("shared-worker", word.span, message);
+            cx.report(found.help("give them where that URL is used first"));
+        }
+        return;
+    }
+    let mut group = Group::alone(text.clone());
+    group.hosts = hosts(server);
+    let Some((endpoint, idle)) = member(cx, url, span, parameters) else { return };
+    let id = push(cx, &text, group, vec![endpoint], idle, span);
+    cx.proxy.known.push((server, text, id));
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Whose forwards a cluster of a server takes.
+fn hosts(server: u32) -> Option<Vec<HostId>> {
+    (server > 0).then(|| vec![HostId(server)])
+}
+
+fn push(
+    cx: &mut Cx,
+    name: &[u8],
+    group: Group,
+    endpoints: Vec<Endpoint>,
+    idle: Option<IdleConnections>,
+    span: Span,
+) -> ClusterId {
+    let id = ClusterId(cx.config.clusters.len() as u32);
+    cx.config.clusters.push(Cluster {
+        name: name.into(),
+        declared: !group.alone,
+        balance: Balance::RoundRobin,
+        idle: Some(idle.unwrap_or(IDLE)),
+        shared: true,
+        resolve: None,
+        endpoints,
+        group: Some(Box::new(group)),
+        span,
+    });
+    id
+}
+
+/// A member at a URL with these parameters, and the connections to keep.
+fn member(
+    cx: &mut Cx,
+    url: &Url,
+    span: Span,
+    parameters: &[Word],
+) -> Option<(Endpoint, Option<IdleConnections>)> {
+    let Some(default_port) = default_port(&url.scheme) else {
+        refuse_scheme(cx, url, span);
+        return None;
+    };
+    let tls = matches!(&*url.scheme, b"https" | b"wss");
+    let mut member = Member::plain(url.text(), url.authority.clone(), tls);
+    member.protocol = Protocol::Http;
+    member.base = Text::from(url.path.clone());
+    if matches!(&*url.scheme, b"ws" | b"wss") {
+        member.settings.upgrade = Some(Upgrade::Only(vec![Name::from("WebSocket")]));
+    }
+    let address = match &url.socket {
+        Some(path) => [b"unix:", path.as_slice()].concat(),
+        None => url.authority.clone(),
+    };
+    let (mut max, mut idle) = (0, None);
+    apply(cx, &mut member, &mut max, &mut idle, parameters);
+    let endpoint = Endpoint {
+        address: address.into(),
+        default_port,
+        weight: 1,
+        max_connections: max,
+        max_fails: 0,
+        fail_timeout: Duration::ZERO,
+        role: Role::Active,
+        resolve: false,
+        member: Some(Box::new(member)),
+        span,
+    };
+    Some((endpoint, idle))
+}
+
+/// Says that a scheme cannot be spoken.
+pub(super) fn refuse_scheme(cx: &mut Cx, url: &Url, span: Span) {
+    let scheme = lossy(&url.scheme);
+    let help = match scheme.as_str() {
+        "ajp" => "use http:// to the HTTP connector of the same application server",
+        "h2" | "h2c" => "use https:// or http://: the upstream is spoken to in HTTP/1.1",
+        "ftp" => "only HTTP can be forwarded",
+        _ => "use http, https, ws or wss",
+    };
+    let message = format!("`{scheme}://` cannot be spoken to an upstream");
+    cx.refuse(Diagnostic::error("refused", span, message).label(span, "").help(help));
+}
+
+fn apply(
+    cx: &mut Cx,
+    member: &mut Member,
+    max: &mut u32,
+    idle: &mut Option<IdleConnections>,
+    parameters: &[Word],
+) {
+    for word in parameters {
+        let Some((key, value)) = parameter::split(cx, word) else { continue };
+        let mut to = parameter::Worker { member, max, idle };
+        if !parameter::worker(cx, &mut to, word, &key, value) {
+            parameter::unknown(cx, word, &key);
+        }
+    }
+}
+
+/// The balancer of a name, as the server that is read knows it; made where there is none.
+pub(super) fn balancer(cx: &mut Cx, name: &[u8], span: Span) -> ClusterId {
+    let server = cx.proxy.server;
+    let mut known = cx.proxy.balancers.iter();
+    if let Some((_, _, id)) = known.find(|(of, known, _)| *of == server && known == name) {
+        return *id;
+    }
+    let url = [b"balancer://", name].concat();
+    let group =
+        Group { alone: false, attempts: None, growth: 5, hosts: hosts(server), ..Group::alone(url.clone()) };
+    let id = push(cx, &url, group, Vec::new(), None, span);
+    cx.proxy.balancers.push((server, name.to_vec(), id));
+    id
+}
+
+/// The balancer that requests of the server that is read go to: its own, else the main server's; made where there is
+/// none.
+pub(super) fn used(cx: &mut Cx, name: &[u8], parameters: &[Word], span: Span) {
+    let main = cx.proxy.balancers.iter().any(|(of, known, _)| *of == 0 && known == name);
+    if main && parameters.is_empty() {
+        return;
+    }
+    let id = balancer(cx, name, span);
+    set(cx, id, parameters);
+}
+
+/// Applies parameters to a balancer.
+fn set(cx: &mut Cx, id: ClusterId, parameters: &[Word]) {
+    for word in parameters {
+        let Some((key, value)) = parameter::split(cx, word) else { continue };
+        let Some(mut group) = cx.config.clusters[id.0 as usize].group.take() else { return };
+        if !parameter::balancer(cx, &mut group, word, &key, value) {
+            parameter::unknown(cx, word, &key);
+        }
+        cx.config.clusters[id.0 as usize].group = Some(group);
+    }
+}
+
+/// `BalancerMember [balancer://name] url [key=value ...]`
+fn balancer_member(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let mut words = directive.args.as_slice();
+    let name = if section.kind == Kind::Proxy {
+        survey::balancer(&section.path)
+    } else {
+        let name = words.first().and_then(|word| survey::balancer(&word.value));
+        words = words.get(1..).unwrap_or_default();
+        name
+    };
+    let Some(name) = name else {
+        let message = "BalancerMember needs the name of a balancer";
+        let help =
+            "put it into `<Proxy balancer://name>`, or name it first: `BalancerMember balancer://name url`";
+        return cx.report(Diagnostic::error("no-balancer", directive.head(), message).help(help));
+    };
+    let Some((word, parameters)) = words.split_first() else {
+        return cx.error("arguments", directive.head(), "BalancerMember must define remote proxy server");
+    };
+    let Some(url) = Url::read(&word.value).filter(|url| !url.authority.is_empty()) else {
+        let message = format!("BalancerMember: `{}` is no URL", word.text());
+        return cx
+            .report(Diagnostic::error("invalid-url", word.span, message).label(word.span, "scheme://host"));
+    };
+    let id = balancer(cx, &name, directive.head());
+    let Some((endpoint, idle)) = member(cx, &url, word.span, parameters) else { return };
+    let cluster = &mut cx.config.clusters[id.0 as usize];
+    if idle.is_some() {
+        cluster.idle = idle;
+    }
+    cluster.endpoints.push(endpoint);
+}
+
+/// `ProxySet [url] key=value ...`
+fn proxy_set(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let words = directive.args.as_slice();
+    if section.kind == Kind::Proxy {
+        let url = section.path.clone();
+        return set_for(cx, &url, words, directive.head());
+    }
+    match words.split_first() {
+        Some((word, words)) if Url::read(&word.value).is_some() => {
+            set_for(cx, &word.value.clone(), words, directive.head());
+        }
+        _ => cx.error("arguments", directive.head(), "ProxySet: proxy URL must be absolute!"),
+    }
+}
+
+/// Parameters for the balancer or the worker of a URL.
+pub(in crate::dialect::apache::lower) fn set_for(cx: &mut Cx, url: &[u8], words: &[Word], span: Span) {
+    if let Some(name) = survey::balancer(url) {
+        let id = balancer(cx, &name, span);
+        return set(cx, id, words);
+    }
+    let Some(url) = Url::read(url) else {
+        return cx.error("invalid-url", span, "parameters need an absolute URL");
+    };
+    let text = url.text();
+    let server = cx.proxy.server;
+    let known = cx.proxy.known.iter().find(|(of, known, _)| *of == server && *known == text);
+    let Some((_, _, id)) = known.cloned() else { return worker(cx, &url, span, words) };
+    let Some(mut endpoint) = cx.config.clusters[id.0 as usize].endpoints.pop() else { return };
+    let mut idle = cx.config.clusters[id.0 as usize].idle;
+    if let Some(member) = endpoint.member.as_deref_mut() {
+        apply(cx, member, &mut endpoint.max_connections, &mut idle, words);
+    }
+    let cluster = &mut cx.config.clusters[id.0 as usize];
+    cluster.idle = idle;
+    cluster.endpoints.push(endpoint);
+}
+
+/// What has to be known of all clusters before they are what they are.
+pub(super) fn finish(cx: &mut Cx) {
+    for cluster in &mut cx.config.clusters {
+        let Some(group) = &mut cluster.group else { continue };
+        if group.alone {
+            // The whole path is in the URL that is sent.
+            for member in cluster.endpoints.iter_mut().filter_map(|endpoint| endpoint.member.as_deref_mut()) {
+                member.base = Text::new();
+            }
+        }
+        if group.sticky.as_ref().is_some_and(|sticky| sticky.cookie.is_empty()) {
+            group.sticky = None;
+        }
+    }
+}
