@@ -57,6 +57,10 @@ pub struct OwnFiles {
     pub http_temp: PathBuf,
     /// The folder for responses of uwsgi upstreams.
     pub uwsgi_temp: PathBuf,
+    /// The folder for responses of `FastCGI` upstreams.
+    pub fastcgi_temp: PathBuf,
+    /// The folder for responses of SCGI upstreams.
+    pub scgi_temp: PathBuf,
 }
 
 /// What a configuration means.

@@ -120,6 +120,8 @@ pub(super) fn own_files(scratch: &Path) -> OwnFiles {
         content_temp: scratch.join("content"),
         http_temp: scratch.join("http"),
         uwsgi_temp: scratch.join("uwsgi"),
+        fastcgi_temp: scratch.join("fastcgi"),
+        scgi_temp: scratch.join("scgi"),
     }
 }
 

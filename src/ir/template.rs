@@ -183,6 +183,11 @@ pub enum Attr {
     /// The file that the path maps to.
     FilePath,
 
+    /// The part of the path that names a gateway's program, as the settings for `FastCGI` split it.
+    ScriptName,
+    /// What follows it in the path.
+    ScriptRest,
+
     // The response
     /// Status, three digits; `000` before there is one.
     Status,
