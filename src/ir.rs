@@ -14,6 +14,7 @@ use crate::source::Span;
 mod access;
 mod block;
 mod cluster;
+mod compare;
 mod group;
 mod handler;
 pub mod local;
@@ -74,8 +75,6 @@ pub struct Config {
     pub reasons: Vec<(u16, Text)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
-    /// The type of these; nothing is `text/html`.
-    pub page_type: Text,
     /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.

@@ -162,8 +162,10 @@ pub enum RecoveryTarget {
     Redirect(Template),
     /// A named block; method, path and query stay.
     Enter(Name),
-    /// This text, as `text/html`.
+    /// This text, of the type that pages of our own have.
     Text(Template),
+    /// The page of our own.
+    Page,
 }
 
 /// What becomes of the query in a rewrite.

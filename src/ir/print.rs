@@ -42,7 +42,6 @@ fn printed(config: &Config, with_base: bool) -> String {
         base,
         reasons,
         pages,
-        page_type: _,
         listeners,
         hosts,
         clusters,

@@ -206,6 +206,12 @@ settings! {
         etag: bool,
         /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
         tag: Option<TagForm>,
+        /// The type of pages of our own.
+        page_type: Text,
+        /// Whether `HEAD` learns the length of pages of our own.
+        head_pages_have_length: bool,
+        /// Whether all `Vary` fields are sent as one, each name once.
+        join_vary: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
@@ -226,6 +232,8 @@ settings! {
         alias: Option<Alias>,
         /// Names tried for a path that ends in `/`; one that begins with `/` is redirected to untested.
         index: Vec<Template>,
+        /// Whether a file is only there when its type is known.
+        known_types: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
@@ -489,7 +497,12 @@ impl Settings {
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
+        let known = self.answer.errors.as_ref().map_or(0, Vec::len);
         self.answer.lay(answer, accumulate);
+        // What is laid over counts first.
+        if let Some(errors) = self.answer.errors.as_mut().filter(|_| accumulate && answer.errors.is_some()) {
+            errors.rotate_left(known);
+        }
         self.files.lay(files, accumulate);
         self.access.lay(access, accumulate);
         self.logs.lay(logs, accumulate);
@@ -659,6 +672,8 @@ pub enum LogEscape {
     /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
     #[default]
     Hex,
+    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
+    C,
     /// As in JSON strings; missing as nothing.
     Json,
     /// As they are; missing as nothing.

@@ -42,6 +42,12 @@ pub enum Escape {
     RedirectDecode,
     /// Lower case.
     Lower,
+    /// Without its first bytes, so many.
+    Skip(u32),
+    /// Percent-encoded what cannot stand in a URL; `%` stays.
+    Url,
+    /// As text in HTML: `&`, `<`, `>` and `"` as references.
+    Html,
     /// Percent-encoded everything but unreserved characters.
     Component,
     /// Percent-decoded.
@@ -51,8 +57,6 @@ pub enum Escape {
     ForwardPath,
     /// Likewise what stands in a URL behind its authority, a `?` too.
     ForwardUrl,
-    /// As text in HTML.
-    Html,
     /// Upper case.
     Upper,
     /// Base64 (RFC 4648 § 4).

@@ -385,6 +385,7 @@ impl Check<'_> {
             | Test::Equal(..)
             | Test::Compare { .. }
             | Test::Present(_)
+            | Test::Depends(_)
             | Test::Longer(..)
             | Test::InNetwork(..)
             | Test::Truthy(_)

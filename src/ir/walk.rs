@@ -46,7 +46,6 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         base,
         reasons: _,
         pages,
-        page_type: _,
         listeners,
         hosts,
         clusters,
@@ -239,7 +238,7 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
         | Test::InNetwork(template, _) => {
             visit(Item::Template(template), span);
         }
-        Test::Method(_) | Test::Status(_) | Test::Internal => {}
+        Test::Depends(_) | Test::Method(_) | Test::Status(_) | Test::Internal => {}
     }
 }
 
@@ -407,7 +406,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, log_missing: _, symlinks: _, chunk: _ } = files;
+    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -490,6 +489,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         charset_types: _,
         override_charset: _,
         etag: _,
+        page_type: _,
+        head_pages_have_length: _,
+        join_vary: _,
         if_modified_since: _,
         max_ranges: _,
         msie_padding: _,
@@ -505,7 +507,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
             RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
                 visit(Item::Template(template), span);
             }
-            RecoveryTarget::Enter(_) => {}
+            RecoveryTarget::Enter(_) | RecoveryTarget::Page => {}
         }
     }
     for template in [default_type, charset, signature].into_iter().flatten() {

@@ -485,7 +485,11 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
-            Test::Compare { .. } | Test::Present(_) | Test::Longer(..) | Test::InNetwork(..) => {
+            Test::Compare { .. }
+            | Test::Present(_)
+            | Test::Longer(..)
+            | Test::InNetwork(..)
+            | Test::Depends(_) => {
                 let Some(question) = self.question(test, span) else { return };
                 Op::Ask { question, otherwise }
             }
@@ -518,6 +522,7 @@ impl<'c> Compiler<'c> {
                 Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
             }
             Test::Present(value) => Question::Present(value.clone()),
+            Test::Depends(names) => Question::Depends(names.clone()),
             Test::Longer(value, bytes) => Question::Longer(value.clone(), *bytes),
             Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
             Test::Truthy(value) => Question::Truthy(value.clone()),

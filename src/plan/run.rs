@@ -143,6 +143,8 @@ pub struct Run {
     pub asked: Vec<u8>,
     /// Variables read before they were written, for the log; emptied by who logs them.
     pub unset_reads: SmallVec<[VarId; 2]>,
+    /// Fields of the request that the response depends on.
+    pub depends: Vec<Name>,
     /// Why a pattern in a table of values came to no answer, for the log.
     pub failure: Option<Failure>,
     /// Fields that the response is to have.
@@ -218,6 +220,7 @@ impl Run {
     }
 
     fn go(&mut self, settings: SettingsId, entry: Entry) {
+        self.depends.clear();
         self.settings = settings;
         self.place = entry.0;
         self.prepared = false;

@@ -130,6 +130,7 @@ fn follow(plan: &Plan, mut run: Run, mut table: Table<'_>) -> Vec<String> {
         recovered = !settings.answer.recursive_errors;
         table.status = status;
         let went = match &recovery.to {
+            RecoveryTarget::Page => return lines,
             RecoveryTarget::Text(template) => {
                 let text = value(&mut run, plan, &table, template);
                 lines.push(format!("text {}", shown(&text)));

@@ -102,18 +102,23 @@ mod context;
 mod core;
 mod defaults;
 mod directory;
+mod environment;
+mod expires;
+mod headers;
 mod host;
 mod listen;
 mod local;
+mod logs;
 mod mapping;
 mod names;
 mod options;
-mod signature;
+mod pages;
 mod phase;
 mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
+mod signature;
 mod types;
 mod walk;
 
@@ -136,23 +141,29 @@ const TABLES: &[&[(&str, Lower)]] = &[
     alias::TABLE,
     core::TABLE,
     directory::TABLE,
+    environment::TABLE,
+    expires::TABLE,
+    headers::TABLE,
     host::TABLE,
     listen::TABLE,
     local::TABLE,
+    logs::TABLE,
     mapping::TABLE,
     names::TABLE,
     options::TABLE,
-    signature::TABLE,
+    pages::TABLE,
     process::TABLE,
     sections::TABLE,
+    signature::TABLE,
     types::TABLE,
 ];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[access::settle, alias::settle, directory::settle, proxy::settle];
+const SETTLE: &[Settle] =
+    &[access::settle, alias::settle, directory::settle, headers::settle, expires::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join];
+const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

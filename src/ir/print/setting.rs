@@ -196,6 +196,7 @@ own_line! {
         printer.add(format_args!(" format {name}"));
         match escape {
             LogEscape::Hex => {}
+            LogEscape::C => printer.add(" c"),
             LogEscape::Json => printer.add(" json"),
             LogEscape::None => printer.add(" unescaped"),
         }

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
 use super::{
-    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, proxy, signature,
+    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, proxy,
+    signature,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -48,7 +49,6 @@ impl<'a> Cx<'a> {
             process: defaults::process(),
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
-            page_type: "text/html; charset=iso-8859-1".into(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };

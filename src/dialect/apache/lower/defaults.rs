@@ -50,6 +50,9 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.announce_ranges = Some(true);
     answer.contact = Some("[no address given]".into());
     answer.tag = Some(Some(TagForm { inode: false, size: true, modified: true }));
+    answer.join_vary = Some(true);
+    answer.head_pages_have_length = Some(false);
+    answer.page_type = Some("text/html; charset=iso-8859-1".into());
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 

@@ -4,7 +4,7 @@
 
 use super::{
     super::{glob, tree::Directive},
-    Cx, JOIN, Kind, Lower, Phase, Section, core, listen, mapping, names,
+    Cx, JOIN, Kind, Lower, Phase, Section, core, listen, logs, mapping, names,
     phase::Joins,
     walk::{self, Steps},
 };
@@ -109,6 +109,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
     for host in &mut hosts {
         core::finish(&mut host.section);
         names::finish(cx, &mut host.section);
+        logs::finish(cx, &mut host.section);
     }
     for host in &hosts {
         let lowered = program(cx, &host.section);
@@ -152,6 +153,9 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let early = inline(Phase::Early);
     if !early.is_empty() {
         steps.push(block("early", early));
+    }
+    if let Some(root) = host.set.files.root.clone() {
+        steps.push((Step::Assign { var: cx.own("@document_root"), value: root }, span));
     }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();

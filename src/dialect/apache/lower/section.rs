@@ -58,8 +58,14 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// Changes of response fields.
+    pub(crate) headers: super::headers::Own,
+    /// How long responses may be kept.
+    pub(crate) expires: super::expires::Own,
     /// What is sent on.
     pub(crate) proxy: super::proxy::Own,
+    /// What is logged.
+    pub(crate) logs: super::logs::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
     pub(crate) access: super::access::Own,

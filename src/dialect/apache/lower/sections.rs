@@ -228,7 +228,12 @@ pub(super) fn expression(cx: &mut Cx, directive: &Directive, _: &[Word]) -> Opti
 
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
-    cx.refuse(Diagnostic::error("refused", directive.head(), "expressions are not yet honoured"));
+    if let [word] = directive.args.as_slice() {
+        return super::super::expr::lower::test(cx, word);
+    }
+    let message = format!("{} takes one argument", directive.name());
+    let help = "put the expression in quotation marks";
+    cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
     None
 }
 

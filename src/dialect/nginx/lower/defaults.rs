@@ -193,6 +193,9 @@ fn answer(base: &mut Settings, options: &Options) {
         ("jpg".into(), "image/jpeg".into()),
     ]);
     answer.default_type = Some("text/plain".into());
+    answer.page_type = Some("text/html".into());
+    answer.join_vary = Some(false);
+    answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
         "text/html",
@@ -224,6 +227,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.root = Some(path_template(&options.prefix.join("html")));
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
+    files.known_types = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.chunk = Some(32 * KIB);
