@@ -14,8 +14,11 @@ use crate::{
 /// What a worker knows of directories.
 #[derive(Debug, Default)]
 pub struct Locals {
-    known: RefCell<Map<Box<[u8]>, Vec<(HostId, Known)>>>,
+    known: RefCell<Map<Box<[u8]>, OfHosts>>,
 }
+
+/// What one directory brings for each host that was asked.
+type OfHosts = Vec<(HostId, Known)>;
 
 /// How many directories are remembered.
 const REMEMBERED: usize = 4096;

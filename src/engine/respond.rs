@@ -28,6 +28,10 @@ impl Exchange {
             }
             ReplyContent::Empty => {
                 self.facts.response.start(reply.status);
+                let said = files::kind::kind(self.settings(plan), &self.run.path);
+                if !said.of.is_empty() {
+                    self.facts.response.add(b"Content-Type", &said.of);
+                }
                 self.facts.response.length = Some(0);
                 self.send_whole(plan, &[]).await
             }

@@ -127,7 +127,7 @@ impl Serving {
         }
         let (over, ending) = (Cell::new(false), Notify::new());
         let locals = Locals::default();
-        Self { plan, locals, clusters, logs, maps, certificates, places, paths, over, ending }
+        Self { plan, clusters, logs, maps, certificates, locals, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

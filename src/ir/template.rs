@@ -69,6 +69,8 @@ pub enum Escape {
     Sha1,
     /// Percent-encoded, with lower-case digits, everything but letters, digits and `$-_.+!*'(),:@&=/~;`.
     UriText,
+    /// Likewise, but from the first `?` on as it is.
+    UriTextBeforeQuery,
     /// Percent-decoded but for `/`; nothing when an encoding is broken or stands for NUL.
     UriDecode,
     /// As a value in a filter or a name of a directory service (RFC 4514, RFC 4515).

@@ -62,7 +62,7 @@ impl<T> Index<usize> for Shelf<T> {
     fn index(&self, at: usize) -> &T {
         match self.fixed.get(at) {
             Some(found) => found,
-            None => self.get(at).unwrap_or(&self.fixed[0]),
+            None => self.get(at).unwrap_or_else(|| &self.fixed[0]),
         }
     }
 }

@@ -79,8 +79,11 @@ pub fn matches(glob: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// First and last bytes.
+type Ranges = Vec<(u8, u8)>;
+
 /// What follows a `[`: whether it is negated, its ranges, its length.
-fn set(glob: &[u8]) -> Option<(bool, Vec<(u8, u8)>, usize)> {
+fn set(glob: &[u8]) -> Option<(bool, Ranges, usize)> {
     let negated = matches!(glob.first(), Some(b'!' | b'^'));
     let first = usize::from(negated);
     let mut ranges = Vec::new();

@@ -102,7 +102,7 @@ impl Plan {
             tables: self.tables.len() as u32,
             layers: self.layers.len() as u32,
         };
-        compiler.phases = growth.phases.clone();
+        compiler.phases.clone_from(&growth.phases);
         compiler.stepped = vec![true; growth.vars.len()];
         walk::block(block, false, &mut |item, _| {
             if let Item::Template(template) = item {

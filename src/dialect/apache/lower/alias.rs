@@ -138,7 +138,7 @@ fn redirect_match(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         ([from, to], true) => {
             let pattern = super::sections::pattern(cx, from);
             let target = Template(substituted(&to.value));
-            let location = Template(vec![Part::Escape(Escape::UriText, target)]);
+            let location = Template(vec![Part::Escape(Escape::UriTextBeforeQuery, target)]);
             push(section, pattern, status, Some(queried(location, &to.value)), directive.head());
         }
         ([from], false) => {

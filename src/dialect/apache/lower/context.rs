@@ -43,6 +43,13 @@ pub(crate) struct Names {
     own: HashMap<&'static str, VarId>,
 }
 
+impl Names {
+    /// A variable of our own, if anybody asked for it.
+    pub(super) fn own(&self, name: &str) -> Option<VarId> {
+        self.own.get(name).copied()
+    }
+}
+
 impl<'a> Cx<'a> {
     pub(crate) fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
         let config = ir::Config {

@@ -139,7 +139,7 @@ fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
     for name in names.iter().filter(|name| !name.is_empty()) {
         let absolute = name.starts_with(b"/");
         let file = if absolute {
-            Template(vec![Part::Attr(Attr::DocumentRoot), Part::Text(name.clone())])
+            Template(vec![Part::Var(cx.own("@root")), Part::Text(name.clone())])
         } else {
             Template(vec![Part::Var(folder), Part::Text(name.clone())])
         };

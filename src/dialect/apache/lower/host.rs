@@ -149,6 +149,10 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()] {
         steps.push((Step::Unassign(var), span));
     }
+    if let Some(root) = cx.names.own("@root") {
+        let value = host.set.files.root.clone().unwrap_or_default();
+        steps.push((Step::Assign { var: root, value }, span));
+    }
     let inline = |phase| host.steps.get(&phase).cloned().unwrap_or_default();
     let early = inline(Phase::Early);
     if !early.is_empty() {

@@ -81,7 +81,7 @@ impl Htaccess {
         })?;
         let load::Loaded { items, mut found, .. } =
             load::load_htaccess(sources, id, &self.options.surroundings);
-        let allowed = allowed(&host.section, &folder);
+        let allowed = allowed(&host.section, &folder).unwrap_or_default();
         let modules = &self.options.surroundings.modules;
         found.extend(check::check(
             &items,
@@ -111,17 +111,22 @@ struct Fault {
     found: Vec<String>,
 }
 
-/// Whether `.htaccess` files can count for any directory of a host.
+/// Whether `.htaccess` files can count for any directory of a host: not where the root says that none do, and nobody
+/// else says otherwise.
 pub(super) fn may_count(host: &Section) -> bool {
-    host.sections.iter().any(|section| section.own.allowed.as_ref().is_some_and(is_any))
+    let says = |section: &Section| section.own.allowed.as_ref().map(is_any);
+    let root = host.sections.iter().filter(|section| section.kind == Kind::Directory && section.path == b"/");
+    root.filter_map(says).next_back() != Some(false)
+        || host.sections.iter().any(|section| says(section) == Some(true))
 }
 
 fn is_any(allowed: &check::Allowed) -> bool {
     !allowed.overrides.is_empty() || !allowed.list.is_empty()
 }
 
-/// What a directory's `.htaccess` may hold: what the last `<Directory>` that applies to it says.
-fn allowed(host: &Section, folder: &[u8]) -> check::Allowed {
+/// What a directory's `.htaccess` may hold: what the last `<Directory>` that applies to it says. Where none says
+/// anything, the file is read and may hold nothing (observed).
+fn allowed(host: &Section, folder: &[u8]) -> Option<check::Allowed> {
     let mut sections: Vec<_> = host
         .sections
         .iter()
@@ -129,7 +134,7 @@ fn allowed(host: &Section, folder: &[u8]) -> check::Allowed {
         .filter(|section| applies(&section.path, folder))
         .collect();
     sections.sort_by_key(|section| section.depth);
-    sections.last().and_then(|section| section.own.allowed.clone()).unwrap_or_default()
+    sections.last().and_then(|section| section.own.allowed.clone())
 }
 
 /// Whether a `<Directory>`'s path is a folder or one that it is in.
@@ -144,11 +149,12 @@ fn applies(path: &[u8], folder: &[u8]) -> bool {
 
 impl Provider for Htaccess {
     fn files(&self, host: HostId, folder: &[u8]) -> Vec<Vec<PathBuf>> {
-        let Some(Host { section, .. }) = self.hosts.get(host.0 as usize) else { return Vec::new() };
+        let Some(Host { section }) = self.hosts.get(host.0 as usize) else { return Vec::new() };
         let usual = vec![b".htaccess".to_vec()];
         let names = section.own.access_files.as_ref().unwrap_or(&usual);
         let folders = memchr::memchr_iter(b'/', folder).map(|slash| &folder[..=slash]);
-        let counting = folders.filter(|folder| is_any(&allowed(section, folder)));
+        let counting =
+            folders.filter(|folder| allowed(section, folder).is_none_or(|allowed| is_any(&allowed)));
         let path =
             |folder: &[u8], name: &[u8]| PathBuf::from(std::ffi::OsString::from_vec([folder, name].concat()));
         counting.map(|folder| names.iter().map(|name| path(folder, name)).collect()).collect()

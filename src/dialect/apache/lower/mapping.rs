@@ -53,7 +53,7 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
     let methods = |methods: &[&str]| Test::Method(methods.iter().map(|method| (*method).into()).collect());
     let not = |test| Test::Not(Box::new(test));
     let span = Span::NONE;
-    let allow = Step::Edit(Edit::Set("Allow".into(), "GET,POST,OPTIONS,HEAD,TRACE".into()));
+    let allow = Step::Edit(Edit::Set("Allow".into(), "HEAD,GET,POST,OPTIONS,TRACE".into()));
     let mut allowed = Settings::default();
     allowed.answer.on_response = Some(vec![Block { steps: vec![(allow, span)], ..Block::default() }]);
     let scope = Scope { base: Base::Current, set: Box::new(allowed) };
