@@ -44,7 +44,9 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
     let allowed = alone::is_htaccess(path).then(check::Allowed::all);
     let modules = &surroundings.modules;
     let checking = check::Options { offline: options.offline, modules, allowed: allowed.as_ref() };
-    found.extend(check::check(&items, checking));
+    let wrong = check::check(&items, checking);
+    check::prune(&mut items, &wrong);
+    found.extend(wrong);
     let (items, word) = alone::complete(items, path);
     // Away from its machine a file is often one of several.
     found.extend(word.filter(|word| word.code != "no-listen" || !options.offline));

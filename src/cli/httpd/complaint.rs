@@ -42,9 +42,17 @@ pub(super) fn text(read: &Read, sources: &SourceMap, found: &[Diagnostic]) -> St
 /// The first error as Apache says it.
 fn first(read: &Read, sources: &SourceMap, found: &[Diagnostic]) -> Option<String> {
     let is_error = |one: &&Diagnostic| one.severity == Severity::Error;
-    let span = |one: &Diagnostic| one.labels.first().map_or(Span::NONE, |label| label.span);
+    // Of what does not count, Apache knows the section alone.
+    let skipped = |one: &Diagnostic| usize::from(one.code == "wrong-skipped-end");
+    let span = |one: &Diagnostic| one.labels.get(skipped(one)).map_or(Span::NONE, |label| label.span);
     let loaded = &read.loaded;
-    if let Some(error) = loaded.found.iter().find(is_error) {
+    // A section without its bracket is read, and wrong only when its turn comes.
+    let later = |one: &&Diagnostic| {
+        one.code == "unclosed-tag"
+            && !["<If", "<Macro", "</"].iter().any(|start| one.message.starts_with(start))
+            || one.message.starts_with("<If>")
+    };
+    if let Some(error) = loaded.found.iter().find(|one| is_error(one) && !later(one)) {
         let message = &error.message;
         let span = span(error);
         if !span.is_known() {

@@ -3,13 +3,18 @@
 //!
 //! A message begins with Apache's own words, which are searched for.
 
+use std::collections::HashSet;
+
 use super::{
     catalogue::{self, Args, Catalogue, Overrides, Place, Row, Status, ThirdParty},
     lower,
     modules::Modules,
     tree::{Body, Directive, Item, directives},
 };
-use crate::diagnostic::{Diagnostic, Severity, suggest};
+use crate::{
+    diagnostic::{Diagnostic, Severity, suggest},
+    source::FileId,
+};
 
 /// How to check.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +58,38 @@ pub fn check(items: &[Item], options: Options<'_>) -> Vec<Diagnostic> {
     check.found
 }
 
+/// Leaves out what is misplaced, unknown or refused, so that nothing more is said of it.
+pub fn prune(items: &mut [Item], found: &[Diagnostic]) {
+    let codes = [
+        "arguments",
+        "wrong-context",
+        "unknown-directive",
+        "third-party-directive",
+        "refused-directive",
+        "not-yet-honoured",
+    ];
+    let wrong = found.iter().filter(|found| codes.contains(&found.code));
+    let places = wrong.filter_map(|found| found.labels.first());
+    let places: HashSet<_> = places.map(|label| (label.span.file, label.span.start)).collect();
+    if !places.is_empty() {
+        prune_at(items, &places);
+    }
+}
+
+fn prune_at(items: &mut [Item], places: &HashSet<(FileId, u32)>) {
+    for item in items {
+        let Item::Directive(directive) = item else { continue };
+        if places.contains(&(directive.span.file, directive.span.start)) {
+            directive.body = Body::Done;
+        }
+        match &mut directive.body {
+            Body::Section(section) | Body::Taken(section) => prune_at(&mut section.items, places),
+            Body::Included(files) => files.iter_mut().for_each(|file| prune_at(&mut file.items, places)),
+            Body::None | Body::Text(_) | Body::Done => {}
+        }
+    }
+}
+
 /// How many of the outermost directives may not stand in a place: how well a part of a configuration fits there.
 pub fn misfits(items: &[Item], place: Place) -> usize {
     let catalogue = catalogue::catalogue();
@@ -91,9 +128,12 @@ impl<'a> Check<'a> {
 
     fn directive(&mut self, directive: &'a Directive) {
         let Some(row) = self.catalogue.get(&directive.name.value) else { return self.unknown(directive) };
-        if let Some(fault) = self.misplaced(directive, row) {
-            self.found.push(fault);
-        } else if let Some(fault) = wrong_arguments(directive, row) {
+        // What its reader finds is found after the arguments have been counted.
+        let (early, late) = match self.misplaced(directive, row) {
+            Some(fault) if fault.message.contains(" cannot occur ") => (None, Some(fault)),
+            fault => (fault, None),
+        };
+        if let Some(fault) = early.or_else(|| wrong_arguments(directive, row)).or(late) {
             self.found.push(fault);
         } else if !self.status(directive, row) {
             // What stands in a section that is refused is of no interest, and may be another language.

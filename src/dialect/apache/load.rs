@@ -113,6 +113,14 @@ pub fn load_htaccess(sources: &mut SourceMap, file: FileId, surroundings: &Surro
     loader.done(items)
 }
 
+/// Reads a text inside of a configuration, with what it includes.
+pub fn load_text(sources: &mut SourceMap, file: FileId, surroundings: &Surroundings) -> Loaded {
+    let mut known = HashMap::new();
+    let mut loader = Loader::new(sources, surroundings.clone(), &mut known);
+    let items = loader.file(file);
+    loader.done(items)
+}
+
 fn lines_of(sources: &mut SourceMap, name: &str, text: &[u8]) -> Option<FileId> {
     (!text.is_empty()).then(|| sources.add(name.into(), text.to_vec()))
 }

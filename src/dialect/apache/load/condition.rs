@@ -63,11 +63,11 @@ impl Loader<'_> {
             if let Some(name) = word.strip_prefix(b"</") {
                 let name = &name[..name.len().saturating_sub(1)];
                 let Some(at) = open.iter().rposition(|open| open.eq_ignore_ascii_case(name)) else {
-                    self.found.push(expected(open.last(), &word, line.span));
+                    self.found.push(expected(open.last(), &word, line.span, directive.span));
                     continue;
                 };
                 if at + 1 != open.len() {
-                    self.found.push(expected(open.last(), &word, line.span));
+                    self.found.push(expected(open.last(), &word, line.span, directive.span));
                 }
                 open.truncate(at);
                 if open.is_empty() {
@@ -86,10 +86,11 @@ impl Loader<'_> {
     }
 }
 
-fn expected(open: Option<&Vec<u8>>, saw: &[u8], span: Span) -> Diagnostic {
+fn expected(open: Option<&Vec<u8>>, saw: &[u8], span: Span, skipped: Span) -> Diagnostic {
     let open = String::from_utf8_lossy(open.map_or(b"".as_slice(), Vec::as_slice));
     let message = format!("Expected </{open}> but saw {}", String::from_utf8_lossy(saw));
-    Diagnostic::error("wrong-section-end", span, message)
+    Diagnostic::error("wrong-skipped-end", span, message)
+        .label(skipped, "this section does not count")
         .note("sections must nest also in text that does not count")
 }
 

@@ -51,8 +51,8 @@ impl Loader<'_> {
             return text;
         };
         let Some(end) = end else {
-            let name = name.text();
-            let message = format!("macro '{name}': contents error: expected token not found: </Macro>");
+            let described = self.described(&name.value, directive.span);
+            let message = format!("{described}: contents error: expected token not found: </Macro>");
             self.found.push(Diagnostic::error("unclosed-section", directive.span, message));
             return text;
         };
@@ -60,9 +60,9 @@ impl Loader<'_> {
             let same =
                 parameters[..at].iter().find(|other| other.value.eq_ignore_ascii_case(&parameter.value));
             if let Some(other) = same {
+                let described = self.described(&name.value, directive.span);
                 let message = format!(
-                    "argument name conflict in macro '{}': argument '{}'",
-                    name.text(),
+                    "argument name conflict in {described}: argument '{}', change argument names!",
                     parameter.text()
                 );
                 let fault = Diagnostic::error("macro-parameters", parameter.span, message)
@@ -101,6 +101,14 @@ impl Loader<'_> {
         text
     }
 
+    /// `macro 'name' (defined on line N of "FILE")`
+    fn described(&self, name: &[u8], defined: Span) -> String {
+        let line = self.sources.position(defined).map_or(0, |position| position.line);
+        let path = self.sources.file(defined.file).path.display();
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        format!("macro '{name}' (defined on line {line} of \"{path}\")")
+    }
+
     pub(super) fn undefine_macro(&mut self, directive: &Directive) {
         let [name] = directive.args.as_slice() else {
             return self.found.push(super::arguments(directive, "takes one argument"));
@@ -136,19 +144,17 @@ impl Loader<'_> {
             return Err(undefined(directive, names.len(), &name.text(), name.span, &names));
         };
         if given.len() != parameters.len() {
-            let message = format!(
-                "macro '{}' used with {} arguments instead of {}",
-                name.text(),
-                given.len(),
-                parameters.len()
-            );
+            let described = self.described(&name.value, *defined);
+            let message =
+                format!("{described} used with {} arguments instead of {}", given.len(), parameters.len());
             let fault = Diagnostic::error("macro-arguments", directive.span, message);
             return Err(fault.label(*defined, "defined here"));
         }
         let mut within = directive.used.as_deref();
         while let Some(outer) = within {
             if outer.name == lower {
-                let message = format!("recursive use of macro '{}' is invalid", name.text());
+                let message =
+                    format!("recursive use of macro '{}' is invalid", String::from_utf8_lossy(&lower));
                 return Err(Diagnostic::error("macro-recursion", directive.span, message));
             }
             within = outer.within.as_deref();

@@ -130,10 +130,19 @@ fn wrong_conditions_are_said_as_apache_says_them() {
         ),
         ("Include httpd.conf", "Exceeded maximum include depth of 128, There appears to be a recursion."),
         ("Use Nope", "no macro defined before Use"),
-        ("<Macro m $a>\nA $a\n</Macro>\nUse m", "macro 'm' used with 0 arguments instead of 1"),
+        (
+            "<Macro m $a>\nA $a\n</Macro>\nUse m",
+            "macro 'm' (defined on line 1 of \"httpd.conf\") used with 0 arguments instead of 1",
+        ),
         ("<Macro m>\nUse m\n</Macro>\nUse M", "recursive use of macro 'm' is invalid"),
-        ("<Macro m $a $A>\n</Macro>", "argument name conflict in macro 'm': argument '$A'"),
-        ("<Macro m>\nA\n", "macro 'm': contents error: expected token not found: </Macro>"),
+        (
+            "<Macro m $a $A>\n</Macro>",
+            "argument name conflict in macro 'm' (defined on line 1 of \"httpd.conf\"): argument '$A', change argument names!",
+        ),
+        (
+            "<Macro m>\nA\n",
+            "macro 'm' (defined on line 1 of \"httpd.conf\"): contents error: expected token not found: </Macro>",
+        ),
         ("<Macro m>\n<Location /x>\n</Macro>\nUse m", "<Location> was not closed."),
         ("<Macro>\n</Macro>", "<Macro macro definition: empty name"),
         ("UndefMacro q", "no macro defined before UndefMacro"),
