@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    dialect::apache::{lower::CONDITION, vars},
+    dialect::apache::{expr, lower::CONDITION, tree::Written, vars},
     ir::{
         self, Attr, Block, By, FileKind, Jump, Kind, Pattern, Relation, Step, Syntax, Template, Test, Text,
     },
@@ -163,14 +163,9 @@ fn about(cx: &mut Cx, condition: &Condition, asked: &Asked, subject: Template, c
     }
 }
 
-/// `RewriteCond expr "..."`
-fn expression(cx: &mut Cx, text: &crate::dialect::apache::tree::Written) -> Test {
-    cx.refuse(Diagnostic::error(
-        "refused-expression",
-        text.whole(),
-        "expressions in RewriteCond are not yet honoured",
-    ));
-    Test::Any(Vec::new())
+/// `RewriteCond expr "..."`: its captures are `%n`. One that cannot be read was reported, and never holds.
+fn expression(cx: &mut Cx, text: &Written) -> Test {
+    expr::lower::test_into(cx, text, CONDITION).unwrap_or(Test::Any(Vec::new()))
 }
 
 /// Steps that promise `Vary` for the fields that conditions which hold have read.
