@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod expr;
 pub mod glob;
 pub mod lex;
+mod lint;
 #[allow(dead_code, reason = "the seam is whole before all topics use it")]
 pub mod lower;
 pub mod parse;
@@ -32,5 +33,6 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
     };
     let lower::Lowered { config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
     found.extend(of_meaning);
+    found.extend(lint::look(&items, sources));
     Meaning { config, provider, found }
 }

@@ -98,6 +98,7 @@ mod phase;
 pub(crate) mod proxy;
 mod section;
 mod sections;
+mod tls;
 mod walk;
 
 pub(crate) use context::Cx;
@@ -120,7 +121,7 @@ const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE
 const SETTLE: &[Settle] = &[proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[proxy::join];
+const JOIN: &[Join] = &[proxy::join, tls::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -168,7 +169,7 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
 fn lowering(name: &str) -> Option<Lower> {
     static BY_NAME: OnceLock<HashMap<&'static str, Lower>> = OnceLock::new();
     let by_name = BY_NAME.get_or_init(|| {
-        let tables = TABLES.iter().chain(proxy::TABLES);
+        let tables = TABLES.iter().chain(proxy::TABLES).chain([&tls::TABLE]);
         tables.flat_map(|table| table.iter().copied()).collect()
     });
     by_name.get(name).copied()

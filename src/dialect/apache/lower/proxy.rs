@@ -26,6 +26,7 @@ pub(crate) mod target;
 mod tls;
 
 pub(super) use member::set_for;
+pub(super) use tls::versions;
 pub(crate) use survey::survey;
 
 /// The directives of this file.

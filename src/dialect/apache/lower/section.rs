@@ -58,6 +58,8 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// TLS with clients.
+    pub(crate) tls: super::tls::Own,
     /// What is sent on.
     pub(crate) proxy: super::proxy::Own,
     /// How paths are mapped.
