@@ -346,15 +346,23 @@ impl Exchange {
         if version != 9 {
             let begin = out.len();
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
+            // In order, a connection that stays is spoken of to clients that asked.
+            let asked = !settings.answer.in_order || connection != b"keep-alive" || self.asks_to_stay();
+            let connection: &[u8] =
+                if settings.answer.in_order && connection == b"keep-alive" { b"Keep-Alive" } else { connection };
+            let limit = settings.client.keepalive_requests;
+            let more = limit.checked_sub(self.facts.client.requests.saturating_sub(1)).filter(|_| settings.answer.in_order);
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
+                    in_order: settings.answer.in_order,
                     reason: plan.reason(response.status),
                     server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
-                    connection,
+                    connection: if asked { connection } else { b"" },
                     keep_alive: announce.map(|time| time.as_secs()),
+                    more,
                 };
                 response.write(&wire, out);
             });
@@ -362,6 +370,11 @@ impl Exchange {
         }
         self.answered = true;
         framing
+    }
+
+    /// Whether the client speaks of keeping the connection.
+    fn asks_to_stay(&self) -> bool {
+        self.facts.head.keep_alive_said
     }
 
     fn say_connection(&self, tunnel: bool) -> &'static [u8] {
@@ -376,7 +389,8 @@ impl Exchange {
     fn may_keep(&self, plan: &Plan) -> bool {
         let client = &self.settings(plan).client;
         let facts = &self.facts;
-        !client.keepalive_timeout.is_zero()
+        !client.closing.contains(&facts.response.status)
+            && !client.keepalive_timeout.is_zero()
             && facts.client.requests < client.keepalive_requests
             && (client.keepalive_time.is_zero()
                 || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)

@@ -109,6 +109,8 @@ settings! {
         keepalive_time: Duration,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
+        /// Statuses of answers after which the connection is not kept.
+        closing: Vec<u16>,
         /// `User-Agent` families whose connections are not kept: `msie6`, `safari`.
         keepalive_disable: Vec<Name>,
         /// Between two writes to the client.
@@ -163,6 +165,9 @@ settings! {
         port_in_redirect: bool,
         /// Whether the host's name, not the request's, is part of that.
         host_name_in_redirect: bool,
+        /// Whether `Date` and `Server` come first in a head, then the fields in the order in which they were set;
+        /// a connection that stays is spoken of only to clients that asked for it.
+        in_order: bool,
         /// Whether content of unknown length goes in chunks to HTTP/1.1 clients.
         chunked: bool,
         /// Types by file name extension (lower case).

@@ -440,6 +440,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         absolute_redirect: _,
         port_in_redirect: _,
         host_name_in_redirect: _,
+        in_order: _,
         chunked: _,
         types: _,
         default_type,
