@@ -111,7 +111,7 @@ impl Plan {
 
     /// How requests are forwarded wherever they are.
     pub fn forwarding(&self) -> impl Iterator<Item = &ForwardingPlan> {
-        self.settings.fixed().iter().flat_map(|settings| [&*settings.http, &*settings.uwsgi])
+        self.settings.fixed().iter().flat_map(|settings| settings.forwarding.iter().map(|plan| &**plan))
     }
 
     /// The settings in force while a head is read, and where the host's program begins.

@@ -202,7 +202,7 @@ fn agree(plan: &Plan, decided: &[String], request: &Request, folder: &Path) -> R
 fn forwarded(plan: &Plan, rest: &str, sent: &[&str]) -> Result<(), String> {
     let words: Vec<&str> = rest.split(' ').collect();
     let (to, target) = match words.as_slice() {
-        ["uwsgi", to, ..] => (*to, None),
+        ["uwsgi" | "fastcgi" | "scgi" | "memcached", to, ..] => (*to, None),
         [to, target, ..] => (*to, Some(*target)),
         _ => return Err("where to?".to_owned()),
     };

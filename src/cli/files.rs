@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::ir::{
-    self, Config, Settings, Template,
+    self, Config, Protocol, Settings, Template,
     settings::LogTarget,
     walk::{self, Item},
 };
@@ -53,19 +53,19 @@ impl Files {
         if !outer(&|settings| settings.content.temp_path.is_some()) {
             base.content.temp_path.clone_from(&config.base.content.temp_path);
         }
-        if !outer(&|settings| settings.http.temp_path.is_some()) {
-            base.http.temp_path.clone_from(&config.base.http.temp_path);
-        }
-        if !outer(&|settings| settings.uwsgi.temp_path.is_some()) {
-            base.uwsgi.temp_path.clone_from(&config.base.uwsgi.temp_path);
+        for protocol in Protocol::ALL {
+            if !outer(&|settings| settings.forwarding(protocol).temp_path.is_some()) {
+                let default = &config.base.forwarding(protocol).temp_path;
+                base.forwarding_mut(protocol).temp_path.clone_from(default);
+            }
         }
         self.add_folders(&base);
     }
 
     fn add_folders(&mut self, settings: &Settings) {
-        let Settings { content, http, uwsgi, .. } = settings;
-        self.folders
-            .extend([&content.temp_path, &http.temp_path, &uwsgi.temp_path].into_iter().flatten().cloned());
+        self.folders.extend(settings.content.temp_path.clone());
+        let forwarding = Protocol::ALL.into_iter().map(|protocol| settings.forwarding(protocol));
+        self.folders.extend(forwarding.filter_map(|forwarding| forwarding.temp_path.clone()));
     }
 }
 

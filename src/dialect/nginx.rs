@@ -24,7 +24,7 @@ use crate::{
     catalogue::{self, Level},
     diagnostic::Diagnostic,
     ir::{
-        self, Template, Text,
+        self, Protocol, Template, Text,
         settings::{AccessLog, ErrorLog, LogTarget},
     },
     source::{SourceMap, Span},
@@ -107,7 +107,8 @@ fn part(path: &Path, level: Level, items: &[Item]) -> Diagnostic {
 
 /// Puts the server's own files where the command line wants them unless the configuration names them.
 fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
-    let OwnFiles { pid, error_log, access_log, content_temp, http_temp, uwsgi_temp } = files;
+    let OwnFiles { pid, error_log, access_log, content_temp, http_temp, uwsgi_temp, fastcgi_temp, scgi_temp } =
+        files;
     if !directives(items).any(|directive| directive.name() == "pid") {
         config.process.pid_file.clone_from(pid);
     }
@@ -130,6 +131,12 @@ fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
         }
     }
     base.content.temp_path = Some(content_temp.clone());
-    base.http.temp_path = Some(http_temp.clone());
-    base.uwsgi.temp_path = Some(uwsgi_temp.clone());
+    for (protocol, folder) in [
+        (Protocol::Http, http_temp),
+        (Protocol::Uwsgi, uwsgi_temp),
+        (Protocol::FastCgi, fastcgi_temp),
+        (Protocol::Scgi, scgi_temp),
+    ] {
+        base.forwarding_mut(protocol).temp_path = Some(folder.clone());
+    }
 }

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{
+    gateway::records::Records,
     pool::Key,
     stream::{Socket, Stream},
     timed::{Failure, within},
@@ -45,6 +46,8 @@ pub struct Connection {
     pub opened: Instant,
     /// Requests it carried, the current one included.
     pub requests: u64,
+    /// Takes the response out of its records, where the protocol has any.
+    pub records: Option<Box<Records>>,
 }
 
 /// How to connect.

@@ -12,6 +12,7 @@ use super::{
     content::Refused,
     exchange::{End, Exchange, Next},
     facts::Attempt,
+    gateway::{fastcgi, memcached},
     pool::Key,
     scratch,
     timed::{self, Failure},
@@ -97,11 +98,17 @@ impl Exchange {
             Ok(destination) => destination,
             Err(status) => return Next::Status(status),
         };
-        // Chunks need to be passed on as chunks, which only HTTP/1.1 has.
-        let may_stream =
-            !self.facts.head.chunked || (forward.protocol == Protocol::Http && how.version == 11);
+        if forward.protocol == Protocol::Memcached && !matches!(self.facts.method(), b"GET" | b"HEAD") {
+            return Next::Status(405);
+        }
+        // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
+        let may_stream = !self.facts.head.chunked
+            || match forward.protocol {
+                Protocol::Http => how.version == 11,
+                protocol => protocol == Protocol::FastCgi,
+            };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
-        if !self.content.is_done() {
+        if !self.content.is_done() && forward.protocol != Protocol::Memcached {
             let read =
                 if streamed { self.read_early_content(plan).await } else { self.read_content(plan).await };
             if let Err(Refused(status)) = read {
@@ -115,27 +122,55 @@ impl Exchange {
             (Protocol::Http, true) => b"https://",
             (Protocol::Uwsgi, false) => b"uwsgi://",
             (Protocol::Uwsgi, true) => b"suwsgi://",
+            (Protocol::FastCgi, _) => b"fastcgi://",
+            (Protocol::Scgi, _) => b"scgi://",
+            (Protocol::Memcached, _) => b"memcached://",
         };
-        self.facts.asked_head = self.facts.is_head();
+        // A value comes whoever asks for it.
+        self.facts.asked_head = self.facts.is_head() && forward.protocol != Protocol::Memcached;
         let mut head = scratch::take();
         let replaced = how.content.as_ref().map(|content| self.value(content));
-        match forward.protocol {
-            Protocol::Http => self.write_request(how, forward, &destination, replaced.as_deref(), &mut head),
-            Protocol::Uwsgi => {
-                if let Err(message) = self.write_uwsgi(how, &mut head) {
-                    self.log(Level::Error, format_args!("{message}"));
-                    return Next::Status(500);
-                }
+        let composed = self.compose(how, forward, &destination, replaced.as_deref(), &mut head);
+        let key = match composed {
+            Ok(key) => key,
+            Err(message) => {
+                self.log(Level::Error, format_args!("{message}"));
+                return Next::Status(500);
             }
-        }
-        let request = Request { head, replaced, streamed };
+        };
+        let request = Request { protocol: forward.protocol, head, replaced, streamed, key };
         if streamed {
-            self.begin_upload(plan, how);
+            self.begin_upload(plan, how, forward.protocol);
         }
         let next = self.try_endpoints(plan, forward, how, &destination, &request).await;
         self.end_upload();
         scratch::give(request.head);
         next
+    }
+
+    /// Writes what is sent to an upstream before content; returns the key asked for, where the protocol has any.
+    fn compose(
+        &mut self,
+        how: &ForwardingPlan,
+        forward: &Forward,
+        to: &Destination,
+        replaced: Option<&[u8]>,
+        head: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        match forward.protocol {
+            Protocol::Http => self.write_request(how, forward, to, replaced, head),
+            Protocol::Uwsgi => self.write_uwsgi(how, head)?,
+            Protocol::FastCgi => self.write_fastcgi(how, head)?,
+            Protocol::Scgi => self.write_scgi(how, self.content_to_send(how), head)?,
+            Protocol::Memcached => {
+                let named = self.value(&how.key);
+                if named.is_empty() {
+                    return Err("the key to ask memcached for is empty".to_owned());
+                }
+                return Ok(memcached::put_request(&named, head));
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn refused(&mut self, status: u16) -> Next {
@@ -300,6 +335,7 @@ impl Exchange {
             },
         };
         connection.requests += 1;
+        connection.records = (forward.protocol == Protocol::FastCgi).then(Box::default);
         if let Some(attempt) = self.facts.attempt() {
             attempt.connected = Some(clock::moment());
         }
@@ -320,7 +356,7 @@ impl Exchange {
             // The upstream may have answered before it closed: what it said counts.
             Ok(()) | Err(Failure::Io(_)) => {}
         }
-        let outcome = self.read_head(forward, how, connection, stale).await;
+        let outcome = self.read_head(forward, how, request, connection, stale).await;
         self.count_upload();
         outcome
     }
@@ -369,7 +405,7 @@ impl Exchange {
             }
             None => stream,
         };
-        Ok((Connection { stream, key, opened: clock::moment(), requests: 0 }, sent))
+        Ok((Connection { stream, key, opened: clock::moment(), requests: 0, records: None }, sent))
     }
 
     fn connect_options(&mut self, how: &ForwardingPlan) -> Result<connect::Options, Trouble> {
@@ -401,10 +437,19 @@ impl Exchange {
             None if how.pass_content && !request.streamed => &self.facts.content,
             None => &[],
         };
-        (!content.is_empty()).then(|| {
+        let records = request.protocol == Protocol::FastCgi;
+        (records || !content.is_empty()).then(|| {
             let mut whole = scratch::take();
             whole.extend_from_slice(&request.head);
-            whole.extend_from_slice(content);
+            if records {
+                fastcgi::put_content(content, &mut whole);
+                let more = request.streamed || (how.pass_content && self.content.in_file());
+                if !more {
+                    fastcgi::end_content(&mut whole);
+                }
+            } else {
+                whole.extend_from_slice(content);
+            }
             whole
         })
     }
@@ -417,13 +462,20 @@ impl Exchange {
         request: &Request,
     ) -> std::io::Result<()> {
         if request.replaced.is_none() && how.pass_content && !request.streamed {
-            self.begin_upload_of_file(how)?;
+            self.begin_upload_of_file(how, request.protocol)?;
         }
         // What is written in one go needs no setting: only a piece behind a small one would be held back.
         if self.upload.is_some() {
             connection.stream.send_promptly();
         }
         Ok(())
+    }
+
+    /// How much content is sent.
+    fn content_to_send(&self, how: &ForwardingPlan) -> u64 {
+        let read = self.facts.content_length.filter(|_| self.facts.content_read);
+        let length = if how.pass_content { read.or(self.facts.head.content_length) } else { None };
+        length.unwrap_or(0)
     }
 
     fn count_sent(&mut self, length: u64) {
@@ -436,9 +488,12 @@ impl Exchange {
 /// What is sent at each try.
 #[derive(Debug)]
 struct Request {
+    protocol: Protocol,
     head: Vec<u8>,
     replaced: Option<Vec<u8>>,
     streamed: bool,
+    /// The key that is asked for, as it is sent.
+    key: Vec<u8>,
 }
 
 fn timed_out(fault: Fault, doing: &str, stale: bool) -> Trouble {

@@ -1,3 +1,8 @@
 //! Requests to application servers in protocols other than HTTP; responses come back as HTTP or CGI.
 
-pub mod uwsgi;
+pub mod fastcgi;
+pub mod memcached;
+pub mod records;
+mod scgi;
+mod uwsgi;
+mod variables;

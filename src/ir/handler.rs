@@ -37,6 +37,28 @@ pub enum Protocol {
     Http,
     /// uwsgi: the request as variables, the response as HTTP or CGI.
     Uwsgi,
+    /// `FastCGI`: the request as variables and the response as CGI (RFC 3875), both in records.
+    FastCgi,
+    /// SCGI: the request as variables, the response as HTTP or CGI.
+    Scgi,
+    /// memcached: the value of a key.
+    Memcached,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Uwsgi, Self::FastCgi, Self::Scgi, Self::Memcached];
+
+    /// The group of settings for forwarding over it.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Uwsgi => "uwsgi",
+            Self::FastCgi => "fastcgi",
+            Self::Scgi => "scgi",
+            Self::Memcached => "memcached",
+        }
+    }
 }
 
 /// To whom a request is sent.

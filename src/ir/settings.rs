@@ -9,12 +9,15 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Recovery, Template, Text, Upgrade,
+    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery, Template,
+    Text, Upgrade,
 };
 use crate::source::Span;
 
+mod rare;
 mod value;
 
+pub use rare::Rare;
 pub use value::{Setting, Value};
 
 /// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
@@ -202,6 +205,8 @@ settings! {
         alias: Option<Alias>,
         /// Names tried for a path that ends in `/`; one that begins with `/` is redirected to untested.
         index: Vec<Template>,
+        /// Whether a file is only there when its type is known.
+        known_types: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
@@ -264,6 +269,19 @@ settings! {
         params: Vec<(Name, Template, bool)>,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
+        /// What follows a path that ends in `/` in the name of a gateway's program.
+        script_index: Text,
+        /// Splits the path: its first group is the name of a gateway's program, its second what follows. Without
+        /// a match the whole path is the name.
+        script_split: Option<Pattern>,
+        /// Whether a gateway is asked to keep the connection after its answer.
+        keep_connection: bool,
+        /// Texts on the standard error of a gateway's program that make its answer an invalid head.
+        fatal_stderr: Vec<Text>,
+        /// The key to ask for, where the protocol has keys.
+        key: Template,
+        /// The flag of a stored value that says it is gzip-encoded; 0 is none.
+        gzip_flag: u32,
         /// The method to send; empty keeps the request's.
         method: Template,
         /// Content to send instead of the request's.
@@ -395,7 +413,13 @@ pub struct Settings {
     /// Forwarding over HTTP.
     pub http: Forwarding,
     /// Forwarding over uwsgi.
-    pub uwsgi: Forwarding,
+    pub uwsgi: Rare,
+    /// Forwarding over `FastCGI`.
+    pub fastcgi: Rare,
+    /// Forwarding over SCGI.
+    pub scgi: Rare,
+    /// Forwarding to memcached.
+    pub memcached: Rare,
     /// The coding `gzip`.
     pub gzip: Compress,
     /// The coding `br`.
@@ -420,6 +444,9 @@ impl Settings {
             resolve,
             http,
             uwsgi,
+            fastcgi,
+            scgi,
+            memcached,
             gzip,
             brotli,
             zstd,
@@ -442,9 +469,34 @@ impl Settings {
         self.resolve.lay(resolve, accumulate);
         self.http.lay(http, accumulate);
         self.uwsgi.lay(uwsgi, accumulate);
+        self.fastcgi.lay(fastcgi, accumulate);
+        self.scgi.lay(scgi, accumulate);
+        self.memcached.lay(memcached, accumulate);
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
+    }
+
+    /// How requests are forwarded over a protocol.
+    pub fn forwarding(&self, protocol: Protocol) -> &Forwarding {
+        match protocol {
+            Protocol::Http => &self.http,
+            Protocol::Uwsgi => &self.uwsgi,
+            Protocol::FastCgi => &self.fastcgi,
+            Protocol::Scgi => &self.scgi,
+            Protocol::Memcached => &self.memcached,
+        }
+    }
+
+    /// The same, to be written to.
+    pub fn forwarding_mut(&mut self, protocol: Protocol) -> &mut Forwarding {
+        match protocol {
+            Protocol::Http => &mut self.http,
+            Protocol::Uwsgi => &mut self.uwsgi,
+            Protocol::FastCgi => &mut self.fastcgi,
+            Protocol::Scgi => &mut self.scgi,
+            Protocol::Memcached => &mut self.memcached,
+        }
     }
 
     /// Joins the blocks of a phase to those that are there.
@@ -472,12 +524,13 @@ impl Settings {
             "access" => self.access.set(field, value),
             "logs" => self.logs.set(field, value),
             "resolve" => self.resolve.set(field, value),
-            "http" => self.http.set(field, value),
-            "uwsgi" => self.uwsgi.set(field, value),
             "gzip" => self.gzip.set(field, value),
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
-            _ => false,
+            _ => Protocol::ALL
+                .into_iter()
+                .find(|protocol| protocol.group() == group)
+                .is_some_and(|protocol| self.forwarding_mut(protocol).set(field, value)),
         }
     }
 
@@ -490,8 +543,9 @@ impl Settings {
         self.access.each(&mut |field, value| visit("access", field, value));
         self.logs.each(&mut |field, value| visit("logs", field, value));
         self.resolve.each(&mut |field, value| visit("resolve", field, value));
-        self.http.each(&mut |field, value| visit("http", field, value));
-        self.uwsgi.each(&mut |field, value| visit("uwsgi", field, value));
+        for protocol in Protocol::ALL {
+            self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
+        }
         self.gzip.each(&mut |field, value| visit("gzip", field, value));
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));

@@ -42,6 +42,12 @@ pub enum Escape {
     RedirectDecode,
     /// Lower case.
     Lower,
+    /// Without its first bytes, so many.
+    Skip(u32),
+    /// Percent-encoded what cannot stand in a URL; `%` stays.
+    Url,
+    /// As text in HTML: `&`, `<`, `>` and `"` as references.
+    Html,
     /// Percent-encoded everything but unreserved characters.
     Component,
     /// Percent-decoded.
@@ -180,6 +186,11 @@ pub enum Attr {
     DocumentRootReal,
     /// The file that the path maps to.
     FilePath,
+
+    /// The part of the path that names a gateway's program, as the settings for `FastCGI` split it.
+    ScriptName,
+    /// What follows it in the path.
+    ScriptRest,
 
     // The response
     /// Status, three digits; `000` before there is one.

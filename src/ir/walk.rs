@@ -5,8 +5,8 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route, Scope,
-    Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route,
+    Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
     settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -353,8 +353,11 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         access: _,
         logs: lines,
         resolve: _,
-        http,
-        uwsgi,
+        http: _,
+        uwsgi: _,
+        fastcgi: _,
+        scgi: _,
+        memcached: _,
         gzip,
         brotli,
         zstd,
@@ -396,7 +399,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, log_missing: _, symlinks: _, chunk: _ } = files;
+    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -404,8 +407,9 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(with), span);
     }
     logs(lines, span, visit);
-    forwarding(http, span, visit);
-    forwarding(uwsgi, span, visit);
+    for protocol in Protocol::ALL {
+        forwarding(all.forwarding(protocol), span, visit);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
@@ -498,6 +502,12 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         edits,
         params,
         modifiers: _,
+        script_index: _,
+        script_split,
+        keep_connection: _,
+        fatal_stderr: _,
+        key,
+        gzip_flag: _,
         method,
         content,
         pass_fields: _,
@@ -553,10 +563,13 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, bind, limit_rate, tls_name].into_iter().flatten() {
+    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {
         visit(Item::Template(content), span);
+    }
+    if let Some(Some(split)) = script_split {
+        visit(Item::Pattern(split), span);
     }
 }

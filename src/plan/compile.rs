@@ -16,7 +16,7 @@ use crate::{
     diagnostic::Diagnostic,
     ir::{
         Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
-        Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        Protocol, Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
         walk::{self, Item},
     },
     source::Span,
@@ -26,7 +26,7 @@ mod settings;
 mod tables;
 
 pub(super) use settings::Layer;
-use settings::{Memo, Part, Parts};
+use settings::{ForwardingParts, Memo, Part, Parts};
 
 /// Compiles a configuration that `ir::validate` found sound.
 pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
@@ -257,8 +257,11 @@ impl<'c> Compiler<'c> {
             parts.hooks = self.part(set, Part::Hooks, span).hooks;
         }
         parts.on_response = self.part(set, Part::Response, span).on_response;
-        parts.http = self.part(set, Part::Http, span).http;
-        parts.uwsgi = self.part(set, Part::Uwsgi, span).uwsgi;
+        for protocol in Protocol::ALL {
+            if !set.forwarding(protocol).is_empty() {
+                parts.forwarding.extend(self.part(set, Part::Forwarding(protocol), span).forwarding);
+            }
+        }
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
         let layer = self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
@@ -282,8 +285,17 @@ impl<'c> Compiler<'c> {
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
             }
-            Part::Http => parts.http = self.edits(set.http.response_edits.as_deref(), span),
-            Part::Uwsgi => parts.uwsgi = self.edits(set.uwsgi.response_edits.as_deref(), span),
+            Part::Forwarding(protocol) => {
+                let written = set.forwarding(protocol);
+                let edits = self.edits(written.response_edits.as_deref(), span);
+                let split = written.script_split.as_ref().and_then(Option::as_ref).and_then(|pattern| {
+                    // Both groups are read, whatever templates read.
+                    let find = self.find(pattern, None, span).map(|find| Find { keep: 3, ..find });
+                    self.alone(find.as_slice(), span);
+                    find
+                });
+                parts.forwarding.push((protocol, ForwardingParts { edits, split }));
+            }
         }
         parts
     }

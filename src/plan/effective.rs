@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, NameSet, hash::Map};
+use super::{EditOp, NameSet, hash::Map, pattern::Find};
 use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
@@ -73,10 +73,8 @@ pub struct Effective {
     pub logs: Arc<LogsInForce>,
     /// Looking up names.
     pub resolve: Arc<ResolveInForce>,
-    /// Forwarding over HTTP.
-    pub http: Arc<ForwardingPlan>,
-    /// Forwarding over uwsgi.
-    pub uwsgi: Arc<ForwardingPlan>,
+    /// Forwarding, by protocol.
+    pub(super) forwarding: [Arc<ForwardingPlan>; Protocol::ALL.len()],
     /// The coding `gzip`.
     pub gzip: Arc<CompressInForce>,
     /// The coding `br`.
@@ -108,6 +106,8 @@ pub struct ForwardingPlan {
     pub settings: ForwardingInForce,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
+    /// What splits the path into the name of a gateway's program and the rest, compiled.
+    pub split: Option<Find>,
     /// Request fields that an edit sets or removes.
     pub replaced: NameSet,
     /// Response fields that are not passed on.
@@ -139,10 +139,7 @@ impl Deref for ForwardingPlan {
 impl Effective {
     /// How requests of a protocol are forwarded.
     pub fn forwarding(&self, protocol: Protocol) -> &Arc<ForwardingPlan> {
-        match protocol {
-            Protocol::Http => &self.http,
-            Protocol::Uwsgi => &self.uwsgi,
-        }
+        &self.forwarding[protocol as usize]
     }
 
     /// Whether every part is shared with another's.
@@ -158,8 +155,7 @@ impl Effective {
             access,
             logs,
             resolve,
-            http,
-            uwsgi,
+            forwarding,
             gzip,
             brotli,
             zstd,
@@ -180,8 +176,7 @@ impl Effective {
             && Arc::ptr_eq(access, &other.access)
             && Arc::ptr_eq(logs, &other.logs)
             && Arc::ptr_eq(resolve, &other.resolve)
-            && Arc::ptr_eq(http, &other.http)
-            && Arc::ptr_eq(uwsgi, &other.uwsgi)
+            && forwarding.iter().zip(&other.forwarding).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
             && Arc::ptr_eq(gzip, &other.gzip)
             && Arc::ptr_eq(brotli, &other.brotli)
             && Arc::ptr_eq(zstd, &other.zstd)

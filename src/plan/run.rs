@@ -21,8 +21,8 @@ use memory::{Registers, Values};
 /// What the run reads of the exchange. Implemented by the engine, by tests and by `explain`.
 ///
 /// The run itself answers [`Attr::Path`], [`Attr::PathRest`], [`Attr::Query`], [`Attr::QueryMark`],
-/// [`Attr::Param`], [`Attr::HostName`], [`Attr::DocumentRoot`], [`Attr::FilePath`] and, once a step has set it,
-/// [`Attr::LimitRate`].
+/// [`Attr::Param`], [`Attr::HostName`], [`Attr::DocumentRoot`], [`Attr::FilePath`], [`Attr::ScriptName`],
+/// [`Attr::ScriptRest`] and, once a step has set it, [`Attr::LimitRate`].
 pub trait View {
     /// Appends the value of an attribute; `false` when it is missing.
     fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::ir::{
     Address, Attr, Base, Block, Config, Edit, FileKind, Handler, Host, Jump, Kind, Listener, Order, Part,
-    Pattern, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings, SocketOptions, Step, Table,
-    Test, Text, Var, VarId, VarKind,
+    Pattern, Protocol, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings, SocketOptions,
+    Step, Table, Test, Text, Var, VarId, VarKind,
 };
 
 const M: Register = Register('m');
@@ -559,7 +559,7 @@ fn response_steps() {
     assert_eq!(names(404, "/x"), "bd");
     let mut run = Run::default();
     run.start(&plan, HostId(0));
-    let edit = &plan.settings(run.settings).http.response_edits[0];
+    let edit = &plan.settings(run.settings).forwarding(Protocol::Http).response_edits[0];
     let (find, into) = edit.pattern.as_ref().unwrap();
     assert_eq!(run.find(find, *into, b"HTTP://B/x"), Ok(true));
     assert_eq!(run.capture(M, 1), b"B");
@@ -676,7 +676,7 @@ fn settings_are_shared() {
         decided(&plan, &Fake::default(), &mut run);
         plan.settings(run.settings).clone()
     };
-    assert!(Arc::ptr_eq(&of("/1").http, &of("/99").http));
+    assert!(Arc::ptr_eq(of("/1").forwarding(Protocol::Http), of("/99").forwarding(Protocol::Http)));
     assert!(Arc::ptr_eq(&of("/1").client, &of("x").client));
-    assert!(!Arc::ptr_eq(&of("/1").http, &of("x").http));
+    assert!(!Arc::ptr_eq(of("/1").forwarding(Protocol::Http), of("x").forwarding(Protocol::Http)));
 }

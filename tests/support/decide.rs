@@ -5,7 +5,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `forward CLUSTER TARGET` | sent on; `upgrade` behind it where a 101 would become a tunnel |
-//! | `forward uwsgi CLUSTER` | likewise, with variables |
+//! | `forward uwsgi CLUSTER` | likewise, over `uwsgi`, `fastcgi`, `scgi` or `memcached` |
 //! | `files PATH` | the file that the path maps to |
 //! | `reply STATUS "TEXT"` | a text of the configuration |
 //! | `reply STATUS URL` | a redirect of the client |
@@ -255,8 +255,8 @@ fn forward(plan: &Plan, run: &mut Run, table: &Table<'_>, forward: &Forward) -> 
             shown(&authority[..end])
         }
     };
-    if forward.protocol == Protocol::Uwsgi {
-        return format!("forward uwsgi {to}");
+    if forward.protocol != Protocol::Http {
+        return format!("forward {} {to}", forward.protocol.group());
     }
     let mut target = rest.unwrap_or_default();
     if target.is_empty() {

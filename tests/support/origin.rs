@@ -5,6 +5,7 @@
 
 use super::dns;
 use super::fixture::{Mode, Reply};
+use super::gateways;
 use super::ports::{Kind, Ports, kind};
 use super::tls;
 use std::io::{self, Read, Write};
@@ -40,7 +41,7 @@ struct Script {
 
 /// State shared by all connections of all origins of a fixture.
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     script: Mutex<Script>,
     changed: Condvar,
     stop: AtomicBool,
@@ -50,13 +51,13 @@ struct Shared {
 pub(crate) struct Origins {
     shared: Arc<Shared>,
     ports: Vec<u16>,
-    sockets: [PathBuf; 2],
+    sockets: Vec<PathBuf>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Origins {
-    /// Starts every origin that `ports` knows, and under `prefix` the unix sockets `origin.sock` (HTTP) and
-    /// `uwsgi.sock`.
+    /// Starts every origin that `ports` knows, and under `prefix` the unix sockets `origin.sock` (HTTP),
+    /// `uwsgi.sock`, `fastcgi.sock` and `scgi.sock`.
     pub(crate) fn start(ports: &Ports, prefix: &Path, tls: &Arc<tls::Material>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (mut opened, mut threads) = (Vec::new(), Vec::new());
@@ -67,17 +68,27 @@ impl Origins {
                 let stopped = move || shared.stop.load(Ordering::SeqCst);
                 threads.push(std::thread::spawn(move || dns::serve(&socket, &stopped)));
             }
-            let Some(role @ (Kind::Http | Kind::Https | Kind::Uwsgi)) = kind(number) else { continue };
+            let Some(role) = kind(number) else { continue };
+            if matches!(role, Kind::Listen | Kind::Names | Kind::Dead) {
+                continue;
+            }
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, real))?;
             opened.push(real);
             let (shared, tls) = (Arc::clone(&shared), Arc::clone(tls));
             threads.push(std::thread::spawn(move || accept_tcp(&listener, number, role, &shared, &tls)));
         }
-        let sockets = [prefix.join("origin.sock"), prefix.join("uwsgi.sock")];
-        for (path, speak) in sockets.iter().zip([unix_http as fn(UnixStream, &Shared), unix_uwsgi]) {
-            let listener = UnixListener::bind(path)?;
+        let mut sockets = Vec::new();
+        for (name, role) in [
+            ("origin.sock", Kind::Http),
+            ("uwsgi.sock", Kind::Uwsgi),
+            ("fastcgi.sock", Kind::FastCgi),
+            ("scgi.sock", Kind::Scgi),
+        ] {
+            let path = prefix.join(name);
+            let listener = UnixListener::bind(&path)?;
             let clone = Arc::clone(&shared);
-            threads.push(std::thread::spawn(move || accept_unix(&listener, &clone, speak)));
+            threads.push(std::thread::spawn(move || accept_unix(&listener, &clone, role)));
+            sockets.push(path);
         }
         Ok(Self { shared, ports: opened, sockets, threads })
     }
@@ -133,14 +144,14 @@ impl Shared {
         self.script.lock().expect("no holder panics")
     }
 
-    fn open(&self, record: Record) -> (usize, usize) {
+    pub(super) fn open(&self, record: Record) -> (usize, usize) {
         let mut script = self.lock();
         script.records.push(record);
         self.changed.notify_all();
         (script.generation, script.records.len() - 1)
     }
 
-    fn update(&self, (generation, index): (usize, usize), change: impl FnOnce(&mut Record)) {
+    pub(super) fn update(&self, (generation, index): (usize, usize), change: impl FnOnce(&mut Record)) {
         let mut script = self.lock();
         if script.generation == generation
             && let Some(record) = script.records.get_mut(index)
@@ -150,7 +161,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn reply(&self, number: u16) -> Option<Reply> {
+    pub(super) fn reply(&self, number: u16) -> Option<Reply> {
         let mut script = self.lock();
         let at =
             script.replies.iter().position(|reply| reply.origin.is_none_or(|origin| origin == number))?;
@@ -188,40 +199,40 @@ fn accept_tcp(
                         converse(stream, number, &format!("{who} https {said}"), &shared, &reset);
                     }
                 }
-                Kind::Uwsgi => uwsgi(stream, number, &shared),
-                _ => converse(stream, number, &who, &shared, &reset),
+                Kind::SecureUwsgi => {
+                    if let Ok((stream, _)) = tls.accept(stream) {
+                        gateways::serve(stream, number, Kind::Uwsgi, &shared);
+                    }
+                }
+                Kind::Http => converse(stream, number, &who, &shared, &reset),
+                gateway => gateways::serve(stream, number, gateway, &shared),
             }
         });
     }
 }
 
-fn accept_unix(listener: &UnixListener, shared: &Arc<Shared>, speak: fn(UnixStream, &Shared)) {
+fn accept_unix(listener: &UnixListener, shared: &Arc<Shared>, role: Kind) {
     while let Ok((stream, _)) = listener.accept() {
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
         let shared = Arc::clone(shared);
-        std::thread::spawn(move || speak(stream, &shared));
+        std::thread::spawn(move || match role {
+            Kind::Http => converse(stream, 0, "unix", &shared, &|| Ok(())),
+            gateway => gateways::serve(stream, 0, gateway, &shared),
+        });
     }
 }
 
-fn unix_http(stream: UnixStream, shared: &Shared) {
-    converse(stream, 0, "unix", shared, &|| Ok(()));
-}
-
-fn unix_uwsgi(stream: UnixStream, shared: &Shared) {
-    uwsgi(stream, 0, shared);
-}
-
 /// A buffered reader that also writes.
-struct Wire<S> {
-    stream: S,
-    buffer: Vec<u8>,
+pub(super) struct Wire<S> {
+    pub(super) stream: S,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl<S: Read + Write> Wire<S> {
     /// Reads more; false at the end.
-    fn fill(&mut self) -> bool {
+    pub(super) fn fill(&mut self) -> bool {
         let mut chunk = [0; 16384];
         match self.stream.read(&mut chunk) {
             Ok(0) | Err(_) => false,
@@ -232,13 +243,13 @@ impl<S: Read + Write> Wire<S> {
         }
     }
 
-    fn take(&mut self, count: usize) -> Vec<u8> {
+    pub(super) fn take(&mut self, count: usize) -> Vec<u8> {
         let rest = self.buffer.split_off(count.min(self.buffer.len()));
         std::mem::replace(&mut self.buffer, rest)
     }
 
     /// Takes what ends with the first of `marks`.
-    fn until(&mut self, marks: &[&[u8]]) -> Option<Vec<u8>> {
+    pub(super) fn until(&mut self, marks: &[&[u8]]) -> Option<Vec<u8>> {
         loop {
             let ends =
                 marks.iter().filter_map(|mark| Some(memchr::memmem::find(&self.buffer, mark)? + mark.len()));
@@ -251,7 +262,7 @@ impl<S: Read + Write> Wire<S> {
         }
     }
 
-    fn exact(&mut self, count: usize) -> (Vec<u8>, bool) {
+    pub(super) fn exact(&mut self, count: usize) -> (Vec<u8>, bool) {
         while self.buffer.len() < count {
             if !self.fill() {
                 let all = self.buffer.len();
@@ -286,7 +297,7 @@ impl<S: Read + Write> Wire<S> {
         }
     }
 
-    fn send(&mut self, pieces: &[Vec<u8>]) -> bool {
+    pub(super) fn send(&mut self, pieces: &[Vec<u8>]) -> bool {
         for (i, piece) in pieces.iter().enumerate() {
             if i > 0 {
                 std::thread::sleep(super::PAUSE);
@@ -369,7 +380,7 @@ fn converse<S: Read + Write>(
 }
 
 /// Echoes until the peer closes or says BYE.
-fn tunnel<S: Read + Write>(wire: &mut Wire<S>, shared: &Shared, id: (usize, usize)) {
+pub(super) fn tunnel<S: Read + Write>(wire: &mut Wire<S>, shared: &Shared, id: (usize, usize)) {
     loop {
         if !wire.buffer.is_empty() {
             let data = std::mem::take(&mut wire.buffer);
@@ -390,7 +401,7 @@ fn tunnel<S: Read + Write>(wire: &mut Wire<S>, shared: &Shared, id: (usize, usiz
     }
 }
 
-fn echo(number: u16, start: &str, stays: bool) -> Vec<u8> {
+pub(super) fn echo(number: u16, start: &str, stays: bool) -> Vec<u8> {
     let content = format!("{number} {start}\n");
     let connection = if stays { "" } else { "Connection: close\r\n" };
     let length = content.len();
@@ -398,42 +409,4 @@ fn echo(number: u16, start: &str, stays: bool) -> Vec<u8> {
         "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n{connection}\r\n"
     );
     if start.starts_with("HEAD ") { head.into_bytes() } else { (head + &content).into_bytes() }
-}
-
-/// One uwsgi request: <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>.
-fn uwsgi<S: Read + Write>(stream: S, number: u16, shared: &Shared) {
-    let mut wire = Wire { stream, buffer: Vec::new() };
-    let (start, true) = wire.exact(4) else { return };
-    let size = usize::from(u16::from_le_bytes([start[1], start[2]]));
-    let (block, true) = wire.exact(size) else { return };
-    let mut head = Vec::new();
-    let (mut rest, mut length, mut items) = (block.as_slice(), 0, Vec::new());
-    while let Some((low, tail)) = rest.split_first_chunk::<2>() {
-        let end = usize::from(u16::from_le_bytes(*low)).min(tail.len());
-        items.push(tail[..end].to_vec());
-        rest = &tail[end..];
-    }
-    for pair in items.chunks(2) {
-        let (name, value) = (&pair[0], pair.get(1).cloned().unwrap_or_default());
-        if name == b"CONTENT_LENGTH" {
-            length = String::from_utf8_lossy(&value).parse().unwrap_or(0);
-        }
-        head.extend([name.as_slice(), b"=", value.as_slice(), b"\n"].concat());
-    }
-    let title = format!("{number} uwsgi modifiers {} {}", start[0], start[3]);
-    let id = shared.open(Record { title, head, ..Record::default() });
-    let (content, _) = wire.exact(length);
-    let pieces =
-        shared.reply(number).map_or_else(|| vec![echo(number, "uwsgi", false)], |reply| reply.pieces);
-    let switches = memchr::memmem::find(&pieces.concat(), b" 101").is_some_and(|at| at < 12);
-    shared.update(id, |record| {
-        record.content = content;
-        record.tunnel = switches.then(Vec::new);
-        record.done = !switches;
-    });
-    wire.send(&pieces);
-    if switches {
-        tunnel(&mut wire, shared, id);
-        shared.update(id, |record| record.done = true);
-    }
 }

@@ -1,7 +1,8 @@
 //! Gives every port number written in a fixture a free port of this machine, and translates texts both ways.
 //!
 //! A fixture is a configuration that loads as it is: it listens on 18080 to 18089 and 18443 to 18445, its
-//! origins are 19001 to 19005 (HTTP), 19443 (HTTPS), 17000 and 17001 (uwsgi), 19053 (DNS), 19009 (nobody listens), and
+//! origins are 19001 to 19005 (HTTP), 19443 (HTTPS), 17000 and 17001 (uwsgi), 17443 (uwsgi
+//! over TLS), 17100 and 17101 (`FastCGI`), 17200 and 17201 (SCGI), 17300 and 17301 (memcached), 19053 (DNS), 19009 (nobody listens), and
 //! its unix sockets are in `/run/`. All are five digits, so lengths do not change by the translation.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,14 @@ pub(crate) enum Kind {
     Https,
     /// A uwsgi origin listens here.
     Uwsgi,
+    /// The same over TLS.
+    SecureUwsgi,
+    /// A `FastCGI` origin listens here.
+    FastCgi,
+    /// An SCGI origin listens here.
+    Scgi,
+    /// A memcached origin listens here.
+    Memcached,
     /// A name server listens here (UDP).
     Names,
     /// Nobody listens here.
@@ -44,6 +53,10 @@ pub(crate) fn kind(number: u16) -> Option<Kind> {
         19443 => Some(Kind::Https),
         19053 => Some(Kind::Names),
         17000 | 17001 => Some(Kind::Uwsgi),
+        17443 => Some(Kind::SecureUwsgi),
+        17100 | 17101 => Some(Kind::FastCgi),
+        17200 | 17201 => Some(Kind::Scgi),
+        17300 | 17301 => Some(Kind::Memcached),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn upstream(record: &Record) -> Vec<String> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match line.strip_suffix(b"\r") {
             Some(line) => escape(line, 9000),
-            None if record.title.contains("uwsgi") => escape(line, 9000),
+            None if gateway(record).is_some() => escape(line, 9000),
             None => escape(line, 9000) + "\\n",
         }
     }));
@@ -70,12 +70,18 @@ pub(crate) fn upstream(record: &Record) -> Vec<String> {
     lines
 }
 
+/// The protocol of a request that is not HTTP.
+fn gateway(record: &Record) -> Option<&'static str> {
+    let names = ["uwsgi", "fastcgi", "scgi", "memcached"];
+    names.into_iter().find(|name| record.title.split(' ').any(|word| word == *name))
+}
+
 /// The recorded form of one upstream request.
 pub(crate) fn upstream_summary(record: &Record) -> String {
     let who = record.title.split([' ', '(']).next().unwrap_or_default();
     let start = record.head.split(|b| *b == b'\n').next().unwrap_or_default();
-    if record.title.contains("uwsgi") {
-        return format!("-> {who} uwsgi");
+    if let Some(gateway) = gateway(record).filter(|gateway| *gateway != "memcached") {
+        return format!("-> {who} {gateway}");
     }
     format!("-> {who} {}", escape(start.strip_suffix(b"\r").unwrap_or(start), 500))
 }

@@ -52,6 +52,8 @@ fn below(prefix: &Path) -> OwnFiles {
         content_temp: prefix.join("client_body_temp"),
         http_temp: prefix.join("proxy_temp"),
         uwsgi_temp: prefix.join("uwsgi_temp"),
+        fastcgi_temp: prefix.join("fastcgi_temp"),
+        scgi_temp: prefix.join("scgi_temp"),
     }
 }
 
@@ -64,6 +66,8 @@ fn debian() -> OwnFiles {
         content_temp: "/var/lib/nginx/body".into(),
         http_temp: "/var/lib/nginx/proxy".into(),
         uwsgi_temp: "/var/lib/nginx/uwsgi".into(),
+        fastcgi_temp: "/var/lib/nginx/fastcgi".into(),
+        scgi_temp: "/var/lib/nginx/scgi".into(),
     }
 }
 

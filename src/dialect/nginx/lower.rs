@@ -49,6 +49,7 @@ mod context;
 mod declare;
 pub(super) mod defaults;
 mod errors;
+mod fastcgi;
 mod gateway;
 mod geo;
 mod headers;
@@ -57,6 +58,7 @@ mod listen;
 mod location;
 mod logs;
 mod map;
+mod memcached;
 mod names;
 mod pages;
 mod parameter;
@@ -64,6 +66,7 @@ mod process;
 mod proxy;
 mod resolver;
 mod rewrite;
+mod scgi;
 mod server;
 mod split_clients;
 mod static_files;
@@ -91,16 +94,19 @@ const TABLES: &[&[(&str, Lower)]] = &[
     client::TABLE,
     compress::TABLE,
     errors::TABLE,
+    fastcgi::TABLE,
     geo::TABLE,
     headers::TABLE,
     listen::TABLE,
     location::TABLE,
     logs::TABLE,
     map::TABLE,
+    memcached::TABLE,
     names::TABLE,
     process::TABLE,
     proxy::TABLE,
     resolver::TABLE,
+    scgi::TABLE,
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,

@@ -161,6 +161,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("connections_writing", Attr::Stat(Stat::Writing)),
     ("document_root", Attr::DocumentRoot),
     ("document_uri", Attr::Path),
+    ("fastcgi_path_info", Attr::ScriptRest),
+    ("fastcgi_script_name", Attr::ScriptName),
     ("host", Attr::Host),
     ("hostname", Attr::MachineName),
     ("https", Attr::Https),
@@ -268,8 +270,6 @@ const UNREPLACEABLE: &[&str] = &[
 const STOCK: &[(&str, &str)] = &[
     ("date_gmt", "ngx_http_ssi_module"),
     ("date_local", "ngx_http_ssi_module"),
-    ("fastcgi_path_info", "ngx_http_fastcgi_module"),
-    ("fastcgi_script_name", "ngx_http_fastcgi_module"),
     ("proxy_internal_body_length", "ngx_http_proxy_module"),
     ("proxy_internal_chunked", "ngx_http_proxy_module"),
     ("secure_link", "ngx_http_secure_link_module"),

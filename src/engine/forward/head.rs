@@ -7,11 +7,18 @@ use super::{
         clock,
         connect::Connection,
         exchange::Exchange,
-        http1::{field::Known, response::Parsed},
+        gateway::{
+            memcached::{self, Answer, Refusal},
+            records::Step,
+        },
+        http1::{
+            field::{Known, Slice},
+            response::Parsed,
+        },
         scratch,
         timed::{self, Failure},
     },
-    Outcome, Trouble, relay, system, timed_out,
+    Outcome, Request, Trouble, relay, system, timed_out,
     upload::{Halt, Stalled},
 };
 use crate::{
@@ -28,6 +35,7 @@ impl Exchange {
         &mut self,
         forward: &Forward,
         how: &ForwardingPlan,
+        request: &Request,
         mut connection: Connection,
         stale: bool,
     ) -> Outcome {
@@ -75,22 +83,33 @@ impl Exchange {
                             "recv() failed ({}) while reading response header from upstream",
                             system(&error)
                         );
-                        let stale = stale && self.facts.upstream.is_empty();
+                        let stale = stale && self.heard_nothing(&connection);
                         let (kind, fault) = (Retry::Error, Fault::Closed);
                         return Outcome::Failed(Trouble { kind, fault, status: 502, message, stale });
                     }
                     Watched::Read(0) => {
-                        return prematurely(stale && self.facts.upstream.is_empty());
+                        return prematurely(stale && self.heard_nothing(&connection));
                     }
                     Watched::Read(length) => {
                         if let Some(attempt) = self.facts.attempt() {
                             attempt.received += length as u64;
                         }
+                        if let Err(message) = self.unpack(how, &mut connection, length) {
+                            return failed(502, Retry::InvalidHead, message);
+                        }
                     }
                 }
             }
             more = true;
-            let parsed = self.facts.upstream_head.parse(&self.facts.upstream, gateway);
+            if forward.protocol == Protocol::Memcached
+                && let Some(Err(message)) = self.read_stored(how, &request.key)
+            {
+                return failed(502, Retry::InvalidHead, message);
+            }
+            let parsed = match forward.protocol {
+                Protocol::FastCgi => self.facts.upstream_head.parse_fields(&self.facts.upstream),
+                _ => self.facts.upstream_head.parse(&self.facts.upstream, gateway),
+            };
             match parsed {
                 Ok(Parsed::Partial) if self.facts.upstream.len() >= limit => {
                     return failed(
@@ -98,6 +117,19 @@ impl Exchange {
                         Retry::InvalidHead,
                         "upstream sent too big header while reading response header from upstream".to_owned(),
                     );
+                }
+                Ok(Parsed::Partial)
+                    if connection.records.as_ref().is_some_and(|records| records.is_over()) =>
+                {
+                    let Some(records) = connection.records else { continue };
+                    let what = if records.has_output_end() {
+                        "upstream prematurely closed FastCGI stdout"
+                    } else {
+                        "upstream sent unexpected FastCGI record: 3"
+                    };
+                    let why = records.refusal().map(|why| format!(" ({why})")).unwrap_or_default();
+                    let message = format!("{what}{why} while reading response header from upstream");
+                    return failed(502, Retry::InvalidHead, message);
                 }
                 Ok(Parsed::Partial) => {}
                 Ok(Parsed::NoHead) if stale => {
@@ -130,7 +162,9 @@ impl Exchange {
                 Err(refusal) => {
                     let line = refusal.line.of(&self.facts.upstream).escape_ascii();
                     let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();
-                    let line = if refusal.line.is_empty() && bad.is_empty() {
+                    let line = if refusal.reason == "invalid status" {
+                        format!(" \"{line}\"")
+                    } else if refusal.line.is_empty() && bad.is_empty() {
                         String::new()
                     } else {
                         format!(": \"{line}{bad}\"")
@@ -143,6 +177,94 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Whether the upstream said nothing at all.
+    fn heard_nothing(&self, connection: &Connection) -> bool {
+        let untouched = connection.records.as_ref().is_none_or(|records| records.is_untouched());
+        untouched && self.facts.upstream.is_empty()
+    }
+
+    /// Takes what was received last, `length` bytes, out of its records, if it comes in any.
+    fn unpack(
+        &mut self,
+        how: &ForwardingPlan,
+        connection: &mut Connection,
+        length: usize,
+    ) -> Result<(), String> {
+        const DOING: &str = "while reading response header from upstream";
+        let Some(records) = &mut connection.records else { return Ok(()) };
+        let mut packed = scratch::take();
+        let begin = self.facts.upstream.len().saturating_sub(length);
+        packed.extend_from_slice(&self.facts.upstream[begin..]);
+        self.facts.upstream.truncate(begin);
+        let mut at = 0;
+        loop {
+            match records.step(&packed[at..]) {
+                Ok(Step::More) => break,
+                Ok(Step::Output { start, end }) => {
+                    self.facts.upstream.extend_from_slice(&packed[at + start..at + end]);
+                    at += end;
+                }
+                Ok(Step::Message(used)) => {
+                    at += used;
+                    let said = records.message();
+                    let message =
+                        format!("FastCGI sent in stderr: \"{}\" {DOING}", String::from_utf8_lossy(&said));
+                    if how.fatal_stderr.iter().any(|text| memchr::memmem::find(&said, text).is_some()) {
+                        return Err(message);
+                    }
+                    self.log(Level::Error, format_args!("{message}"));
+                }
+                Ok(Step::OutputEnd(used)) => at += used,
+                Ok(Step::End(used)) => {
+                    // What follows the end belongs to no request of ours.
+                    records.excess = at + used < packed.len();
+                    break;
+                }
+                Err(fault) => return Err(format!("upstream sent {fault} {DOING}")),
+            }
+        }
+        scratch::give(packed);
+        Ok(())
+    }
+
+    /// Makes a head of what memcached says first, once that is there.
+    fn read_stored(&mut self, how: &ForwardingPlan, key: &[u8]) -> Option<Result<(), String>> {
+        const DOING: &str = "while reading response header from upstream";
+        let data = &self.facts.upstream;
+        let (answer, used) = match memcached::read_answer(data, key)? {
+            Ok(read) => read,
+            Err(refusal) => {
+                let show = |text: Slice| text.of(data).escape_ascii();
+                let what = match refusal {
+                    Refusal::Key(text) => {
+                        format!(
+                            "invalid key in response \"{}\" for key \"{}\"",
+                            show(text),
+                            key.escape_ascii()
+                        )
+                    }
+                    Refusal::Flags(text) => format!("invalid flags in response \"{}\"", show(text)),
+                    Refusal::Length(text) => format!("invalid length in response \"{}\"", show(text)),
+                    Refusal::Line(text) => format!("invalid response: \"{}\"", show(text)),
+                };
+                return Some(Err(format!("memcached sent {what} {DOING}")));
+            }
+        };
+        let head = match answer {
+            Answer::Found { flags, length } => {
+                let encoding = if flags & how.gzip_flag == 0 { "" } else { "Content-Encoding: gzip\r\n" };
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{encoding}\r\n")
+            }
+            Answer::Missing => {
+                let key = key.escape_ascii();
+                self.log(Level::Info, format_args!("key: \"{key}\" was not found by memcached {DOING}"));
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()
+            }
+        };
+        self.facts.upstream.splice(..used, head.bytes());
+        Some(Ok(()))
     }
 
     fn have_head(&mut self, connection: Connection) -> Outcome {

@@ -87,7 +87,7 @@ impl Exchange {
         }
         let streamed = !self.content.is_done();
         if streamed {
-            self.begin_upload(plan, how);
+            self.begin_upload(plan, how, Protocol::Http);
         }
         let errand = Errand { plan, cluster, rest };
         let next = self.try_members(&errand, &text, streamed).await;
@@ -256,8 +256,11 @@ impl Exchange {
         self.facts.upstream_target.clear();
         self.facts.upstream_scheme = if member.tls { b"https://" } else { b"http://" };
         let mut head = scratch::take();
-        self.write_request(how, &forward, &to, None, &mut head);
-        let request = Request { head, replaced: None, streamed };
+        let key = match self.compose(how, &forward, &to, None, &mut head) {
+            Ok(key) => key,
+            Err(message) => return (failed(self, Fault::Unreachable, 500, message), Some(elected)),
+        };
+        let request = Request { protocol: member.protocol, head, replaced: None, streamed, key };
         let before = self.facts.attempts.len();
         let outcome = self.at_places(plan, &forward, how, &to, &places, &request).await;
         scratch::give(request.head);

@@ -21,37 +21,31 @@ use super::super::{
     clock,
     content::{failed, temporary},
     filter::{Broken, Chain},
-    http1::chunked::{Decoder, Step},
+    gateway::records::Fault,
     respond::Limit,
     response::Framing,
     scratch,
     stream::Stream,
 };
 use super::upload::{Halt, Stalled, Upload};
+use crate::ir::settings::Level;
+
+mod from;
+
+pub use from::From;
 
 /// How long filters may hold content back while the upstream is silent.
 const HELD: Duration = Duration::from_millis(100);
-
-/// How the end of the upstream's content is known.
-#[derive(Debug)]
-pub enum From {
-    /// There is none.
-    None,
-    /// By its length: bytes left.
-    Length(u64),
-    /// In chunks.
-    Chunked(Box<Decoder>),
-    /// By closing.
-    Close,
-}
 
 /// How it ended.
 #[derive(Debug)]
 pub enum Ending {
     /// Whole; the upstream's connection is as before.
     Whole,
-    /// The upstream closed before the end.
-    Truncated,
+    /// The upstream closed this before the end.
+    Truncated(&'static str),
+    /// What it sent is in no record that a response has.
+    Refused(Fault),
     /// The upstream's framing was wrong.
     Invalid,
     /// Reading from the upstream failed.
@@ -94,6 +88,9 @@ pub struct Bounds<'a> {
 /// Appends to the lines that are sent what received trailers become.
 pub type PassTrailers<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>);
 
+/// Is told what is said beside the content.
+pub type Hear<'a> = &'a dyn Fn(&[u8]);
+
 /// Content on its way.
 pub struct Relay<'a> {
     /// The client.
@@ -126,6 +123,10 @@ pub struct Relay<'a> {
     pub pass_trailers: Option<PassTrailers<'a>>,
     /// The temporary file that was needed, for the log.
     pub spilled: Option<PathBuf>,
+    /// Is told what a gateway's program says on its standard error.
+    pub hear: Option<Hear<'a>>,
+    /// What was wrong with the content although all of it came.
+    pub complaint: Option<(Level, &'static str)>,
     /// What is still being sent of the request's content.
     pub upload: Option<&'a mut Upload>,
     /// What the content passes through.
@@ -187,6 +188,8 @@ impl<'a> Relay<'a> {
             received_trailers: Vec::new(),
             pass_trailers: None,
             spilled: None,
+            hear: None,
+            complaint: None,
             upload: None,
             filters: None,
             pending: head,
@@ -204,7 +207,11 @@ impl<'a> Relay<'a> {
 
     /// Takes content that was read together with the head.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
-        let used = self.take(data, None)?;
+        let used = match self.from {
+            // It was taken out of its records with the head.
+            From::Packed(_) => self.take_unpacked(data)?,
+            _ => self.take(data, None)?,
+        };
         self.overrun |= used < data.len();
         Ok(())
     }
@@ -294,7 +301,8 @@ impl<'a> Relay<'a> {
 
     /// Sends what there is at once, and no more.
     pub async fn give_up(&mut self, ending: Ending) -> Ending {
-        if self.filters.as_ref().is_none_or(|filters| filters.sizes.1 == 0) {
+        let unfiltered = self.filters.as_ref().is_none_or(|filters| filters.sizes.1 == 0);
+        if unfiltered && !matches!(self.from, From::Packed(_)) {
             return ending;
         }
         let mut ending = Some(ending);
@@ -432,7 +440,11 @@ impl<'a> Relay<'a> {
                         self.end()?;
                         Ok(true)
                     }
-                    _ => Err(Ending::Truncated),
+                    From::Packed(ref packed) if packed.may_close() => {
+                        self.end()?;
+                        Ok(true)
+                    }
+                    _ => Err(Ending::Truncated("connection")),
                 },
                 Poll::Ready(Ok(length)) => {
                     self.last_read = Instant::from(clock::moment());
@@ -442,49 +454,6 @@ impl<'a> Relay<'a> {
                 }
             }
         })
-    }
-
-    /// Decodes content; with `cx`, what can be sent directly is.
-    fn take(&mut self, data: &[u8], mut cx: Option<&mut Context<'_>>) -> Result<usize, Ending> {
-        match &mut self.from {
-            From::None => Ok(0),
-            From::Length(left) => {
-                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
-                *left -= length as u64;
-                let done = *left == 0;
-                self.send(&data[..length], cx)?;
-                if done {
-                    self.end()?;
-                }
-                Ok(length)
-            }
-            From::Close => {
-                self.send(data, cx)?;
-                Ok(data.len())
-            }
-            From::Chunked(_) => {
-                let mut used = 0;
-                loop {
-                    let From::Chunked(decoder) = &mut self.from else { return Ok(used) };
-                    match decoder.step(&data[used..]) {
-                        Ok(Step::Data { start, end }) => {
-                            self.send(&data[used + start..used + end], cx.as_deref_mut())?;
-                            used += end;
-                        }
-                        Ok(Step::More) => return Ok(data.len()),
-                        Ok(Step::End(length)) => {
-                            self.end()?;
-                            // Bytes behind the end make the connection unfit for another request.
-                            if used + length < data.len() {
-                                self.overrun = true;
-                            }
-                            return Ok(used + length);
-                        }
-                        Err(_) => return Err(Ending::Invalid),
-                    }
-                }
-            }
-        }
     }
 
     fn end(&mut self) -> Result<(), Ending> {

@@ -17,6 +17,7 @@ use super::{
             field::{self, Known, Line, Slice, decimal},
             target,
         },
+        log,
         respond::split_query,
         response::{Framing, Out},
         scratch,
@@ -27,7 +28,7 @@ use super::{
     system,
 };
 use crate::{
-    ir::{Control, Forward, Upgrade, settings::Level},
+    ir::{Control, Forward, Protocol, Upgrade, settings::Level},
     plan::{ForwardingPlan, Plan},
 };
 
@@ -64,7 +65,8 @@ impl Exchange {
             // Content that is not read here would be taken for the next response.
             let head = &self.facts.upstream_head;
             let none = self.facts.asked_head || matches!(status, 204 | 304) || head.content_length == Some(0);
-            self.reuse(to, connection, none && !head.chunked);
+            let fit = none && !head.chunked && !is_unfinished(&connection);
+            self.reuse(to, how, connection, fit);
             return next;
         }
         if how.own_errors.iter().flatten().any(|(from, to)| (*from..=*to).contains(&status)) {
@@ -77,6 +79,12 @@ impl Exchange {
         }
         let recovers =
             self.settings(plan).answer.errors.iter().any(|recovery| recovery.statuses.contains(&status));
+        let stored = forward.protocol == Protocol::Memcached;
+        if stored && status == 404 {
+            self.end_attempt(0, 0);
+            self.reuse(to, how, connection, true);
+            return Next::Status(404);
+        }
         if how.intercept_errors && status >= 300 && recovers && !self.recovered {
             self.facts.response.start(status);
             self.copy_fields(how, &[b"www-authenticate"]);
@@ -87,6 +95,10 @@ impl Exchange {
         self.facts.response.forwarded = true;
         self.copy_status();
         self.copy_fields(how, &[]);
+        if stored {
+            let kind = self.type_of_path(plan);
+            self.facts.response.add(b"Content-Type", &kind);
+        }
         edit::upstream_response(self, plan, how);
         // The upstream need not have been asked with the client's method: content that the client does not get is
         // not waited for, and the connection it comes on not used again.
@@ -95,14 +107,21 @@ impl Exchange {
         let head = &mut self.facts.upstream_head;
         let unread = is_head && !asked_head && (head.chunked || head.content_length != Some(0));
         let missing = asked_head && !is_head;
+        let begin = head.length.min(self.facts.upstream.len());
         let from = match (without, head.chunked, head.content_length) {
             (true, ..) => From::None,
+            (_, _, left) if connection.records.is_some() => {
+                From::packed(connection.records.take(), left, how.keep_connection)
+            }
             (_, true, _) => From::Chunked(Box::default()),
+            (_, _, Some(left)) if stored => From::Stored { left, trailer: 0 },
             (_, _, Some(length)) => From::Length(length),
             _ => From::Close,
         };
+        let unfinished = is_unfinished(&connection);
         self.facts.response.length = if head.chunked { None } else { head.content_length };
-        let window = match self.select_range(plan, how, matches!(from, From::Length(_))) {
+        let known = matches!(from, From::Length(_) | From::Packed(_) | From::Stored { .. });
+        let window = match self.select_range(plan, how, known) {
             Ok(window) => window,
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -111,21 +130,21 @@ impl Exchange {
         };
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
-        let begin = self.facts.upstream_head.length.min(self.facts.upstream.len());
         // The whole response is here already: one write, and no relay.
-        if let (&From::Length(length), Framing::Length(_), None) = (&from, framing, window)
-            && (self.facts.upstream.len() - begin) as u64 == length
+        if let (Some((length, fit)), Framing::Length(_), None) =
+            (from.whole(&self.facts.upstream[begin..]), framing, window)
         {
-            out.extend_from_slice(&self.facts.upstream[begin..]);
+            out.extend_from_slice(&self.facts.upstream[begin..begin + length]);
             self.facts.upstream.truncate(begin);
-            self.end_attempt(length, 0);
-            self.reuse(to, connection, true);
+            self.end_attempt(length as u64, 0);
+            self.reuse(to, how, connection, fit);
             let sent = self.send(plan, &out).await;
             scratch::give(out);
             self.facts.complete = sent.is_ok();
             return Next::End(if sent.is_ok() { End::Keep } else { End::Abort });
         }
         let rest = self.facts.upstream.split_off(begin);
+        let scribe = matches!(from, From::Packed(_)).then(|| log::Scribe::of(self));
         let trailers = edit::trailers(self, framing);
         let limit = self.limit_rate(plan);
         let read_rate = super::super::respond::size(&self.value(&how.limit_rate));
@@ -160,14 +179,23 @@ impl Exchange {
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
+        let hear = |said: &[u8]| {
+            if let Some(scribe) = &scribe {
+                let said = String::from_utf8_lossy(said);
+                scribe.write(
+                    Level::Error,
+                    format_args!("FastCGI sent in stderr: \"{said}\" while reading upstream"),
+                );
+            }
+        };
+        relay.hear = scribe.is_some().then_some(&hear);
         let fed = relay.feed(&rest);
         let ending = match fed {
             Ok(()) => relay.run().await,
             Err(ending) => relay.give_up(ending).await,
         };
-        let fit = !relay.overrun
-            && !unread
-            && matches!(relay.from, From::None | From::Length(0) | From::Chunked(_));
+        let fit = !relay.overrun && !unread && !unfinished && relay.from.leaves_fit();
+        let complaint = relay.complaint.take();
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let coded = relay.filters.take().map(|filters| filters.sizes);
         let unfiled = relay.unfiled.take();
@@ -187,13 +215,16 @@ impl Exchange {
         self.facts.sent += sent;
         self.facts.coded = coded;
         self.end_attempt(content, received);
+        if let Some((level, message)) = complaint {
+            self.log(level, format_args!("{message} while reading upstream"));
+        }
         if let Some(message) = unfiled {
             self.log(Level::Crit, format_args!("{message} while reading upstream"));
         }
         match ending {
             Ending::Whole => {
                 self.facts.complete = true;
-                self.reuse(to, connection, fit);
+                self.reuse(to, how, connection, fit);
                 Next::End(if framing == Framing::Close || missing { End::Close } else { End::Keep })
             }
             failed => {
@@ -214,10 +245,11 @@ impl Exchange {
             Ending::Broken(Broken(message)) => {
                 self.log(Level::Error, format_args!("{message} while reading upstream"));
             }
-            Ending::Truncated => self.log(
-                Level::Error,
-                format_args!("upstream prematurely closed connection while reading upstream"),
-            ),
+            Ending::Truncated(what) => self
+                .log(Level::Error, format_args!("upstream prematurely closed {what} while reading upstream")),
+            Ending::Refused(fault) => {
+                self.log(Level::Error, format_args!("upstream sent {fault} while reading upstream"));
+            }
             Ending::Invalid => self.log(
                 Level::Error,
                 format_args!("upstream sent invalid chunked response while reading upstream"),
@@ -242,11 +274,13 @@ impl Exchange {
     }
 
     /// Gives the upstream's connection back, or closes it.
-    pub fn reuse(&mut self, to: &Destination, connection: Connection, fit: bool) {
+    pub fn reuse(&mut self, to: &Destination, how: &ForwardingPlan, connection: Connection, fit: bool) {
         let head = &self.facts.upstream_head;
+        // A gateway that was not asked to keep the connection closes it.
+        let keeps = head.keep_alive || how.keep_connection;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_over() && !upload.reads_client());
         let whole = head.length >= self.facts.upstream.len() && self.content.is_done() && sent;
-        if let Some(limits) = to.idle.as_ref().filter(|_| fit && head.keep_alive && whole) {
+        if let Some(limits) = to.idle.as_ref().filter(|_| fit && keeps && whole) {
             let attempt = self.facts.attempts.last();
             let ended = attempt.and_then(|attempt| attempt.whole);
             self.worker.pool.give(connection, limits, ended.unwrap_or_else(clock::moment));
@@ -463,6 +497,11 @@ impl Exchange {
     pub fn answered_upgrade(&self) -> bool {
         self.upgraded
     }
+}
+
+/// Whether records of a response are still to come on a connection.
+fn is_unfinished(connection: &Connection) -> bool {
+    connection.records.as_ref().is_some_and(|records| !records.is_ended() || records.excess)
 }
 
 /// Writes those of an upstream's trailers that are passed on (RFC 9110 § 6.5.1).

@@ -18,11 +18,12 @@ use super::super::{
     clock,
     content::{Content, Refused},
     exchange::Exchange,
+    gateway::fastcgi,
     scratch,
     stream::Stream,
 };
 use crate::{
-    ir::settings::Level,
+    ir::{Protocol, settings::Level},
     plan::{ForwardingPlan, Plan},
 };
 
@@ -30,8 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Upload {
     source: Source,
-    /// Whether it is sent in chunks.
-    chunked: bool,
+    /// How it is sent.
+    framing: Framing,
     /// The most there may be; 0 is no limit.
     max: u64,
     /// Length of the request's head, which stays in the client's buffer.
@@ -47,6 +48,17 @@ pub struct Upload {
     last: Instant,
     client_timeout: Duration,
     send_timeout: Duration,
+}
+
+/// How content is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// As it is.
+    Plain,
+    /// In chunks (RFC 9112 § 7.1).
+    Chunks,
+    /// In records.
+    Records,
 }
 
 #[derive(Debug)]
@@ -129,14 +141,14 @@ impl Upload {
     ) -> Result<Poll<()>, Halt> {
         match &mut self.source {
             Source::File(file, from) => {
-                let pending = &mut self.pending;
+                let at = *from;
                 let read = scratch::with(|bytes| {
-                    let length = file.read_at(bytes, *from)?;
-                    pending.extend_from_slice(&bytes[..length]);
+                    let length = file.read_at(bytes, at)?;
+                    self.ended = length == 0;
+                    frame(&bytes[..length], self.framing, self.ended, &mut self.pending);
                     Ok::<_, io::Error>(length)
                 });
                 *from += read.map_err(|_| Halt::Refused(500))? as u64;
-                self.ended = self.pending.is_empty();
             }
             Source::Client(content) => {
                 let mut piece = scratch::take();
@@ -155,26 +167,11 @@ impl Upload {
                 }
                 self.ended = content.is_done();
                 self.last = Instant::from(clock::moment());
-                self.frame(&piece);
+                frame(&piece, self.framing, self.ended, &mut self.pending);
                 scratch::give(piece);
             }
         }
         Ok(Poll::Ready(()))
-    }
-
-    fn frame(&mut self, piece: &[u8]) {
-        if !self.chunked {
-            self.pending.extend_from_slice(piece);
-            return;
-        }
-        if !piece.is_empty() {
-            self.pending.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-            self.pending.extend_from_slice(piece);
-            self.pending.extend_from_slice(b"\r\n");
-        }
-        if self.ended {
-            self.pending.extend_from_slice(b"0\r\n\r\n");
-        }
     }
 
     /// Whether all was sent, or the upstream takes no more.
@@ -201,33 +198,66 @@ impl Upload {
     }
 }
 
+/// Writes a piece as it is sent, and behind the last one what ends them.
+fn frame(piece: &[u8], framing: Framing, last: bool, out: &mut Vec<u8>) {
+    match framing {
+        Framing::Plain => out.extend_from_slice(piece),
+        Framing::Chunks => {
+            if !piece.is_empty() {
+                out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                out.extend_from_slice(piece);
+                out.extend_from_slice(b"\r\n");
+            }
+            if last {
+                out.extend_from_slice(b"0\r\n\r\n");
+            }
+        }
+        Framing::Records => {
+            fastcgi::put_content(piece, out);
+            if last {
+                fastcgi::end_content(out);
+            }
+        }
+    }
+}
+
 impl Exchange {
     /// Begins to send content as it arrives; what was received already is in `facts.content`.
-    pub(super) fn begin_upload(&mut self, plan: &Plan, how: &ForwardingPlan) {
+    pub(super) fn begin_upload(&mut self, plan: &Plan, how: &ForwardingPlan, protocol: Protocol) {
         let settings = &self.settings(plan).content;
         let chunked = self.facts.head.chunked;
         let (client_timeout, max) = (settings.timeout, if chunked { settings.max_length } else { 0 });
         let mut content = std::mem::take(&mut self.content);
         content.stream();
-        let mut upload = self.upload_from(Source::Client(content), how);
-        (upload.client_timeout, upload.max, upload.chunked) = (client_timeout, max, chunked);
+        let framing = match protocol {
+            Protocol::FastCgi => Framing::Records,
+            Protocol::Http if chunked => Framing::Chunks,
+            _ => Framing::Plain,
+        };
+        let mut upload = self.upload_from(Source::Client(content), how, framing);
+        (upload.client_timeout, upload.max) = (client_timeout, max);
         let first = std::mem::take(&mut self.facts.content);
-        upload.frame(&first);
+        frame(&first, framing, false, &mut upload.pending);
         self.upload = Some(Box::new(upload));
     }
 
     /// Begins to send content from the file that it was kept in, if it was.
-    pub(super) fn begin_upload_of_file(&mut self, how: &ForwardingPlan) -> io::Result<()> {
+    pub(super) fn begin_upload_of_file(
+        &mut self,
+        how: &ForwardingPlan,
+        protocol: Protocol,
+    ) -> io::Result<()> {
         let Some(file) = self.content.rewind()? else { return Ok(()) };
         let file = file.try_clone()?;
-        self.upload = Some(Box::new(self.upload_from(Source::File(file, 0), how)));
+        let framing = if protocol == Protocol::FastCgi { Framing::Records } else { Framing::Plain };
+        self.upload = Some(Box::new(self.upload_from(Source::File(file, 0), how, framing)));
         Ok(())
     }
 
-    fn upload_from(&self, source: Source, how: &ForwardingPlan) -> Upload {
+    fn upload_from(&self, source: Source, how: &ForwardingPlan, framing: Framing) -> Upload {
         Upload {
             source,
-            chunked: false,
+            framing,
             max: 0,
             head: self.facts.head.length,
             used: self.facts.used,

@@ -32,7 +32,10 @@ impl Exchange {
             (_, Some((b"http", rest))) if forward.protocol == Protocol::Http => (false, rest),
             (_, Some((b"https", rest))) if forward.protocol == Protocol::Http => (true, rest),
             (Protocol::Uwsgi, Some((b"uwsgi", rest))) => (false, rest),
-            (Protocol::Uwsgi, None) => (false, url),
+            (Protocol::Uwsgi, Some((b"suwsgi", rest))) => (true, rest),
+            (Protocol::Uwsgi | Protocol::FastCgi | Protocol::Scgi | Protocol::Memcached, None) => {
+                (false, url)
+            }
             _ => return Err(self.bad(url, "invalid URL prefix in")),
         };
         let (authority, target) = split(rest);
@@ -56,6 +59,9 @@ impl Exchange {
             let Some((host, port)) = host_and_port(name, default) else {
                 return Err(self.bad(authority, "invalid port in upstream"));
             };
+            if port == 0 {
+                return Err(self.bad(authority, "no port in upstream"));
+            }
             let addresses = self.look_up(plan, host).await?;
             addresses.into_iter().map(|ip| (ip, port).into()).collect()
         };
@@ -103,7 +109,9 @@ pub fn port(authority: &[u8], default: u16) -> Option<u16> {
 fn default_port(tls: bool, protocol: Protocol) -> u16 {
     match (protocol, tls) {
         (Protocol::Http, true) => 443,
-        (Protocol::Http | Protocol::Uwsgi, _) => 80,
+        (Protocol::Http, false) => 80,
+        // What has no usual port is written with one.
+        _ => 0,
     }
 }
 

@@ -87,6 +87,18 @@ impl ResponseHead {
         Ok(Parsed::Whole)
     }
 
+    /// Reads a head that has no first line: fields only, one of which may be the `Status` (RFC 3875 § 6.3.3).
+    pub fn parse_fields(&mut self, buffer: &[u8]) -> Result<Parsed, Refusal> {
+        self.clear();
+        let Some(length) = end_of_head(buffer, 0) else { return Ok(Parsed::Partial) };
+        (self.version, self.status, self.length) = (10, 200, length);
+        self.field_lines(buffer, 0, true)?;
+        if self.status_text.is_empty() && self.get(buffer, Known::Location).is_some() {
+            self.status = 302;
+        }
+        Ok(Parsed::Whole)
+    }
+
     /// Forgets everything, keeping memory.
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
@@ -161,6 +173,11 @@ impl ResponseHead {
                 break;
             }
             let line = Slice::new(at, stop);
+            // Some programs say their status line twice, or where there should be none.
+            if buffer[at..stop].starts_with(b"HTTP/") {
+                at = end + 1;
+                continue;
+            }
             let refuse = |reason| Refusal { reason, line, bad: None };
             let field = match field::line(buffer, at, stop) {
                 Ok(Line::Good(field) | Line::Underscore(field) | Line::Odd(field)) => field,
@@ -196,7 +213,8 @@ impl ResponseHead {
                 Known::Connection => self.keep_alive &= !has_token(value, b"close"),
                 Known::Other if gateway && field.name.of(buffer).eq_ignore_ascii_case(b"status") => {
                     let code = value.get(..3).and_then(decimal).filter(|&code| code >= 100);
-                    self.status = code.ok_or(refuse("invalid status"))? as u16;
+                    let refusal = Refusal { reason: "invalid status", line: field.value, bad: None };
+                    self.status = code.ok_or(refusal)? as u16;
                     self.status_text = field.value;
                 }
                 _ => {}
@@ -274,5 +292,8 @@ mod tests {
         assert_eq!(head.fields.len(), 2);
         assert_eq!(head.parse(b"Location: /x\r\n\r\n", true), Ok(Parsed::Whole));
         assert_eq!(head.status, 302);
+        let text = b"HTTP/1.1 404 No\r\nA: b\r\n\r\n";
+        assert_eq!(head.parse_fields(text), Ok(Parsed::Whole));
+        assert_eq!((head.status, head.fields.len()), (200, 1));
     }
 }

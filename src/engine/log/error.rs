@@ -3,7 +3,7 @@
 //! The parts and their order are what log analysers read, and as
 //! `ngx_http_log_error_handler` writes them (observed: nginx 1.22.1).
 
-use std::{cell::Cell, fmt, io::Write as _, sync::Arc};
+use std::{cell::Cell, fmt, io::Write as _, rc::Rc, sync::Arc};
 
 use super::{
     super::{
@@ -12,8 +12,9 @@ use super::{
         facts::Facts,
         http1::field::Known,
         scratch,
+        worker::Worker,
     },
-    Errors, Logs, Sink,
+    Errors, Logs, Sink, Table,
 };
 use crate::{ir::settings::Level, plan::Plan};
 
@@ -35,6 +36,47 @@ pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &
     finish(&mut line, start);
     emit(&table.errors, level, &line);
     scratch::give(line);
+}
+
+/// Writes lines about an exchange while its parts are lent.
+#[derive(Debug)]
+pub struct Scribe {
+    table: Rc<Table>,
+    worker: Rc<Worker>,
+    serial: u64,
+    /// What is known of the exchange, as lines end.
+    known: Vec<u8>,
+}
+
+impl Scribe {
+    /// For lines about this exchange.
+    pub fn of(exchange: &Exchange) -> Self {
+        let serving = &exchange.serving;
+        let settings = serving.plan.settings(exchange.run.settings);
+        let mut known = Vec::new();
+        append(&mut known, exchange, &serving.plan);
+        Self {
+            table: serving.logs.table(&settings.logs),
+            worker: Rc::clone(&exchange.worker),
+            serial: exchange.facts.client.serial,
+            known,
+        }
+    }
+
+    /// Writes a line.
+    pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
+        if !wanted(&self.table.errors, level) {
+            return;
+        }
+        let mut line = scratch::take();
+        self.worker.clock.texts(|texts| begin(&mut line, texts, level));
+        let start = line.len();
+        let _ = write!(line, "*{} {message}", self.serial);
+        line.extend_from_slice(&self.known);
+        finish(&mut line, start);
+        emit(&self.table.errors, level, &line);
+        scratch::give(line);
+    }
 }
 
 /// Writes a line about no exchange to the error logs of the process.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Printer, path_text, value};
 use crate::ir::{
-    AddressRange, Block, Control, Edit, Name, Recovery, Template, Text, Upgrade,
+    AddressRange, Block, Control, Edit, Name, Pattern, Recovery, Template, Text, Upgrade,
     settings::{
         AccessLog, Alias, Beside, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry,
         Syslog, TagChange,
@@ -60,6 +60,13 @@ impl Print for Template {
     fn print(&self, printer: &mut Printer<'_>) {
         printer.add(" ");
         printer.template(self);
+    }
+}
+
+impl Print for Pattern {
+    fn print(&self, printer: &mut Printer<'_>) {
+        printer.add(" ");
+        printer.pattern(self);
     }
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Join, Settings,
+        Handler, Join, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
             ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
         },
     },
-    plan::{AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map},
+    plan::{
+        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map, pattern::Find,
+    },
 };
 
 /// What is compiled of a scope's settings.
@@ -20,8 +22,15 @@ pub(in crate::plan) struct Parts {
     pub(in crate::plan) on_response: Vec<Entry>,
     /// Number of the phase, how the blocks join, the blocks.
     pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
-    pub(in crate::plan) http: Vec<Arc<EditOp>>,
-    pub(in crate::plan) uwsgi: Vec<Arc<EditOp>>,
+    /// By protocol, where there is any.
+    pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
+}
+
+/// What is compiled of the settings for one protocol.
+#[derive(Clone, Debug, Default)]
+pub(in crate::plan) struct ForwardingParts {
+    pub(in crate::plan) edits: Vec<Arc<EditOp>>,
+    pub(in crate::plan) split: Option<Find>,
 }
 
 /// A scope that is laid over settings known only when it is reached.
@@ -48,8 +57,7 @@ pub(super) enum Part {
     Prepare,
     Hooks,
     Response,
-    Http,
-    Uwsgi,
+    Forwarding(Protocol),
 }
 
 impl Parts {
@@ -59,8 +67,10 @@ impl Parts {
             Part::Prepare => parts.prepare = self.prepare,
             Part::Hooks => parts.hooks.clone_from(&self.hooks),
             Part::Response => parts.on_response.clone_from(&self.on_response),
-            Part::Http => parts.http.clone_from(&self.http),
-            Part::Uwsgi => parts.uwsgi.clone_from(&self.uwsgi),
+            Part::Forwarding(protocol) => {
+                let of = self.forwarding.iter().filter(|part| part.0 == protocol);
+                parts.forwarding.extend(of.cloned());
+            }
         }
         parts
     }
@@ -82,8 +92,7 @@ pub(super) struct Memo<'c> {
     access: Made<'c, Access, AccessInForce>,
     logs: Made<'c, Logs, LogsInForce>,
     resolve: Made<'c, Resolve, ResolveInForce>,
-    http: Made<'c, Forwarding, ForwardingPlan>,
-    uwsgi: Made<'c, Forwarding, ForwardingPlan>,
+    forwarding: [Made<'c, Forwarding, ForwardingPlan>; Protocol::ALL.len()],
     gzip: Made<'c, Compress, CompressInForce>,
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
@@ -109,8 +118,11 @@ impl<'c> Memo<'c> {
             access,
             logs,
             resolve,
-            http,
-            uwsgi,
+            http: _,
+            uwsgi: _,
+            fastcgi: _,
+            scgi: _,
+            memcached: _,
             gzip,
             brotli,
             zstd,
@@ -147,13 +159,15 @@ impl<'c> Memo<'c> {
             access: lay!(access),
             logs: lay!(logs),
             resolve: lay!(resolve),
-            http: laid(&mut self.http, &base.http, http, http.is_empty(), |old| {
-                let edits = http.response_edits.as_ref().map(|_| compile(Part::Http).http);
-                lay_forwarding(old, http, accumulate, edits)
-            }),
-            uwsgi: laid(&mut self.uwsgi, &base.uwsgi, uwsgi, uwsgi.is_empty(), |old| {
-                let edits = uwsgi.response_edits.as_ref().map(|_| compile(Part::Uwsgi).uwsgi);
-                lay_forwarding(old, uwsgi, accumulate, edits)
+            forwarding: Protocol::ALL.map(|protocol| {
+                let (old, written) = (base.forwarding(protocol), set.forwarding(protocol));
+                let made = &mut self.forwarding[protocol as usize];
+                laid(made, old, written, written.is_empty(), |old| {
+                    let compiled = written.response_edits.is_some() || written.script_split.is_some();
+                    let parts = if compiled { compile(Part::Forwarding(protocol)) } else { Parts::default() };
+                    let parts = parts.forwarding.into_iter().next().map(|part| part.1).unwrap_or_default();
+                    lay_forwarding(old, written, accumulate, parts)
+                })
             }),
             gzip: lay!(gzip),
             brotli: lay!(brotli),
@@ -244,13 +258,16 @@ fn lay_forwarding(
     old: &ForwardingPlan,
     set: &Forwarding,
     accumulate: bool,
-    edits: Option<Vec<Arc<EditOp>>>,
+    parts: ForwardingParts,
 ) -> ForwardingPlan {
     let mut new = old.clone();
     set.lay_over(&mut new.settings, accumulate);
     new.settings.response_edits = Vec::new();
-    if let Some(edits) = edits {
-        extend(&mut new.response_edits, edits, accumulate);
+    if set.response_edits.is_some() {
+        extend(&mut new.response_edits, parts.edits, accumulate);
+    }
+    if set.script_split.is_some() {
+        new.split = parts.split;
     }
     new.index();
     new

@@ -1,10 +1,11 @@
 //! Values of templates and variables.
 
-use super::{Failure, Find, Plan, Register, Run, View};
+use super::{Failure, Find, Plan, Register, Run, View, memory::part};
 use crate::{
-    ir::{Attr, Escape, Part, Template, VarId, settings::Alias},
+    ir::{Attr, Escape, Part, Protocol, Template, VarId, settings::Alias},
     plan::{
         escape::escape,
+        pattern::Spans,
         var::{self, TableVar, VarPlan},
     },
 };
@@ -110,6 +111,8 @@ impl Run {
                 return real;
             }
             Attr::FilePath => return self.file_path(plan, view, out),
+            Attr::ScriptName => self.script(plan, false, out),
+            Attr::ScriptRest => self.script(plan, true, out),
             Attr::Path => out.extend_from_slice(&self.path),
             Attr::PathRest => out.extend_from_slice(self.path.get(self.path_rest..).unwrap_or_default()),
             // A log shows a missing query as a dash.
@@ -132,6 +135,25 @@ impl Run {
             _ => return view.attr(self, attr, out),
         }
         true
+    }
+
+    /// Appends the name of the gateway's program in the path, or what follows it.
+    fn script(&self, plan: &Plan, rest: bool, out: &mut Vec<u8>) {
+        let how = plan.settings(self.settings).forwarding(Protocol::FastCgi);
+        let mut spans = Spans::new();
+        let (name, after) = match &how.split {
+            Some(find) if find.matcher.find(&self.path, find.keep, &mut spans) == Ok(true) => {
+                (part(&self.path, &spans, 1), part(&self.path, &spans, 2))
+            }
+            _ => (self.path.as_slice(), &b""[..]),
+        };
+        if rest {
+            return out.extend_from_slice(after);
+        }
+        out.extend_from_slice(name);
+        if name.last() == Some(&b'/') {
+            out.extend_from_slice(&how.script_index);
+        }
     }
 
     /// Appends the directory that paths are mapped to; `false` when there is none.

@@ -5,7 +5,7 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
-    Attr, Block, Control, Edit, Handler, Name, Process, Settings, Template, Text, Upgrade,
+    Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
     settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
 };
 use crate::source::Span;
@@ -30,6 +30,27 @@ pub(super) const HIDDEN_HTTP: &[&str] = &[
 /// Reference: <https://nginx.org/r/uwsgi_hide_header>
 pub(super) const HIDDEN_UWSGI: &[&str] =
     &["X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"];
+
+/// Fields of a response over `FastCGI` or SCGI that are not passed on.
+/// Reference: <https://nginx.org/r/fastcgi_hide_header>, observed
+pub(super) const HIDDEN_CGI: &[&str] = &[
+    "Status",
+    "X-Accel-Expires",
+    "X-Accel-Redirect",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+];
+
+/// Fields of a response over a protocol that are not passed on.
+pub(super) fn hidden(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Http => HIDDEN_HTTP,
+        Protocol::Uwsgi => HIDDEN_UWSGI,
+        Protocol::FastCgi | Protocol::Scgi => HIDDEN_CGI,
+        Protocol::Memcached => &[],
+    }
+}
 
 /// Fields of a response that direct the server. Reference: <https://nginx.org/r/proxy_ignore_headers>
 pub(super) const CONTROLS: &[(&str, Control)] = &[
@@ -91,11 +112,21 @@ pub(super) fn settings(options: &Options) -> Settings {
     let mut base = Settings {
         handler: Some(Handler::Files),
         prepare: Some(Block::default()),
-        http: forwarding(options, "proxy_temp", HIDDEN_HTTP),
-        uwsgi: forwarding(options, "uwsgi_temp", HIDDEN_UWSGI),
+        http: forwarding(options, "proxy_temp", Protocol::Http),
+        uwsgi: forwarding(options, "uwsgi_temp", Protocol::Uwsgi).into(),
+        fastcgi: forwarding(options, "fastcgi_temp", Protocol::FastCgi).into(),
+        scgi: forwarding(options, "scgi_temp", Protocol::Scgi).into(),
+        memcached: forwarding(options, "memcached_temp", Protocol::Memcached).into(),
         ..Settings::default()
     };
     base.http.edits = Some(request_edits());
+    base.fastcgi.upgrade = Some(Upgrade::Never);
+    // What memcached answers goes to the client as it comes, and is all content.
+    base.memcached.upgrade = Some(Upgrade::Never);
+    base.memcached.controls = Some(Vec::new());
+    base.memcached.buffering = Some(false);
+    base.memcached.max_temp_file = Some(0);
+    base.memcached.pass_content = Some(false);
     base.gzip = compress::defaults(1);
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
@@ -181,6 +212,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.root = Some(path_template(&options.prefix.join("html")));
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
+    files.known_types = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.chunk = Some(32 * KIB);
@@ -213,17 +245,23 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     resolve.ipv6 = Some(true);
 }
 
-fn forwarding(options: &Options, temp: &str, hidden: &[&str]) -> Forwarding {
+fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
     Forwarding {
         version: Some(10),
         edits: Some(Vec::new()),
         params: Some(Vec::new()),
         modifiers: Some((0, 0)),
+        script_index: Some(Text::default()),
+        script_split: Some(None),
+        keep_connection: Some(false),
+        fatal_stderr: Some(Vec::new()),
+        key: Some(Template::default()),
+        gzip_flag: Some(0),
         method: Some(Template::default()),
         content: Some(None),
         pass_fields: Some(true),
         pass_content: Some(true),
-        hide: Some(names(hidden)),
+        hide: Some(names(hidden(protocol))),
         controls: Some(CONTROLS.iter().map(|&(name, control)| (name.into(), control)).collect()),
         response_edits: Some(Vec::new()),
         upgrade: Some(Upgrade::Any),
@@ -306,6 +344,9 @@ mod tests {
             ("resolve", crate::ir::settings::Resolve::FIELDS),
             ("http", Forwarding::FIELDS),
             ("uwsgi", Forwarding::FIELDS),
+            ("fastcgi", Forwarding::FIELDS),
+            ("scgi", Forwarding::FIELDS),
+            ("memcached", Forwarding::FIELDS),
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),

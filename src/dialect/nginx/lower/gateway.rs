@@ -1,9 +1,16 @@
 //! What the modules for upstreams have in common: fields of the response, retries, buffers.
 //!
-//! The directives differ in their prefix only; it says which of the two groups of settings they go to.
+//! The directives differ in their prefix only; it says which group of settings they go to.
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_proxy_module.html>,
-//! <https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html>
+//! <https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_fastcgi_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_scgi_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_memcached_module.html>
+
+mod pass;
+
+pub(super) use pass::{param, pass};
 
 use super::{
     super::{
@@ -11,24 +18,17 @@ use super::{
         values,
     },
     Cx, Level, address,
-    defaults::{CONTROLS, HIDDEN_HTTP, HIDDEN_UWSGI},
+    defaults::{self, CONTROLS},
     parameter, template, text,
 };
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Name, Template,
+        Name, Protocol, Template,
         settings::{Forwarding, Retry},
     },
     source::Span,
 };
-
-/// Which module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Http,
-    Uwsgi,
-}
 
 /// What is inherited in smaller pieces than settings are.
 #[derive(Clone, Debug, Default)]
@@ -52,42 +52,35 @@ struct Sizes {
 const PAGE: u64 = 4096;
 const MAX_TEMP_FILE: u64 = 1024 * 1024 * 1024;
 
-impl Side {
-    /// The module that a directive belongs to.
-    pub(super) fn of(directive: &Directive) -> Self {
-        if directive.name().starts_with("uwsgi_") { Self::Uwsgi } else { Self::Http }
-    }
+/// The protocol of the module that a directive belongs to.
+pub(super) fn of(directive: &Directive) -> Protocol {
+    let prefix = directive.name().split('_').next().unwrap_or_default();
+    Protocol::ALL.into_iter().find(|&protocol| self::prefix(protocol) == prefix).unwrap_or(Protocol::Http)
+}
 
-    /// The prefix of its directives.
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::Http => "proxy",
-            Self::Uwsgi => "uwsgi",
-        }
+/// The prefix of a module's directives.
+pub(super) fn prefix(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "proxy",
+        gateway => gateway.group(),
     }
+}
 
-    /// Its settings at a level.
-    pub(super) fn set(self, level: &mut Level) -> &mut Forwarding {
-        match self {
-            Self::Http => &mut level.set.http,
-            Self::Uwsgi => &mut level.set.uwsgi,
-        }
-    }
+/// The settings that a directive goes to.
+pub(super) fn set<'l>(level: &'l mut Level, directive: &Directive) -> &'l mut Forwarding {
+    level.set.forwarding_mut(of(directive))
+}
 
-    fn pieces(self, level: &mut Level) -> &mut Pieces {
-        match self {
-            Self::Http => &mut level.inherited.http,
-            Self::Uwsgi => &mut level.inherited.uwsgi,
-        }
-    }
+fn pieces(level: &mut Level, protocol: Protocol) -> &mut Pieces {
+    &mut level.inherited.pieces[protocol as usize]
 }
 
 /// `proxy_hide_header field;` The first at a level drops those of the outer levels, not those of
 /// `proxy_pass_header`.
 pub(super) fn hide(_: &mut Cx, level: &mut Level, directive: &Directive) {
-    let side = Side::of(directive);
+    let side = of(directive);
     let first = level.first(directive.name());
-    let pieces = side.pieces(level);
+    let pieces = pieces(level, side);
     if first {
         pieces.hide.clear();
     }
@@ -97,9 +90,9 @@ pub(super) fn hide(_: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// `proxy_pass_header field;` Likewise. It wins over `proxy_hide_header`.
 pub(super) fn pass_field(_: &mut Cx, level: &mut Level, directive: &Directive) {
-    let side = Side::of(directive);
+    let side = of(directive);
     let first = level.first(directive.name());
-    let pieces = side.pieces(level);
+    let pieces = pieces(level, side);
     if first {
         pieces.pass.clear();
     }
@@ -108,12 +101,9 @@ pub(super) fn pass_field(_: &mut Cx, level: &mut Level, directive: &Directive) {
 }
 
 /// Writes down what is hidden by default or by name and not passed by name.
-fn write_hidden(side: Side, level: &mut Level) {
-    let by_default = match side {
-        Side::Http => HIDDEN_HTTP,
-        Side::Uwsgi => HIDDEN_UWSGI,
-    };
-    let Pieces { hide, pass, .. } = side.pieces(level);
+fn write_hidden(side: Protocol, level: &mut Level) {
+    let by_default = defaults::hidden(side);
+    let Pieces { hide, pass, .. } = pieces(level, side);
     let mut hidden: Vec<Name> = Vec::new();
     for name in by_default.iter().map(|&name| Name::from(name)).chain(hide.iter().cloned()) {
         let listed = |list: &[Name]| list.iter().any(|other| other.is_field(&name));
@@ -121,7 +111,7 @@ fn write_hidden(side: Side, level: &mut Level) {
             hidden.push(name);
         }
     }
-    side.set(level).hide = Some(hidden);
+    level.set.forwarding_mut(side).hide = Some(hidden);
 }
 
 /// Fields of a response that nginx only heeds for its cache.
@@ -138,7 +128,7 @@ pub(super) fn ignore(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             parameter::invalid(cx, word, "not a field that directs the server");
         }
     }
-    Side::of(directive).set(level).controls = Some(controls);
+    set(level, directive).controls = Some(controls);
 }
 
 /// `proxy_next_upstream error|timeout|...|off;`
@@ -154,10 +144,10 @@ pub(super) fn next_upstream(cx: &mut Cx, level: &mut Level, directive: &Directiv
         retry.push(match word.value.as_slice() {
             b"error" => Retry::Error,
             b"timeout" => Retry::Timeout,
-            b"invalid_header" => Retry::InvalidHead,
+            b"invalid_header" | b"invalid_response" => Retry::InvalidHead,
             b"non_idempotent" => Retry::NonIdempotent,
             b"http_403" => Retry::Status(403),
-            b"http_404" => Retry::Status(404),
+            b"http_404" | b"not_found" => Retry::Status(404),
             b"http_429" => Retry::Status(429),
             b"http_500" => Retry::Status(500),
             b"http_502" => Retry::Status(502),
@@ -170,7 +160,7 @@ pub(super) fn next_upstream(cx: &mut Cx, level: &mut Level, directive: &Directiv
     if seen.contains(&b"off".as_slice()) {
         retry.clear();
     }
-    Side::of(directive).set(level).retry = Some(retry);
+    set(level, directive).retry = Some(retry);
 }
 
 /// `proxy_bind address|off [transparent];`
@@ -184,7 +174,7 @@ pub(super) fn bind(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         return;
     }
     let value = if off { Template::default() } else { template(cx, word) };
-    let set = Side::of(directive).set(level);
+    let set = set(level, directive);
     set.bind = Some(value);
     set.bind_transparent = Some(rest.first().is_some_and(|word| word.is("transparent")));
 }
@@ -192,14 +182,14 @@ pub(super) fn bind(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 /// `proxy_temp_path path [level1 [level2 [level3]]];`
 pub(super) fn temp_path(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(word) = directive.args.first() {
-        Side::of(directive).set(level).temp_path = Some(cx.path(&word.value));
+        set(level, directive).temp_path = Some(cx.path(&word.value));
     }
 }
 
 /// `proxy_limit_rate rate;`
 pub(super) fn limit_rate(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(rate) = directive.args.first().and_then(|word| parameter::bytes(cx, word)) {
-        Side::of(directive).set(level).limit_rate = Some(rate);
+        set(level, directive).limit_rate = Some(rate);
     }
 }
 
@@ -211,7 +201,7 @@ pub(super) fn modifier(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         cx.error("invalid-value", word.span, "a modifier is from 0 to 255");
         return;
     };
-    let modifiers = &mut level.inherited.uwsgi.modifiers;
+    let modifiers = &mut level.inherited.pieces[Protocol::Uwsgi as usize].modifiers;
     if directive.name() == "uwsgi_modifier1" {
         modifiers.0 = number;
     } else {
@@ -223,7 +213,7 @@ pub(super) fn modifier(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 /// `proxy_buffer_size size;`
 pub(super) fn buffer_size(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(size) = size(level, directive) {
-        Side::of(directive).pieces(level).sizes.head = Some((size, directive.head()));
+        pieces(level, of(directive)).sizes.head = Some((size, directive.head()));
     }
 }
 
@@ -232,65 +222,68 @@ pub(super) fn buffers(_: &mut Cx, level: &mut Level, directive: &Directive) {
     let [number, size] = directive.args.as_slice() else { return };
     let (Ok(number), Ok(size)) = (values::number(&number.value), values::size(&size.value)) else { return };
     let number = u32::try_from(number).unwrap_or(u32::MAX);
-    let side = Side::of(directive);
+    let side = of(directive);
     level.first(sized(side));
-    side.pieces(level).sizes.buffers = Some(((number, size), directive.head()));
+    pieces(level, side).sizes.buffers = Some(((number, size), directive.head()));
 }
 
 /// `proxy_busy_buffers_size size;`
 pub(super) fn busy_size(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(size) = size(level, directive) {
-        Side::of(directive).pieces(level).sizes.busy = Some((size, directive.head()));
+        pieces(level, of(directive)).sizes.busy = Some((size, directive.head()));
     }
 }
 
 /// `proxy_temp_file_write_size size;`
 pub(super) fn temp_write(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(size) = size(level, directive) {
-        Side::of(directive).pieces(level).sizes.temp_write = Some((size, directive.head()));
+        pieces(level, of(directive)).sizes.temp_write = Some((size, directive.head()));
     }
 }
 
 /// `proxy_max_temp_file_size size;`
 pub(super) fn max_temp_file(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(size) = size(level, directive) {
-        Side::of(directive).pieces(level).sizes.max_temp_file = Some((size, directive.head()));
+        pieces(level, of(directive)).sizes.max_temp_file = Some((size, directive.head()));
     }
 }
 
 /// The size that a directive gives, which makes the level settle its sizes.
 fn size(level: &mut Level, directive: &Directive) -> Option<u64> {
     let size = directive.args.first().map(|word: &Word| values::size(&word.value))?.ok()?;
-    level.first(sized(Side::of(directive)));
+    level.first(sized(of(directive)));
     Some(size)
 }
 
 /// What a level with sizes of its own is remembered by.
-fn sized(side: Side) -> &'static str {
+fn sized(side: Protocol) -> &'static str {
     match side {
-        Side::Http => "proxy sizes",
-        Side::Uwsgi => "uwsgi sizes",
+        Protocol::Http => "proxy sizes",
+        Protocol::Uwsgi => "uwsgi sizes",
+        Protocol::FastCgi => "fastcgi sizes",
+        Protocol::Scgi => "scgi sizes",
+        Protocol::Memcached => "memcached sizes",
     }
 }
 
 /// Works out the sizes of a level that has any of its own, and whether they go together.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
-    for side in [Side::Http, Side::Uwsgi] {
+    for side in Protocol::ALL {
         if level.has(sized(side)) {
             settle_sizes(cx, level, side);
         }
     }
 }
 
-fn settle_sizes(cx: &mut Cx, level: &mut Level, side: Side) {
-    let sizes = side.pieces(level).sizes.clone();
+fn settle_sizes(cx: &mut Cx, level: &mut Level, side: Protocol) {
+    let sizes = pieces(level, side).sizes.clone();
     let head = sizes.head.map_or(PAGE, |(size, _)| size);
     let (number, one) = sizes.buffers.map_or((8, PAGE), |(buffers, _)| buffers);
     let largest = head.max(one);
     let busy = sizes.busy.map_or(2 * largest, |(size, _)| size);
     let temp_write = sizes.temp_write.map_or(2 * largest, |(size, _)| size);
     let max_temp_file = sizes.max_temp_file.map_or(MAX_TEMP_FILE, |(size, _)| size);
-    let prefix = side.prefix();
+    let prefix = prefix(side);
 
     let limit = u64::from(number.saturating_sub(1)).saturating_mul(one);
     let small = format!("less than one buffer, which has {largest} bytes");
@@ -332,7 +325,7 @@ fn settle_sizes(cx: &mut Cx, level: &mut Level, side: Side) {
         cx.report(found);
         return;
     }
-    let set = side.set(level);
+    let set = level.set.forwarding_mut(side);
     set.buffer_size = Some(head);
     set.buffers = Some((number, one));
     set.busy_size = Some(busy);

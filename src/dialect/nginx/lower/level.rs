@@ -54,9 +54,8 @@ pub(super) struct Inherited {
     pub(super) tls_written: tls::Written,
     /// What is added to responses.
     pub(super) added: headers::Added,
-    /// What `proxy_*` and `uwsgi_*` lists are made of.
-    pub(super) http: gateway::Pieces,
-    pub(super) uwsgi: gateway::Pieces,
+    /// What the lists of `proxy_*`, `uwsgi_*` and so on are made of, by protocol.
+    pub(super) pieces: [gateway::Pieces; ir::Protocol::ALL.len()],
     /// How fields of an upstream's response are mapped.
     pub(super) mappings: proxy::Mappings,
     /// What TLS towards upstreams has.

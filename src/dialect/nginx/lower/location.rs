@@ -19,7 +19,8 @@ use crate::{
     diagnostic::Diagnostic,
     ir::{
         Attr, Base, Block, Escape, Handler, Name, Order, Part, Pattern, Reply, ReplyContent, Route, Scope,
-        Settings, Step, Table, Template, Test, Text, settings::Forwarding,
+        Settings, Step, Table, Template, Test, Text,
+        settings::{Forwarding, Rare},
     },
     source::Span,
 };
@@ -255,7 +256,10 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
         handler: None,
         prepare: None,
         http: Forwarding::default(),
-        uwsgi: Forwarding::default(),
+        uwsgi: Rare::default(),
+        fastcgi: Rare::default(),
+        scgi: Rare::default(),
+        memcached: Rare::default(),
         ..level.set.clone()
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });

@@ -131,7 +131,12 @@ fn name_length(text: &[u8]) -> usize {
 
 /// Where the names of named groups stand in a pattern: `(?<n>`, `(?P<n>`, `(?'n'`.
 pub(super) fn group_names(pattern: &[u8]) -> Vec<Range<usize>> {
-    let mut names = Vec::new();
+    groups(pattern).into_iter().flatten().collect()
+}
+
+/// The groups of a pattern that capture, each with where its name stands if it has one.
+pub(super) fn groups(pattern: &[u8]) -> Vec<Option<Range<usize>>> {
+    let mut groups = Vec::new();
     let mut at = 0;
     let mut class = false;
     while at < pattern.len() {
@@ -155,14 +160,16 @@ pub(super) fn group_names(pattern: &[u8]) -> Vec<Range<usize>> {
                 };
                 let length = pattern.get(start..).map_or(0, name_length);
                 if length > 0 && pattern.get(start + length) == Some(&close) {
-                    names.push(start..start + length);
+                    groups.push(Some(start..start + length));
+                } else if !matches!(pattern.get(at + 1), Some(b'?' | b'*')) {
+                    groups.push(None);
                 }
             }
             _ => {}
         }
         at += 1;
     }
-    names
+    groups
 }
 
 /// Where bytes of a word's decoded text stand in its file.

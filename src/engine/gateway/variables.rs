@@ -1,0 +1,68 @@
+//! The variables of a gateway request: configured ones, then one for each request field that none of them replaces.
+
+use super::super::{exchange::Exchange, http1::field::Field, scratch};
+use crate::plan::ForwardingPlan;
+
+/// Takes a name and its value.
+pub(super) type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>;
+
+impl Exchange {
+    /// Gives each variable to `put`, in order.
+    pub(super) fn variables(&mut self, how: &ForwardingPlan, put: Put<'_>) -> Result<(), String> {
+        let mut value = scratch::take();
+        let mut done = Ok(());
+        for (name, template, skip_empty) in &how.params {
+            value.clear();
+            self.eval(template, &mut value);
+            if value.is_empty() && *skip_empty {
+                continue;
+            }
+            done = put(name, &value);
+            if done.is_err() {
+                break;
+            }
+        }
+        if done.is_ok() && how.pass_fields {
+            done = self.field_variables(how, &mut value, put);
+        }
+        scratch::give(value);
+        done
+    }
+
+    /// `HTTP_NAME` for each field; repeated ones joined as lists are (RFC 9110 § 5.3).
+    fn field_variables(&self, how: &ForwardingPlan, value: &mut Vec<u8>, put: Put<'_>) -> Result<(), String> {
+        let facts = &self.facts;
+        let fields = &facts.head.fields;
+        let mut name = scratch::take();
+        let mut done = Ok(());
+        for (at, field) in fields.iter().enumerate() {
+            let written = facts.slice(field.name);
+            let same = |other: &&Field| facts.slice(other.name).eq_ignore_ascii_case(written);
+            if fields[..at].iter().any(|other| same(&other)) {
+                continue;
+            }
+            name.clear();
+            name.extend_from_slice(b"HTTP_");
+            name.extend(
+                written.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }),
+            );
+            if how.params.iter().any(|(param, ..)| param.0 == *name) {
+                continue;
+            }
+            let separator: &[u8] = if name == b"HTTP_COOKIE" { b"; " } else { b", " };
+            value.clear();
+            for (nth, other) in fields[at..].iter().filter(same).enumerate() {
+                if nth > 0 {
+                    value.extend_from_slice(separator);
+                }
+                value.extend_from_slice(facts.slice(other.value));
+            }
+            done = put(&name, value);
+            if done.is_err() {
+                break;
+            }
+        }
+        scratch::give(name);
+        done
+    }
+}
