@@ -75,13 +75,16 @@ fn correct(sources: &SourceMap, found: &[Diagnostic], how: Fixing) -> ExitCode {
                 Ok(()) => say::remark(format!("{path}: corrected\n")),
                 Err(error) => {
                     failed = true;
-                    say::remark(format!("error: {}\n", crate::cli::report::failed("open", &file.path, &error)));
+                    say::remark(format!(
+                        "error: {}\n",
+                        crate::cli::report::failed("open", &file.path, &error)
+                    ));
                 }
             },
         }
     }
     if fixed.is_empty() {
-        say::remark("nothing to correct\n".to_owned());
+        say::remark("nothing to correct\n");
     }
     let left = found.iter().filter(|one| one.fixes.is_empty() && one.severity == Severity::Error).count();
     if left > 0 {

@@ -1,6 +1,6 @@
 //! `triglot check --fix`: writes what findings would have, or shows it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use crate::{
     diagnostic::{Diagnostic, Fix},
@@ -73,7 +73,8 @@ pub(super) fn diff(fixed: &Fixed) -> String {
         let count = |upto: usize, sign: char| script[..upto].iter().filter(|line| line.0 != sign).count();
         let (old_from, new_from) = (count(from, '+'), count(from, '-'));
         let (old_count, new_count) = (count(to, '+') - old_from, count(to, '-') - new_from);
-        out.push_str(&format!("@@ -{},{old_count} +{},{new_count} @@\n", old_from + 1, new_from + 1));
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "@@ -{},{old_count} +{},{new_count} @@", old_from + 1, new_from + 1);
         for (sign, line) in &script[from..to] {
             out.push(*sign);
             out.push_str(line.trim_end_matches('\n'));
@@ -87,7 +88,12 @@ pub(super) fn diff(fixed: &Fixed) -> String {
 /// What stays, goes and comes, line by line: the longest common part between equal beginnings and ends.
 fn script(old: &[String], new: &[String]) -> Vec<(char, String)> {
     let begin = old.iter().zip(new).take_while(|(one, other)| one == other).count();
-    let end = old[begin..].iter().rev().zip(new[begin..].iter().rev()).take_while(|(one, other)| one == other).count();
+    let end = old[begin..]
+        .iter()
+        .rev()
+        .zip(new[begin..].iter().rev())
+        .take_while(|(one, other)| one == other)
+        .count();
     let (a, b) = (&old[begin..old.len() - end], &new[begin..new.len() - end]);
     let mut script: Vec<(char, String)> = old[..begin].iter().map(|line| (' ', line.clone())).collect();
     if a.len().saturating_mul(b.len()) > 4_000_000 {

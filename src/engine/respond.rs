@@ -348,10 +348,15 @@ impl Exchange {
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
             // In order, a connection that stays is spoken of to clients that asked.
             let asked = !settings.answer.in_order || connection != b"keep-alive" || self.asks_to_stay();
-            let connection: &[u8] =
-                if settings.answer.in_order && connection == b"keep-alive" { b"Keep-Alive" } else { connection };
+            let connection: &[u8] = if settings.answer.in_order && connection == b"keep-alive" {
+                b"Keep-Alive"
+            } else {
+                connection
+            };
             let limit = settings.client.keepalive_requests;
-            let more = limit.checked_sub(self.facts.client.requests.saturating_sub(1)).filter(|_| settings.answer.in_order);
+            let more = limit
+                .checked_sub(self.facts.client.requests.saturating_sub(1))
+                .filter(|_| settings.answer.in_order);
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {

@@ -382,11 +382,10 @@ impl Response {
         let late = |field: &Out| field.known == Known::ContentType && !self.forwarded;
         let (mut lines, mut length_at) = (Lines::of(&self.text), length);
         for (at, field) in self.fields.iter().enumerate() {
-            if self.length_at == Some(at) || (self.length_at.is_none() && field.added) {
-                if let Some(length) = length_at.take() {
-                    lines.end(out);
-                    line(out, b"Content-Length", number.format(length).as_bytes());
-                }
+            let here = self.length_at == Some(at) || (self.length_at.is_none() && field.added);
+            if here && let Some(length) = length_at.take() {
+                lines.end(out);
+                line(out, b"Content-Length", number.format(length).as_bytes());
             }
             if !matches!(field.known, Known::Date | Known::Server | Known::Upgrade) && !late(field) {
                 lines.write(field.name, field.value, field.plain, out);

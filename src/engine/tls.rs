@@ -221,7 +221,9 @@ fn behind(
 }
 
 /// Who decides about clients' certificates.
-fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
+fn verifier(
+    clients: &ClientCertificates,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
     let ClientCertificates { trusted, required, depth: _ } = clients;
     let certificates = keys::certificates(trusted)
         .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", trusted.display()))?;

@@ -188,6 +188,9 @@ impl Client {
         let material = if files == Files::default() { Ok(Arc::default()) } else { files.material() };
         let (ask, verify) = (how.tls_server_name, how.tls_verify.then_some(how.tls_verify_depth));
         let matches = if verify.is_some() { !how.tls_any_name } else { how.tls_match_name };
+        // An address is no name: no certificate has it.
+        let nameless = how.tls_match_name && name.parse::<IpAddr>().is_ok();
+        let name = &*if nameless { format!("[{name}]") } else { name.to_owned() };
         let name = if ask || matches { name.to_ascii_lowercase() } else { String::new() };
         let settings = Settings {
             material,

@@ -6,8 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Map, MapId,
-    MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
+    Address, ClientCertificates, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections,
+    Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive,
+    Template, VarId,
 };
 
 mod group;

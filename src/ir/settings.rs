@@ -356,7 +356,7 @@ settings! {
         pass_trailers: bool,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
-        /// TLS: whether the certificate has to have the name even where it is not verified.
+        /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
         tls_match_name: bool,
         /// TLS: whether a certificate that is verified may have another name.
         tls_any_name: bool,

@@ -385,6 +385,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         keepalive_requests: _,
         keepalive_time: _,
         keepalive_min_timeout: _,
+        closing: _,
         keepalive_disable: _,
         send_timeout: _,
         lingering: _,

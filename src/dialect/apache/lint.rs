@@ -96,7 +96,8 @@ impl Lint<'_> {
         for rule in server.named("RewriteRule") {
             self.rule(rule);
         }
-        let tls = server.switch("SSLProxyEngine").or_else(|| main.and_then(|main| main.switch("SSLProxyEngine")));
+        let tls =
+            server.switch("SSLProxyEngine").or_else(|| main.and_then(|main| main.switch("SSLProxyEngine")));
         if tls != Some(true) {
             self.upstream_tls(server);
         }
@@ -119,7 +120,8 @@ impl Lint<'_> {
             let span = Span::new(word.span.file, dollar, dollar + 1);
             let rest = String::from_utf8_lossy(&text[at + 1..]).into_owned();
             let name = rest.split_inclusive('}').next().unwrap_or_default().to_owned();
-            let message = format!("`${name}` looks up a map called `{kind}`, which does not exist: it is always empty");
+            let message =
+                format!("`${name}` looks up a map called `{kind}`, which does not exist: it is always empty");
             self.found.push(
                 Diagnostic::warning("unknown-map", word.span, message)
                     .because("never matches, so the rule below never runs")
@@ -140,9 +142,9 @@ impl Lint<'_> {
             let start = target.span.start + open as u32;
             Span::new(target.span.file, start + from as u32, start + to as u32)
         };
-        let scheme = ["wss:/", "ws:/", "https:/", "http:/"]
-            .into_iter()
-            .find(|scheme| value.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme.as_bytes())));
+        let scheme = ["wss:/", "ws:/", "https:/", "http:/"].into_iter().find(|scheme| {
+            value.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme.as_bytes()))
+        });
         let Some(scheme) = scheme else { return };
         let double = value.get(scheme.len()) == Some(&b'/');
         let authority = scheme.len() + usize::from(double);
@@ -165,7 +167,8 @@ impl Lint<'_> {
         if whole && fixed && matches!(path, b"" | b"/") {
             let scheme = scheme.trim_end_matches(":/");
             let name = String::from_utf8_lossy(&rest[..end]).into_owned();
-            let one_line = format!("`ProxyPass / {}://{name}/ upgrade=websocket`", scheme.replacen("ws", "http", 1));
+            let one_line =
+                format!("`ProxyPass / {}://{name}/ upgrade=websocket`", scheme.replacen("ws", "http", 1));
             self.found.push(
                 Diagnostic::warning("path-lost", target.span, "every path is sent to `/`: the rule drops it")
                     .because("the path of the request is not in here")
@@ -205,7 +208,9 @@ impl Lint<'_> {
         let mut first: Option<(&Directive, &Word)> = None;
         for directive in &server.all {
             let word = match directive.name() {
-                "ProxyPass" | "ProxyPassMatch" | "BalancerMember" => directive.args.iter().find(|word| is_tls(word)),
+                "ProxyPass" | "ProxyPassMatch" | "BalancerMember" => {
+                    directive.args.iter().find(|word| is_tls(word))
+                }
                 "RewriteRule" => directive.args.get(1).filter(|word| is_tls(word) && proxies(directive)),
                 _ => None,
             };
@@ -265,7 +270,8 @@ impl Lint<'_> {
                 format!("SSLCertificateKeyFile {key}"),
             ];
             let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n", indent.as_str()]).collect();
-            found = found.note("the certificate in the fix is this machine's self-signed one").fix(place, text);
+            found =
+                found.note("the certificate in the fix is this machine's self-signed one").fix(place, text);
         }
         self.found.push(found);
     }
@@ -287,7 +293,8 @@ fn indentation(sources: &SourceMap, span: Span) -> String {
     }
     let text = &sources.file(span.file).text[..span.start as usize];
     let line = memchr::memrchr(b'\n', text).map_or(0, |at| at + 1);
-    let blank: Vec<u8> = text[line..].iter().copied().take_while(|byte| matches!(byte, b' ' | b'\t')).collect();
+    let blank: Vec<u8> =
+        text[line..].iter().copied().take_while(|byte| matches!(byte, b' ' | b'\t')).collect();
     String::from_utf8_lossy(&blank).into_owned()
 }
 

@@ -122,10 +122,9 @@ fn protocol(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 /// `SSLCipherSuite [protocol] list`
 fn suites(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let word: &Word = match directive.args.as_slice() {
-        [word] => word,
         // Suites of TLS 1.3 are all offered.
         [protocol, _] if protocol.is("TLSv1.3") => return,
-        [_, word] => word,
+        [word] | [_, word] => word,
         _ => return,
     };
     let chosen = ciphers::read(&word.text());
@@ -247,14 +246,14 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
         (certificate.clone(), own.keys.get(at).unwrap_or(certificate).clone(), *span)
     };
     let clients = own.verify.map(|(required, span)| (own.authorities.clone(), required, span));
-    let clients = clients.and_then(|(trusted, required, span)| match trusted {
-        Some(trusted) => Some(ClientCertificates { trusted, required, depth: own.depth.unwrap_or(1) }),
-        None => {
+    let clients = clients.and_then(|(trusted, required, span)| {
+        if trusted.is_none() {
             let message = "certificates of clients are asked for, and nobody is trusted to issue them";
             let found = Diagnostic::error("no-authorities", span, message);
             cx.diagnostics.push(found.help("name the issuers with `SSLCACertificateFile`"));
-            None
         }
+        let depth = own.depth.unwrap_or(1);
+        trusted.map(|trusted| ClientCertificates { trusted, required, depth })
     });
     HostTls {
         certificates: own.certificates.iter().enumerate().map(pair).collect(),

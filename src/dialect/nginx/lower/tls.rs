@@ -12,8 +12,8 @@ use super::{
     Cx, Level, Lower,
 };
 use crate::{
-    dialect::ciphers,
     diagnostic::{Diagnostic, Severity},
+    dialect::ciphers,
     ir::HostTls,
     source::Span,
 };
