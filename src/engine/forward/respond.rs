@@ -460,7 +460,7 @@ impl Exchange {
         self.upgraded = true;
         self.copy_status();
         self.copy_fields(how, &[]);
-        if how.hidden.contains(b"upgrade") {
+        if how.names.hidden.contains(b"upgrade") {
             // What is not passed on else says here what is spoken from now on.
             let protocol = self.asked_switch(how).map(<[u8]>::to_vec).unwrap_or_default();
             self.facts.response.add(b"Upgrade", &protocol);
