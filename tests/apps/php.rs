@@ -1,4 +1,4 @@
-//! A PHP site behind php-fpm, with the locations that WordPress is usually given.
+//! A PHP site behind php-fpm, with the locations that `WordPress` is usually given.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -148,7 +148,7 @@ fn output_is_passed_on_as_it_comes() {
     let began = Instant::now();
     let mut connection = Connection::open(port).expect("it connects");
     connection
-        .send("GET /pieces HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .send("GET /streamed/pieces HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .expect("it is sent");
     assert_eq!(connection.exactly(12).expect("a head comes"), b"HTTP/1.1 200");
     assert!(began.elapsed() < Duration::from_millis(600), "the head came after {:?}", began.elapsed());

@@ -2,8 +2,12 @@
 // The front controller of the site: what a request is about is in its path.
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 $name = basename($path);
+$words = explode('/', trim($path, '/'));
+if ($words[0] === 'streamed') {
+    array_shift($words);
+}
 
-switch (explode('/', trim($path, '/'))[0]) {
+switch ($words[0]) {
     case 'env':
         header('Content-Type: text/plain');
         foreach (['REQUEST_METHOD', 'QUERY_STRING', 'REQUEST_URI', 'SCRIPT_NAME', 'DOCUMENT_URI', 'SERVER_PROTOCOL',
@@ -16,7 +20,6 @@ switch (explode('/', trim($path, '/'))[0]) {
         echo json_encode(['get' => $_GET, 'post' => $_POST, 'cookies' => $_COOKIE]);
         break;
     case 'upload':
-    case 'streamed':
         $content = file_get_contents('php://input');
         header('Content-Type: text/plain');
         echo $_SERVER['REQUEST_METHOD'], ' ', strlen($content), ' ', hash('sha256', $content), "\n";
