@@ -26,6 +26,7 @@ use crate::{
 
 pub mod access;
 mod allocator;
+mod authorize;
 pub mod balance;
 pub mod clock;
 pub mod connect;
@@ -40,11 +41,14 @@ pub mod files;
 pub mod filter;
 pub mod forward;
 pub mod gateway;
+mod health;
 pub mod http1;
 pub mod idle;
 pub mod listen;
+pub mod local;
 pub mod log;
 pub mod maps;
+pub mod password;
 pub mod pool;
 pub mod resolve;
 pub mod respond;
@@ -430,6 +434,7 @@ fn work(
     let local = LocalSet::new();
     local.block_on(runtime, async move {
         let worker = Worker::new(index, shared, serving(&next));
+        health::watch(&worker, &worker.serving());
         let accepting = accept_all(&worker, &next.bound, Vec::new());
         drop(next);
         attend(&worker, accepting, inbox).await;
@@ -502,6 +507,7 @@ async fn attend(worker: &Rc<Worker>, mut accepting: Accepting, mut inbox: Unboun
                     // First, as who waits at an address that goes is served by the plan that knows it.
                     accepting = accept_all(worker, &next.bound, accepting);
                     worker.replace(new);
+                    health::watch(worker, &worker.serving());
                 }
                 Some(Command::Quit) => {
                     accepting.drain(..).for_each(|accepts| accepts.end(worker));

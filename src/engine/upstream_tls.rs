@@ -182,6 +182,11 @@ fn host(authority: &str) -> &str {
 }
 
 impl Client {
+    /// TLS to whom an authority names.
+    pub fn for_authority(how: &ForwardingPlan, authority: &[u8]) -> Self {
+        Self::new(how, host(&String::from_utf8_lossy(authority)))
+    }
+
     fn new(how: &ForwardingPlan, name: &str) -> Self {
         let files = Files::of(how);
         // Most settings name no files: then there is nothing to look up.

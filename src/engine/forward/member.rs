@@ -379,7 +379,7 @@ async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duratio
 }
 
 /// Where a member is now.
-pub(super) async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
+pub async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
     Ok(match Spot::of(&endpoint.address, endpoint.default_port) {
         Spot::Unix(path) => vec![Place::Unix(path)],
         Spot::Known(addr) => vec![Place::Tcp(addr)],
