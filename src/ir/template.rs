@@ -57,8 +57,6 @@ pub enum Escape {
     ForwardPath,
     /// Likewise what stands in a URL behind its authority, a `?` too.
     ForwardUrl,
-    /// As text in HTML, quotation marks included.
-    Html,
     /// Upper case.
     Upper,
     /// Base64 (RFC 4648 § 4).

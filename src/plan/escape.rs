@@ -76,17 +76,6 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         Escape::Decode => {
             decode(text, |_| true, None, out);
         }
-        Escape::Html => {
-            for &byte in text {
-                match byte {
-                    b'<' => out.extend_from_slice(b"&lt;"),
-                    b'>' => out.extend_from_slice(b"&gt;"),
-                    b'&' => out.extend_from_slice(b"&amp;"),
-                    b'"' => out.extend_from_slice(b"&quot;"),
-                    byte => out.push(byte),
-                }
-            }
-        }
         Escape::Upper => out.extend(text.iter().map(u8::to_ascii_uppercase)),
         Escape::Base64 => out.extend_from_slice(general_purpose::STANDARD.encode(text).as_bytes()),
         Escape::Unbase64 => unbase64(text, out),

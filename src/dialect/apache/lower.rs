@@ -92,6 +92,7 @@ mod context;
 mod defaults;
 mod environment;
 mod expires;
+mod filters;
 mod headers;
 mod host;
 mod listen;
@@ -122,6 +123,7 @@ type Join = fn(&mut Cx, &Section, &mut Section);
 const TABLES: &[&[(&str, Lower)]] = &[
     environment::TABLE,
     expires::TABLE,
+    filters::TABLE,
     headers::TABLE,
     host::TABLE,
     listen::TABLE,
@@ -132,7 +134,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
 ];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[headers::settle, expires::settle, proxy::settle];
+const SETTLE: &[Settle] = &[expires::settle, headers::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
 const JOIN: &[Join] = &[proxy::join, logs::join];

@@ -214,10 +214,17 @@ impl Lower<'_, '_> {
                     let comparison = Comparison { relation: Relation::Equal, integer: false };
                     compare(comparison, subject.clone(), lower.word(word))
                 };
-                let mut tests: Vec<_> = words.iter().map(|word| equal(word, self)).collect();
+                // The last is looked at first (2.4.71, by what `Vary` says).
+                let mut tests: Vec<_> = words
+                    .iter()
+                    .rev()
+                    .map(|word| {
+                        let test = equal(word, self);
+                        self.noting(test)
+                    })
+                    .collect();
                 tests.retain(|test| *test != constant(false));
-                let test = if tests.len() == 1 { tests.swap_remove(0) } else { Test::Any(tests) };
-                self.noting(test)
+                if tests.len() == 1 { tests.swap_remove(0) } else { Test::Any(tests) }
             }
             List::Call(name, _, at) if name.eq_ignore_ascii_case(b"PeerExtList") => {
                 self.refuse(

@@ -58,6 +58,7 @@ impl<'a> Cx<'a> {
         };
         mapping::defaults(&mut cx);
         super::pages::provide(&mut cx);
+        super::filters::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx
     }

@@ -245,6 +245,12 @@ fn rename_redirected(cx: &mut Cx) {
         }
         steps.push((Step::Unassign(*var), span));
     }
+    if let Some((_, var)) = envs.iter().find(|(name, _)| name == b"redirect_status") {
+        let status = Template::attr(ir::Attr::Status);
+        let none = Test::Equal(status.clone(), "000".into());
+        let value = Template::var(cx.choice("@redirect_status", vec![(none, "200".into())], status));
+        steps.push((Step::Assign { var: *var, value }, span));
+    }
     if steps.is_empty() {
         return;
     }
