@@ -379,7 +379,7 @@ impl Exchange {
         if response.ours || names.is_empty() {
             return;
         }
-        let names: Vec<&[u8]> = names.iter().map(|name| &***name).collect();
+        let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
         response.add(b"Vary", &names.join(&b", "[..]));
     }
 

@@ -196,6 +196,6 @@ pub(super) fn defaults(cx: &mut Cx) {
         beside: Some(Beside::Never),
         decode: Some(false),
     };
-    cx.config.base.gzip = coding(6, "-gzip");
-    cx.config.base.brotli = coding(5, "-br");
+    cx.config.base.gzip = coding(6, "-gzip").into();
+    cx.config.base.brotli = coding(5, "-br").into();
 }
