@@ -101,6 +101,7 @@ mod logs;
 mod mapping;
 mod pages;
 mod phase;
+mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
@@ -130,6 +131,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     logs::TABLE,
     mapping::TABLE,
     pages::TABLE,
+    process::TABLE,
     sections::TABLE,
 ];
 
@@ -179,6 +181,11 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
     cx.finish(hosts)
+}
+
+/// Whether a directive has a meaning here.
+pub(super) fn lowers(name: &str) -> bool {
+    lowering(name).is_some()
 }
 
 /// The function for a name.
