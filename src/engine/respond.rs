@@ -26,6 +26,15 @@ impl Exchange {
                 self.facts.logged_status = Some(reply.status);
                 Next::End(End::Abort)
             }
+            ReplyContent::Empty => {
+                self.facts.response.start(reply.status);
+                let said = files::kind::kind(self.settings(plan), &self.run.path);
+                if !said.of.is_empty() {
+                    self.facts.response.add(b"Content-Type", &said.of);
+                }
+                self.facts.response.length = Some(0);
+                self.send_whole(plan, &[]).await
+            }
             ReplyContent::Text(text) => {
                 self.say_continue(plan).await;
                 self.facts.response.start(reply.status);
@@ -67,6 +76,12 @@ impl Exchange {
             return None;
         }
         let tls = self.facts.client.tls.is_some();
+        if let Some(authority) = &settings.own_authority {
+            let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
+            self.eval(authority, &mut out);
+            out.extend_from_slice(location);
+            return Some(out);
+        }
         let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
         let host = plan.config.host(self.run.host);
         if settings.host_name_in_redirect {
@@ -177,7 +192,7 @@ impl Exchange {
             }
             self.facts.response.add(b"Content-Type", &self.settings(plan).answer.page_type);
         }
-        self.facts.response.length = Some(content.len() as u64);
+        self.facts.response.length = (status != 304).then_some(content.len() as u64);
         self.send_whole(plan, &content).await
     }
 

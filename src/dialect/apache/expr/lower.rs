@@ -444,22 +444,16 @@ impl Cx<'_> {
                 self.first_present(&[file], Template::attr(Attr::Path))
             }
             Meaning::PathInfo => Template::var(self.path_info()),
-            Meaning::DocumentRoot => Template::var(self.own("@document_root")),
+            Meaning::DocumentRoot => Template::var(self.own("@root")),
             Meaning::ContextPrefix => Template::var(self.own("@context_prefix")),
             Meaning::ContextRoot => {
                 let root = Template::var(self.own("@context_root"));
-                let document_root = Template::var(self.own("@document_root"));
+                let document_root = Template::var(self.own("@root"));
                 self.first_present(&[root], document_root)
             }
-            Meaning::ServerName => Template::attr(Attr::Host),
-            Meaning::ServerPort => {
-                let default = self.choice("@default_port", vec![(is_tls(), "443".into())], "80".into());
-                self.first_present(&[Template::attr(Attr::AuthorityPort)], Template::var(default))
-            }
-            Meaning::ServerAdmin => {
-                let admin = Template::var(self.own("@server_admin"));
-                self.first_present(&[admin], "[no address given]".into())
-            }
+            Meaning::ServerName => Template::attr(Attr::OwnHost),
+            Meaning::ServerPort => Template::attr(Attr::OwnPort),
+            Meaning::ServerAdmin => Template::attr(Attr::Contact),
             Meaning::ServerSoftware => Template::attr(Attr::ServerToken),
             Meaning::Handler => Template::var(self.own("@handler")),
             Meaning::ContentType => Template::attr(Attr::SentField("Content-Type".into())),
