@@ -334,6 +334,9 @@ fn wrong_arguments(directive: &Directive, row: &Row) -> Option<Diagnostic> {
         if row.is_section() { section_arguments(directive, row) } else { plain_arguments(directive, row) }?;
     let fault = Diagnostic::error("arguments", directive.head(), message);
     Some(match &row.usage {
+        Some(usage) if row.is_section() => {
+            fault.help(format!("write `{} {usage}>`", row.name.trim_end_matches('>')))
+        }
         Some(usage) => fault.help(format!("write `{} {usage}`", row.name)),
         None => fault,
     })
