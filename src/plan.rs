@@ -29,11 +29,13 @@ mod store;
 mod var;
 
 pub use compile::compile;
-pub use effective::{AnswerPlan, Coding, Effective, Entry, ForwardingPlan, SettingsId};
+pub use effective::{
+    AnswerPlan, Coding, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan, SettingsId,
+};
 pub use escape::encode_path;
 pub use name_set::NameSet;
 pub use op::EditOp;
-pub use pattern::{Failure, Find};
+pub use pattern::{Failure, Find, Matcher, Spans, UNSET};
 pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 

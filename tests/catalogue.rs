@@ -38,8 +38,14 @@ const MODULES: &[(&str, &str)] = &[
 ];
 
 /// Modules that a distributor's nginx has not built in.
-const ABSENT: &[&str] =
-    &["ngx_http_acme_module", "ngx_otel_module", "ngx_google_perftools_module", "ngx_http_v3_module"];
+const ABSENT: &[&str] = &[
+    "ngx_brotli",
+    "zstd-nginx-module",
+    "ngx_http_acme_module",
+    "ngx_otel_module",
+    "ngx_google_perftools_module",
+    "ngx_http_v3_module",
+];
 
 /// Arguments that newer versions take than the one installed may have.
 const NEWER: &[(&str, usize)] = &[("keepalive", 2)];

@@ -11,8 +11,12 @@
 
 mod accept;
 mod code;
+mod edit;
+mod texts;
 
 pub use code::{Decoder, Encoder};
+
+use std::sync::Arc;
 
 use super::{
     exchange::Exchange,
@@ -23,8 +27,11 @@ use super::{
     scratch,
 };
 use crate::{
-    ir::settings::{CompressInForce, Proxied, TagChange},
-    plan::{Coding, Plan},
+    ir::{
+        Part, Template,
+        settings::{CompressInForce, ContentEdit, ContentMatch, ContentPlace, Proxied, TagChange},
+    },
+    plan::{Coding, Plan, RewritingPlan},
 };
 
 /// Why content cannot be passed on: it is not what its head says.
@@ -36,6 +43,12 @@ pub struct Broken(pub &'static str);
 pub enum Stage {
     /// Takes a coding off.
     Decode(Decoder),
+    /// Replaces texts.
+    Texts(texts::Texts),
+    /// Edits lines.
+    Lines(Box<edit::Lines>),
+    /// Edits attributes of elements.
+    Attributes(Box<edit::Attributes>),
     /// Puts one on.
     Code(Encoder),
 }
@@ -53,23 +66,31 @@ pub struct Chain {
 impl Stage {
     fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
         match self {
-            Self::Decode(stage) => stage.push(data, out),
-            Self::Code(stage) => stage.push(data, out),
+            Self::Decode(stage) => return stage.push(data, out),
+            Self::Lines(stage) => return stage.push(data, out),
+            Self::Code(stage) => return stage.push(data, out),
+            Self::Texts(stage) => stage.push(data, out),
+            Self::Attributes(stage) => stage.push(data, out),
         }
+        Ok(())
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
         match self {
-            Self::Decode(_) => Ok(()),
+            Self::Decode(_) | Self::Texts(_) | Self::Lines(_) | Self::Attributes(_) => Ok(()),
             Self::Code(stage) => stage.flush(out),
         }
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
         match self {
-            Self::Decode(stage) => stage.finish(),
-            Self::Code(stage) => stage.finish(out),
+            Self::Decode(stage) => return stage.finish(out),
+            Self::Lines(stage) => return stage.finish(out),
+            Self::Code(stage) => return stage.finish(out),
+            Self::Texts(stage) => stage.finish(out),
+            Self::Attributes(stage) => stage.finish(out),
         }
+        Ok(())
     }
 }
 
@@ -151,7 +172,7 @@ pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
 
 /// Decides what the content of the response at hand passes through, and says so in its head.
 pub fn begin(exchange: &mut Exchange, plan: &Plan) {
-    let Decision { vary, decode, code } = decide(exchange, plan);
+    let Decision { vary, decode, rewrite, code } = decide(exchange, plan);
     let bodyless = exchange.facts.response.bodyless;
     let response = &mut exchange.facts.response;
     response.vary |= vary;
@@ -163,6 +184,17 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
             chain.stages.push(Stage::Decode(Decoder::new(coding)));
         }
     }
+    if rewrite {
+        let settings = exchange.settings(plan);
+        let stages = rewriters(exchange, &settings.rewriting);
+        if !stages.is_empty() {
+            rewritten(&mut exchange.facts.response, settings.rewriting.settings.keep_modified);
+        }
+        if !bodyless {
+            chain.stages.extend(stages);
+        }
+    }
+    let response = &mut exchange.facts.response;
     if let Some((coding, settings)) = code {
         change(response, &settings.tag);
         response.add(b"Content-Encoding", coding.name());
@@ -180,17 +212,19 @@ struct Decision<'p> {
     /// Whether other clients may get other content.
     vary: bool,
     decode: Option<Coding>,
+    /// Whether it is rewritten.
+    rewrite: bool,
     code: Option<(Coding, &'p CompressInForce)>,
 }
 
 impl Decision<'_> {
     fn is_nothing(&self) -> bool {
-        self.decode.is_none() && self.code.is_none()
+        self.decode.is_none() && !self.rewrite && self.code.is_none()
     }
 }
 
 fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
-    let mut decision = Decision { vary: false, decode: None, code: None };
+    let mut decision = Decision { vary: false, decode: None, rewrite: false, code: None };
     let settings = exchange.settings(plan);
     let status = exchange.facts.response.status;
     if matches!(status, 100..=199 | 204 | 304) {
@@ -210,6 +244,10 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
             return decision;
         }
     }
+    let rewriting = &settings.rewriting;
+    decision.rewrite = !rewriting.is_empty()
+        && exchange.facts.response.length != Some(0)
+        && is_of(&exchange.facts.response, &rewriting.settings.types);
     for (coding, how) in settings.codings() {
         if how.on && is_eligible(&exchange.facts.response, how) {
             decision.vary |= how.vary;
@@ -220,6 +258,57 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
         }
     }
     decision
+}
+
+/// The stages that rewrite content, with everything but captures evaluated.
+fn rewriters(exchange: &mut Exchange, how: &RewritingPlan) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    if !how.settings.texts.is_empty() {
+        let texts = &how.settings.texts;
+        let mut rows: Vec<_> =
+            texts.iter().map(|(find, with)| (exchange.value(find), exchange.value(with))).collect();
+        // What is empty is nowhere.
+        rows.retain(|(find, _)| !find.is_empty());
+        if !rows.is_empty() {
+            stages.push(Stage::Texts(texts::Texts::new(rows, how.settings.once)));
+        }
+    }
+    let (mut lines, mut attributes) = (Vec::new(), Vec::new());
+    for (written, matcher) in &how.edits {
+        let ContentEdit { place, find, with, when, last } = written;
+        if when.as_ref().is_some_and(|when| matches!(exchange.value(when).as_slice(), b"" | b"0")) {
+            continue;
+        }
+        let mut register = None;
+        let find = match (find, matcher) {
+            (ContentMatch::Text(text, ignore_case), _) => edit::Find::Text(text.0.clone(), *ignore_case),
+            (ContentMatch::Pattern(_, into), Some(matcher)) => {
+                register = Some(*into);
+                edit::Find::Pattern(Arc::clone(matcher))
+            }
+            (ContentMatch::Not(_), Some(matcher)) => edit::Find::Not(Arc::clone(matcher)),
+            (_, None) => continue,
+        };
+        let mut pieces = Vec::new();
+        for part in &with.0 {
+            pieces.push(match part {
+                Part::Capture(from, group) if Some(*from) == register => edit::Piece::Group(*group),
+                part => edit::Piece::Text(exchange.value(&Template(vec![part.clone()]))),
+            });
+        }
+        let (list, of) = match place {
+            ContentPlace::Line => (&mut lines, Vec::new()),
+            ContentPlace::Attribute(of) => (&mut attributes, of.clone()),
+        };
+        list.push(edit::Edit { of, find, with: pieces, last: *last });
+    }
+    if !lines.is_empty() {
+        stages.push(Stage::Lines(Box::new(edit::Lines::new(lines, how.settings.max_line))));
+    }
+    if !attributes.is_empty() {
+        stages.push(Stage::Attributes(Box::new(edit::Attributes::new(attributes))));
+    }
+    stages
 }
 
 /// The coding that content has, by its head.
@@ -315,12 +404,27 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
     !which.is_empty() && !forbidden
 }
 
-/// Takes back what a head says of content that will be another.
-pub fn change(response: &mut Response, tag: &TagChange) {
+/// Takes back what a head says of content that will be rewritten. What an upstream says of ranges stays.
+fn rewritten(response: &mut Response, keep_modified: bool) {
     response.length = None;
     response.ranges = false;
-    let text = &response.text;
+    retag(response, if keep_modified { &TagChange::Weaken } else { &TagChange::Remove });
+    if !keep_modified {
+        response.fields.retain(|field| field.known != Known::LastModified || field.added);
+        response.modified = None;
+    }
+}
+
+/// Takes back what a head says of content that will be in another coding.
+fn change(response: &mut Response, tag: &TagChange) {
+    response.length = None;
+    response.ranges = false;
     response.fields.retain(|field| field.known != Known::AcceptRanges || field.added);
+    retag(response, tag);
+}
+
+fn retag(response: &mut Response, tag: &TagChange) {
+    let text = &response.text;
     let Some(index) = response.fields.iter().position(|field| field.known == Known::ETag) else { return };
     let old = response.fields[index].value.of(text);
     let new = match tag {

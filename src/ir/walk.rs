@@ -361,6 +361,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         gzip,
         brotli,
         zstd,
+        rewriting: rewritten,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -394,12 +395,12 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         limit_rate,
         limit_rate_after,
         no_delay: _,
-    } = client;
+    } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = files;
+    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -410,8 +411,33 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     for protocol in Protocol::ALL {
         forwarding(all.forwarding(protocol), span, visit);
     }
+    rewriting(rewritten, span, visit);
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
+    }
+}
+
+fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
+    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _ } =
+        rewriting;
+    for (find, with) in texts.iter().flatten() {
+        visit(Item::Template(find), span);
+        visit(Item::Template(with), span);
+    }
+    for edit in edits.iter().flatten() {
+        let super::settings::ContentEdit { place: _, find, with, when, last: _ } = edit;
+        match find {
+            super::settings::ContentMatch::Text(..) => {}
+            super::settings::ContentMatch::Pattern(pattern, into) => {
+                visit(Item::Pattern(pattern), span);
+                visit(Item::Into(*into), span);
+            }
+            super::settings::ContentMatch::Not(pattern) => visit(Item::Pattern(pattern), span),
+        }
+        visit(Item::Template(with), span);
+        if let Some(when) = when {
+            visit(Item::Template(when), span);
+        }
     }
 }
 

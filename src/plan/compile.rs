@@ -8,7 +8,7 @@ use super::{
     op::{Next, Op},
     pattern::{Find, Matcher},
     question::Question,
-    route::RouteTable,
+    route::{Indexes, RouteTable},
     store::Store,
     var::VarPlan,
 };
@@ -17,6 +17,7 @@ use crate::{
     ir::{
         Base, Block, Change, Config, Edit, Hook, Host, Jump, Kind, Name, Part as TemplatePart, Pattern,
         Protocol, Register, Scope, Settings, Step, Template, Test, Text, UrlMatch,
+        settings::{ContentEdit, ContentMatch},
         walk::{self, Item},
     },
     source::Span,
@@ -90,6 +91,7 @@ struct Compiler<'c> {
     /// How many slots for kept settings are taken.
     kept: u16,
     tables: Vec<RouteTable>,
+    indexes: Indexes,
     /// Labels of bodies, to be replaced by places.
     layers: Vec<Layer>,
     layer_of: Map<usize, u32>,
@@ -127,6 +129,7 @@ impl<'c> Compiler<'c> {
             blocks: Vec::new(),
             kept: 0,
             tables: Vec::new(),
+            indexes: Indexes::default(),
             layers: Vec::new(),
             layer_of: Map::default(),
             settings: Vec::new(),
@@ -262,6 +265,7 @@ impl<'c> Compiler<'c> {
                 parts.forwarding.extend(self.part(set, Part::Forwarding(protocol), span).forwarding);
             }
         }
+        parts.rewriting = self.part(set, Part::Rewriting, span).rewriting;
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
         let layer = self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
@@ -284,6 +288,10 @@ impl<'c> Compiler<'c> {
             }
             Part::Response => {
                 parts.on_response = self.aside(set.answer.on_response.as_deref().unwrap_or_default());
+            }
+            Part::Rewriting => {
+                let edits = set.rewriting.edits.iter().flatten();
+                parts.rewriting = edits.filter_map(|edit| self.content_edit(edit, span)).collect();
             }
             Part::Forwarding(protocol) => {
                 let written = set.forwarding(protocol);
@@ -377,6 +385,21 @@ impl<'c> Compiler<'c> {
         EditOp { edit: edit.clone(), pattern, span }
     }
 
+    /// An edit of content with its pattern; `None`, with a finding, when that is none.
+    fn content_edit(
+        &mut self,
+        edit: &ContentEdit,
+        span: Span,
+    ) -> Option<(ContentEdit, Option<Arc<Matcher>>)> {
+        let pattern = match &edit.find {
+            ContentMatch::Text(..) => return Some((edit.clone(), None)),
+            ContentMatch::Pattern(pattern, _) | ContentMatch::Not(pattern) => pattern,
+        };
+        let find = self.find(pattern, None, span);
+        self.alone(find.as_slice(), span);
+        find.map(|find| (edit.clone(), Some(find.matcher)))
+    }
+
     fn step(&mut self, step: &'c Step, span: Span, ground: Ground) {
         let op = match step {
             Step::Do(block) => return self.block(block, ground),
@@ -392,7 +415,7 @@ impl<'c> Compiler<'c> {
             }
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
-            Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
+            Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
             Step::Admit => Op::Admit,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),

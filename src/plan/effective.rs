@@ -2,12 +2,16 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{EditOp, NameSet, hash::Map, pattern::Find};
+use super::{
+    EditOp, NameSet,
+    hash::Map,
+    pattern::{Find, Matcher},
+};
 use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentInForce, Fault, FilesInForce,
-        ForwardingInForce, LogsInForce, ResolveInForce,
+        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentEdit, ContentInForce, Fault,
+        FilesInForce, ForwardingInForce, LogsInForce, ResolveInForce, RewritingInForce,
     },
 };
 
@@ -81,6 +85,8 @@ pub struct Effective {
     pub brotli: Arc<CompressInForce>,
     /// The coding `zstd`.
     pub zstd: Arc<CompressInForce>,
+    /// What is rewritten in content.
+    pub rewriting: Arc<RewritingPlan>,
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
@@ -99,15 +105,41 @@ pub struct AnswerPlan {
     pub on_response: Vec<Entry>,
 }
 
-/// Forwarding, with what is compiled of it.
+/// What is rewritten in content, with what is compiled of it.
+#[derive(Clone, Debug, Default)]
+pub struct RewritingPlan {
+    /// The settings. `edits` is empty here: see the field beside.
+    pub settings: RewritingInForce,
+    /// The edits with their patterns; those whose pattern is none are left out.
+    pub edits: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
+}
+
+impl RewritingPlan {
+    /// Whether nothing is rewritten.
+    pub fn is_empty(&self) -> bool {
+        self.settings.texts.is_empty() && self.edits.is_empty()
+    }
+}
+
+/// Forwarding, with what is compiled of it. Parts that others have, too, are theirs: what many routes say alike stays
+/// in the processor's caches.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardingPlan {
-    /// The settings. `response_edits` is empty here: see the field beside.
-    pub settings: ForwardingInForce,
+    /// The settings. `edits` and `response_edits` are empty here: see the fields beside.
+    pub settings: Arc<ForwardingInForce>,
+    /// Edits of the request head.
+    pub edits: Box<[Arc<Edit>]>,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
     /// What splits the path into the name of a gateway's program and the rest, compiled.
     pub split: Option<Find>,
+    /// What the settings say of fields by their names.
+    pub names: Arc<FieldNames>,
+}
+
+/// What settings of forwarding say of fields by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldNames {
     /// Request fields that an edit sets or removes.
     pub replaced: NameSet,
     /// Response fields that are not passed on.
@@ -118,6 +150,10 @@ pub struct ForwardingPlan {
     pub removes_nominated: bool,
     /// Whether received fields are joined with others of their name, or appended to.
     pub joins: bool,
+    /// Whether an edit says where received fields stand.
+    pub received_placed: bool,
+    /// Whether an edit says where framing stands.
+    pub framing_placed: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -159,6 +195,7 @@ impl Effective {
             gzip,
             brotli,
             zstd,
+            rewriting,
             filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
@@ -180,6 +217,7 @@ impl Effective {
             && Arc::ptr_eq(gzip, &other.gzip)
             && Arc::ptr_eq(brotli, &other.brotli)
             && Arc::ptr_eq(zstd, &other.zstd)
+            && Arc::ptr_eq(rewriting, &other.rewriting)
     }
 
     /// The codings of content, best first.
@@ -189,7 +227,7 @@ impl Effective {
 
     /// Whether any setting may change content on its way.
     pub(super) fn has_filters(&self) -> bool {
-        self.codings().iter().any(|(_, coding)| coding.on || coding.decode)
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode) || !self.rewriting.is_empty()
     }
 
     /// The recovery for a status about to be answered: the first that lists it.
@@ -210,24 +248,30 @@ impl Effective {
     }
 }
 
-impl ForwardingPlan {
-    /// Makes what is looked up per request from the settings.
-    pub(super) fn index(&mut self) {
-        let edits = &self.settings.edits;
-        let switches = edits.iter().any(|edit| matches!(edit, Edit::Switch(_)));
+impl FieldNames {
+    /// What is looked up per request.
+    pub(super) fn new(settings: &ForwardingInForce, edits: &[Arc<Edit>]) -> Self {
+        let any = |wanted: fn(&Edit) -> bool| edits.iter().any(|edit| wanted(edit));
+        let switches = any(|edit| matches!(edit, Edit::Switch(_)));
         let switched: [Name; 2] = ["Connection".into(), "Upgrade".into()];
         let switched = switched.iter().filter(|_| switches);
-        let named = edits.iter().filter_map(|edit| match edit {
+        let named = edits.iter().filter_map(|edit| match &**edit {
             Edit::Set(name, _) | Edit::Remove(name) => Some(name),
             _ => None,
         });
-        self.replaced = NameSet::new(named.chain(switched));
-        self.hidden = NameSet::new(&self.settings.hide);
-        self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
-        self.removes_nominated = edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
-        self.joins = self.settings.join_repeated || edits.iter().any(|edit| matches!(edit, Edit::Append(..)));
+        Self {
+            replaced: NameSet::new(named.chain(switched)),
+            hidden: NameSet::new(&settings.hide),
+            directing: NameSet::new(settings.controls.iter().map(|(name, _)| name)),
+            removes_nominated: any(|edit| matches!(edit, Edit::RemoveNominated)),
+            joins: settings.join_repeated || any(|edit| matches!(edit, Edit::Append(..))),
+            received_placed: any(|edit| matches!(edit, Edit::Received)),
+            framing_placed: any(|edit| matches!(edit, Edit::Framing)),
+        }
     }
+}
 
+impl ForwardingPlan {
     /// What a failure is answered with, where the settings say so.
     pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
         let mut listed = self.settings.faults.iter();

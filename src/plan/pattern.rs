@@ -164,25 +164,49 @@ impl Matcher {
         self.run(subject, Some(spans))
     }
 
+    /// Where it matches first from a place on; what stands before the place is seen by anchors and look-behind.
+    pub fn find_from(
+        &self,
+        subject: &[u8],
+        at: usize,
+        keep: u32,
+        spans: &mut Spans,
+    ) -> Result<bool, Failure> {
+        if at == 0 {
+            return self.find(subject, keep, spans);
+        }
+        spans.clear();
+        spans.resize(keep.min(self.groups + 1) as usize, UNSET);
+        match &self.source {
+            None => Ok(false),
+            Some(source) if source.utf && std::str::from_utf8(subject).is_err() => Err(Failure::NotUtf8),
+            Some(source) if source.minds_final_newline && subject.last() == Some(&b'\n') => {
+                source.backtrack(subject, at, Some(spans))
+            }
+            Some(source) if self.backtracks() => source.backtrack(subject, at, Some(spans)),
+            Some(source) => source.search(subject, at, Some(spans)),
+        }
+    }
+
     fn run(&self, subject: &[u8], spans: Option<&mut Spans>) -> Result<bool, Failure> {
         if let Some(source) = &self.source {
             if source.utf && std::str::from_utf8(subject).is_err() {
                 return Err(Failure::NotUtf8);
             }
             if source.minds_final_newline && subject.last() == Some(&b'\n') {
-                return source.backtrack(subject, spans);
+                return source.backtrack(subject, 0, spans);
             }
         }
         match (&self.test, &self.source) {
             (Test::Literal(literal), source) => match literal.find(subject, spans) {
                 literal::Found::Answer(answer) => Ok(answer),
                 literal::Found::Ask(spans) => match source {
-                    Some(source) => source.search(subject, spans),
+                    Some(source) => source.search(subject, 0, spans),
                     None => Ok(false),
                 },
             },
-            (Test::Automaton, Some(source)) => source.search(subject, spans),
-            (Test::Backtracking, Some(source)) => source.backtrack(subject, spans),
+            (Test::Automaton, Some(source)) => source.search(subject, 0, spans),
+            (Test::Backtracking, Some(source)) => source.backtrack(subject, 0, spans),
             (_, None) => Ok(false),
         }
     }
@@ -207,11 +231,11 @@ impl Source {
         self.backtracker.get_or_init(build).as_deref()
     }
 
-    fn search(&self, subject: &[u8], spans: Option<&mut Spans>) -> Result<bool, Failure> {
+    fn search(&self, subject: &[u8], at: usize, spans: Option<&mut Spans>) -> Result<bool, Failure> {
         let Some(regex) = self.automaton() else { return Err(Failure::TooLarge) };
         let Some(spans) = spans else { return Ok(regex.is_match(subject)) };
         let mut slots: SmallVec<[_; 20]> = SmallVec::from_elem(None, spans.len() * 2);
-        if regex.search_slots(&Input::new(subject), &mut slots).is_none() {
+        if regex.search_slots(&Input::new(subject).range(at..), &mut slots).is_none() {
             return Ok(false);
         }
         for (span, ends) in spans.iter_mut().zip(slots.as_chunks::<2>().0) {
@@ -222,7 +246,7 @@ impl Source {
         Ok(true)
     }
 
-    fn backtrack(&self, subject: &[u8], spans: Option<&mut Spans>) -> Result<bool, Failure> {
+    fn backtrack(&self, subject: &[u8], at: usize, spans: Option<&mut Spans>) -> Result<bool, Failure> {
         let Some(regex) = self.backtracker() else { return Err(Failure::TooLarge) };
         let wide;
         let mut narrow = false;
@@ -236,7 +260,10 @@ impl Source {
             }
         };
         let Some(spans) = spans else { return regex.is_match(text).map_err(|_| Failure::Steps) };
-        let Some(captures) = regex.captures(text).map_err(|_| Failure::Steps)? else { return Ok(false) };
+        let at =
+            if narrow { subject[..at].iter().map(|byte| 1 + usize::from(*byte >= 0x80)).sum() } else { at };
+        let captures = if at == 0 { regex.captures(text) } else { regex.captures_from_pos(text, at) };
+        let Some(captures) = captures.map_err(|_| Failure::Steps)? else { return Ok(false) };
         // Below U+0100 a character takes one byte or two: those that continue one are not counted.
         let place = |at: usize| {
             let at = if narrow {
@@ -308,7 +335,7 @@ mod tests {
                     let subject = if words[1] == "\"\"" { Vec::new() } else { unescape(words[1]) };
                     let slow = matcher.source.as_ref().map(|source| {
                         let mut spans = Spans::from_elem(UNSET, matcher.groups as usize + 1);
-                        let found = source.backtrack(&subject, Some(&mut spans));
+                        let found = source.backtrack(&subject, 0, Some(&mut spans));
                         (found, spans)
                     });
                     let ours = answer(&matcher, &subject);

@@ -71,6 +71,7 @@ mod server;
 mod split_clients;
 mod static_files;
 mod status;
+mod substitute;
 mod tls;
 mod try_files;
 mod upstream;
@@ -110,6 +111,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,
+    substitute::TABLE,
     tls::TABLE,
     try_files::TABLE,
     upstream::TABLE,

@@ -2,7 +2,7 @@
 //!
 //! Making the state of a coding costs more than a small response, so a worker keeps some.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, fmt, io::Write as _};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -15,6 +15,9 @@ const ROOM: usize = 8 * 1024;
 /// States that a worker keeps.
 const KEPT: usize = 16;
 
+/// Bits of the window of Brotli.
+const WINDOW: u32 = 19;
+
 /// Bytes of the head of the gzip format as we write it (RFC 1952 § 2.3).
 const HEAD: usize = 10;
 
@@ -23,25 +26,94 @@ thread_local! {
 }
 
 /// Puts a coding on.
+pub enum Encoder {
+    /// RFC 1952.
+    Gzip(Gzip),
+    /// RFC 7932.
+    Brotli(Option<Box<brotli::CompressorWriter<Vec<u8>>>>),
+    /// RFC 8878.
+    Zstd(Option<zstd::stream::write::Encoder<'static, Vec<u8>>>),
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encoder")
+    }
+}
+
+const UNCODED: Broken = Broken("content could not be compressed");
+
+impl Encoder {
+    /// For a new response.
+    pub fn new(coding: Coding, level: u8) -> Self {
+        match coding {
+            Coding::Gzip => Self::Gzip(Gzip::new(level)),
+            Coding::Brotli => {
+                let writer = brotli::CompressorWriter::new(Vec::new(), ROOM, u32::from(level), WINDOW);
+                Self::Brotli(Some(Box::new(writer)))
+            }
+            Coding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), i32::from(level)).ok()),
+        }
+    }
+
+    /// Takes content.
+    pub fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Gzip(gzip) => return gzip.run(data, FlushCompress::None, out),
+            Self::Brotli(Some(writer)) => {
+                writer.write_all(data).map_err(|_| UNCODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Zstd(Some(writer)) => {
+                writer.write_all(data).map_err(|_| UNCODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Brotli(None) | Self::Zstd(None) => return Err(UNCODED),
+        }
+        Ok(())
+    }
+
+    /// Lets out what is held back, ending at a byte.
+    pub fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Gzip(gzip) => return gzip.run(&[], FlushCompress::Sync, out),
+            Self::Brotli(Some(writer)) => {
+                writer.flush().map_err(|_| UNCODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Zstd(Some(writer)) => {
+                writer.flush().map_err(|_| UNCODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Brotli(None) | Self::Zstd(None) => return Err(UNCODED),
+        }
+        Ok(())
+    }
+
+    /// Ends the content.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Gzip(gzip) => return gzip.run(&[], FlushCompress::Finish, out),
+            Self::Brotli(writer) => out.append(&mut writer.take().ok_or(UNCODED)?.into_inner()),
+            Self::Zstd(writer) => {
+                out.append(&mut writer.take().ok_or(UNCODED)?.finish().map_err(|_| UNCODED)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gzip format.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct Gzip {
     level: u8,
     state: Option<Compress>,
     /// The head of the coding, which waits for something to go with.
     owed: Option<[u8; HEAD]>,
 }
 
-/// Takes a coding off.
-#[derive(Debug)]
-pub struct Decoder {
-    state: Decompress,
-    /// Whether anything of a member was read that has not ended.
-    within: bool,
-}
-
-impl Encoder {
-    /// For a new response.
-    pub fn new(_: Coding, level: u8) -> Self {
+impl Gzip {
+    fn new(level: u8) -> Self {
         let kept = GZIP.with_borrow_mut(|kept| {
             let at = kept.iter().position(|(of, _)| *of == level)?;
             Some(kept.swap_remove(at).1)
@@ -50,21 +122,6 @@ impl Encoder {
         // as small.
         let state = kept.unwrap_or_else(|| Compress::new_gzip(Compression::new(u32::from(level).max(2)), 15));
         Self { level, state: Some(state), owed: None }
-    }
-
-    /// Takes content.
-    pub fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.run(data, FlushCompress::None, out)
-    }
-
-    /// Lets out what is held back, ending at a byte.
-    pub fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.run(&[], FlushCompress::Sync, out)
-    }
-
-    /// Ends the content.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.run(&[], FlushCompress::Finish, out)
     }
 
     fn run(&mut self, mut data: &[u8], how: FlushCompress, out: &mut Vec<u8>) -> Result<(), Broken> {
@@ -97,7 +154,7 @@ impl Encoder {
     }
 }
 
-impl Drop for Encoder {
+impl Drop for Gzip {
     fn drop(&mut self) {
         if let Some(mut state) = self.state.take() {
             GZIP.with_borrow_mut(|kept| {
@@ -110,14 +167,83 @@ impl Drop for Encoder {
     }
 }
 
+/// Takes a coding off.
+pub enum Decoder {
+    /// RFC 1952.
+    Gzip(Gunzip),
+    /// RFC 7932.
+    Brotli(Box<brotli::DecompressorWriter<Vec<u8>>>),
+    /// RFC 8878.
+    Zstd(Option<zstd::stream::write::Decoder<'static, Vec<u8>>>),
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoder")
+    }
+}
+
+const UNDECODED: Broken = Broken("content could not be decompressed");
+const TRUNCATED: Broken = Broken("the compressed response is truncated");
+
 impl Decoder {
     /// For a new response.
-    pub fn new(_: Coding) -> Self {
-        Self { state: Decompress::new_gzip(15), within: false }
+    pub fn new(coding: Coding) -> Self {
+        match coding {
+            Coding::Gzip => Self::Gzip(Gunzip { state: Decompress::new_gzip(15), within: false }),
+            Coding::Brotli => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Vec::new(), ROOM))),
+            Coding::Zstd => Self::Zstd(zstd::stream::write::Decoder::new(Vec::new()).ok()),
+        }
     }
 
     /// Takes coded content.
-    pub fn push(&mut self, mut data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+    pub fn push(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Gzip(gunzip) => return gunzip.push(data, out),
+            Self::Brotli(writer) => {
+                writer.write_all(data).map_err(|_| UNDECODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Zstd(Some(writer)) => {
+                writer.write_all(data).and_then(|()| writer.flush()).map_err(|_| UNDECODED)?;
+                out.append(writer.get_mut());
+            }
+            Self::Zstd(None) => return Err(UNDECODED),
+        }
+        Ok(())
+    }
+
+    /// Ends the content, which must be whole.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
+        match self {
+            Self::Gzip(gunzip) if gunzip.within => Err(TRUNCATED),
+            Self::Gzip(_) => Ok(()),
+            Self::Brotli(writer) => {
+                let done = writer.close().map_err(|_| TRUNCATED);
+                out.append(writer.get_mut());
+                done
+            }
+            Self::Zstd(writer) => {
+                let Some(mut writer) = writer.take() else { return Err(UNDECODED) };
+                let done = writer.flush().map_err(|_| TRUNCATED);
+                out.append(writer.get_mut());
+                done
+            }
+        }
+    }
+}
+
+/// The gzip format.
+#[derive(Debug)]
+pub struct Gunzip {
+    state: Decompress,
+    /// Whether anything of a member was read that has not ended.
+    within: bool,
+}
+
+impl Gunzip {
+    /// Takes coded content.
+    fn push(&mut self, mut data: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
         while !data.is_empty() {
             out.reserve(ROOM);
             self.within = true;
@@ -157,11 +283,6 @@ impl Decoder {
         }
         Ok(())
     }
-
-    /// Says whether the content was whole.
-    pub fn finish(&self) -> Result<(), Broken> {
-        if self.within { Err(Broken("the compressed response is truncated")) } else { Ok(()) }
-    }
 }
 
 #[cfg(test)]
@@ -172,8 +293,8 @@ mod tests {
         (0..length).map(|at| b"the quick brown fox jumps over"[at * 7 % 31 % 30]).collect()
     }
 
-    fn coded(data: &[u8], step: usize, flush: bool) -> Vec<u8> {
-        let (mut encoder, mut out) = (Encoder::new(Coding::Gzip, 1), Vec::new());
+    fn coded(coding: Coding, data: &[u8], step: usize, flush: bool) -> Vec<u8> {
+        let (mut encoder, mut out) = (Encoder::new(coding, 1), Vec::new());
         for piece in data.chunks(step) {
             encoder.push(piece, &mut out).unwrap();
             if flush {
@@ -186,18 +307,19 @@ mod tests {
 
     #[test]
     fn content_comes_back_whatever_the_pieces() {
-        for (length, step, flush) in
-            [(0, 1, false), (1, 1, true), (100_000, 1, false), (100_000, 33_000, true)]
+        let shapes = [(0, 1, false), (1, 1, true), (20_000, 1, false), (100_000, 33_000, true)];
+        let codings = [Coding::Gzip, Coding::Brotli, Coding::Zstd];
+        for (coding, (length, step, flush)) in
+            codings.into_iter().flat_map(|coding| shapes.map(|shape| (coding, shape)))
         {
             let data = text(length);
-            let coded = coded(&data, step, flush);
-            assert_eq!(&coded[..3], b"\x1f\x8b\x08");
+            let coded = coded(coding, &data, step, flush);
             for step in [1, 7, 4096] {
-                let (mut decoder, mut out) = (Decoder::new(Coding::Gzip), Vec::new());
+                let (mut decoder, mut out) = (Decoder::new(coding), Vec::new());
                 for piece in coded.chunks(step) {
                     decoder.push(piece, &mut out).unwrap();
                 }
-                decoder.finish().unwrap();
+                decoder.finish(&mut out).unwrap();
                 assert!(out == data, "{length} {step}");
             }
         }
@@ -205,16 +327,16 @@ mod tests {
 
     #[test]
     fn members_follow_each_other_and_garbage_is_refused() {
-        let one = coded(b"one ", 4, false);
-        let two = coded(b"two", 3, false);
+        let one = coded(Coding::Gzip, b"one ", 4, false);
+        let two = coded(Coding::Gzip, b"two", 3, false);
         let (mut decoder, mut out) = (Decoder::new(Coding::Gzip), Vec::new());
         decoder.push(&[one, two].concat(), &mut out).unwrap();
         assert_eq!(out, b"one two");
         assert!(decoder.push(b"garbage of some length", &mut out).is_err());
-        let half = &coded(&text(1000), 1000, false)[..30];
+        let half = &coded(Coding::Gzip, &text(1000), 1000, false)[..30];
         let mut decoder = Decoder::new(Coding::Gzip);
         decoder.push(half, &mut out).unwrap();
-        assert!(decoder.finish().is_err());
+        assert!(decoder.finish(&mut out).is_err());
     }
 
     #[test]

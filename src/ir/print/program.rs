@@ -265,6 +265,7 @@ impl Printer<'_> {
             gzip: _,
             brotli: _,
             zstd: _,
+            rewriting: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

@@ -6,8 +6,8 @@ use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Edit, Name, Pattern, Recovery, Template, Text, Upgrade,
     settings::{
-        AccessLog, Alias, Beside, ErrorLog, Fault, Level, LogEscape, LogFormat, LogTarget, Proxied, Retry,
-        Syslog, TagChange,
+        AccessLog, Alias, Beside, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault, Level, LogEscape,
+        LogFormat, LogTarget, Proxied, Retry, Syslog, TagChange,
     },
 };
 
@@ -123,6 +123,42 @@ own_line! {
         printer.line(&format!("{} ", param.0));
         printer.template(&param.1);
         printer.flag(param.2, "unless-empty");
+    };
+    (Template, Template): |pair, printer| {
+        printer.line("");
+        printer.template(&pair.0);
+        printer.add(" => ");
+        printer.template(&pair.1);
+    };
+    ContentEdit: |edit, printer| {
+        let ContentEdit { place, find, with, when, last } = edit;
+        match place {
+            ContentPlace::Line => printer.line("line "),
+            ContentPlace::Attribute(of) => {
+                let of: Vec<String> = of.iter().map(|(tag, attribute)| format!("{tag}.{attribute}")).collect();
+                printer.line(&format!("attribute {} ", of.join(",")));
+            }
+        }
+        match find {
+            ContentMatch::Text(text, ignore_case) => {
+                printer.add(format_args!("text{} \"{text}\"", if *ignore_case { "/i" } else { "" }));
+            }
+            ContentMatch::Pattern(pattern, into) => {
+                printer.pattern(pattern);
+                printer.add(format_args!(" -> {}", into.0));
+            }
+            ContentMatch::Not(pattern) => {
+                printer.add("not ");
+                printer.pattern(pattern);
+            }
+        }
+        printer.add(" => ");
+        printer.template(with);
+        if let Some(when) = when {
+            printer.add(" when ");
+            printer.template(when);
+        }
+        printer.flag(*last, "last");
     };
     AccessLog: |log, printer| {
         let AccessLog { to, format: LogFormat { name, escape, line }, when, buffer, flush, gzip } = log;

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Join, Protocol, Settings,
+        Edit, Handler, Join, Name, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve, ResolveInForce,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Logs,
+            LogsInForce, Resolve, ResolveInForce, Rewriting,
         },
     },
     plan::{
-        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, effective::Hooks, hash::Map, pattern::Find,
+        AnswerPlan, EditOp, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan,
+        effective::Hooks,
+        hash::Map,
+        pattern::{Find, Matcher},
     },
 };
 
@@ -22,6 +26,7 @@ pub(in crate::plan) struct Parts {
     pub(in crate::plan) on_response: Vec<Entry>,
     /// Number of the phase, how the blocks join, the blocks.
     pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
+    pub(in crate::plan) rewriting: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
     /// By protocol, where there is any.
     pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
 }
@@ -57,6 +62,7 @@ pub(super) enum Part {
     Prepare,
     Hooks,
     Response,
+    Rewriting,
     Forwarding(Protocol),
 }
 
@@ -67,6 +73,7 @@ impl Parts {
             Part::Prepare => parts.prepare = self.prepare,
             Part::Hooks => parts.hooks.clone_from(&self.hooks),
             Part::Response => parts.on_response.clone_from(&self.on_response),
+            Part::Rewriting => parts.rewriting.clone_from(&self.rewriting),
             Part::Forwarding(protocol) => {
                 let of = self.forwarding.iter().filter(|part| part.0 == protocol);
                 parts.forwarding.extend(of.cloned());
@@ -85,6 +92,7 @@ const REMEMBERED: usize = 32;
 #[derive(Default)]
 pub(super) struct Memo<'c> {
     handlers: Vec<(&'c Handler, Arc<Handler>)>,
+    alike: Alike,
     client: Made<'c, Client, ClientInForce>,
     content: Made<'c, Content, ContentInForce>,
     answer: Made<'c, Answer, AnswerPlan>,
@@ -96,6 +104,7 @@ pub(super) struct Memo<'c> {
     gzip: Made<'c, Compress, CompressInForce>,
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
+    rewriting: Made<'c, Rewriting, RewritingPlan>,
 }
 
 impl<'c> Memo<'c> {
@@ -126,10 +135,11 @@ impl<'c> Memo<'c> {
             gzip,
             brotli,
             zstd,
+            rewriting,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
-                laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
+                laid(&mut self.$group, &base.$group, &**$group, $group.is_empty(), |old| {
                     let mut new = old.clone();
                     $group.lay_over(&mut new, accumulate);
                     new
@@ -152,7 +162,7 @@ impl<'c> Memo<'c> {
             },
             client: lay!(client),
             content: lay!(content),
-            answer: laid(&mut self.answer, &base.answer, answer, answer.is_empty(), |old| {
+            answer: laid(&mut self.answer, &base.answer, &**answer, answer.is_empty(), |old| {
                 lay_answer(old, answer, accumulate, compile)
             }),
             files: lay!(files),
@@ -161,17 +171,26 @@ impl<'c> Memo<'c> {
             resolve: lay!(resolve),
             forwarding: Protocol::ALL.map(|protocol| {
                 let (old, written) = (base.forwarding(protocol), set.forwarding(protocol));
-                let made = &mut self.forwarding[protocol as usize];
+                let (made, alike) = (&mut self.forwarding[protocol as usize], &mut self.alike);
                 laid(made, old, written, written.is_empty(), |old| {
                     let compiled = written.response_edits.is_some() || written.script_split.is_some();
                     let parts = if compiled { compile(Part::Forwarding(protocol)) } else { Parts::default() };
                     let parts = parts.forwarding.into_iter().next().map(|part| part.1).unwrap_or_default();
-                    lay_forwarding(old, written, accumulate, parts)
+                    lay_forwarding(alike, old, written, accumulate, parts)
                 })
             }),
             gzip: lay!(gzip),
             brotli: lay!(brotli),
             zstd: lay!(zstd),
+            rewriting: laid(&mut self.rewriting, &base.rewriting, rewriting, rewriting.is_empty(), |old| {
+                let mut new = old.clone();
+                rewriting.lay_over(&mut new.settings, accumulate);
+                new.settings.edits = Vec::new();
+                if rewriting.edits.is_some() {
+                    extend(&mut new.edits, compile(Part::Rewriting).rewriting, accumulate);
+                }
+                new
+            }),
             filters: false,
         };
         new.filters = new.has_filters();
@@ -254,22 +273,73 @@ fn lay_answer(
     new
 }
 
+/// Parts of forwarding that scopes have alike although they differ in others.
+#[derive(Default)]
+struct Alike {
+    settings: Vec<Arc<ForwardingInForce>>,
+    names: Vec<Arc<FieldNames>>,
+    /// By the names of the fields edited.
+    edits: Map<Name, Vec<Arc<Edit>>>,
+}
+
+impl Alike {
+    fn edit(&mut self, edit: Edit) -> Arc<Edit> {
+        let name = match &edit {
+            Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) | Edit::Append(name, _) => {
+                name.clone()
+            }
+            _ => Name::new(),
+        };
+        one_of(self.edits.entry(name).or_default(), edit)
+    }
+}
+
+/// The one made last that is equal, or a new one.
+fn one_of<T: PartialEq>(made: &mut Vec<Arc<T>>, new: T) -> Arc<T> {
+    if let Some(known) = made.iter().rev().find(|known| ***known == new) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(new);
+    if made.len() == REMEMBERED {
+        made.remove(0);
+    }
+    made.push(Arc::clone(&new));
+    new
+}
+
+impl ForwardingPlan {
+    /// This with other settings laid over it that edit no response.
+    #[must_use]
+    pub fn under(&self, set: &Forwarding) -> Self {
+        lay_forwarding(&mut Alike::default(), self, set, false, ForwardingParts::default())
+    }
+}
+
 fn lay_forwarding(
+    alike: &mut Alike,
     old: &ForwardingPlan,
     set: &Forwarding,
     accumulate: bool,
     parts: ForwardingParts,
 ) -> ForwardingPlan {
     let mut new = old.clone();
-    set.lay_over(&mut new.settings, accumulate);
-    new.settings.response_edits = Vec::new();
+    let mut settings = ForwardingInForce::clone(&old.settings);
+    set.lay_over(&mut settings, accumulate);
+    settings.response_edits = Vec::new();
+    let written = std::mem::take(&mut settings.edits);
+    if set.edits.is_some() {
+        let kept = if accumulate { &*old.edits } else { &[] };
+        let written = written.into_iter().map(|edit| alike.edit(edit));
+        new.edits = kept.iter().cloned().chain(written).collect();
+    }
     if set.response_edits.is_some() {
         extend(&mut new.response_edits, parts.edits, accumulate);
     }
     if set.script_split.is_some() {
         new.split = parts.split;
     }
-    new.index();
+    new.names = one_of(&mut alike.names, FieldNames::new(&settings, &new.edits));
+    new.settings = one_of(&mut alike.settings, settings);
     new
 }
 

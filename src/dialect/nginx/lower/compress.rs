@@ -31,6 +31,12 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("gzip_disable", disable),
     ("gzip_vary", vary),
     ("gzip_static", beside),
+    ("brotli_types", types),
+    ("brotli_comp_level", level_of_effort),
+    ("brotli_static", beside),
+    ("zstd_types", types),
+    ("zstd_comp_level", level_of_effort),
+    ("zstd_static", beside),
 ];
 
 /// Where the captures of `gzip_disable` go: nowhere that anybody reads.

@@ -6,7 +6,7 @@ use super::{Options, compress};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry},
+    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
 };
 use crate::source::Span;
 
@@ -112,7 +112,7 @@ pub(super) fn settings(options: &Options) -> Settings {
     let mut base = Settings {
         handler: Some(Handler::Files),
         prepare: Some(Block::default()),
-        http: forwarding(options, "proxy_temp", Protocol::Http),
+        http: forwarding(options, "proxy_temp", Protocol::Http).into(),
         uwsgi: forwarding(options, "uwsgi_temp", Protocol::Uwsgi).into(),
         fastcgi: forwarding(options, "fastcgi_temp", Protocol::FastCgi).into(),
         scgi: forwarding(options, "scgi_temp", Protocol::Scgi).into(),
@@ -127,11 +127,20 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
-    base.gzip = compress::defaults(1);
+    base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
-    base.brotli = compress::defaults(6);
-    base.zstd = compress::defaults(1);
+    base.rewriting = Rewriting {
+        texts: Some(Vec::new()),
+        once: Some(true),
+        edits: Some(Vec::new()),
+        max_line: Some(MIB),
+        types: Some(vec!["text/html".into()]),
+        keep_modified: Some(false),
+    }
+    .into();
+    base.brotli = compress::defaults(6).into();
+    base.zstd = compress::defaults(1).into();
     client(&mut base);
     content(&mut base, options);
     answer(&mut base, options);
@@ -347,6 +356,7 @@ mod tests {
             ("memcached", Forwarding::FIELDS),
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
+            ("rewriting", Rewriting::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
