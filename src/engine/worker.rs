@@ -19,8 +19,8 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    balance::Clusters, clock::Clock, connection::Place, idle::Idle, log::Logs, maps::Maps, pool::Pool,
-    tls::Certificates,
+    balance::Clusters, clock::Clock, connection::Place, idle::Idle, local::Locals, log::Logs, maps::Maps,
+    pool::Pool, tls::Certificates,
 };
 use crate::{
     ir::{Address, Text},
@@ -101,6 +101,8 @@ pub struct Serving {
     pub maps: Maps,
     /// Certificates of its hosts.
     pub certificates: Arc<Certificates>,
+    /// What directories bring.
+    pub locals: Locals,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
     over: Cell<bool>,
@@ -124,7 +126,8 @@ impl Serving {
             };
         }
         let (over, ending) = (Cell::new(false), Notify::new());
-        Self { plan, clusters, logs, maps, certificates, places, paths, over, ending }
+        let locals = Locals::default();
+        Self { plan, clusters, logs, maps, certificates, locals, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.
