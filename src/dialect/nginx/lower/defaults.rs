@@ -128,6 +128,7 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
+    base.memcached.force_ranges = Some(true);
     base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
