@@ -35,6 +35,7 @@ mod beside;
 pub mod condition;
 mod index;
 pub mod kind;
+pub mod listing;
 pub mod locate;
 pub mod range;
 mod send;
