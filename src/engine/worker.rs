@@ -4,7 +4,7 @@
 //! [`Serving`]; a reload replaces the worker's, and exchanges under way keep theirs.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
     path::PathBuf,
@@ -19,7 +19,14 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    balance::Clusters, clock::Clock, connection::Place, idle::Idle, log::Logs, maps::Maps, pool::Pool,
+    balance::Clusters,
+    clock::Clock,
+    connection::Place,
+    idle::Idle,
+    limit::{Zone, Zones},
+    log::Logs,
+    maps::Maps,
+    pool::Pool,
     tls::Certificates,
 };
 use crate::{
@@ -40,6 +47,8 @@ pub struct Shared {
     pub serial: AtomicU64,
     /// When the process began.
     pub began: Instant,
+    /// What limits are counted in.
+    pub zones: Zones,
 }
 
 impl Shared {
@@ -101,6 +110,8 @@ pub struct Serving {
     pub maps: Maps,
     /// Certificates of its hosts.
     pub certificates: Arc<Certificates>,
+    /// What its limits are counted in, once one was looked at.
+    pub zones: OnceCell<Box<[Arc<Zone>]>>,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
     over: Cell<bool>,
@@ -124,7 +135,8 @@ impl Serving {
             };
         }
         let (over, ending) = (Cell::new(false), Notify::new());
-        Self { plan, clusters, logs, maps, certificates, places, paths, over, ending }
+        let zones = OnceCell::new();
+        Self { plan, clusters, logs, maps, certificates, zones, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

@@ -85,7 +85,12 @@ macro_rules! settings {
 
 mod compress;
 
+mod limits;
+mod listing;
 mod rewriting;
+
+pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
+pub use listing::{Listing, ListingForm, ListingInForce};
 
 pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -425,6 +430,10 @@ pub struct Settings {
     pub zstd: Compress,
     /// What is rewritten in content.
     pub rewriting: Rewriting,
+    /// How much may be asked for.
+    pub limits: Limits,
+    /// Listings of folders.
+    pub listing: Listing,
 }
 
 impl Settings {
@@ -450,6 +459,8 @@ impl Settings {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -476,6 +487,8 @@ impl Settings {
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
         self.rewriting.lay(rewriting, accumulate);
+        self.limits.lay(limits, accumulate);
+        self.listing.lay(listing, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -529,6 +542,8 @@ impl Settings {
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
             "rewriting" => self.rewriting.set(field, value),
+            "limits" => self.limits.set(field, value),
+            "listing" => self.listing.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -552,6 +567,8 @@ impl Settings {
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
+        self.limits.each(&mut |field, value| visit("limits", field, value));
+        self.listing.each(&mut |field, value| visit("listing", field, value));
     }
 }
 
@@ -640,13 +657,14 @@ pub struct ErrorLog {
 }
 
 /// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
 pub enum Level {
     Debug,
     Info,
     Notice,
     Warn,
+    #[default]
     Error,
     Crit,
     Alert,

@@ -7,8 +7,8 @@ use crate::{
         Handler, Join, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, Logs, LogsInForce, Resolve,
-            ResolveInForce, Rewriting,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, Limits, LimitsInForce, Listing,
+            ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
         },
     },
     plan::{
@@ -104,6 +104,8 @@ pub(super) struct Memo<'c> {
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
     rewriting: Made<'c, Rewriting, RewritingPlan>,
+    limits: Made<'c, Limits, LimitsInForce>,
+    listing: Made<'c, Listing, ListingInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -135,6 +137,8 @@ impl<'c> Memo<'c> {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -190,6 +194,8 @@ impl<'c> Memo<'c> {
                 }
                 new
             }),
+            limits: lay!(limits),
+            listing: lay!(listing),
             filters: false,
         };
         new.filters = new.has_filters();

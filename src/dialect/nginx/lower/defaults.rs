@@ -2,11 +2,14 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::{Options, compress};
+use super::{Options, compress, limits};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
+    settings::{
+        AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
+        Rewriting,
+    },
 };
 use crate::source::Span;
 
@@ -130,6 +133,14 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.gzip = compress::defaults(1);
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
+    base.limits = limits::defaults();
+    base.listing = Listing {
+        on: Some(false),
+        form: Some(ListingForm::Html),
+        exact_size: Some(true),
+        local_time: Some(false),
+        callback: Some(Template::attr(Attr::Param("callback".into()))),
+    };
     base.rewriting = Rewriting {
         texts: Some(Vec::new()),
         once: Some(true),
@@ -355,6 +366,8 @@ mod tests {
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
             ("rewriting", Rewriting::FIELDS),
+            ("limits", crate::ir::settings::Limits::FIELDS),
+            ("listing", Listing::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
