@@ -73,6 +73,10 @@ struct Reading {
     /// What relative paths are relative to; the file's folder, or the one above when that is called `conf`
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
+    /// Where a handler's program is reached that a web.config names: NAME=http://HOST:PORT, NAME being the handler's
+    /// or its module's
+    #[arg(long = "handler", value_name = "NAME=URL", value_parser = handler)]
+    handlers: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +195,7 @@ impl Command {
                     listen,
                     strict_names,
                     server_header,
+                    handlers: reading.handlers,
                 })
             }
             Self::Check(check) => check.run(),
@@ -233,7 +238,9 @@ impl Reading {
     /// A file to look at: as it was written on the command line, so that editors find it.
     fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
         let located = run::located(file, self.prefix.clone());
-        let options = dialect::Options { offline, strict_names, root: process::system::is_root(), ..located };
+        let handlers = self.handlers.clone();
+        let options =
+            dialect::Options { handlers, offline, strict_names, root: process::system::is_root(), ..located };
         Request { path: file.to_path_buf(), dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }
@@ -249,6 +256,16 @@ impl From<DialectName> for Dialect {
 }
 
 /// `IP:PORT`, `PORT` or `unix:PATH`.
+/// `NAME=URL`
+fn handler(text: &str) -> Result<(String, String), String> {
+    let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
+    let known = url.starts_with("http://") || url.starts_with("https://");
+    if name.is_empty() || !known {
+        return Err("not NAME=http://HOST:PORT".to_owned());
+    }
+    Ok((name.to_owned(), url.to_owned()))
+}
+
 fn address(text: &str) -> Result<Address, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Ok(Address::Unix(path.into()));

@@ -7,7 +7,7 @@ pub mod nginx;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc};
 
 use crate::{
-    diagnostic::{self, Diagnostic, Severity},
+    diagnostic::{self, Diagnostic},
     ir::{self, local::Provider},
     source::SourceMap,
 };
@@ -40,6 +40,8 @@ pub struct Options {
     pub root: bool,
     /// Files of the server's own that the configuration does not name.
     pub files: OwnFiles,
+    /// Where programs are reached that a configuration names and that cannot run here: name and URL.
+    pub handlers: Vec<(String, String)>,
 }
 
 /// Where a server's own files are unless the configuration says so.
@@ -87,6 +89,11 @@ impl Dialect {
         }
     }
 
+    /// Recognises the language of a folder by the files in it: a site's folder, or a server's.
+    pub fn of_folder(folder: &Path) -> Self {
+        if iis::config_of(folder).is_some() { Self::Iis } else { Self::Apache }
+    }
+
     /// Recognises the language of a file by its name and its text; what nothing speaks against is nginx's.
     pub fn detect(path: &Path, text: &[u8]) -> Self {
         let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
@@ -115,11 +122,8 @@ impl Dialect {
             }
             Self::Apache => apache::read(sources, path, options),
             Self::Iis => {
-                let message =
-                    format!("{} is a configuration of {}, which is not yet honoured", path.display(), "IIS");
-                let found = Diagnostic::new(Severity::Error, "dialect-not-honoured", message)
-                    .help("if it is an nginx.conf, say so with `--dialect nginx`");
-                Meaning { found: vec![found], ..Meaning::default() }
+                let (config, found) = iis::read(sources, path, options);
+                Meaning { config, provider: None, found }
             }
         };
         diagnostic::sort(&mut meaning.found);

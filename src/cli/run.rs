@@ -42,11 +42,13 @@ pub struct Arguments {
     pub strict_names: bool,
     /// What `Server` says.
     pub server_header: Option<String>,
+    /// Where programs are reached that the configuration names: name and URL.
+    pub handlers: Vec<(String, String)>,
 }
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header } = arguments;
+    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers } = arguments;
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
         Err((path, error)) => {
@@ -58,6 +60,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         strict_names,
         root: system::is_root(),
         files: own_files(scratch.path()),
+        handlers,
         ..located(&file, prefix)
     };
     let request = Request { path: absolute(&file), dialect, options, listen };

@@ -1,5 +1,227 @@
 //! IIS: web.config and applicationHost.config.
+//!
+//! There is no such server here to ask: behaviour follows its documentation and its schema files, as each module says. A lone
+//! web.config, or a folder with one, is read as on a stock server with ARR's proxy on; an applicationHost.config says these
+//! things itself. Reference: <https://learn.microsoft.com/iis/configuration/>,
+//! <https://learn.microsoft.com/iis/extensions/url-rewrite-module/url-rewrite-module-configuration-reference>.
 
+pub mod check;
 pub mod decode;
+pub mod effective;
+pub mod file;
+pub mod lower;
+pub mod schema;
+pub mod site;
 pub mod tree;
 pub mod xml;
+
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir,
+    source::{SourceMap, Span},
+};
+use effective::{Level, Value};
+use file::{Fragment, Written};
+use site::{Root, Site};
+
+/// The lists of a stock server.
+const STOCK: &str = include_str!("../../grammar/iis/stock.config");
+
+/// Reads, checks and lowers a web.config, a folder with one, or an applicationHost.config.
+pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let main = if path.is_dir() { config_of(path) } else { Some(path.to_path_buf()) };
+    let Some(main) = main else {
+        let message = format!("there is no web.config in {}", path.display());
+        found.push(Diagnostic::new(Severity::Error, "unreadable-file", message));
+        return (ir::Config::default(), found);
+    };
+    let Some(written) = file::read(sources, &main, &mut found) else {
+        return (ir::Config::default(), found);
+    };
+    let stock = {
+        let mut faults = Vec::new();
+        let file = sources.add("<stock server>".into(), STOCK.as_bytes().to_vec());
+        let stock = file::of_text(sources, file, STOCK, &mut faults);
+        debug_assert!(faults.iter().all(|fault| fault.severity == Severity::Note), "{faults:?}");
+        stock
+    };
+    let (sites, host) = if written.is_host() {
+        sites(sources, &written, options, &mut found)
+    } else {
+        let site = lone(sources, &written, &stock, &main, options, &mut found);
+        (vec![site], lower::Host { farms: None, assumed: true })
+    };
+    let lowering = lower::Options {
+        offline: options.offline,
+        root: options.root,
+        handlers: options.handlers.clone(),
+        listen: None,
+    };
+    let (config, lowered) = lower::lower(&sites, &host, &lowering);
+    found.extend(lowered);
+    (config, found)
+}
+
+/// The web.config of a folder, whatever its case.
+pub fn config_of(folder: &Path) -> Option<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|entry| entry.file_name().eq_ignore_ascii_case("web.config"))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found.into_iter().next()
+}
+
+/// The site around a lone web.config: its folder, on a stock server.
+fn lone(
+    sources: &mut SourceMap,
+    written: &Written,
+    stock: &Written,
+    main: &Path,
+    options: &Options,
+    found: &mut Vec<Diagnostic>,
+) -> Site {
+    let folder = match main.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+        Some(folder) => folder.to_path_buf(),
+        None => PathBuf::from("."),
+    };
+    let span = written.fragments.first().map_or(Span::NONE, |fragment| fragment.element.name_span);
+    let root = Root { path: Vec::new(), folder, application: true, nested: true };
+    let mut site = Site {
+        name: "Default Web Site".to_owned(),
+        id: 1,
+        element: None,
+        roots: vec![root],
+        span,
+        written: Vec::new(),
+    };
+    site.add(stock, &[], true);
+    site::permitted(written, None, found);
+    site.add(written, &[], false);
+    if !options.offline {
+        site.read_folders(sources, Some(main), found);
+    }
+    site
+}
+
+/// The sites of an applicationHost.config.
+fn sites(
+    sources: &mut SourceMap,
+    written: &Written,
+    options: &Options,
+    found: &mut Vec<Diagnostic>,
+) -> (Vec<Site>, lower::Host) {
+    let mut whole = |name: &str| -> Option<Value> {
+        let mut value = Value::new(schema::schema().section(name)?.element.as_ref()?);
+        let mut any = false;
+        for fragment in written.fragments.iter().filter(|one| one.section == name && one.location.is_empty())
+        {
+            any = true;
+            value.lay(&fragment.element, Level { depth: 0, assumed: false }, found);
+        }
+        any.then_some(value)
+    };
+    let farms = whole("webFarms");
+    let all = whole("system.applicationHost/sites");
+    let mut sites = Vec::new();
+    let locked = |fragment: &Fragment| is_locked(written, fragment);
+    for item in all.iter().flat_map(Value::items) {
+        let mut site = Site {
+            name: item.value.text("name").to_owned(),
+            id: u32::try_from(item.value.number("id")).unwrap_or(1),
+            element: Some(item.value.clone()),
+            roots: roots(&item.value, found),
+            span: item.span,
+            written: Vec::new(),
+        };
+        site.add(written, &[], false);
+        if !options.offline {
+            site.read_folders(sources, None, found);
+        }
+        let _ = &locked;
+        sites.push(site);
+    }
+    if sites.is_empty() {
+        let message = "there are no sites in the file";
+        let found_none = Diagnostic::new(Severity::Error, "no-site", message);
+        found.push(found_none.help("give the web.config, or the folder, of one"));
+    }
+    (sites, lower::Host { farms, assumed: false })
+}
+
+/// Whether the server's file keeps other files from writing a section.
+fn is_locked(host: &Written, fragment: &Fragment) -> bool {
+    let declared =
+        host.declared.iter().rev().find(|(name, _)| *name == fragment.section).map(|(_, unlock)| *unlock);
+    let stock = || schema::schema().section(&fragment.section).map(|section| section.unlock);
+    let unlock = declared.or_else(stock);
+    let said =
+        host.fragments.iter().filter(|one| one.section == fragment.section).find_map(|one| one.unlocks);
+    match said {
+        Some(unlocks) => !unlocks,
+        None => unlock.is_some_and(|unlock| unlock != schema::Unlock::Everywhere),
+    }
+}
+
+/// The folders of a site's applications and virtual directories, the deepest paths first.
+fn roots(site: &Value, found: &mut Vec<Diagnostic>) -> Vec<Root> {
+    let mut roots = Vec::new();
+    for application in site.items().iter().filter(|item| item.name == "application") {
+        let path = site::segments(application.value.text("path"));
+        let mut own = false;
+        for directory in application.value.items() {
+            let below = site::segments(directory.value.text("path"));
+            let physical = expand(directory.value.text("physicalPath"));
+            own |= below.is_empty();
+            roots.push(Root {
+                path: path.iter().cloned().chain(below.iter().cloned()).collect(),
+                folder: physical,
+                application: below.is_empty(),
+                nested: directory.value.flag("allowSubDirConfig"),
+            });
+        }
+        if !own {
+            let message =
+                format!("the application `{}` has no virtual directory `/`", application.value.text("path"));
+            found.push(
+                Diagnostic::error("missing-element", application.span, message)
+                    .help("add `<virtualDirectory path=\"/\" physicalPath=\"...\" />`"),
+            );
+        }
+    }
+    if !roots.iter().any(|root| root.path.is_empty()) {
+        let message = "the site has no application `/`";
+        found.push(
+            Diagnostic::error("missing-element", site.span, message).help("add `<application path=\"/\">`"),
+        );
+    }
+    roots.sort_by_key(|root| std::cmp::Reverse(root.path.len()));
+    roots
+}
+
+/// A path of the machine: `%VARIABLES%` replaced, backslashes as slashes.
+fn expand(text: &str) -> PathBuf {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(end) = rest.find('%') else {
+            out.push('%');
+            break;
+        };
+        let (name, behind) = (&rest[..end], &rest[end + 1..]);
+        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase()));
+        out.push_str(&value.unwrap_or_else(|_| format!("%{name}%")));
+        rest = behind;
+    }
+    out.push_str(rest);
+    PathBuf::from(out.replace('\\', "/"))
+}

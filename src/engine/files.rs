@@ -104,6 +104,12 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         exchange.log(Level::Crit, format_args!("\"{name}\" is not a regular file"));
         return Next::Status(404);
     }
+    let settings = exchange.settings(plan);
+    if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
+        let name = String::from_utf8_lossy(&name);
+        exchange.log(Level::Info, format_args!("\"{name}\" is of no known type"));
+        return Next::Status(404);
+    }
     if exchange.facts.method() == b"POST" {
         return Next::Status(405);
     }

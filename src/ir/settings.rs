@@ -209,6 +209,8 @@ settings! {
         alias: Option<Alias>,
         /// Names tried for a path that ends in `/`; one that begins with `/` is redirected to untested.
         index: Vec<Template>,
+        /// Whether a file is only there when its type is known.
+        known_types: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.

@@ -42,6 +42,12 @@ pub enum Escape {
     RedirectDecode,
     /// Lower case.
     Lower,
+    /// Without its first bytes, so many.
+    Skip(u32),
+    /// Percent-encoded what cannot stand in a URL; `%` stays.
+    Url,
+    /// As text in HTML: `&`, `<`, `>` and `"` as references.
+    Html,
     /// Percent-encoded everything but unreserved characters.
     Component,
     /// Percent-decoded.

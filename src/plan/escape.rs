@@ -25,12 +25,26 @@ const fn bytes(more: &[u8]) -> Bytes {
 }
 
 const PATH: Bytes = bytes(b"\"#%<>?\\^`{|}");
+const URL: Bytes = bytes(b"\"<>\\^`{|}");
 const QUERY: Bytes = bytes(b"\"#%&+;<>?\\^`{|}");
 /// All but unreserved characters (RFC 3986 § 2.3).
 const COMPONENT: Bytes = bytes(b"!\"#$%&'()*+,/:;<=>?@[\\]^`{|}");
 
 /// All but unreserved characters, `/` and `$+!*'(),;:@&=`.
 const FORWARD: Bytes = bytes(b"\"#%<>?[\\]^`{|}");
+
+/// Appends text as it stands in HTML.
+fn html(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
+            byte => out.push(byte),
+        }
+    }
+}
 
 /// Appends `text` in the representation asked for. `encoded` says whether the received target held a `%` or a `+`.
 pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
@@ -40,6 +54,9 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
         Escape::Path => encode(&PATH, text, out),
         Escape::Component => encode(&COMPONENT, text, out),
         Escape::Lower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+        Escape::Skip(count) => out.extend_from_slice(text.get(count as usize..).unwrap_or_default()),
+        Escape::Url => encode(&URL, text, out),
+        Escape::Html => html(text, out),
         Escape::RedirectDecode => {
             let path = memchr::memchr(b'?', text).unwrap_or(text.len());
             let (path, query) = text.split_at(path);

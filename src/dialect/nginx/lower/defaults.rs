@@ -229,6 +229,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.root = Some(path_template(&options.prefix.join("html")));
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
+    files.known_types = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.chunk = Some(32 * KIB);

@@ -1,0 +1,290 @@
+//! From the sections in force to the IR: what a site does with a request.
+//!
+//! The program of a site, in the order of the original's pipeline (reference 1):
+//!
+//! ```text
+//! keep what is asked for under the names of variables that rules may set
+//! 'global: globalRules                       a rule that leads to another server ends all rules
+//! for the place of the path, the deepest first:
+//!     its settings; request filtering; ipSecurity; access
+//!     'rules: the rules in force there, if no global rule led to another server
+//! if a rule led to another server: forward there
+//! else, for the place of the path as it is now: redirect, file or listing
+//! authorize
+//! ```
+//!
+//! A *place* is a path for which anything is written: the site, a folder with a file of its own, a `<location>`. Each file's
+//! topic is in a module of its own; findings go to [`Cx::report`].
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    effective::Value,
+    site::{Root, Site},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{
+        self, Base, Block, Jump, Name, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
+        VarKind,
+    },
+    source::Span,
+};
+
+mod bindings;
+mod content;
+mod defaults;
+mod expression;
+mod farm;
+mod filtering;
+mod maps;
+mod pattern;
+mod proxy;
+mod rules;
+mod vars;
+
+pub use bindings::Listen;
+
+/// Captures of a rule's pattern: `{R:n}`.
+const RULE: Register = Register('R');
+
+/// Captures of the last condition that matched: `{C:n}`.
+const CONDITION: Register = Register('C');
+
+/// Parts of a URL that is taken apart.
+const URL: Register = Register('U');
+
+/// What the server's own file says beside its sites.
+#[derive(Debug)]
+pub struct Host {
+    /// `webFarms`.
+    pub farms: Option<Value>,
+    /// Whether all this is only assumed, around a lone web.config: ARR's proxy is on, all variables may be set.
+    pub assumed: bool,
+}
+
+/// How to lower.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether only the text counts, and what belongs to a machine is a note.
+    pub offline: bool,
+    /// Whether the process may take ports below 1024.
+    pub root: bool,
+    /// Where a handler's programs are reached, by the name of the handler's module or of the handler.
+    pub handlers: Vec<(String, String)>,
+    /// Addresses to accept on instead of those of the bindings.
+    pub listen: Option<Listen>,
+}
+
+/// What a lowering works on.
+struct Cx<'a> {
+    config: ir::Config,
+    found: Vec<Diagnostic>,
+    options: &'a Options,
+    host: &'a Host,
+    vars: BTreeMap<String, VarId>,
+    /// The blocks of the site at hand that are entered by name.
+    named: Vec<(Name, Block)>,
+}
+
+/// A place of a site.
+struct Place<'a> {
+    site: &'a Site,
+    /// Its path, as segments.
+    path: Vec<String>,
+}
+
+/// Lowers sites.
+pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
+    let config = ir::Config {
+        process: ir::Process { workers: None, connections: 65536, ..ir::Process::default() },
+        base: defaults::settings(),
+        reasons: defaults::reasons(),
+        pages: defaults::pages(),
+        ..ir::Config::default()
+    };
+    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), named: Vec::new() };
+    if let Some(site) = sites.iter().find(|_| host.assumed) {
+        let mut found = Vec::new();
+        let stock = site.assumed("system.webServer/staticContent", &mut found);
+        content::mime(&stock, &mut cx.config.base);
+    }
+    farm::farms(&mut cx);
+    for site in sites {
+        // Names of variables are of a site; only its number is unique.
+        cx.vars.clear();
+        let host = cx.site(site);
+        cx.config.hosts.push(host);
+    }
+    bindings::listeners(&mut cx, sites);
+    (cx.config, cx.found)
+}
+
+impl Cx<'_> {
+    fn report(&mut self, found: Diagnostic) {
+        self.found.push(found);
+    }
+
+    /// The variable of a name, made when it is new.
+    fn var(&mut self, name: &str, kind: impl FnOnce() -> VarKind) -> VarId {
+        if let Some(id) = self.vars.get(name) {
+            return *id;
+        }
+        let id = self.fresh(name, kind());
+        self.vars.insert(name.to_owned(), id);
+        id
+    }
+
+    /// A new variable.
+    fn fresh(&mut self, name: &str, kind: VarKind) -> VarId {
+        let id = VarId(self.config.vars.len() as u32);
+        self.config.vars.push(Var { name: name.into(), kind, span: Span::NONE });
+        id
+    }
+
+    /// A variable that steps write.
+    fn assigned(&mut self, name: &str) -> VarId {
+        self.var(name, || VarKind::Assigned)
+    }
+
+    fn site(&mut self, site: &Site) -> ir::Host {
+        let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
+        // What rules may set has to be known before anything reads it.
+        rules::declare(self, site);
+        let forward = self.assigned("forward");
+        let mut main = vars::begin(self);
+        let global = rules::global(self, site, forward);
+        let after_global = !global.is_empty();
+        let mut before = Vec::new();
+        let mut after = Vec::new();
+        // The deepest path that the request's begins with decides.
+        for place in places.iter().rev() {
+            before.push((place, self.admit(place, forward, after_global)));
+            after.push((place, self.serve(place)));
+        }
+        main.extend(global);
+        main.push((by_place(before), Span::NONE));
+        main.push((
+            Step::When {
+                test: Test::Truthy(Template::var(forward)),
+                then: proxy::forward(self, site, forward),
+                otherwise: block(vec![(by_place(after), Span::NONE)]),
+            },
+            Span::NONE,
+        ));
+        main.push((Step::Authorize, Span::NONE));
+        let request = Block {
+            label: None,
+            scope: Some(Scope { base: Base::Enclosing, set: Box::new(bindings::settings(site)) }),
+            steps: main,
+            span: site.span,
+        };
+        ir::Host {
+            name: site.name.as_str().into(),
+            names: Vec::new(),
+            tls: None,
+            request,
+            named: std::mem::take(&mut self.named),
+            span: site.span,
+        }
+    }
+
+    /// What happens to a request of a place before it is known who answers.
+    fn admit(&mut self, place: &Place, forward: VarId, after_global: bool) -> Block {
+        let mut settings = Settings::default();
+        content::settings(self, place, &mut settings);
+        filtering::limits(self, place, &mut settings);
+        proxy::settings(self, place, &mut settings);
+        let mut steps = filtering::steps(self, place);
+        let rules = rules::distributed(self, place, forward);
+        if !rules.is_empty() {
+            let rules = Block { label: Some("rules".into()), steps: rules, ..Block::default() };
+            let untouched = Test::Not(Box::new(Test::Truthy(Template::var(forward))));
+            let step = if after_global {
+                Step::When { test: untouched, then: rules, otherwise: Block::default() }
+            } else {
+                Step::Do(rules)
+            };
+            steps.push((step, Span::NONE));
+        }
+        Block {
+            label: None,
+            scope: Some(Scope { base: Base::Enclosing, set: Box::new(settings) }),
+            steps,
+            span: Span::NONE,
+        }
+    }
+
+    /// Who answers a request of a place.
+    fn serve(&mut self, place: &Place) -> Block {
+        let mut settings = Settings::default();
+        content::settings(self, place, &mut settings);
+        filtering::limits(self, place, &mut settings);
+        let steps = content::steps(self, place, &mut settings);
+        Block {
+            label: None,
+            scope: Some(Scope { base: Base::Enclosing, set: Box::new(settings) }),
+            steps,
+            span: Span::NONE,
+        }
+    }
+}
+
+/// A list of steps to add to.
+fn steps() -> Vec<(Step, Span)> {
+    Vec::new()
+}
+
+/// A block of steps and nothing else.
+fn block(steps: Vec<(Step, Span)>) -> Block {
+    Block { steps, ..Block::default() }
+}
+
+/// The block of the deepest place that the path is in.
+fn by_place(mut blocks: Vec<(&Place, Block)>) -> Step {
+    let Some((_, last)) = blocks.pop() else { return Step::Do(Block::default()) };
+    // The site itself is the last, and every path is in it.
+    let mut otherwise = last;
+    for (place, then) in blocks.into_iter().rev() {
+        let test = inside(&place.path);
+        otherwise = block(vec![(Step::When { test, then, otherwise }, Span::NONE)]);
+    }
+    Step::Do(otherwise)
+}
+
+/// Whether the path is this one or below it; case does not count.
+fn inside(path: &[String]) -> Test {
+    let mut text = String::from("^");
+    for segment in path {
+        text.push('/');
+        text.push_str(&pattern::literal(segment));
+    }
+    text.push_str("(?:/|$)");
+    Test::Match { subject: Template::attr(ir::Attr::Path), pattern: Pattern::regex(text, true), into: None }
+}
+
+/// The path of segments, with a slash at both ends.
+fn prefix(path: &[String]) -> String {
+    let mut text = String::from("/");
+    for segment in path {
+        text.push_str(segment);
+        text.push('/');
+    }
+    text
+}
+
+/// A path of the machine as text without variables.
+fn path_text(path: &Path) -> Template {
+    use std::os::unix::ffi::OsStrExt as _;
+    Template::text(ir::Text::from(path.as_os_str().as_bytes()))
+}
+
+/// A jump out of the block of this label.
+fn leave(label: &str) -> (Step, Span) {
+    (Step::Jump(Jump::Exit(label.into())), Span::NONE)
+}
+
+/// The mapping that a path belongs to.
+fn root_of<'s>(site: &'s Site, path: &[String]) -> Option<&'s Root> {
+    site.roots.iter().find(|root| super::site::is_below(path, &root.path))
+}

@@ -1,0 +1,437 @@
+//! What a place answers by itself: files and their types, default documents, headers, errors, redirects, handlers.
+//!
+//! Reference 11 and 12, from the pages of the configuration reference for each section.
+
+use super::{Cx, Place, block, path_text, pattern::literal, prefix, root_of};
+use crate::{
+    diagnostic::Diagnostic,
+    dialect::iis::effective::{Item, Value},
+    ir::{
+        Attr, Base, Block, Edit, Escape, Forward, Handler, Name, Part, Pattern, Protocol, Recovery,
+        RecoveryStatus, RecoveryTarget, Reply, ReplyContent, Scope, Settings, Step, Target, Template, Test,
+        Text, Upstream, settings::Alias,
+    },
+    source::Span,
+};
+
+type Steps = Vec<(Step, Span)>;
+
+/// The settings of a place, whoever answers.
+pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
+    let mut found = Vec::new();
+    let mut of =
+        |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
+    let (documents, types) = (of("defaultDocument"), of("staticContent"));
+    let (protocol, errors, logging) = (of("httpProtocol"), of("httpErrors"), of("httpLogging"));
+    cx.found.append(&mut found);
+
+    files(place, settings);
+    let names = documents.part("files");
+    let index = names.items().iter().map(|item| Template::text(item.value.text("value"))).collect();
+    settings.files.index = Some(if documents.flag("enabled") { index } else { Vec::new() });
+    if types.written {
+        mime(&types, settings);
+    }
+    let headers = protocol.part("customHeaders");
+    // The stock server's own `X-Powered-By` is not sent: what it names is not here.
+    let headers = headers.items().iter().filter(|item| !item.level.assumed);
+    let steps: Steps = headers.map(add).collect();
+    settings.answer.on_response = Some(if steps.is_empty() { Vec::new() } else { vec![block(steps)] });
+    if !protocol.flag("allowKeepAlive") {
+        settings.client.keepalive_timeout = Some(std::time::Duration::ZERO);
+    }
+    if logging.flag("dontLog") {
+        settings.logs.access = Some(Vec::new());
+    }
+    self::errors(cx, place, &errors, settings);
+}
+
+/// Where the files of a place are.
+fn files(place: &Place, settings: &mut Settings) {
+    let Some(root) = root_of(place.site, &place.path) else { return };
+    if root.path.is_empty() {
+        settings.files.root = Some(path_text(&root.folder));
+        settings.files.alias = Some(None);
+        return;
+    }
+    let cut = prefix(&root.path).len() - 1;
+    settings.files.alias = Some(Some(Alias { with: path_text(&root.folder), cut: Some(cut as u32) }));
+}
+
+pub(super) fn mime(section: &Value, settings: &mut Settings) {
+    let mut types: Vec<(Text, Text)> = Vec::new();
+    let mut other = None;
+    for item in section.items() {
+        let extension = item.value.text("fileExtension").to_lowercase();
+        let kind = Text::from(item.value.text("mimeType"));
+        match extension.as_str() {
+            ".*" => other = Some(kind),
+            // A file without an extension; the engine asks for the one behind the last dot.
+            "." => types.push((Text::new(), kind)),
+            _ => types.push((Text::from(extension.trim_start_matches('.')), kind)),
+        }
+    }
+    settings.files.known_types = Some(other.is_none());
+    settings.answer.default_type = Some(other.map(|kind| Template::text(kind.to_vec())).unwrap_or_default());
+    settings.answer.types = Some(types);
+}
+
+/// `<add name value>` of a list of headers.
+fn add(item: &Item) -> (Step, Span) {
+    let name = Name::from(item.value.text("name"));
+    (Step::Edit(Edit::Add(name, Template::text(item.value.text("value")))), item.span)
+}
+
+/// `httpErrors`: pages in place of our own.
+fn errors(cx: &mut Cx, place: &Place, section: &Value, settings: &mut Settings) {
+    let replace = section.is("existingResponse", "Replace");
+    let pass = section.is("existingResponse", "PassThrough");
+    settings.http.intercept_errors = Some(replace);
+    let mut recoveries = Vec::new();
+    if !pass && !section.is("errorMode", "Detailed") {
+        for item in section.items().iter().filter(|item| !item.level.assumed) {
+            if let Some(recovery) = error(cx, place, item) {
+                recoveries.push(recovery);
+            }
+        }
+    }
+    settings.answer.errors = Some(recoveries);
+}
+
+fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
+    let status = u16::try_from(item.value.number("statusCode")).ok()?;
+    let sub = item.value.number("subStatusCode");
+    if sub > 0 {
+        let message = format!("{status}.{sub}: errors are told apart by their status alone");
+        let found = Diagnostic::note_at("inert-element", item.span, message);
+        cx.report(
+            found
+                .because("no effect")
+                .help(format!("write it for subStatusCode -1 to have it for all of {status}")),
+        );
+        return None;
+    }
+    let path = item.value.text("path").replace('\\', "/");
+    let statuses = vec![status];
+    if item.value.is("responseMode", "Redirect") {
+        let to = RecoveryTarget::Redirect(Template::text(path));
+        return Some(Recovery { statuses, status: RecoveryStatus::Set(302), to });
+    }
+    if item.value.is("responseMode", "ExecuteURL") {
+        if !path.starts_with('/') {
+            let found = Diagnostic::error(
+                "invalid-value",
+                item.value.place("path"),
+                "the path of a URL begins with `/`",
+            );
+            cx.report(found);
+            return None;
+        }
+        let to = RecoveryTarget::Redirect(Template::text(path));
+        return Some(Recovery { statuses, status: RecoveryStatus::Keep, to });
+    }
+    // A file: relative to the site, in the folder of a language where one is named.
+    let folder = item.value.text("prefixLanguageFilePath").replace('\\', "/");
+    let mut file = place.site.folder(&[])?;
+    let absolute = path.contains(':') || folder.contains(':') || path.starts_with("//");
+    if absolute {
+        let message = "a file of another machine's path cannot be found here";
+        let found = Diagnostic::warning("foreign-path", item.value.place("path"), message);
+        cx.report(
+            found
+                .because("our own page is sent")
+                .help("put the file into the site and write its path from there"),
+        );
+        return None;
+    }
+    if !folder.is_empty() {
+        file.push(folder.trim_start_matches('/'));
+        file.push("en-US");
+    }
+    file.push(path.trim_start_matches('/'));
+    let name = format!("@error {status} {}", file.display());
+    if !cx.named.iter().any(|(other, _)| other.0 == name.as_bytes()) {
+        let mut set = Settings { handler: Some(Handler::Files), ..Settings::default() };
+        set.files.alias = Some(Some(Alias { with: path_text(&file), cut: None }));
+        let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
+        cx.named.push((name.as_str().into(), Block { scope, span: item.span, ..Block::default() }));
+    }
+    Some(Recovery { statuses, status: RecoveryStatus::Keep, to: RecoveryTarget::Enter(name.as_str().into()) })
+}
+
+/// Who answers a request of a place that no rule sends elsewhere.
+pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Steps {
+    let mut found = Vec::new();
+    let mut of =
+        |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
+    let (redirect, types, handlers) = (of("httpRedirect"), of("staticContent"), of("handlers"));
+    let (browse, core) = (of("directoryBrowse"), of("aspNetCore"));
+    let protocol = of("httpProtocol");
+    cx.found.append(&mut found);
+
+    settings.handler = Some(Handler::Files);
+    cache(cx, &types.part("clientCache"), settings);
+    if browse.flag("enabled") {
+        let found = Diagnostic::error(
+            "not-yet-honoured",
+            browse.place("enabled"),
+            "listings of folders are not yet honoured",
+        );
+        cx.report(found.help("`enabled=\"false\"`, or a default document"));
+    }
+    let mut out = Steps::new();
+    if redirect.flag("enabled") {
+        self::redirect(cx, place, &redirect, &protocol.part("redirectHeaders"), &mut out);
+    }
+    programs(cx, &handlers, &core, &mut out);
+    let files = Test::Method(["GET", "HEAD", "POST", "OPTIONS"].map(Name::from).to_vec());
+    let reply = Reply { status: 405, content: ReplyContent::Page };
+    let otherwise = block(vec![(Step::Respond(reply), Span::NONE)]);
+    out.push((Step::When { test: files, then: Block::default(), otherwise }, Span::NONE));
+    out
+}
+
+/// `clientCache`: what is said about keeping a file.
+fn cache(cx: &mut Cx, section: &Value, settings: &mut Settings) {
+    settings.answer.etag = Some(section.flag("setEtag"));
+    let mut directives: Vec<String> = Vec::new();
+    let custom = section.text("cacheControlCustom");
+    if !custom.is_empty() {
+        directives.push(custom.to_owned());
+    }
+    let mut edits = Vec::new();
+    match section.text("cacheControlMode").to_ascii_lowercase().as_str() {
+        "disablecache" => directives.push("no-cache".to_owned()),
+        "usemaxage" => directives.push(format!("max-age={}", section.time("cacheControlMaxAge").as_secs())),
+        "useexpires" => {
+            let when = section.text("httpExpires");
+            if httpdate::parse_http_date(when).is_ok() {
+                edits.push(Edit::Set("Expires".into(), Template::text(when)));
+            } else {
+                let found = Diagnostic::error(
+                    "invalid-value",
+                    section.place("httpExpires"),
+                    "this is no date of HTTP",
+                );
+                cx.report(found.help("write it like `Tue, 19 Jan 2038 03:14:07 GMT`"));
+            }
+        }
+        _ => {}
+    }
+    if !directives.is_empty() {
+        edits.push(Edit::Set("Cache-Control".into(), Template::text(directives.join(","))));
+    }
+    if edits.is_empty() {
+        return;
+    }
+    let steps = edits.into_iter().map(|edit| (Step::Edit(edit), section.span)).collect();
+    let test = Test::Status(vec![200, 206, 304]);
+    let when = Step::When { test, then: block(steps), otherwise: Block::default() };
+    settings.answer.on_response.get_or_insert_default().push(block(vec![(when, section.span)]));
+}
+
+/// `httpRedirect`
+fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &mut Steps) {
+    let status = section.code("httpResponseStatus").unwrap_or(302);
+    let span = section.span;
+    let answer = |location: Template| {
+        let location = Template(vec![Part::Escape(Escape::Url, location)]);
+        (Step::Respond(Reply { status, content: ReplyContent::Location(location) }), span)
+    };
+    let mut steps = Steps::new();
+    if !headers.items().is_empty() {
+        let set = Settings {
+            answer: crate::ir::settings::Answer {
+                on_response: Some(vec![block(headers.items().iter().map(add).collect())]),
+                ..Default::default()
+            },
+            ..Settings::default()
+        };
+        let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
+        steps.push((Step::Do(Block { scope, ..Block::default() }), span));
+    }
+    let destination = section.text("destination");
+    if destination.is_empty() {
+        for item in section.items() {
+            let pattern = super::pattern::wildcard(item.value.text("wildcard"));
+            let into = super::URL;
+            let test = Test::Match {
+                subject: Template::attr(Attr::Path),
+                pattern: Pattern::regex(pattern, true),
+                into: Some(into),
+            };
+            let to = item.value.text("destination");
+            let mut then = steps.clone();
+            then.push(answer(expanded(to)));
+            out.push((Step::When { test, then: block(then), otherwise: Block::default() }, item.span));
+        }
+        if section.items().is_empty() {
+            let found = Diagnostic::error(
+                "missing-attribute",
+                section.place("enabled"),
+                "a redirect needs a `destination`",
+            );
+            cx.report(found);
+        }
+        return;
+    }
+    let mut location = expanded(destination);
+    let literal_end = destination.ends_with('/');
+    if !section.flag("exactDestination") && !destination.contains('$') {
+        // What follows the path that it is written for.
+        let cut = prefix(&place.path).len() - usize::from(!literal_end);
+        location.push(Part::Escape(Escape::Skip(cut as u32), Template::attr(Attr::Path)));
+        location.push(Part::Attr(Attr::QueryMark));
+        location.push(Part::Attr(Attr::Query));
+    }
+    steps.push(answer(location));
+    if !section.flag("childOnly") {
+        out.extend(steps);
+        return;
+    }
+    let mut own = String::from("^");
+    for segment in &place.path {
+        own.push('/');
+        own.push_str(&literal(segment));
+    }
+    own.push_str("/[^/]*$");
+    let test =
+        Test::Match { subject: Template::attr(Attr::Path), pattern: Pattern::regex(own, true), into: None };
+    out.push((Step::When { test, then: block(steps), otherwise: Block::default() }, span));
+}
+
+/// `$S`, `$P`, `$Q`, `$V` and `$0` to `$9` of a destination.
+fn expanded(text: &str) -> Template {
+    let mut out = Template::default();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push(Part::Text(rest[..at].into()));
+        let letter = rest.as_bytes().get(at + 1).copied().unwrap_or_default();
+        rest = &rest[(at + 2).min(rest.len())..];
+        match letter.to_ascii_uppercase() {
+            b'S' => out.push(Part::Attr(Attr::Path)),
+            b'P' => out.push(Part::Attr(Attr::Query)),
+            b'Q' => {
+                out.push(Part::Attr(Attr::QueryMark));
+                out.push(Part::Attr(Attr::Query));
+            }
+            b'V' => {
+                out.push(Part::Attr(Attr::Path));
+                out.push(Part::Attr(Attr::QueryMark));
+                out.push(Part::Attr(Attr::Query));
+            }
+            digit @ b'0'..=b'9' => out.push(Part::Capture(super::URL, digit - b'0')),
+            _ => {
+                out.push(Part::Text("$".into()));
+                if letter != 0 {
+                    out.push(Part::Text(vec![letter].into()));
+                }
+            }
+        }
+    }
+    out.push(Part::Text(rest.into()));
+    out
+}
+
+/// Handlers that are programs: forwarded to where the command line says they are, else refused.
+fn programs(cx: &mut Cx, handlers: &Value, core: &Value, out: &mut Steps) {
+    for item in handlers.items().iter().filter(|item| !item.level.assumed) {
+        let modules = item.value.text("modules");
+        let name = item.value.text("name");
+        let built_in =
+            ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
+        if modules.split(',').any(|module| built_in.iter().any(|one| one.eq_ignore_ascii_case(module.trim())))
+        {
+            continue;
+        }
+        let is = |key: &str| {
+            key.eq_ignore_ascii_case(name)
+                || modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(key))
+        };
+        let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
+        // What ran in the server itself, in .NET or by ISAPI: a stock server lists dozens of them.
+        let inside = modules.is_empty()
+            || [
+                "IsapiModule",
+                "ManagedPipelineHandler",
+                "CgiModule",
+                "ServerSideIncludeModule",
+                "TRACEVerbHandler",
+            ]
+            .iter()
+            .any(|one| modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(one)));
+        if given.is_none() && (inside || item.value.attribute("type").is_some()) {
+            let message = format!("requests for the handler `{name}` are answered with 404");
+            let found = Diagnostic::note_at("handler-not-here", item.span, message);
+            cx.report(found.because("it runs inside of the original, in .NET or by ISAPI"));
+            let reply = Reply { status: 404, content: ReplyContent::Page };
+            let then = block(vec![(Step::Respond(reply), item.span)]);
+            handled(item, then, out);
+            continue;
+        }
+        let Some(url) = given else {
+            let program = if modules.is_empty() { name } else { modules };
+            let message = format!("the handler `{name}` is a program of the original's ({program})");
+            let message = Diagnostic::error("handler-not-here", item.span, message);
+            let help = format!("say where it is reached: `--handler {program}=http://HOST:PORT`");
+            let command = core.text("processPath");
+            let note =
+                (!command.is_empty()).then(|| format!("it starts `{command} {}`", core.text("arguments")));
+            let found = message.because("it cannot run here").help(help);
+            cx.report(match note {
+                Some(note) => found.note(note),
+                None => found,
+            });
+            continue;
+        };
+        let mut target = Template::text(url.trim_end_matches('/'));
+        super::proxy::known(cx, &target, item.span);
+        target.push(Part::Attr(Attr::Target));
+        let handler = Handler::Forward(Forward {
+            protocol: Protocol::Http,
+            tls: false,
+            to: Upstream::Url(target),
+            target: Target::Received,
+        });
+        let set = Settings { handler: Some(handler), ..Settings::default() };
+        let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
+        let then = Block { scope, span: item.span, ..Block::default() };
+        if handled(item, then, out) {
+            return;
+        }
+    }
+}
+
+/// What a handler does with the requests that are its own; whether these are all.
+fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
+    let mut tests = Vec::new();
+    let path = item.value.text("path");
+    if path != "*" {
+        let alternatives: Vec<String> = path
+            .split(',')
+            .map(|one| {
+                let pattern = super::pattern::wildcard(one.trim());
+                pattern.trim_start_matches('^').to_owned()
+            })
+            .collect();
+        let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
+        tests.push(Test::Match {
+            subject: Template::attr(Attr::Path),
+            pattern: Pattern::regex(text, true),
+            into: None,
+        });
+    }
+    let verbs = item.value.text("verb");
+    if verbs != "*" {
+        tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
+    }
+    let test = match tests.len() {
+        0 => {
+            out.push((Step::Do(then), item.span));
+            return true;
+        }
+        _ => Test::All(tests),
+    };
+    out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
+    false
+}

@@ -1,0 +1,194 @@
+//! What is in force where nothing is written, reason phrases and pages.
+//!
+//! Values of sections come from the schema; here is what no section says. Reference: appendix, 9.1, 15.
+
+use std::time::Duration;
+
+use crate::ir::{
+    Block, Handler, Settings, Template, Text, Upgrade,
+    settings::{ErrorLog, Forwarding, Level, LogTarget, Retry},
+};
+
+const KIB: u64 = 1024;
+
+/// All settings.
+pub(super) fn settings() -> Settings {
+    let mut base =
+        Settings { handler: Some(Handler::Files), prepare: Some(Block::default()), ..Settings::default() };
+    let two_minutes = Duration::from_mins(2);
+    let client = &mut base.client;
+    client.head_timeout = Some(two_minutes);
+    client.head_buffer = Some(2 * KIB);
+    client.large_head_buffers = Some((2, 16 * KIB));
+    client.ignore_invalid_fields = Some(false);
+    client.underscores = Some(true);
+    client.merge_slashes = Some(true);
+    client.keepalive_timeout = Some(two_minutes);
+    client.keepalive_announce = Some(None);
+    client.keepalive_requests = Some(u64::MAX);
+    client.keepalive_time = Some(Duration::from_hours(24 * 365));
+    client.keepalive_min_timeout = Some(Duration::ZERO);
+    client.keepalive_disable = Some(Vec::new());
+    client.send_timeout = Some(two_minutes);
+    client.lingering = Some(1);
+    client.lingering_time = Some(Duration::from_secs(30));
+    client.lingering_timeout = Some(Duration::from_secs(5));
+    client.no_delay = Some(true);
+
+    base.content.max_length = Some(30_000_000);
+    base.content.buffer_size = Some(48 * KIB);
+    base.content.timeout = Some(two_minutes);
+    base.content.temp_path = Some(std::env::temp_dir().join("triglot-content"));
+    base.content.in_file = Some(0);
+
+    let answer = &mut base.answer;
+    answer.server = Some("Microsoft-IIS/10.0".into());
+    answer.on_response = Some(Vec::new());
+    answer.errors = Some(Vec::new());
+    answer.recursive_errors = Some(false);
+    answer.absolute_redirect = Some(false);
+    answer.chunked = Some(true);
+    answer.types = Some(Vec::new());
+    answer.default_type = Some(Template::default());
+    answer.etag = Some(true);
+    answer.if_modified_since = Some(2);
+    answer.max_ranges = Some(Some(100));
+
+    base.files.index = Some(Vec::new());
+    base.files.alias = Some(None);
+    base.files.known_types = Some(false);
+    base.files.log_missing = Some(false);
+    base.files.chunk = Some(32 * KIB);
+
+    base.access.rules = Some(Vec::new());
+    base.logs.access = Some(Vec::new());
+    base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Error }]);
+    base.logs.uninitialized = Some(false);
+    base.resolve.timeout = Some(Duration::from_secs(30));
+    base.resolve.ipv4 = Some(true);
+    base.resolve.ipv6 = Some(true);
+    base.http = forwarding();
+    base
+}
+
+fn forwarding() -> Forwarding {
+    let two_minutes = Duration::from_mins(2);
+    Forwarding {
+        version: Some(11),
+        edits: Some(Vec::new()),
+        pass_fields: Some(true),
+        pass_content: Some(true),
+        hide: Some(vec!["Date".into()]),
+        response_edits: Some(Vec::new()),
+        upgrade: Some(Upgrade::Only(vec!["websocket".into()])),
+        buffering: Some(false),
+        buffer_size: Some(64 * KIB),
+        buffers: Some((8, 8 * KIB)),
+        busy_size: Some(16 * KIB),
+        max_temp_file: Some(0),
+        temp_write: Some(16 * KIB),
+        temp_path: Some(std::env::temp_dir().join("triglot-responses")),
+        request_buffering: Some(false),
+        connect_timeout: Some(two_minutes),
+        send_timeout: Some(two_minutes),
+        read_timeout: Some(two_minutes),
+        retry: Some(vec![Retry::Error]),
+        tries: Some(0),
+        tls_verify: Some(true),
+        tls_verify_depth: Some(9),
+        tls_server_name: Some(true),
+        tls_versions: Some(vec![12, 13]),
+        tls_session_reuse: Some(true),
+        ..Forwarding::default()
+    }
+}
+
+/// Statuses with the phrase and the sentence that the original's pages have.
+const PAGES: &[(u16, &str, &str)] = &[
+    (400, "Bad Request", "The request could not be understood by the server."),
+    (401, "Unauthorized", "You do not have permission to view this directory or page."),
+    (403, "Forbidden", "You do not have permission to view this directory or page."),
+    (
+        404,
+        "Not Found",
+        "The resource you are looking for might have been removed, had its name changed, or is temporarily unavailable.",
+    ),
+    (
+        405,
+        "Method Not Allowed",
+        "The page you are looking for cannot be displayed because an invalid method was used.",
+    ),
+    (
+        406,
+        "Not Acceptable",
+        "The resource cannot be displayed because the file extension is not being accepted by your browser.",
+    ),
+    (408, "Request Timeout", "The request took too long."),
+    (411, "Length Required", "The request needs a length."),
+    (
+        412,
+        "Precondition Failed",
+        "The request was not completed due to preconditions that are set in the request header.",
+    ),
+    (413, "Request Entity Too Large", "The content of the request is too large."),
+    (414, "Request-URI Too Long", "The target of the request is too long."),
+    (416, "Requested Range Not Satisfiable", "The range is not in the resource."),
+    (417, "Expectation Failed", "The expectation of the request cannot be met."),
+    (431, "Request Header Fields Too Large", "The header fields of the request are too large."),
+    (
+        500,
+        "Internal Server Error",
+        "There is a problem with the resource you are looking for, and it cannot be displayed.",
+    ),
+    (501, "Not Implemented", "Header values specify a method that is not implemented."),
+    (
+        502,
+        "Bad Gateway",
+        "Web server received an invalid response while acting as a gateway or proxy server.",
+    ),
+    (503, "Service Unavailable", "The service is unavailable."),
+    (504, "Gateway Timeout", "The server behind this one did not answer in time."),
+];
+
+/// Phrases of statuses that have no page.
+const PHRASES: &[(u16, &str)] = &[
+    (101, "Switching Protocols"),
+    (200, "OK"),
+    (201, "Created"),
+    (202, "Accepted"),
+    (204, "No Content"),
+    (206, "Partial Content"),
+    (300, "Multiple Choices"),
+    (301, "Moved Permanently"),
+    (302, "Redirect"),
+    (303, "See Other"),
+    (304, "Not Modified"),
+    (307, "Temporary Redirect"),
+    (308, "Permanent Redirect"),
+];
+
+/// Reason phrases.
+pub(super) fn reasons() -> Vec<(u16, Text)> {
+    let pages = PAGES.iter().map(|(status, phrase, _)| (*status, Text::from(*phrase)));
+    let mut all: Vec<_> =
+        pages.chain(PHRASES.iter().map(|(status, phrase)| (*status, Text::from(*phrase)))).collect();
+    all.sort();
+    all
+}
+
+/// Pages of our own.
+pub(super) fn pages() -> Vec<(u16, Template)> {
+    let errors = PAGES.iter().map(|(status, phrase, sentence)| {
+        let title = format!("{status} - {phrase}");
+        (*status, page(&title, sentence))
+    });
+    let moved = [301, 302, 303, 307, 308]
+        .map(|status| (status, page("Object Moved", "This document may be found elsewhere.")));
+    errors.chain(moved).collect()
+}
+
+fn page(title: &str, sentence: &str) -> Template {
+    Template::text(format!(
+        "<!DOCTYPE html>\r\n<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h2>{title}</h2>\r\n<p>{sentence}</p>\r\n</body>\r\n</html>\r\n"
+    ))
+}

@@ -1,0 +1,302 @@
+//! What is let in: request filtering, addresses, the need for TLS, authorization of everybody.
+//!
+//! Reference 1 and 11: filtering comes before the rules of a site and is not asked again after them; it holds for requests
+//! that are forwarded as well. Sub-statuses are the original's: 404.5 and the like are answered as 404.
+
+use std::net::IpAddr;
+
+use super::{Cx, Place, block, pattern::literal};
+use crate::{
+    diagnostic::Diagnostic,
+    dialect::iis::effective::Value,
+    ir::{Attr, Block, Name, Part, Pattern, Reply, ReplyContent, Settings, Step, Template, Test},
+    source::Span,
+};
+
+type Steps = Vec<(Step, Span)>;
+
+/// Limits of `requestLimits`.
+pub(super) fn limits(cx: &mut Cx, place: &Place, settings: &mut Settings) {
+    let mut found = Vec::new();
+    let filtering = place.site.section("system.webServer/security/requestFiltering", &place.path, &mut found);
+    cx.found.append(&mut found);
+    let limits = filtering.part("requestLimits");
+    // Zero is no limit for us, and lets nothing in there.
+    let length = u64::try_from(limits.number("maxAllowedContentLength")).unwrap_or(30_000_000).max(1);
+    settings.content.max_length = Some(length);
+    if filtering.flag("removeServerHeader") {
+        settings.answer.server = Some("".into());
+    }
+}
+
+/// The tests of a place, in the original's order.
+pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
+    let mut found = Vec::new();
+    let mut of = |name: &str| {
+        place.site.section(&format!("system.webServer/security/{name}"), &place.path, &mut found)
+    };
+    let (filtering, addresses) = (of("requestFiltering"), of("ipSecurity"));
+    let (access, authorization) = (of("access"), of("authorization"));
+    let anonymous = of("authentication/anonymousAuthentication");
+    cx.found.append(&mut found);
+
+    let mut out = filter(&filtering);
+    by_address(cx, &addresses, &mut out);
+    if access.is("sslFlags", "Ssl") || access.is("sslFlags", "Ssl128") {
+        let secure = Test::Truthy(Template::attr(Attr::Https));
+        out.push(refuse(Test::Not(Box::new(secure)), 403, access.place("sslFlags")));
+    }
+    for flag in ["SslRequireCert", "SslNegotiateCert"] {
+        if access.is("sslFlags", flag) {
+            let message = format!("`{flag}`: client certificates are not yet honoured");
+            cx.report(Diagnostic::error("not-yet-honoured", access.place("sslFlags"), message));
+        }
+    }
+    if !anonymous.flag("enabled") {
+        let message = "requests without a user are refused here";
+        let found = Diagnostic::warning("no-anonymous-access", anonymous.place("enabled"), message);
+        cx.report(found.because("there are no Windows accounts, so all requests are answered with 401"));
+        out.push((Step::Respond(reply(401)), anonymous.span));
+    }
+    everybody(&authorization, &mut out);
+    out
+}
+
+fn reply(status: u16) -> Reply {
+    Reply { status, content: ReplyContent::Page }
+}
+
+fn refuse(test: Test, status: u16, span: Span) -> (Step, Span) {
+    let then = block(vec![(Step::Respond(reply(status)), span)]);
+    (Step::When { test, then, otherwise: Block::default() }, span)
+}
+
+fn matches(subject: Template, pattern: &str) -> Test {
+    Test::Match { subject, pattern: Pattern::regex(pattern, true), into: None }
+}
+
+fn path() -> Template {
+    Template::attr(Attr::Path)
+}
+
+/// Alternatives of texts that stand for themselves.
+fn one_of<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
+    let all: Vec<String> = texts.map(literal).collect();
+    (!all.is_empty()).then(|| format!("(?:{})", all.join("|")))
+}
+
+/// The entries that are allowed, or those that are not.
+fn entries<'v>(part: &'v Value, attribute: &'static str, allowed: bool) -> impl Iterator<Item = &'v str> {
+    part.items()
+        .iter()
+        .filter(move |item| item.value.flag("allowed") == allowed)
+        .map(move |item| item.value.text(attribute))
+}
+
+fn listed<'v>(part: &'v Value, attribute: &'static str) -> impl Iterator<Item = &'v str> {
+    part.items().iter().map(move |item| item.value.text(attribute))
+}
+
+fn filter(filtering: &Value) -> Steps {
+    let span = filtering.span;
+    let mut out = Steps::new();
+    if !filtering.flag("allowDoubleEscaping") {
+        out.push(refuse(matches(path(), "\\+|%[0-9a-f]{2}"), 404, filtering.place("allowDoubleEscaping")));
+    }
+    if !filtering.flag("allowHighBitCharacters") {
+        out.push(refuse(matches(path(), "[\\x80-\\xff]"), 404, filtering.place("allowHighBitCharacters")));
+    }
+    let limits = filtering.part("requestLimits");
+    let longest = |name: &str| u64::try_from(limits.number(name)).unwrap_or(u64::MAX);
+    out.push(refuse(Test::Longer(path(), longest("maxUrl")), 404, limits.place("maxUrl")));
+    let query = Template::attr(Attr::Query);
+    out.push(refuse(
+        Test::Longer(query.clone(), longest("maxQueryString")),
+        404,
+        limits.place("maxQueryString"),
+    ));
+    for limit in limits.part("headerLimits").items() {
+        let field =
+            Template::attr(Attr::Field(limit.value.text("header").to_ascii_lowercase().as_str().into()));
+        let most = u64::try_from(limit.value.number("sizeLimit")).unwrap_or(u64::MAX);
+        out.push(refuse(Test::Longer(field, most), 431, limit.span));
+    }
+    if let Some(denied) = one_of(listed(&filtering.part("denyUrlSequences"), "sequence")) {
+        out.push(refuse(matches(path(), &denied), 404, span));
+    }
+    if let Some(denied) = one_of(listed(&filtering.part("denyQueryStringSequences"), "sequence")) {
+        let mut subject = query.clone();
+        if filtering.flag("unescapeQueryString") {
+            subject = Template(vec![Part::Escape(crate::ir::Escape::Decode, subject)]);
+        }
+        out.push(refuse(matches(subject, &denied), 404, span));
+    }
+    let verbs = filtering.part("verbs");
+    let methods = |allowed: bool| -> Vec<Name> { entries(&verbs, "verb", allowed).map(Name::from).collect() };
+    let (allowed, denied) = (methods(true), methods(false));
+    if !verbs.flag("allowUnlisted") {
+        out.push(refuse(Test::Not(Box::new(Test::Method(allowed))), 404, verbs.span));
+    } else if !denied.is_empty() {
+        out.push(refuse(Test::Method(denied), 404, verbs.span));
+    }
+    let extensions = filtering.part("fileExtensions");
+    if !extensions.flag("allowUnlisted") {
+        let allowed = one_of(entries(&extensions, "fileExtension", true));
+        // A path without an extension is listed as `.`.
+        let bare = entries(&extensions, "fileExtension", true).any(|one| one == ".");
+        let mut tests = vec![matches(path(), "\\.[^./]*$")];
+        if let Some(allowed) = allowed {
+            tests.push(Test::Not(Box::new(matches(path(), &format!("{allowed}$")))));
+        }
+        out.push(refuse(Test::All(tests), 404, extensions.span));
+        if !bare {
+            let named = matches(path(), "(?:\\.[^./]*|/)$");
+            out.push(refuse(Test::Not(Box::new(named)), 404, extensions.span));
+        }
+    } else if let Some(denied) = one_of(entries(&extensions, "fileExtension", false)) {
+        out.push(refuse(matches(path(), &format!("{denied}$")), 404, extensions.span));
+    }
+    if let Some(hidden) = one_of(listed(&filtering.part("hiddenSegments"), "segment")) {
+        out.push(refuse(matches(path(), &format!("/{hidden}(?:/|$)")), 404, span));
+    }
+    rules(&filtering.part("filteringRules"), &mut out);
+    let always = one_of(listed(&filtering.part("alwaysAllowedUrls"), "url"));
+    let queries = one_of(listed(&filtering.part("alwaysAllowedQueryStrings"), "queryString"));
+    let exempt = [
+        always.map(|urls| matches(path(), &format!("^{urls}$"))),
+        queries.map(|queries| matches(query, &format!("^{queries}$"))),
+    ];
+    let exempt: Vec<Test> = exempt.into_iter().flatten().collect();
+    if exempt.is_empty() {
+        return out;
+    }
+    let test = Test::Any(exempt);
+    vec![(Step::When { test, then: Block::default(), otherwise: block(out) }, span)]
+}
+
+/// `filteringRules`: texts that may not occur in what a rule scans.
+fn rules(rules: &Value, out: &mut Steps) {
+    for rule in rules.items() {
+        let value = &rule.value;
+        let Some(denied) = one_of(listed(&value.part("denyStrings"), "string")) else { continue };
+        let mut scanned = Vec::new();
+        if value.flag("scanUrl") {
+            scanned.push(path());
+        }
+        if value.flag("scanQueryString") {
+            scanned.push(Template::attr(Attr::Query));
+        }
+        if value.flag("scanAllRaw") {
+            scanned.push(Template::attr(Attr::Target));
+        }
+        for header in value.part("scanHeaders").items() {
+            let name = header.value.text("requestHeader").to_ascii_lowercase();
+            scanned.push(Template::attr(Attr::Field(name.as_str().into())));
+        }
+        if scanned.is_empty() {
+            continue;
+        }
+        let mut test = Test::Any(scanned.into_iter().map(|subject| matches(subject, &denied)).collect());
+        if let Some(extensions) = one_of(listed(&value.part("appliesTo"), "fileExtension")) {
+            test = Test::All(vec![matches(path(), &format!("{extensions}$")), test]);
+        }
+        out.push(refuse(test, 404, rule.span));
+    }
+}
+
+/// `ipSecurity`: the first entry that an address is in decides.
+fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
+    let status = match section.text("denyAction").to_ascii_lowercase().as_str() {
+        "abortrequest" => None,
+        "unauthorized" => Some(401),
+        "notfound" => Some(404),
+        _ => Some(403),
+    };
+    let answer = match status {
+        Some(status) => reply(status),
+        None => Reply { status: 444, content: ReplyContent::Close },
+    };
+    let mut client = Template::attr(Attr::ClientAddr);
+    if section.flag("enableProxyMode") {
+        client = Template::attr(Attr::Field("x-forwarded-for".into()));
+    }
+    let mut nested = if section.flag("allowUnlisted") {
+        Block::default()
+    } else {
+        block(vec![(Step::Respond(answer.clone()), section.span)])
+    };
+    let mut any = !section.flag("allowUnlisted");
+    for item in section.items().iter().rev() {
+        let Some(address) = item.value.attribute("ipAddress").filter(|address| !address.value.is_empty())
+        else {
+            continue;
+        };
+        let Ok(ip) = address.value.parse::<IpAddr>() else {
+            let message = format!("`{}` is no address", address.value);
+            let found = Diagnostic::error("invalid-value", address.value_span, message);
+            cx.report(found.help("a network is an address and a `subnetMask`; `/24` cannot be written here"));
+            continue;
+        };
+        let Some(bits) = mask(ip, &item.value) else {
+            let found = Diagnostic::error(
+                "invalid-value",
+                item.value.place("subnetMask"),
+                "this is no mask of a network",
+            );
+            cx.report(found);
+            continue;
+        };
+        any = true;
+        let test = Test::InNetwork(client.clone(), vec![(ip, bits)]);
+        let then = if item.value.flag("allowed") {
+            Block::default()
+        } else {
+            block(vec![(Step::Respond(answer.clone()), item.span)])
+        };
+        nested = block(vec![(Step::When { test, then, otherwise: nested }, item.span)]);
+    }
+    if any {
+        out.push((Step::Do(nested), section.span));
+    }
+}
+
+/// How many bits of an address count.
+fn mask(ip: IpAddr, value: &Value) -> Option<u8> {
+    if ip.is_ipv6() {
+        let written = value.attribute("subnetMask").map_or("128", |mask| mask.value.as_str());
+        return written.parse().ok().filter(|bits| *bits <= 128);
+    }
+    let text = value.text("subnetMask");
+    if let Ok(IpAddr::V4(mask)) = text.parse() {
+        let bits = u32::from(mask);
+        return (bits.leading_ones() + bits.trailing_zeros() >= 32).then_some(bits.leading_ones() as u8);
+    }
+    text.parse().ok().filter(|bits| *bits <= 32)
+}
+
+/// `authorization`, for requests without a user.
+fn everybody(section: &Value, out: &mut Steps) {
+    let mut nested = Block::default();
+    let mut any = false;
+    for item in section.items().iter().rev() {
+        let users = item.value.text("users");
+        let holds = users.split(',').any(|user| matches!(user.trim(), "*" | "?"));
+        if !holds {
+            continue;
+        }
+        let deny = item.value.is("accessType", "Deny");
+        any |= deny;
+        let then = if deny { block(vec![(Step::Respond(reply(401)), item.span)]) } else { Block::default() };
+        let verbs = item.value.text("verbs");
+        let names: Vec<Name> =
+            verbs.split(',').map(str::trim).filter(|verb| !verb.is_empty()).map(Name::from).collect();
+        nested = if names.is_empty() {
+            then
+        } else {
+            block(vec![(Step::When { test: Test::Method(names), then, otherwise: nested }, item.span)])
+        };
+    }
+    if any {
+        out.push((Step::Do(nested), section.span));
+    }
+}

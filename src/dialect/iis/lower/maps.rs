@@ -1,0 +1,85 @@
+//! Rewrite maps: tables looked up by an expression.
+//!
+//! Reference 5.10. Keys compare without case unless `ignoreCase="false"`; a value is inserted as it is.
+
+use std::sync::Arc;
+
+use super::Cx;
+use crate::{
+    dialect::iis::effective::Value,
+    ir::{Kind, Order, Part, Pattern, Register, Row, Template, VarKind},
+};
+
+/// Captures of rows, which have none.
+const NOWHERE: Register = Register('M');
+
+/// The maps in force at a place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Maps(Vec<Map>);
+
+/// A map.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    name: String,
+    rows: Arc<Vec<Row>>,
+    default: Template,
+}
+
+impl Maps {
+    /// The maps of `rewriteMaps`.
+    pub(super) fn of(section: &Value) -> Self {
+        let map = |value: &Value| {
+            let ignore_case = value.flag("ignoreCase");
+            let row = |value: &Value| Row {
+                pattern: Pattern {
+                    kind: Kind::Exact,
+                    text: value.text("key").into(),
+                    ignore_case,
+                    groups: Vec::new(),
+                },
+                value: Template::text(value.text("value")),
+            };
+            Map {
+                name: value.text("name").to_owned(),
+                rows: Arc::new(value.items().iter().map(|item| row(&item.value)).collect()),
+                default: Template::text(value.text("defaultValue")),
+            }
+        };
+        Self(section.items().iter().map(|item| map(&item.value)).collect())
+    }
+
+    /// The map of a name, whatever its case.
+    pub(super) fn get(&self, name: &str) -> Option<&Map> {
+        self.0.iter().find(|map| map.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Their names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|map| map.name.as_str())
+    }
+}
+
+impl Cx<'_> {
+    /// What a map gives for a key; the same question is asked of the same variable.
+    pub(super) fn look_up(&mut self, map: &Map, key: &Template) -> Template {
+        let asked = self.config.vars.iter().position(|var| {
+            matches!(&var.kind, VarKind::Table { key: other, rows, default, .. }
+                if other == key && default == &map.default && rows == map.rows.as_ref())
+        });
+        let id = match asked {
+            Some(at) => crate::ir::VarId(at as u32),
+            None => self.fresh(
+                &map.name,
+                VarKind::Table {
+                    key: key.clone(),
+                    order: Order::Specific,
+                    rows: map.rows.as_ref().clone(),
+                    default: map.default.clone(),
+                    once: false,
+                    into: NOWHERE,
+                },
+            ),
+        };
+        Template(vec![Part::Var(id)])
+    }
+}

@@ -1,0 +1,244 @@
+//! Application Request Routing: what is sent to another server, and what of its answer is changed.
+//!
+//! Reference 9, from ANCM's out-of-process forwarder and the pages on ARR: `Host` is the backend's unless
+//! `preserveHostHeader` says otherwise; `X-Forwarded-For` carries the port; `Location` and the domain of cookies are
+//! changed to the client's host whatever they named; responses are streamed; a `WebSocket` needs nothing written.
+
+use super::{Cx, Place, farm, vars};
+use crate::{
+    dialect::iis::{effective::Value, site::Site},
+    ir::{
+        Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
+        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
+        Upstream, UrlMatch, VarId, VarKind,
+        settings::{Forwarding, Retry},
+    },
+    source::Span,
+};
+
+/// Captures of a response's URL.
+const LOCATION: Register = Register('L');
+
+/// Forwards to the URL that a rule left.
+pub(super) fn forward(cx: &mut Cx, site: &Site, url: VarId) -> Block {
+    let handler = Handler::Forward(Forward {
+        protocol: Protocol::Http,
+        tls: false,
+        to: Upstream::Url(Template::var(url)),
+        target: Target::Received,
+    });
+    let mut set = Settings { handler: Some(handler), ..Settings::default() };
+    let mut found = Vec::new();
+    let proxy = site.section("system.webServer/proxy", &[], &mut found);
+    cx.found.append(&mut found);
+    if proxy.flag("arrResponseHeader") {
+        let edit = Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into()));
+        set.answer.on_response = Some(vec![super::block(vec![(edit, site.span)])]);
+    }
+    Block {
+        scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
+        span: site.span,
+        ..Block::default()
+    }
+}
+
+/// Makes the server of an authority known, so that connections to it are kept.
+pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
+    let Some(text) = url.as_text().and_then(|text| std::str::from_utf8(text).ok()) else { return };
+    let text = text.to_ascii_lowercase();
+    let Some((scheme, authority)) = text.split_once("://") else { return };
+    if authority.is_empty() || farm::is(cx, authority) {
+        return;
+    }
+    let url = format!("{scheme}://{authority}");
+    let there = |cluster: &Cluster| cluster.group.as_ref().is_some_and(|group| group.url.0 == url.as_bytes());
+    if cx.config.clusters.iter().any(there) {
+        return;
+    }
+    let secure = scheme == "https";
+    cx.config.clusters.push(Cluster {
+        name: url.as_str().into(),
+        declared: false,
+        balance: crate::ir::Balance::RoundRobin,
+        idle: Some(idle()),
+        shared: true,
+        resolve: None,
+        group: Some(Box::new(Group::alone(url.as_str()))),
+        endpoints: vec![Endpoint {
+            address: authority.into(),
+            default_port: if secure { 443 } else { 80 },
+            weight: 1,
+            max_connections: 0,
+            max_fails: 0,
+            fail_timeout: std::time::Duration::ZERO,
+            role: Role::Active,
+            resolve: false,
+            member: Some(Box::new(Member::plain(url.as_str(), authority, secure))),
+            span,
+        }],
+        span,
+    });
+}
+
+/// Idle connections to a server.
+pub(super) fn idle() -> IdleConnections {
+    IdleConnections {
+        max: 64,
+        requests: u64::MAX,
+        time: std::time::Duration::from_hours(24),
+        timeout: std::time::Duration::from_mins(2),
+        per_route: false,
+    }
+}
+
+/// What `proxy` and `webSocket` say at a place.
+pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
+    let mut found = Vec::new();
+    let proxy = place.site.section("system.webServer/proxy", &place.path, &mut found);
+    let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
+    cx.found.append(&mut found);
+    settings.http = forwarding(cx, &proxy);
+    let upgrade =
+        if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
+    settings.http.upgrade = Some(upgrade);
+}
+
+/// How requests are forwarded, by `proxy` or by `protocol` of a farm.
+pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
+    let timeout = proxy.time("timeout");
+    let version = if proxy.is("httpVersion", "Http10") { 10 } else { 11 };
+    Forwarding {
+        version: Some(version),
+        edits: Some(request_edits(cx, proxy)),
+        response_edits: Some(response_edits(proxy)),
+        connect_timeout: Some(timeout),
+        send_timeout: Some(timeout),
+        read_timeout: Some(timeout),
+        buffer_size: Some(
+            u64::try_from(proxy.number("maxResponseHeaderSize")).unwrap_or(65536).clamp(1024, 1 << 20),
+        ),
+        retry: Some(vec![Retry::Error]),
+        ..Forwarding::default()
+    }
+}
+
+fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
+    let host =
+        if proxy.flag("preserveHostHeader") { Attr::Field("host".into()) } else { Attr::UpstreamAuthority };
+    let mut edits = vec![Edit::RemoveNominated, Edit::Set("Host".into(), Template::attr(host))];
+    // What rules set stands for what was received.
+    let set: Vec<_> = vars::all_written(cx)
+        .into_iter()
+        .filter_map(|(name, var)| Some((vars::field(&name, "HTTP_")?, var)))
+        .collect();
+    let name = proxy.text("xForwardedForHeaderName");
+    if !name.is_empty() {
+        let client = client(cx, proxy.flag("includePortInXForwardedFor"));
+        edits.push(Edit::Append(name.into(), client));
+    }
+    let name = proxy.text("xForwardedByHeaderName");
+    if !name.is_empty() {
+        edits.push(Edit::Append(name.into(), Template::attr(Attr::ServerAddr)));
+    }
+    let name = proxy.text("sslHeaderName");
+    if !name.is_empty() {
+        edits.push(Edit::Set(name.into(), Template::var(secure(cx))));
+    }
+    let name = proxy.text("logGuidName");
+    if !name.is_empty() {
+        edits.push(Edit::Set(name.into(), Template::var(guid(cx))));
+    }
+    edits.push(Edit::Set("X-Original-URL".into(), Template::attr(Attr::Target)));
+    edits.push(Edit::Set("Max-Forwards".into(), Template::var(max_forwards(cx))));
+    for (field, var) in set {
+        if !field.is_field(b"host") || !proxy.flag("preserveHostHeader") {
+            edits.push(Edit::Set(field, Template::var(var)));
+        } else {
+            edits[1] = Edit::Set("Host".into(), Template::var(var));
+        }
+    }
+    for name in ["TE", "Keep-Alive", "Proxy-Connection", "Expect", "Trailer"] {
+        edits.push(Edit::Remove(name.into()));
+    }
+    let connection = if proxy.flag("keepAlive") { "Keep-Alive" } else { "close" };
+    edits.push(Edit::Switch(connection.into()));
+    edits
+}
+
+/// The client's address, IPv6 in brackets, with its port.
+fn client(cx: &mut Cx, port: bool) -> Template {
+    let address = Template::attr(Attr::ClientAddr);
+    let mut six = Template::text("[");
+    six.push(Part::Attr(Attr::ClientAddr));
+    six.push(Part::Text("]".into()));
+    let test = Test::Match { subject: address.clone(), pattern: Pattern::regex(":", false), into: None };
+    let id = cx.var("client address", || VarKind::Choice {
+        choices: vec![Choice { test, value: six }],
+        default: address,
+    });
+    let mut out = Template::var(id);
+    if port {
+        out.push(Part::Text(":".into()));
+        out.push(Part::Attr(Attr::ClientPort));
+    }
+    out
+}
+
+/// Says that the client's connection is secure: key sizes, issuer and subject.
+fn secure(cx: &mut Cx) -> VarId {
+    let mut value = Template::text("2048|256|CN=");
+    value.push(Part::Attr(Attr::Host));
+    value.push(Part::Text("|CN=".into()));
+    value.push(Part::Attr(Attr::Host));
+    cx.var("ssl", || VarKind::Choice {
+        choices: vec![Choice { test: Test::Truthy(Template::attr(Attr::Https)), value }],
+        default: Template::default(),
+    })
+}
+
+/// The request's id in the form of a GUID.
+fn guid(cx: &mut Cx) -> VarId {
+    let register = Register('G');
+    let mut value = Template::default();
+    for group in 1..=5 {
+        if group > 1 {
+            value.push(Part::Text("-".into()));
+        }
+        value.push(Part::Capture(register, group));
+    }
+    cx.var("guid", || VarKind::Table {
+        key: Template::attr(Attr::RequestId),
+        order: crate::ir::Order::First,
+        rows: vec![crate::ir::Row {
+            pattern: Pattern::regex("^(.{8})(.{4})(.{4})(.{4})(.{12})$", false),
+            value,
+        }],
+        default: Template::default(),
+        once: false,
+        into: register,
+    })
+}
+
+fn max_forwards(cx: &mut Cx) -> VarId {
+    let field = Template::attr(Attr::Field("max-forwards".into()));
+    cx.var("max forwards", || VarKind::Choice {
+        choices: vec![Choice { test: Test::Present(field.clone()), value: field }],
+        default: "10".into(),
+    })
+}
+
+fn response_edits(proxy: &Value) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if proxy.flag("reverseRewriteHostInResponseHeaders") {
+        let host = Attr::Field("host".into());
+        let mut to = Template::attr(Attr::Scheme);
+        to.push(Part::Text("://".into()));
+        to.push(Part::Attr(host.clone()));
+        to.push(Part::Capture(LOCATION, 1));
+        let from = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
+        edits.push(Edit::Url { from, to });
+        let from = UrlMatch::Pattern(Pattern::regex("^", false), LOCATION);
+        edits.push(Edit::CookieDomain { from, to: Template::attr(host) });
+    }
+    edits
+}

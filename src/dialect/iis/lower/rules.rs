@@ -1,0 +1,598 @@
+//! Inbound rules: `rules` and `globalRules` as a block of steps.
+//!
+//! A rule's pattern sees the decoded path without the slash in front, relative to the folder of the file that the rule
+//! stands in. The pattern is tried first, then the conditions, in order; then variables are set, then the action is taken
+//! (reference 5.2). A rewrite replaces path and query for later rules; one to an absolute URL ends all rules: it is kept in
+//! the variable `forward`, and the program forwards there. An expanded URL is split at its first `?`: where the text before
+//! it can only hold what the path held, at the `?` that is written; else when it is known.
+
+use super::{
+    CONDITION, Cx, Place, RULE, URL,
+    expression::{self, Around, Parsed},
+    inside, leave,
+    maps::Maps,
+    pattern::{self, Reading},
+    prefix, steps, vars,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    dialect::iis::{
+        effective::{Item, Value},
+        site::Site,
+        tree::Attribute,
+    },
+    ir::{
+        Attr, Block, By, Choice, Escape, FileKind, Part, Pattern, Query, Register, Relation, Reply,
+        ReplyContent, Step, Template, Test, VarId, VarKind,
+    },
+    source::Span,
+};
+
+type Steps = Vec<(Step, Span)>;
+
+/// The registers of conditions whose captures are all tracked.
+const TRACKED: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+
+/// A set of rules while it is lowered.
+struct Set<'a> {
+    maps: Maps,
+    /// The label of the block they stand in.
+    label: &'static str,
+    /// The path of the place they hold for.
+    path: Vec<String>,
+    /// The variable that holds the URL to forward to.
+    forward: VarId,
+    /// Whether ARR's proxy is on.
+    proxy: bool,
+    /// Whether an expanded URL is escaped where it is forwarded to.
+    encode: bool,
+    /// The variables that may be set; `None` where all may.
+    allowed: Option<Vec<String>>,
+    section: &'a Value,
+}
+
+/// Makes the variables that rules of the site set known, before anything reads one.
+pub(super) fn declare(cx: &mut Cx, site: &Site) {
+    let mut found = Vec::new();
+    let sections = ["system.webServer/rewrite/rules", "system.webServer/rewrite/globalRules"];
+    for place in site.places() {
+        for section in sections {
+            for rule in site.section(section, &place, &mut found).items() {
+                for set in rule.value.part("serverVariables").items() {
+                    vars::written(cx, set.value.text("name"));
+                }
+            }
+        }
+    }
+}
+
+/// The global rules of a site.
+pub(super) fn global(cx: &mut Cx, site: &Site, forward: VarId) -> Steps {
+    let mut found = Vec::new();
+    let section = site.section("system.webServer/rewrite/globalRules", &[], &mut found);
+    cx.found.append(&mut found);
+    let set = Set::new(cx, site, &[], &section, "global", forward);
+    let rules = set.rules(cx);
+    if rules.is_empty() {
+        return rules;
+    }
+    vec![(Step::Do(Block { label: Some("global".into()), steps: rules, ..Block::default() }), Span::NONE)]
+}
+
+/// The rules in force at a place, for a block labelled `rules`.
+pub(super) fn distributed(cx: &mut Cx, place: &Place, forward: VarId) -> Steps {
+    let mut found = Vec::new();
+    let section = place.site.section("system.webServer/rewrite/rules", &place.path, &mut found);
+    cx.found.append(&mut found);
+    Set::new(cx, place.site, &place.path, &section, "rules", forward).rules(cx)
+}
+
+impl<'a> Set<'a> {
+    fn new(
+        cx: &mut Cx,
+        site: &Site,
+        path: &[String],
+        section: &'a Value,
+        label: &'static str,
+        forward: VarId,
+    ) -> Self {
+        let mut found = Vec::new();
+        let mut of = |name: &str| site.section(name, path, &mut found);
+        let maps = Maps::of(&of("system.webServer/rewrite/rewriteMaps"));
+        let proxy = cx.host.assumed || of("system.webServer/proxy").flag("enabled");
+        let allowed = of("system.webServer/rewrite/allowedServerVariables");
+        let names = allowed.items().iter().map(|item| item.value.text("name").to_owned()).collect();
+        let all = label == "global" || (cx.host.assumed && !allowed.written);
+        cx.found.append(&mut found);
+        Self {
+            maps,
+            label,
+            path: path.to_vec(),
+            forward,
+            proxy,
+            encode: section.flag("useOriginalURLEncoding"),
+            allowed: (!all).then_some(names),
+            section,
+        }
+    }
+
+    fn rules(&self, cx: &mut Cx) -> Steps {
+        let mut out = steps();
+        for rule in self.section.items().iter().filter(|rule| rule.value.flag("enabled")) {
+            self.rule(cx, rule, &mut out);
+        }
+        out
+    }
+
+    fn rule(&self, cx: &mut Cx, rule: &Item, out: &mut Steps) {
+        let base = &self.path[..rule.level.depth.min(self.path.len())];
+        let reading = Reading::of(rule.value.text("patternSyntax"));
+        let Some(matching) = rule.value.written_part("match") else {
+            let found = Diagnostic::warning("rule-without-match", rule.span, "the rule has no `<match>`");
+            cx.report(found.because("it never fires"));
+            return;
+        };
+        let Some(url) = matching.attribute("url") else { return };
+        let Some(pattern) = pattern::pattern(cx, url, reading, matching.flag("ignoreCase")) else { return };
+        let negate = matching.flag("negate");
+        let subject =
+            Template(vec![Part::Escape(Escape::Skip(prefix(base).len() as u32), Template::attr(Attr::Path))]);
+        let mut tests = Vec::new();
+        if !base.is_empty() {
+            tests.push(inside(base));
+        }
+        let matched = Test::Match { subject, pattern, into: (!negate).then_some(RULE) };
+        tests.push(if negate { Test::Not(Box::new(matched)) } else { matched });
+
+        let conditions = rule.value.part("conditions");
+        let (test, tracked) = self.conditions(cx, &conditions, reading);
+        tests.extend(test);
+        let around = Around { maps: &self.maps, tracked: tracked.as_deref(), outbound: false };
+
+        let mut then = self.variables(cx, &rule.value.part("serverVariables"), &around);
+        let action = rule.value.part("action");
+        let stops = self.action(cx, &action, base, &around, &mut then);
+        if rule.value.flag("stopProcessing") && !stops {
+            then.push(leave(self.label));
+        }
+        // What another rule captured is not this one's.
+        out.push((Step::Forget(CONDITION), rule.span));
+        if negate {
+            out.push((Step::Forget(RULE), rule.span));
+        }
+        let test = if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) };
+        let then = Block { steps: then, span: rule.span, ..Block::default() };
+        out.push((Step::When { test, then, otherwise: Block::default() }, rule.span));
+    }
+
+    /// The conditions as one test; and, where all captures are tracked, where `{C:n}` is.
+    fn conditions(
+        &self,
+        cx: &mut Cx,
+        conditions: &Value,
+        reading: Reading,
+    ) -> (Option<Test>, Option<Vec<(Register, u8)>>) {
+        let any = conditions.is("logicalGrouping", "MatchAny");
+        let track = conditions.flag("trackAllCaptures") && !any;
+        let mut tracked: Vec<(Register, u8)> = Vec::new();
+        let mut tests = Vec::new();
+        for (at, item) in conditions.items().iter().enumerate() {
+            let value = &item.value;
+            let (Some(input), negate) = (value.attribute("input"), value.flag("negate")) else { continue };
+            let around =
+                Around { maps: &self.maps, tracked: track.then_some(tracked.as_slice()), outbound: false };
+            let subject = expression::parse(cx, input, &around).template;
+            let kind = value.text("matchType").to_ascii_lowercase();
+            let test = match kind.as_str() {
+                "isfile" => Test::File(subject, FileKind::File),
+                "isdirectory" => Test::File(subject, FileKind::Directory),
+                _ => {
+                    let empty = nothing(item.span);
+                    let written = value.attribute("pattern").unwrap_or(&empty);
+                    let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase"))
+                    else {
+                        continue;
+                    };
+                    let register = match TRACKED.get(at) {
+                        Some(letter) if track => Register(char::from(*letter)),
+                        _ => CONDITION,
+                    };
+                    if track && !negate {
+                        let groups = pattern::groups(&written.value, reading);
+                        // Only the first whole match has a number.
+                        let first = u8::from(!tracked.is_empty());
+                        tracked.extend((first..=groups).map(|group| (register, group)));
+                    }
+                    Test::Match { subject, pattern, into: (!negate).then_some(register) }
+                }
+            };
+            tests.push(if negate { Test::Not(Box::new(test)) } else { test });
+        }
+        let test = match tests.len() {
+            0 => None,
+            1 => tests.pop(),
+            _ if any => Some(Test::Any(tests)),
+            _ => Some(Test::All(tests)),
+        };
+        (test, track.then_some(tracked))
+    }
+
+    /// `<serverVariables>`
+    fn variables(&self, cx: &mut Cx, variables: &Value, around: &Around) -> Steps {
+        let mut out = steps();
+        for set in variables.items() {
+            let name = set.value.text("name");
+            if let Some(allowed) = &self.allowed
+                && !allowed.iter().any(|one| one.eq_ignore_ascii_case(name))
+            {
+                let message = format!("`{name}` may not be set");
+                let found = Diagnostic::warning("variable-not-allowed", set.value.place("name"), message);
+                cx.report(found.because("requests for which this rule fires are answered with 500.50").help(
+                    format!(
+                        "add `<add name=\"{name}\" />` to `allowedServerVariables` in applicationHost.config"
+                    ),
+                ));
+                let reply = Reply { status: 500, content: ReplyContent::Page };
+                out.push((Step::Respond(reply), set.span));
+                continue;
+            }
+            let Some(written) = set.value.attribute("value") else { continue };
+            let value = expression::parse(cx, written, around).template;
+            let var = vars::written(cx, name);
+            let assign = (Step::Assign { var, value }, set.span);
+            if set.value.flag("replace") {
+                out.push(assign);
+                continue;
+            }
+            let test = Test::Compare {
+                left: Template::var(var),
+                right: Template::default(),
+                relation: Relation::Equal,
+                by: By::Bytes,
+            };
+            let then = super::block(vec![assign]);
+            out.push((Step::When { test, then, otherwise: Block::default() }, set.span));
+        }
+        out
+    }
+
+    /// The action; whether nothing comes after it.
+    fn action(&self, cx: &mut Cx, action: &Value, base: &[String], around: &Around, out: &mut Steps) -> bool {
+        let span = action.span;
+        match action.text("type").to_ascii_lowercase().as_str() {
+            "rewrite" => {
+                let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
+                self.rewrite(cx, action, url, base, around, out)
+            }
+            "redirect" => {
+                let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
+                redirect(cx, action, url, base, around, out);
+                true
+            }
+            "customresponse" => {
+                let status = action.number("statusCode");
+                if action.attribute("statusCode").is_none() {
+                    let found = Diagnostic::error(
+                        "missing-attribute",
+                        span,
+                        "a custom response needs a `statusCode`",
+                    );
+                    cx.report(found);
+                    return true;
+                }
+                if (300..=307).contains(&status) {
+                    let found = Diagnostic::error(
+                        "invalid-value",
+                        action.place("statusCode"),
+                        "a custom response cannot have a status from 300 to 307",
+                    );
+                    cx.report(found.help("use an action of type Redirect"));
+                    return true;
+                }
+                let content = match action.attribute("statusDescription") {
+                    Some(text) if !text.value.is_empty() => {
+                        ReplyContent::Text(expression::parse(cx, text, around).template)
+                    }
+                    _ => ReplyContent::Page,
+                };
+                out.push((Step::Respond(Reply { status: status as u16, content }), span));
+                true
+            }
+            "abortrequest" => {
+                let reply = Reply { status: 444, content: ReplyContent::Close };
+                out.push((Step::Respond(reply), span));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn no_url(&self, cx: &mut Cx, action: &Value) -> bool {
+        let message = format!("an action of type {} needs a `url`", action.text("type"));
+        cx.report(Diagnostic::error("missing-attribute", action.span, message));
+        let _ = self;
+        true
+    }
+
+    fn rewrite(
+        &self,
+        cx: &mut Cx,
+        action: &Value,
+        url: &Attribute,
+        base: &[String],
+        around: &Around,
+        out: &mut Steps,
+    ) -> bool {
+        let append = action.flag("appendQueryString");
+        let text = url.value.as_str();
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("ws://") || lower.starts_with("wss://") {
+            let found =
+                Diagnostic::warning("websocket-scheme", url.part(0..5), "`ws://` is no scheme of a rule");
+            cx.report(
+                found
+                    .because("taken as a path of this site, as the original does")
+                    .help("write `http://` or `https://`; requests for a WebSocket are passed on as such"),
+            );
+        }
+        let absolute = lower.starts_with("http://") || lower.starts_with("https://");
+        let span = action.span;
+        let question = top_level(text, 0, &['?']);
+        let whole = Parts { url, question, append };
+        if absolute {
+            let start = text.find("://").map_or(0, |at| at + 3);
+            let end = top_level(text, start, &['/', '?']).unwrap_or(text.len());
+            let authority = expression::parse_part(cx, url, 0..end, around).template;
+            super::proxy::known(cx, &authority, span);
+            let path = expression::parse_part(cx, url, end..question.unwrap_or(text.len()), around);
+            if !self.encode && path.open {
+                // As it is written: what is inserted is encoded already.
+                let mut target = expression::parse(cx, url, around).template;
+                if append {
+                    target.push(Part::Var(rest_of_query(cx, question.is_some())));
+                }
+                self.forward_to(target, span, out);
+                return true;
+            }
+            if path.open {
+                let target = whole.template(cx, around);
+                self.split(cx, target, append, Some(base), span, out);
+                return true;
+            }
+            let mut path = path.template;
+            if path.is_empty() {
+                path = "/".into();
+            }
+            let query = whole.query(cx, around);
+            out.push((Step::Rewrite { path: Some(path), query }, span));
+            self.forward_to(current_url(authority), span, out);
+            return true;
+        }
+        let path = expression::parse_part(cx, url, 0..question.unwrap_or(text.len()), around);
+        if let Some(at) = text.find("://").filter(|_| text.starts_with('{')) {
+            // The scheme is the client's; the server is known.
+            let end = text[at + 3..].find(['/', '?', '{']).map_or(text.len(), |end| at + 3 + end);
+            if !text[end..].starts_with('{') {
+                for scheme in ["http", "https"] {
+                    let authority = Template::text(format!("{scheme}{}", &text[at..end]));
+                    super::proxy::known(cx, &authority, span);
+                }
+            }
+        }
+        if path.open {
+            let begins = if text.starts_with('{') { Some(base) } else { None };
+            if begins.is_none() {
+                let anchored = if text.starts_with('/') { String::new() } else { prefix(base) };
+                let mut target = Template::text(anchored);
+                for part in whole.template(cx, around).0 {
+                    target.push(part);
+                }
+                self.split(cx, target, append, None, span, out);
+            } else {
+                let target = whole.template(cx, around);
+                self.split(cx, target, append, begins, span, out);
+            }
+            return false;
+        }
+        let mut target = Template::text(if text.starts_with('/') { String::new() } else { prefix(base) });
+        for part in path.template.0 {
+            target.push(part);
+        }
+        // A path that begins with a group: relative to the rule's folder, as any other that has no slash in front.
+        let query = whole.query(cx, around);
+        out.push((Step::Rewrite { path: Some(target), query }, span));
+        false
+    }
+
+    /// Takes a URL that is only known when the rule fires apart: absolute, from the root, or relative to `base`. Without
+    /// `base` it is a path from the root.
+    fn split(
+        &self,
+        cx: &mut Cx,
+        target: Template,
+        append: bool,
+        base: Option<&[String]>,
+        span: Span,
+        out: &mut Steps,
+    ) {
+        let url = cx.assigned("url");
+        out.push((Step::Assign { var: url, value: target }, span));
+        let take = |text: &str| Test::Match {
+            subject: Template::var(url),
+            pattern: Pattern {
+                kind: crate::ir::Kind::Regex(crate::ir::Syntax::Ecma),
+                ..Pattern::regex(text, true)
+            },
+            into: Some(URL),
+        };
+        let group = |group: u8| Part::Capture(URL, group);
+        // The old query stays alone where there is no new one.
+        let query = |at: u8| -> (Step, Span) {
+            let new = Template(vec![group(at)]);
+            if !append {
+                return (Step::Rewrite { path: None, query: Query::Replace(new) }, span);
+            }
+            let test = Test::Compare {
+                left: new.clone(),
+                right: Template::default(),
+                relation: Relation::NotEqual,
+                by: By::Bytes,
+            };
+            let then = super::block(vec![(Step::Rewrite { path: None, query: Query::Prepend(new) }, span)]);
+            (Step::When { test, then, otherwise: Block::default() }, span)
+        };
+        let rooted = |front: String, at: u8| {
+            let mut path = Template::text(front);
+            path.push(group(at));
+            super::block(vec![(Step::Rewrite { path: Some(path), query: Query::Keep }, span), query(at + 1)])
+        };
+        let from_root = rooted(String::new(), 1);
+        let Some(base) = base else {
+            let test = take("^([^?]*)(?:\\?([\\s\\S]*))?$");
+            out.push((Step::When { test, then: from_root, otherwise: Block::default() }, span));
+            return;
+        };
+        let mut absolute = steps();
+        let path = Template(vec![Part::Text("/".into()), group(2)]);
+        absolute.push((Step::Rewrite { path: Some(path), query: Query::Keep }, span));
+        absolute.push(query(3));
+        self.forward_to(current_url(Template(vec![group(1)])), span, &mut absolute);
+        let relative = Step::When {
+            test: take("^([^?]*)(?:\\?([\\s\\S]*))?$"),
+            then: rooted(prefix(base), 1),
+            otherwise: Block::default(),
+        };
+        let local = Step::When {
+            test: take("^(/[^?]*)(?:\\?([\\s\\S]*))?$"),
+            then: from_root,
+            otherwise: super::block(vec![(relative, span)]),
+        };
+        out.push((
+            Step::When {
+                test: take("^(https?://[^/?]+)/?([^?]*)(?:\\?([\\s\\S]*))?$"),
+                then: super::block(absolute),
+                otherwise: super::block(vec![(local, span)]),
+            },
+            span,
+        ));
+    }
+
+    /// Another server it is, and no more rules.
+    fn forward_to(&self, url: Template, span: Span, out: &mut Steps) {
+        if self.proxy {
+            out.push((Step::Assign { var: self.forward, value: url }, span));
+            out.push(leave(self.label));
+        } else {
+            out.push((Step::Respond(Reply { status: 404, content: ReplyContent::Page }), span));
+        }
+    }
+}
+
+/// An action's URL with where its query begins.
+struct Parts<'a> {
+    url: &'a Attribute,
+    question: Option<usize>,
+    append: bool,
+}
+
+impl Parts<'_> {
+    fn template(&self, cx: &mut Cx, around: &Around) -> Template {
+        expression::parse(cx, self.url, around).template
+    }
+
+    fn query(&self, cx: &mut Cx, around: &Around) -> Query {
+        let end = self.url.value.len();
+        let new = self.question.map(|at| expression::parse_part(cx, self.url, at + 1..end, around));
+        match (new, self.append) {
+            (Some(Parsed { template, .. }), true) => Query::Prepend(template),
+            (Some(Parsed { template, .. }), false) => Query::Replace(template),
+            (None, true) => Query::Keep,
+            (None, false) => Query::Replace(Template::default()),
+        }
+    }
+}
+
+/// An attribute that is not written: an empty text.
+fn nothing(span: Span) -> Attribute {
+    Attribute { name: String::new(), name_span: span, value: String::new(), value_span: span, literal: false }
+}
+
+/// The URL of path and query as they are now, at an authority.
+fn current_url(mut authority: Template) -> Template {
+    authority.push(Part::Escape(Escape::ForwardPath, Template::attr(Attr::Path)));
+    authority.push(Part::Attr(Attr::QueryMark));
+    authority.push(Part::Attr(Attr::Query));
+    authority
+}
+
+/// The first of these characters outside of `{...}`.
+fn top_level(text: &str, from: usize, wanted: &[char]) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices().skip_while(|(at, _)| *at < from) {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            c if depth == 0 && wanted.contains(&c) => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The query as received behind one that is written: `&` and it, or nothing; `?` where none is written.
+fn rest_of_query(cx: &mut Cx, behind: bool) -> VarId {
+    let (name, mark) = if behind { ("more query", "&") } else { ("whole query", "?") };
+    let mut value = Template::text(mark);
+    value.push(Part::Attr(Attr::Query));
+    cx.var(name, || VarKind::Choice {
+        choices: vec![Choice { test: Test::Truthy(Template::attr(Attr::QueryMark)), value }],
+        default: Template::default(),
+    })
+}
+
+/// A redirect of the client. Reference 5.9: a relative URL is sent as a path, which resolves equally.
+fn redirect(cx: &mut Cx, action: &Value, url: &Attribute, base: &[String], around: &Around, out: &mut Steps) {
+    let text = url.value.as_str();
+    let span = action.span;
+    let status = action.code("redirectType").unwrap_or(301);
+    let parsed = expression::parse(cx, url, around);
+    let append = action.flag("appendQueryString");
+    let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    });
+    let dynamic = text.starts_with('{') && parsed.open;
+    let front = if scheme || text.starts_with('/') || dynamic { String::new() } else { prefix(base) };
+    let question = top_level(text, 0, &['?']).is_some();
+    let answer = |cx: &mut Cx, front: &str, question: bool| {
+        let mut location = Template::text(front);
+        location.push(Part::Escape(Escape::Url, parsed.template.clone()));
+        if append {
+            location.push(Part::Var(rest_of_query(cx, question)));
+        }
+        (Step::Respond(Reply { status, content: ReplyContent::Location(location) }), span)
+    };
+    // A value from a map may bring a query along.
+    let either = |cx: &mut Cx, front: &str| {
+        if question || !append || !parsed.open {
+            return vec![answer(cx, front, question)];
+        }
+        let test = Test::Match {
+            subject: parsed.template.clone(),
+            pattern: Pattern::regex("\\?", false),
+            into: None,
+        };
+        let then = super::block(vec![answer(cx, front, true)]);
+        let otherwise = super::block(vec![answer(cx, front, false)]);
+        vec![(Step::When { test, then, otherwise }, span)]
+    };
+    if !dynamic {
+        out.extend(either(cx, &front));
+        return;
+    }
+    let whole = Pattern::regex("^(?:/|[A-Za-z][A-Za-z0-9+.-]*:)", false);
+    let test = Test::Match { subject: parsed.template.clone(), pattern: whole, into: None };
+    let then = super::block(either(cx, ""));
+    let otherwise = super::block(either(cx, &prefix(base)));
+    out.push((Step::When { test, then, otherwise }, span));
+}

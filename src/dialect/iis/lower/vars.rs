@@ -1,0 +1,183 @@
+//! Server variables: what `{NAME}` stands for, and what becomes of those that rules set.
+//!
+//! Reference 5.7, 5.8, from "IIS Server Variables" and "Setting HTTP request headers and IIS server variables". A variable
+//! that some rule of the site sets is one of the program: it begins as what the request says, so that a rule that does not
+//! fire changes nothing, and a value that was set wins over the computed one from then on.
+
+use super::Cx;
+use crate::{
+    ir::{Attr, Choice, Name, Part, Step, Template, Test, TlsAttr, VarId, VarKind},
+    source::Span,
+};
+
+/// Names for "did you mean".
+pub(super) const NAMES: &[&str] = &[
+    "QUERY_STRING",
+    "URL",
+    "PATH_INFO",
+    "SCRIPT_NAME",
+    "REQUEST_URI",
+    "UNENCODED_URL",
+    "HTTP_URL",
+    "CACHE_URL",
+    "HTTP_HOST",
+    "HTTP_X_ORIGINAL_URL",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PORT_SECURE",
+    "HTTPS",
+    "REMOTE_ADDR",
+    "REMOTE_HOST",
+    "REMOTE_PORT",
+    "REMOTE_USER",
+    "AUTH_USER",
+    "LOGON_USER",
+    "LOCAL_ADDR",
+    "SERVER_ADDR",
+    "REQUEST_METHOD",
+    "HTTP_METHOD",
+    "SERVER_PROTOCOL",
+    "HTTP_VERSION",
+    "REQUEST_FILENAME",
+    "SCRIPT_FILENAME",
+    "PATH_TRANSLATED",
+    "DOCUMENT_ROOT",
+    "APPL_PHYSICAL_PATH",
+    "CONTENT_TYPE",
+    "CONTENT_LENGTH",
+    "INSTANCE_ID",
+    "INSTANCE_NAME",
+    "APP_POOL_ID",
+    "APPL_MD_PATH",
+    "INSTANCE_META_PATH",
+    "SERVER_SOFTWARE",
+    "GATEWAY_INTERFACE",
+    "CRYPT_PROTOCOL",
+    "RESPONSE_STATUS",
+];
+
+/// A header field's name from that of its variable: without the prefix, `_` as `-`.
+pub(super) fn field(name: &str, prefix: &str) -> Option<Name> {
+    let head = name.get(..prefix.len())?;
+    let rest = name.get(prefix.len()..).filter(|rest| !rest.is_empty())?;
+    head.eq_ignore_ascii_case(prefix).then(|| Name::from(rest.replace('_', "-")))
+}
+
+/// The variable of the program that stands for one that rules set.
+fn key(name: &str) -> String {
+    format!("set {}", name.to_uppercase().replace('-', "_"))
+}
+
+/// Whether a variable is of the path alone, so that it can hold neither a scheme nor a query of its own.
+pub(super) fn is_request_path(name: &str) -> bool {
+    ["URL", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING"].iter().any(|one| name.eq_ignore_ascii_case(one))
+}
+
+/// The variable to write for `<set name>`.
+pub(super) fn written(cx: &mut Cx, name: &str) -> VarId {
+    cx.assigned(&key(name))
+}
+
+/// The names that rules of this site set so far, upper case, with their variables.
+pub(super) fn all_written(cx: &Cx) -> Vec<(String, VarId)> {
+    cx.vars.iter().filter_map(|(name, id)| Some((name.strip_prefix("set ")?.to_owned(), *id))).collect()
+}
+
+/// Gives each variable that some rule sets the value that it has without the rule.
+pub(super) fn begin(cx: &mut Cx) -> Vec<(Step, Span)> {
+    let mut steps = Vec::new();
+    for (name, var) in all_written(cx) {
+        let value = computed(cx, &name, false).unwrap_or_default();
+        if !value.is_empty() && field(&name, "RESPONSE_").is_none() {
+            steps.push((Step::Assign { var, value }, Span::NONE));
+        }
+    }
+    steps
+}
+
+/// The value of a variable; `None` when there is none of this name.
+pub(super) fn read(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
+    if let Some(id) = cx.vars.get(&key(name)) {
+        return Some(Template::var(*id));
+    }
+    computed(cx, name, outbound)
+}
+
+fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
+    let upper = name.to_uppercase().replace('-', "_");
+    let attr = match upper.as_str() {
+        "QUERY_STRING" => Attr::Query,
+        "URL" | "PATH_INFO" | "SCRIPT_NAME" => Attr::Path,
+        "UNENCODED_URL" | "HTTP_URL" | "HTTP_X_ORIGINAL_URL" => Attr::Target,
+        "SERVER_NAME" => Attr::Host,
+        "SERVER_PORT" => Attr::ServerPort,
+        "REMOTE_ADDR" | "REMOTE_HOST" => Attr::ClientAddr,
+        "REMOTE_PORT" => Attr::ClientPort,
+        "REMOTE_USER" | "AUTH_USER" | "LOGON_USER" => Attr::User,
+        "LOCAL_ADDR" | "SERVER_ADDR" => Attr::ServerAddr,
+        "REQUEST_METHOD" | "HTTP_METHOD" => Attr::Method,
+        "SERVER_PROTOCOL" | "HTTP_VERSION" => Attr::Protocol,
+        "REQUEST_FILENAME" | "SCRIPT_FILENAME" | "PATH_TRANSLATED" => Attr::FilePath,
+        "DOCUMENT_ROOT" => Attr::DocumentRoot,
+        "CONTENT_TYPE" => Attr::Field("content-type".into()),
+        "CRYPT_PROTOCOL" => Attr::Tls(TlsAttr::Version),
+        "INSTANCE_NAME" => Attr::HostName,
+        "RESPONSE_STATUS" if outbound => Attr::Status,
+        "REQUEST_URI" => {
+            let parts = [Attr::Path, Attr::QueryMark, Attr::Query];
+            return Some(Template(parts.into_iter().map(Part::Attr).collect()));
+        }
+        "CACHE_URL" => {
+            let mut out = Template::attr(Attr::Scheme);
+            out.push(Part::Text("://".into()));
+            out.push(Part::Attr(Attr::Host));
+            out.push(Part::Text(":".into()));
+            for attr in [Attr::ServerPort, Attr::Path, Attr::QueryMark, Attr::Query] {
+                out.push(Part::Attr(attr));
+            }
+            return Some(out);
+        }
+        "APPL_PHYSICAL_PATH" => {
+            let mut out = Template::attr(Attr::DocumentRoot);
+            out.push(Part::Text("/".into()));
+            return Some(out);
+        }
+        "HTTPS" => return Some(Template::var(choice(cx, "HTTPS", "on", "off"))),
+        "SERVER_PORT_SECURE" => return Some(Template::var(choice(cx, "SERVER_PORT_SECURE", "1", "0"))),
+        "CONTENT_LENGTH" => {
+            let present = Test::Truthy(Template::attr(Attr::ContentLength));
+            let id = cx.var("CONTENT_LENGTH", || VarKind::Choice {
+                choices: vec![Choice { test: present, value: Template::attr(Attr::ContentLength) }],
+                default: "0".into(),
+            });
+            return Some(Template::var(id));
+        }
+        "INSTANCE_ID" => return Some("1".into()),
+        "INSTANCE_META_PATH" => return Some("/LM/W3SVC/1".into()),
+        "APPL_MD_PATH" => return Some("/LM/W3SVC/1/ROOT".into()),
+        "APP_POOL_ID" => return Some("DefaultAppPool".into()),
+        "SERVER_SOFTWARE" => return Some("Microsoft-IIS/10.0".into()),
+        "GATEWAY_INTERFACE" => return Some("CGI/1.1".into()),
+        _ => {
+            if let Some(name) = field(&upper, "HTTP_") {
+                return Some(Template::attr(Attr::Field(lower(&name))));
+            }
+            let name = field(&upper, "RESPONSE_")?;
+            return outbound.then(|| Template::attr(Attr::SentField(lower(&name))));
+        }
+    };
+    Some(Template::attr(attr))
+}
+
+fn lower(name: &Name) -> Name {
+    Name::from(name.to_ascii_lowercase())
+}
+
+/// A variable that says whether the client's connection is secure.
+fn choice(cx: &mut Cx, name: &str, yes: &str, no: &str) -> VarId {
+    let (yes, no) = (Template::from(yes), Template::from(no));
+    cx.var(name, || VarKind::Choice {
+        choices: vec![Choice { test: Test::Truthy(Template::attr(Attr::Https)), value: yes }],
+        default: no,
+    })
+}

@@ -1,0 +1,278 @@
+//! The sites of a configuration, and the files that belong to each: applicationHost.config and the web.config of every
+//! folder, as a list of levels per path.
+//!
+//! Facts: reference 2.1, 2.5, 2.9, 3; from the pages on sites, applications and virtual directories of the configuration
+//! reference.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    effective::{Level, Value},
+    file::{Fragment, Written},
+    schema::{self, Unlock},
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    source::{SourceMap, Span},
+};
+
+/// Folders looked into for files of their own, in one site.
+const MOST_FOLDERS: usize = 50_000;
+
+/// How deep folders are looked into.
+const DEEPEST: usize = 32;
+
+/// A site.
+#[derive(Debug)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Its number, for logs and `{INSTANCE_ID}`.
+    pub id: u32,
+    /// What it is as written; `None` for the one around a lone web.config.
+    pub element: Option<Value>,
+    /// Its applications and virtual directories, the deepest paths first.
+    pub roots: Vec<Root>,
+    /// Where it was written.
+    pub span: Span,
+    /// What is written for its paths.
+    pub written: Vec<Layer>,
+}
+
+/// A folder that a path of a site is mapped to.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The path, as segments.
+    pub path: Vec<String>,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Whether an application begins here; else it is a virtual directory of one.
+    pub application: bool,
+    /// Whether folders below it have files of their own.
+    pub nested: bool,
+}
+
+/// A section written for a path.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// The path, as segments.
+    pub path: Vec<String>,
+    /// How many segments deep the file is that it stands in; `None` for the server's own file.
+    pub file_depth: Option<usize>,
+    /// Whether it is the assumed stock server's.
+    pub assumed: bool,
+    /// The section.
+    pub fragment: Fragment,
+}
+
+/// Segments of a path.
+pub fn segments(path: &str) -> Vec<String> {
+    path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
+}
+
+/// Whether `path` is `prefix` or below it; case does not count.
+pub fn is_below(path: &[String], prefix: &[String]) -> bool {
+    prefix.len() <= path.len() && prefix.iter().zip(path).all(|(one, other)| same(one, other))
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+impl Site {
+    /// The folder of a path, by the deepest mapping above it.
+    pub fn folder(&self, path: &[String]) -> Option<PathBuf> {
+        let root = self.roots.iter().find(|root| is_below(path, &root.path))?;
+        let mut folder = root.folder.clone();
+        folder.extend(&path[root.path.len()..]);
+        Some(folder)
+    }
+
+    /// The path of the application that a path belongs to.
+    pub fn application(&self, path: &[String]) -> &[String] {
+        let root = self.roots.iter().find(|root| root.application && is_below(path, &root.path));
+        root.map_or(&[], |root| &root.path)
+    }
+
+    /// The paths for which anything is written, the site's own first.
+    pub fn places(&self) -> Vec<Vec<String>> {
+        let mut places: Vec<Vec<String>> = vec![Vec::new()];
+        let paths =
+            self.written.iter().map(|layer| &layer.path).chain(self.roots.iter().map(|root| &root.path));
+        for path in paths {
+            if !places.iter().any(|place| place.len() == path.len() && is_below(place, path)) {
+                places.push(path.clone());
+            }
+        }
+        places.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+        places
+    }
+
+    /// A section as it is in force for a path.
+    pub fn section(&self, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Value {
+        let known = schema::schema().section(name).and_then(|section| section.element.as_ref());
+        let Some(known) = known else {
+            // Every caller names a section with content, which a test of the schema holds.
+            static NOTHING: std::sync::OnceLock<schema::Element> = std::sync::OnceLock::new();
+            return Value::new(NOTHING.get_or_init(schema::Element::default));
+        };
+        let mut value = Value::new(known);
+        for layer in self.chain(name, path) {
+            let level = Level { depth: layer.path.len(), assumed: layer.assumed };
+            value.lay(&layer.fragment.element, level, found);
+        }
+        value
+    }
+
+    /// A section as the assumed stock server has it.
+    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Value {
+        let stock = Self {
+            name: String::new(),
+            id: 0,
+            element: None,
+            roots: self.roots.clone(),
+            span: Span::NONE,
+            written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
+        };
+        stock.section(name, &[], found)
+    }
+
+    /// The layers of a section that hold for a path, the outermost first.
+    fn chain(&self, name: &str, path: &[String]) -> Vec<&Layer> {
+        let application = self.application(path).len();
+        let mut chain: Vec<&Layer> = self
+            .written
+            .iter()
+            .filter(|layer| layer.fragment.section == name && is_below(path, &layer.path))
+            // `inheritInChildApplications="false"`: not beyond the application it is written in.
+            .filter(|layer| layer.fragment.inherited || self.application(&layer.path).len() == application)
+            .collect();
+        chain.sort_by_key(|layer| (layer.path.len(), layer.file_depth.map_or(0, |depth| depth + 1)));
+        chain
+    }
+
+    /// Adds the sections of a file that stands at `path`.
+    pub fn add(&mut self, written: &Written, path: &[String], assumed: bool) {
+        let host = written.is_host() || assumed;
+        for fragment in &written.fragments {
+            let mut target = segments(&fragment.location);
+            if host && !assumed && !fragment.location.is_empty() {
+                // In the server's file a location begins with the name of a site.
+                if !same(&target[0], &self.name) {
+                    continue;
+                }
+                target.remove(0);
+            }
+            let layer = Layer {
+                path: path.iter().cloned().chain(target).collect(),
+                file_depth: (!host).then_some(path.len()),
+                assumed,
+                fragment: fragment.clone(),
+            };
+            self.written.push(layer);
+        }
+    }
+
+    /// Reads the web.config of every folder of the site.
+    pub fn read_folders(
+        &mut self,
+        sources: &mut SourceMap,
+        main: Option<&Path>,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let mut seen = BTreeSet::new();
+        let mut folders: Vec<(PathBuf, Vec<String>, bool)> = Vec::new();
+        for root in self.roots.iter().rev() {
+            folders.push((root.folder.clone(), root.path.clone(), root.nested));
+        }
+        let mut left = MOST_FOLDERS;
+        while let Some((folder, path, nested)) = folders.pop() {
+            let real = crate::source::identity(&folder);
+            if !seen.insert((real, path.clone())) || path.len() > DEEPEST {
+                continue;
+            }
+            left -= 1;
+            if left == 0 {
+                let message = format!("{} has too many folders to look into", folder.display());
+                found.push(
+                    Diagnostic::new(Severity::Warning, "too-many-folders", message)
+                        .note(format!("a web.config below the first {MOST_FOLDERS} folders has no effect")),
+                );
+                return;
+            }
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut configs = Vec::new();
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() && nested {
+                    let mut below = path.clone();
+                    below.push(name.to_string_lossy().into_owned());
+                    // A mapping of its own leads there, or somewhere else.
+                    if !self
+                        .roots
+                        .iter()
+                        .any(|root| root.path.len() == below.len() && is_below(&below, &root.path))
+                    {
+                        folders.push((entry.path(), below, true));
+                    }
+                } else if !kind.is_dir() && name.eq_ignore_ascii_case("web.config") {
+                    configs.push(entry.path());
+                }
+            }
+            configs.sort();
+            if let [_, second, ..] = configs.as_slice() {
+                let message = format!("{} is a second web.config in its folder", second.display());
+                found.push(
+                    Diagnostic::new(Severity::Error, "ambiguous-file", message)
+                        .note("names of files are the same whatever their case"),
+                );
+            }
+            let Some(config) = configs.first() else { continue };
+            if main.is_some_and(|main| crate::source::identity(main) == crate::source::identity(config)) {
+                continue;
+            }
+            if let Some(written) = super::file::read(sources, config, found) {
+                permitted(&written, None, found);
+                self.add(&written, &path, false);
+            }
+        }
+    }
+}
+
+/// Says which sections of a file other than the server's own may not stand there. `locked` is what the server's file says,
+/// where there is one.
+pub fn permitted(written: &Written, locked: Option<&dyn Fn(&Fragment) -> bool>, found: &mut Vec<Diagnostic>) {
+    for fragment in &written.fragments {
+        let Some(section) = schema::schema().section(&fragment.section) else { continue };
+        let span = fragment.element.name_span;
+        let name = &fragment.section;
+        if section.unlock == Unlock::Machine {
+            let message = format!("`{name}` cannot stand in a web.config");
+            found.push(
+                Diagnostic::error("section-not-allowed", span, message)
+                    .because("it belongs into applicationHost.config"),
+            );
+            continue;
+        }
+        let is_locked = locked.map_or(section.unlock == Unlock::Locked, |locked| locked(fragment));
+        if is_locked && locked.is_some() {
+            let message = format!("`{name}` is locked");
+            found.push(
+                Diagnostic::error("section-locked", span, message)
+                    .because("applicationHost.config does not let other files write it")
+                    .help(format!("there, put it into `<location path=\"...\" overrideMode=\"Allow\">`, or move `{name}` there")),
+            );
+        } else if is_locked {
+            let message = format!("`{name}` is locked on a stock server");
+            found.push(
+                Diagnostic::warning("section-locked", span, message)
+                    .because("taken as unlocked")
+                    .note("an administrator has to unlock it there, else the server answers 500.19"),
+            );
+        }
+    }
+}
