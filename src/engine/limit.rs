@@ -34,7 +34,7 @@ const KEY: usize = 65_535;
 const LOOKS: usize = 4;
 
 /// After this time a count that has run out may be forgotten.
-const FORGET: Duration = Duration::from_secs(60);
+const FORGET: Duration = Duration::from_mins(1);
 
 /// The zones of the process, by name.
 #[derive(Debug, Default)]
@@ -252,7 +252,7 @@ impl Exchange {
         let now = Instant::now();
         let dry = if limits.rate_dry_run { ", dry run" } else { "" };
         // Counted only when no limit refuses.
-        let mut counted: Vec<(&RateLimit, &Arc<Zone>, Vec<u8>, Option<u64>)> = Vec::new();
+        let mut counted = Vec::new();
         for (at, limit) in limits.rates.iter().enumerate() {
             let last = at + 1 == limits.rates.len();
             let Some(zone) = zones.get(limit.zone as usize) else { continue };

@@ -30,6 +30,17 @@ struct Entry {
 pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Next {
     let path = folder.clone();
     let read = tokio::task::spawn_blocking(move || entries(&path)).await;
+    let listing = std::sync::Arc::clone(&exchange.settings(plan).listing);
+    let mut callback = Vec::new();
+    if listing.form == ListingForm::Jsonp {
+        callback = exchange.value(&listing.callback);
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        if !callback.iter().all(is_name) {
+            let name = callback.escape_ascii().to_string();
+            exchange.log(Level::Info, format_args!("client sent invalid callback name: \"{name}\""));
+            return Next::Status(400);
+        }
+    }
     let mut entries = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(entries) => entries,
         Err(error) => {
@@ -44,15 +55,6 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>
         }
     };
     entries.sort_by(|one, other| other.folder.cmp(&one.folder).then_with(|| one.name.cmp(&other.name)));
-    let listing = std::sync::Arc::clone(&exchange.settings(plan).listing);
-    let mut callback = Vec::new();
-    if listing.form == ListingForm::Jsonp {
-        callback = exchange.value(&listing.callback);
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.');
-        if !callback.iter().all(is_name) {
-            callback.clear();
-        }
-    }
     exchange.facts.response.start(200);
     let kind: &[u8] = match listing.form {
         ListingForm::Html => b"text/html",

@@ -108,13 +108,11 @@ fn rate_zone(cx: &mut Cx, _: &mut Level, directive: &Directive) {
             declared = Some(word);
         } else if let Some(text) = named(word, "rate") {
             let read = match text {
-                [digits @ .., b'r', b'/', b's'] => Some((digits, 1)),
-                [digits @ .., b'r', b'/', b'm'] => Some((digits, 60)),
-                digits => Some((digits, 1)),
+                [digits @ .., b'r', b'/', b'm'] => (digits, 60),
+                text => (text.strip_suffix(b"r/s").unwrap_or(text), 1),
             };
-            let number = read.and_then(|(digits, scale)| {
-                Some(values::number(digits).ok().filter(|number| *number > 0)? * 1000 / scale)
-            });
+            let number = values::number(read.0).ok().filter(|number| *number > 0);
+            let number = number.and_then(|number| Some(number.checked_mul(1000)? / read.1));
             let Some(number) = number else {
                 invalid_value(
                     cx,
