@@ -1,9 +1,10 @@
-//! `make corpus CORPUS=DIR`: other people's nginx.conf files, and how far each gets.
+//! `make corpus CORPUS=DIR`: other people's configurations, and how far each gets.
 //!
 //! Reads every file below the folder as `triglot check --offline` does. Where
-//! the folder has a `manifest.tsv` with the columns `file` and `nginx_t` (what
-//! the real nginx said: `pass`, `fail-module`, ...), only the files in it are
-//! read, and what nginx accepts must parse and hold no unknown directive.
+//! the folder has a `manifest.tsv` with a column `file` and one of what the
+//! original said, only the files in it are read, and what the original accepts
+//! must parse and hold no unknown directive. The column is `nginx_t` (`pass`,
+//! `fail-module`, ...) or, for Apache, `t` (`ok`, `ok-stubbed`, `error:...`).
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 use triglot::{
     cli::{load, report},
     diagnostic::{Diagnostic, Severity},
-    dialect::{Dialect, Options, nginx::parse::parse},
+    dialect::{Dialect, Options, apache, nginx},
     source::SourceMap,
 };
 
@@ -39,6 +40,7 @@ struct Entry {
     path: PathBuf,
     name: String,
     verdict: String,
+    dialect: Dialect,
 }
 
 /// How far a file got.
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    let outcomes: Vec<Outcome> = entries.iter().map(|entry| look(&entry.path)).collect();
+    let outcomes: Vec<Outcome> = entries.iter().map(|entry| look(&entry.path, entry.dialect)).collect();
     let took = began.elapsed();
 
     summary(&entries, &outcomes);
@@ -91,6 +93,7 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
         found.sort();
         let entry = |path: PathBuf| Entry {
             name: path.strip_prefix(folder).unwrap_or(&path).display().to_string(),
+            dialect: Dialect::detect(&path, &fs::read(&path).unwrap_or_default()),
             path,
             verdict: "not asked".to_owned(),
         };
@@ -100,13 +103,17 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let head = lines.next().unwrap_or_default();
     let column = |name: &str| head.iter().position(|column| *column == name);
-    let (Some(file), verdict) = (column("file"), column("nginx_t")) else {
+    let Some(file) = column("file") else {
         return Err(io::Error::other("manifest.tsv has no column `file`"));
+    };
+    let (verdict, dialect) = match column("nginx_t") {
+        None if column("t").is_some() => (column("t"), Dialect::Apache),
+        verdict => (verdict, Dialect::Nginx),
     };
     let entry = |row: Vec<&str>| {
         let name = (*row.get(file)?).to_owned();
         let verdict = verdict.and_then(|at| row.get(at)).map_or("not asked", |verdict| verdict);
-        Some(Entry { path: folder.join(&name), name, verdict: verdict.to_owned() })
+        Some(Entry { path: folder.join(&name), name, verdict: verdict.to_owned(), dialect })
     };
     Ok(lines.filter_map(entry).collect())
 }
@@ -123,17 +130,20 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-fn look(path: &Path) -> Outcome {
+fn look(path: &Path, dialect: Dialect) -> Outcome {
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let mut sources = SourceMap::new();
         let parses = sources.read(path).is_ok_and(|file| {
-            let (_, found) = parse(&sources, file);
+            let found = match dialect {
+                Dialect::Apache => apache::parse::parse(&sources, file).1,
+                Dialect::Nginx | Dialect::Iis => nginx::parse::parse(&sources, file).1,
+            };
             !load::has_errors(&found)
         });
         let mut sources = SourceMap::new();
         let request = load::Request {
             path: path.to_path_buf(),
-            dialect: Some(Dialect::Nginx),
+            dialect: Some(dialect),
             options: Options {
                 offline: true,
                 prefix: path.parent().unwrap_or(Path::new("")).to_path_buf(),
@@ -165,7 +175,7 @@ fn subject(sources: &SourceMap, found: &Diagnostic) -> String {
 
 fn summary(entries: &[Entry], outcomes: &[Outcome]) {
     let verdicts: BTreeSet<&str> = entries.iter().map(|entry| entry.verdict.as_str()).collect();
-    println!("| nginx -t | files | parse | no error | nothing refused | compile |");
+    println!("| the original | files | parse | no error | nothing refused | compile |");
     println!("|---|---:|---:|---:|---:|---:|");
     for verdict in verdicts.into_iter().map(Some).chain([None]) {
         let of: Vec<&Outcome> = entries
@@ -218,14 +228,14 @@ fn errors(entries: &[Entry], outcomes: &[Outcome]) {
             rows.entry((code, accepted(entry))).or_insert((0, line)).0 += 1;
         }
     }
-    println!("\n| error | in files that nginx | files | for example |\n|---|---|---:|---|");
+    println!("\n| error | in files that the original | files | for example |\n|---|---|---:|---|");
     for ((code, accepted), (files, line)) in rows {
         println!("| {code} | {} | {files} | {line} |", if accepted { "accepts" } else { "rejects" });
     }
 }
 
 fn accepted(entry: &Entry) -> bool {
-    entry.verdict.starts_with("pass")
+    entry.verdict.starts_with("pass") || entry.verdict.starts_with("ok")
 }
 
 /// What must not be.
@@ -236,11 +246,11 @@ fn wrong(entries: &[Entry], outcomes: &[Outcome]) -> Vec<String> {
         if outcome.panicked {
             lines.push(format!("{name}: panicked"));
         } else if accepted(entry) && !outcome.parses {
-            lines.push(format!("{name}: nginx parses it"));
+            lines.push(format!("{name}: the original parses it"));
         }
         if accepted(entry) {
             let unknown = outcome.errors.iter().filter(|(code, _)| *code == "unknown-directive");
-            lines.extend(unknown.map(|(_, line)| format!("{name}: nginx knows this: {line}")));
+            lines.extend(unknown.map(|(_, line)| format!("{name}: the original knows this: {line}")));
         }
     }
     lines

@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod directives;
 pub mod files;
+pub mod httpd;
 pub mod ir;
 pub mod load;
 pub mod nginx;
@@ -31,7 +32,7 @@ use crate::{
 };
 use load::Request;
 
-/// Runs nginx configurations unchanged.
+/// Runs nginx and Apache configurations unchanged.
 #[derive(Debug, Parser)]
 #[command(name = "triglot", version, about, max_term_width = 100)]
 struct Cli {
@@ -59,6 +60,20 @@ enum Command {
     #[command(disable_help_flag = true)]
     Nginx {
         /// As for nginx: -p -c -e -g -t -T -q -v -V -s -h
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Apache's own command line; also chosen when the program is called `httpd` or `apache2`
+    #[command(disable_help_flag = true, visible_alias = "apache2")]
+    Httpd {
+        /// As for Apache: -f -d -D -C -c -e -E -t -S -M -L -l -v -V -k -X -T -h
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Apache's control script; also chosen when the program is called `apachectl` or `apache2ctl`
+    #[command(disable_help_flag = true, visible_alias = "apache2ctl")]
+    Apachectl {
+        /// start, stop, restart, graceful, graceful-stop, configtest, status, or what httpd takes
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -174,6 +189,12 @@ pub fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "nginx") {
         return nginx::main(&words[1..]);
     }
+    if let Some(control) = httpd::is_called(Path::new(&program)) {
+        return httpd::main(&words, control);
+    }
+    if let Some(control) = words.first().and_then(|word| httpd::is_called(Path::new(word))) {
+        return httpd::main(&words[1..], control);
+    }
     match Cli::try_parse_from(std::iter::once(program).chain(words)) {
         Ok(cli) => cli.command.run(),
         Err(error) => {
@@ -214,6 +235,8 @@ impl Command {
             }
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Nginx { arguments } => nginx::main(&arguments),
+            Self::Httpd { arguments } => httpd::main(&arguments, false),
+            Self::Apachectl { arguments } => httpd::main(&arguments, true),
         }
     }
 }
@@ -237,11 +260,12 @@ impl Check {
 impl Reading {
     /// A file to look at: as it was written on the command line, so that editors find it.
     fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
-        let located = run::located(file, self.prefix.clone());
+        let file = dialect::main_file(file);
+        let located = run::located(&file, self.prefix.clone());
         let handlers = self.handlers.clone();
         let options =
             dialect::Options { handlers, offline, strict_names, root: process::system::is_root(), ..located };
-        Request { path: file.to_path_buf(), dialect: self.dialect.map(Into::into), options, listen: None }
+        Request { path: file, dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod nginx;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc};
 
 use crate::{
+    catalogue,
     diagnostic::{self, Diagnostic},
     ir::{self, local::Provider},
     source::SourceMap,
@@ -30,6 +31,10 @@ pub struct Options {
     pub prefix: PathBuf,
     /// Directives from the command line, read before the file.
     pub directives: Option<OsString>,
+    /// Directives from the command line, read after the file.
+    pub directives_after: Option<OsString>,
+    /// Names that are defined on the command line.
+    pub defines: Vec<OsString>,
     /// Whether the file is away from its machine: what only that machine knows is a note when it is missing.
     pub offline: bool,
     /// Whether a part of a configuration is recognised as such; else everything counts as a whole one.
@@ -131,26 +136,24 @@ impl Dialect {
     }
 }
 
-/// Whether a line can only be Apache's: a section, or a directive of its own that no `;` ends.
+/// Whether a line can only be Apache's: a section, or a directive that no `;` ends.
 fn is_apache(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    if let Some(section) = line.strip_prefix(b"<") {
-        return line.ends_with(b">")
-            && section.first().is_some_and(|&byte| byte.is_ascii_uppercase() || byte == b'/');
-    }
     let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-    let own: [&[u8]; 9] = [
-        b"LoadModule",
-        b"ServerRoot",
-        b"ServerName",
-        b"DocumentRoot",
-        b"RewriteEngine",
-        b"RewriteRule",
-        b"ProxyPass",
-        b"Listen",
-        b"SetEnvIf",
-    ];
-    own.contains(&word) && !line.ends_with(b";")
+    if line.is_empty() || b"#;{}".contains(&line[0]) || b";{}".contains(&line[line.len() - 1]) {
+        return false;
+    }
+    let own = std::str::from_utf8(word).is_ok_and(|word| catalogue::nginx().get(word).is_some());
+    // A word alone may be the beginning of anything.
+    let whole = word.len() < line.len() || line.ends_with(b">");
+    !own && whole && apache::catalogue::catalogue().get(word).is_some()
+}
+
+/// The main file of a folder that holds a whole configuration; any other path is itself.
+pub fn main_file(path: &Path) -> PathBuf {
+    let names = ["apache2.conf", "httpd.conf", "conf/httpd.conf", "nginx.conf", "conf/nginx.conf"];
+    let inside = names.iter().map(|name| path.join(name)).find(|file| path.is_dir() && file.is_file());
+    inside.unwrap_or_else(|| path.to_path_buf())
 }
 
 #[cfg(test)]
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn languages_are_told_apart() {
-        let table: [(&str, &str, Dialect); 11] = [
+        let table: [(&str, &str, Dialect); 15] = [
             ("nginx.conf", "<VirtualHost *:80>", Dialect::Nginx),
             ("site", "server {\n  listen 80;\n  location / { }\n}", Dialect::Nginx),
             ("site", "", Dialect::Nginx),
@@ -168,6 +171,10 @@ mod tests {
             ("site", "<VirtualHost *:80>\n  ServerName a\n</VirtualHost>", Dialect::Apache),
             ("site", "  RewriteEngine on\r\n", Dialect::Apache),
             (".htaccess", "", Dialect::Apache),
+            ("x", "<ifmodule mod_rewrite.c>\nrewriteengine on\n</ifmodule>", Dialect::Apache),
+            ("x", "# a\nProxyPreserveHost On", Dialect::Apache),
+            ("x", "listen 80\n  ssl;\nserver_name a;", Dialect::Nginx),
+            ("x", "map $a $b {\n  Listen 1;\n}", Dialect::Nginx),
             ("site", "\u{feff}<?xml version=\"1.0\"?>\n<configuration/>", Dialect::Iis),
             ("site", "<configuration><system.webServer/></configuration>", Dialect::Iis),
             ("Web.config", "", Dialect::Iis),

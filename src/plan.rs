@@ -29,7 +29,9 @@ mod store;
 mod var;
 
 pub use compile::compile;
-pub use effective::{AnswerPlan, Coding, Effective, Entry, ForwardingPlan, RewritingPlan, SettingsId};
+pub use effective::{
+    AnswerPlan, Coding, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan, SettingsId,
+};
 pub use escape::encode_path;
 pub use name_set::NameSet;
 pub use op::EditOp;

@@ -81,6 +81,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         name: format!("nginx/{VERSION}"),
         capture_stderr: true,
         greeting: None,
+        manners: process::Manners::default(),
         complain: Box::new(move |sources, faults| log.findings(sources, faults)),
     };
     process::serve(setup, ready)

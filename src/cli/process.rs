@@ -31,6 +31,7 @@ use crate::{
 };
 use background::Side;
 use pid_file::PidFile;
+pub use signals::Manners;
 
 /// What to serve and how.
 pub struct Setup {
@@ -50,6 +51,8 @@ pub struct Setup {
     pub capture_stderr: bool,
     /// What is said on standard error when it serves.
     pub greeting: Option<String>,
+    /// What signals mean.
+    pub manners: Manners,
 }
 
 /// Shows findings.

@@ -21,7 +21,7 @@ use crate::{
         Diagnostic, Severity,
         render::{Format, render},
     },
-    dialect::{Dialect, Options, OwnFiles},
+    dialect::{self, Dialect, Options, OwnFiles},
     engine,
     ir::Address,
     source::SourceMap,
@@ -49,6 +49,7 @@ pub struct Arguments {
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers } = arguments;
+    let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
         Err((path, error)) => {
@@ -83,6 +84,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         complain: Box::new(complain),
         capture_stderr: false,
         greeting: Some(format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", "))),
+        manners: process::Manners::default(),
     };
     process::serve(setup, ready)
 }

@@ -2,35 +2,112 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/>; model 2.4.71.
 
+pub mod alone;
 pub mod catalogue;
+pub mod check;
+pub mod envvars;
 pub mod expr;
 pub mod glob;
 pub mod lex;
+pub mod load;
 #[allow(dead_code, reason = "the seam is whole before all topics use it")]
 pub mod lower;
+pub mod modules;
 pub mod parse;
 pub mod tree;
+pub mod variables;
 pub mod vars;
 
-use std::path::Path;
+use std::{os::unix::ffi::OsStrExt as _, os::unix::ffi::OsStringExt as _, path::Path};
 
-use super::{Meaning, Options};
-use crate::source::SourceMap;
+use super::{Meaning, Options, OwnFiles};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    ir::{self, Template, Text, settings::LogTarget},
+    source::{SourceMap, Span},
+};
 
 /// The version whose behaviour is the model.
 pub const VERSION: &str = "2.4.71";
 
 /// Reads, checks and lowers the file at `path` with all that it includes.
 pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning {
-    let Ok(file) = sources.read(path) else { return Meaning::default() };
-    let (items, mut found) = parse::parse(sources, file);
+    let load::Loaded { mut items, mut found, surroundings, included: _ } = load(sources, path, options);
+    if found.iter().any(|found| found.code == "unreadable-file") {
+        return Meaning { found, ..Meaning::default() };
+    }
+    if options.offline || options.parts {
+        let part;
+        (items, part) = alone::within_section(items, path);
+        found.extend(part.filter(|_| !options.offline).map(|section| part_of(path, section)));
+    }
+    let allowed = alone::is_htaccess(path).then(check::Allowed::all);
+    let modules = &surroundings.modules;
+    let checking = check::Options { offline: options.offline, modules, allowed: allowed.as_ref() };
+    let wrong = check::check(&items, checking);
+    check::prune(&mut items, &wrong);
+    found.extend(wrong);
+    let (items, word) = alone::complete(items, path);
+    // Away from its machine a file is often one of several.
+    found.extend(word.filter(|word| word.code != "no-listen" || !options.offline));
+    let root = surroundings.server_root;
     let lowering = lower::Options {
-        root: options.prefix.clone(),
+        root: root.clone(),
         offline: options.offline,
         token: format!("Apache/{VERSION} (Unix)"),
         machine: String::new(),
     };
-    let lower::Lowered { config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
+    let lower::Lowered { mut config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
     found.extend(of_meaning);
+    own_files(&mut config, &options.files, &root);
     Meaning { config, provider, found }
+}
+
+/// Reads the file at `path` with all that it includes.
+pub fn load(sources: &mut SourceMap, path: &Path, options: &Options) -> load::Loaded {
+    let loading = load::Options {
+        server_root: options.prefix.clone(),
+        defines: options.defines.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        before: options.directives.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default(),
+        after: options.directives_after.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default(),
+        environment: std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect(),
+        offline: options.offline,
+    };
+    load::load(sources, path, &loading)
+}
+
+/// What is a part of a configuration cannot be run.
+fn part_of(path: &Path, section: &str) -> Diagnostic {
+    let message = format!("{} is a part of a configuration: it belongs into {section}", path.display());
+    Diagnostic::new(Severity::Error, "part", message).help(
+        "to run it, `Include` it there from a whole configuration; `triglot check --offline` checks it as it is",
+    )
+}
+
+/// Puts the server's own files where the command line wants them unless the configuration names them.
+fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
+    let OwnFiles {
+        pid,
+        error_log,
+        access_log: _,
+        content_temp,
+        http_temp,
+        uwsgi_temp,
+        fastcgi_temp,
+        scgi_temp,
+    } = files;
+    let process = &mut config.process;
+    process.pid_file = process.pid_file.take().or_else(|| pid.clone());
+    let base = &mut config.base;
+    if let Some(path) = error_log {
+        for log in base.logs.errors.iter_mut().flatten() {
+            let text = Text::from(root.join(path).as_os_str().as_bytes());
+            log.to = LogTarget::File(Template::text(text), Span::NONE);
+        }
+    }
+    base.content.temp_path = Some(content_temp.clone());
+    base.http.temp_path = Some(http_temp.clone());
+    base.uwsgi.temp_path = Some(uwsgi_temp.clone());
+    base.fastcgi.temp_path = Some(fastcgi_temp.clone());
+    base.scgi.temp_path = Some(scgi_temp.clone());
 }

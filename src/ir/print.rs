@@ -243,7 +243,7 @@ impl Printer<'_> {
         }
         self.inside(|printer| {
             if let Some(resolve) = resolve {
-                printer.settings(&Settings { resolve: resolve.clone(), ..Settings::default() });
+                printer.settings(&Settings { resolve: resolve.clone().into(), ..Settings::default() });
             }
             for endpoint in endpoints {
                 printer.endpoint(endpoint);

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::source::Span;
 
-mod rare;
+mod group;
 mod value;
 
-pub use rare::Rare;
+pub use group::{Group, Grouped};
 pub use value::{Setting, Value};
 
 /// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
@@ -31,12 +31,13 @@ macro_rules! settings {
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $in_force { $( $(#[$field_doc])* pub $field: $kind, )* }
 
-        impl $group {
-            /// The names of the fields, in order.
-            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+        impl $crate::ir::settings::Grouped for $group {
+            fn nothing() -> &'static Self {
+                static NOTHING: $group = $group { $( $field: None, )* };
+                &NOTHING
+            }
 
-            /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
-            pub fn lay(&mut self, over: &Self, accumulate: bool) {
+            fn lay(&mut self, over: &Self, accumulate: bool) {
                 $( if let Some(value) = &over.$field {
                     match (&mut self.$field, accumulate) {
                         (Some(old), true) => old.accumulate(value),
@@ -44,6 +45,11 @@ macro_rules! settings {
                     }
                 } )*
             }
+        }
+
+        impl $group {
+            /// The names of the fields, in order.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
             /// Whether nothing is set.
             pub fn is_empty(&self) -> bool {
@@ -401,41 +407,41 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
     /// The connection to the client.
-    pub client: Client,
+    pub client: Group<Client>,
     /// The content of requests.
-    pub content: Content,
+    pub content: Group<Content>,
     /// Answers of our own.
-    pub answer: Answer,
+    pub answer: Group<Answer>,
     /// Files.
-    pub files: Files,
+    pub files: Group<Files>,
     /// Who may.
-    pub access: Access,
+    pub access: Group<Access>,
     /// Logs.
-    pub logs: Logs,
+    pub logs: Group<Logs>,
     /// Looking up names.
-    pub resolve: Resolve,
+    pub resolve: Group<Resolve>,
     /// Forwarding over HTTP.
-    pub http: Forwarding,
+    pub http: Group<Forwarding>,
     /// Forwarding over uwsgi.
-    pub uwsgi: Rare,
+    pub uwsgi: Group<Forwarding>,
     /// Forwarding over `FastCGI`.
-    pub fastcgi: Rare,
+    pub fastcgi: Group<Forwarding>,
     /// Forwarding over SCGI.
-    pub scgi: Rare,
+    pub scgi: Group<Forwarding>,
     /// Forwarding to memcached.
-    pub memcached: Rare,
+    pub memcached: Group<Forwarding>,
     /// The coding `gzip`.
-    pub gzip: Compress,
+    pub gzip: Group<Compress>,
     /// The coding `br`.
-    pub brotli: Compress,
+    pub brotli: Group<Compress>,
     /// The coding `zstd`.
-    pub zstd: Compress,
+    pub zstd: Group<Compress>,
     /// What is rewritten in content.
-    pub rewriting: Rewriting,
+    pub rewriting: Group<Rewriting>,
     /// How much may be asked for.
-    pub limits: Limits,
+    pub limits: Group<Limits>,
     /// Listings of folders.
-    pub listing: Listing,
+    pub listing: Group<Listing>,
 }
 
 impl Settings {

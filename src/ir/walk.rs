@@ -402,12 +402,12 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         limit_rate,
         limit_rate_after,
         no_delay: _,
-    } = client;
+    } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = files;
+    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -419,7 +419,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         forwarding(all.forwarding(protocol), span, visit);
     }
     rewriting(rewritten, span, visit);
-    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = listing;
+    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
     if let Some(callback) = callback {
         visit(Item::Template(callback), span);
     }

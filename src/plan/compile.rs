@@ -8,7 +8,7 @@ use super::{
     op::{Next, Op},
     pattern::{Find, Matcher},
     question::Question,
-    route::RouteTable,
+    route::{Indexes, RouteTable},
     store::Store,
     var::VarPlan,
 };
@@ -91,6 +91,7 @@ struct Compiler<'c> {
     /// How many slots for kept settings are taken.
     kept: u16,
     tables: Vec<RouteTable>,
+    indexes: Indexes,
     /// Labels of bodies, to be replaced by places.
     layers: Vec<Layer>,
     layer_of: Map<usize, u32>,
@@ -128,6 +129,7 @@ impl<'c> Compiler<'c> {
             blocks: Vec::new(),
             kept: 0,
             tables: Vec::new(),
+            indexes: Indexes::default(),
             layers: Vec::new(),
             layer_of: Map::default(),
             settings: Vec::new(),
@@ -413,7 +415,7 @@ impl<'c> Compiler<'c> {
             }
             Step::LimitRate(rate) => Op::LimitRate(rate.clone()),
             Step::Forget(register) => Op::Forget(*register),
-            Step::Edit(edit) => Op::Edit(self.edit(edit, span)),
+            Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
             Step::Admit => Op::Admit,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),

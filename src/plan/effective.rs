@@ -126,15 +126,25 @@ impl RewritingPlan {
     }
 }
 
-/// Forwarding, with what is compiled of it.
+/// Forwarding, with what is compiled of it. Parts that others have, too, are theirs: what many routes say alike stays
+/// in the processor's caches.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardingPlan {
-    /// The settings. `response_edits` is empty here: see the field beside.
-    pub settings: ForwardingInForce,
+    /// The settings. `edits` and `response_edits` are empty here: see the fields beside.
+    pub settings: Arc<ForwardingInForce>,
+    /// Edits of the request head.
+    pub edits: Box<[Arc<Edit>]>,
     /// Edits of the response head, patterns compiled.
     pub response_edits: Vec<Arc<EditOp>>,
     /// What splits the path into the name of a gateway's program and the rest, compiled.
     pub split: Option<Find>,
+    /// What the settings say of fields by their names.
+    pub names: Arc<FieldNames>,
+}
+
+/// What settings of forwarding say of fields by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldNames {
     /// Request fields that an edit sets or removes.
     pub replaced: NameSet,
     /// Response fields that are not passed on.
@@ -145,6 +155,10 @@ pub struct ForwardingPlan {
     pub removes_nominated: bool,
     /// Whether received fields are joined with others of their name, or appended to.
     pub joins: bool,
+    /// Whether an edit says where received fields stand.
+    pub received_placed: bool,
+    /// Whether an edit says where framing stands.
+    pub framing_placed: bool,
 }
 
 impl Deref for AnswerPlan {
@@ -243,24 +257,30 @@ impl Effective {
     }
 }
 
-impl ForwardingPlan {
-    /// Makes what is looked up per request from the settings.
-    pub(super) fn index(&mut self) {
-        let edits = &self.settings.edits;
-        let switches = edits.iter().any(|edit| matches!(edit, Edit::Switch(_)));
+impl FieldNames {
+    /// What is looked up per request.
+    pub(super) fn new(settings: &ForwardingInForce, edits: &[Arc<Edit>]) -> Self {
+        let any = |wanted: fn(&Edit) -> bool| edits.iter().any(|edit| wanted(edit));
+        let switches = any(|edit| matches!(edit, Edit::Switch(_)));
         let switched: [Name; 2] = ["Connection".into(), "Upgrade".into()];
         let switched = switched.iter().filter(|_| switches);
-        let named = edits.iter().filter_map(|edit| match edit {
+        let named = edits.iter().filter_map(|edit| match &**edit {
             Edit::Set(name, _) | Edit::Remove(name) => Some(name),
             _ => None,
         });
-        self.replaced = NameSet::new(named.chain(switched));
-        self.hidden = NameSet::new(&self.settings.hide);
-        self.directing = NameSet::new(self.settings.controls.iter().map(|(name, _)| name));
-        self.removes_nominated = edits.iter().any(|edit| matches!(edit, Edit::RemoveNominated));
-        self.joins = self.settings.join_repeated || edits.iter().any(|edit| matches!(edit, Edit::Append(..)));
+        Self {
+            replaced: NameSet::new(named.chain(switched)),
+            hidden: NameSet::new(&settings.hide),
+            directing: NameSet::new(settings.controls.iter().map(|(name, _)| name)),
+            removes_nominated: any(|edit| matches!(edit, Edit::RemoveNominated)),
+            joins: settings.join_repeated || any(|edit| matches!(edit, Edit::Append(..))),
+            received_placed: any(|edit| matches!(edit, Edit::Received)),
+            framing_placed: any(|edit| matches!(edit, Edit::Framing)),
+        }
     }
+}
 
+impl ForwardingPlan {
     /// What a failure is answered with, where the settings say so.
     pub fn answer_to(&self, fault: Fault, usual: u16) -> u16 {
         let mut listed = self.settings.faults.iter();

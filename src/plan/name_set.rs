@@ -3,7 +3,7 @@
 use crate::ir::Name;
 
 /// Names, compared without regard to case (RFC 9110 § 5.1).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NameSet {
     /// A bit for each mark that a name here has.
     marks: u64,

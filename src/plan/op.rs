@@ -100,7 +100,7 @@ pub(super) enum Op {
     },
     LimitRate(Template),
     Forget(Register),
-    Edit(EditOp),
+    Edit(Box<EditOp>),
     Admit,
     Authorize,
     Respond(Reply),

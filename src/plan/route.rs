@@ -1,5 +1,7 @@
 //! Tables of routes: which one a path takes.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     pattern::{Find, Several},
     prefix_tree::PrefixTree,
 };
-use crate::ir::{Kind, Order, Pattern, Register};
+use crate::ir::{Kind, Order, Pattern, Register, Text};
 
 /// A table, indexed.
 #[derive(Debug)]
@@ -16,7 +18,13 @@ pub(super) struct RouteTable {
     order: Order,
     /// Where captures go.
     pub(super) into: Register,
-    routes: Vec<Entry>,
+    routes: Box<[Entry]>,
+    index: Arc<Index>,
+}
+
+/// Where in a table a path leads. Tables of the same paths share it.
+#[derive(Debug)]
+struct Index {
     exact: Map<Box<[u8]>, u32>,
     prefixes: PrefixTree,
     /// The same without regard to case, in lower case.
@@ -26,6 +34,13 @@ pub(super) struct RouteTable {
     places: Vec<u32>,
     several: Several,
 }
+
+/// The indexes made so far, by what they are made of; those with patterns are each their table's own.
+pub(super) type Indexes = Map<Vec<(Kind, bool, Text)>, Known>;
+
+/// An index that others may share.
+#[derive(Debug)]
+pub(super) struct Known(Arc<Index>);
 
 type Folded = (Map<Box<[u8]>, u32>, PrefixTree);
 
@@ -58,9 +73,19 @@ impl RouteTable {
         order: Order,
         into: Register,
         routes: Vec<Entry>,
-        paths: impl IntoIterator<Item = &'c Pattern>,
+        paths: impl IntoIterator<Item = &'c Pattern> + Clone,
+        known: &mut Indexes,
         mut compile: impl FnMut(usize, &Pattern) -> Option<Find>,
     ) -> Self {
+        let routes = routes.into_boxed_slice();
+        let plain = |path: &Pattern| matches!(path.kind, Kind::Exact | Kind::Prefix);
+        let key = paths.clone().into_iter().all(plain).then(|| {
+            let part = |path: &Pattern| (path.kind, path.ignore_case, path.text.clone());
+            paths.clone().into_iter().map(part).collect::<Vec<_>>()
+        });
+        if let Some(Known(index)) = key.as_ref().and_then(|key| known.get(key)) {
+            return Self { order, into, routes, index: Arc::clone(index) };
+        }
         let (mut exact, mut prefixes) = (Map::default(), Vec::new());
         let (mut folded_exact, mut folded_prefixes) = (Map::default(), Vec::new());
         let (mut ordered, mut places) = (Vec::new(), Vec::new());
@@ -90,12 +115,14 @@ impl RouteTable {
         });
         let several = Several::new(&ordered);
         let prefixes = PrefixTree::new(prefixes);
-        Self { order, into, routes, exact, prefixes, folded, ordered, places, several }
+        let index = Arc::new(Index { exact, prefixes, folded, ordered, places, several });
+        known.extend(key.map(|key| (key, Known(Arc::clone(&index)))));
+        Self { order, into, routes, index }
     }
 
     /// The patterns that are compared one by one and not joined.
     pub(super) fn apart(&self) -> &[Find] {
-        if self.several.is_joined() { &[] } else { &self.ordered }
+        if self.index.several.is_joined() { &[] } else { &self.index.ordered }
     }
 
     /// The route that a path takes.
@@ -124,12 +151,12 @@ impl RouteTable {
                 nested.specific(tables, path, found)?;
             }
         }
-        if found.settled || decisive || self.ordered.is_empty() {
+        if found.settled || decisive || self.index.ordered.is_empty() {
             return Ok(());
         }
-        if let Some(at) = self.several.first(&self.ordered, path, self.ordered.len())? {
-            found.finds.push((&self.ordered[at], self.into));
-            let route = self.enter(self.places[at], found);
+        if let Some(at) = self.index.several.first(&self.index.ordered, path, self.index.ordered.len())? {
+            found.finds.push((&self.index.ordered[at], self.into));
+            let route = self.enter(self.index.places[at], found);
             if let Some(nested) = route.nested.and_then(|nested| tables.get(nested as usize)) {
                 nested.specific(tables, path, found)?;
             }
@@ -139,21 +166,23 @@ impl RouteTable {
     }
 
     fn first<'p>(&'p self, tables: &'p [Self], path: &[u8], found: &mut Found<'p>) -> Result<(), Failure> {
-        let mut plain = self.exact.get(path).copied();
+        let mut plain = self.index.exact.get(path).copied();
         let mut earlier = |place: u32| plain = Some(plain.map_or(place, |known| known.min(place)));
-        self.prefixes.each(path, &mut earlier);
-        if let Some(folded) = &self.folded {
+        self.index.prefixes.each(path, &mut earlier);
+        if let Some(folded) = &self.index.folded {
             let lower = path.to_ascii_lowercase();
             folded.0.get(&*lower).copied().into_iter().for_each(&mut earlier);
             folded.1.each(&lower, &mut earlier);
         }
-        let limit =
-            plain.map_or(self.ordered.len(), |place| self.places.partition_point(|other| *other < place));
-        let pattern = if limit == 0 { None } else { self.several.first(&self.ordered, path, limit)? };
+        let limit = plain.map_or(self.index.ordered.len(), |place| {
+            self.index.places.partition_point(|other| *other < place)
+        });
+        let pattern =
+            if limit == 0 { None } else { self.index.several.first(&self.index.ordered, path, limit)? };
         let place = match pattern {
             Some(at) => {
-                found.finds.push((&self.ordered[at], self.into));
-                self.places[at]
+                found.finds.push((&self.index.ordered[at], self.into));
+                self.index.places[at]
             }
             None => match plain {
                 Some(place) => place,
@@ -174,13 +203,15 @@ impl RouteTable {
     }
 
     fn exactly(&self, path: &[u8]) -> Option<u32> {
-        let exact = if self.exact.is_empty() { None } else { self.exact.get(path).copied() };
-        exact.or_else(|| self.folded.as_ref()?.0.get(&*path.to_ascii_lowercase()).copied())
+        let exact = if self.index.exact.is_empty() { None } else { self.index.exact.get(path).copied() };
+        exact.or_else(|| self.index.folded.as_ref()?.0.get(&*path.to_ascii_lowercase()).copied())
     }
 
     fn longest(&self, path: &[u8]) -> Option<u32> {
-        let plain = self.prefixes.longest(path);
-        let Some(folded) = self.folded.as_ref().filter(|folded| !folded.1.is_empty()) else { return plain };
+        let plain = self.index.prefixes.longest(path);
+        let Some(folded) = self.index.folded.as_ref().filter(|folded| !folded.1.is_empty()) else {
+            return plain;
+        };
         let folded = folded.1.longest(&path.to_ascii_lowercase());
         let length = |place: &u32| self.routes[*place as usize].prefix;
         plain.into_iter().chain(folded).max_by_key(length)

@@ -1,6 +1,7 @@
 //! The life of a running server, told by signals.
 //!
-//! Reference: <https://nginx.org/en/docs/control.html>
+//! What a signal means is a server's own ([`Manners`]); unless told otherwise it is as in
+//! <https://nginx.org/en/docs/control.html>.
 
 use std::{
     process::ExitCode,
@@ -39,53 +40,104 @@ pub fn wait_for_end() {
     while !ends.contains(&system::wait(&SIGNALS).number) {}
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Leave at once.
+    Stop,
+    /// Leave when everything is answered.
+    Quit,
+    /// Accept no connections any more, and stay.
+    Rest,
+    /// Read the configuration again.
+    Reload,
+    /// Open the logs again.
+    Reopen,
+    /// Both.
+    ReloadAndReopen,
+    /// Put another program in the place of this one.
+    Replace,
+    /// Nothing.
+    Nothing,
+}
+
+/// What signals mean, and what the log says of them: each server has its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// The meaning of a signal, in the background or not.
+    pub action: fn(signal: i32, background: bool) -> Action,
+    /// The line of the log, from a signal's number, its name, and what becomes of it.
+    pub heard: fn(signal: i32, name: &str, what: &str) -> String,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            action: |signal, background| match signal {
+                libc::SIGTERM | libc::SIGINT => Action::Stop,
+                libc::SIGQUIT => Action::Quit,
+                libc::SIGHUP => Action::Reload,
+                libc::SIGUSR1 => Action::Reopen,
+                libc::SIGUSR2 => Action::Replace,
+                // A shell sends it whenever its window changes: it means something in the background only.
+                libc::SIGWINCH if background => Action::Rest,
+                _ => Action::Nothing,
+            },
+            heard: |signal, name, what| format!("signal {signal} ({name}) received{what}"),
+        }
+    }
+}
+
 /// Obeys signals until one of them ends the process.
 pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> ExitCode {
-    let background = setup.background;
+    let (background, manners) = (setup.background, setup.manners);
     let mut master = Master { setup, standing, server: Some(server), last: None, drain: None };
     loop {
         let signal = system::wait(&SIGNALS);
         let from = signal.from.map(|from| format!(" from {from}")).unwrap_or_default();
         let heard =
-            |what: &str| format!("signal {} ({}) received{from}{what}", signal.number, name(signal.number));
-        match signal.number {
-            libc::SIGTERM | libc::SIGINT => {
+            |what: &str| (manners.heard)(signal.number, name(signal.number), &format!("{from}{what}"));
+        if signal.number == libc::SIGCHLD {
+            if master.is_drained() && master.drained() {
+                return master.exit();
+            }
+            continue;
+        }
+        match (manners.action)(signal.number, background) {
+            Action::Stop => {
                 master.notice(&heard(", exiting"));
                 return master.stop();
             }
-            libc::SIGQUIT => {
+            Action::Quit => {
                 master.notice(&heard(", shutting down"));
                 if master.quit(true) {
                     return master.exit();
                 }
             }
-            #[expect(clippy::collapsible_match, reason = "a guard has no effects")]
-            libc::SIGCHLD if master.is_drained() => {
-                if master.drained() {
-                    return master.exit();
-                }
+            Action::Reload | Action::ReloadAndReopen if master.is_leaving() => {
+                master.notice(&heard(", ignored: shutting down"));
             }
-            libc::SIGHUP if master.is_leaving() => master.notice(&heard(", ignored: shutting down")),
-            libc::SIGHUP => {
+            Action::Reload => {
                 master.notice(&heard(", reconfiguring"));
                 master.reload();
             }
-            libc::SIGUSR1 => {
-                master.notice(&heard(", reopening logs"));
-                if let Some(server) = &master.server {
-                    server.reopen_logs();
-                }
-                master.standing.capture(master.setup.capture_stderr);
+            Action::ReloadAndReopen => {
+                master.notice(&heard(", reconfiguring and reopening logs"));
+                master.reload();
+                master.reopen();
             }
-            // A shell sends it whenever its window changes: it means something in the background only.
-            libc::SIGWINCH if background => {
+            Action::Reopen => {
+                master.notice(&heard(", reopening logs"));
+                master.reopen();
+            }
+            Action::Rest => {
                 master.notice(&heard(", stop accepting connections"));
                 master.quit(false);
             }
-            libc::SIGUSR2 => {
+            Action::Replace => {
                 master.log(Level::Error, &heard(": the program cannot be replaced while it runs"));
             }
-            _ => {}
+            Action::Nothing => {}
         }
     }
 }
@@ -165,6 +217,13 @@ impl Master {
     fn exit(self) -> ExitCode {
         self.notice("exit");
         ExitCode::SUCCESS
+    }
+
+    fn reopen(&self) {
+        if let Some(server) = &self.server {
+            server.reopen_logs();
+        }
+        self.standing.capture(self.setup.capture_stderr);
     }
 
     fn reload(&mut self) {

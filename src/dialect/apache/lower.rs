@@ -95,6 +95,7 @@ mod listen;
 mod local;
 mod mapping;
 mod phase;
+mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
@@ -114,7 +115,8 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] = &[host::TABLE, listen::TABLE, mapping::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] =
+    &[host::TABLE, listen::TABLE, mapping::TABLE, process::TABLE, sections::TABLE];
 
 /// What is done when a section is whole, in order.
 const SETTLE: &[Settle] = &[proxy::settle];
@@ -162,6 +164,11 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
     cx.finish(hosts)
+}
+
+/// Whether a directive has a meaning here.
+pub(super) fn lowers(name: &str) -> bool {
+    lowering(name).is_some()
 }
 
 /// The function for a name.

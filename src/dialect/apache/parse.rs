@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::{
     catalogue,
     lex::{self, Line, Lines},
-    tree::{Body, Directive, Item, Items, Section, Use, Word, Written},
+    tree::{Body, Directive, Item, Items, Section, Use, Word},
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     source::{FileId, SourceMap, Span},
 };
 
@@ -24,7 +24,15 @@ pub fn parse(sources: &SourceMap, file: FileId) -> (Items, Vec<Diagnostic>) {
     let mut lines = Lines::new(file, &text);
     let mut builder = Builder::default();
     for line in lines.by_ref() {
-        builder.line(line);
+        match line.text.bytes().first() {
+            None => builder.push(Item::Blank(line.span)),
+            Some(b'#') => builder.push(Item::Comment(line.span)),
+            Some(_) => {
+                if let Some(directive) = builder.directive(line, None) {
+                    builder.take(directive);
+                }
+            }
+        }
     }
     builder.finish(lines.end())
 }
@@ -42,21 +50,27 @@ pub struct Builder {
 #[derive(Debug)]
 struct Open {
     directive: Directive,
+    /// Whether it only said whether its content counts.
+    taken: bool,
     items: Items,
 }
 
 impl Builder {
-    /// Takes the next line.
-    pub fn line(&mut self, line: Line) {
-        match line.text.bytes().first() {
-            None => self.push(Item::Blank(line.span)),
-            Some(b'#') => self.push(Item::Comment(line.span)),
-            Some(_) => match directive(line, None) {
-                Some(directive) if directive.name.value.starts_with(b"</") => self.close(&directive),
-                Some(directive) if directive.is_section() => self.open(directive),
-                Some(directive) => self.push(Item::Directive(directive)),
-                None => {}
-            },
+    /// The directive of a line; `None` when nothing is left of it after `${}` is replaced.
+    pub fn directive(&mut self, line: Line, used: Option<Arc<Use>>) -> Option<Directive> {
+        let (directive, fault) = directive(line, used)?;
+        self.found.extend(fault);
+        Some(directive)
+    }
+
+    /// Takes a directive that has not been dealt with: opens or closes a section, or adds it.
+    pub fn take(&mut self, directive: Directive) {
+        if directive.name.value.starts_with(b"</") {
+            self.close(&directive);
+        } else if directive.is_section() {
+            self.open(directive, false);
+        } else {
+            self.push(Item::Directive(directive));
         }
     }
 
@@ -68,44 +82,44 @@ impl Builder {
         }
     }
 
-    /// Opens a section.
-    pub fn open(&mut self, directive: Directive) {
-        if self.open.len() >= DEEPEST_SECTION {
+    /// Opens a section; `taken` is one that only said whether its content counts.
+    pub fn open(&mut self, directive: Directive, taken: bool) {
+        if self.open.len() == DEEPEST_SECTION {
             let message = format!("more than {DEEPEST_SECTION} sections stand in each other");
             self.found.push(Diagnostic::error("sections-too-deep", directive.span, message));
         }
-        self.open.push(Open { directive, items: Items::new() });
+        self.open.push(Open { directive, taken, items: Items::new() });
     }
 
-    /// Closes a section.
+    /// What was wrong since the last time.
+    pub fn take_found(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.found)
+    }
+
     fn close(&mut self, closing: &Directive) {
         let written = closing.name.text();
-        let Some(name) = closing.name.value.strip_suffix(b">") else {
+        let name = &closing.name.value[2..];
+        // A section that only said whether its content counts is closed by the very line.
+        let inner = self.open.last().is_some_and(|open| !open.taken);
+        if let (true, None) = (inner, name.strip_suffix(b">")) {
             let message = format!("{written}> directive missing closing '>'");
             self.found.push(Diagnostic::error("unclosed-tag", closing.span, message));
-            return self.close_named(&closing.name.value[2..], closing);
-        };
-        self.close_named(&name[2..], closing);
-    }
-
-    fn close_named(&mut self, name: &[u8], closing: &Directive) {
+        }
+        let name = name.strip_suffix(b">").unwrap_or(name);
         let matches = |open: &Open| open.directive.name.value[1..].eq_ignore_ascii_case(name);
-        let Some(at) = self.open.iter().rposition(matches) else {
-            let name = String::from_utf8_lossy(name);
+        let found = self.open.iter().rposition(matches);
+        let Some(at) = found else {
             let fault = match self.open.last() {
-                Some(open) => expected(open, closing),
-                None => Diagnostic::error(
-                    "section-not-open",
-                    closing.span,
-                    format!("</{name}> without matching <{name}> section"),
-                ),
+                Some(open) if !open.taken => expected(open, closing),
+                _ => not_open(&written),
             };
-            self.found.push(fault);
+            self.found.push(fault.label_first(closing.span));
             return;
         };
         while self.open.len() > at + 1 {
             if let Some(open) = self.open.last() {
-                self.found.push(expected(open, closing));
+                let fault = if open.taken { not_open(&written) } else { expected(open, closing) };
+                self.found.push(fault.label_first(closing.span));
             }
             self.leave(closing.span);
         }
@@ -114,11 +128,11 @@ impl Builder {
 
     /// Leaves the innermost section.
     fn leave(&mut self, close: Span) {
-        let Some(Open { mut directive, items }) = self.open.pop() else { return };
+        let Some(Open { mut directive, taken, items }) = self.open.pop() else { return };
         let section = Section { items, close };
         // What is deeper than anybody writes is left out, so that nothing that walks the tree runs out of stack.
         if self.open.len() < DEEPEST_SECTION {
-            directive.body = Body::Section(section);
+            directive.body = if taken { Body::Taken(section) } else { Body::Section(section) };
         }
         self.push(Item::Directive(directive));
     }
@@ -126,54 +140,77 @@ impl Builder {
     /// The tree of all lines so far; sections that are still open end at `end`.
     pub fn finish(mut self, end: Span) -> (Items, Vec<Diagnostic>) {
         while let Some(open) = self.open.last() {
-            let name = String::from_utf8_lossy(&open.directive.name.value).into_owned();
-            let fault = Diagnostic::error(
-                "unclosed-section",
-                open.directive.span,
-                format!("{name}> was not closed."),
-            )
-            .help(format!("write `</{}>` where it ends", &name[1..]));
-            self.found.push(fault);
+            let name = open.directive.name.text().into_owned();
+            let help = format!("write `</{}>` where it ends", &name[1..]);
+            let fault = if open.taken {
+                // Observed: the end of the file is as good.
+                Diagnostic::warning("unclosed-section", open.directive.span, format!("{name}> is not closed"))
+            } else {
+                Diagnostic::error("unclosed-section", open.directive.span, format!("{name}> was not closed."))
+            };
+            self.found.push(fault.help(help));
             self.leave(end);
         }
         (self.items, self.found)
     }
 }
 
-fn expected(open: &Open, closing: &Directive) -> Diagnostic {
-    let name = open.directive.name.text();
-    let saw = closing.name.text();
-    let message = format!("Expected </{}> but saw {saw}", &name[1..]);
-    Diagnostic::error("wrong-section-end", closing.span, message)
-        .label(open.directive.span, "this section is still open")
+/// A fault that does not have its place yet.
+struct Fault(Diagnostic, Option<Span>);
+
+impl Fault {
+    fn label_first(self, span: Span) -> Diagnostic {
+        let Self(fault, open) = self;
+        let fault = fault.label(span, "");
+        match open {
+            Some(open) => fault.label(open, "this section is still open"),
+            None => fault,
+        }
+    }
 }
 
-/// The directive of a line; `None` when nothing is left of it after `${}` is replaced.
-pub fn directive(line: Line, used: Option<Arc<Use>>) -> Option<Directive> {
+fn expected(open: &Open, closing: &Directive) -> Fault {
+    let name = open.directive.name.text();
+    let message = format!("Expected </{}> but saw {}", &name[1..], closing.name.text());
+    Fault(Diagnostic::new(Severity::Error, "wrong-section-end", message), Some(open.directive.span))
+}
+
+fn not_open(closing: &str) -> Fault {
+    let name = closing[2..].trim_end_matches('>');
+    let message = format!("</{name}> without matching <{name}> section");
+    Fault(Diagnostic::new(Severity::Error, "section-not-open", message), None)
+}
+
+/// The directive of a line, and what is wrong with its brackets.
+fn directive(line: Line, used: Option<Arc<Use>>) -> Option<(Directive, Option<Diagnostic>)> {
     let Line { span, text } = line;
     let bytes = text.bytes();
     let (piece, rest) = lex::word(bytes)?;
     let mut value = lex::decode(piece);
+    if value.is_empty() {
+        return None;
+    }
     let end = bytes.len() - rest.len();
-    let (section, closing) = (value.first() == Some(&b'<'), value.starts_with(b"</"));
     let mut raw = text.slice(end..bytes.len()).trimmed();
-    if section && !closing {
-        if value.last() == Some(&b'>') {
+    let mut fault = None;
+    if value.first() == Some(&b'<') && !value.starts_with(b"</") {
+        let closed = value.last() == Some(&b'>');
+        if closed {
             value.pop();
         }
-        raw = without_bracket(&raw);
+        match memchr::memrchr(b'>', raw.bytes()) {
+            Some(at) => raw = raw.slice(0..at).trimmed(),
+            None if raw.is_empty() => {}
+            None => {
+                let name = String::from_utf8_lossy(&value);
+                let message = format!("{name}> directive missing closing '>'");
+                fault = Some(Diagnostic::error("unclosed-tag", span, message));
+            }
+        }
     }
     let name = Word { span: text.span(0..end), value, quoted: piece.quote.is_some() };
     let usual = catalogue::usual(&name.value).map_or_else(|| name.text().into_owned().into(), Into::into);
-    Some(Directive { name, usual, args: lex::words(&raw), raw, body: Body::None, span, used })
-}
-
-/// What a section's `>` ends, which is the last one of the line.
-fn without_bracket(raw: &Written) -> Written {
-    match memchr::memrchr(b'>', raw.bytes()) {
-        Some(at) => raw.slice(0..at).trimmed(),
-        None => raw.clone(),
-    }
+    Some((Directive { name, usual, args: lex::words(&raw), raw, body: Body::None, span, used }, fault))
 }
 
 #[cfg(test)]

@@ -184,6 +184,13 @@ impl Written {
         self.add(bytes, span, false);
     }
 
+    /// Adds another text.
+    pub fn append(&mut self, other: &Self) {
+        let at = self.bytes.len();
+        self.pieces.extend(other.pieces.iter().map(|piece| Piece { at: piece.at + at, ..*piece }));
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     fn add(&mut self, bytes: &[u8], span: Span, verbatim: bool) {
         self.pieces.push(Piece { at: self.bytes.len(), span, verbatim });
         self.bytes.extend_from_slice(bytes);

@@ -288,11 +288,7 @@ impl Group {
             return Arc::clone(base);
         };
         let mut laid = self.laid.borrow_mut();
-        let known = laid.entry((id, index)).or_insert_with(|| {
-            let mut over = ForwardingPlan::clone(base);
-            member.settings.lay_over(&mut over.settings, false);
-            Arc::new(over)
-        });
+        let known = laid.entry((id, index)).or_insert_with(|| Arc::new(base.under(&member.settings)));
         Arc::clone(known)
     }
 

@@ -39,10 +39,8 @@ impl Exchange {
         self.write_target(forward, to, out);
         self.facts.upstream_target.extend_from_slice(&out[target..]);
         out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
-        let placed = |wanted: &Edit| how.edits.iter().any(|edit| edit == wanted);
-        let (received, framing) = (placed(&Edit::Received), placed(&Edit::Framing));
         for edit in &how.edits {
-            match edit {
+            match &**edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
                 Edit::Append(name, value) => {
                     let sent_there = how.pass_fields && self.has_field(name);
@@ -56,10 +54,10 @@ impl Exchange {
                 _ => {}
             }
         }
-        if !framing {
+        if !how.names.framing_placed {
             self.write_framing(how, replaced, out);
         }
-        if how.pass_fields && !received {
+        if how.pass_fields && !how.names.received_placed {
             self.write_received(how, out);
         }
         out.extend_from_slice(b"\r\n");
@@ -135,7 +133,7 @@ impl Exchange {
     }
 
     fn write_received(&mut self, how: &ForwardingPlan, out: &mut Vec<u8>) {
-        if how.joins {
+        if how.names.joins {
             return self.write_joined(how, out);
         }
         let facts = &self.facts;
@@ -145,7 +143,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
+            if how.names.replaced.contains(name) || (how.names.removes_nominated && self.nominated(name)) {
                 continue;
             }
             lines.write(field.name, field.value, field.plain, out);
@@ -162,7 +160,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.replaced.contains(name) || (how.removes_nominated && self.nominated(name)) {
+            if how.names.replaced.contains(name) || (how.names.removes_nominated && self.nominated(name)) {
                 continue;
             }
             let same = |other: &&Field| other.name.of(&facts.buffer).eq_ignore_ascii_case(name);
@@ -178,7 +176,7 @@ impl Exchange {
                     out.extend_from_slice(other.value.of(&facts.buffer));
                 }
             }
-            let appended = how.edits.iter().find_map(|edit| match edit {
+            let appended = how.edits.iter().find_map(|edit| match &**edit {
                 Edit::Append(appended, value) if appended.is_field(name) => Some(value),
                 _ => None,
             });

@@ -362,7 +362,7 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.upstream);
-            if how.hidden.contains(name)
+            if how.names.hidden.contains(name)
                 || (how.hide_nominated && nominated(facts, name))
                 || (!these.is_empty() && !these.iter().any(|kept| name.eq_ignore_ascii_case(kept)))
             {
@@ -383,7 +383,7 @@ impl Exchange {
     fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
         let facts = &self.facts;
         let mut names = facts.upstream_head.fields.iter().map(|field| field.name.of(&facts.upstream));
-        if !names.any(|name| how.directing.contains(name)) {
+        if !names.any(|name| how.names.directing.contains(name)) {
             return None;
         }
         let mut redirect = None;
@@ -510,7 +510,7 @@ fn pass_trailers(how: &ForwardingPlan, received: &[u8], out: &mut Vec<u8>) {
             field.known,
             Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
         );
-        if !frames && !how.hidden.contains(name) {
+        if !frames && !how.names.hidden.contains(name) {
             out.extend_from_slice(&[name, b": ", field.value.of(received), b"\r\n"].concat());
         }
     }

@@ -22,7 +22,7 @@ fn how(verify: bool, trusted: &str) -> ForwardingInForce {
 
 /// What a handshake came to: what the server learned, or what our log says.
 fn shake(server: &Server, settings: &ForwardingInForce, name: &str) -> String {
-    let plan = ForwardingPlan { settings: settings.clone(), ..ForwardingPlan::default() };
+    let plan = ForwardingPlan { settings: settings.clone().into(), ..ForwardingPlan::default() };
     let mut result = String::new();
     with_pair(async |near, far| {
         let client = Client::new(&plan, name);

@@ -111,7 +111,7 @@ impl Printer<'_> {
         }
         self.flag(!reuse, "no-reuse");
         self.inside(|printer| {
-            printer.settings(&Settings { http: settings.clone(), ..Settings::default() });
+            printer.settings(&Settings { http: settings.clone().into(), ..Settings::default() });
             if let Some(Check { method, modern, target, interval, passes, fails, good }) = check {
                 printer.line("check ");
                 match method {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Handler, Join, Protocol, Settings,
+        Edit, Handler, Join, Name, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, Limits, LimitsInForce, Listing,
-            ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Limits,
+            LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
         },
     },
     plan::{
-        AnswerPlan, EditOp, Effective, Entry, ForwardingPlan, RewritingPlan,
+        AnswerPlan, EditOp, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan,
         effective::Hooks,
         hash::Map,
         pattern::{Find, Matcher},
@@ -92,6 +92,7 @@ const REMEMBERED: usize = 32;
 #[derive(Default)]
 pub(super) struct Memo<'c> {
     handlers: Vec<(&'c Handler, Arc<Handler>)>,
+    alike: Alike,
     client: Made<'c, Client, ClientInForce>,
     content: Made<'c, Content, ContentInForce>,
     answer: Made<'c, Answer, AnswerPlan>,
@@ -142,7 +143,7 @@ impl<'c> Memo<'c> {
         } = set;
         macro_rules! lay {
             ($group:ident) => {
-                laid(&mut self.$group, &base.$group, $group, $group.is_empty(), |old| {
+                laid(&mut self.$group, &base.$group, &**$group, $group.is_empty(), |old| {
                     let mut new = old.clone();
                     $group.lay_over(&mut new, accumulate);
                     new
@@ -165,7 +166,7 @@ impl<'c> Memo<'c> {
             },
             client: lay!(client),
             content: lay!(content),
-            answer: laid(&mut self.answer, &base.answer, answer, answer.is_empty(), |old| {
+            answer: laid(&mut self.answer, &base.answer, &**answer, answer.is_empty(), |old| {
                 lay_answer(old, answer, accumulate, compile)
             }),
             files: lay!(files),
@@ -174,12 +175,12 @@ impl<'c> Memo<'c> {
             resolve: lay!(resolve),
             forwarding: Protocol::ALL.map(|protocol| {
                 let (old, written) = (base.forwarding(protocol), set.forwarding(protocol));
-                let made = &mut self.forwarding[protocol as usize];
+                let (made, alike) = (&mut self.forwarding[protocol as usize], &mut self.alike);
                 laid(made, old, written, written.is_empty(), |old| {
                     let compiled = written.response_edits.is_some() || written.script_split.is_some();
                     let parts = if compiled { compile(Part::Forwarding(protocol)) } else { Parts::default() };
                     let parts = parts.forwarding.into_iter().next().map(|part| part.1).unwrap_or_default();
-                    lay_forwarding(old, written, accumulate, parts)
+                    lay_forwarding(alike, old, written, accumulate, parts)
                 })
             }),
             gzip: lay!(gzip),
@@ -278,22 +279,73 @@ fn lay_answer(
     new
 }
 
+/// Parts of forwarding that scopes have alike although they differ in others.
+#[derive(Default)]
+struct Alike {
+    settings: Vec<Arc<ForwardingInForce>>,
+    names: Vec<Arc<FieldNames>>,
+    /// By the names of the fields edited.
+    edits: Map<Name, Vec<Arc<Edit>>>,
+}
+
+impl Alike {
+    fn edit(&mut self, edit: Edit) -> Arc<Edit> {
+        let name = match &edit {
+            Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) | Edit::Append(name, _) => {
+                name.clone()
+            }
+            _ => Name::new(),
+        };
+        one_of(self.edits.entry(name).or_default(), edit)
+    }
+}
+
+/// The one made last that is equal, or a new one.
+fn one_of<T: PartialEq>(made: &mut Vec<Arc<T>>, new: T) -> Arc<T> {
+    if let Some(known) = made.iter().rev().find(|known| ***known == new) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(new);
+    if made.len() == REMEMBERED {
+        made.remove(0);
+    }
+    made.push(Arc::clone(&new));
+    new
+}
+
+impl ForwardingPlan {
+    /// This with other settings laid over it that edit no response.
+    #[must_use]
+    pub fn under(&self, set: &Forwarding) -> Self {
+        lay_forwarding(&mut Alike::default(), self, set, false, ForwardingParts::default())
+    }
+}
+
 fn lay_forwarding(
+    alike: &mut Alike,
     old: &ForwardingPlan,
     set: &Forwarding,
     accumulate: bool,
     parts: ForwardingParts,
 ) -> ForwardingPlan {
     let mut new = old.clone();
-    set.lay_over(&mut new.settings, accumulate);
-    new.settings.response_edits = Vec::new();
+    let mut settings = ForwardingInForce::clone(&old.settings);
+    set.lay_over(&mut settings, accumulate);
+    settings.response_edits = Vec::new();
+    let written = std::mem::take(&mut settings.edits);
+    if set.edits.is_some() {
+        let kept = if accumulate { &*old.edits } else { &[] };
+        let written = written.into_iter().map(|edit| alike.edit(edit));
+        new.edits = kept.iter().cloned().chain(written).collect();
+    }
     if set.response_edits.is_some() {
         extend(&mut new.response_edits, parts.edits, accumulate);
     }
     if set.script_split.is_some() {
         new.split = parts.split;
     }
-    new.index();
+    new.names = one_of(&mut alike.names, FieldNames::new(&settings, &new.edits));
+    new.settings = one_of(&mut alike.settings, settings);
     new
 }
 

@@ -74,9 +74,11 @@ impl<'c> Compiler<'c> {
             entries.push(route::Entry { body: entry, prefix, decisive: *decisive, nested });
         }
         let paths = routes.iter().map(|route| &route.path);
-        let index = RouteTable::new(*order, *into, entries, paths, |place, path| {
+        let mut known = std::mem::take(&mut self.indexes);
+        let index = RouteTable::new(*order, *into, entries, paths, &mut known, |place, path| {
             self.find(path, Some(*into), routes[place].body.span)
         });
+        self.indexes = known;
         let span = routes.first().map_or(Span::NONE, |route| route.body.span);
         self.alone(index.apart(), span);
         self.tables.push(index);

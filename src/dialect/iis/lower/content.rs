@@ -244,7 +244,8 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
             answer: crate::ir::settings::Answer {
                 on_response: Some(vec![block(headers.items().iter().map(add).collect())]),
                 ..Default::default()
-            },
+            }
+            .into(),
             ..Settings::default()
         };
         let scope = Some(Scope { base: Base::Current, set: Box::new(set) });

@@ -67,7 +67,7 @@ pub(super) fn settings() -> Settings {
     base.resolve.timeout = Some(Duration::from_secs(30));
     base.resolve.ipv4 = Some(true);
     base.resolve.ipv6 = Some(true);
-    base.http = forwarding();
+    base.http = forwarding().into();
     base
 }
 

@@ -97,7 +97,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let proxy = place.site.section("system.webServer/proxy", &place.path, &mut found);
     let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
     cx.found.append(&mut found);
-    settings.http = forwarding(cx, &proxy);
+    settings.http = forwarding(cx, &proxy).into();
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);

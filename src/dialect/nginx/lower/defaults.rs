@@ -115,7 +115,7 @@ pub(super) fn settings(options: &Options) -> Settings {
     let mut base = Settings {
         handler: Some(Handler::Files),
         prepare: Some(Block::default()),
-        http: forwarding(options, "proxy_temp", Protocol::Http),
+        http: forwarding(options, "proxy_temp", Protocol::Http).into(),
         uwsgi: forwarding(options, "uwsgi_temp", Protocol::Uwsgi).into(),
         fastcgi: forwarding(options, "fastcgi_temp", Protocol::FastCgi).into(),
         scgi: forwarding(options, "scgi_temp", Protocol::Scgi).into(),
@@ -130,17 +130,18 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
-    base.gzip = compress::defaults(1);
+    base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
-    base.limits = limits::defaults();
+    base.limits = limits::defaults().into();
     base.listing = Listing {
         on: Some(false),
         form: Some(ListingForm::Html),
         exact_size: Some(true),
         local_time: Some(false),
         callback: Some(Template::attr(Attr::Param("callback".into()))),
-    };
+    }
+    .into();
     base.rewriting = Rewriting {
         texts: Some(Vec::new()),
         once: Some(true),
@@ -148,9 +149,10 @@ pub(super) fn settings(options: &Options) -> Settings {
         max_line: Some(MIB),
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
-    };
-    base.brotli = compress::defaults(6);
-    base.zstd = compress::defaults(1);
+    }
+    .into();
+    base.brotli = compress::defaults(6).into();
+    base.zstd = compress::defaults(1).into();
     client(&mut base);
     content(&mut base, options);
     answer(&mut base, options);

@@ -19,8 +19,7 @@ use crate::{
     diagnostic::Diagnostic,
     ir::{
         Attr, Base, Block, Escape, Handler, Name, Order, Part, Pattern, Reply, ReplyContent, Route, Scope,
-        Settings, Step, Table, Template, Test, Text,
-        settings::{Forwarding, Rare},
+        Settings, Step, Table, Template, Test, Text, settings::Group,
     },
     source::Span,
 };
@@ -255,11 +254,11 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
     let set = Settings {
         handler: None,
         prepare: None,
-        http: Forwarding::default(),
-        uwsgi: Rare::default(),
-        fastcgi: Rare::default(),
-        scgi: Rare::default(),
-        memcached: Rare::default(),
+        http: Group::default(),
+        uwsgi: Group::default(),
+        fastcgi: Group::default(),
+        scgi: Group::default(),
+        memcached: Group::default(),
         ..level.set.clone()
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });

@@ -37,7 +37,7 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         if resolve.servers.as_ref().is_none_or(Vec::is_empty) {
             lacking.extend(cluster.endpoints.iter().find(|it| it.resolve).map(|it| it.span));
         }
-        *own = resolve;
+        *own = Resolve::clone(&resolve);
     }
     for span in lacking {
         cx.missing("no-resolver", span, "no `resolver` to look this name up with");
