@@ -199,6 +199,8 @@ settings! {
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
+        modified: Option<i64>,
         /// Whether old browsers get padded error pages.
         msie_padding: bool,
         /// Whether old browsers get a refresh instead of a redirect.

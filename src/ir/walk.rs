@@ -490,6 +490,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         etag: _,
         if_modified_since: _,
         max_ranges: _,
+        modified: _,
         msie_padding: _,
         msie_refresh: _,
     } = answer;

@@ -51,6 +51,7 @@ in_line! {
     Retry: |retry| value::word(retry);
     Level: |level| value::word(level);
     u16: |number| number;
+    i64: |number| number;
     Proxied: |which| value::word(which);
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);

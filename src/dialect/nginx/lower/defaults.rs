@@ -222,6 +222,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.etag = Some(true);
     answer.if_modified_since = Some(1);
     answer.max_ranges = Some(None);
+    answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
 }
