@@ -26,6 +26,7 @@ use crate::{
 
 pub mod access;
 mod allocator;
+mod authorize;
 pub mod balance;
 pub mod clock;
 pub mod connect;
@@ -44,8 +45,10 @@ pub mod http1;
 pub mod idle;
 pub mod limit;
 pub mod listen;
+pub mod local;
 pub mod log;
 pub mod maps;
+pub mod password;
 pub mod pool;
 pub mod resolve;
 pub mod respond;

@@ -11,8 +11,10 @@ use serde::Serialize;
 
 use crate::source::Span;
 
+mod access;
 mod block;
 mod cluster;
+mod compare;
 mod group;
 mod handler;
 pub mod local;
@@ -26,6 +28,7 @@ mod validate;
 mod var;
 pub mod walk;
 
+pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
     AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
     Table, Test,

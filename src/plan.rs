@@ -5,7 +5,7 @@
 //! names the handler or the reply. Patterns are compiled, tables indexed and
 //! the settings in force resolved before the first request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::{
     ir::{self, HostId, Name, Template, local::Provider, settings::LogTarget},
@@ -25,10 +25,11 @@ mod prefix_tree;
 mod question;
 mod route;
 mod run;
+mod shelf;
 mod store;
 mod var;
 
-pub use compile::compile;
+pub use compile::{Added, compile};
 pub use effective::{
     AnswerPlan, Coding, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan, SettingsId,
 };
@@ -39,11 +40,12 @@ pub use pattern::{Failure, Find, Matcher, Spans, UNSET};
 pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 
-use compile::Layer;
+use compile::{Growth, Layer};
 use hash::Map;
 use names::Names;
 use op::Op;
 use route::RouteTable;
+use shelf::Shelf;
 use store::Store;
 use var::VarPlan;
 
@@ -56,12 +58,13 @@ pub struct Plan {
     pub provider: Option<Arc<dyn Provider>>,
     hosts: Vec<HostPlan>,
     listeners: Vec<ListenerPlan>,
-    code: Vec<Op>,
-    spans: Vec<Span>,
-    tables: Vec<RouteTable>,
-    layers: Vec<Layer>,
+    code: Shelf<Op>,
+    spans: Shelf<Span>,
+    tables: Shelf<RouteTable>,
+    layers: Shelf<Layer>,
     settings: Store,
-    vars: Vec<VarPlan>,
+    vars: Shelf<VarPlan>,
+    growth: Mutex<Growth>,
     /// Whether there is a table whose reading may overwrite captures.
     some_clobber: bool,
     /// Indices by status.
@@ -100,7 +103,7 @@ impl Plan {
     pub fn log_targets(&self) -> impl Iterator<Item = &LogTarget> {
         let fixed =
             self.settings.fixed().iter().map(|settings| (&settings.logs.access, &settings.logs.errors));
-        let layers = self.layers.iter().flat_map(|layer| {
+        let layers = self.layers.fixed().iter().flat_map(|layer| {
             let logs = &layer.set.logs;
             let access = logs.access.iter().flatten().map(|log| &log.to);
             access.chain(logs.errors.iter().flatten().map(|log| &log.to))

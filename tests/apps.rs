@@ -8,8 +8,12 @@ mod support;
 
 #[path = "apps/idle.rs"]
 mod idle;
+#[path = "apps/memcached.rs"]
+mod memcached;
 #[path = "apps/novnc.rs"]
 mod novnc;
+#[path = "apps/php.rs"]
+mod php;
 #[path = "apps/uwsgi.rs"]
 mod uwsgi;
 #[path = "apps/ws.rs"]

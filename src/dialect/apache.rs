@@ -23,7 +23,7 @@ use std::{os::unix::ffi::OsStrExt as _, os::unix::ffi::OsStringExt as _, path::P
 use super::{Meaning, Options, OwnFiles};
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{self, Template, Text, settings::LogTarget},
+    ir::{self, Protocol, Template, Text, settings::LogTarget},
     source::{SourceMap, Span},
 };
 
@@ -50,9 +50,10 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
     let (items, word) = alone::complete(items, path);
     // Away from its machine a file is often one of several.
     found.extend(word.filter(|word| word.code != "no-listen" || !options.offline));
-    let root = surroundings.server_root;
+    let root = surroundings.server_root.clone();
     let lowering = lower::Options {
         root: root.clone(),
+        surroundings,
         offline: options.offline,
         token: format!("Apache/{VERSION} (Unix)"),
         machine: String::new(),
@@ -106,8 +107,12 @@ fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
         }
     }
     base.content.temp_path = Some(content_temp.clone());
-    base.http.temp_path = Some(http_temp.clone());
-    base.uwsgi.temp_path = Some(uwsgi_temp.clone());
-    base.fastcgi.temp_path = Some(fastcgi_temp.clone());
-    base.scgi.temp_path = Some(scgi_temp.clone());
+    for (protocol, folder) in [
+        (Protocol::Http, http_temp),
+        (Protocol::Uwsgi, uwsgi_temp),
+        (Protocol::FastCgi, fastcgi_temp),
+        (Protocol::Scgi, scgi_temp),
+    ] {
+        base.forwarding_mut(protocol).temp_path = Some(folder.clone());
+    }
 }

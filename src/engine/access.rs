@@ -30,16 +30,22 @@ pub fn holds(range: AddressRange, ip: Option<IpAddr>) -> bool {
 
 /// Appends the user of `Basic` credentials (RFC 7617); false when there are none.
 pub fn user(authorization: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
-    let Some((scheme, rest)) = authorization.and_then(|value| value.split_at_checked(6)) else {
-        return false;
-    };
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return false;
-    }
-    let Some(decoded) = base64(rest.trim_ascii()) else { return false };
-    let Some(colon) = memchr::memchr(b':', &decoded).filter(|&at| at > 0) else { return false };
-    out.extend_from_slice(&decoded[..colon]);
+    let Some((user, _)) = basic(authorization).filter(|(user, _)| !user.is_empty()) else { return false };
+    out.extend_from_slice(&user);
     true
+}
+
+/// User and password of `Basic` credentials.
+pub fn basic(authorization: Option<&[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, rest) = authorization?.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let mut user = base64(rest.trim_ascii())?;
+    let colon = memchr::memchr(b':', &user)?;
+    let password = user.split_off(colon + 1);
+    user.truncate(colon);
+    Some((user, password))
 }
 
 /// Decodes base64 (RFC 4648 § 4), padding optional.

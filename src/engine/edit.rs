@@ -162,7 +162,9 @@ fn lifetime(exchange: &mut Exchange, seconds: i64, from_modified: bool) {
     let response = &mut exchange.facts.response;
     let told = response.fields.iter().any(|field| field.known == Known::Expires);
     let base = if from_modified { response.modified } else { Some(now) };
-    let Some(base) = base.filter(|_| !told) else { return };
+    // What failed is not kept.
+    let failed = response.status >= 400;
+    let Some(base) = base.filter(|_| !told && !failed) else { return };
     let at = base.saturating_add(seconds);
     response.add(b"Expires", http_date(at).as_bytes());
     let age = format!("max-age={}", at.saturating_sub(now));

@@ -13,6 +13,7 @@ use super::{
     http1::{field::Known, target},
     idle::Seat,
     limit::Held,
+    local::Brought,
     log,
     maps::{Answer, Asked},
     response::Response,
@@ -78,6 +79,8 @@ pub struct Exchange {
 pub enum Next {
     /// Ask the plan.
     Decide,
+    /// Access is to be checked, which may take time.
+    Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
     /// The request is held against the limits in force, which may delay it.
@@ -137,6 +140,7 @@ impl Exchange {
             next = match next {
                 Next::Decide => self.decide(plan),
                 Next::Limit => self.limit(plan).await,
+                Next::Authorize => self.authorize(plan).await,
                 Next::Ask(question) => {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
@@ -145,6 +149,7 @@ impl Exchange {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
+                    Some(Handler::File) => files::serve_one(self, plan).await,
                     Some(Handler::Missing(message)) => {
                         self.log(Level::Alert, format_args!("{}", message.lossy()));
                         Next::Status(500)
@@ -163,6 +168,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.user = None;
         self.recovered = false;
         self.answered = false;
         self.upgraded = false;
@@ -303,11 +309,21 @@ impl Exchange {
                     let found = files::is(&self.run.asked, kind);
                     self.run.tell(found);
                 }
+                Need::Local => {
+                    let found = self.serving.locals.find(plan, self.run.host, &self.run.asked);
+                    let Some(Brought { entry, found }) = found else { continue };
+                    for line in &*found {
+                        self.log(Level::Alert, format_args!("{line}"));
+                    }
+                    let Some(entry) = entry else { return Next::Status(500) };
+                    self.run.go_local(entry);
+                }
                 Need::Locate => {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
                 Need::Access if self.is_limited(plan) => return Next::Limit,
+                Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
                         self.log(Level::Error, format_args!("access forbidden by rule"));
@@ -316,7 +332,6 @@ impl Exchange {
                     self.run.tell(true);
                 }
                 Need::Edit(op) => super::edit::field::request(self, op),
-                Need::Local => {}
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

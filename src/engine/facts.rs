@@ -142,6 +142,8 @@ pub struct Facts {
     pub received: Received,
     /// The host asked for: lower case, no port; empty when there is none.
     pub host: Vec<u8>,
+    /// The user whose credentials were checked.
+    pub user: Option<Vec<u8>>,
     /// A method in place of the request's.
     pub method: Option<&'static [u8]>,
     /// Whether the upstream was asked for no more than a head.
@@ -214,6 +216,7 @@ impl Facts {
             head: RequestHead::default(),
             received: Received::default(),
             host: Vec::new(),
+            user: None,
             method: None,
             asked_head: false,
             began: clock::moment(),
@@ -343,7 +346,7 @@ impl Facts {
     }
 
     /// All values of a received field, in order.
-    fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields
             .iter()

@@ -13,6 +13,7 @@ use std::{
         fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::Path,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -23,13 +24,17 @@ use super::{
     forward::system,
 };
 use crate::{
-    ir::{FileKind, settings::Level},
+    ir::{
+        FileKind, Handler,
+        settings::{Level, TagForm},
+    },
     plan::{Coding, Plan, encode_path},
 };
 
 mod beside;
 pub mod condition;
 mod index;
+pub mod kind;
 mod listing;
 pub mod locate;
 pub mod range;
@@ -37,6 +42,7 @@ mod send;
 
 use beside::Found;
 use condition::{Asked, Verdict};
+use kind::Kind;
 use range::Selection;
 
 /// A piece of what is sent as content.
@@ -114,6 +120,39 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         return Next::Status(405);
     }
     respond(exchange, plan, &name, file, &known, (None, vary)).await
+}
+
+/// Answers with the file of that name alone.
+pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
+    if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {
+        return Next::Status(405);
+    }
+    let mut name = Vec::new();
+    exchange.run.file_path(plan, &exchange.facts, &mut name);
+    let (file, known) = match open(&name) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(exchange, plan, &name, &error),
+    };
+    if !known.is_file() {
+        return Next::Status(404);
+    }
+    respond(exchange, plan, &name, file, &known, (None, false)).await
+}
+
+/// A file's entity tag (RFC 9110 § 8.8.3).
+fn tag(form: Option<TagForm>, known: &Metadata) -> Vec<u8> {
+    let (size, seconds) = (known.len(), known.mtime());
+    let Some(TagForm { inode, size: with_size, modified }) = form else {
+        return format!("\"{seconds:x}-{size:x}\"").into_bytes();
+    };
+    let micros = seconds.saturating_mul(1_000_000).saturating_add(known.mtime_nsec() / 1000);
+    let parts = [(inode, known.ino()), (with_size, size), (modified, micros.cast_unsigned())];
+    let parts: Vec<_> =
+        parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| format!("{part:x}")).collect();
+    // What changed within this second may change again without its time doing so.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
+    let weak = if now - micros > 1_000_000 { "" } else { "W/" };
+    format!("{weak}\"{}\"", parts.join("-")).into_bytes()
 }
 
 /// Whether there is such a file.
@@ -201,7 +240,10 @@ async fn respond(
 ) -> Next {
     let settings = exchange.settings(plan);
     let (size, modified) = (known.len(), known.mtime());
-    let kind = exchange.type_of_path(plan);
+    let said = match settings.handler.as_deref() {
+        Some(Handler::File) => kind::kind(settings, name),
+        _ => Kind { of: exchange.type_of_path(plan), ..Kind::default() },
+    };
     if exchange.facts.preset == Some(200) {
         exchange.facts.preset = None;
     }
@@ -209,14 +251,21 @@ async fn respond(
     let plain = exchange.facts.preset.is_none();
     let response = &mut exchange.facts.response;
     response.start(200);
-    if !kind.is_empty() {
-        response.add(b"Content-Type", &kind);
+    for (name, value) in [
+        (&b"Content-Type"[..], &said.of),
+        (b"Content-Encoding", &said.encoding),
+        (b"Content-Language", &said.language),
+    ] {
+        if !value.is_empty() {
+            response.add(name, value);
+        }
     }
     if plain {
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }
-    if settings.answer.etag {
-        response.add(b"ETag", format!("\"{modified:x}-{size:x}\"").as_bytes());
+    let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
+    if settings.answer.etag && tagged {
+        response.add(b"ETag", &tag(settings.answer.tag, known));
     }
     if let Some(coding) = coding {
         response.add(b"Content-Encoding", coding.name());
@@ -226,6 +275,9 @@ async fn respond(
     response.modified = Some(modified);
     // Of what is coded no ranges are given (observed: nginx 1.22.1).
     response.ranges = coding.is_none() && settings.answer.max_ranges != Some(0);
+    if response.ranges && settings.answer.announce_ranges {
+        response.add(b"Accept-Ranges", b"bytes");
+    }
     let mut selection = Selection::Whole;
     if plain {
         // Ranges have heads of their own, with the whole type in them.

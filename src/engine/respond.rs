@@ -11,7 +11,7 @@ use super::{
     files::{self, condition},
     filter,
     http1::field::{Known, Slice},
-    response::{Framing, Wire},
+    response::{Framing, Out, Wire},
     scratch,
     timed::{self, Failure},
 };
@@ -28,6 +28,15 @@ impl Exchange {
             ReplyContent::Close => {
                 self.facts.logged_status = Some(reply.status);
                 Next::End(End::Abort)
+            }
+            ReplyContent::Empty => {
+                self.facts.response.start(reply.status);
+                let said = files::kind::kind(self.settings(plan), &self.run.path);
+                if !said.of.is_empty() {
+                    self.facts.response.add(b"Content-Type", &said.of);
+                }
+                self.facts.response.length = Some(0);
+                self.send_whole(plan, &[]).await
             }
             ReplyContent::Text(text) => {
                 self.say_continue(plan).await;
@@ -92,6 +101,12 @@ impl Exchange {
             return None;
         }
         let tls = self.facts.client.tls.is_some();
+        if let Some(authority) = &settings.own_authority {
+            let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
+            self.eval(authority, &mut out);
+            out.extend_from_slice(location);
+            return Some(out);
+        }
         let mut out = if tls { b"https://".to_vec() } else { b"http://".to_vec() };
         let host = plan.config.host(self.run.host);
         if settings.host_name_in_redirect {
@@ -121,6 +136,7 @@ impl Exchange {
         }
         let settings = self.settings(plan);
         let recovery = settings.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status));
+        let recovery = recovery.filter(|recovery| recovery.to != RecoveryTarget::Page);
         if let Some(recovery) = recovery.filter(|_| !self.recovered && self.facts.head.version != 0) {
             self.recovered = !settings.answer.recursive_errors;
             let response = &self.facts.response;
@@ -128,6 +144,7 @@ impl Exchange {
             self.challenges.extend(challenges.map(|field| response.value(field).to_vec()));
             self.facts.response.start(status);
             let target = match &recovery.to {
+                RecoveryTarget::Page => return self.page(plan, status).await,
                 RecoveryTarget::Enter(name) => {
                     self.override_status(recovery.status, status);
                     return self.enter(plan, name);
@@ -136,7 +153,7 @@ impl Exchange {
                     let content = self.value(text);
                     self.override_status(recovery.status, status);
                     self.facts.response.ours = true;
-                    self.facts.response.add(b"Content-Type", b"text/html");
+                    self.facts.response.add(b"Content-Type", &settings.answer.page_type);
                     self.facts.response.length = Some(content.len() as u64);
                     return self.send_whole(plan, &content).await;
                 }
@@ -198,9 +215,9 @@ impl Exchange {
                     );
                 }
             }
-            self.facts.response.add(b"Content-Type", b"text/html");
+            self.facts.response.add(b"Content-Type", &self.settings(plan).answer.page_type);
         }
-        self.facts.response.length = Some(content.len() as u64);
+        self.facts.response.length = (status != 304).then_some(content.len() as u64);
         self.send_whole(plan, &content).await
     }
 
@@ -341,11 +358,15 @@ impl Exchange {
         if settings.filters {
             filter::begin(self, plan);
         }
+        self.tell_dependence(plan);
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
         let response = &mut self.facts.response;
+        if response.ours && response.bodyless && !settings.answer.head_pages_have_length {
+            response.length = None;
+        }
         if response.status == 204 {
             // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
             // of its length is passed on.
@@ -387,6 +408,31 @@ impl Exchange {
         }
         self.answered = true;
         framing
+    }
+
+    /// Says in `Vary` what the response depends on. Where settings say so, that is one line with each name once.
+    fn tell_dependence(&mut self, plan: &Plan) {
+        let joined = self.settings(plan).answer.join_vary;
+        let response = &mut self.facts.response;
+        let names = std::mem::take(&mut self.run.depends);
+        if !response.ours {
+            for name in &names {
+                response.add(b"Vary", name);
+            }
+        }
+        let is_vary = |field: &&Out| response.name(field).eq_ignore_ascii_case(b"vary");
+        if !joined || !response.fields.iter().any(|field| is_vary(&field)) {
+            return;
+        }
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        for field in response.fields.iter().filter(is_vary) {
+            for name in response.value(field).split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+                if !name.is_empty() && !all.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                    all.push(name.to_vec());
+                }
+            }
+        }
+        response.set(b"Vary", &all.join(&b","[..]));
     }
 
     fn say_connection(&self, tunnel: bool) -> &'static [u8] {

@@ -24,6 +24,7 @@ use super::{
     connection::Place,
     idle::Idle,
     limit::{Zone, Zones},
+    local::Locals,
     log::Logs,
     maps::Maps,
     pool::Pool,
@@ -112,6 +113,8 @@ pub struct Serving {
     pub certificates: Arc<Certificates>,
     /// What its limits are counted in, once one was looked at.
     pub zones: OnceCell<Box<[Arc<Zone>]>>,
+    /// What directories bring.
+    pub locals: Locals,
     places: Map<SocketAddr, usize>,
     paths: Map<PathBuf, usize>,
     over: Cell<bool>,
@@ -135,8 +138,9 @@ impl Serving {
             };
         }
         let (over, ending) = (Cell::new(false), Notify::new());
+        let locals = Locals::default();
         let zones = OnceCell::new();
-        Self { plan, clusters, logs, maps, certificates, zones, places, paths, over, ending }
+        Self { plan, clusters, logs, maps, certificates, locals, zones, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

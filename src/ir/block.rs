@@ -235,6 +235,9 @@ pub enum Test {
         /// What is compared of them.
         by: By,
     },
+    /// Always; and the response depends on these fields of the request (`Vary`, RFC 9110 § 12.5.5), unless another
+    /// one comes in its place.
+    Depends(Vec<Name>),
     /// Not missing, if perhaps empty.
     Present(Template),
     /// An address in one of these networks; what is no address is in none.

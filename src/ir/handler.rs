@@ -11,6 +11,8 @@ pub enum Handler {
     Forward(Forward),
     /// Files under the root in force.
     Files,
+    /// The file that the path maps to, under that name alone; a directory is none.
+    File,
     /// A fixed reply.
     Respond(Reply),
     /// There is none although one was expected: 500, with this for the error log.
@@ -123,6 +125,8 @@ pub enum ReplyContent {
     /// This `Location`; one that begins with `/` is made absolute where `answer.absolute_redirect` says so.
     /// Recoveries in force apply, and an answer that they find keeps the field.
     Location(Template),
+    /// No content; recoveries do not apply.
+    Empty,
     /// Nothing: the connection is closed without an answer.
     Close,
 }
@@ -158,8 +162,10 @@ pub enum RecoveryTarget {
     Redirect(Template),
     /// A named block; method, path and query stay.
     Enter(Name),
-    /// This text, as `text/html`.
+    /// This text, of the type that pages of our own have.
     Text(Template),
+    /// The page of our own.
+    Page,
 }
 
 /// What becomes of the query in a rewrite.

@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery, Template,
-    Text, Upgrade,
+    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
+    Required, Template, Text, Upgrade,
 };
 use crate::source::Span;
 
@@ -145,6 +145,14 @@ settings! {
         limit_rate_after: Template,
         /// Send data at once (`TCP_NODELAY`).
         no_delay: bool,
+        /// The longest request line, bytes; 0 is as long as a buffer.
+        line_limit: u64,
+        /// The longest field line, bytes; 0 is as long as a buffer.
+        field_limit: u64,
+        /// How many fields a request may have; 0 is no limit.
+        fields_limit: u64,
+        /// How often one request may be redirected internally or repeat a part of its program.
+        redirects: Option<u32>,
     }
 }
 
@@ -177,6 +185,14 @@ settings! {
         recursive_errors: bool,
         /// Whether a `Location` that begins with `/` gets scheme and authority in front.
         absolute_redirect: bool,
+        /// What that authority is; `None` is what the next two say.
+        own_authority: Option<Template>,
+        /// Whom our own pages name to write to.
+        contact: Text,
+        /// What our own pages are signed with.
+        signature: Template,
+        /// Whether answers to ranges, and that nothing was modified, say that ranges are taken.
+        announce_ranges: bool,
         /// Whether the port is part of that.
         port_in_redirect: bool,
         /// Whether the host's name, not the request's, is part of that.
@@ -185,6 +201,14 @@ settings! {
         chunked: bool,
         /// Types by file name extension (lower case).
         types: Vec<(Text, Text)>,
+        /// Content codings by file name extension, likewise.
+        encodings: Vec<(Text, Text)>,
+        /// Languages by file name extension, likewise.
+        languages: Vec<(Text, Text)>,
+        /// Character sets by file name extension, likewise.
+        charsets: Vec<(Text, Text)>,
+        /// The type whatever the extension.
+        forced_type: Option<Text>,
         /// The type where no extension is known.
         default_type: Template,
         /// Character set added to `Content-Type`; empty or `off` adds none.
@@ -195,6 +219,14 @@ settings! {
         override_charset: bool,
         /// Whether to answer with an entity tag made of time and size.
         etag: bool,
+        /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
+        tag: Option<TagForm>,
+        /// The type of pages of our own.
+        page_type: Text,
+        /// Whether `HEAD` learns the length of pages of our own.
+        head_pages_have_length: bool,
+        /// Whether all `Vary` fields are sent as one, each name once.
+        join_vary: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
@@ -235,6 +267,14 @@ settings! {
         rules: Vec<(AddressRange, bool)>,
         /// Whether one of several kinds of access control is enough.
         satisfy_any: bool,
+        /// What a request must be whoever sends it: neither empty nor `0`; nothing written is no condition.
+        gate: Option<Template>,
+        /// What is required of a request or its user.
+        required: Required,
+        /// How users are known; `None` is not at all.
+        credentials: Option<Credentials>,
+        /// Whether a known user who may not is told so, not asked for another name.
+        forbids_users: bool,
     }
 }
 
@@ -483,7 +523,12 @@ impl Settings {
         }
         self.client.lay(client, accumulate);
         self.content.lay(content, accumulate);
+        let known = self.answer.errors.as_ref().map_or(0, Vec::len);
         self.answer.lay(answer, accumulate);
+        // What is laid over counts first.
+        if let Some(errors) = self.answer.errors.as_mut().filter(|_| accumulate && answer.errors.is_some()) {
+            errors.rotate_left(known);
+        }
         self.files.lay(files, accumulate);
         self.access.lay(access, accumulate);
         self.logs.lay(logs, accumulate);
@@ -582,6 +627,17 @@ impl Settings {
     }
 }
 
+/// What an entity tag is made of, in hexadecimal digits: number of the file, size, time in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TagForm {
+    /// The file's number.
+    pub inode: bool,
+    /// Its size.
+    pub size: bool,
+    /// Its time of modification.
+    pub modified: bool,
+}
+
 /// A mapping of paths to files other than by appending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alias {
@@ -651,6 +707,8 @@ pub enum LogEscape {
     /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
     #[default]
     Hex,
+    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
+    C,
     /// As in JSON strings; missing as nothing.
     Json,
     /// As they are; missing as nothing.

@@ -69,6 +69,8 @@ pub enum Escape {
     Sha1,
     /// Percent-encoded, with lower-case digits, everything but letters, digits and `$-_.+!*'(),:@&=/~;`.
     UriText,
+    /// Likewise, but from the first `?` on as it is.
+    UriTextBeforeQuery,
     /// Percent-decoded but for `/`; nothing when an encoding is broken or stands for NUL.
     UriDecode,
     /// As a value in a filter or a name of a directory service (RFC 4514, RFC 4515).
@@ -136,6 +138,8 @@ pub enum Attr {
     Cookie(Name),
     /// The user of `Basic` credentials (RFC 7617).
     User,
+    /// The user whose credentials were checked.
+    KnownUser,
     /// The request content, when it was read and is in memory.
     Content,
     /// The temporary file that holds the request content.
@@ -217,6 +221,14 @@ pub enum Attr {
     RequestTime,
     /// Whole units of time since the first byte of the request.
     Took(TimeUnit),
+    /// The host that this server calls itself when it writes URLs for clients.
+    OwnHost,
+    /// The port of that.
+    OwnPort,
+    /// Whom our own pages name to write to.
+    Contact,
+    /// What our own pages are signed with.
+    Signature,
     /// What `Server` says and our own pages sign with.
     ServerToken,
     /// The bandwidth limit in force, bytes per second.

@@ -113,7 +113,11 @@ impl Check<'_> {
                 }) if *id as usize >= self.config.clusters.len() => {
                     self.say("broken-ir", span, "a forward names a cluster that does not exist");
                 }
-                Handler::Forward(_) | Handler::Files | Handler::Respond(_) | Handler::Missing(_) => {}
+                Handler::Forward(_)
+                | Handler::Files
+                | Handler::File
+                | Handler::Respond(_)
+                | Handler::Missing(_) => {}
             },
             Item::Settings(settings) => self.settings(settings, span),
             Item::Assign(var) => self.var(var, span),
@@ -381,6 +385,7 @@ impl Check<'_> {
             | Test::Equal(..)
             | Test::Compare { .. }
             | Test::Present(_)
+            | Test::Depends(_)
             | Test::Longer(..)
             | Test::InNetwork(..)
             | Test::Truthy(_)

@@ -5,9 +5,12 @@
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent, Route,
-    Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
-    settings::{AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent,
+    Required, Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Var, VarId, VarKind,
+    settings::{
+        Access, AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs,
+    },
 };
 use crate::source::Span;
 
@@ -240,7 +243,7 @@ fn test<'c>(test: &'c Test, span: Span, visit: Visit<'_, 'c>) {
         | Test::InNetwork(template, _) => {
             visit(Item::Template(template), span);
         }
-        Test::Method(_) | Test::Status(_) | Test::Internal => {}
+        Test::Depends(_) | Test::Method(_) | Test::Status(_) | Test::Internal => {}
     }
 }
 
@@ -251,7 +254,7 @@ fn reply<'c>(reply: &'c Reply, span: Span, visit: Visit<'_, 'c>) {
         ReplyContent::Text(template) | ReplyContent::Location(template) => {
             visit(Item::Template(template), span);
         }
-        ReplyContent::Page | ReplyContent::Close => {}
+        ReplyContent::Page | ReplyContent::Empty | ReplyContent::Close => {}
     }
 }
 
@@ -340,7 +343,7 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Handler::Respond(answer) => reply(answer, span, visit),
-        Handler::Files | Handler::Missing(_) => {}
+        Handler::Files | Handler::File | Handler::Missing(_) => {}
     }
 }
 
@@ -355,7 +358,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         content: _,
         answer: answers,
         files,
-        access: _,
+        access,
         logs: lines,
         resolve: _,
         http: _,
@@ -402,6 +405,10 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         limit_rate,
         limit_rate_after,
         no_delay: _,
+        line_limit: _,
+        field_limit: _,
+        fields_limit: _,
+        redirects: _,
     } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
@@ -413,6 +420,13 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     }
     if let Some(Some(Alias { with, cut: _ })) = alias {
         visit(Item::Template(with), span);
+    }
+    let Access { rules: _, satisfy_any: _, gate, required, credentials: _, forbids_users: _ } = &**access;
+    if let Some(Some(gate)) = gate {
+        visit(Item::Template(gate), span);
+    }
+    if let Some(Required { what: Some(what), joined: _ }) = required {
+        requirement(what, span, visit);
     }
     logs(lines, span, visit);
     for protocol in Protocol::ALL {
@@ -472,6 +486,21 @@ fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visi
     }
 }
 
+fn requirement<'c>(what: &'c Requirement, span: Span, visit: Visit<'_, 'c>) {
+    match what {
+        Requirement::All(all) | Requirement::Any(all) => {
+            for one in all {
+                requirement(one, span, visit);
+            }
+        }
+        Requirement::Not(of) | Requirement::Limited { methods: _, except: _, of } => {
+            requirement(of, span, visit);
+        }
+        Requirement::Holds(template) => visit(Item::Template(template), span),
+        Requirement::AnyUser | Requirement::Users(_) | Requirement::Groups(_) => {}
+    }
+}
+
 fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
     let Answer {
         server: _,
@@ -483,11 +512,23 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         host_name_in_redirect: _,
         chunked: _,
         types: _,
+        encodings: _,
+        languages: _,
+        charsets: _,
+        forced_type: _,
+        tag: _,
+        own_authority,
+        contact: _,
+        signature,
+        announce_ranges: _,
         default_type,
         charset,
         charset_types: _,
         override_charset: _,
         etag: _,
+        page_type: _,
+        head_pages_have_length: _,
+        join_vary: _,
         if_modified_since: _,
         max_ranges: _,
         modified: _,
@@ -504,10 +545,13 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
             RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
                 visit(Item::Template(template), span);
             }
-            RecoveryTarget::Enter(_) => {}
+            RecoveryTarget::Enter(_) | RecoveryTarget::Page => {}
         }
     }
-    for template in [default_type, charset].into_iter().flatten() {
+    for template in [default_type, charset, signature].into_iter().flatten() {
+        visit(Item::Template(template), span);
+    }
+    if let Some(Some(template)) = own_authority {
         visit(Item::Template(template), span);
     }
 }

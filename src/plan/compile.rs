@@ -9,6 +9,7 @@ use super::{
     pattern::{Find, Matcher},
     question::Question,
     route::{Indexes, RouteTable},
+    shelf::Shelf,
     store::Store,
     var::VarPlan,
 };
@@ -23,9 +24,12 @@ use crate::{
     source::Span,
 };
 
+mod extend;
 mod settings;
 mod tables;
 
+pub use extend::Added;
+pub(super) use extend::Growth;
 pub(super) use settings::Layer;
 use settings::{ForwardingParts, Memo, Part, Parts};
 
@@ -38,7 +42,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     let listeners = compiler.listeners();
     compiler.link();
     compiler.build_patterns();
-    let Compiler { code, spans, tables, layers, settings, diagnostics, .. } = compiler;
+    let Compiler { code, spans, tables, layers, settings, diagnostics, phases, read, .. } = compiler;
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
@@ -54,17 +58,19 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     let reasons = by_status(&mut config.reasons.iter().map(|reason| reason.0));
     let pages = by_status(&mut config.pages.iter().map(|page| page.0));
     let settings = Store::new(settings);
+    let growth = Growth::new(phases, read, config.vars.clone()).into();
     Ok(Plan {
         config,
         provider: None,
         hosts,
         listeners,
-        code,
-        spans,
-        tables,
-        layers,
+        code: Shelf::new(code),
+        spans: Shelf::new(spans),
+        tables: Shelf::new(tables),
+        layers: Shelf::new(layers),
         settings,
-        vars,
+        vars: Shelf::new(vars),
+        growth,
         some_clobber,
         reasons,
         pages,
@@ -80,8 +86,17 @@ enum Ground {
     Kept(u16),
 }
 
+/// How many there are of each already, in a plan that grows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    code: u32,
+    tables: u32,
+    layers: u32,
+}
+
 struct Compiler<'c> {
     config: &'c Config,
+    base: Numbers,
     code: Vec<Op>,
     spans: Vec<Span>,
     /// Where labels are in the code, by their number.
@@ -121,8 +136,14 @@ impl<'c> Compiler<'c> {
             }
             _ => {}
         });
+        Self { stepped, ..Self::of(config, read) }
+    }
+
+    /// One that knows what is read of registers.
+    fn of(config: &'c Config, read: Map<Register, u8>) -> Self {
         Self {
             config,
+            base: Numbers::default(),
             code: Vec::new(),
             spans: Vec::new(),
             labels: Vec::new(),
@@ -138,7 +159,7 @@ impl<'c> Compiler<'c> {
             alone: Vec::new(),
             read,
             phases: Map::default(),
-            stepped,
+            stepped: Vec::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -267,7 +288,7 @@ impl<'c> Compiler<'c> {
         }
         parts.rewriting = self.part(set, Part::Rewriting, span).rewriting;
         self.layers.push(Layer { set: set.clone(), parts, accumulate: scope.base == Base::Current });
-        let layer = self.layers.len() as u32 - 1;
+        let layer = self.base.layers + self.layers.len() as u32 - 1;
         self.layer_of.insert(key, layer);
         layer
     }
@@ -487,7 +508,11 @@ impl<'c> Compiler<'c> {
                 Op::Match { subject: subject.clone(), find, into: *into, otherwise }
             }
             Test::Equal(left, right) => Op::Equal { left: left.clone(), right: right.clone(), otherwise },
-            Test::Compare { .. } | Test::Present(_) | Test::Longer(..) | Test::InNetwork(..) => {
+            Test::Compare { .. }
+            | Test::Present(_)
+            | Test::Longer(..)
+            | Test::InNetwork(..)
+            | Test::Depends(_) => {
                 let Some(question) = self.question(test, span) else { return };
                 Op::Ask { question, otherwise }
             }
@@ -520,6 +545,7 @@ impl<'c> Compiler<'c> {
                 Question::Compare { left: left.clone(), right: right.clone(), relation: *relation, by: *by }
             }
             Test::Present(value) => Question::Present(value.clone()),
+            Test::Depends(names) => Question::Depends(names.clone()),
             Test::Longer(value, bytes) => Question::Longer(value.clone(), *bytes),
             Test::InNetwork(address, networks) => Question::InNetwork(address.clone(), networks.clone()),
             Test::Truthy(value) => Question::Truthy(value.clone()),
@@ -586,7 +612,7 @@ impl<'c> Compiler<'c> {
     }
 
     fn here(&self) -> u32 {
-        self.code.len() as u32
+        self.base.code + self.code.len() as u32
     }
 
     fn label(&mut self) -> u32 {
@@ -595,7 +621,7 @@ impl<'c> Compiler<'c> {
     }
 
     fn place(&mut self, label: u32) {
-        self.labels[label as usize] = self.code.len() as u32;
+        self.labels[label as usize] = self.here();
     }
 
     /// Replaces labels by places.

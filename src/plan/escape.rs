@@ -84,6 +84,11 @@ pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>)
             hexadecimal(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text).as_ref(), out);
         }
         Escape::UriText => uri_text(text, out),
+        Escape::UriTextBeforeQuery => {
+            let query = memchr::memchr(b'?', text).unwrap_or(text.len());
+            uri_text(&text[..query], out);
+            out.extend_from_slice(&text[query..]);
+        }
         Escape::UrlText => {
             let scheme = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
             let path = memchr::memchr(b'/', &text[scheme..]).map_or(text.len(), |at| scheme + at);

@@ -9,6 +9,7 @@ use super::{
     hash::Map,
     pattern::{Find, Several},
     prefix_tree::PrefixTree,
+    shelf::Shelf,
 };
 use crate::ir::{Kind, Order, Pattern, Register, Text};
 
@@ -126,7 +127,7 @@ impl RouteTable {
     }
 
     /// The route that a path takes.
-    pub(super) fn find<'p>(&'p self, tables: &'p [Self], path: &[u8]) -> Result<Found<'p>, Failure> {
+    pub(super) fn find<'p>(&'p self, tables: &'p Shelf<Self>, path: &[u8]) -> Result<Found<'p>, Failure> {
         let mut found = Found::default();
         match self.order {
             Order::Specific => self.specific(tables, path, &mut found)?,
@@ -137,7 +138,12 @@ impl RouteTable {
 
     /// Exact; else the longest prefix and what lies in it; else, unless that was settled or the prefix is
     /// decisive, the first pattern and what lies in that; else the deepest prefix.
-    fn specific<'p>(&'p self, tables: &'p [Self], path: &[u8], found: &mut Found<'p>) -> Result<(), Failure> {
+    fn specific<'p>(
+        &'p self,
+        tables: &'p Shelf<Self>,
+        path: &[u8],
+        found: &mut Found<'p>,
+    ) -> Result<(), Failure> {
         if let Some(place) = self.exactly(path) {
             self.enter(place, found);
             found.settled = true;
@@ -165,7 +171,12 @@ impl RouteTable {
         Ok(())
     }
 
-    fn first<'p>(&'p self, tables: &'p [Self], path: &[u8], found: &mut Found<'p>) -> Result<(), Failure> {
+    fn first<'p>(
+        &'p self,
+        tables: &'p Shelf<Self>,
+        path: &[u8],
+        found: &mut Found<'p>,
+    ) -> Result<(), Failure> {
         let mut plain = self.index.exact.get(path).copied();
         let mut earlier = |place: u32| plain = Some(plain.map_or(place, |known| known.min(place)));
         self.index.prefixes.each(path, &mut earlier);

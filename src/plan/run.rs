@@ -115,8 +115,8 @@ pub enum Need<'p> {
 #[error("no such named block")]
 pub struct NoSuchBlock;
 
-/// Repetitions and internal redirects that one request may have.
-const BUDGET: u8 = 10;
+/// Repetitions and internal redirects that one request may have where the settings in force do not say.
+const BUDGET: u32 = 10;
 
 /// The state of one request's decision, reused for the next request of the connection.
 #[derive(Debug, Default)]
@@ -143,6 +143,8 @@ pub struct Run {
     pub asked: Vec<u8>,
     /// Variables read before they were written, for the log; emptied by who logs them.
     pub unset_reads: SmallVec<[VarId; 2]>,
+    /// Fields of the request that the response depends on.
+    pub depends: Vec<Name>,
     /// Why a pattern in a table of values came to no answer, for the log.
     pub failure: Option<Failure>,
     /// Fields that the response is to have.
@@ -150,7 +152,7 @@ pub struct Run {
     place: u32,
     told: Option<bool>,
     /// How much of the budget is spent.
-    spent: u8,
+    spent: u32,
     prepared: bool,
     /// Which block of response steps comes next, and whether there is one under way.
     block: u32,
@@ -218,6 +220,7 @@ impl Run {
     }
 
     fn go(&mut self, settings: SettingsId, entry: Entry) {
+        self.depends.clear();
         self.settings = settings;
         self.place = entry.0;
         self.prepared = false;
@@ -229,9 +232,10 @@ impl Run {
         self.calls.clear();
     }
 
-    fn spend(&mut self) -> bool {
-        let left = self.spent < BUDGET;
-        self.spent += u8::from(left);
+    fn spend(&mut self, plan: &Plan) -> bool {
+        let budget = plan.settings(self.settings).client.redirects.unwrap_or(BUDGET);
+        let left = self.spent < budget;
+        self.spent += u32::from(left);
         left
     }
 
@@ -464,7 +468,7 @@ impl Run {
         match next {
             Next::To(place) => self.place = *place,
             Next::Repeat(place) => {
-                if !self.spend() {
+                if !self.spend(plan) {
                     return Err(Need::Exhausted);
                 }
                 self.place = *place;
@@ -487,7 +491,7 @@ impl Run {
                 Err(NoSuchBlock) => return Err(Need::NoBlock(name)),
             },
             Next::Restart => {
-                if !self.spend() {
+                if !self.spend(plan) {
                     return Err(Need::Exhausted);
                 }
                 self.internal = true;
@@ -575,6 +579,12 @@ impl Run {
         self.asked.extend_from_slice(self.values.get(var).unwrap_or_default());
     }
 
+    /// The answer to [`Need::Local`] where the directory brings a program: it is the rest of this one.
+    pub fn go_local(&mut self, entry: Entry) {
+        self.place = entry.0;
+        self.calls.clear();
+    }
+
     /// The answer to [`Need::Locate`]: how much of the name is left, how much of that is the directory, and what
     /// the file is.
     pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {
@@ -604,7 +614,7 @@ impl Run {
     /// Internal redirect: the host's program again with this path and query; registers and variables stay.
     /// `false` when the budget is spent.
     pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> bool {
-        if !self.spend() {
+        if !self.spend(plan) {
             return false;
         }
         self.path.clear();
@@ -621,7 +631,7 @@ impl Run {
     pub fn enter(&mut self, plan: &Plan, name: &[u8]) -> Result<bool, NoSuchBlock> {
         let host = &plan.hosts[self.host.0 as usize];
         let entry = *host.named.get(name).ok_or(NoSuchBlock)?;
-        if !self.spend() {
+        if !self.spend(plan) {
             return Ok(false);
         }
         self.internal = true;

@@ -130,6 +130,7 @@ fn follow(plan: &Plan, mut run: Run, mut table: Table<'_>) -> Vec<String> {
         recovered = !settings.answer.recursive_errors;
         table.status = status;
         let went = match &recovery.to {
+            RecoveryTarget::Page => return lines,
             RecoveryTarget::Text(template) => {
                 let text = value(&mut run, plan, &table, template);
                 lines.push(format!("text {}", shown(&text)));
@@ -201,7 +202,7 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 }
                 Some(Handler::Respond(one)) => return reply(plan, run, table, one, lines),
                 Some(Handler::Missing(_)) => 500,
-                Some(Handler::Files) | None => {
+                Some(Handler::Files | Handler::File) | None => {
                     let mut path = Vec::new();
                     run.file_path(plan, table, &mut path);
                     lines.push(format!("files {}", shown(&path)));
@@ -235,6 +236,7 @@ fn reply(
             (format!("reply {status} {}", shown(&value(run, plan, table, url))), true)
         }
         ReplyContent::Page => (format!("reply {status}"), true),
+        ReplyContent::Empty => (format!("reply {status} empty"), false),
         ReplyContent::Close => ("close".to_owned(), false),
     };
     lines.push(line);

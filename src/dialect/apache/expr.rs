@@ -5,6 +5,7 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/expr.html>; what it leaves open was run on 2.4.71.
 
+pub(crate) mod lower;
 mod parse;
 mod tree;
 

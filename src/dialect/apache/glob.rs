@@ -57,6 +57,51 @@ pub fn regex(glob: &[u8], slash: Slash) -> String {
     out
 }
 
+/// Whether the wildcards match the whole text; they do not stand for a slash.
+pub fn matches(glob: &[u8], text: &[u8]) -> bool {
+    let Some((&first, rest)) = glob.split_first() else { return text.is_empty() };
+    match first {
+        b'*' => {
+            let most = text.iter().position(|byte| *byte == b'/').unwrap_or(text.len());
+            (0..=most).any(|at| matches(rest, &text[at..]))
+        }
+        b'?' => text.split_first().is_some_and(|(byte, text)| *byte != b'/' && matches(rest, text)),
+        b'[' => match (set(rest), text.split_first()) {
+            (Some((negated, ranges, length)), Some((byte, text))) => {
+                let holds = ranges.iter().any(|(low, high)| (low..=high).contains(&byte));
+                holds != negated && *byte != b'/' && matches(&rest[length..], text)
+            }
+            (None, Some((b'[', text))) => matches(rest, text),
+            _ => false,
+        },
+        b'\\' if !rest.is_empty() => text.first() == Some(&rest[0]) && matches(&rest[1..], &text[1..]),
+        byte => text.split_first().is_some_and(|(other, text)| *other == byte && matches(rest, text)),
+    }
+}
+
+/// First and last bytes.
+type Ranges = Vec<(u8, u8)>;
+
+/// What follows a `[`: whether it is negated, its ranges, its length.
+fn set(glob: &[u8]) -> Option<(bool, Ranges, usize)> {
+    let negated = matches!(glob.first(), Some(b'!' | b'^'));
+    let first = usize::from(negated);
+    let mut ranges = Vec::new();
+    let mut at = first;
+    loop {
+        let low = *glob.get(at)?;
+        at += 1;
+        match low {
+            b']' if at > first + 1 => return Some((negated, ranges, at)),
+            low if glob.get(at) == Some(&b'-') && glob.get(at + 1).is_some_and(|high| *high != b']') => {
+                ranges.push((low, glob[at + 1]));
+                at += 2;
+            }
+            low => ranges.push((low, low)),
+        }
+    }
+}
+
 /// What follows a `[`, as a class, and its length.
 fn class(glob: &[u8]) -> Option<(String, usize)> {
     let mut out = String::from("[");

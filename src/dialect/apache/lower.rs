@@ -79,26 +79,47 @@
 //! finds something wrong reports it and leaves the section alone. Environment
 //! variables are IR variables: [`Cx::env`].
 
+#![allow(
+    clippy::single_match_else,
+    reason = "what a word means and that it means nothing stand side by side"
+)]
+
 use std::{collections::HashMap, path::PathBuf, sync::Arc, sync::OnceLock};
 
-use super::tree::{Directive, Items, directives};
+use super::{
+    load::Surroundings,
+    tree::{Directive, Items, directives},
+};
 use crate::{
     diagnostic::Diagnostic,
     ir::{self, Register, local::Provider},
     source::{SourceMap, Span},
 };
 
+mod access;
+mod alias;
 mod context;
+mod core;
 mod defaults;
+mod directory;
+mod environment;
+mod expires;
+mod headers;
 mod host;
 mod listen;
 mod local;
+mod logs;
 mod mapping;
+mod names;
+mod options;
+mod pages;
 mod phase;
 mod process;
 pub(crate) mod proxy;
 mod section;
 mod sections;
+mod signature;
+mod types;
 mod walk;
 
 pub(crate) use context::Cx;
@@ -115,14 +136,34 @@ type Settle = fn(&mut Cx, &mut Section);
 type Join = fn(&mut Cx, &Section, &mut Section);
 
 /// The directives, by topic.
-const TABLES: &[&[(&str, Lower)]] =
-    &[host::TABLE, listen::TABLE, mapping::TABLE, process::TABLE, sections::TABLE];
+const TABLES: &[&[(&str, Lower)]] = &[
+    access::TABLE,
+    alias::TABLE,
+    core::TABLE,
+    directory::TABLE,
+    environment::TABLE,
+    expires::TABLE,
+    headers::TABLE,
+    host::TABLE,
+    listen::TABLE,
+    local::TABLE,
+    logs::TABLE,
+    mapping::TABLE,
+    names::TABLE,
+    options::TABLE,
+    pages::TABLE,
+    process::TABLE,
+    sections::TABLE,
+    signature::TABLE,
+    types::TABLE,
+];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] = &[proxy::settle];
+const SETTLE: &[Settle] =
+    &[access::settle, alias::settle, directory::settle, headers::settle, expires::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[proxy::join];
+const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -137,6 +178,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Whether only the text counts: no file, name or account is looked up, and what would need one is a note.
     pub offline: bool,
+    /// What conditions and variables of a `.htaccess` start with.
+    pub surroundings: Surroundings,
     /// What `Server` says in full: `Apache/2.4.71 (Unix)`.
     pub token: String,
     /// The name of this machine, for servers without `ServerName`.

@@ -122,6 +122,10 @@ impl View for Facts {
                 let found = self.fields(b"cookie").find_map(|line| cookie(line, name));
                 found.is_some_and(|value| put(out, value))
             }
+            Attr::KnownUser => match &self.user {
+                Some(user) => put(out, user),
+                None => false,
+            },
             Attr::User => access::user(self.fields(b"authorization").next(), out),
             Attr::Content => !self.content.is_empty() && put(out, &self.content),
             Attr::ContentLength => match self.head.content_length.or(self.content_length) {

@@ -295,7 +295,7 @@ impl Exchange {
         known: bool,
     ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
-        let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
+        let Some(size) = facts.response.length.filter(|_| how.force_ranges) else { return Ok(None) };
         if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
@@ -303,6 +303,9 @@ impl Exchange {
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
         facts.response.ranges = true;
+        if !known {
+            return Ok(None);
+        }
         let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));
         match selection {
             Selection::Whole | Selection::Several(_) => Ok(None),

@@ -161,13 +161,30 @@ pub(super) fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = |byte: u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     let Some(value) = value else {
-        if how == LogEscape::Hex {
+        if matches!(how, LogEscape::Hex | LogEscape::C) {
             out.push(b'-');
         }
         return;
     };
     match how {
         LogEscape::None => out.extend_from_slice(value),
+        LogEscape::C => {
+            for &byte in value {
+                match byte {
+                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+                    0x08 => out.extend_from_slice(b"\\b"),
+                    b'\n' => out.extend_from_slice(b"\\n"),
+                    b'\r' => out.extend_from_slice(b"\\r"),
+                    b'\t' => out.extend_from_slice(b"\\t"),
+                    0x0b => out.extend_from_slice(b"\\v"),
+                    0..=0x1f | 0x7f.. => {
+                        out.extend_from_slice(b"\\x");
+                        out.extend_from_slice(&digits(byte).map(|digit| digit.to_ascii_lowercase()));
+                    }
+                    _ => out.push(byte),
+                }
+            }
+        }
         LogEscape::Hex => {
             for &byte in value {
                 if matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x7f..) {
@@ -210,6 +227,8 @@ mod tests {
             (LogEscape::Json, Some(text), b"a\\\"\\\\\\n\\u0001\x7f\xc3\xa9z"),
             (LogEscape::None, Some(text), text),
             (LogEscape::Hex, None, b"-"),
+            (LogEscape::C, None, b"-"),
+            (LogEscape::C, Some(b"\"\\\n\x01\xe9a"), b"\\\"\\\\\\n\\x01\\xe9a"),
             (LogEscape::Hex, Some(b""), b""),
             (LogEscape::Json, None, b""),
             (LogEscape::None, None, b""),

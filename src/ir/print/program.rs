@@ -204,6 +204,10 @@ impl Printer<'_> {
                 self.add(format_args!(" {} {} ", value::word(relation), value::word(by)));
                 self.template(right);
             }
+            Test::Depends(names) => {
+                self.add("depends ");
+                self.names(names);
+            }
             Test::Present(template) => self.word_and("present", template),
             Test::InNetwork(address, networks) => {
                 self.template(address);
@@ -326,6 +330,7 @@ impl Printer<'_> {
                 }
             }
             Handler::Files => self.add("files"),
+            Handler::File => self.add("file"),
             Handler::Respond(reply) => self.reply(reply),
             Handler::Missing(what) => self.add(format_args!("missing {what}")),
         }
@@ -345,6 +350,7 @@ impl Printer<'_> {
                 self.word_and("redirect", to);
             }
             RecoveryTarget::Enter(name) => self.add(format_args!(" enter {name}")),
+            RecoveryTarget::Page => self.add(" page"),
             RecoveryTarget::Text(text) => {
                 self.add(" ");
                 self.word_and("text", text);

@@ -4,10 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Printer, path_text, value};
 use crate::ir::{
-    AddressRange, Block, Control, Edit, Name, Pattern, Recovery, Template, Text, Upgrade,
+    AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
+    Template, Text, Upgrade,
     settings::{
         AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
+        TagForm,
     },
 };
 
@@ -49,6 +51,10 @@ in_line! {
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
+    TagForm: |form| {
+        let parts = [(form.inode, "number"), (form.size, "size"), (form.modified, "time")];
+        parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect::<Vec<_>>().join("-")
+    };
     Level: |level| value::word(level);
     u16: |number| number;
     i64: |number| number;
@@ -56,6 +62,66 @@ in_line! {
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);
     ListingForm: |form| value::word(form);
+}
+
+impl Print for Required {
+    fn print(&self, printer: &mut Printer<'_>) {
+        printer.add(match self.joined {
+            Joined::Alone => "",
+            Joined::Both => " and",
+            Joined::Either => " or",
+        });
+        match &self.what {
+            Some(what) => requirement(printer, what),
+            None => printer.add(" nothing"),
+        }
+    }
+}
+
+fn requirement(printer: &mut Printer<'_>, what: &Requirement) {
+    let list = |printer: &mut Printer<'_>, word: &str, all: &[Requirement]| {
+        printer.add(format_args!(" {word}("));
+        for one in all {
+            requirement(printer, one);
+        }
+        printer.add(" )");
+    };
+    let names = |printer: &mut Printer<'_>, word: &str, names: &[Text]| {
+        printer.add(format_args!(" {word}"));
+        for name in names {
+            printer.add(format_args!(" \"{name}\""));
+        }
+    };
+    match what {
+        Requirement::All(all) => list(printer, "all", all),
+        Requirement::Any(all) => list(printer, "any", all),
+        Requirement::Not(of) => {
+            printer.add(" not");
+            requirement(printer, of);
+        }
+        Requirement::Holds(template) => {
+            printer.add(" ");
+            printer.template(template);
+        }
+        Requirement::AnyUser => printer.add(" any-user"),
+        Requirement::Users(users) => names(printer, "users", users),
+        Requirement::Groups(groups) => names(printer, "groups", groups),
+        Requirement::Limited { methods, except, of } => {
+            names(printer, if *except { "except" } else { "only" }, methods);
+            requirement(printer, of);
+        }
+    }
+}
+
+impl Print for Credentials {
+    fn print(&self, printer: &mut Printer<'_>) {
+        printer.add(format_args!(" realm \"{}\"", self.realm));
+        for (word, files) in [("users", &self.users), ("groups", &self.groups)] {
+            for file in files {
+                printer.add(format_args!(" {word} {}", path_text(file)));
+            }
+        }
+    }
 }
 
 impl Print for Template {
@@ -177,6 +243,7 @@ own_line! {
         printer.add(format_args!(" format {name}"));
         match escape {
             LogEscape::Hex => {}
+            LogEscape::C => printer.add(" c"),
             LogEscape::Json => printer.add(" json"),
             LogEscape::None => printer.add(" unescaped"),
         }

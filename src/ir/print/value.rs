@@ -132,6 +132,7 @@ impl Printer<'_> {
                 self.add(" location ");
                 self.template(location);
             }
+            ReplyContent::Empty => self.add(" empty"),
             ReplyContent::Close => self.add(" close"),
         }
     }

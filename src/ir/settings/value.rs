@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, path::PathBuf, time::Duration};
 
-use super::super::{Template, Text, print::Print};
+use super::super::{Required, Template, Text, print::Print};
 
 /// A scalar as the catalogue's value grammars give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,12 @@ replaced! {
     (u8, u8);
     (u16, u16);
     super::Upgrade;
+}
+
+impl Setting for Required {
+    fn accumulate(&mut self, over: &Self) {
+        *self = over.over(self);
+    }
 }
 
 impl<T: Clone + Debug + Print> Setting for Option<T> {

@@ -264,7 +264,12 @@ fn lay_answer(
     compile: &mut dyn FnMut(Part) -> Parts,
 ) -> AnswerPlan {
     let mut new = old.clone();
+    let known = new.settings.errors.len();
     set.lay_over(&mut new.settings, accumulate);
+    // What is laid over counts first.
+    if accumulate && set.errors.is_some() {
+        new.settings.errors.rotate_left(known);
+    }
     new.settings.types = Vec::new();
     new.settings.on_response = Vec::new();
     if let Some(types) = &set.types {

@@ -82,7 +82,7 @@ impl<'c> Compiler<'c> {
         let span = routes.first().map_or(Span::NONE, |route| route.body.span);
         self.alone(index.apart(), span);
         self.tables.push(index);
-        self.tables.len() as u32 - 1
+        self.base.tables + self.tables.len() as u32 - 1
     }
 
     /// What nested routes lie on: who answers and what prepares it are not inherited.

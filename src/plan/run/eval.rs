@@ -111,6 +111,29 @@ impl Run {
                 return real;
             }
             Attr::FilePath => return self.file_path(plan, view, out),
+            Attr::OwnHost | Attr::OwnPort => {
+                let mut authority = self.values.take();
+                if let Some(template) = &plan.settings(self.settings).answer.own_authority {
+                    self.eval(plan, view, template, &mut authority);
+                }
+                let bracket = memchr::memrchr(b']', &authority).unwrap_or(0);
+                let colon = memchr::memrchr(b':', &authority).filter(|colon| *colon > bracket);
+                if *attr == Attr::OwnHost {
+                    out.extend_from_slice(&authority[..colon.unwrap_or(authority.len())]);
+                } else if let Some(colon) = colon {
+                    out.extend_from_slice(&authority[colon + 1..]);
+                } else {
+                    let mut scheme = self.values.take();
+                    view.attr(self, &Attr::Scheme, &mut scheme);
+                    out.extend_from_slice(if scheme == b"https" { b"443" } else { b"80" });
+                    self.values.give_back(scheme);
+                }
+                self.values.give_back(authority);
+            }
+            Attr::Contact => out.extend_from_slice(&plan.settings(self.settings).answer.contact),
+            Attr::Signature => {
+                self.eval(plan, view, &plan.settings(self.settings).answer.signature, out);
+            }
             Attr::ScriptName => self.script(plan, false, out),
             Attr::ScriptRest => self.script(plan, true, out),
             Attr::Path => out.extend_from_slice(&self.path),

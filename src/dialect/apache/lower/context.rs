@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
-use super::{Lowered, Options, defaults, host::Host, listen::Socket, local::Htaccess, mapping, proxy};
+use super::{
+    Lowered, Options, defaults, directory, host::Host, listen::Socket, local::Htaccess, mapping, proxy,
+    signature,
+};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{self, Var, VarId, VarKind, local::Provider},
@@ -23,6 +26,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) proxy: proxy::State,
     /// The addresses to listen on.
     pub(crate) sockets: Vec<Socket>,
+    /// What relative paths are relative to: `ServerRoot`.
+    pub(crate) root: PathBuf,
     /// Whether this is a `.htaccess` read while requests are answered.
     pub(crate) local: bool,
     /// What was found.
@@ -38,11 +43,19 @@ pub(crate) struct Names {
     own: HashMap<&'static str, VarId>,
 }
 
+impl Names {
+    /// A variable of our own, if anybody asked for it.
+    pub(super) fn own(&self, name: &str) -> Option<VarId> {
+        self.own.get(name).copied()
+    }
+}
+
 impl<'a> Cx<'a> {
     pub(crate) fn new(sources: &'a SourceMap, options: &'a Options) -> Self {
         let config = ir::Config {
             process: defaults::process(),
             base: defaults::settings(options),
+            pages: signature::pages(&defaults::reasons()),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };
@@ -53,20 +66,37 @@ impl<'a> Cx<'a> {
             names: Names::default(),
             proxy: proxy::State::default(),
             sockets: Vec::new(),
+            root: options.root.clone(),
             local: false,
             diagnostics: Vec::new(),
         };
         mapping::defaults(&mut cx);
+        directory::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx
+    }
+
+    /// For a `.htaccess`: with the variables that are known.
+    pub(super) fn local(sources: &'a SourceMap, options: &'a Options, names: Names, vars: Vec<Var>) -> Self {
+        let mut cx = Self::new(sources, options);
+        cx.names = names;
+        cx.config.vars = vars;
+        cx.local = true;
+        cx
+    }
+
+    /// What is known by name now, and all variables.
+    pub(super) fn into_names(self) -> (Names, Vec<Var>) {
+        (self.names, self.config.vars)
     }
 
     /// What was made.
     pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
         proxy::finish(&mut self);
-        let Self { config, options, names, diagnostics, .. } = self;
-        let provider = Htaccess::new(hosts, names, options.clone())
-            .map(|provider| Arc::new(provider) as Arc<dyn Provider>);
+        let Self { config, options, names, root, diagnostics, .. } = self;
+        let options = Options { root, ..options.clone() };
+        let provider =
+            Htaccess::new(hosts, names, options).map(|provider| Arc::new(provider) as Arc<dyn Provider>);
         Lowered { config, provider, found: diagnostics }
     }
 
@@ -118,6 +148,21 @@ impl<'a> Cx<'a> {
         self.own("@name")
     }
 
+    /// The handler that was set, by its name (`%{HANDLER}`).
+    pub(crate) fn handler(&mut self) -> VarId {
+        self.own("@handler")
+    }
+
+    /// Set before a `restart` after which variables keep their names.
+    pub(crate) fn keeps_env(&mut self) -> VarId {
+        self.own("@keeps_env")
+    }
+
+    /// Whether variables got their `REDIRECT_` names after the last `restart`.
+    pub(crate) fn renames(&mut self) -> VarId {
+        self.own("@renames")
+    }
+
     /// Adds a finding.
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
@@ -149,7 +194,7 @@ impl<'a> Cx<'a> {
 
     /// A path as the server takes it: relative to its root.
     pub(crate) fn path(&self, path: &[u8]) -> PathBuf {
-        self.options.root.join(std::ffi::OsStr::from_bytes(path))
+        self.root.join(std::ffi::OsStr::from_bytes(path))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Options;
 use crate::ir::{
     self, Template, Text,
-    settings::{ErrorLog, Level, LogTarget},
+    settings::{ErrorLog, Level, LogTarget, TagForm},
 };
 
 /// The process.
@@ -42,11 +42,17 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
 
     let answer = &mut set.answer;
     answer.server = Some(Text::from(options.token.clone()));
-    answer.absolute_redirect = Some(false);
+    answer.absolute_redirect = Some(true);
     answer.chunked = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);
     answer.etag = Some(true);
+    answer.announce_ranges = Some(true);
+    answer.contact = Some("[no address given]".into());
+    answer.tag = Some(Some(TagForm { inode: false, size: true, modified: true }));
+    answer.join_vary = Some(true);
+    answer.head_pages_have_length = Some(false);
+    answer.page_type = Some("text/html; charset=iso-8859-1".into());
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 
@@ -125,7 +131,6 @@ const REASONS: &[(u16, &str)] = &[
     (415, "Unsupported Media Type"),
     (416, "Requested Range Not Satisfiable"),
     (417, "Expectation Failed"),
-    (418, "I'm A Teapot"),
     (421, "Misdirected Request"),
     (422, "Unprocessable Entity"),
     (423, "Locked"),

@@ -4,13 +4,13 @@
 
 use super::{
     super::{glob, tree::Directive},
-    Cx, JOIN, Kind, Lower, Phase, Section, listen, mapping,
+    Cx, JOIN, Kind, Lower, Phase, Section, core, listen, logs, mapping, names,
     phase::Joins,
     walk::{self, Steps},
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Template, Test, Text},
+    ir::{self, Base, Block, HostId, Pattern, Scope, Step, Syntax, Template, Test, Text, VarId},
     source::Span,
 };
 
@@ -106,6 +106,11 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         hosts.push(Host { section: joined(&main, section) });
     }
     hosts.insert(0, Host { section: main });
+    for host in &mut hosts {
+        core::finish(&mut host.section);
+        names::finish(cx, &mut host.section);
+        logs::finish(cx, &mut host.section);
+    }
     for host in &hosts {
         let lowered = program(cx, &host.section);
         cx.config.hosts.push(lowered);
@@ -126,7 +131,6 @@ fn joined(main: &Section, host: Section) -> Section {
             Joins::MainFirst => {
                 of_host.splice(0..0, of_main.iter().cloned());
             }
-            Joins::HostFirst => of_host.extend(of_main.iter().cloned()),
             Joins::Apart => {}
         }
     }
@@ -142,13 +146,20 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         (Step::Do(block), span)
     };
     let mut steps = Steps::new();
-    for var in [cx.file(), cx.url(), cx.path_info()] {
+    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()] {
         steps.push((Step::Unassign(var), span));
+    }
+    if let Some(root) = cx.names.own("@root") {
+        let value = host.set.files.root.clone().unwrap_or_default();
+        steps.push((Step::Assign { var: root, value }, span));
     }
     let inline = |phase| host.steps.get(&phase).cloned().unwrap_or_default();
     let early = inline(Phase::Early);
     if !early.is_empty() {
         steps.push(block("early", early));
+    }
+    if let Some(root) = host.set.files.root.clone() {
+        steps.push((Step::Assign { var: cx.own("@document_root"), value: root }, span));
     }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
@@ -224,27 +235,39 @@ fn names(host: &Section) -> Vec<Pattern> {
 
 /// After an internal redirect each variable that was set is called `REDIRECT_` and its name.
 fn rename_redirected(cx: &mut Cx) {
-    let mut envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    let envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
+    let (keeps, renames) = (cx.keeps_env(), cx.renames());
+    let span = Span::NONE;
+    let mut steps = renaming(cx, &envs);
+    steps.push((Step::Assign { var: renames, value: "1".into() }, span));
+    let test = Test::Present(Template::var(keeps));
+    let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];
+    let then = Block { steps: kept, ..Block::default() };
+    let otherwise = Block { steps, ..Block::default() };
+    let step = (Step::When { test, then, otherwise }, span);
+    for host in &mut cx.config.hosts {
+        host.request.steps.insert(0, mapping::when(Test::Internal, vec![step.clone()]));
+    }
+}
+
+/// Gives these variables their `REDIRECT_` names.
+pub(super) fn renaming(cx: &Cx, envs: &[(Vec<u8>, VarId)]) -> Steps {
+    let mut envs = envs.to_vec();
     // Twice redirected is `REDIRECT_REDIRECT_`: the longer name has to be filled first.
     let depth = |name: &[u8]| memchr::memmem::find_iter(name, b"redirect_").count();
     envs.sort_by_cached_key(|(name, _)| (std::cmp::Reverse(depth(name)), name.clone()));
     let span = Span::NONE;
     let mut steps = Steps::new();
-    for (name, var) in &envs {
+    for (name, var) in envs {
         let longer = [b"redirect_", name.as_slice()].concat();
-        if let Some((_, renamed)) = envs.iter().find(|(known, _)| *known == longer) {
-            let value = Template::var(*var);
-            let assign = (Step::Assign { var: *renamed, value: value.clone() }, span);
+        if let Some((_, renamed)) = cx.envs().find(|(known, _)| *known == longer) {
+            let value = Template::var(var);
+            let assign = (Step::Assign { var: renamed, value: value.clone() }, span);
             steps.push(mapping::when(Test::Present(value), vec![assign]));
         }
-        steps.push((Step::Unassign(*var), span));
+        steps.push((Step::Unassign(var), span));
     }
-    if steps.is_empty() {
-        return;
-    }
-    for host in &mut cx.config.hosts {
-        host.request.steps.insert(0, mapping::when(Test::Internal, steps.clone()));
-    }
+    steps
 }
 
 /// The number of a host.

@@ -2,14 +2,23 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::{super::tree::Directive, Cx, Lower, Section, walk::Steps};
+use super::{
+    super::tree::Directive,
+    Cx, Lower, Phase, Section,
+    walk::{self, Steps},
+};
 use crate::{
-    ir::{Attr, Block, Handler, Part, Reply, ReplyContent, Step, Template, Test, Text, settings::Alias},
+    diagnostic::Diagnostic,
+    ir::{
+        Attr, Base, Block, Edit, Handler, Hook, Join, Part, Reply, ReplyContent, Scope, Settings, Step,
+        Template, Test, Text, settings::Alias,
+    },
     source::Span,
 };
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] = &[("DocumentRoot", document_root_is)];
+pub(super) const TABLE: &[(&str, Lower)] =
+    &[("AcceptPathInfo", accept_path_info), ("DocumentRoot", document_root_is)];
 
 /// What is remembered of a server.
 #[derive(Clone, Debug, Default)]
@@ -39,21 +48,81 @@ pub(super) fn refuse_unreadable(cx: &mut Cx) -> Steps {
     vec![when(test, vec![respond(403)])]
 }
 
-/// A path that goes on after a file does not exist.
-pub(super) fn refuse_path_info(cx: &mut Cx) -> Steps {
-    let rest = Test::Truthy(Template::var(cx.path_info()));
-    vec![when(rest, vec![respond(404)])]
+/// The file answers, unless somebody else was made to.
+pub(super) fn answer(cx: &mut Cx) -> Steps {
+    let methods = |methods: &[&str]| Test::Method(methods.iter().map(|method| (*method).into()).collect());
+    let not = |test| Test::Not(Box::new(test));
+    let span = Span::NONE;
+    let allow = Step::Edit(Edit::Set("Allow".into(), "HEAD,GET,POST,OPTIONS,TRACE".into()));
+    let mut allowed = Settings::default();
+    allowed.answer.on_response = Some(vec![Block { steps: vec![(allow, span)], ..Block::default() }]);
+    let scope = Scope { base: Base::Current, set: Box::new(allowed) };
+    let nothing = Reply { status: 200, content: ReplyContent::Empty };
+    let steps = vec![
+        when(methods(&["OPTIONS"]), vec![(Step::Respond(nothing), span)]),
+        when(methods(KNOWN), vec![respond(405)]),
+        respond(501),
+    ];
+    let others = Block { scope: Some(scope), steps, ..Block::default() };
+    let file = Test::Equal(Template::var(cx.kind()), "file".into());
+    let steps = vec![
+        when(not(methods(&["GET", "HEAD", "POST"])), vec![(Step::Do(others), span)]),
+        when(not(file), vec![respond(404)]),
+        when(
+            Test::Truthy(Template::var(cx.path_info())),
+            vec![(Step::Perform(Phase::PathInfo.name()), span)],
+        ),
+    ];
+    let ours = Test::All(vec![not(walk::is_proxied(cx)), not(Test::Truthy(Template::var(cx.handler())))]);
+    vec![when(ours, steps)]
 }
 
-/// The file answers, unless somebody else was made to.
-pub(super) fn answer(_: &mut Cx) -> Steps {
-    Vec::new()
+/// Methods that are known, but not for files.
+const KNOWN: &[&str] = &[
+    "PUT",
+    "DELETE",
+    "CONNECT",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "VERSION-CONTROL",
+    "CHECKOUT",
+    "UNCHECKOUT",
+    "CHECKIN",
+    "UPDATE",
+    "LABEL",
+    "REPORT",
+    "MKWORKSPACE",
+    "MKACTIVITY",
+    "BASELINE-CONTROL",
+    "MERGE",
+];
+
+/// `AcceptPathInfo On|Off|Default`: whether a path may go on after a file.
+fn accept_path_info(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let steps = if word.is("on") {
+        Vec::new()
+    } else if word.is("off") || word.is("default") {
+        vec![respond(404)]
+    } else {
+        let message = "AcceptPathInfo must be set to on, off or default";
+        return cx.report(Diagnostic::error("invalid-value", word.span, message));
+    };
+    section.replace(Phase::PathInfo, Block { steps, span: directive.head(), ..Block::default() });
 }
 
 /// The handler and the mapping that hold everywhere.
 pub(super) fn defaults(cx: &mut Cx) {
     let file = cx.file();
-    cx.config.base.handler = Some(Handler::Files);
+    cx.config.base.handler = Some(Handler::File);
+    let blocks = vec![Block { steps: vec![respond(404)], ..Block::default() }];
+    cx.config.base.hooks.push(Hook { phase: Phase::PathInfo.name(), join: Join::Replace, blocks });
     cx.config.base.files.alias = Some(Some(Alias { with: Template::var(file), cut: None }));
 }
 

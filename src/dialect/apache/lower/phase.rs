@@ -22,7 +22,7 @@ pub(crate) enum Phase {
     InnerIf,
     /// `SetEnvIf` of a section.
     Headers,
-    /// Whether rules of a section may be used at all.
+    /// What a section's rules perform first: whether they may be used at all.
     Links,
     /// A section's `RewriteRule`.
     Rules,
@@ -30,8 +30,22 @@ pub(crate) enum Phase {
     Redirect,
     /// `SetEnv`, `PassEnv`, `UnsetEnv`.
     Env,
-    /// `DirectorySlash`, `DirectoryIndex`, `FallbackResource`.
-    Dir,
+    /// `SetHandler`.
+    Type,
+    /// A path of a directory without its slash.
+    Slash,
+    /// `DirectoryIndex`.
+    Index,
+    /// The same where a handler was set.
+    HandledIndex,
+    /// What is done with the file that was found for a directory.
+    GoToIndex,
+    /// What answers for a directory without such a file.
+    Listing,
+    /// `FallbackResource`.
+    Fallback,
+    /// `AcceptPathInfo`: what is done about a path that goes on after a file.
+    PathInfo,
     /// `RequestHeader`.
     Fields,
 }
@@ -40,15 +54,13 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Joins {
     MainFirst,
-    HostFirst,
     /// The main server's count for the main server alone.
     Apart,
 }
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 6] =
-        [Self::Links, Self::Rules, Self::Redirect, Self::Env, Self::Dir, Self::Fields];
+    pub(crate) const FIXUPS: [Self; 5] = [Self::Type, Self::Rules, Self::Redirect, Self::Env, Self::Fields];
 
     /// Its name in the IR.
     pub(crate) fn name(self) -> Name {
@@ -65,7 +77,14 @@ impl Phase {
             Self::Rules => "rules",
             Self::Redirect => "redirect",
             Self::Env => "env",
-            Self::Dir => "dir",
+            Self::Type => "type",
+            Self::Slash => "slash",
+            Self::Index => "index",
+            Self::HandledIndex => "handled-index",
+            Self::GoToIndex => "go-to-index",
+            Self::Listing => "listing",
+            Self::Fallback => "fallback",
+            Self::PathInfo => "path-info",
             Self::Fields => "fields",
         }
         .into()
@@ -85,8 +104,8 @@ impl Phase {
     /// Whose steps come first.
     pub(crate) fn joins(self) -> Joins {
         match self {
-            Self::Rewrite => Joins::Apart,
-            Self::Alias => Joins::HostFirst,
+            // They join their lists themselves.
+            Self::Rewrite | Self::Alias => Joins::Apart,
             _ => Joins::MainFirst,
         }
     }

@@ -58,10 +58,25 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// Changes of response fields.
+    pub(crate) headers: super::headers::Own,
+    /// How long responses may be kept.
+    pub(crate) expires: super::expires::Own,
     /// What is sent on.
     pub(crate) proxy: super::proxy::Own,
+    /// What is logged.
+    pub(crate) logs: super::logs::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
+    pub(crate) access: super::access::Own,
+    pub(crate) core: super::core::Own,
+    pub(crate) names: super::names::Own,
+    pub(crate) alias: super::alias::Own,
+    pub(crate) directory: super::directory::Own,
+    /// What a `.htaccess` may say.
+    pub(crate) allowed: Option<super::super::check::Allowed>,
+    /// The names of `.htaccess` files.
+    pub(crate) access_files: Option<Vec<Vec<u8>>>,
     /// The tests of the `<If>` and `<ElseIf>` just before.
     pub(crate) chain: Vec<Test>,
 }

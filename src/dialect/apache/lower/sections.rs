@@ -81,13 +81,20 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
             let path = canonical(cx, &word.value);
             section.depth = memchr::memchr_iter(b'/', &path).count();
             let folder = cx.folder();
+            // The walk goes on to the file itself (observed): a section may name that, too.
+            let file = cx.file();
+            let alone = path.strip_suffix(b"/").unwrap_or(&path).to_vec();
             section.test = if path == b"/" {
                 None
             } else if glob::is_glob(&path) {
-                let text = glob::regex(&path, glob::Slash::Apart).trim_end().to_owned();
-                Some(matches(folder, whole(&text)))
+                let above = glob::regex(&path, glob::Slash::Apart);
+                let itself = format!("{}$", glob::regex(&alone, glob::Slash::Apart));
+                let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
+                let itself = Test::All(vec![is_file, matches(file, whole(&itself))]);
+                Some(Test::Any(vec![matches(folder, whole(&above)), itself]))
             } else {
-                Some(equals(folder, Pattern::prefix(path.as_slice())))
+                let above = equals(folder, Pattern::prefix(path.as_slice()));
+                Some(Test::Any(vec![above, equals(file, Pattern::exact(alone))]))
             };
             section.path = path;
         }
@@ -221,9 +228,19 @@ fn conditional(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
     add(cx, outer, section, directive);
 }
 
+/// The expression of a directive, in its words.
+pub(super) fn expression(cx: &mut Cx, directive: &Directive, _: &[Word]) -> Option<Test> {
+    condition(cx, directive)
+}
+
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
-    cx.refuse(Diagnostic::error("refused", directive.head(), "expressions are not yet honoured"));
+    if let [word] = directive.args.as_slice() {
+        return super::super::expr::lower::test(cx, word);
+    }
+    let message = format!("{} takes one argument", directive.name());
+    let help = "put the expression in quotation marks";
+    cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
     None
 }
 

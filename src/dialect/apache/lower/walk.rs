@@ -5,7 +5,7 @@
 //! the main server come before the virtual host's, those inside other sections after those that are not. For a
 //! proxied request `<Proxy>` takes the place of everything before `<Location>`.
 
-use super::{Cx, Kind, Phase, Section, mapping};
+use super::{Cx, Kind, Phase, Section, directory, mapping};
 use crate::{
     ir::{self, Block, Locate, Pattern, Step, Template, Test},
     source::Span,
@@ -57,8 +57,9 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     perform(host, local, Phase::Headers, &mut steps);
     steps.push((Step::Authorize, span));
     for phase in Phase::FIXUPS {
-        if phase == Phase::Dir {
-            steps.extend(mapping::refuse_path_info(cx));
+        // Those of directories come between.
+        if phase == Phase::Fields {
+            steps.extend(directory::steps(cx));
         }
         perform(host, local, phase, &mut steps);
     }

@@ -5,7 +5,8 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 use super::{Options, compress, limits};
 use crate::ir::Part;
 use crate::ir::{
-    Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Settings, Template, Text, Upgrade,
+    Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Required, Settings, Template, Text,
+    Upgrade,
     settings::{
         AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
         Rewriting,
@@ -130,6 +131,7 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
+    base.memcached.force_ranges = Some(true);
     base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
@@ -182,6 +184,10 @@ fn client(base: &mut Settings) {
     client.limit_rate = Some(Template::default());
     client.limit_rate_after = Some(Template::default());
     client.no_delay = Some(true);
+    client.line_limit = Some(0);
+    client.field_limit = Some(0);
+    client.fields_limit = Some(0);
+    client.redirects = Some(None);
 }
 
 fn content(base: &mut Settings, options: &Options) {
@@ -209,6 +215,9 @@ fn answer(base: &mut Settings, options: &Options) {
         ("jpg".into(), "image/jpeg".into()),
     ]);
     answer.default_type = Some("text/plain".into());
+    answer.page_type = Some("text/html".into());
+    answer.join_vary = Some(false);
+    answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
         "text/html",
@@ -220,6 +229,15 @@ fn answer(base: &mut Settings, options: &Options) {
     ]));
     answer.override_charset = Some(false);
     answer.etag = Some(true);
+    answer.tag = Some(None);
+    answer.encodings = Some(Vec::new());
+    answer.languages = Some(Vec::new());
+    answer.charsets = Some(Vec::new());
+    answer.forced_type = Some(None);
+    answer.own_authority = Some(None);
+    answer.contact = Some(Text::new());
+    answer.signature = Some(Template::default());
+    answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
     answer.max_ranges = Some(None);
     answer.modified = Some(None);
@@ -239,6 +257,10 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
 
     base.access.rules = Some(Vec::new());
     base.access.satisfy_any = Some(false);
+    base.access.gate = Some(None);
+    base.access.required = Some(Required::default());
+    base.access.credentials = Some(None);
+    base.access.forbids_users = Some(false);
 
     let logs = &mut base.logs;
     logs.access = Some(vec![AccessLog {

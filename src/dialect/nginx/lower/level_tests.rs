@@ -437,6 +437,7 @@ fn recoveries() {
             let to = match &recovery.to {
                 RecoveryTarget::Redirect(to) => format!("to {}", show(to)),
                 RecoveryTarget::Enter(name) => format!("enter {name}"),
+                RecoveryTarget::Page => "page".to_owned(),
                 RecoveryTarget::Text(text) => format!("text {}", show(text)),
             };
             format!("{:?} {:?} {to}", recovery.statuses, recovery.status)

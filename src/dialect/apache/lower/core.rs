@@ -1,0 +1,249 @@
+//! Settings of the server itself: connections, limits, what it says of itself.
+//!
+//! Reference: <https://httpd.apache.org/docs/2.4/mod/core.html>
+
+use std::time::Duration;
+
+use super::{
+    super::tree::{Directive, Word},
+    Cx, Lower, Section,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{Text, settings::TagForm},
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("FileETag", file_etag),
+    ("KeepAlive", keep_alive),
+    ("KeepAliveTimeout", keep_alive_timeout),
+    ("LimitInternalRecursion", internal_recursion),
+    ("LimitRequestBody", request_body),
+    ("LimitRequestFieldSize", field_size),
+    ("LimitRequestFields", fields),
+    ("LimitRequestLine", line),
+    ("MaxKeepAliveRequests", keep_alive_requests),
+    ("MergeSlashes", merge_slashes),
+    ("ServerRoot", server_root),
+    ("ServerTokens", server_tokens),
+    ("Timeout", timeout),
+];
+
+/// What C's `atoi` makes of a word.
+pub(super) fn integer(word: &Word) -> i64 {
+    let text = word.value.trim_ascii_start();
+    let (negative, digits) = match text.first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let number =
+        digits.fold(0i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    if negative { -number } else { number }
+}
+
+/// A span of time: a number of seconds, or with a unit.
+fn seconds(word: &Word) -> Option<Duration> {
+    let text = word.text().to_ascii_lowercase();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let millis = match &text[digits..] {
+        "" | "s" => number.checked_mul(1000)?,
+        "ms" => number,
+        "mi" | "min" => number.checked_mul(60_000)?,
+        "h" => number.checked_mul(3_600_000)?,
+        _ => return None,
+    };
+    Some(Duration::from_millis(millis))
+}
+
+/// `Timeout seconds`
+fn timeout(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let time = Duration::from_secs(u64::try_from(integer(word)).unwrap_or(0));
+    section.set.client.head_timeout = Some(time);
+    section.set.client.send_timeout = Some(time);
+    section.set.content.timeout = Some(time);
+    section.set.client.lingering_timeout = Some(time.min(Duration::from_secs(2)));
+}
+
+/// `KeepAlive On|Off`
+fn keep_alive(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    section.own.core.keep_alive = Some(word.is("on"));
+}
+
+/// `KeepAliveTimeout time`
+fn keep_alive_timeout(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    match seconds(word) {
+        Some(time) => {
+            section.set.client.keepalive_timeout = Some(time);
+            section.set.client.keepalive_announce = Some(Some(time));
+        }
+        None => {
+            let message = format!("KeepAliveTimeout has wrong format: {}", word.text());
+            cx.report(Diagnostic::error("invalid-value", word.span, message));
+        }
+    }
+}
+
+/// `MaxKeepAliveRequests number`; 0 is no limit.
+fn keep_alive_requests(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let number = u64::try_from(integer(word)).unwrap_or(0);
+    section.set.client.keepalive_requests = Some(if number == 0 { u64::MAX } else { number });
+}
+
+/// `LimitRequestBody bytes`; 0 is no limit.
+fn request_body(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    match word.text().parse() {
+        Ok(number) => section.set.content.max_length = Some(number),
+        Err(_) => {
+            let message = "LimitRequestBody requires a non-negative integer.";
+            cx.report(Diagnostic::error("invalid-value", word.span, message));
+        }
+    }
+}
+
+/// A limit that is not negative.
+fn limit(cx: &mut Cx, directive: &Directive) -> Option<u64> {
+    let [word] = directive.args.as_slice() else { return None };
+    let number = u64::try_from(integer(word)).ok();
+    if number.is_none() {
+        let message = format!("{} \"{}\" must be a non-negative integer", directive.name(), word.text());
+        cx.report(Diagnostic::error("invalid-value", word.span, message));
+    }
+    number
+}
+
+/// `LimitRequestLine bytes`
+fn line(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let Some(number) = limit(cx, directive) {
+        section.set.client.line_limit = Some(number);
+    }
+}
+
+/// `LimitRequestFieldSize bytes`
+fn field_size(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let Some(number) = limit(cx, directive) {
+        section.set.client.field_limit = Some(number);
+    }
+}
+
+/// `LimitRequestFields number`; 0 is no limit.
+fn fields(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let Some(number) = limit(cx, directive) {
+        section.set.client.fields_limit = Some(number);
+    }
+}
+
+/// `LimitInternalRecursion number [number]`
+fn internal_recursion(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    match u32::try_from(integer(word)) {
+        Ok(number) => section.set.client.redirects = Some(Some(if number == 0 { u32::MAX } else { number })),
+        Err(_) => {
+            let message = "LimitInternalRecursion takes one or two numbers that are not negative";
+            cx.report(Diagnostic::error("invalid-value", word.span, message));
+        }
+    }
+}
+
+/// `MergeSlashes On|Off`
+fn merge_slashes(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice() {
+        section.set.client.merge_slashes = Some(word.is("on"));
+    }
+}
+
+/// `ServerRoot directory`: paths after it are relative to it.
+fn server_root(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice() {
+        cx.root = cx.path(&word.value);
+    }
+}
+
+/// `ServerTokens Full|OS|Minimal|Minor|Major|Prod`
+fn server_tokens(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let full = cx.options.token.as_str();
+    let product = full.split(' ').next().unwrap_or(full);
+    let (name, version) = product.split_once('/').unwrap_or((product, ""));
+    let mut parts = version.split('.');
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let token = match &*word.text().to_ascii_lowercase() {
+        "full" | "os" => full.to_owned(),
+        "min" | "minimal" => product.to_owned(),
+        "minor" => format!("{name}/{major}.{minor}"),
+        "major" => format!("{name}/{major}"),
+        "prod" | "productonly" => name.to_owned(),
+        _ => {
+            let message = "ServerTokens takes 1 argument: 'Prod(uctOnly)' | 'Major' | 'Minor' | 'Min(imal)' | 'OS' | 'Full'";
+            return cx.report(Diagnostic::error("invalid-value", word.span, message));
+        }
+    };
+    section.set.answer.server = Some(Text::from(token));
+}
+
+/// `FileETag [+|-]part ...`: `INode`, `MTime`, `Size`, `Digest`, `All`, `None`.
+fn file_etag(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let mut form = TagForm { modified: true, size: true, inode: false };
+    let mut absolute = false;
+    for word in &directive.args {
+        let text = word.text().to_ascii_lowercase();
+        let (on, name) = match text.strip_prefix('+') {
+            Some(name) => (true, name),
+            None => match text.strip_prefix('-') {
+                Some(name) => (false, name),
+                None => {
+                    if !std::mem::replace(&mut absolute, true) {
+                        form = TagForm::default();
+                    }
+                    (true, &*text)
+                }
+            },
+        };
+        match name {
+            "mtime" => form.modified = on,
+            "size" => form.size = on,
+            "inode" => form.inode = on,
+            "all" => form = TagForm { modified: true, size: true, inode: true },
+            "none" => form = TagForm::default(),
+            "digest" => {
+                let message = "an entity tag by the file's content is not honoured";
+                cx.refuse(
+                    Diagnostic::error("refused-value", word.span, message)
+                        .help("leave the default: MTime Size"),
+                );
+            }
+            _ => {
+                let message = format!("Unknown keyword '{}' for FileETag directive", word.text());
+                return cx.report(Diagnostic::error("invalid-value", word.span, message));
+            }
+        }
+    }
+    section.set.answer.tag = Some(Some(form));
+}
+
+/// What is remembered of a section.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    keep_alive: Option<bool>,
+}
+
+/// A virtual host has the main server's `KeepAlive` unless it has its own.
+pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
+    let own = &mut host.own.core;
+    own.keep_alive = own.keep_alive.or(main.own.core.keep_alive);
+}
+
+/// A server that keeps no connection has no time to keep it for.
+pub(super) fn finish(section: &mut Section) {
+    if section.own.core.keep_alive == Some(false) {
+        section.set.client.keepalive_timeout = Some(Duration::ZERO);
+    }
+}

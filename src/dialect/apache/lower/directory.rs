@@ -1,0 +1,225 @@
+//! Directories: the slash at their end, the file that stands for them, the one for what is not there.
+//!
+//! Reference: <https://httpd.apache.org/docs/2.4/mod/mod_dir.html>
+
+use super::{
+    super::tree::Directive,
+    Cx, Lower, Phase, Section,
+    mapping::{respond, when},
+    walk::{self, Steps},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{
+        Attr, Block, Escape, FileKind, Hook, Join, Jump, Part, Pattern, Query, Reply, ReplyContent, Step,
+        Template, Test, Text,
+    },
+    source::Span,
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("DirectoryCheckHandler", check_handler),
+    ("DirectoryIndex", index),
+    ("DirectoryIndexRedirect", index_redirect),
+    ("DirectorySlash", slash),
+    ("FallbackResource", fallback),
+];
+
+/// What is remembered of a section.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    /// The names of `DirectoryIndex`.
+    index: Vec<Text>,
+}
+
+/// `DirectorySlash On|Off|NotFound`
+fn slash(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let steps = if word.is("on") {
+        add_slash(directive.head())
+    } else if word.is("off") {
+        vec![(Step::Perform(Phase::Listing.name()), directive.head())]
+    } else if word.is("notfound") {
+        vec![respond(404)]
+    } else {
+        let message = "DirectorySlash must be On, Off or NotFound";
+        return cx.report(Diagnostic::error("invalid-value", word.span, message));
+    };
+    section.replace(Phase::Slash, block(steps, directive.head()));
+}
+
+fn add_slash(span: Span) -> Steps {
+    let path = Template(vec![
+        Part::Escape(Escape::UriText, Template::attr(Attr::Path)),
+        Part::Text("/".into()),
+        Part::Attr(Attr::QueryMark),
+        Part::Attr(Attr::Query),
+    ]);
+    vec![(Step::Respond(Reply { status: 301, content: ReplyContent::Location(path) }), span)]
+}
+
+/// `DirectoryIndex name ...|disabled`; several add up, `disabled` drops those before it.
+fn index(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let names = &mut section.own.directory.index;
+    for word in &directive.args {
+        if word.is("disabled") {
+            names.clear();
+            names.push(Text::new());
+        } else {
+            names.retain(|name| !name.is_empty());
+            names.push(word.value.as_slice().into());
+        }
+    }
+}
+
+/// `DirectoryIndexRedirect on|off|permanent|temp|seeother|3xx`
+fn index_redirect(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let status = match &*word.text().to_ascii_lowercase() {
+        "off" => None,
+        "on" | "temp" => Some(302),
+        "permanent" => Some(301),
+        "seeother" => Some(303),
+        number => match number.parse() {
+            Ok(number @ 300..=399) => Some(number),
+            _ => {
+                let message = "DirectoryIndexRedirect takes on, off, permanent, temp, seeother or a status from 300 to 399";
+                return cx.report(Diagnostic::error("invalid-value", word.span, message));
+            }
+        },
+    };
+    let go = go_to_index(cx, status, directive.head());
+    section.replace(Phase::GoToIndex, block(go, directive.head()));
+}
+
+/// `DirectoryCheckHandler On|Off`: whether a handler of its own keeps a directory from having an index.
+fn check_handler(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice() {
+        let steps =
+            if word.is("on") { Vec::new() } else { vec![(Step::Perform(Phase::Index.name()), Span::NONE)] };
+        section.replace(Phase::HandledIndex, block(steps, directive.head()));
+    }
+}
+
+/// `FallbackResource /path|disabled`
+fn fallback(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let steps = if word.is("disabled") {
+        Vec::new()
+    } else {
+        let path = if word.value.starts_with(b"/") {
+            Template::text(word.value.as_slice())
+        } else {
+            // Relative to the path asked for.
+            Template(vec![Part::Attr(Attr::Path), Part::Text(word.value.as_slice().into())])
+        };
+        // What is there itself is not looked for again.
+        let again = Test::Equal(Template::attr(Attr::Path), path.clone());
+        vec![when(Test::Not(Box::new(again)), go(cx, path, directive.head()))]
+    };
+    section.replace(Phase::Fallback, block(steps, directive.head()));
+}
+
+/// Makes steps of the names.
+pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
+    let names = std::mem::take(&mut section.own.directory.index);
+    if names.is_empty() {
+        return;
+    }
+    let span = section.span;
+    let steps = tries(cx, &names);
+    section.replace(Phase::Index, block(steps, span));
+}
+
+/// Looks for each name in turn.
+fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
+    let (folder, found) = (cx.folder(), cx.own("@index"));
+    let mut steps = Steps::new();
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        let absolute = name.starts_with(b"/");
+        let file = if absolute {
+            Template(vec![Part::Var(cx.own("@root")), Part::Text(name.clone())])
+        } else {
+            Template(vec![Part::Var(folder), Part::Text(name.clone())])
+        };
+        let path = if absolute {
+            Template::text(name.clone())
+        } else {
+            Template(vec![Part::Attr(Attr::Path), Part::Text(name.clone())])
+        };
+        let taken = vec![
+            (Step::Assign { var: found, value: path }, Span::NONE),
+            (Step::Perform(Phase::GoToIndex.name()), Span::NONE),
+        ];
+        steps.push(when(Test::File(file, FileKind::File), taken));
+    }
+    steps
+}
+
+fn go_to_index(cx: &mut Cx, status: Option<u16>, span: Span) -> Steps {
+    let found = cx.own("@index");
+    match status {
+        None => go(cx, Template::var(found), span),
+        Some(status) => {
+            let location = Template(vec![Part::Escape(Escape::UriText, Template::var(found))]);
+            vec![(Step::Respond(Reply { status, content: ReplyContent::Location(location) }), span)]
+        }
+    }
+}
+
+/// Goes on as if this path had been asked for; the variables stay what they are.
+fn go(cx: &mut Cx, path: Template, span: Span) -> Steps {
+    let keeps = cx.keeps_env();
+    vec![
+        (Step::Rewrite { path: Some(path), query: Query::Keep }, span),
+        (Step::Assign { var: keeps, value: "1".into() }, span),
+        (Step::Jump(Jump::Restart), span),
+    ]
+}
+
+/// What holds where nothing is written.
+pub(super) fn defaults(cx: &mut Cx) {
+    let index = tries(cx, &["index.html".into()]);
+    let go = go_to_index(cx, None, Span::NONE);
+    for (phase, steps) in [
+        (Phase::Slash, add_slash(Span::NONE)),
+        (Phase::Index, index),
+        (Phase::HandledIndex, vec![(Step::Perform(Phase::Index.name()), Span::NONE)]),
+        (Phase::GoToIndex, go),
+        (Phase::Listing, vec![respond(403)]),
+    ] {
+        let blocks = vec![block(steps, Span::NONE)];
+        cx.config.base.hooks.push(Hook { phase: phase.name(), join: Join::Replace, blocks });
+    }
+}
+
+/// What is done about directories and what is not there, unless the request is proxied.
+pub(super) fn steps(cx: &mut Cx) -> Steps {
+    let span = Span::NONE;
+    let perform = |phase: Phase| (Step::Perform(phase.name()), span);
+    let ends = Test::Match {
+        subject: Template::attr(Attr::Path),
+        pattern: Pattern { kind: crate::ir::Kind::Suffix, ..Pattern::exact("/") },
+        into: None,
+    };
+    let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
+    let nothing = Test::Equal(Template::var(cx.kind()), Template::default());
+    let handled = Test::Truthy(Template::var(cx.handler()));
+    let not_handled = Test::Not(Box::new(handled.clone()));
+    let of_directory = vec![
+        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash)]),
+        when(handled, vec![perform(Phase::HandledIndex)]),
+        when(
+            not_handled.clone(),
+            vec![perform(Phase::Index), perform(Phase::Fallback), perform(Phase::Listing)],
+        ),
+    ];
+    let of_nothing = vec![when(not_handled, vec![perform(Phase::Fallback)])];
+    let not_proxied = Test::Not(Box::new(walk::is_proxied(cx)));
+    vec![when(not_proxied, vec![when(directory, of_directory), when(nothing, of_nothing)])]
+}
+
+fn block(steps: Steps, span: Span) -> Block {
+    Block { steps, span, ..Block::default() }
+}

@@ -1,0 +1,195 @@
+//! What a file is by its name: types, encodings, languages, character sets; who answers for it.
+//!
+//! References: <https://httpd.apache.org/docs/2.4/mod/mod_mime.html>,
+//! <https://httpd.apache.org/docs/2.4/mod/core.html#sethandler>
+
+use super::{
+    super::tree::{Directive, Word},
+    Cx, Lower, Phase, Section,
+    walk::Steps,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{Base, Block, Handler, Scope, Settings, Step, Template, Text},
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("AddCharset", add_charset),
+    ("AddDefaultCharset", default_charset),
+    ("AddEncoding", add_encoding),
+    ("AddLanguage", add_language),
+    ("AddType", add_type),
+    ("DefaultType", default_type),
+    ("ForceType", force_type),
+    ("RemoveCharset", remove),
+    ("RemoveEncoding", remove),
+    ("RemoveLanguage", remove),
+    ("RemoveType", remove),
+    ("SetHandler", set_handler),
+    ("TypesConfig", types_config),
+];
+
+/// The word and the extensions after it, in lower case and without dots.
+fn by_extension(directive: &Directive) -> Option<(&Word, Vec<Text>)> {
+    let (word, extensions) = directive.args.split_first()?;
+    Some((word, extensions.iter().map(extension).collect()))
+}
+
+fn extension(word: &Word) -> Text {
+    let name = word.value.to_ascii_lowercase();
+    name.strip_prefix(b".").unwrap_or(&name).into()
+}
+
+/// `AddType type extension ...`
+fn add_type(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some((word, extensions)) = by_extension(directive) else { return };
+    let kind = Text::from(word.value.to_ascii_lowercase());
+    let types = section.set.answer.types.get_or_insert_default();
+    types.extend(extensions.into_iter().map(|extension| (extension, kind.clone())));
+}
+
+/// `AddEncoding encoding extension ...`
+fn add_encoding(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some((word, extensions)) = by_extension(directive) else { return };
+    let encoding = Text::from(word.value.to_ascii_lowercase());
+    let encodings = section.set.answer.encodings.get_or_insert_default();
+    encodings.extend(extensions.into_iter().map(|extension| (extension, encoding.clone())));
+}
+
+/// `AddLanguage language extension ...`
+fn add_language(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some((word, extensions)) = by_extension(directive) else { return };
+    let language = Text::from(word.value.to_ascii_lowercase());
+    let languages = section.set.answer.languages.get_or_insert_default();
+    languages.extend(extensions.into_iter().map(|extension| (extension, language.clone())));
+}
+
+/// `AddCharset charset extension ...`
+fn add_charset(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some((word, extensions)) = by_extension(directive) else { return };
+    let charset = Text::from(word.value.to_ascii_lowercase());
+    let charsets = section.set.answer.charsets.get_or_insert_default();
+    charsets.extend(extensions.into_iter().map(|extension| (extension, charset.clone())));
+}
+
+/// `RemoveType extension ...` and the like: empty is as if there were none.
+fn remove(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let answer = &mut section.set.answer;
+    let list = match directive.name() {
+        "RemoveType" => &mut answer.types,
+        "RemoveEncoding" => &mut answer.encodings,
+        "RemoveLanguage" => &mut answer.languages,
+        _ => &mut answer.charsets,
+    };
+    let list = list.get_or_insert_default();
+    list.extend(directive.args.iter().map(|word| (extension(word), Text::new())));
+}
+
+/// `AddDefaultCharset On|Off|charset`
+fn default_charset(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let charset = if word.is("off") {
+        Template::default()
+    } else if word.is("on") {
+        "iso-8859-1".into()
+    } else {
+        Template::text(word.value.as_slice())
+    };
+    section.set.answer.charset = Some(charset);
+}
+
+/// `ForceType type|none`
+fn force_type(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let kind = (!word.is("none")).then(|| Text::from(word.value.to_ascii_lowercase()));
+    section.set.answer.forced_type = Some(kind);
+}
+
+/// `DefaultType none`: any other value does nothing but a warning.
+fn default_type(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice()
+        && !word.is("none")
+    {
+        let message = "Ignoring deprecated use of DefaultType";
+        cx.warn("ignored", directive.head(), message);
+    }
+}
+
+/// `TypesConfig file`: lines of a type and its extensions.
+fn types_config(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let path = cx.path(&word.value);
+    match std::fs::read(&path) {
+        Ok(text) => section.set.answer.types = Some(types(&text)),
+        Err(error) => {
+            let message = format!("could not open mime types config file {}: {error}", path.display());
+            cx.missing("unreadable-file", word.span, message);
+        }
+    }
+}
+
+fn types(text: &[u8]) -> Vec<(Text, Text)> {
+    let mut types = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let Some(kind) = words.next().filter(|kind| kind.first() != Some(&b'#')) else { continue };
+        types.extend(words.map(|word| (Text::from(word.to_ascii_lowercase()), Text::from(kind))));
+    }
+    types
+}
+
+/// `SetHandler name|none`
+fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    let span = directive.head();
+    let name = word.value.to_ascii_lowercase();
+    let handler = cx.handler();
+    let mut steps: Steps = Vec::new();
+    match handler_of(cx, word, &name) {
+        None => return,
+        Some(Chosen::Nobody) => steps.push((Step::Unassign(handler), span)),
+        Some(Chosen::By(answered_by)) => {
+            let set = Settings { handler: answered_by, ..Settings::default() };
+            let scope = Scope { base: Base::Current, set: Box::new(set) };
+            let value = Template::text(name);
+            let block = Block {
+                scope: Some(scope),
+                steps: vec![(Step::Assign { var: handler, value }, span)],
+                span,
+                ..Block::default()
+            };
+            steps.push((Step::Do(block), span));
+        }
+    }
+    section.replace(Phase::Type, Block { steps, span, ..Block::default() });
+}
+
+/// Who a handler's name stands for.
+enum Chosen {
+    /// Nobody was chosen: whoever answers otherwise.
+    Nobody,
+    /// This one; `None` is the file.
+    By(Option<Handler>),
+}
+
+/// Who answers by that name. `None`, after a report, when nobody does.
+fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
+    match name {
+        b"none" => Some(Chosen::Nobody),
+        b"default-handler" => Some(Chosen::By(None)),
+        _ => {
+            let text = word.text();
+            let help = match name {
+                name if name.starts_with(b"application/x-httpd-php") || name == b"php-script" => {
+                    "run PHP with php-fpm: SetHandler \"proxy:unix:/run/php/php-fpm.sock|fcgi://localhost\""
+                }
+                b"cgi-script" => "run the script in a server of its own and use ProxyPass",
+                _ => "use ProxyPass to a server that does it",
+            };
+            let message = format!("the handler `{text}` is not honoured");
+            cx.refuse(Diagnostic::error("refused-handler", word.span, message).help(help));
+            None
+        }
+    }
+}
