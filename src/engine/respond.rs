@@ -352,13 +352,15 @@ impl Exchange {
         for (name, value) in std::mem::take(&mut self.lasting) {
             self.facts.response.add_to(&name, &value, true);
         }
+        self.tell_dependence();
         edit::charset(self, plan);
         edit::on_response(self, plan);
         self.filters = None;
         if settings.filters {
             filter::begin(self, plan);
         }
-        self.tell_dependence(plan);
+        self.tell_dependence();
+        self.join_vary(plan);
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
@@ -410,16 +412,21 @@ impl Exchange {
         framing
     }
 
-    /// Says in `Vary` what the response depends on. Where settings say so, that is one line with each name once.
-    fn tell_dependence(&mut self, plan: &Plan) {
-        let joined = self.settings(plan).answer.join_vary;
+    /// Says in `Vary` what the response depends on, as far as that is known.
+    fn tell_dependence(&mut self) {
         let response = &mut self.facts.response;
         let names = std::mem::take(&mut self.run.depends);
-        if !response.ours {
-            for name in &names {
-                response.add(b"Vary", name);
-            }
+        if response.ours || names.is_empty() {
+            return;
         }
+        let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+        response.add(b"Vary", &names.join(&b", "[..]));
+    }
+
+    /// Makes one line of all `Vary`, with each name once, where settings say so.
+    fn join_vary(&mut self, plan: &Plan) {
+        let joined = self.settings(plan).answer.join_vary;
+        let response = &mut self.facts.response;
         let is_vary = |field: &&Out| response.name(field).eq_ignore_ascii_case(b"vary");
         if !joined || !response.fields.iter().any(|field| is_vary(&field)) {
             return;

@@ -104,6 +104,7 @@ mod defaults;
 mod directory;
 mod environment;
 mod expires;
+mod filters;
 mod headers;
 mod host;
 mod listen;
@@ -143,6 +144,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     directory::TABLE,
     environment::TABLE,
     expires::TABLE,
+    filters::TABLE,
     headers::TABLE,
     host::TABLE,
     listen::TABLE,
@@ -160,7 +162,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
 
 /// What is done when a section is whole, in order.
 const SETTLE: &[Settle] =
-    &[access::settle, alias::settle, directory::settle, headers::settle, expires::settle, proxy::settle];
+    &[access::settle, alias::settle, directory::settle, expires::settle, headers::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
 const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join, logs::join];

@@ -158,9 +158,6 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     if !early.is_empty() {
         steps.push(block("early", early));
     }
-    if let Some(root) = host.set.files.root.clone() {
-        steps.push((Step::Assign { var: cx.own("@document_root"), value: root }, span));
-    }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {
@@ -239,6 +236,12 @@ fn rename_redirected(cx: &mut Cx) {
     let (keeps, renames) = (cx.keeps_env(), cx.renames());
     let span = Span::NONE;
     let mut steps = renaming(cx, &envs);
+    if let Some((_, var)) = envs.iter().find(|(name, _)| name == b"redirect_status") {
+        let status = Template::attr(ir::Attr::Status);
+        let none = Test::Equal(status.clone(), "000".into());
+        let value = Template::var(cx.choice("@redirect_status", vec![(none, "200".into())], status));
+        steps.push((Step::Assign { var: *var, value }, span));
+    }
     steps.push((Step::Assign { var: renames, value: "1".into() }, span));
     let test = Test::Present(Template::var(keeps));
     let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];

@@ -64,6 +64,8 @@ pub(crate) struct Own {
     pub(crate) expires: super::expires::Own,
     /// What is sent on.
     pub(crate) proxy: super::proxy::Own,
+    /// Filters of content.
+    pub(crate) filters: super::filters::Own,
     /// What is logged.
     pub(crate) logs: super::logs::Own,
     /// How paths are mapped.
