@@ -150,6 +150,7 @@ impl Exchange {
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,
+                    Some(Handler::Listing) => files::listing::list(self, plan).await,
                     Some(Handler::Missing(message)) => {
                         self.log(Level::Alert, format_args!("{}", message.lossy()));
                         Next::Status(500)

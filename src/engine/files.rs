@@ -33,9 +33,10 @@ use crate::{
 
 mod beside;
 pub mod condition;
+mod directory;
 mod index;
 pub mod kind;
-mod listing;
+pub mod listing;
 pub mod locate;
 pub mod range;
 mod send;
@@ -73,7 +74,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             Ok(next) => next,
             Err(folder) => {
                 if exchange.settings(plan).listing.on && exchange.facts.method() != b"POST" {
-                    return listing::answer(exchange, plan, folder).await;
+                    return directory::answer(exchange, plan, folder).await;
                 }
                 let folder = String::from_utf8_lossy(&folder);
                 exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));

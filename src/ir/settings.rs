@@ -253,6 +253,8 @@ settings! {
         known_types: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
+        /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
+        hidden: Vec<Text>,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
         /// Bytes read from a file at once.

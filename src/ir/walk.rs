@@ -343,7 +343,7 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Handler::Respond(answer) => reply(answer, span, visit),
-        Handler::Files | Handler::File | Handler::Missing(_) => {}
+        Handler::Files | Handler::File | Handler::Listing | Handler::Missing(_) => {}
     }
 }
 
@@ -414,7 +414,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = &**files;
+    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
+        &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }

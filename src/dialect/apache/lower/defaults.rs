@@ -56,6 +56,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 
+    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
 

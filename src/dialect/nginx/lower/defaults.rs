@@ -253,6 +253,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.known_types = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
+    files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
 
     base.access.rules = Some(Vec::new());
