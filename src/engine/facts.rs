@@ -13,6 +13,7 @@ use std::{
 use super::{
     clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
+    limit::Limited,
     response::Response,
     scratch,
     tunnel::Tunnel,
@@ -196,6 +197,10 @@ pub struct Facts {
     pub authority: Vec<u8>,
     /// The port where that names none.
     pub authority_default: u16,
+    /// What became of the request by the limits on rates.
+    pub rate_limited: Option<Limited>,
+    /// What became of the request by the limits on requests at a time.
+    pub concurrency_limited: Option<Limited>,
     /// Content of the response before and after it was changed on its way, bytes.
     pub coded: Option<(u64, u64)>,
     /// The group that the request went to.
@@ -241,6 +246,8 @@ impl Facts {
             upstream_scheme: b"",
             authority: Vec::new(),
             authority_default: 0,
+            rate_limited: None,
+            concurrency_limited: None,
             coded: None,
             group: None,
             request_id: Cell::new(None),
@@ -267,6 +274,8 @@ impl Facts {
         self.sent = 0;
         self.sent_head = 0;
         self.complete = false;
+        self.rate_limited = None;
+        self.concurrency_limited = None;
         self.coded = None;
         self.attempts.clear();
         self.upstream_head.clear();
@@ -342,6 +351,12 @@ impl Facts {
     }
 
     /// All values of a received field, in order.
+    /// Whether the request line has a `#` or two spaces in a row.
+    pub fn has_odd_line(&self) -> bool {
+        let line = self.slice(self.head.line);
+        line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
+    }
+
     pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields

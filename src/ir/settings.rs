@@ -91,7 +91,12 @@ macro_rules! settings {
 
 mod compress;
 
+mod limits;
+mod listing;
 mod rewriting;
+
+pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
+pub use listing::{Listing, ListingForm, ListingInForce};
 
 pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -148,6 +153,9 @@ settings! {
         field_limit: u64,
         /// How many fields a request may have; 0 is no limit.
         fields_limit: u64,
+        /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
+        /// in the request line.
+        strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
     }
@@ -231,6 +239,8 @@ settings! {
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
+        modified: Option<i64>,
         /// Whether old browsers get padded error pages.
         msie_padding: bool,
         /// Whether old browsers get a refresh instead of a redirect.
@@ -480,6 +490,10 @@ pub struct Settings {
     pub zstd: Group<Compress>,
     /// What is rewritten in content.
     pub rewriting: Group<Rewriting>,
+    /// How much may be asked for.
+    pub limits: Group<Limits>,
+    /// Listings of folders.
+    pub listing: Group<Listing>,
 }
 
 impl Settings {
@@ -505,6 +519,8 @@ impl Settings {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -536,6 +552,8 @@ impl Settings {
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
         self.rewriting.lay(rewriting, accumulate);
+        self.limits.lay(limits, accumulate);
+        self.listing.lay(listing, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -589,6 +607,8 @@ impl Settings {
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
             "rewriting" => self.rewriting.set(field, value),
+            "limits" => self.limits.set(field, value),
+            "listing" => self.listing.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -612,6 +632,8 @@ impl Settings {
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
+        self.limits.each(&mut |field, value| visit("limits", field, value));
+        self.listing.each(&mut |field, value| visit("listing", field, value));
     }
 }
 
@@ -713,13 +735,14 @@ pub struct ErrorLog {
 }
 
 /// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
 pub enum Level {
     Debug,
     Info,
     Notice,
     Warn,
+    #[default]
     Error,
     Crit,
     Alert,
