@@ -368,7 +368,13 @@ impl Exchange {
         self.facts.connection = connection;
         if version != 9 {
             let begin = out.len();
+            let when_asked = settings.client.keepalive_when_asked;
+            // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).
+            let silent = when_asked && connection == b"keep-alive" && !self.facts.head.keep_alive_said;
+            let connection: &[u8] = if silent { b"" } else { connection };
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
+            let announce = announce.filter(|_| !when_asked || self.facts.head.keep_alive_said);
+            let more = settings.client.keepalive_requests.saturating_sub(self.facts.client.requests - 1);
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
@@ -378,6 +384,7 @@ impl Exchange {
                     framing,
                     connection,
                     keep_alive: announce.map(|time| time.as_secs()),
+                    more: Some(more).filter(|_| when_asked),
                 };
                 response.write(&wire, out);
             });

@@ -275,6 +275,8 @@ pub struct Wire<'a> {
     pub connection: &'a [u8],
     /// What `Keep-Alive` says, seconds.
     pub keep_alive: Option<u64>,
+    /// And how many more requests the connection may carry.
+    pub more: Option<u64>,
 }
 
 impl Response {
@@ -325,6 +327,10 @@ impl Response {
         if let Some(seconds) = wire.keep_alive {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             out.extend_from_slice(number.format(seconds).as_bytes());
+            if let Some(more) = wire.more {
+                out.extend_from_slice(b", max=");
+                out.extend_from_slice(number.format(more).as_bytes());
+            }
             out.extend_from_slice(b"\r\n");
         }
         if self.vary {

@@ -25,6 +25,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.underscores = Some(true);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
+    client.keepalive_when_asked = Some(true);
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));
     client.keepalive_requests = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
