@@ -223,6 +223,10 @@ impl Exchange {
         let valid = valid
             && (facts.head.authority.is_empty()
                 || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
+        let default = plan.host_settings(plan.config.listeners[listener].default);
+        let strict = plan.settings(default).client.strict;
+        let valid = valid
+            && !(strict && (named.is_some_and(|name| is_odd(facts.slice(name))) || facts.has_odd_line()));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
@@ -562,6 +566,14 @@ const HOST: [u8; 256] = {
     }
     table
 };
+
+/// Whether a host is a number, or its port is missing after the colon or 0.
+fn is_odd(host: &[u8]) -> bool {
+    let colon = memchr::memrchr(b':', host).filter(|_| host.last() != Some(&b']'));
+    let (name, port) = host.split_at(colon.unwrap_or(host.len()));
+    let odd_port = port.strip_prefix(b":").is_some_and(|port| port.iter().all(|digit| *digit == b'0'));
+    odd_port || (!name.is_empty() && name.iter().all(u8::is_ascii_digit))
+}
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))

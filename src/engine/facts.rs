@@ -337,6 +337,12 @@ impl Facts {
     }
 
     /// All values of a received field, in order.
+    /// Whether the request line has a `#` or two spaces in a row.
+    pub fn has_odd_line(&self) -> bool {
+        let line = self.slice(self.head.line);
+        line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
+    }
+
     pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields

@@ -149,6 +149,9 @@ settings! {
         field_limit: u64,
         /// How many fields a request may have; 0 is no limit.
         fields_limit: u64,
+        /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
+        /// in the request line.
+        strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
     }

@@ -24,6 +24,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
     client.merge_slashes = Some(true);
+    client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
     client.keepalive_when_asked = Some(true);
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));

@@ -177,6 +177,7 @@ fn client(base: &mut Settings) {
     client.field_limit = Some(0);
     client.fields_limit = Some(0);
     client.redirects = Some(None);
+    client.strict = Some(false);
 }
 
 fn content(base: &mut Settings, options: &Options) {
