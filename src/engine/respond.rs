@@ -441,6 +441,7 @@ impl Exchange {
             && (client.keepalive_time.is_zero()
                 || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)
             && !self.worker.stopping.get()
+            && (client.close_after.is_empty() || !client.close_after.contains(&facts.response.status))
             && facts.head.version >= 10
             && (client.keepalive_disable.is_empty()
                 || self.received(Known::UserAgent).is_none_or(|agent| {

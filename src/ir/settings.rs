@@ -119,6 +119,8 @@ settings! {
         /// Whether it is said that the connection is kept, and how many more requests it may carry, only to
         /// clients that ask for it.
         keepalive_when_asked: bool,
+        /// Statuses after which it is closed.
+        close_after: Vec<u16>,
         /// Requests that one connection may carry.
         keepalive_requests: u64,
         /// Age after which a connection is closed.
