@@ -43,6 +43,7 @@ pub mod forward;
 pub mod gateway;
 pub mod http1;
 pub mod idle;
+pub mod limit;
 pub mod listen;
 pub mod local;
 pub mod log;
@@ -153,6 +154,7 @@ impl Server {
             server_header: options.server_header.clone(),
             serial: AtomicU64::new(1),
             began: Instant::now(),
+            zones: limit::Zones::default(),
         });
         let user = credentials::look_up(next.plan.config.process.user.as_ref())
             .map_err(|message| vec![Diagnostic::new(Severity::Error, "unknown-user", message)])?;

@@ -87,9 +87,25 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// The named values.
     pub vars: Vec<Var>,
+    /// What limits are counted in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
+}
+
+/// A table that all workers count requests in, by a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Zone {
+    /// Its name: a reload that leaves a zone as it is leaves its counts.
+    pub name: Name,
+    /// What requests are told apart by; one whose key is empty is not counted.
+    pub key: Template,
+    /// Thousandths of requests a second; 0 where only requests under way are counted.
+    pub rate: u64,
+    /// How many keys there is room for.
+    pub entries: u32,
 }
 
 /// The process as a whole.

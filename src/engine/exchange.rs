@@ -12,6 +12,7 @@ use super::{
     forward::Upload,
     http1::{field::Known, target},
     idle::Seat,
+    limit::Held,
     local::Brought,
     log,
     maps::{Answer, Asked},
@@ -65,6 +66,10 @@ pub struct Exchange {
     pub directed_charset: Option<Vec<u8>>,
     /// Where the connection waits for being told of changes.
     pub seat: Option<Seat>,
+    /// Whether the limits in force were just looked at.
+    pub limits_checked: bool,
+    /// Places that the request holds in zones.
+    pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
     pub filters: Option<Box<filter::Chain>>,
 }
@@ -78,6 +83,8 @@ pub enum Next {
     Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
+    /// The request is held against the limits in force, which may delay it.
+    Limit,
     /// The handler in force answers.
     Handle,
     /// An answer of our own from the configuration.
@@ -132,6 +139,7 @@ impl Exchange {
         let end = loop {
             next = match next {
                 Next::Decide => self.decide(plan),
+                Next::Limit => self.limit(plan).await,
                 Next::Authorize => self.authorize(plan).await,
                 Next::Ask(question) => {
                     let (lookup, asked) = *question;
@@ -171,6 +179,8 @@ impl Exchange {
         self.directed_limit = None;
         self.directed_charset = None;
         self.filters = None;
+        self.limits_checked = false;
+        self.held.clear();
         self.facts.response.start(0);
     }
 
@@ -317,6 +327,7 @@ impl Exchange {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
+                Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
@@ -450,7 +461,10 @@ impl Exchange {
             self.facts.connection = b"close";
         }
         let end = match end {
-            End::Tunnel(tunnel) => return End::Tunnel(tunnel),
+            End::Tunnel(mut tunnel) => {
+                tunnel.places = std::mem::take(&mut self.held);
+                return End::Tunnel(tunnel);
+            }
             End::Abort => End::Abort,
             End::Close => {
                 self.linger(plan).await;
@@ -459,6 +473,7 @@ impl Exchange {
             End::Keep => self.discard(plan).await,
         };
         self.write_log(plan);
+        self.held.clear();
         end
     }
 

@@ -13,6 +13,7 @@ use std::{
 use super::{
     clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
+    limit::Limited,
     response::Response,
     scratch,
     tunnel::Tunnel,
@@ -191,6 +192,10 @@ pub struct Facts {
     pub authority: Vec<u8>,
     /// The port where that names none.
     pub authority_default: u16,
+    /// What became of the request by the limits on rates.
+    pub rate_limited: Option<Limited>,
+    /// What became of the request by the limits on requests at a time.
+    pub concurrency_limited: Option<Limited>,
     /// Content of the response before and after it was changed on its way, bytes.
     pub coded: Option<(u64, u64)>,
     /// The group that the request went to.
@@ -236,6 +241,8 @@ impl Facts {
             upstream_scheme: b"",
             authority: Vec::new(),
             authority_default: 0,
+            rate_limited: None,
+            concurrency_limited: None,
             coded: None,
             group: None,
             request_id: Cell::new(None),
@@ -262,6 +269,8 @@ impl Facts {
         self.sent = 0;
         self.sent_head = 0;
         self.complete = false;
+        self.rate_limited = None;
+        self.concurrency_limited = None;
         self.coded = None;
         self.attempts.clear();
         self.upstream_head.clear();

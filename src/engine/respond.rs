@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use super::{
-    clock, edit,
+    clock,
+    clock::http_date,
+    edit,
     exchange::{End, Exchange, Next},
-    files, filter,
+    files::{self, condition},
+    filter,
     http1::field::{Known, Slice},
     response::{Framing, Out, Wire},
     scratch,
@@ -42,11 +45,33 @@ impl Exchange {
                 let kind = self.type_of_path(plan);
                 self.facts.response.add(b"Content-Type", &kind);
                 self.facts.response.length = Some(content.len() as u64);
+                if let Some(modified) = self.settings(plan).answer.modified.filter(|_| reply.status == 200) {
+                    return self.send_modified(plan, &content, modified).await;
+                }
                 self.send_whole(plan, &content).await
             }
             ReplyContent::Location(location) => {
                 let location = self.value(location);
                 self.redirect(plan, reply.status, &location).await
+            }
+        }
+    }
+
+    /// Sends content of our own unless the client has it.
+    async fn send_modified(&mut self, plan: &Plan, content: &[u8], modified: i64) -> Next {
+        let since = self.settings(plan).answer.if_modified_since;
+        let response = &mut self.facts.response;
+        response.modified = Some(modified);
+        response.add(b"Last-Modified", http_date(modified).as_bytes());
+        let asked = condition::Asked::of(&self.facts);
+        match condition::condition(&asked, &self.facts.response, since) {
+            condition::Verdict::Answer => self.send_whole(plan, content).await,
+            condition::Verdict::Failed => Next::Status(412),
+            condition::Verdict::NotModified => {
+                let response = &mut self.facts.response;
+                (response.status, response.length) = (304, None);
+                response.remove(b"Content-Type");
+                self.send_whole(plan, b"").await
             }
         }
     }

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{scratch, stream::Stream};
+use super::{limit::Held, scratch, stream::Stream};
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Tunnel {
     client_timeout: Duration,
     /// What counts the tunnel as a connection of its endpoint.
     held: Option<Box<dyn std::fmt::Debug>>,
+    /// What counts it in zones.
+    pub places: Vec<Held>,
     /// Bytes delivered to the client.
     pub sent: u64,
     /// Bytes delivered to the upstream.
@@ -63,6 +65,7 @@ impl Tunnel {
             send_timeout,
             client_timeout,
             held: None,
+            places: Vec::new(),
             sent: 0,
             received: 0,
         }

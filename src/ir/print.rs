@@ -7,7 +7,7 @@ use std::{fmt::Write, path::Path};
 
 use super::{
     Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Map, MapId,
-    MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId,
+    MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId, Zone,
 };
 
 mod group;
@@ -50,6 +50,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         common,
         sent_as,
         charsets,
+        zones,
     } = config;
     printer.process(process);
     if with_base {
@@ -67,6 +68,14 @@ fn printed(config: &Config, with_base: bool) -> String {
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
         }
+    }
+    for Zone { name, key, rate, entries } in zones {
+        printer.line(&format!("zone {name} "));
+        printer.template(key);
+        if *rate != 0 {
+            printer.add(format_args!(" rate {}.{:03}/s", rate / 1000, rate % 1000));
+        }
+        printer.add(format_args!(" entries {entries}"));
     }
     for charset in charsets {
         printer.line(&format!("charset \"{charset}\""));

@@ -91,7 +91,12 @@ macro_rules! settings {
 
 mod compress;
 
+mod limits;
+mod listing;
 mod rewriting;
+
+pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
+pub use listing::{Listing, ListingForm, ListingInForce};
 
 pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -234,6 +239,8 @@ settings! {
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
+        modified: Option<i64>,
         /// Whether old browsers get padded error pages.
         msie_padding: bool,
         /// Whether old browsers get a refresh instead of a redirect.
@@ -483,6 +490,10 @@ pub struct Settings {
     pub zstd: Group<Compress>,
     /// What is rewritten in content.
     pub rewriting: Group<Rewriting>,
+    /// How much may be asked for.
+    pub limits: Group<Limits>,
+    /// Listings of folders.
+    pub listing: Group<Listing>,
 }
 
 impl Settings {
@@ -508,6 +519,8 @@ impl Settings {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -539,6 +552,8 @@ impl Settings {
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
         self.rewriting.lay(rewriting, accumulate);
+        self.limits.lay(limits, accumulate);
+        self.listing.lay(listing, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -592,6 +607,8 @@ impl Settings {
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
             "rewriting" => self.rewriting.set(field, value),
+            "limits" => self.limits.set(field, value),
+            "listing" => self.listing.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -615,6 +632,8 @@ impl Settings {
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
+        self.limits.each(&mut |field, value| visit("limits", field, value));
+        self.listing.each(&mut |field, value| visit("listing", field, value));
     }
 }
 
@@ -716,13 +735,14 @@ pub struct ErrorLog {
 }
 
 /// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
 pub enum Level {
     Debug,
     Info,
     Notice,
     Warn,
+    #[default]
     Error,
     Crit,
     Alert,

@@ -54,7 +54,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         common,
         sent_as: _,
         charsets: _,
+        zones,
     } = config;
+    for zone in zones {
+        let super::Zone { name: _, key, rate: _, entries: _ } = zone;
+        visit(Item::Template(key), Span::NONE);
+    }
     settings(base, Span::NONE, visit);
     settings(common, Span::NONE, visit);
     for (_, page) in pages {
@@ -365,6 +370,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         brotli,
         zstd,
         rewriting: rewritten,
+        limits: _,
+        listing,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -430,6 +437,10 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         forwarding(all.forwarding(protocol), span, visit);
     }
     rewriting(rewritten, span, visit);
+    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
+    if let Some(callback) = callback {
+        visit(Item::Template(callback), span);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
@@ -524,6 +535,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         join_vary: _,
         if_modified_since: _,
         max_ranges: _,
+        modified: _,
         msie_padding: _,
         msie_refresh: _,
     } = answer;

@@ -270,6 +270,8 @@ impl Printer<'_> {
             brotli: _,
             zstd: _,
             rewriting: _,
+            limits: _,
+            listing: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

@@ -2,12 +2,15 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::{Options, compress};
+use super::{Options, compress, limits};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Required, Settings, Template, Text,
     Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
+    settings::{
+        AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
+        Rewriting,
+    },
 };
 use crate::source::Span;
 
@@ -132,6 +135,15 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
+    base.limits = limits::defaults().into();
+    base.listing = Listing {
+        on: Some(false),
+        form: Some(ListingForm::Html),
+        exact_size: Some(true),
+        local_time: Some(false),
+        callback: Some(Template::attr(Attr::Param("callback".into()))),
+    }
+    .into();
     base.rewriting = Rewriting {
         texts: Some(Vec::new()),
         once: Some(true),
@@ -231,6 +243,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
     answer.max_ranges = Some(None);
+    answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
 }
@@ -383,6 +396,8 @@ mod tests {
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
             ("rewriting", Rewriting::FIELDS),
+            ("limits", crate::ir::settings::Limits::FIELDS),
+            ("listing", Listing::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {
