@@ -417,6 +417,7 @@ impl Bench {
                     |line: &String| String::from_utf8_lossy(&ports.restore(line.as_bytes())).into_owned();
                 view::normalise(&lines.iter().map(restore).collect::<Vec<_>>(), &fixture.masks)
             };
+            let lines = if original == Original::Apache { view::sorted(lines) } else { lines };
             views.push(finish(lines));
             recorded.push(finish(answers).into_iter().map(cut).collect());
         }

@@ -393,18 +393,17 @@ impl Exchange {
         self.facts.connection = connection;
         if version != 9 {
             let begin = out.len();
+            let when_asked = settings.client.keepalive_when_asked;
+            // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).
+            let silent = when_asked && connection == b"keep-alive" && !self.facts.head.keep_alive_said;
+            let connection: &[u8] = if silent { b"" } else { connection };
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
-            // In order, a connection that stays is spoken of to clients that asked.
-            let asked = !settings.answer.in_order || connection != b"keep-alive" || self.asks_to_stay();
-            let connection: &[u8] = if settings.answer.in_order && connection == b"keep-alive" {
-                b"Keep-Alive"
-            } else {
-                connection
+            let announce = announce.filter(|_| !when_asked || self.facts.head.keep_alive_said);
+            let more = settings.client.keepalive_requests.saturating_sub(self.facts.client.requests - 1);
+            let connection: &[u8] = match connection {
+                b"keep-alive" if settings.answer.in_order => b"Keep-Alive",
+                other => other,
             };
-            let limit = settings.client.keepalive_requests;
-            let more = limit
-                .checked_sub(self.facts.client.requests.saturating_sub(1))
-                .filter(|_| settings.answer.in_order);
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
@@ -413,9 +412,9 @@ impl Exchange {
                     server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
-                    connection: if asked { connection } else { b"" },
+                    connection,
                     keep_alive: announce.map(|time| time.as_secs()),
-                    more,
+                    more: Some(more).filter(|_| when_asked),
                 };
                 response.write(&wire, out);
             });
@@ -423,11 +422,6 @@ impl Exchange {
         }
         self.answered = true;
         framing
-    }
-
-    /// Whether the client speaks of keeping the connection.
-    fn asks_to_stay(&self) -> bool {
-        self.facts.head.keep_alive_said
     }
 
     /// Says in `Vary` what the response depends on, as far as that is known.
@@ -478,6 +472,7 @@ impl Exchange {
             && (client.keepalive_time.is_zero()
                 || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)
             && !self.worker.stopping.get()
+            && (client.close_after.is_empty() || !client.close_after.contains(&facts.response.status))
             && facts.head.version >= 10
             && (client.keepalive_disable.is_empty()
                 || self.received(Known::UserAgent).is_none_or(|agent| {

@@ -281,7 +281,7 @@ pub struct Wire<'a> {
     pub connection: &'a [u8],
     /// What `Keep-Alive` says, seconds.
     pub keep_alive: Option<u64>,
-    /// How many more requests it says that the connection may carry.
+    /// And how many more requests the connection may carry.
     pub more: Option<u64>,
 }
 
@@ -336,6 +336,10 @@ impl Response {
         if let Some(seconds) = wire.keep_alive {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             out.extend_from_slice(number.format(seconds).as_bytes());
+            if let Some(more) = wire.more {
+                out.extend_from_slice(b", max=");
+                out.extend_from_slice(number.format(more).as_bytes());
+            }
             out.extend_from_slice(b"\r\n");
         }
         if self.vary {

@@ -121,6 +121,11 @@ settings! {
         keepalive_timeout: Duration,
         /// What the `Keep-Alive` field tells the client.
         keepalive_announce: Option<Duration>,
+        /// Whether it is said that the connection is kept, and how many more requests it may carry, only to
+        /// clients that ask for it.
+        keepalive_when_asked: bool,
+        /// Statuses after which it is closed.
+        close_after: Vec<u16>,
         /// Requests that one connection may carry.
         keepalive_requests: u64,
         /// Age after which a connection is closed.

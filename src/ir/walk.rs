@@ -393,6 +393,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         merge_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,
+        keepalive_when_asked: _,
+        close_after: _,
         keepalive_requests: _,
         keepalive_time: _,
         keepalive_min_timeout: _,

@@ -26,6 +26,8 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.merge_slashes = Some(true);
     client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
+    client.close_after = Some(vec![400, 408, 411, 413, 414, 500, 501, 503]);
+    client.keepalive_when_asked = Some(true);
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));
     client.keepalive_requests = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));

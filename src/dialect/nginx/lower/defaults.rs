@@ -172,6 +172,8 @@ fn client(base: &mut Settings) {
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
+    client.close_after = Some(Vec::new());
+    client.keepalive_when_asked = Some(false);
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
     client.keepalive_min_timeout = Some(seconds(0));
