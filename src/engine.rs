@@ -41,8 +41,10 @@ pub mod files;
 pub mod filter;
 pub mod forward;
 pub mod gateway;
+mod health;
 pub mod http1;
 pub mod idle;
+pub mod limit;
 pub mod listen;
 pub mod local;
 pub mod log;
@@ -153,6 +155,7 @@ impl Server {
             server_header: options.server_header.clone(),
             serial: AtomicU64::new(1),
             began: Instant::now(),
+            zones: limit::Zones::default(),
         });
         let user = credentials::look_up(next.plan.config.process.user.as_ref())
             .map_err(|message| vec![Diagnostic::new(Severity::Error, "unknown-user", message)])?;
@@ -433,6 +436,7 @@ fn work(
     let local = LocalSet::new();
     local.block_on(runtime, async move {
         let worker = Worker::new(index, shared, serving(&next));
+        health::watch(&worker, &worker.serving());
         let accepting = accept_all(&worker, &next.bound, Vec::new());
         drop(next);
         attend(&worker, accepting, inbox).await;
@@ -505,6 +509,7 @@ async fn attend(worker: &Rc<Worker>, mut accepting: Accepting, mut inbox: Unboun
                     // First, as who waits at an address that goes is served by the plan that knows it.
                     accepting = accept_all(worker, &next.bound, accepting);
                     worker.replace(new);
+                    health::watch(worker, &worker.serving());
                 }
                 Some(Command::Quit) => {
                     accepting.drain(..).for_each(|accepts| accepts.end(worker));

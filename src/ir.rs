@@ -87,9 +87,25 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// The named values.
     pub vars: Vec<Var>,
+    /// What limits are counted in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
+}
+
+/// A table that all workers count requests in, by a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Zone {
+    /// Its name: a reload that leaves a zone as it is leaves its counts.
+    pub name: Name,
+    /// What requests are told apart by; one whose key is empty is not counted.
+    pub key: Template,
+    /// Thousandths of requests a second; 0 where only requests under way are counted.
+    pub rate: u64,
+    /// How many keys there is room for.
+    pub entries: u32,
 }
 
 /// The process as a whole.
@@ -233,6 +249,30 @@ pub struct HostTls {
     pub session_timeout: Option<Duration>,
     /// Whether to refuse handshakes.
     pub reject: bool,
+    /// Certificates shown behind those of each chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<PathBuf>,
+    /// Clients' certificates, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientCertificates>,
+    /// Whether requests for this host are misdirected (RFC 9110 § 15.5.20) on a connection whose handshake was with
+    /// a host of other TLS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+    /// Whether clients that name no host in the handshake get no answer from hosts other than the default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
+}
+
+/// Asking clients for certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientCertificates {
+    /// PEM file of who may issue them.
+    pub trusted: PathBuf,
+    /// Whether a client without one is refused.
+    pub required: bool,
+    /// The longest chain.
+    pub depth: u32,
 }
 
 impl Config {

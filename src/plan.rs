@@ -33,7 +33,7 @@ pub use compile::{Added, compile};
 pub use effective::{
     AnswerPlan, Coding, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan, SettingsId,
 };
-pub use escape::encode_path;
+pub use escape::{encode_path, escape};
 pub use name_set::NameSet;
 pub use op::EditOp;
 pub use pattern::{Failure, Find, Matcher, Spans, UNSET};

@@ -8,8 +8,14 @@ mod support;
 
 #[path = "apps/idle.rs"]
 mod idle;
+#[path = "apps/memcached.rs"]
+mod memcached;
 #[path = "apps/novnc.rs"]
 mod novnc;
+#[path = "apps/php.rs"]
+mod php;
+#[path = "apps/tutorial.rs"]
+mod tutorial;
 #[path = "apps/uwsgi.rs"]
 mod uwsgi;
 #[path = "apps/ws.rs"]

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     for original in Original::ALL {
-        let oracle = original.oracle().path;
+        let Some(Program { path: oracle, .. }) = original.oracle() else { continue };
         if !oracle.exists() && found.iter().any(|path| Original::of(path, &root) == Some(original)) {
             println!("the oracle {} is missing: nothing can be compared", oracle.display());
             return ExitCode::FAILURE;
@@ -136,6 +136,11 @@ fn main() -> ExitCode {
     if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The configuration of a fixture.
+fn conf_of(http: &Path, root: &Path) -> PathBuf {
+    http.with_extension(Original::of(http, root).map_or("conf", Original::extension))
+}
+
 /// A recorded line, short enough to read.
 fn cut(line: String) -> String {
     match line.char_indices().nth(240) {
@@ -187,8 +192,8 @@ impl Bench {
 
     /// What is compared with the original.
     fn subject(&self, original: Original) -> Program {
-        if self.itself {
-            return original.oracle();
+        if let Some(oracle) = original.oracle().filter(|_| self.itself) {
+            return oracle;
         }
         Program { path: self.triglot.clone(), arguments: vec![original.personality().to_owned()] }
     }
@@ -196,7 +201,8 @@ impl Bench {
     /// Both refuse a configuration, or both accept it where it says `# accepted by the original`.
     fn refused(&self, conf: &Path, original: Original, text: &str, prefix: &Path) -> Result<(), String> {
         let told = text.lines().find_map(|line| line.trim().strip_prefix("# accepted by the original:"));
-        for (who, program) in [("the original", original.oracle()), ("the subject", self.subject(original))] {
+        let oracle = original.oracle().map(|oracle| ("the original", oracle));
+        for (who, program) in oracle.into_iter().chain([("the subject", self.subject(original))]) {
             drop(std::fs::remove_dir_all(prefix));
             std::fs::create_dir_all(prefix.join("logs")).map_err(|e| e.to_string())?;
             server::folder(&conf.with_extension("files"), prefix).map_err(|e| e.to_string())?;
@@ -217,7 +223,7 @@ impl Bench {
 
     fn compare(&self, http: &Path, root: &Path, report: &mut Report) -> Result<(), String> {
         let conf =
-            std::fs::read_to_string(http.with_extension("conf")).map_err(|e| format!("its .conf: {e}"))?;
+            std::fs::read_to_string(conf_of(http, root)).map_err(|e| format!("its configuration: {e}"))?;
         let label: String = http
             .with_extension("")
             .strip_prefix(root)
@@ -227,7 +233,6 @@ impl Bench {
             .replace('/', "-");
         let prefix = self.folder.join(label);
         let original = Original::of(http, root).ok_or("belongs to no original")?;
-        let oracle = original.oracle();
         let subject = self.subject(original);
         if http.extension().is_some_and(|extension| extension == "conf") {
             report.requests = 1;
@@ -240,6 +245,9 @@ impl Bench {
         let fixture = Fixture::read(http, root, &|text| ports.translate(text))?;
         report.requests = fixture.requests.iter().map(|request| request.repeat).sum();
         let conf = ports.translate(&conf);
+        let Some(oracle) = original.oracle() else {
+            return self.documented(&subject, original, &fixture, &conf, &ports, &prefix, report);
+        };
         let wanted = self
             .observe(&oracle, original, &fixture, &conf, &ports, &prefix)
             .map_err(|e| format!("the original {e}"))?;
@@ -291,6 +299,58 @@ impl Bench {
         if wanted.logs != came.logs {
             let diff = view::diff(&wanted.logs, &came.logs);
             report.failures.push(format!("==== {}: logs\n{diff}", http.display()));
+        }
+        Ok(())
+    }
+
+    /// Compares with what is recorded, where there is no original to ask: each expectation names the fact that it
+    /// rests on. `BLESS=1` fills in those that are empty, for somebody to read.
+    #[expect(clippy::too_many_arguments, reason = "all of them are one fixture's")]
+    fn documented(
+        &self,
+        subject: &Program,
+        original: Original,
+        fixture: &Fixture,
+        conf: &str,
+        ports: &Ports,
+        prefix: &Path,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let came = self
+            .observe(subject, original, fixture, conf, ports, prefix)
+            .map_err(|e| format!("the subject {e}"))?;
+        let mut answers = Vec::new();
+        for ((request, came), view) in fixture.requests.iter().zip(&came.recorded).zip(&came.views) {
+            let at = format!("==== {}:{} {}", fixture.http.display(), request.line, request.text[0]);
+            if request.fact.is_none() {
+                report.failures.push(format!("{at}\n    which fact does it rest on? `# fact: N`"));
+            }
+            if self.show {
+                let _ = writeln!(report.shown, "{at}\n| {}", view.join("\n| "));
+            }
+            let empty = request.recorded.is_empty();
+            answers.push(if empty { came.clone() } else { request.recorded.clone() });
+            // A page of our own is ours to choose, unless the fixture says what is in it.
+            let same = |(wanted, came): (&String, &String)| {
+                came == wanted || came.starts_with(&format!("{wanted} \""))
+            };
+            let agrees = request.recorded.len() == came.len() && request.recorded.iter().zip(came).all(same);
+            if !(agrees || self.bless && empty) {
+                report.failures.push(format!("{at}\n{}", view::diff(&request.recorded, came)));
+            }
+            for line in &request.expected {
+                if !view.contains(line) {
+                    report.failures.push(format!("{at}\n    missing: {line}\n    {}", view.join("\n    ")));
+                }
+            }
+            for text in &request.never {
+                if let Some(line) = view.iter().find(|line| line.starts_with(text.as_str())) {
+                    report.failures.push(format!("{at}\n    never: {line}"));
+                }
+            }
+        }
+        if self.bless {
+            std::fs::write(&fixture.http, fixture.blessed(&answers)).map_err(|e| e.to_string())?;
         }
         Ok(())
     }
@@ -357,6 +417,7 @@ impl Bench {
                     |line: &String| String::from_utf8_lossy(&ports.restore(line.as_bytes())).into_owned();
                 view::normalise(&lines.iter().map(restore).collect::<Vec<_>>(), &fixture.masks)
             };
+            let lines = if original == Original::Apache { view::sorted(lines) } else { lines };
             views.push(finish(lines));
             recorded.push(finish(answers).into_iter().map(cut).collect());
         }

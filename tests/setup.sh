@@ -17,6 +17,8 @@ nginx                                   nginx-full                 differential,
 $stream_module                          libnginx-mod-stream        differential
 uwsgi                                   uwsgi-core                 apps(uwsgi)
 /usr/lib/uwsgi/plugins/python3_plugin.so uwsgi-plugin-python3      apps(uwsgi)
+/usr/sbin/php-fpm8.2                    php8.2-fpm                 apps(php)
+memcached                               memcached                  apps(memcached)
 /usr/share/novnc/vnc.html               novnc                      apps(novnc)
 websockify                              websockify                 apps(novnc)
 Xtigervnc                               tigervnc-standalone-server apps(novnc)

@@ -215,6 +215,8 @@ impl Exchange {
             directed_limit: None,
             directed_charset: None,
             seat: None,
+            limits_checked: false,
+            held: Vec::new(),
             filters: None,
         }
     }

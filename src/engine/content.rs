@@ -85,6 +85,14 @@ impl Content {
         }
     }
 
+    /// How long it is at least: what was read, and what the chunk under way announces.
+    pub fn length_so_far(&self) -> u64 {
+        match &self.framing {
+            Framing::Chunked(decoder) => self.length.saturating_add(decoder.announced()),
+            _ => self.length,
+        }
+    }
+
     /// Whether it lies in a file.
     pub fn in_file(&self) -> bool {
         self.file.is_some()
@@ -332,10 +340,12 @@ impl Exchange {
         let before = self.content.length;
         self.content.length += length;
         let max = self.settings(plan).content.max_length;
-        if max != 0 && self.content.length > max && self.facts.head.chunked {
+        let so_far = self.content.length_so_far();
+        if max != 0 && so_far > max && self.facts.head.chunked {
+            let more = so_far - before;
             self.log(
                 Level::Error,
-                format_args!("client intended to send too large chunked body: {before}+{length} bytes"),
+                format_args!("client intended to send too large chunked body: {before}+{more} bytes"),
             );
             self.keep = false;
             return Err(Refused(413));

@@ -12,6 +12,7 @@ use super::{
     forward::Upload,
     http1::{field::Known, target},
     idle::Seat,
+    limit::Held,
     local::Brought,
     log,
     maps::{Answer, Asked},
@@ -65,6 +66,10 @@ pub struct Exchange {
     pub directed_charset: Option<Vec<u8>>,
     /// Where the connection waits for being told of changes.
     pub seat: Option<Seat>,
+    /// Whether the limits in force were just looked at.
+    pub limits_checked: bool,
+    /// Places that the request holds in zones.
+    pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
     pub filters: Option<Box<filter::Chain>>,
 }
@@ -78,6 +83,8 @@ pub enum Next {
     Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
+    /// The request is held against the limits in force, which may delay it.
+    Limit,
     /// The handler in force answers.
     Handle,
     /// An answer of our own from the configuration.
@@ -132,6 +139,7 @@ impl Exchange {
         let end = loop {
             next = match next {
                 Next::Decide => self.decide(plan),
+                Next::Limit => self.limit(plan).await,
                 Next::Authorize => self.authorize(plan).await,
                 Next::Ask(question) => {
                     let (lookup, asked) = *question;
@@ -142,6 +150,7 @@ impl Exchange {
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,
+                    Some(Handler::Listing) => files::listing::list(self, plan).await,
                     Some(Handler::Missing(message)) => {
                         self.log(Level::Alert, format_args!("{}", message.lossy()));
                         Next::Status(500)
@@ -170,6 +179,8 @@ impl Exchange {
         self.directed_limit = None;
         self.directed_charset = None;
         self.filters = None;
+        self.limits_checked = false;
+        self.held.clear();
         self.facts.response.start(0);
     }
 
@@ -192,6 +203,10 @@ impl Exchange {
     fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
         if let Err(next) = self.choose(plan, listener) {
             return next;
+        }
+        if self.is_misdirected(plan) {
+            self.log(Level::Error, format_args!("the handshake was with a host of other TLS"));
+            return Next::Status(421);
         }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {
@@ -222,6 +237,10 @@ impl Exchange {
         let valid = valid
             && (facts.head.authority.is_empty()
                 || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
+        let default = plan.host_settings(plan.config.listeners[listener].default);
+        let strict = plan.settings(default).client.strict;
+        let valid = valid
+            && !(strict && (named.is_some_and(|name| is_odd(facts.slice(name))) || facts.has_odd_line()));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
@@ -283,6 +302,17 @@ impl Exchange {
         Ok(())
     }
 
+    /// Whether the request is for a host that the connection's handshake was not meant for (RFC 9110 § 15.5.20).
+    fn is_misdirected(&self, plan: &Plan) -> bool {
+        let Some(session) = &self.facts.client.tls else { return false };
+        let (Some(shaken), chosen) = (session.host, self.run.host) else { return false };
+        let Some(tls) = &plan.config.host(chosen).tls else { return false };
+        if tls.named && session.server_name.is_none() && shaken != chosen {
+            return true;
+        }
+        tls.exclusive && shaken != chosen && plan.config.host(shaken).tls.as_ref() != Some(tls)
+    }
+
     /// Takes only the first fields for read.
     fn forget_fields(&mut self, kept: usize) {
         let head = &mut self.facts.head;
@@ -312,6 +342,7 @@ impl Exchange {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
+                Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
                     if !super::access::allowed(&self.settings(plan).access, &self.facts) {
@@ -445,7 +476,10 @@ impl Exchange {
             self.facts.connection = b"close";
         }
         let end = match end {
-            End::Tunnel(tunnel) => return End::Tunnel(tunnel),
+            End::Tunnel(mut tunnel) => {
+                tunnel.places = std::mem::take(&mut self.held);
+                return End::Tunnel(tunnel);
+            }
             End::Abort => End::Abort,
             End::Close => {
                 self.linger(plan).await;
@@ -454,6 +488,7 @@ impl Exchange {
             End::Keep => self.discard(plan).await,
         };
         self.write_log(plan);
+        self.held.clear();
         end
     }
 
@@ -561,6 +596,14 @@ const HOST: [u8; 256] = {
     }
     table
 };
+
+/// Whether a host is a number, or its port is missing after the colon or 0.
+fn is_odd(host: &[u8]) -> bool {
+    let colon = memchr::memrchr(b':', host).filter(|_| host.last() != Some(&b']'));
+    let (name, port) = host.split_at(colon.unwrap_or(host.len()));
+    let odd_port = port.strip_prefix(b":").is_some_and(|port| port.iter().all(|digit| *digit == b'0'));
+    odd_port || (!name.is_empty() && name.iter().all(u8::is_ascii_digit))
+}
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))

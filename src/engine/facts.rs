@@ -13,12 +13,16 @@ use std::{
 use super::{
     clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
+    limit::Limited,
     response::Response,
     scratch,
     tunnel::Tunnel,
     worker::Worker,
 };
-use crate::{ir::Text, plan::Plan};
+use crate::{
+    ir::{HostId, Text},
+    plan::Plan,
+};
 
 mod moment;
 mod view;
@@ -68,6 +72,8 @@ impl Client {
 /// What a TLS handshake agreed on.
 #[derive(Debug, Default)]
 pub struct TlsSession {
+    /// The host whose TLS it is.
+    pub host: Option<HostId>,
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
     /// The cipher suite by its OpenSSL name.
@@ -191,6 +197,10 @@ pub struct Facts {
     pub authority: Vec<u8>,
     /// The port where that names none.
     pub authority_default: u16,
+    /// What became of the request by the limits on rates.
+    pub rate_limited: Option<Limited>,
+    /// What became of the request by the limits on requests at a time.
+    pub concurrency_limited: Option<Limited>,
     /// Content of the response before and after it was changed on its way, bytes.
     pub coded: Option<(u64, u64)>,
     /// The group that the request went to.
@@ -236,6 +246,8 @@ impl Facts {
             upstream_scheme: b"",
             authority: Vec::new(),
             authority_default: 0,
+            rate_limited: None,
+            concurrency_limited: None,
             coded: None,
             group: None,
             request_id: Cell::new(None),
@@ -262,6 +274,8 @@ impl Facts {
         self.sent = 0;
         self.sent_head = 0;
         self.complete = false;
+        self.rate_limited = None;
+        self.concurrency_limited = None;
         self.coded = None;
         self.attempts.clear();
         self.upstream_head.clear();
@@ -337,6 +351,12 @@ impl Facts {
     }
 
     /// All values of a received field, in order.
+    /// Whether the request line has a `#` or two spaces in a row.
+    pub fn has_odd_line(&self) -> bool {
+        let line = self.slice(self.head.line);
+        line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
+    }
+
     pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields

@@ -33,8 +33,10 @@ use crate::{
 
 mod beside;
 pub mod condition;
+mod directory;
 mod index;
 pub mod kind;
+pub mod listing;
 pub mod locate;
 pub mod range;
 mod send;
@@ -68,7 +70,17 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         return Next::Status(500);
     }
     if exchange.run.path.ends_with(b"/") {
-        return index::find(exchange, plan, name);
+        return match index::find(exchange, plan, name) {
+            Ok(next) => next,
+            Err(folder) => {
+                if exchange.settings(plan).listing.on && exchange.facts.method() != b"POST" {
+                    return directory::answer(exchange, plan, folder).await;
+                }
+                let folder = String::from_utf8_lossy(&folder);
+                exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
+                Next::Status(403)
+            }
+        };
     }
     let mut vary = false;
     if exchange.facts.method() != b"POST" {

@@ -27,7 +27,7 @@ use crate::{
 };
 
 mod head;
-mod member;
+pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
@@ -165,7 +165,7 @@ impl Exchange {
             Protocol::Memcached => {
                 let named = self.value(&how.key);
                 if named.is_empty() {
-                    return Err("the key to ask memcached for is empty".to_owned());
+                    return Err("the key of a stored value is not set".to_owned());
                 }
                 return Ok(memcached::put_request(&named, head));
             }

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use super::{
-    clock, edit,
+    clock,
+    clock::http_date,
+    edit,
     exchange::{End, Exchange, Next},
-    files, filter,
+    files::{self, condition},
+    filter,
     http1::field::{Known, Slice},
     response::{Framing, Out, Wire},
     scratch,
@@ -42,11 +45,33 @@ impl Exchange {
                 let kind = self.type_of_path(plan);
                 self.facts.response.add(b"Content-Type", &kind);
                 self.facts.response.length = Some(content.len() as u64);
+                if let Some(modified) = self.settings(plan).answer.modified.filter(|_| reply.status == 200) {
+                    return self.send_modified(plan, &content, modified).await;
+                }
                 self.send_whole(plan, &content).await
             }
             ReplyContent::Location(location) => {
                 let location = self.value(location);
                 self.redirect(plan, reply.status, &location).await
+            }
+        }
+    }
+
+    /// Sends content of our own unless the client has it.
+    async fn send_modified(&mut self, plan: &Plan, content: &[u8], modified: i64) -> Next {
+        let since = self.settings(plan).answer.if_modified_since;
+        let response = &mut self.facts.response;
+        response.modified = Some(modified);
+        response.add(b"Last-Modified", http_date(modified).as_bytes());
+        let asked = condition::Asked::of(&self.facts);
+        match condition::condition(&asked, &self.facts.response, since) {
+            condition::Verdict::Answer => self.send_whole(plan, content).await,
+            condition::Verdict::Failed => Next::Status(412),
+            condition::Verdict::NotModified => {
+                let response = &mut self.facts.response;
+                (response.status, response.length) = (304, None);
+                response.remove(b"Content-Type");
+                self.send_whole(plan, b"").await
             }
         }
     }
@@ -327,13 +352,15 @@ impl Exchange {
         for (name, value) in std::mem::take(&mut self.lasting) {
             self.facts.response.add_to(&name, &value, true);
         }
+        self.tell_dependence();
         edit::charset(self, plan);
         edit::on_response(self, plan);
         self.filters = None;
         if settings.filters {
             filter::begin(self, plan);
         }
-        self.tell_dependence(plan);
+        self.tell_dependence();
+        self.join_vary(plan);
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
@@ -366,16 +393,28 @@ impl Exchange {
         self.facts.connection = connection;
         if version != 9 {
             let begin = out.len();
+            let when_asked = settings.client.keepalive_when_asked;
+            // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).
+            let silent = when_asked && connection == b"keep-alive" && !self.facts.head.keep_alive_said;
+            let connection: &[u8] = if silent { b"" } else { connection };
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
+            let announce = announce.filter(|_| !when_asked || self.facts.head.keep_alive_said);
+            let more = settings.client.keepalive_requests.saturating_sub(self.facts.client.requests - 1);
+            let connection: &[u8] = match connection {
+                b"keep-alive" if settings.answer.in_order => b"Keep-Alive",
+                other => other,
+            };
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
+                    in_order: settings.answer.in_order,
                     reason: plan.reason(response.status),
                     server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,
                     connection,
                     keep_alive: announce.map(|time| time.as_secs()),
+                    more: Some(more).filter(|_| when_asked),
                 };
                 response.write(&wire, out);
             });
@@ -385,16 +424,21 @@ impl Exchange {
         framing
     }
 
-    /// Says in `Vary` what the response depends on. Where settings say so, that is one line with each name once.
-    fn tell_dependence(&mut self, plan: &Plan) {
-        let joined = self.settings(plan).answer.join_vary;
+    /// Says in `Vary` what the response depends on, as far as that is known.
+    fn tell_dependence(&mut self) {
         let response = &mut self.facts.response;
         let names = std::mem::take(&mut self.run.depends);
-        if !response.ours {
-            for name in &names {
-                response.add(b"Vary", name);
-            }
+        if response.ours || names.is_empty() {
+            return;
         }
+        let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+        response.add(b"Vary", &names.join(&b", "[..]));
+    }
+
+    /// Makes one line of all `Vary`, with each name once, where settings say so.
+    fn join_vary(&mut self, plan: &Plan) {
+        let joined = self.settings(plan).answer.join_vary;
+        let response = &mut self.facts.response;
         let is_vary = |field: &&Out| response.name(field).eq_ignore_ascii_case(b"vary");
         if !joined || !response.fields.iter().any(|field| is_vary(&field)) {
             return;
@@ -422,11 +466,13 @@ impl Exchange {
     fn may_keep(&self, plan: &Plan) -> bool {
         let client = &self.settings(plan).client;
         let facts = &self.facts;
-        !client.keepalive_timeout.is_zero()
+        !client.closing.contains(&facts.response.status)
+            && !client.keepalive_timeout.is_zero()
             && facts.client.requests < client.keepalive_requests
             && (client.keepalive_time.is_zero()
                 || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)
             && !self.worker.stopping.get()
+            && (client.close_after.is_empty() || !client.close_after.contains(&facts.response.status))
             && facts.head.version >= 10
             && (client.keepalive_disable.is_empty()
                 || self.received(Known::UserAgent).is_none_or(|agent| {

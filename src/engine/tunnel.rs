@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{scratch, stream::Stream};
+use super::{limit::Held, scratch, stream::Stream};
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Tunnel {
     client_timeout: Duration,
     /// What counts the tunnel as a connection of its endpoint.
     held: Option<Box<dyn std::fmt::Debug>>,
+    /// What counts it in zones.
+    pub places: Vec<Held>,
     /// Bytes delivered to the client.
     pub sent: u64,
     /// Bytes delivered to the upstream.
@@ -63,6 +65,7 @@ impl Tunnel {
             send_timeout,
             client_timeout,
             held: None,
+            places: Vec::new(),
             sent: 0,
             received: 0,
         }
@@ -112,20 +115,24 @@ impl Tunnel {
     /// Moves what can be moved now.
     fn poll(&mut self, client: &mut Stream, cx: &mut Context<'_>) -> io::Result<Moved> {
         let mut moved = Moved::Nothing;
-        loop {
-            let down = copy(&mut self.upstream, client, &mut self.to_client, &mut self.sent, cx)?;
-            let up = copy(client, &mut self.upstream, &mut self.to_upstream, &mut self.received, cx)?;
-            match (down, up) {
-                (Moved::End, _) | (_, Moved::End) => {
-                    // What the side that is still open was owed goes out if it can.
-                    let _ = flush(client, &mut self.to_client, &mut self.sent, cx);
-                    let _ = flush(&mut self.upstream, &mut self.to_upstream, &mut self.received, cx);
-                    return Ok(Moved::End);
-                }
-                (Moved::Nothing, Moved::Nothing) => return Ok(moved),
-                _ => moved = Moved::Some,
+        let (mut down, mut up) = (Moved::Some, Moved::Some);
+        while down == Moved::Some || up == Moved::Some {
+            if down == Moved::Some {
+                down =
+                    copy_on(&mut self.upstream, client, &mut self.to_client, &mut self.sent, &mut moved, cx)?;
+            }
+            if up == Moved::Some {
+                let (pending, count) = (&mut self.to_upstream, &mut self.received);
+                up = copy_on(client, &mut self.upstream, pending, count, &mut moved, cx)?;
+            }
+            if down == Moved::End || up == Moved::End {
+                // What the side that is still open was owed goes out if it can.
+                let _ = flush(client, &mut self.to_client, &mut self.sent, cx);
+                let _ = flush(&mut self.upstream, &mut self.to_upstream, &mut self.received, cx);
+                return Ok(Moved::End);
             }
         }
+        Ok(moved)
     }
 }
 
@@ -134,6 +141,27 @@ enum Moved {
     Nothing,
     Some,
     End,
+}
+
+/// How often one way moves bytes before the other is looked at.
+const TURN: usize = 8;
+
+/// Moves bytes one way until it has to wait, which is then not asked again, or until the other's turn.
+fn copy_on(
+    from: &mut Stream,
+    to: &mut Stream,
+    pending: &mut Vec<u8>,
+    count: &mut u64,
+    moved: &mut Moved,
+    cx: &mut Context<'_>,
+) -> io::Result<Moved> {
+    for _ in 0..TURN {
+        match copy(from, to, pending, count, cx)? {
+            Moved::Some => *moved = Moved::Some,
+            other => return Ok(other),
+        }
+    }
+    Ok(Moved::Some)
 }
 
 /// Moves bytes one way; reads only when all earlier ones were taken.

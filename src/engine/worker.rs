@@ -4,7 +4,7 @@
 //! [`Serving`]; a reload replaces the worker's, and exchanges under way keep theirs.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
     path::PathBuf,
@@ -19,8 +19,16 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    balance::Clusters, clock::Clock, connection::Place, idle::Idle, local::Locals, log::Logs, maps::Maps,
-    pool::Pool, tls::Certificates,
+    balance::Clusters,
+    clock::Clock,
+    connection::Place,
+    idle::Idle,
+    limit::{Zone, Zones},
+    local::Locals,
+    log::Logs,
+    maps::Maps,
+    pool::Pool,
+    tls::Certificates,
 };
 use crate::{
     ir::{Address, Text},
@@ -40,6 +48,8 @@ pub struct Shared {
     pub serial: AtomicU64,
     /// When the process began.
     pub began: Instant,
+    /// What limits are counted in.
+    pub zones: Zones,
 }
 
 impl Shared {
@@ -101,6 +111,8 @@ pub struct Serving {
     pub maps: Maps,
     /// Certificates of its hosts.
     pub certificates: Arc<Certificates>,
+    /// What its limits are counted in, once one was looked at.
+    pub zones: OnceCell<Box<[Arc<Zone>]>>,
     /// What directories bring.
     pub locals: Locals,
     places: Map<SocketAddr, usize>,
@@ -127,7 +139,8 @@ impl Serving {
         }
         let (over, ending) = (Cell::new(false), Notify::new());
         let locals = Locals::default();
-        Self { plan, clusters, logs, maps, certificates, locals, places, paths, over, ending }
+        let zones = OnceCell::new();
+        Self { plan, clusters, logs, maps, certificates, zones, locals, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

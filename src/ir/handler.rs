@@ -11,6 +11,8 @@ pub enum Handler {
     Forward(Forward),
     /// Files under the root in force.
     Files,
+    /// A listing of the directory that the path maps to.
+    Listing,
     /// The file that the path maps to, under that name alone; a directory is none.
     File,
     /// A fixed reply.

@@ -91,7 +91,12 @@ macro_rules! settings {
 
 mod compress;
 
+mod limits;
+mod listing;
 mod rewriting;
+
+pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
+pub use listing::{Listing, ListingForm, ListingInForce};
 
 pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -116,12 +121,19 @@ settings! {
         keepalive_timeout: Duration,
         /// What the `Keep-Alive` field tells the client.
         keepalive_announce: Option<Duration>,
+        /// Whether it is said that the connection is kept, and how many more requests it may carry, only to
+        /// clients that ask for it.
+        keepalive_when_asked: bool,
+        /// Statuses after which it is closed.
+        close_after: Vec<u16>,
         /// Requests that one connection may carry.
         keepalive_requests: u64,
         /// Age after which a connection is closed.
         keepalive_time: Duration,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
+        /// Statuses of answers after which the connection is not kept.
+        closing: Vec<u16>,
         /// `User-Agent` families whose connections are not kept: `msie6`, `safari`.
         keepalive_disable: Vec<Name>,
         /// Between two writes to the client.
@@ -146,6 +158,9 @@ settings! {
         field_limit: u64,
         /// How many fields a request may have; 0 is no limit.
         fields_limit: u64,
+        /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
+        /// in the request line.
+        strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
     }
@@ -192,6 +207,9 @@ settings! {
         port_in_redirect: bool,
         /// Whether the host's name, not the request's, is part of that.
         host_name_in_redirect: bool,
+        /// Whether `Date` and `Server` come first in a head, then the fields in the order in which they were set;
+        /// a connection that stays is spoken of only to clients that asked for it.
+        in_order: bool,
         /// Whether content of unknown length goes in chunks to HTTP/1.1 clients.
         chunked: bool,
         /// Types by file name extension (lower case).
@@ -226,6 +244,8 @@ settings! {
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
+        modified: Option<i64>,
         /// Whether old browsers get padded error pages.
         msie_padding: bool,
         /// Whether old browsers get a refresh instead of a redirect.
@@ -246,6 +266,8 @@ settings! {
         known_types: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
+        /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
+        hidden: Vec<Text>,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
         /// Bytes read from a file at once.
@@ -401,7 +423,7 @@ settings! {
         pass_trailers: bool,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
-        /// TLS: whether the certificate has to have the name even where it is not verified.
+        /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
         tls_match_name: bool,
         /// TLS: whether a certificate that is verified may have another name.
         tls_any_name: bool,
@@ -473,6 +495,10 @@ pub struct Settings {
     pub zstd: Group<Compress>,
     /// What is rewritten in content.
     pub rewriting: Group<Rewriting>,
+    /// How much may be asked for.
+    pub limits: Group<Limits>,
+    /// Listings of folders.
+    pub listing: Group<Listing>,
 }
 
 impl Settings {
@@ -498,6 +524,8 @@ impl Settings {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -529,6 +557,8 @@ impl Settings {
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
         self.rewriting.lay(rewriting, accumulate);
+        self.limits.lay(limits, accumulate);
+        self.listing.lay(listing, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -582,6 +612,8 @@ impl Settings {
             "brotli" => self.brotli.set(field, value),
             "zstd" => self.zstd.set(field, value),
             "rewriting" => self.rewriting.set(field, value),
+            "limits" => self.limits.set(field, value),
+            "listing" => self.listing.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -605,6 +637,8 @@ impl Settings {
         self.brotli.each(&mut |field, value| visit("brotli", field, value));
         self.zstd.each(&mut |field, value| visit("zstd", field, value));
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
+        self.limits.each(&mut |field, value| visit("limits", field, value));
+        self.listing.each(&mut |field, value| visit("listing", field, value));
     }
 }
 
@@ -706,13 +740,14 @@ pub struct ErrorLog {
 }
 
 /// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
 pub enum Level {
     Debug,
     Info,
     Notice,
     Warn,
+    #[default]
     Error,
     Crit,
     Alert,

@@ -216,6 +216,10 @@ pub enum Attr {
     SentField(Name),
     /// A trailer field of the response to the client.
     SentTrailer(Name),
+    /// What became of the request by the limits on rates; missing when none was looked at.
+    RateLimited,
+    /// What became of the request by the limits on requests at a time; missing when none was looked at.
+    ConcurrencyLimited,
     /// How many times shorter the content became by its coding, with two decimals; missing when it was not coded.
     CodingRatio,
     /// `OK` when the response was sent whole, else empty.

@@ -54,7 +54,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         common,
         sent_as: _,
         charsets: _,
+        zones,
     } = config;
+    for zone in zones {
+        let super::Zone { name: _, key, rate: _, entries: _ } = zone;
+        visit(Item::Template(key), Span::NONE);
+    }
     settings(base, Span::NONE, visit);
     settings(common, Span::NONE, visit);
     for (_, page) in pages {
@@ -338,7 +343,7 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Handler::Respond(answer) => reply(answer, span, visit),
-        Handler::Files | Handler::File | Handler::Missing(_) => {}
+        Handler::Files | Handler::File | Handler::Listing | Handler::Missing(_) => {}
     }
 }
 
@@ -365,6 +370,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         brotli,
         zstd,
         rewriting: rewritten,
+        limits: _,
+        listing,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -386,9 +393,12 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         merge_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,
+        keepalive_when_asked: _,
+        close_after: _,
         keepalive_requests: _,
         keepalive_time: _,
         keepalive_min_timeout: _,
+        closing: _,
         keepalive_disable: _,
         send_timeout: _,
         lingering: _,
@@ -401,13 +411,15 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         line_limit: _,
         field_limit: _,
         fields_limit: _,
+        strict: _,
         redirects: _,
     } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, symlinks: _, chunk: _ } = &**files;
+    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
+        &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -426,6 +438,10 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         forwarding(all.forwarding(protocol), span, visit);
     }
     rewriting(rewritten, span, visit);
+    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
+    if let Some(callback) = callback {
+        visit(Item::Template(callback), span);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
@@ -499,6 +515,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         absolute_redirect: _,
         port_in_redirect: _,
         host_name_in_redirect: _,
+        in_order: _,
         chunked: _,
         types: _,
         encodings: _,
@@ -520,6 +537,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         join_vary: _,
         if_modified_since: _,
         max_ranges: _,
+        modified: _,
         msie_padding: _,
         msie_refresh: _,
     } = answer;

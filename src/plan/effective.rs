@@ -11,7 +11,8 @@ use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
         AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentEdit, ContentInForce, Fault,
-        FilesInForce, ForwardingInForce, LogsInForce, ResolveInForce, RewritingInForce,
+        FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce, ResolveInForce,
+        RewritingInForce,
     },
 };
 
@@ -87,6 +88,10 @@ pub struct Effective {
     pub zstd: Arc<CompressInForce>,
     /// What is rewritten in content.
     pub rewriting: Arc<RewritingPlan>,
+    /// How much may be asked for.
+    pub limits: Arc<LimitsInForce>,
+    /// Listings of folders.
+    pub listing: Arc<ListingInForce>,
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
@@ -196,6 +201,8 @@ impl Effective {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
             filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
@@ -218,6 +225,8 @@ impl Effective {
             && Arc::ptr_eq(brotli, &other.brotli)
             && Arc::ptr_eq(zstd, &other.zstd)
             && Arc::ptr_eq(rewriting, &other.rewriting)
+            && Arc::ptr_eq(limits, &other.limits)
+            && Arc::ptr_eq(listing, &other.listing)
     }
 
     /// The codings of content, best first.

@@ -47,7 +47,7 @@ fn html(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends `text` in the representation asked for. `encoded` says whether the received target held a `%` or a `+`.
-pub(super) fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
+pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
     match how {
         Escape::QueryIfReceivedEncoded if !encoded => out.extend_from_slice(text),
         Escape::QueryIfReceivedEncoded => encode(&QUERY, text, out),

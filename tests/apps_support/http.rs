@@ -145,7 +145,13 @@ impl Connection {
 
     fn more(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 16_384];
-        let count = self.stream.read(&mut buffer)?;
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                // A signal for this process is no answer.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.ahead.extend_from_slice(&buffer[..count]);
         Ok(count)
     }

@@ -9,6 +9,7 @@
 //!   without anything and `\r \n \t \\ \xHH` are decoded; `\p` flushes what precedes and waits a moment.
 //! * Then what the original answered, written by `BLESS=1` and checked at every run:
 //!   `<- status line [Location: ..] ["content"]` and `-> ORIGIN start line`; `=>` lines are the plan's.
+//! * `# fact: N` says which fact of the reference an expectation rests on where there is no original to ask.
 //! * After `# differs: why`, lines `| text` are the view expected of us instead of the original's;
 //!   with `# never: TEXT` any view without a line that begins with the text will do.
 //!
@@ -106,6 +107,8 @@ pub(crate) struct Request {
     pub(crate) never: Vec<String>,
     /// Why our answer differs.
     pub(crate) differs: Option<String>,
+    /// What an expectation rests on that no original was asked about.
+    pub(crate) fact: Option<String>,
     /// Bytes to send, in pieces sent apart.
     pub(crate) pieces: Vec<Vec<u8>>,
     /// Content sent after the interim answer.
@@ -291,6 +294,7 @@ impl Request {
             "finish" => self.steps.push(Step::Finish),
             "never" => self.never.push(value.to_owned()),
             "differs" => self.differs = Some(value.to_owned()),
+            "fact" => self.fact = Some(value.to_owned()),
             _ => {
                 let rest = key.strip_prefix("origin").ok_or_else(|| format!("unknown option `{key}`"))?;
                 let (origin, mode) = rest.split_once(' ').unwrap_or((rest, ""));

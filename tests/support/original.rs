@@ -16,6 +16,8 @@ pub(crate) enum Original {
     Nginx,
     /// Apache httpd.
     Apache,
+    /// IIS, of which there is none to ask: what is recorded in a fixture rests on its documentation.
+    Iis,
 }
 
 /// How a server is called.
@@ -41,13 +43,22 @@ const LOADED: &str = "mpm_event access_compat actions alias allowmethods auth_ba
 
 impl Original {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Nginx, Self::Apache];
+    pub(crate) const ALL: [Self; 3] = [Self::Nginx, Self::Apache, Self::Iis];
 
     /// The folder of its fixtures.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
+            Self::Iis => "iis",
+        }
+    }
+
+    /// The extension of its configurations.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Nginx | Self::Apache => "conf",
+            Self::Iis => "config",
         }
     }
 
@@ -57,13 +68,14 @@ impl Original {
         Self::ALL.into_iter().find(|one| below.starts_with(one.folder()))
     }
 
-    /// The real server.
-    pub(crate) fn oracle(self) -> Program {
+    /// The real server, where there is one.
+    pub(crate) fn oracle(self) -> Option<Program> {
         let path = match self {
             Self::Nginx => "/usr/sbin/nginx",
             Self::Apache => "/usr/sbin/apache2",
+            Self::Iis => return None,
         };
-        Program { path: path.into(), arguments: Vec::new() }
+        Some(Program { path: path.into(), arguments: Vec::new() })
     }
 
     /// Arguments that make triglot answer to the original's own.
@@ -71,6 +83,7 @@ impl Original {
         match self {
             Self::Nginx => "nginx",
             Self::Apache => "httpd",
+            Self::Iis => "run",
         }
     }
 
@@ -79,8 +92,12 @@ impl Original {
         match self {
             Self::Nginx => "nginx.conf",
             Self::Apache => "httpd.conf",
+            Self::Iis => "applicationHost.config",
         }
     }
+
+    /// The folder of the site around a lone web.config, in the prefix folder.
+    const SITE: &'static str = "site";
 
     /// Makes what a configuration needs around it, and writes it.
     pub(crate) fn install(self, prefix: &Path, conf: &str) -> io::Result<()> {
@@ -90,16 +107,24 @@ impl Original {
             // Apache's workers are another user's, and have to reach the sockets of origins.
             fs::set_permissions(prefix, fs::Permissions::from_mode(0o777))?;
         }
+        if self == Self::Iis {
+            fs::create_dir_all(prefix.join(Self::SITE))?;
+            let host = conf.contains("<system.applicationHost");
+            let file =
+                if host { prefix.join(self.main_file()) } else { prefix.join(Self::SITE).join("web.config") };
+            return fs::write(file, conf);
+        }
         let conf = match self {
-            Self::Nginx => conf.to_owned(),
+            Self::Nginx | Self::Iis => conf.to_owned(),
             // On one line, so that the lines of messages are the fixture's.
             Self::Apache => format!("Include {}/base.conf\n{conf}", prefix.display()),
         };
         fs::write(prefix.join(self.main_file()), conf)
     }
 
-    /// Its arguments, for staying in the foreground with everything below the prefix.
-    pub(crate) fn start(self, command: &mut Command, prefix: &Path) {
+    /// Its arguments, for staying in the foreground with everything below the prefix. A site without bindings
+    /// of its own listens on `port`.
+    pub(crate) fn start(self, command: &mut Command, prefix: &Path, port: u16) {
         match self {
             Self::Nginx => {
                 let user = if is_root() { " user root;" } else { "" };
@@ -119,6 +144,14 @@ impl Original {
                     .arg(prefix.join(self.main_file()))
                     .arg("-DFOREGROUND");
             }
+            Self::Iis => {
+                let host = prefix.join(self.main_file());
+                if host.exists() {
+                    command.arg(host);
+                } else {
+                    command.arg(prefix.join(Self::SITE)).arg("--listen").arg(format!("127.0.0.1:{port}"));
+                }
+            }
         }
     }
 
@@ -131,13 +164,16 @@ impl Original {
             Self::Apache => {
                 command.arg("-d").arg(prefix).arg("-f").arg(prefix.join(self.main_file())).arg("-t");
             }
+            Self::Iis => {
+                command.arg(prefix.join(Self::SITE));
+            }
         }
     }
 
     /// The signal after which it ends with its logs complete.
     pub(crate) fn stop_signal(self) -> &'static str {
         match self {
-            Self::Nginx => "-QUIT",
+            Self::Nginx | Self::Iis => "-QUIT",
             Self::Apache => "-TERM",
         }
     }

@@ -94,7 +94,7 @@ impl Server {
         let stderr = File::create(prefix.join("logs/stderr.log")).map_err(|e| e.to_string())?;
         let mut command = Command::new(&program.path);
         command.args(&program.arguments);
-        original.start(&mut command, prefix);
+        original.start(&mut command, prefix, ports.get(18080));
         let child = command
             .current_dir(prefix)
             .stdin(Stdio::null())

@@ -14,6 +14,7 @@
 //! | a reset instead of an end of the connection | depends on what was unread (`client.rs`) |
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
+//! | order of the fields of an answer of Apache, case of `Connection` | no meaning (RFC 9110 § 5.3, § 7.6.1) |
 //! | `# mask` of a fixture | said there |
 
 use super::fixture::escape;
@@ -84,6 +85,29 @@ pub(crate) fn upstream_summary(record: &Record) -> String {
         return format!("-> {who} {gateway}");
     }
     format!("-> {who} {}", escape(start.strip_suffix(b"\r").unwrap_or(start), 500))
+}
+
+/// The fields of each answer in order of their names, those of one name as they came.
+pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::with_capacity(lines.len());
+    let mut rest = lines.into_iter().peekable();
+    while let Some(line) = rest.next() {
+        let head = line.starts_with("HTTP/1.") && !line.contains('[');
+        out.push(line);
+        if !head {
+            continue;
+        }
+        let mut fields = Vec::new();
+        while let Some(field) = rest.next_if(|line| !line.is_empty() && !line.starts_with('[')) {
+            fields.push(match field.split_once(": ") {
+                Some((name, value)) if name == "Connection" => format!("{name}: {}", value.to_lowercase()),
+                _ => field,
+            });
+        }
+        fields.sort_by_key(|field| field.split(':').next().unwrap_or_default().to_lowercase());
+        out.append(&mut fields);
+    }
+    out
 }
 
 /// Applies the table above to finished lines.

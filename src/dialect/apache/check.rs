@@ -208,7 +208,10 @@ impl<'a> Check<'a> {
     /// Says what becomes of a directive; whether what stands in it counts.
     fn status(&mut self, directive: &Directive, row: &Row) -> bool {
         let name = &row.name;
-        if !self.options.modules.has(self.catalogue.module(row)) && row.is_honoured() {
+        if name == "LoadModule" {
+            self.foreign_module(directive);
+        }
+        if !self.options.modules.provides(self.catalogue.module(row)) && row.is_honoured() {
             self.not_loaded(directive, row);
         }
         match &row.status {
@@ -239,6 +242,22 @@ impl<'a> Check<'a> {
         true
     }
 
+    /// A module that Apache does not come with is not there, whatever is loaded.
+    fn foreign_module(&mut self, directive: &Directive) {
+        let [id, _] = directive.args.as_slice() else { return };
+        if self.catalogue.modules().iter().any(|module| module.id.as_bytes() == id.value) {
+            return;
+        }
+        let name = id.text();
+        let message = format!("the module `{name}` is not honoured");
+        let found = Diagnostic::warning("third-party-module", id.span, message);
+        self.found.push(match self.catalogue.third_parties().iter().find(|module| module.is(&name)) {
+            Some(module) => found.help(module.why.clone()),
+            None if name.starts_with("mpm_") => return,
+            None => found.because("nothing is known of it"),
+        });
+    }
+
     /// Apache does not know the directives of a module that is not loaded.
     fn not_loaded(&mut self, directive: &Directive, row: &Row) {
         let module = self.catalogue.module(row);
@@ -263,7 +282,11 @@ impl<'a> Check<'a> {
             return self.third_party(directive, module);
         }
         let mut found = Diagnostic::error("unknown-directive", directive.name.span, message);
-        if let Some(meant) = self.meant(&written) {
+        if directive.name.value.starts_with(b"\xef\xbb\xbf") {
+            found = found
+                .because("a byte order mark stands before the name, which Apache takes for a part of it")
+                .help("save the file as UTF-8 without a byte order mark");
+        } else if let Some(meant) = self.meant(&written) {
             found = found.help(format!("did you mean `{meant}`?"));
         }
         self.found.push(found);
@@ -334,6 +357,9 @@ fn wrong_arguments(directive: &Directive, row: &Row) -> Option<Diagnostic> {
         if row.is_section() { section_arguments(directive, row) } else { plain_arguments(directive, row) }?;
     let fault = Diagnostic::error("arguments", directive.head(), message);
     Some(match &row.usage {
+        Some(usage) if row.is_section() => {
+            fault.help(format!("write `{} {usage}>`", row.name.trim_end_matches('>')))
+        }
         Some(usage) => fault.help(format!("write `{} {usage}`", row.name)),
         None => fault,
     })

@@ -235,6 +235,11 @@ impl<'a> Loader<'a> {
                 self.found.push(Diagnostic::error("long-line", line.span, message));
                 continue;
             }
+            if let Some(at) = memchr::memchr(0, line.text.bytes()) {
+                let message = "a NUL byte stands in a line, which ends there for Apache";
+                self.found.push(Diagnostic::error("nul-byte", line.text.span(at..at + 1), message));
+                continue;
+            }
             match line.text.bytes().first() {
                 None => builder.push(Item::Blank(line.span)),
                 Some(b'#') => builder.push(Item::Comment(line.span)),

@@ -105,6 +105,7 @@ mod defaults;
 mod directory;
 mod environment;
 mod expires;
+mod filters;
 mod headers;
 mod host;
 mod listen;
@@ -120,6 +121,7 @@ pub(crate) mod proxy;
 mod section;
 mod sections;
 mod signature;
+mod tls;
 mod types;
 mod walk;
 
@@ -145,6 +147,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     directory::TABLE,
     environment::TABLE,
     expires::TABLE,
+    filters::TABLE,
     headers::TABLE,
     host::TABLE,
     listen::TABLE,
@@ -158,6 +161,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     rewrite::TABLE,
     sections::TABLE,
     signature::TABLE,
+    tls::TABLE,
     types::TABLE,
 ];
 
@@ -166,15 +170,15 @@ const SETTLE: &[Settle] = &[
     access::settle,
     alias::settle,
     directory::settle,
-    headers::settle,
     expires::settle,
+    headers::settle,
     proxy::settle,
     rewrite::settle,
 ];
 
 /// What is done before a virtual host is joined with the main server, in order.
 const JOIN: &[Join] =
-    &[alias::join, core::join, local::join, names::join, proxy::join, rewrite::join, logs::join];
+    &[alias::join, core::join, local::join, names::join, proxy::join, rewrite::join, tls::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

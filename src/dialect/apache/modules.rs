@@ -60,6 +60,12 @@ impl Modules {
             || if self.said { self.loaded.contains(module.id.as_bytes()) } else { module.assumed }
     }
 
+    /// Whether the directives of a module that Apache comes with are known. Those of processes and threads are: some
+    /// such module is always there.
+    pub fn provides(&self, module: &Module) -> bool {
+        module.id.starts_with("mpm_") || self.has(module)
+    }
+
     /// Whether `<IfModule name>` counts: a name is an identifier or that of a source file, in its own case.
     pub fn knows(&self, name: &[u8]) -> bool {
         let modules = catalogue::catalogue().modules();
@@ -70,7 +76,11 @@ impl Modules {
         }
         // Others are known by what loaded them; their sources are named as those of Apache.
         let file = name.strip_prefix(b"mod_").and_then(|name| name.strip_suffix(b".c"));
-        let file = file.map(|stem| [stem, b"_module"].concat());
+        let file = match name {
+            b"prefork.c" => Some(b"mpm_prefork_module".to_vec()),
+            b"worker.c" => Some(b"mpm_worker_module".to_vec()),
+            _ => file.map(|stem| [stem, b"_module"].concat()),
+        };
         self.loaded.contains(name) || file.is_some_and(|id| self.loaded.contains(&id))
     }
 
@@ -113,5 +123,7 @@ mod tests {
             assert_eq!(modules.knows(name.as_bytes()), known, "{name}");
         }
         assert_eq!(modules.list().count(), 9);
+        modules.load(b"mpm_prefork_module");
+        assert!(modules.knows(b"prefork.c") && !modules.knows(b"event.c"));
     }
 }

@@ -3,6 +3,7 @@
 //! The program of a site, in the order of the original's pipeline (reference 1):
 //!
 //! ```text
+//! the first time, not again for a default document or the page of an error:
 //! keep what is asked for under the names of variables that rules may set
 //! 'global: globalRules                       a rule that leads to another server ends all rules
 //! for the place of the path, the deepest first:
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        self, Base, Block, Jump, Name, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
+        self, Base, Block, Jump, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
         VarKind,
     },
     source::Span,
@@ -83,8 +84,6 @@ struct Cx<'a> {
     options: &'a Options,
     host: &'a Host,
     vars: BTreeMap<String, VarId>,
-    /// The blocks of the site at hand that are entered by name.
-    named: Vec<(Name, Block)>,
 }
 
 /// A place of a site.
@@ -103,7 +102,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         pages: defaults::pages(),
         ..ir::Config::default()
     };
-    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), named: Vec::new() };
+    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new() };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
         let stock = site.assumed("system.webServer/staticContent", &mut found);
@@ -152,7 +151,7 @@ impl Cx<'_> {
         // What rules may set has to be known before anything reads it.
         rules::declare(self, site);
         let forward = self.assigned("forward");
-        let mut main = vars::begin(self);
+        let mut first = vars::begin(self);
         let global = rules::global(self, site, forward);
         let after_global = !global.is_empty();
         let mut before = Vec::new();
@@ -162,8 +161,20 @@ impl Cx<'_> {
             before.push((place, self.admit(place, forward, after_global)));
             after.push((place, self.serve(place)));
         }
-        main.extend(global);
-        main.push((by_place(before), Span::NONE));
+        first.extend(global);
+        first.push((by_place(before), Span::NONE));
+        // A default document and the page of an error are other paths of the same request: nothing is decided again.
+        let decided = self.assigned("decided");
+        first.push((Step::Assign { var: decided, value: "1".into() }, Span::NONE));
+        let again = Step::Assign { var: forward, value: Template::default() };
+        let mut main = vec![(
+            Step::When {
+                test: Test::Truthy(Template::var(decided)),
+                then: block(vec![(again, Span::NONE)]),
+                otherwise: block(first),
+            },
+            Span::NONE,
+        )];
         main.push((
             Step::When {
                 test: Test::Truthy(Template::var(forward)),
@@ -184,7 +195,7 @@ impl Cx<'_> {
             names: Vec::new(),
             tls: None,
             request,
-            named: std::mem::take(&mut self.named),
+            named: Vec::new(),
             span: site.span,
         }
     }

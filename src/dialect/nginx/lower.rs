@@ -54,6 +54,7 @@ mod gateway;
 mod geo;
 mod headers;
 mod level;
+mod limits;
 mod listen;
 mod location;
 mod logs;
@@ -98,6 +99,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     fastcgi::TABLE,
     geo::TABLE,
     headers::TABLE,
+    limits::TABLE,
     listen::TABLE,
     location::TABLE,
     logs::TABLE,

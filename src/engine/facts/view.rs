@@ -248,6 +248,8 @@ impl Facts {
                     response.trailers.iter().filter(|field| same_name(response.name(field), name));
                 values.next().is_some_and(|field| bytes(out, response.value(field)))
             }
+            Attr::RateLimited => self.rate_limited.is_some_and(|what| bytes(out, what.word())),
+            Attr::ConcurrencyLimited => self.concurrency_limited.is_some_and(|what| bytes(out, what.word())),
             Attr::CodingRatio => match self.coded {
                 Some((before, after)) if after > 0 => {
                     let hundredths = (before * 1000 / after + 5) / 10;

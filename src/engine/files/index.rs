@@ -8,8 +8,8 @@ use super::super::{
 };
 use crate::{ir::settings::Level, plan::Plan};
 
-/// Redirects internally to the index file of a folder.
-pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Next {
+/// Redirects internally to the index file of a folder; `Err` is the name of one that has none.
+pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Result<Next, Vec<u8>> {
     let mut name = folder;
     let length = name.len();
     let mut tested = false;
@@ -20,29 +20,28 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Nex
         let query = exchange.run.query.clone();
         // A name that is a path is redirected to as it is.
         if name[begin..].starts_with(b"/") {
-            return exchange.restart(plan, &name[begin..], &query);
+            return Ok(exchange.restart(plan, &name[begin..], &query));
         }
         let Err(error) = std::fs::metadata(OsStr::from_bytes(&name)) else {
             let path = [&exchange.run.path, &name[begin..]].concat();
-            return exchange.restart(plan, &path, &query);
+            return Ok(exchange.restart(plan, &path, &query));
         };
         match error.raw_os_error() {
             Some(libc::ENOENT) => {
                 if !tested && let Some(next) = test_folder(exchange, plan, &name, length) {
-                    return next;
+                    return Ok(next);
                 }
                 tested = true;
             }
             Some(libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) => {
-                return refuse(exchange, plan, &name, &error);
+                return Ok(refuse(exchange, plan, &name, &error));
             }
-            None if error.kind() == io::ErrorKind::InvalidInput => return Next::Status(404),
-            _ => return fail(exchange, &name, &error),
+            None if error.kind() == io::ErrorKind::InvalidInput => return Ok(Next::Status(404)),
+            _ => return Ok(fail(exchange, &name, &error)),
         }
     }
-    let folder = String::from_utf8_lossy(&name[..length]);
-    exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
-    Next::Status(403)
+    name.truncate(length);
+    Err(name)
 }
 
 /// Ends the search when the folder itself is not there.

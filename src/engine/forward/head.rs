@@ -11,10 +11,7 @@ use super::{
             memcached::{self, Answer, Refusal},
             records::Step,
         },
-        http1::{
-            field::{Known, Slice},
-            response::Parsed,
-        },
+        http1::{field::Known, response::Parsed},
         scratch,
         timed::{self, Failure},
     },
@@ -233,25 +230,21 @@ impl Exchange {
     fn read_stored(&mut self, how: &ForwardingPlan, key: &[u8]) -> Option<Result<(), String>> {
         const DOING: &str = "while reading response header from upstream";
         let data = &self.facts.upstream;
-        let (answer, used) = match memcached::read_answer(data, key)? {
-            Ok(read) => read,
+        let line = memcached::first_line(data)?;
+        let answer = match memcached::read_line(line, key) {
+            Ok(answer) => answer,
             Err(refusal) => {
-                let show = |text: Slice| text.of(data).escape_ascii();
+                let (line, key) = (line.escape_ascii(), key.escape_ascii());
                 let what = match refusal {
-                    Refusal::Key(text) => {
-                        format!(
-                            "invalid key in response \"{}\" for key \"{}\"",
-                            show(text),
-                            key.escape_ascii()
-                        )
-                    }
-                    Refusal::Flags(text) => format!("invalid flags in response \"{}\"", show(text)),
-                    Refusal::Length(text) => format!("invalid length in response \"{}\"", show(text)),
-                    Refusal::Line(text) => format!("invalid response: \"{}\"", show(text)),
+                    Refusal::Key => format!("invalid key in response \"{line}\" for key \"{key}\""),
+                    Refusal::Flags => format!("invalid flags in response \"{line}\" for key \"{key}\""),
+                    Refusal::Length => format!("invalid length in response \"{line}\" for key \"{key}\""),
+                    Refusal::Line => format!("invalid response: \"{line}\""),
                 };
                 return Some(Err(format!("memcached sent {what} {DOING}")));
             }
         };
+        let used = memchr::memchr(b'\n', data)? + 1;
         let head = match answer {
             Answer::Found { flags, length } => {
                 let encoding = if flags & how.gzip_flag == 0 { "" } else { "Content-Encoding: gzip\r\n" };

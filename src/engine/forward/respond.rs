@@ -295,7 +295,7 @@ impl Exchange {
         known: bool,
     ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
-        let Some(size) = facts.response.length.filter(|_| known && how.force_ranges) else { return Ok(None) };
+        let Some(size) = facts.response.length.filter(|_| how.force_ranges) else { return Ok(None) };
         if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
@@ -303,6 +303,9 @@ impl Exchange {
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
         facts.response.ranges = true;
+        if !known {
+            return Ok(None);
+        }
         let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));
         match selection {
             Selection::Whole | Selection::Several(_) => Ok(None),
@@ -355,6 +358,9 @@ impl Exchange {
             .extend_from_slice(facts.upstream.get(..facts.upstream_head.length).unwrap_or(&facts.upstream));
         let moved = |slice: Slice| Slice { start: slice.start + base as u32, end: slice.end + base as u32 };
         for field in &facts.upstream_head.fields {
+            if field.known == Known::ContentLength {
+                facts.response.length_at = Some(facts.response.fields.len());
+            }
             if matches!(
                 field.known,
                 Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
@@ -457,6 +463,11 @@ impl Exchange {
         self.upgraded = true;
         self.copy_status();
         self.copy_fields(how, &[]);
+        if how.names.hidden.contains(b"upgrade") {
+            // What is not passed on else says here what is spoken from now on.
+            let protocol = self.asked_switch(how).map(<[u8]>::to_vec).unwrap_or_default();
+            self.facts.response.add(b"Upgrade", &protocol);
+        }
         edit::upstream_response(self, plan, how);
         let mut out = scratch::take();
         self.head(plan, &mut out);

@@ -162,7 +162,7 @@ impl Upload {
                     Poll::Ready(Err(Ok(Refused(status)))) => return Err(Halt::Refused(status)),
                     Poll::Ready(Err(Err(_))) => return Err(Halt::ClientGone),
                 }
-                if self.max != 0 && content.length > self.max {
+                if self.max != 0 && content.length_so_far() > self.max {
                     return Err(Halt::Refused(413));
                 }
                 self.ended = content.is_done();

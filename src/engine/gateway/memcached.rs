@@ -5,7 +5,7 @@
 //! `%` percent-encoded, as they may not hold the former.
 //! Reference: <https://github.com/memcached/memcached/blob/master/doc/protocol.txt>
 
-use super::super::http1::field::{Slice, decimal};
+use super::super::http1::field::decimal;
 
 /// What follows the value.
 pub const TRAILER: &[u8] = b"\r\nEND\r\n";
@@ -27,14 +27,14 @@ pub enum Answer {
 /// Why an answer is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It speaks of another key: where that is.
-    Key(Slice),
+    /// It speaks of another key.
+    Key,
     /// Its flags are no number.
-    Flags(Slice),
+    Flags,
     /// Its length is no number.
-    Length(Slice),
-    /// It is no answer to `get`: its first line.
-    Line(Slice),
+    Length,
+    /// It is no answer to `get`.
+    Line,
 }
 
 /// Writes the request for a key, and returns the key as it was sent.
@@ -53,33 +53,29 @@ pub fn put_request(key: &[u8], out: &mut Vec<u8>) -> Vec<u8> {
     sent
 }
 
-/// Reads the first line of an answer, and how long that is; `None` while there is no whole one.
-pub fn read_answer(data: &[u8], key: &[u8]) -> Option<Result<(Answer, usize), Refusal>> {
-    let newline = memchr::memchr(b'\n', data)?;
-    let end = if newline > 0 && data[newline - 1] == b'\r' { newline - 1 } else { newline };
-    Some(read_line(&data[..end], key).map(|answer| (answer, newline + 1)))
+/// The first line of an answer, without its end; `None` while there is no whole one.
+pub fn first_line(data: &[u8]) -> Option<&[u8]> {
+    let line = &data[..memchr::memchr(b'\n', data)?];
+    Some(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-fn read_line(line: &[u8], key: &[u8]) -> Result<Answer, Refusal> {
-    let whole = Refusal::Line(Slice::new(0, line.len()));
+/// Reads the first line of an answer.
+pub fn read_line(line: &[u8], key: &[u8]) -> Result<Answer, Refusal> {
     if line == b"END" {
         return Ok(Answer::Missing);
     }
-    let rest = line.strip_prefix(b"VALUE ").ok_or(whole)?;
-    let space = memchr::memchr(b' ', rest).ok_or(whole)?;
-    let offset = line.len() - rest.len();
+    let rest = line.strip_prefix(b"VALUE ").ok_or(Refusal::Line)?;
+    let space = memchr::memchr(b' ', rest).ok_or(Refusal::Line)?;
     if &rest[..space] != key {
-        return Err(Refusal::Key(Slice::new(offset, offset + space)));
+        return Err(Refusal::Key);
     }
-    let (offset, rest) = (offset + space + 1, &rest[space + 1..]);
-    let space = memchr::memchr(b' ', rest).ok_or(whole)?;
+    let rest = &rest[space + 1..];
+    let space = memchr::memchr(b' ', rest).ok_or(Refusal::Line)?;
     let flags = decimal(&rest[..space]).and_then(|flags| u32::try_from(flags).ok());
-    let flags = flags.ok_or(Refusal::Flags(Slice::new(offset, offset + space)))?;
-    let (offset, rest) = (offset + space + 1, &rest[space + 1..]);
+    let flags = flags.ok_or(Refusal::Flags)?;
     // A unique number may follow.
-    let length = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
-    let refused = Refusal::Length(Slice::new(offset, offset + length.len()));
-    Ok(Answer::Found { flags, length: decimal(length).ok_or(refused)? })
+    let length = rest[space + 1..].split(|&byte| byte == b' ').next().unwrap_or_default();
+    Ok(Answer::Found { flags, length: decimal(length).ok_or(Refusal::Length)? })
 }
 
 #[cfg(test)]
@@ -95,17 +91,17 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let read = |text: &'static str| read_answer(text.as_bytes(), b"/k");
-        assert_eq!(read("VALUE /k 2 5\r\nhello"), Some(Ok((Answer::Found { flags: 2, length: 5 }, 14))));
-        assert_eq!(read("VALUE /k 0 5 77\r\n"), Some(Ok((Answer::Found { flags: 0, length: 5 }, 17))));
-        assert_eq!(read("END\r\n"), Some(Ok((Answer::Missing, 5))));
+        let read = |text: &str| first_line(text.as_bytes()).map(|line| read_line(line, b"/k"));
+        assert_eq!(read("VALUE /k 2 5\r\nhello"), Some(Ok(Answer::Found { flags: 2, length: 5 })));
+        assert_eq!(read("VALUE /k 0 5 77\r\n"), Some(Ok(Answer::Found { flags: 0, length: 5 })));
+        assert_eq!(read("END\r\n"), Some(Ok(Answer::Missing)));
         assert_eq!(read("VALUE /k 2"), None);
         for text in ["ERROR\r\n", "\n", "VALUE /k\r\n", "VALUE /k 1\r\n", "VALUE\r\n"] {
-            assert!(matches!(read(text), Some(Err(Refusal::Line(_)))), "{text:?}");
+            assert_eq!(read(text), Some(Err(Refusal::Line)), "{text:?}");
         }
-        assert!(matches!(read("VALUE /x 0 5\r\n"), Some(Err(Refusal::Key(_)))));
-        assert!(matches!(read("VALUE /k x 5\r\n"), Some(Err(Refusal::Flags(_)))));
-        assert!(matches!(read("VALUE /k 0 -5\r\n"), Some(Err(Refusal::Length(_)))));
-        assert!(matches!(read("VALUE /k 0 \r\n"), Some(Err(Refusal::Length(_)))));
+        assert_eq!(read("VALUE /x 0 5\r\n"), Some(Err(Refusal::Key)));
+        assert_eq!(read("VALUE /k x 5\r\n"), Some(Err(Refusal::Flags)));
+        assert_eq!(read("VALUE /k 0 -5\r\n"), Some(Err(Refusal::Length)));
+        assert_eq!(read("VALUE /k 0 \r\n"), Some(Err(Refusal::Length)));
     }
 }

@@ -71,6 +71,11 @@ impl Decoder {
         self.state == State::Done
     }
 
+    /// How many bytes the chunk under way still announces.
+    pub fn announced(&self) -> u64 {
+        if self.state == State::Data { self.left } else { 0 }
+    }
+
     /// Looks at `input`, which follows what earlier calls used.
     pub fn step(&mut self, input: &[u8]) -> Result<Step, Invalid> {
         let mut at = 0;

@@ -78,7 +78,7 @@ impl ResponseHead {
             (self.content_length, self.chunked, self.keep_alive) = (None, false, self.version == 11);
             let Some(length) = end_of_head(buffer, fields) else { return Ok(Parsed::Partial) };
             self.length = length;
-            self.field_lines(buffer, fields, gateway)?;
+            self.field_lines(buffer, fields, gateway && fields == 0)?;
         }
         // A gateway's program that gives a place to go to and no status means "found" (RFC 3875 § 6.2.3).
         if fields == 0 && self.status_text.is_empty() && self.get(buffer, Known::Location).is_some() {
@@ -135,7 +135,7 @@ impl ResponseHead {
 
     /// Reads the fields of a head with which everything is as usual, in one pass: its length. Fields that frame
     /// the response in any other way than once are left to [`Self::field_lines`].
-    fn usual_lines(&mut self, buffer: &[u8], fields: usize, gateway: bool) -> Option<usize> {
+    fn usual_lines(&mut self, buffer: &[u8], fields: usize, says_status: bool) -> Option<usize> {
         let (mut at, mut length, mut chunked, mut keep_alive) = (fields, None, false, self.keep_alive);
         loop {
             let end = match buffer.get(at..)? {
@@ -156,7 +156,7 @@ impl ResponseHead {
                 }
                 Known::ContentLength | Known::TransferEncoding => return None,
                 Known::Connection => keep_alive &= !has_token(value, b"close"),
-                Known::Other if gateway && field.name.len() == b"status".len() => return None,
+                Known::Other if says_status && field.name.len() == b"status".len() => return None,
                 _ => {}
             }
             self.fields.push(field);
@@ -164,7 +164,8 @@ impl ResponseHead {
         }
     }
 
-    fn field_lines(&mut self, buffer: &[u8], mut at: usize, gateway: bool) -> Result<(), Refusal> {
+    /// Reads the fields; where there was no status line, one of them may say the status.
+    fn field_lines(&mut self, buffer: &[u8], mut at: usize, says_status: bool) -> Result<(), Refusal> {
         let mut coded = false;
         loop {
             let end = at + memchr::memchr(b'\n', &buffer[at..self.length]).unwrap_or(self.length - at - 1);
@@ -211,7 +212,7 @@ impl ResponseHead {
                     }
                 }
                 Known::Connection => self.keep_alive &= !has_token(value, b"close"),
-                Known::Other if gateway && field.name.of(buffer).eq_ignore_ascii_case(b"status") => {
+                Known::Other if says_status && field.name.of(buffer).eq_ignore_ascii_case(b"status") => {
                     let code = value.get(..3).and_then(decimal).filter(|&code| code >= 100);
                     let refusal = Refusal { reason: "invalid status", line: field.value, bad: None };
                     self.status = code.ok_or(refusal)? as u16;

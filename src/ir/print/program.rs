@@ -270,6 +270,8 @@ impl Printer<'_> {
             brotli: _,
             zstd: _,
             rewriting: _,
+            limits: _,
+            listing: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");
@@ -329,6 +331,7 @@ impl Printer<'_> {
             }
             Handler::Files => self.add("files"),
             Handler::File => self.add("file"),
+            Handler::Listing => self.add("listing"),
             Handler::Respond(reply) => self.reply(reply),
             Handler::Missing(what) => self.add(format_args!("missing {what}")),
         }

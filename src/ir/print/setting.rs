@@ -7,8 +7,9 @@ use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
     Template, Text, Upgrade,
     settings::{
-        AccessLog, Alias, Beside, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault, Level, LogEscape,
-        LogFormat, LogTarget, Proxied, Retry, Syslog, TagChange, TagForm,
+        AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
+        Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
+        TagForm,
     },
 };
 
@@ -56,9 +57,11 @@ in_line! {
     };
     Level: |level| value::word(level);
     u16: |number| number;
+    i64: |number| number;
     Proxied: |which| value::word(which);
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);
+    ListingForm: |form| value::word(form);
 }
 
 impl Print for Required {
@@ -195,6 +198,14 @@ own_line! {
         printer.add(" => ");
         printer.template(&pair.1);
     };
+    RateLimit: |limit, printer| {
+        let RateLimit { zone, burst, at_once } = limit;
+        printer.line(&format!("zone {} burst {burst} at-once {at_once}", printer.zone_name(*zone)));
+    };
+    ConcurrencyLimit: |limit, printer| {
+        let ConcurrencyLimit { zone, most } = limit;
+        printer.line(&format!("zone {} at most {most}", printer.zone_name(*zone)));
+    };
     ContentEdit: |edit, printer| {
         let ContentEdit { place, find, with, when, last } = edit;
         match place {
@@ -283,6 +294,10 @@ impl Print for Upgrade {
 }
 
 impl Printer<'_> {
+    fn zone_name(&self, zone: u32) -> String {
+        self.config.zones.get(zone as usize).map_or_else(|| zone.to_string(), |zone| zone.name.to_string())
+    }
+
     fn log_target(&mut self, target: &LogTarget) {
         match target {
             LogTarget::File(path, _) => {

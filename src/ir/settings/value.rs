@@ -54,6 +54,7 @@ macro_rules! replaced {
 replaced! {
     bool = Value::Flag(flag) => Some(*flag);
     u8 = Value::Count(count) => u8::try_from(*count).ok();
+    u16 = Value::Count(count) => u16::try_from(*count).ok();
     u32 = Value::Count(count) => u32::try_from(*count).ok();
     u64 = Value::Count(number) | Value::Bytes(number) => Some(*number);
     Duration = Value::Time(time) => Some(*time);

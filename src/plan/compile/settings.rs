@@ -7,8 +7,8 @@ use crate::{
         Edit, Handler, Join, Name, Protocol, Settings,
         settings::{
             Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Logs,
-            LogsInForce, Resolve, ResolveInForce, Rewriting,
+            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Limits,
+            LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
         },
     },
     plan::{
@@ -105,6 +105,8 @@ pub(super) struct Memo<'c> {
     brotli: Made<'c, Compress, CompressInForce>,
     zstd: Made<'c, Compress, CompressInForce>,
     rewriting: Made<'c, Rewriting, RewritingPlan>,
+    limits: Made<'c, Limits, LimitsInForce>,
+    listing: Made<'c, Listing, ListingInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -136,6 +138,8 @@ impl<'c> Memo<'c> {
             brotli,
             zstd,
             rewriting,
+            limits,
+            listing,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -191,6 +195,8 @@ impl<'c> Memo<'c> {
                 }
                 new
             }),
+            limits: lay!(limits),
+            listing: lay!(listing),
             filters: false,
         };
         new.filters = new.has_filters();

@@ -147,3 +147,18 @@ fn misspelt_names_get_a_suggestion() {
     assert_eq!(found[3].code, "third-party-directive");
     assert_eq!(found[4].code, "inert-directive");
 }
+
+#[test]
+fn modules_of_others_are_told() {
+    let mut sources = SourceMap::new();
+    let text = "LoadModule php_module x.so\nLoadModule mpm_prefork_module x.so\nLoadModule ssl_module x.so\n\
+                LoadModule odd_module x.so\n\u{feff}ServerName x";
+    let file = sources.add("x".into(), text.into());
+    let (items, _) = parse::parse(&sources, file);
+    let modules = Modules::new(false);
+    let found = check(&items, Options { offline: false, modules: &modules, allowed: None });
+    let codes: Vec<_> =
+        found.iter().map(|found| found.code).filter(|code| *code != "inert-directive").collect();
+    assert_eq!(codes, ["third-party-module", "third-party-module", "unknown-directive"]);
+    assert!(found.iter().any(|found| found.helps.iter().any(|help| help.contains("byte order mark"))));
+}

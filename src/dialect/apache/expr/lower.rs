@@ -214,10 +214,17 @@ impl Lower<'_, '_> {
                     let comparison = Comparison { relation: Relation::Equal, integer: false };
                     compare(comparison, subject.clone(), lower.word(word))
                 };
-                let mut tests: Vec<_> = words.iter().map(|word| equal(word, self)).collect();
+                // The last is looked at first (2.4.71, by what `Vary` says).
+                let mut tests: Vec<_> = words
+                    .iter()
+                    .rev()
+                    .map(|word| {
+                        let test = equal(word, self);
+                        self.noting(test)
+                    })
+                    .collect();
                 tests.retain(|test| *test != constant(false));
-                let test = if tests.len() == 1 { tests.swap_remove(0) } else { Test::Any(tests) };
-                self.noting(test)
+                if tests.len() == 1 { tests.swap_remove(0) } else { Test::Any(tests) }
             }
             List::Call(name, _, at) if name.eq_ignore_ascii_case(b"PeerExtList") => {
                 self.refuse(
@@ -437,22 +444,16 @@ impl Cx<'_> {
                 self.first_present(&[file], Template::attr(Attr::Path))
             }
             Meaning::PathInfo => Template::var(self.path_info()),
-            Meaning::DocumentRoot => Template::var(self.own("@document_root")),
+            Meaning::DocumentRoot => Template::var(self.own("@root")),
             Meaning::ContextPrefix => Template::var(self.own("@context_prefix")),
             Meaning::ContextRoot => {
                 let root = Template::var(self.own("@context_root"));
-                let document_root = Template::var(self.own("@document_root"));
+                let document_root = Template::var(self.own("@root"));
                 self.first_present(&[root], document_root)
             }
-            Meaning::ServerName => Template::attr(Attr::Host),
-            Meaning::ServerPort => {
-                let default = self.choice("@default_port", vec![(is_tls(), "443".into())], "80".into());
-                self.first_present(&[Template::attr(Attr::AuthorityPort)], Template::var(default))
-            }
-            Meaning::ServerAdmin => {
-                let admin = Template::var(self.own("@server_admin"));
-                self.first_present(&[admin], "[no address given]".into())
-            }
+            Meaning::ServerName => Template::attr(Attr::OwnHost),
+            Meaning::ServerPort => Template::attr(Attr::OwnPort),
+            Meaning::ServerAdmin => Template::attr(Attr::Contact),
             Meaning::ServerSoftware => Template::attr(Attr::ServerToken),
             Meaning::Handler => Template::var(self.own("@handler")),
             Meaning::ContentType => Template::attr(Attr::SentField("Content-Type".into())),

@@ -424,6 +424,9 @@ impl<'t> Parser<'t> {
         self.at += 1;
         match after {
             Some(b'}') => Ok(Piece::Variable(name.to_vec(), at)),
+            Some(b':') if self.text.get(self.at) == Some(&b'}') => {
+                self.wrong(self.at, "expected an argument after the colon")
+            }
             Some(b':') => {
                 let argument = self.deeper(|parser| parser.string(Ends::Brace))?;
                 Ok(Piece::Call(name.to_vec(), argument, at))

@@ -86,6 +86,7 @@ fn what_it_refuses_and_where() {
         ("foo == 'foo'", 4),
         ("# comment", 0),
         ("md5('a','b') == 'x'", 7),
+        ("%{md5:} == 'x'", 6),
         ("%{A", 3),
         ("%{HTTP:a", 8),
     ] {

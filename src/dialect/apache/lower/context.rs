@@ -73,6 +73,7 @@ impl<'a> Cx<'a> {
             diagnostics: Vec::new(),
         };
         mapping::defaults(&mut cx);
+        super::filters::defaults(&mut cx);
         directory::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx

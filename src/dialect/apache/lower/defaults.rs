@@ -24,10 +24,14 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
     client.merge_slashes = Some(true);
+    client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
+    client.close_after = Some(vec![400, 408, 411, 413, 414, 500, 501, 503]);
+    client.keepalive_when_asked = Some(true);
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));
     client.keepalive_requests = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
+    client.closing = Some(vec![400, 408, 411, 413, 414, 421, 500, 501, 503]);
     client.keepalive_min_timeout = Some(Duration::ZERO);
     client.send_timeout = Some(minute);
     client.lingering = Some(1);
@@ -43,6 +47,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     let answer = &mut set.answer;
     answer.server = Some(Text::from(options.token.clone()));
     answer.absolute_redirect = Some(true);
+    answer.in_order = Some(true);
     answer.chunked = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);
@@ -56,6 +61,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(200));
 
+    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
 

@@ -193,6 +193,9 @@ fn pass(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     for name in &directive.args {
         let value = cx.process_env(&name.value);
         if value.as_text().is_none() {
+            if cx.options.offline {
+                continue;
+            }
             let message = format!("the environment has no variable `{}`", name.text());
             cx.warn("no-effect", name.span, message);
             continue;

@@ -116,6 +116,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         cx.config.hosts.push(lowered);
     }
     listen::attach(cx, &hosts);
+    super::tls::attach(cx, &hosts);
     rename_redirected(cx);
     hosts
 }
@@ -157,9 +158,6 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let early = inline(Phase::Early);
     if !early.is_empty() {
         steps.push(block("early", early));
-    }
-    if let Some(root) = host.set.files.root.clone() {
-        steps.push((Step::Assign { var: cx.own("@document_root"), value: root }, span));
     }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
@@ -239,6 +237,12 @@ fn rename_redirected(cx: &mut Cx) {
     let (keeps, renames) = (cx.keeps_env(), cx.renames());
     let span = Span::NONE;
     let mut steps = renaming(cx, &envs);
+    if let Some((_, var)) = envs.iter().find(|(name, _)| name == b"redirect_status") {
+        let status = Template::attr(ir::Attr::Status);
+        let none = Test::Equal(status.clone(), "000".into());
+        let value = Template::var(cx.choice("@redirect_status", vec![(none, "200".into())], status));
+        steps.push((Step::Assign { var: *var, value }, span));
+    }
     steps.push((Step::Assign { var: renames, value: "1".into() }, span));
     let test = Test::Present(Template::var(keeps));
     let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];

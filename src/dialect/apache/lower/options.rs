@@ -11,11 +11,18 @@ use super::{
     Cx, Lower, Phase, Section,
     mapping::respond,
 };
-use crate::{diagnostic::Diagnostic, ir::Block};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{Base, Block, Handler, Scope, Settings, Step, Text},
+};
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] =
-    &[("AllowOverride", allow_override), ("AllowOverrideList", allow_override_list), ("Options", options)];
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("AllowOverride", allow_override),
+    ("AllowOverrideList", allow_override_list),
+    ("IndexIgnore", index_ignore),
+    ("Options", options),
+];
 
 /// Options that change something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +80,15 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         }
     }
     if let Some(on) = listing {
-        if on {
-            let message = "listings of directories are not yet honoured";
-            cx.refuse(
-                Diagnostic::error("refused-value", directive.head(), message)
-                    .help("without them such a directory answers 403"),
-            );
-        }
-        let block = Block { steps: vec![respond(403)], span: directive.head(), ..Block::default() };
+        let block = if on {
+            let set = Settings { handler: Some(Handler::Listing), ..Settings::default() };
+            let scope = Scope { base: Base::Current, set: Box::new(set) };
+            let value = "httpd/unix-directory".into();
+            let steps = vec![(Step::Assign { var: cx.handler(), value }, directive.head())];
+            Block { scope: Some(scope), steps, span: directive.head(), ..Block::default() }
+        } else {
+            Block { steps: vec![respond(403)], span: directive.head(), ..Block::default() }
+        };
         section.replace(Phase::Listing, block);
     }
     if let Some(links) = links {
@@ -135,4 +143,10 @@ fn allow_override_list(_: &mut Cx, section: &mut Section, directive: &Directive)
     let name =
         |word: &Word| catalogue::usual(&word.value).map_or_else(|| word.text().into_owned(), str::to_owned);
     section.own.allowed.get_or_insert_default().list = words.map(name).collect();
+}
+
+/// `IndexIgnore name ...`: what listings leave out; several add up.
+fn index_ignore(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let names = directive.args.iter().map(|word| Text::from(word.value.as_slice()));
+    section.set.files.hidden.get_or_insert_default().extend(names);
 }

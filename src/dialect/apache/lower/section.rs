@@ -58,12 +58,16 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// TLS with clients.
+    pub(crate) tls: super::tls::Own,
     /// Changes of response fields.
     pub(crate) headers: super::headers::Own,
     /// How long responses may be kept.
     pub(crate) expires: super::expires::Own,
     /// What is sent on.
     pub(crate) proxy: super::proxy::Own,
+    /// Filters of content.
+    pub(crate) filters: super::filters::Own,
     /// What is logged.
     pub(crate) logs: super::logs::Own,
     /// How paths are mapped.

@@ -428,21 +428,8 @@ fn proxy(cx: &mut Cx, scene: &Scene, rule: &Rule, form: Form, path: Template, st
         return;
     }
     let written = rule.substitution.as_ref().map(|substitution| &substitution.text);
-    if let Some(text) = written
-        && let Some(scheme) = one_slash(text.bytes())
-    {
-        let shown = String::from_utf8_lossy(text.bytes()).into_owned();
-        let fixed = shown.replacen(":/", "://", 1);
-        cx.report(
-            Diagnostic::warning(
-                "one-slash",
-                text.whole(),
-                format!("`{shown}` is no URL: `{scheme}:/` needs two slashes"),
-            )
-            .because("taken for a path, and answered with 400")
-            .help(format!("write `{fixed}`"))
-            .note("the original sends the request to whatever server its Host field names"),
-        );
+    // The check speaks of it.
+    if written.is_some_and(|text| is_one_slash(text.bytes())) {
         steps.push(status(400, span));
         return;
     }
@@ -466,13 +453,13 @@ fn proxy(cx: &mut Cx, scene: &Scene, rule: &Rule, form: Form, path: Template, st
     }
 }
 
-/// The scheme of a URL that lacks a slash.
-fn one_slash(text: &[u8]) -> Option<String> {
-    let colon = memchr::memchr(b':', text)?;
+/// Whether a text is a URL that lacks a slash.
+fn is_one_slash(text: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', text) else { return false };
     let scheme = text[..colon].to_ascii_lowercase();
     let known: [&[u8]; 8] = [b"http", b"https", b"ws", b"wss", b"fcgi", b"h2", b"h2c", b"balancer"];
     let single = text.get(colon + 1) == Some(&b'/') && text.get(colon + 2) != Some(&b'/');
-    (single && known.contains(&scheme.as_slice())).then(|| String::from_utf8_lossy(&scheme).into_owned())
+    single && known.contains(&scheme.as_slice())
 }
 
 /// Behind a list: what its result is, if it has one.

@@ -43,7 +43,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     if logging.flag("dontLog") {
         settings.logs.access = Some(Vec::new());
     }
-    self::errors(cx, place, &errors, settings);
+    self::errors(cx, &errors, settings);
 }
 
 /// Where the files of a place are.
@@ -83,14 +83,14 @@ fn add(item: &Item) -> (Step, Span) {
 }
 
 /// `httpErrors`: pages in place of our own.
-fn errors(cx: &mut Cx, place: &Place, section: &Value, settings: &mut Settings) {
+fn errors(cx: &mut Cx, section: &Value, settings: &mut Settings) {
     let replace = section.is("existingResponse", "Replace");
     let pass = section.is("existingResponse", "PassThrough");
     settings.http.intercept_errors = Some(replace);
     let mut recoveries = Vec::new();
     if !pass && !section.is("errorMode", "Detailed") {
         for item in section.items().iter().filter(|item| !item.level.assumed) {
-            if let Some(recovery) = error(cx, place, item) {
+            if let Some(recovery) = error(cx, item) {
                 recoveries.push(recovery);
             }
         }
@@ -98,7 +98,7 @@ fn errors(cx: &mut Cx, place: &Place, section: &Value, settings: &mut Settings) 
     settings.answer.errors = Some(recoveries);
 }
 
-fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
+fn error(cx: &mut Cx, item: &Item) -> Option<Recovery> {
     let status = u16::try_from(item.value.number("statusCode")).ok()?;
     let sub = item.value.number("subStatusCode");
     if sub > 0 {
@@ -132,9 +132,7 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
     }
     // A file: relative to the site, in the folder of a language where one is named.
     let folder = item.value.text("prefixLanguageFilePath").replace('\\', "/");
-    let mut file = place.site.folder(&[])?;
-    let absolute = path.contains(':') || folder.contains(':') || path.starts_with("//");
-    if absolute {
+    if path.contains(':') || folder.contains(':') || path.starts_with("//") {
         let message = "a file of another machine's path cannot be found here";
         let found = Diagnostic::warning("foreign-path", item.value.place("path"), message);
         cx.report(
@@ -144,19 +142,17 @@ fn error(cx: &mut Cx, place: &Place, item: &Item) -> Option<Recovery> {
         );
         return None;
     }
-    if !folder.is_empty() {
-        file.push(folder.trim_start_matches('/'));
-        file.push("en-US");
+    let mut file = String::new();
+    for part in [folder.as_str(), if folder.is_empty() { "" } else { "en-US" }, path.as_str()] {
+        let part = part.trim_matches('/');
+        if !part.is_empty() {
+            file.push('/');
+            file.push_str(part);
+        }
     }
-    file.push(path.trim_start_matches('/'));
-    let name = format!("@error {status} {}", file.display());
-    if !cx.named.iter().any(|(other, _)| other.0 == name.as_bytes()) {
-        let mut set = Settings { handler: Some(Handler::Files), ..Settings::default() };
-        set.files.alias = Some(Some(Alias { with: path_text(&file), cut: None }));
-        let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
-        cx.named.push((name.as_str().into(), Block { scope, span: item.span, ..Block::default() }));
-    }
-    Some(Recovery { statuses, status: RecoveryStatus::Keep, to: RecoveryTarget::Enter(name.as_str().into()) })
+    // The site's own path leads to the file; what may be asked for is not decided again.
+    let to = RecoveryTarget::Redirect(Template::text(file));
+    Some(Recovery { statuses, status: RecoveryStatus::Keep, to })
 }
 
 /// Who answers a request of a place that no rule sends elsewhere.

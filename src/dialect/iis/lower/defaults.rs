@@ -25,6 +25,8 @@ pub(super) fn settings() -> Settings {
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
+    client.close_after = Some(Vec::new());
+    client.keepalive_when_asked = Some(true);
     client.keepalive_requests = Some(u64::MAX);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
     client.keepalive_min_timeout = Some(Duration::ZERO);

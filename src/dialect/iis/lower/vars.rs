@@ -56,11 +56,11 @@ pub(super) const NAMES: &[&str] = &[
     "RESPONSE_STATUS",
 ];
 
-/// A header field's name from that of its variable: without the prefix, `_` as `-`.
+/// A header field's name from that of its variable: without the prefix, `_` as `-`, in lower case.
 pub(super) fn field(name: &str, prefix: &str) -> Option<Name> {
     let head = name.get(..prefix.len())?;
     let rest = name.get(prefix.len()..).filter(|rest| !rest.is_empty())?;
-    head.eq_ignore_ascii_case(prefix).then(|| Name::from(rest.replace('_', "-")))
+    head.eq_ignore_ascii_case(prefix).then(|| Name::from(rest.replace('_', "-").to_ascii_lowercase()))
 }
 
 /// The variable of the program that stands for one that rules set.
@@ -160,17 +160,13 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
         "GATEWAY_INTERFACE" => return Some("CGI/1.1".into()),
         _ => {
             if let Some(name) = field(&upper, "HTTP_") {
-                return Some(Template::attr(Attr::Field(lower(&name))));
+                return Some(Template::attr(Attr::Field(name)));
             }
             let name = field(&upper, "RESPONSE_")?;
-            return outbound.then(|| Template::attr(Attr::SentField(lower(&name))));
+            return outbound.then(|| Template::attr(Attr::SentField(name)));
         }
     };
     Some(Template::attr(attr))
-}
-
-fn lower(name: &Name) -> Name {
-    Name::from(name.to_ascii_lowercase())
 }
 
 /// A variable that says whether the client's connection is secure.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::vars::{self, Builtin, Definable, Vars},
-    Options, defaults, listen, logs, names, pages,
+    Options, defaults, limits, listen, logs, names, pages,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
@@ -44,6 +44,8 @@ pub(super) struct Cx<'a> {
     pub(super) names: Vec<Vec<names::Name>>,
     /// How the lines of log files are collected, by path.
     pub(super) log_buffers: HashMap<Vec<u8>, logs::Buffered>,
+    /// What is known of the zones of limits.
+    pub(super) zones: limits::Zones,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Cx<'a> {
             sockets: listen::Sockets::default(),
             names: Vec::new(),
             log_buffers: HashMap::new(),
+            zones: limits::Zones::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -78,6 +81,7 @@ impl<'a> Cx<'a> {
         let names = std::mem::take(&mut self.names);
         listen::take_names(self, &names);
         listen::require_certificates(self);
+        limits::require_zones(self);
         let undefined: Vec<(String, Vec<Span>)> = self
             .vars
             .undefined()

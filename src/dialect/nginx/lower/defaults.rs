@@ -2,12 +2,15 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::{Options, compress};
+use super::{Options, compress, limits};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Required, Settings, Template, Text,
     Upgrade,
-    settings::{AccessLog, ErrorLog, Forwarding, Level, LogEscape, LogFormat, LogTarget, Retry, Rewriting},
+    settings::{
+        AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
+        Rewriting,
+    },
 };
 use crate::source::Span;
 
@@ -128,9 +131,19 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.buffering = Some(false);
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
+    base.memcached.force_ranges = Some(true);
     base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
+    base.limits = limits::defaults().into();
+    base.listing = Listing {
+        on: Some(false),
+        form: Some(ListingForm::Html),
+        exact_size: Some(true),
+        local_time: Some(false),
+        callback: Some(Template::attr(Attr::Param("callback".into()))),
+    }
+    .into();
     base.rewriting = Rewriting {
         texts: Some(Vec::new()),
         once: Some(true),
@@ -159,9 +172,12 @@ fn client(base: &mut Settings) {
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
+    client.close_after = Some(Vec::new());
+    client.keepalive_when_asked = Some(false);
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
     client.keepalive_min_timeout = Some(seconds(0));
+    client.closing = Some(Vec::new());
     client.keepalive_disable = Some(vec!["msie6".into()]);
     client.send_timeout = Some(seconds(60));
     client.lingering = Some(1);
@@ -175,6 +191,7 @@ fn client(base: &mut Settings) {
     client.field_limit = Some(0);
     client.fields_limit = Some(0);
     client.redirects = Some(None);
+    client.strict = Some(false);
 }
 
 fn content(base: &mut Settings, options: &Options) {
@@ -195,6 +212,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.absolute_redirect = Some(true);
     answer.port_in_redirect = Some(true);
     answer.host_name_in_redirect = Some(false);
+    answer.in_order = Some(false);
     answer.chunked = Some(true);
     answer.types = Some(vec![
         ("html".into(), "text/html".into()),
@@ -227,6 +245,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
     answer.max_ranges = Some(None);
+    answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
 }
@@ -239,6 +258,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.known_types = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
+    files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
 
     base.access.rules = Some(Vec::new());
@@ -378,6 +398,8 @@ mod tests {
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
             ("rewriting", Rewriting::FIELDS),
+            ("limits", crate::ir::settings::Limits::FIELDS),
+            ("listing", Listing::FIELDS),
             ("zstd", crate::ir::settings::Compress::FIELDS),
         ];
         for (group, fields) in groups {

@@ -58,8 +58,8 @@ pub(super) struct Inherited {
     pub(super) pieces: [gateway::Pieces; ir::Protocol::ALL.len()],
     /// How fields of an upstream's response are mapped.
     pub(super) mappings: proxy::Mappings,
-    /// What TLS towards upstreams has.
-    pub(super) proxy_keys: proxy::Keys,
+    /// What TLS towards upstreams has, by protocol.
+    pub(super) upstream_keys: [proxy::Keys; ir::Protocol::ALL.len()],
     /// Whether the location is closed to requests from outside: nested locations are, too.
     pub(super) internal: bool,
     /// Who answers.

@@ -280,7 +280,7 @@ pub(super) fn settle_handler(level: &mut Level) {
     let own = match level.set.handler {
         Some(Handler::Forward(_)) => Some(Answers::Upstream),
         Some(Handler::Respond(_)) => Some(Answers::Reply),
-        Some(Handler::Files | Handler::File | Handler::Missing(_)) => Some(Answers::Files),
+        Some(Handler::Files | Handler::File | Handler::Listing | Handler::Missing(_)) => Some(Answers::Files),
         None => None,
     };
     let inherits = match level.kind {

@@ -6,7 +6,7 @@ mod cookie;
 mod fields;
 mod pass;
 mod redirect;
-mod tls;
+pub(super) mod tls;
 
 use super::{super::tree::Directive, Cx, Level, Lower, gateway, template};
 use crate::{
@@ -40,7 +40,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("proxy_set_header", fields::set_header),
     ("proxy_ssl_certificate", tls::certificate),
     ("proxy_ssl_certificate_key", tls::key),
-    ("proxy_ssl_name", ssl_name),
+    ("proxy_ssl_name", tls::name),
     ("proxy_ssl_protocols", tls::protocols),
     ("proxy_ssl_trusted_certificate", tls::trusted),
     ("proxy_ssl_verify", tls::verify),
@@ -89,13 +89,6 @@ fn http_version(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 fn method(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(word) = directive.args.first() {
         level.set.http.method = Some(template(cx, word));
-    }
-}
-
-/// `proxy_ssl_name name;`
-fn ssl_name(cx: &mut Cx, level: &mut Level, directive: &Directive) {
-    if let Some(word) = directive.args.first() {
-        level.set.http.tls_name = Some(template(cx, word));
     }
 }
 

@@ -14,13 +14,17 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Part, Template, Text, settings::Alias},
+    ir::{
+        Part, Template, Text,
+        settings::{Alias, ListingForm},
+    },
     source::Span,
 };
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("alias", alias),
+    ("autoindex_format", listing_form),
     ("default_type", default_type),
     ("if_modified_since", if_modified_since),
     ("index", index),
@@ -28,6 +32,18 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("root", root),
     ("types", types),
 ];
+
+/// `autoindex_format html|xml|json|jsonp;`
+fn listing_form(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    level.set.listing.form = match word.value.to_ascii_lowercase().as_slice() {
+        b"html" => Some(ListingForm::Html),
+        b"xml" => Some(ListingForm::Xml),
+        b"json" => Some(ListingForm::Json),
+        b"jsonp" => Some(ListingForm::Jsonp),
+        _ => None,
+    };
+}
 
 /// `root path;` One slash at its end is taken off.
 fn root(cx: &mut Cx, level: &mut Level, directive: &Directive) {

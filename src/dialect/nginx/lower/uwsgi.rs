@@ -2,7 +2,7 @@
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html>
 
-use super::{Lower, gateway};
+use super::{Lower, gateway, proxy::tls};
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
@@ -20,6 +20,12 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("uwsgi_param", gateway::param),
     ("uwsgi_pass", gateway::pass),
     ("uwsgi_pass_header", gateway::pass_field),
+    ("uwsgi_ssl_certificate", tls::certificate),
+    ("uwsgi_ssl_certificate_key", tls::key),
+    ("uwsgi_ssl_name", tls::name),
+    ("uwsgi_ssl_protocols", tls::protocols),
+    ("uwsgi_ssl_trusted_certificate", tls::trusted),
+    ("uwsgi_ssl_verify", tls::verify),
     ("uwsgi_temp_file_write_size", gateway::temp_write),
     ("uwsgi_temp_path", gateway::temp_path),
 ];

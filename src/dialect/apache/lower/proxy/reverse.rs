@@ -54,15 +54,24 @@ fn pair(cx: &mut Cx, section: &Section, directive: &Directive) -> Option<(Vec<u8
     let words: Vec<&Word> = directive.args.iter().filter(|word| !word.is("interpolate")).collect();
     match (words.as_slice(), section.kind) {
         ([path, url], _) if section.is_server() => Some((path.value.clone(), url.value.clone())),
+        // Observed: anything but `interpolate` is left out.
+        ([path, url, other], _) if section.is_server() => {
+            let message = format!("`{}` has no effect on ProxyPassReverse", other.text());
+            cx.report(
+                Diagnostic::warning("useless-parameter", other.span, message)
+                    .help("parameters of the connection belong to `ProxyPass`"),
+            );
+            Some((path.value.clone(), url.value.clone()))
+        }
         ([url], Kind::Location) => Some((section.path.clone(), url.value.clone())),
         ([path, url], Kind::Location) if url.is("interpolate") => {
             Some((section.path.clone(), path.value.clone()))
         }
         _ => {
             let message = if section.is_server() {
-                "ProxyPassReverse needs a path and a URL"
+                "ProxyPassReverse needs a path when not defined in a location"
             } else {
-                "ProxyPassReverse takes a URL alone in a <Location>, which has the path already"
+                "ProxyPassReverse can not have a path when defined in a location"
             };
             cx.report(Diagnostic::error("arguments", directive.head(), message));
             None

@@ -8,7 +8,7 @@ use super::{
         super::tree::Directive,
         Cx, Level,
         address::{self, Tail},
-        parameter, template, text, upstream,
+        parameter, proxy, template, text, upstream,
     },
     of,
 };
@@ -32,7 +32,11 @@ pub(in super::super) fn pass(cx: &mut Cx, level: &mut Level, directive: &Directi
     } else {
         (false, 0)
     };
-    let to = if word.value.contains(&b'$') && protocol != Protocol::Memcached {
+    let dynamic = word.value.contains(&b'$');
+    if tls || (dynamic && protocol == Protocol::Uwsgi) {
+        level.own.pass = Some(proxy::Pass::Gateway(protocol, word.span));
+    }
+    let to = if dynamic && protocol != Protocol::Memcached {
         Upstream::Dynamic(template(cx, word))
     } else {
         let span = parameter::within(cx, word, skip..word.value.len());

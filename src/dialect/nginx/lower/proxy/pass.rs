@@ -21,6 +21,8 @@ pub(in super::super) enum Pass {
     Fixed(Fixed),
     /// It has; here.
     Dynamic(Span),
+    /// It is another module's, over TLS or perhaps; here.
+    Gateway(Protocol, Span),
 }
 
 /// A `proxy_pass` without variables.

@@ -30,7 +30,7 @@ pub(super) fn redirect(cx: &mut Cx, level: &mut Level, directive: &Directive) {
                 cx.report(found.because("what to look for is not known before the request"));
                 return;
             }
-            None => {
+            Some(Pass::Gateway(..)) | None => {
                 let message = "`proxy_redirect default` must come after `proxy_pass`";
                 let found = Diagnostic::error("no-default-redirect", directive.head(), message);
                 cx.report(found.because("it is made of the URL and the location"));

@@ -1,15 +1,17 @@
-//! `proxy_ssl_*`: TLS towards upstreams.
+//! `proxy_ssl_*` and `uwsgi_ssl_*`: TLS towards upstreams.
 //!
-//! Reference: <https://nginx.org/r/proxy_ssl_verify>
+//! Reference: <https://nginx.org/r/proxy_ssl_verify>, <https://nginx.org/r/uwsgi_ssl_verify>
 
 use super::{
     super::{
         super::{tree::Directive, values},
-        Cx, Level, tls,
+        Cx, Level,
+        gateway::{self, of},
+        template, tls,
     },
     Pass,
 };
-use crate::{diagnostic::Diagnostic, source::Span};
+use crate::{diagnostic::Diagnostic, ir::Protocol, source::Span};
 
 /// What must go together, as inherited.
 #[derive(Clone, Debug, Default)]
@@ -21,65 +23,84 @@ pub(in super::super) struct Keys {
 }
 
 /// `proxy_ssl_certificate file;`
-pub(super) fn certificate(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+pub(in super::super) fn certificate(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     // An empty name takes an inherited one away.
     let none = word.value.is_empty();
-    level.inherited.proxy_keys.certificate = Some(word.span).filter(|_| !none);
-    level.set.http.tls_certificate = if none { Some(None) } else { tls::file(cx, word).map(Some) };
+    keys(level, directive).certificate = Some(word.span).filter(|_| !none);
+    gateway::set(level, directive).tls_certificate =
+        if none { Some(None) } else { tls::file(cx, word).map(Some) };
 }
 
 /// `proxy_ssl_certificate_key file;`
-pub(super) fn key(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+pub(in super::super) fn key(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let none = word.value.is_empty();
-    level.inherited.proxy_keys.key = !none;
-    level.set.http.tls_key = if none { Some(None) } else { tls::file(cx, word).map(Some) };
+    keys(level, directive).key = !none;
+    gateway::set(level, directive).tls_key = if none { Some(None) } else { tls::file(cx, word).map(Some) };
 }
 
 /// `proxy_ssl_trusted_certificate file;`
-pub(super) fn trusted(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+pub(in super::super) fn trusted(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let none = word.value.is_empty();
-    level.inherited.proxy_keys.trusted = !none;
-    level.set.http.tls_trusted = if none { Some(None) } else { tls::file(cx, word).map(Some) };
+    keys(level, directive).trusted = !none;
+    gateway::set(level, directive).tls_trusted =
+        if none { Some(None) } else { tls::file(cx, word).map(Some) };
 }
 
 /// `proxy_ssl_protocols version...;`
-pub(super) fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+pub(in super::super) fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(versions) = tls::versions(cx, directive) {
-        level.set.http.tls_versions = Some(versions);
+        gateway::set(level, directive).tls_versions = Some(versions);
     }
 }
 
 /// `proxy_ssl_verify on|off;`
-pub(super) fn verify(_: &mut Cx, level: &mut Level, directive: &Directive) {
+pub(in super::super) fn verify(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(Ok(verify)) = directive.args.first().map(|word| values::flag(&word.value)) {
-        level.inherited.proxy_keys.verify = verify;
-        level.set.http.tls_verify = Some(verify);
+        keys(level, directive).verify = verify;
+        gateway::set(level, directive).tls_verify = Some(verify);
     }
 }
 
+/// `proxy_ssl_name name;`
+pub(in super::super) fn name(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(word) = directive.args.first() {
+        gateway::set(level, directive).tls_name = Some(template(cx, word));
+    }
+}
+
+/// What the module of a directive has inherited.
+fn keys<'l>(level: &'l mut Level, directive: &Directive) -> &'l mut Keys {
+    &mut level.inherited.upstream_keys[of(directive) as usize]
+}
+
 /// Whether a level that speaks TLS to an upstream has what it needs.
-pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
+pub(in super::super) fn settle(cx: &mut Cx, level: &mut Level) {
     let span = match &level.own.pass {
         Some(Pass::Fixed(pass)) if pass.tls => pass.span,
         // It may turn out to be.
-        Some(Pass::Dynamic(span)) => *span,
+        Some(Pass::Dynamic(span) | Pass::Gateway(_, span)) => *span,
         _ => return,
     };
-    let Keys { verify, trusted, certificate, key } = &level.inherited.proxy_keys;
+    let protocol = match &level.own.pass {
+        Some(Pass::Gateway(protocol, _)) => *protocol,
+        _ => Protocol::Http,
+    };
+    let prefix = gateway::prefix(protocol);
+    let Keys { verify, trusted, certificate, key } = &level.inherited.upstream_keys[protocol as usize];
     if let (Some(certificate), false) = (certificate, key) {
-        let message = "no `proxy_ssl_certificate_key` for this certificate";
+        let message = format!("no `{prefix}_ssl_certificate_key` for this certificate");
         cx.report(Diagnostic::error("no-certificate-key", *certificate, message).label(span, "used here"));
     }
     if *verify && !trusted {
-        let message = "`proxy_ssl_verify` without `proxy_ssl_trusted_certificate`";
+        let message = format!("`{prefix}_ssl_verify` without `{prefix}_ssl_trusted_certificate`");
         let found = Diagnostic::error("no-trusted-certificate", span, message);
         cx.report(
             found
                 .because("nothing says which certificates of this upstream to trust")
-                .help("proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;"),
+                .help(format!("{prefix}_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;")),
         );
     }
 }
