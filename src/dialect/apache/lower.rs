@@ -120,6 +120,7 @@ pub(crate) mod proxy;
 mod section;
 mod sections;
 mod signature;
+mod tls;
 mod types;
 mod walk;
 
@@ -157,6 +158,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     process::TABLE,
     sections::TABLE,
     signature::TABLE,
+    tls::TABLE,
     types::TABLE,
 ];
 
@@ -165,7 +167,8 @@ const SETTLE: &[Settle] =
     &[access::settle, alias::settle, directory::settle, expires::settle, headers::settle, proxy::settle];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join, logs::join];
+const JOIN: &[Join] =
+    &[alias::join, core::join, local::join, names::join, proxy::join, tls::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

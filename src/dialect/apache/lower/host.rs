@@ -116,6 +116,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         cx.config.hosts.push(lowered);
     }
     listen::attach(cx, &hosts);
+    super::tls::attach(cx, &hosts);
     rename_redirected(cx);
     hosts
 }

@@ -58,6 +58,8 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// TLS with clients.
+    pub(crate) tls: super::tls::Own,
     /// Changes of response fields.
     pub(crate) headers: super::headers::Own,
     /// How long responses may be kept.

@@ -1,10 +1,10 @@
-//! `ssl_ciphers`: a list in OpenSSL's language, read for the suites that are spoken.
+//! Lists of cipher suites in OpenSSL's language, read for the suites that are spoken.
 //!
 //! Words are names of suites or of their properties, `+` between properties asks for all of them; a word
 //! adds suites to the list, after `-` it takes them off, after `+` it moves them to the end, after `!` it
 //! takes them off for good. Suites of TLS 1.3 are none of its business.
 //!
-//! References: <https://nginx.org/r/ssl_ciphers>, <https://docs.openssl.org/3.0/man1/openssl-ciphers/>
+//! Reference: <https://docs.openssl.org/3.0/man1/openssl-ciphers/>
 
 /// A suite of TLS 1.2 that is spoken: its number and names, and the properties that not all have.
 struct Suite {
@@ -60,15 +60,15 @@ const COMMON: &[&str] =
 
 /// What a list comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Chosen {
+pub(in crate::dialect) struct Chosen {
     /// Numbers of suites, preferred first.
-    pub(super) suites: Vec<u16>,
+    pub(in crate::dialect) suites: Vec<u16>,
     /// Words that add no suite that is spoken.
-    pub(super) unspoken: Vec<String>,
+    pub(in crate::dialect) unspoken: Vec<String>,
 }
 
 /// Reads a list.
-pub(super) fn read(list: &str) -> Chosen {
+pub(in crate::dialect) fn read(list: &str) -> Chosen {
     let mut chosen = Chosen::default();
     let mut killed = Vec::new();
     for word in list.split([':', ',', ';', ' ']).filter(|word| !word.is_empty() && !word.starts_with('@')) {
