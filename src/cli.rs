@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod directives;
 pub mod files;
+mod fix;
 pub mod httpd;
 pub mod ir;
 pub mod load;
@@ -133,6 +134,12 @@ struct Check {
     /// Names of upstreams that do not resolve are errors
     #[arg(long)]
     strict_names: bool,
+    /// Correct in the files what can be
+    #[arg(long)]
+    fix: bool,
+    /// With --fix: show what would be changed, and change nothing
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -243,7 +250,7 @@ impl Command {
 
 impl Check {
     fn run(self) -> ExitCode {
-        let Self { files, reading, format, offline, strict, list_inert, strict_names } = self;
+        let Self { files, reading, format, offline, strict, list_inert, strict_names, fix, dry_run } = self;
         let requests: Vec<_> =
             files.iter().map(|file| reading.request(file, offline, strict_names)).collect();
         let format = match format {
@@ -253,7 +260,8 @@ impl Check {
             FormatName::Sarif => Format::Sarif,
         };
         let colour = say::colour(&std::io::stdout());
-        check::run(&requests, check::Options { format, colour, strict, list_inert })
+        let fix = fix.then_some(if dry_run { check::Fixing::Show } else { check::Fixing::Write });
+        check::run(&requests, check::Options { format, colour, strict, list_inert, fix })
     }
 }
 

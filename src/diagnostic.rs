@@ -47,13 +47,26 @@ pub struct Diagnostic {
     pub helps: Vec<String>,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Edits of the files after which the finding is gone and the configuration does what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
+}
+
+/// An edit of a file: a text in place of a span, which may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// What is replaced.
+    pub span: Span,
+    /// What stands there instead.
+    pub text: String,
 }
 
 impl Diagnostic {
     /// A finding without a place.
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { code, severity, message, labels: Vec::new(), helps: Vec::new(), notes: Vec::new() }
+        let (labels, helps, notes, fixes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { code, severity, message, labels, helps, notes, fixes }
     }
 
     /// An error at `span`.
@@ -94,6 +107,13 @@ impl Diagnostic {
         self
     }
 
+    /// Adds an edit that does away with it.
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fixes.push(Fix { span, text: text.into() });
+        self
+    }
+
     /// Adds a note.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
@@ -112,7 +132,7 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
 
 /// Everything that a reader could tell two findings apart by; spans compare equal, so their parts stand here.
 fn key(found: &Diagnostic) -> impl Ord + '_ {
-    let Diagnostic { code, severity, message, labels, helps, notes } = found;
+    let Diagnostic { code, severity, message, labels, helps, notes, fixes: _ } = found;
     let place = |label: &Label| (label.span.file, label.span.start, label.span.end);
     // What has no place comes last, as its file does.
     let first = labels.first().map_or((Span::NONE.file, 0, 0), place);

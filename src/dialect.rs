@@ -1,6 +1,7 @@
 //! The configuration languages. Each lowers to the IR and knows no other.
 
 pub mod apache;
+mod ciphers;
 pub mod iis;
 pub mod nginx;
 

@@ -41,6 +41,7 @@ pub mod files;
 pub mod filter;
 pub mod forward;
 pub mod gateway;
+mod health;
 pub mod http1;
 pub mod idle;
 pub mod limit;
@@ -435,6 +436,7 @@ fn work(
     let local = LocalSet::new();
     local.block_on(runtime, async move {
         let worker = Worker::new(index, shared, serving(&next));
+        health::watch(&worker, &worker.serving());
         let accepting = accept_all(&worker, &next.bound, Vec::new());
         drop(next);
         attend(&worker, accepting, inbox).await;
@@ -507,6 +509,7 @@ async fn attend(worker: &Rc<Worker>, mut accepting: Accepting, mut inbox: Unboun
                     // First, as who waits at an address that goes is served by the plan that knows it.
                     accepting = accept_all(worker, &next.bound, accepting);
                     worker.replace(new);
+                    health::watch(worker, &worker.serving());
                 }
                 Some(Command::Quit) => {
                     accepting.drain(..).for_each(|accepts| accepts.end(worker));

@@ -249,6 +249,30 @@ pub struct HostTls {
     pub session_timeout: Option<Duration>,
     /// Whether to refuse handshakes.
     pub reject: bool,
+    /// Certificates shown behind those of each chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<PathBuf>,
+    /// Clients' certificates, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientCertificates>,
+    /// Whether requests for this host are misdirected (RFC 9110 § 15.5.20) on a connection whose handshake was with
+    /// a host of other TLS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+    /// Whether clients that name no host in the handshake get no answer from hosts other than the default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
+}
+
+/// Asking clients for certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientCertificates {
+    /// PEM file of who may issue them.
+    pub trusted: PathBuf,
+    /// Whether a client without one is refused.
+    pub required: bool,
+    /// The longest chain.
+    pub depth: u32,
 }
 
 impl Config {

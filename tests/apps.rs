@@ -14,6 +14,8 @@ mod memcached;
 mod novnc;
 #[path = "apps/php.rs"]
 mod php;
+#[path = "apps/tutorial.rs"]
+mod tutorial;
 #[path = "apps/uwsgi.rs"]
 mod uwsgi;
 #[path = "apps/ws.rs"]

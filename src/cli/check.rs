@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use crate::{
-    cli::{load, say},
+    cli::{fix, load, say},
     diagnostic::{
         self, Diagnostic, Severity,
         render::{Colour, Format, render},
@@ -23,6 +23,17 @@ pub struct Options {
     pub strict: bool,
     /// Whether to list what is accepted without effect.
     pub list_inert: bool,
+    /// What to do with corrections; `None` shows findings.
+    pub fix: Option<Fixing>,
+}
+
+/// What to do with corrections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixing {
+    /// Write them to the files.
+    Write,
+    /// Show them.
+    Show,
 }
 
 /// Checks files, each for itself; one report for all.
@@ -33,6 +44,9 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
         found.extend(look(&mut sources, request));
     }
     diagnostic::sort(&mut found);
+    if let Some(how) = options.fix {
+        return correct(&sources, &found, how);
+    }
     if options.strict {
         for one in found.iter_mut().filter(|one| one.severity == Severity::Warning) {
             one.severity = Severity::Error;
@@ -47,6 +61,36 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
         say::remark(summary(&found, requests.len()));
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Corrects files, or shows how: success when nothing wrong is left that is known of.
+fn correct(sources: &SourceMap, found: &[Diagnostic], how: Fixing) -> ExitCode {
+    let mut failed = false;
+    let fixed = fix::apply(sources, found);
+    for file in &fixed {
+        let path = file.path.display();
+        match how {
+            Fixing::Show => say::result(fix::diff(file)),
+            Fixing::Write => match std::fs::write(&file.path, &file.after) {
+                Ok(()) => say::remark(format!("{path}: corrected\n")),
+                Err(error) => {
+                    failed = true;
+                    say::remark(format!(
+                        "error: {}\n",
+                        crate::cli::report::failed("open", &file.path, &error)
+                    ));
+                }
+            },
+        }
+    }
+    if fixed.is_empty() {
+        say::remark("nothing to correct\n");
+    }
+    let left = found.iter().filter(|one| one.fixes.is_empty() && one.severity == Severity::Error).count();
+    if left > 0 {
+        say::remark(format!("{} left: see `triglot check`\n", counted(left, "error")));
+    }
+    if failed || left > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// All findings on one file: of reading it and, where it belongs to this machine, of the names, certificates

@@ -229,7 +229,7 @@ fn shown(bytes: &[u8]) -> Shown {
 }
 
 fn short(sources: &SourceMap, found: &Diagnostic) -> String {
-    let Diagnostic { code, severity, message, labels, helps: _, notes: _ } = found;
+    let Diagnostic { code, severity, message, labels, helps: _, notes: _, fixes: _ } = found;
     let severity = severity.name();
     let message = message.replace('\n', " ");
     match labels.first().and_then(|label| place(sources, label.span)) {
@@ -282,7 +282,7 @@ struct LabelRecord<'a> {
 }
 
 fn record<'a>(sources: &SourceMap, found: &'a Diagnostic) -> Record<'a> {
-    let Diagnostic { code, severity, message, labels, helps, notes } = found;
+    let Diagnostic { code, severity, message, labels, helps, notes, fixes: _ } = found;
     Record {
         place: labels.first().and_then(|label| place(sources, label.span)),
         code,
@@ -323,7 +323,7 @@ fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic]) -> serde_json::Value {
 }
 
 fn result(sources: &SourceMap, found: &Diagnostic, codes: &[&str]) -> serde_json::Value {
-    let Diagnostic { code, severity, message, labels, helps, notes } = found;
+    let Diagnostic { code, severity, message, labels, helps, notes, fixes: _ } = found;
     let mut text = vec![message.clone()];
     text.extend(labels.first().map(|label| label.text.clone()).filter(|text| !text.is_empty()));
     text.extend(notes.iter().map(|note| format!("note: {note}")));

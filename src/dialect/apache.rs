@@ -9,11 +9,13 @@ pub mod envvars;
 pub mod expr;
 pub mod glob;
 pub mod lex;
+mod lint;
 pub mod load;
 #[allow(dead_code, reason = "the seam is whole before all topics use it")]
 pub mod lower;
 pub mod modules;
 pub mod parse;
+mod rewrite;
 pub mod tree;
 pub mod variables;
 pub mod vars;
@@ -60,6 +62,11 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
     };
     let lower::Lowered { mut config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
     found.extend(of_meaning);
+    let linted = lint::look(&items, sources);
+    // What a lint says with a correction is said once.
+    let place = |one: &Diagnostic| one.labels.first().map(|label| (label.span.file, label.span.start));
+    found.retain(|one| !linted.iter().any(|other| other.code == one.code && place(other) == place(one)));
+    found.extend(linted);
     own_files(&mut config, &options.files, &root);
     Meaning { config, provider, found }
 }

@@ -204,6 +204,10 @@ impl Exchange {
         if let Err(next) = self.choose(plan, listener) {
             return next;
         }
+        if self.is_misdirected(plan) {
+            self.log(Level::Error, format_args!("the handshake was with a host of other TLS"));
+            return Next::Status(421);
+        }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {
                 let method = String::from_utf8_lossy(method);
@@ -296,6 +300,17 @@ impl Exchange {
             return Err(Next::Status(400));
         }
         Ok(())
+    }
+
+    /// Whether the request is for a host that the connection's handshake was not meant for (RFC 9110 § 15.5.20).
+    fn is_misdirected(&self, plan: &Plan) -> bool {
+        let Some(session) = &self.facts.client.tls else { return false };
+        let (Some(shaken), chosen) = (session.host, self.run.host) else { return false };
+        let Some(tls) = &plan.config.host(chosen).tls else { return false };
+        if tls.named && session.server_name.is_none() && shaken != chosen {
+            return true;
+        }
+        tls.exclusive && shaken != chosen && plan.config.host(shaken).tls.as_ref() != Some(tls)
     }
 
     /// Takes only the first fields for read.

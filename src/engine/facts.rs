@@ -19,7 +19,10 @@ use super::{
     tunnel::Tunnel,
     worker::Worker,
 };
-use crate::{ir::Text, plan::Plan};
+use crate::{
+    ir::{HostId, Text},
+    plan::Plan,
+};
 
 mod moment;
 mod view;
@@ -69,6 +72,8 @@ impl Client {
 /// What a TLS handshake agreed on.
 #[derive(Debug, Default)]
 pub struct TlsSession {
+    /// The host whose TLS it is.
+    pub host: Option<HostId>,
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
     /// The cipher suite by its OpenSSL name.

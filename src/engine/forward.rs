@@ -27,7 +27,7 @@ use crate::{
 };
 
 mod head;
-mod member;
+pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;

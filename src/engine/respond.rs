@@ -400,9 +400,14 @@ impl Exchange {
             let announce = settings.client.keepalive_announce.filter(|_| self.keep && !tunnel);
             let announce = announce.filter(|_| !when_asked || self.facts.head.keep_alive_said);
             let more = settings.client.keepalive_requests.saturating_sub(self.facts.client.requests - 1);
+            let connection: &[u8] = match connection {
+                b"keep-alive" if settings.answer.in_order => b"Keep-Alive",
+                other => other,
+            };
             let response = &self.facts.response;
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
+                    in_order: settings.answer.in_order,
                     reason: plan.reason(response.status),
                     server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
@@ -461,7 +466,8 @@ impl Exchange {
     fn may_keep(&self, plan: &Plan) -> bool {
         let client = &self.settings(plan).client;
         let facts = &self.facts;
-        !client.keepalive_timeout.is_zero()
+        !client.closing.contains(&facts.response.status)
+            && !client.keepalive_timeout.is_zero()
             && facts.client.requests < client.keepalive_requests
             && (client.keepalive_time.is_zero()
                 || facts.began.saturating_duration_since(facts.client.opened) <= client.keepalive_time)

@@ -39,6 +39,8 @@ pub struct Response {
     pub vary: bool,
     /// Whether it is a page or a redirect of our own.
     pub ours: bool,
+    /// In front of which field an upstream had the length of its content.
+    pub length_at: Option<usize>,
 }
 
 /// A field to send.
@@ -77,7 +79,9 @@ impl Response {
             own_location,
             ours,
             vary,
+            length_at,
         } = self;
+        *length_at = None;
         fields.clear();
         trailers.clear();
         text.clear();
@@ -263,6 +267,8 @@ pub enum Framing {
 /// The lines of a head that are not among its fields.
 #[derive(Debug)]
 pub struct Wire<'a> {
+    /// Whether fields are written in the order in which they came together: see `answer.in_order`.
+    pub in_order: bool,
     /// Our reason phrase.
     pub reason: &'a [u8],
     /// `Server`, when the response brings none.
@@ -293,6 +299,9 @@ impl Response {
             out.extend_from_slice(wire.reason);
         } else {
             out.extend_from_slice(self.status_text.of(&self.text));
+        }
+        if wire.in_order {
+            return self.write_in_order(wire, out);
         }
         let find = |known| self.fields.iter().any(|field| field.known == known && !field.added);
         out.extend_from_slice(b"\r\n");
@@ -350,6 +359,67 @@ impl Response {
             }
         }
         lines.end(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// `Date` and `Server`, the fields in their order, what frames the content and what becomes of the connection.
+    fn write_in_order(&self, wire: &Wire<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\r\n");
+        let mut number = itoa::Buffer::new();
+        let switching = self.status == 101;
+        if !switching {
+            for (known, name, ours) in
+                [(Known::Date, &b"Date"[..], wire.date), (Known::Server, b"Server", wire.server)]
+            {
+                match self.fields.iter().find(|field| field.known == known) {
+                    Some(field) => line(out, name, self.value(field)),
+                    None if !ours.is_empty() => line(out, name, ours),
+                    None => {}
+                }
+            }
+        }
+        let length = match wire.framing {
+            Framing::Length(length) => Some(length),
+            _ if self.bodyless && !switching => self.length,
+            _ => None,
+        };
+        let late = |field: &Out| field.known == Known::ContentType && !self.forwarded;
+        let (mut lines, mut length_at) = (Lines::of(&self.text), length);
+        for (at, field) in self.fields.iter().enumerate() {
+            let here = self.length_at == Some(at) || (self.length_at.is_none() && field.added);
+            if here && let Some(length) = length_at.take() {
+                lines.end(out);
+                line(out, b"Content-Length", number.format(length).as_bytes());
+            }
+            if !matches!(field.known, Known::Date | Known::Server | Known::Upgrade) && !late(field) {
+                lines.write(field.name, field.value, field.plain, out);
+            }
+        }
+        lines.end(out);
+        if let Some(length) = length_at {
+            line(out, b"Content-Length", number.format(length).as_bytes());
+        }
+        if switching {
+            line(out, b"Connection", b"Upgrade");
+            self.first(Known::Upgrade, b"Upgrade", out);
+        } else if !wire.connection.is_empty() {
+            if let Some(seconds) = wire.keep_alive {
+                out.extend_from_slice(b"Keep-Alive: timeout=");
+                out.extend_from_slice(number.format(seconds).as_bytes());
+                if let Some(more) = wire.more {
+                    out.extend_from_slice(b", max=");
+                    out.extend_from_slice(number.format(more).as_bytes());
+                }
+                out.extend_from_slice(b"\r\n");
+            }
+            line(out, b"Connection", wire.connection);
+        }
+        if wire.framing == Framing::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        for field in self.fields.iter().filter(|field| late(field)) {
+            line(out, b"Content-Type", self.value(field));
+        }
         out.extend_from_slice(b"\r\n");
     }
 

@@ -27,7 +27,7 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use super::{facts::TlsSession, stream::Socket, worker::Serving};
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Config, Host, HostId, HostTls},
+    ir::{ClientCertificates, Config, Host, HostId, HostTls},
     plan::{Plan, Run},
     source::Span,
 };
@@ -103,14 +103,15 @@ impl Certificates {
     }
 
     /// The offer of the host that a name chooses, or of the default.
-    fn offer(&self, plan: &Plan, listener: usize, name: Option<&str>) -> Option<&Offer> {
+    fn offer(&self, plan: &Plan, listener: usize, name: Option<&str>) -> Option<(HostId, &Offer)> {
         let offers = self.listeners.get(&listener)?;
         let default = plan.config.listeners.get(listener)?.default;
         let chosen = name.map_or(default, |name| {
             let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
             plan.select(listener, Some(name.as_bytes()), &mut Run::default())
         });
-        offers.get(&chosen).or_else(|| offers.get(&default))
+        let of = |host: HostId| offers.get(&host).map(|offer| (host, offer));
+        of(chosen).or_else(|| of(default))
     }
 }
 
@@ -132,11 +133,12 @@ impl Loading {
             if tls.reject {
                 return Some(Offer::Refusal);
             }
-            let keys: Vec<_> = tls
-                .certificates
-                .iter()
-                .filter_map(|(certificate, key, span)| self.key(certificate, key, *span))
-                .collect();
+            let mut keys = Vec::new();
+            for (certificate, key, span) in &tls.certificates {
+                if let Some(key) = self.key(certificate, key, *span) {
+                    keys.push(behind(key, tls.chain.as_deref(), &mut self.found));
+                }
+            }
             if keys.is_empty() {
                 return None;
             }
@@ -177,11 +179,14 @@ fn server_config(
         let wanted = |suite: &rustls::SupportedCipherSuite| suites.contains(&u16::from(suite.suite()));
         provider.cipher_suites.retain(|suite| suite.tls13().is_some() || wanted(suite));
     }
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&versions)
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Keys::new(keys)));
+        .map_err(|error| error.to_string())?;
+    let config = match &tls.clients {
+        Some(clients) => config.with_client_cert_verifier(verifier(clients)?),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(Arc::new(Keys::new(keys)));
     // Clients that speak something else only must not take what follows for it (RFC 7301 § 3.2).
     config.alpn_protocols = [&b"http/1.1"[..], b"http/1.0", b"http/0.9"].map(<[u8]>::to_vec).into();
     if tls.tickets {
@@ -192,6 +197,42 @@ fn server_config(
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     }
     Ok(config)
+}
+
+/// A key with more certificates behind its own.
+fn behind(
+    key: Arc<rustls::sign::CertifiedKey>,
+    chain: Option<&Path>,
+    found: &mut Vec<Diagnostic>,
+) -> Arc<rustls::sign::CertifiedKey> {
+    let Some(path) = chain else { return key };
+    match keys::certificates(path) {
+        Ok(more) => {
+            let mut longer = rustls::sign::CertifiedKey::clone(&key);
+            longer.cert.extend(more);
+            Arc::new(longer)
+        }
+        Err(why) => {
+            let message = format!("cannot load certificate chain \"{}\": {why}", path.display());
+            found.push(Diagnostic::new(Severity::Error, "bad-certificate", message));
+            key
+        }
+    }
+}
+
+/// Who decides about clients' certificates.
+fn verifier(
+    clients: &ClientCertificates,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
+    let ClientCertificates { trusted, required, depth: _ } = clients;
+    let certificates = keys::certificates(trusted)
+        .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", trusted.display()))?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if *required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| error.to_string())
 }
 
 /// Shakes hands with a client, unless what it sends is no TLS.
@@ -218,9 +259,9 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
         Err(error) => return Accepted::Failed(failure(&error)),
     };
     let name = hello.client_hello().server_name().map(str::to_owned);
-    let config = match certificates.offer(plan, listener, name.as_deref()) {
-        Some(Offer::Session(config)) => Arc::clone(config),
-        Some(Offer::Refusal) | None => {
+    let (host, config) = match certificates.offer(plan, listener, name.as_deref()) {
+        Some((host, Offer::Session(config))) => (host, Arc::clone(config)),
+        Some((_, Offer::Refusal)) | None => {
             let mut io = hello.io;
             // The client is refused either way.
             let _ = io.write_all(&UNRECOGNIZED_NAME).await;
@@ -230,7 +271,7 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
     };
     match hello.into_stream(config).await {
         Ok(stream) => {
-            let session = session(&stream, name);
+            let session = TlsSession { host: Some(host), ..session(&stream, name) };
             Accepted::Session(Box::new(stream), session)
         }
         Err(error) => Accepted::Failed(failure(&error)),
@@ -263,6 +304,7 @@ fn peek(descriptor: i32, into: &mut [u8; 1]) -> io::Result<usize> {
 fn session(stream: &TlsStream<Socket>, server_name: Option<String>) -> TlsSession {
     let connection = stream.get_ref().1;
     TlsSession {
+        host: None,
         version: names::version(connection.protocol_version()),
         cipher: connection
             .negotiated_cipher_suite()

@@ -182,12 +182,20 @@ fn host(authority: &str) -> &str {
 }
 
 impl Client {
+    /// TLS to whom an authority names.
+    pub fn for_authority(how: &ForwardingPlan, authority: &[u8]) -> Self {
+        Self::new(how, host(&String::from_utf8_lossy(authority)))
+    }
+
     fn new(how: &ForwardingPlan, name: &str) -> Self {
         let files = Files::of(how);
         // Most settings name no files: then there is nothing to look up.
         let material = if files == Files::default() { Ok(Arc::default()) } else { files.material() };
         let (ask, verify) = (how.tls_server_name, how.tls_verify.then_some(how.tls_verify_depth));
         let matches = if verify.is_some() { !how.tls_any_name } else { how.tls_match_name };
+        // An address is no name: no certificate has it.
+        let nameless = how.tls_match_name && name.parse::<IpAddr>().is_ok();
+        let name = &*if nameless { format!("[{name}]") } else { name.to_owned() };
         let name = if ask || matches { name.to_ascii_lowercase() } else { String::new() };
         let settings = Settings {
             material,

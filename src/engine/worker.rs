@@ -140,7 +140,7 @@ impl Serving {
         let (over, ending) = (Cell::new(false), Notify::new());
         let locals = Locals::default();
         let zones = OnceCell::new();
-        Self { plan, clusters, logs, maps, certificates, locals, zones, places, paths, over, ending }
+        Self { plan, clusters, logs, maps, certificates, zones, locals, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

@@ -6,8 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections, Listener, Map, MapId,
-    MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive, Template, VarId, Zone,
+    Address, ClientCertificates, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections,
+    Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive,
+    Template, VarId, Zone,
 };
 
 mod group;
@@ -305,7 +306,18 @@ impl Printer<'_> {
     }
 
     fn tls(&mut self, tls: &HostTls) {
-        let HostTls { certificates, versions, suites, tickets, session_timeout, reject } = tls;
+        let HostTls {
+            certificates,
+            versions,
+            suites,
+            tickets,
+            session_timeout,
+            reject,
+            chain,
+            clients,
+            exclusive,
+            named,
+        } = tls;
         self.line("tls");
         for version in versions {
             self.add(format_args!(" {}.{}", version / 10, version % 10));
@@ -324,6 +336,15 @@ impl Printer<'_> {
         for (certificate, key, _) in certificates {
             self.add(format_args!(" certificate {} key {}", path_text(certificate), path_text(key)));
         }
+        if let Some(chain) = chain {
+            self.add(format_args!(" chain {}", path_text(chain)));
+        }
+        if let Some(ClientCertificates { trusted, required, depth }) = clients {
+            self.add(format_args!(" clients {} depth {depth}", path_text(trusted)));
+            self.flag(*required, "required");
+        }
+        self.flag(*exclusive, "exclusive");
+        self.flag(*named, "named");
     }
 
     fn flag(&mut self, on: bool, name: &str) {

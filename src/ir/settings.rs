@@ -132,6 +132,8 @@ settings! {
         keepalive_time: Duration,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
+        /// Statuses of answers after which the connection is not kept.
+        closing: Vec<u16>,
         /// `User-Agent` families whose connections are not kept: `msie6`, `safari`.
         keepalive_disable: Vec<Name>,
         /// Between two writes to the client.
@@ -205,6 +207,9 @@ settings! {
         port_in_redirect: bool,
         /// Whether the host's name, not the request's, is part of that.
         host_name_in_redirect: bool,
+        /// Whether `Date` and `Server` come first in a head, then the fields in the order in which they were set;
+        /// a connection that stays is spoken of only to clients that asked for it.
+        in_order: bool,
         /// Whether content of unknown length goes in chunks to HTTP/1.1 clients.
         chunked: bool,
         /// Types by file name extension (lower case).
@@ -418,7 +423,7 @@ settings! {
         pass_trailers: bool,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
-        /// TLS: whether the certificate has to have the name even where it is not verified.
+        /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
         tls_match_name: bool,
         /// TLS: whether a certificate that is verified may have another name.
         tls_any_name: bool,

@@ -21,6 +21,13 @@ pub enum Part {
     Capture(Register, u8),
     /// A value in another representation.
     Escape(Escape, Template),
+    /// What precedes the ending `before` of a value, or all of a value that does not end so.
+    Start {
+        /// The value.
+        of: Template,
+        /// Its ending.
+        before: Template,
+    },
     /// What follows the beginning `after` of a value, or all of a value that does not begin so.
     Rest {
         /// The value.
@@ -186,6 +193,8 @@ pub enum Attr {
     // Files
     /// The directory that paths are mapped to.
     DocumentRoot,
+    /// The root in force, whatever else maps paths.
+    Root,
     /// The same with symbolic links resolved.
     DocumentRootReal,
     /// The file that the path maps to.

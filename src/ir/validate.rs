@@ -190,9 +190,9 @@ impl Check<'_> {
                 }
                 Part::Var(var) => self.var(*var, span),
                 Part::Escape(_, inner) => self.template(inner, span),
-                Part::Rest { of, after } => {
+                Part::Rest { of, after: with } | Part::Start { of, before: with } => {
                     self.template(of, span);
-                    self.template(after, span);
+                    self.template(with, span);
                 }
                 Part::Text(_) | Part::Attr(_) | Part::Capture(..) => {}
             }

@@ -653,9 +653,9 @@ fn reads(template: &Template, read: &mut Map<Register, u8>) {
                 *highest = (*highest).max(*group);
             }
             TemplatePart::Escape(_, inner) => reads(inner, read),
-            TemplatePart::Rest { of, after } => {
+            TemplatePart::Rest { of, after: with } | TemplatePart::Start { of, before: with } => {
                 reads(of, read);
-                reads(after, read);
+                reads(with, read);
             }
             TemplatePart::Text(_) | TemplatePart::Attr(_) | TemplatePart::Var(_) => {}
         }

@@ -88,6 +88,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, sync::OnceLock};
 
 use super::{
     load::Surroundings,
+    rewrite,
     tree::{Directive, Items, directives},
 };
 use crate::{
@@ -120,10 +121,12 @@ pub(crate) mod proxy;
 mod section;
 mod sections;
 mod signature;
+mod tls;
 mod types;
 mod walk;
 
 pub(crate) use context::Cx;
+pub(crate) use host::names as host_names;
 pub(crate) use phase::Phase;
 pub(crate) use section::{Kind, Section};
 
@@ -155,17 +158,27 @@ const TABLES: &[&[(&str, Lower)]] = &[
     options::TABLE,
     pages::TABLE,
     process::TABLE,
+    rewrite::TABLE,
     sections::TABLE,
     signature::TABLE,
+    tls::TABLE,
     types::TABLE,
 ];
 
 /// What is done when a section is whole, in order.
-const SETTLE: &[Settle] =
-    &[access::settle, alias::settle, directory::settle, expires::settle, headers::settle, proxy::settle];
+const SETTLE: &[Settle] = &[
+    access::settle,
+    alias::settle,
+    directory::settle,
+    expires::settle,
+    headers::settle,
+    proxy::settle,
+    rewrite::settle,
+];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] = &[alias::join, core::join, local::join, names::join, proxy::join, logs::join];
+const JOIN: &[Join] =
+    &[alias::join, core::join, local::join, names::join, proxy::join, rewrite::join, tls::join, logs::join];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');

@@ -53,6 +53,11 @@ impl Exchange {
     /// Sends the request to a URL.
     pub(super) async fn forward_url(&mut self, plan: &Plan, url: &Template) -> Next {
         let mut text = self.value(url);
+        // A query that is empty is still one.
+        let received = self.facts.head.target.of(&self.facts.buffer);
+        if received.ends_with(b"?") && !self.run.internal && !text.contains(&b'?') {
+            text.push(b'?');
+        }
         let Some(url) = Url::read(&mut text) else {
             self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
             return Next::Status(500);
@@ -67,7 +72,9 @@ impl Exchange {
             // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
             (Some((cluster, length)), _) => {
                 let alone = cluster.group().is_some_and(|group| group.how().alone);
-                (cluster, text[if alone { url.target } else { length }..].to_vec())
+                let rest = &text[if alone { url.target } else { length }..];
+                let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
+                (cluster, [slash, rest].concat())
             }
             (None, Some(scheme)) => {
                 let (member, address) = url.member(&text, scheme);
@@ -372,7 +379,7 @@ async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duratio
 }
 
 /// Where a member is now.
-pub(super) async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
+pub async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, String> {
     Ok(match Spot::of(&endpoint.address, endpoint.default_port) {
         Spot::Unix(path) => vec![Place::Unix(path)],
         Spot::Known(addr) => vec![Place::Tcp(addr)],

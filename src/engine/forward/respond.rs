@@ -358,6 +358,9 @@ impl Exchange {
             .extend_from_slice(facts.upstream.get(..facts.upstream_head.length).unwrap_or(&facts.upstream));
         let moved = |slice: Slice| Slice { start: slice.start + base as u32, end: slice.end + base as u32 };
         for field in &facts.upstream_head.fields {
+            if field.known == Known::ContentLength {
+                facts.response.length_at = Some(facts.response.fields.len());
+            }
             if matches!(
                 field.known,
                 Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
@@ -460,6 +463,11 @@ impl Exchange {
         self.upgraded = true;
         self.copy_status();
         self.copy_fields(how, &[]);
+        if how.names.hidden.contains(b"upgrade") {
+            // What is not passed on else says here what is spoken from now on.
+            let protocol = self.asked_switch(how).map(<[u8]>::to_vec).unwrap_or_default();
+            self.facts.response.add(b"Upgrade", &protocol);
+        }
         edit::upstream_response(self, plan, how);
         let mut out = scratch::take();
         self.head(plan, &mut out);

@@ -97,9 +97,11 @@ fn begin(writer: &Writer, exchange: &mut Exchange, plan: &Plan) -> Result<Option
 /// Whether a part has the value that it will have at the end. Variables may be made of anything.
 fn is_settled(part: &Part) -> bool {
     match part {
-        Part::Attr(Attr::Tcp(_) | Attr::Stat(_)) | Part::Var(_) | Part::Escape(..) | Part::Rest { .. } => {
-            false
-        }
+        Part::Attr(Attr::Tcp(_) | Attr::Stat(_))
+        | Part::Var(_)
+        | Part::Escape(..)
+        | Part::Rest { .. }
+        | Part::Start { .. } => false,
         Part::Attr(attr) => !is_kept(attr),
         Part::Text(_) | Part::Capture(..) => true,
     }

@@ -65,6 +65,9 @@ pub(super) fn template(printer: &Printer<'_>, template: &Template) -> String {
         Part::Attr(attr) => format!("{{{}}}", self::attr(attr)),
         Part::Var(var) => format!("{{{}}}", printer.var_name(*var)),
         Part::Capture(register, group) => format!("{{{}.{group}}}", register.0),
+        Part::Start { of, before } => {
+            format!("{{{} before {}}}", self::template(printer, of), self::template(printer, before))
+        }
         Part::Rest { of, after } => {
             format!("{{{} after {}}}", self::template(printer, of), self::template(printer, after))
         }

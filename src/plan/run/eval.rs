@@ -74,6 +74,13 @@ impl Run {
             Part::Capture(register, group) => {
                 out.extend_from_slice(self.registers.group(*register, u32::from(*group)));
             }
+            Part::Start { of, before } => {
+                let value = self.value(plan, view, of);
+                let ending = self.value(plan, view, before);
+                out.extend_from_slice(value.strip_suffix(ending.as_slice()).unwrap_or(&value));
+                self.values.give_back(ending);
+                self.values.give_back(value);
+            }
             Part::Rest { of, after } => {
                 let value = self.value(plan, view, of);
                 let prefix = self.value(plan, view, after);
@@ -103,6 +110,10 @@ impl Run {
 
     fn attr(&mut self, plan: &Plan, view: &impl View, attr: &Attr, out: &mut Vec<u8>) -> bool {
         match attr {
+            Attr::Root => {
+                let root = &plan.settings(self.settings).files.root;
+                return self.eval(plan, view, root, out);
+            }
             Attr::DocumentRoot => return self.document_root(plan, view, out),
             Attr::DocumentRootReal => {
                 let mut root = self.values.take();

@@ -41,6 +41,8 @@ pub(crate) struct Names {
     env: HashMap<Vec<u8>, VarId>,
     /// Variables of our own.
     own: HashMap<&'static str, VarId>,
+    /// Maps of rules.
+    pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }
 
 impl Names {

@@ -31,6 +31,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));
     client.keepalive_requests = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
+    client.closing = Some(vec![400, 408, 411, 413, 414, 421, 500, 501, 503]);
     client.keepalive_min_timeout = Some(Duration::ZERO);
     client.send_timeout = Some(minute);
     client.lingering = Some(1);
@@ -46,6 +47,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     let answer = &mut set.answer;
     answer.server = Some(Text::from(options.token.clone()));
     answer.absolute_redirect = Some(true);
+    answer.in_order = Some(true);
     answer.chunked = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(vec!["text/plain".into(), "text/html".into()]);

@@ -116,6 +116,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         cx.config.hosts.push(lowered);
     }
     listen::attach(cx, &hosts);
+    super::tls::attach(cx, &hosts);
     rename_redirected(cx);
     hosts
 }
@@ -215,7 +216,7 @@ fn name(cx: &Cx, host: &Section) -> Text {
 }
 
 /// The names a host answers to.
-fn names(host: &Section) -> Vec<Pattern> {
+pub(crate) fn names(host: &Section) -> Vec<Pattern> {
     let own = &host.own.host;
     let name = own.name.iter().map(|name| name.host.clone());
     let exact = |name: &Text| Pattern { ignore_case: true, ..Pattern::exact(name.to_ascii_lowercase()) };

@@ -112,7 +112,7 @@ pub(super) fn host_address(cx: &mut Cx, word: &Word) -> Vec<HostAddress> {
 
 /// Makes the listeners, each with the hosts to choose from.
 pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
-    let sockets = std::mem::take(&mut cx.sockets);
+    let sockets = cx.sockets.clone();
     let of = |at: usize| &hosts[at].section.own.host.addresses;
     let mut listeners: Vec<Listener> = Vec::new();
     let mut push = |cx: &Cx, address: SocketAddr, separate: bool, span: Span| {

@@ -27,6 +27,7 @@ mod tls;
 
 pub(super) use member::set_for;
 pub(crate) use survey::survey;
+pub(super) use tls::versions;
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
@@ -89,6 +90,8 @@ pub(crate) struct State {
     preserve: bool,
     /// Whether `X-Forwarded-...` may be left out somewhere.
     plain: bool,
+    /// Whether a section says that its paths are not proxied.
+    excluded: bool,
     /// Whether `Via` is written somewhere.
     via: bool,
 }

@@ -58,6 +58,8 @@ pub(crate) struct Section {
 pub(crate) struct Own {
     /// Names and addresses of a host.
     pub(crate) host: super::host::Own,
+    /// TLS with clients.
+    pub(crate) tls: super::tls::Own,
     /// Changes of response fields.
     pub(crate) headers: super::headers::Own,
     /// How long responses may be kept.
@@ -70,6 +72,8 @@ pub(crate) struct Own {
     pub(crate) logs: super::logs::Own,
     /// How paths are mapped.
     pub(crate) mapping: super::mapping::Own,
+    /// Rules.
+    pub(crate) rewrite: crate::dialect::apache::rewrite::Own,
     pub(crate) access: super::access::Own,
     pub(crate) core: super::core::Own,
     pub(crate) names: super::names::Own,

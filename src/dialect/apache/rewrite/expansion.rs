@@ -48,14 +48,14 @@ pub(super) fn parse(text: &Written) -> Vec<Piece> {
                 at += 2;
                 continue;
             }
-            (b'$' | b'%', Some(b'{')) => match braces(text, at) {
-                Some(found) => found,
-                None => {
+            (b'$' | b'%', Some(b'{')) => {
+                let Some(found) = braces(text, at) else {
                     plain.extend_from_slice(&[byte, b'{']);
                     at += 2;
                     continue;
-                }
-            },
+                };
+                found
+            }
             (b'$', Some(digit)) if digit.is_ascii_digit() => (Piece::Rule(digit - b'0'), at + 2),
             (b'%', Some(digit)) if digit.is_ascii_digit() => (Piece::Condition(digit - b'0'), at + 2),
             _ => {

@@ -72,17 +72,63 @@ const ROUNDS: u32 = 32_000;
 
 /// Statuses that can be answered, besides those from 300 to 399.
 const STATUSES: &[u16] = &[
-    100, 101, 102, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400,
-    401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425,
-    426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
+    100, 101, 102, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308,
+    400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423,
+    424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
 ];
 
 /// Flags of rules, for suggestions.
 const RULE_FLAGS: &[&str] = &[
-    "B", "BNP", "BNE", "BCTLS", "backrefescaping", "backrefernoplus", "C", "chain", "CO", "cookie", "DPI", "discardpath", "E", "env",
-    "END", "F", "forbidden", "G", "gone", "H", "handler", "L", "last", "N", "next", "NC", "nocase", "NE",
-    "noescape", "NS", "nosubreq", "P", "proxy", "PT", "passthrough", "QSA", "qsappend", "QSD", "qsdiscard", "QSL",
-    "qslast", "R", "redirect", "S", "skip", "T", "type", "UnsafeAllow3F", "UnsafePrefixStat", "UNC",
+    "B",
+    "BNP",
+    "BNE",
+    "BCTLS",
+    "backrefescaping",
+    "backrefernoplus",
+    "C",
+    "chain",
+    "CO",
+    "cookie",
+    "DPI",
+    "discardpath",
+    "E",
+    "env",
+    "END",
+    "F",
+    "forbidden",
+    "G",
+    "gone",
+    "H",
+    "handler",
+    "L",
+    "last",
+    "N",
+    "next",
+    "NC",
+    "nocase",
+    "NE",
+    "noescape",
+    "NS",
+    "nosubreq",
+    "P",
+    "proxy",
+    "PT",
+    "passthrough",
+    "QSA",
+    "qsappend",
+    "QSD",
+    "qsdiscard",
+    "QSL",
+    "qslast",
+    "R",
+    "redirect",
+    "S",
+    "skip",
+    "T",
+    "type",
+    "UnsafeAllow3F",
+    "UnsafePrefixStat",
+    "UNC",
 ];
 
 /// Flags of conditions, for suggestions.
@@ -120,7 +166,11 @@ fn each(word: &Written) -> Result<Vec<Flag>, Diagnostic> {
             name: name.to_ascii_lowercase(),
             written: name,
             value: flag.slice((equals + 1).min(bytes.len())..bytes.len()),
-            span: if bytes.is_empty() { word.span(at.min(end)..(comma + 1).min(text.len())) } else { flag.whole() },
+            span: if bytes.is_empty() {
+                word.span(at.min(end)..(comma + 1).min(text.len()))
+            } else {
+                flag.whole()
+            },
         });
         at = comma + 1;
         // What follows a last comma is an empty flag, unless it is white space.
@@ -206,18 +256,19 @@ fn redirect(flag: &Flag, flags: &mut RuleFlags, found: &mut Vec<Diagnostic>) {
         b"seeother" => 303,
         [digit, ..] if digit.is_ascii_digit() => {
             let code = number(value);
-            match u16::try_from(code).ok().filter(|code| STATUSES.contains(code)) {
-                Some(code) => code,
-                None => {
-                    let message = format!("invalid HTTP response code '{}' for flag 'R'", String::from_utf8_lossy(value));
-                    found.push(Diagnostic::error("invalid-status", flag.span, message));
-                    return;
-                }
-            }
+            let known = u16::try_from(code).ok().filter(|code| STATUSES.contains(code));
+            let Some(known) = known else {
+                let value = String::from_utf8_lossy(value);
+                let message = format!("invalid HTTP response code '{value}' for flag 'R'");
+                found.push(Diagnostic::error("invalid-status", flag.span, message));
+                return;
+            };
+            known
         }
         b"" | b"temp" => 302,
         word => {
-            let message = format!("`{}` names no status: the redirect answers 302", String::from_utf8_lossy(value));
+            let message =
+                format!("`{}` names no status: the redirect answers 302", String::from_utf8_lossy(value));
             let mut wrong = Diagnostic::warning("unknown-status", flag.span, message);
             let word = String::from_utf8_lossy(word);
             if let Some(meant) = suggest::nearest(&word, ["permanent", "temp", "seeother"].into_iter()) {
@@ -290,7 +341,12 @@ mod tests {
             ("[R=299]", &["invalid HTTP response code '299' for flag 'R' 1..6"]),
             ("[BFoo]", &["unknown flag 'BFoo' 1..5"]),
             ("L", &["bad flag delimiters 0..1"]),
-            ("[R=301,", &["bad flag delimiters 0..7 leave the spaces between the flags out, or put the brackets in quotes"]),
+            (
+                "[R=301,",
+                &[
+                    "bad flag delimiters 0..7 leave the spaces between the flags out, or put the brackets in quotes",
+                ],
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(rule(text).1, expected, "{text}");

@@ -13,7 +13,7 @@ use crate::{
 
 /// A rule with its conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::dialect::apache) struct Rule {
+pub(super) struct Rule {
     /// The pattern without its `!`.
     pub(super) pattern: Written,
     /// Whether it begins with `!`.
@@ -51,9 +51,9 @@ pub(super) enum Test {
     /// Whether a regular expression matches.
     Regex(Written),
     /// Whether the text stands so to another one.
-    Text(Relation, Vec<Piece>),
+    Text(Relation, Vec<u8>),
     /// Whether the number stands so to another one.
-    Number(Relation, Vec<Piece>),
+    Number(Relation, Vec<u8>),
     /// Whether there is such a file.
     File(FileTest),
     /// Whether a request for it would pass: `-U`, or `-F` for a file name.
@@ -130,16 +130,15 @@ pub(super) fn condition(directive: &Directive, found: &mut Vec<Diagnostic>) -> O
     let mut flags = third.map(|third| flags::of_condition(&third, found)).unwrap_or_default();
     let whole = second.clone();
     let (negated, pattern) = without_mark(second);
-    let test = if first.bytes().eq_ignore_ascii_case(b"expr") {
-        Test::Expression(pattern)
-    } else {
-        test(&pattern)
-    };
+    let test =
+        if first.bytes().eq_ignore_ascii_case(b"expr") { Test::Expression(pattern) } else { test(&pattern) };
     let takes_case = matches!(test, Test::Regex(_) | Test::Text(..));
     if flags.ignore_case && !takes_case {
         let written = String::from_utf8_lossy(whole.bytes()).into_owned();
         let message = format!("`NC` has no meaning for `{written}`");
-        found.push(Diagnostic::warning("ignored-flag", whole.whole(), message).because("not a regular expression"));
+        found.push(
+            Diagnostic::warning("ignored-flag", whole.whole(), message).because("not a regular expression"),
+        );
         flags.ignore_case = false;
     }
     Some(Condition {
@@ -160,7 +159,7 @@ fn without_mark(word: Written) -> (bool, Written) {
 fn test(pattern: &Written) -> Test {
     let bytes = pattern.bytes();
     let regex = || Test::Regex(pattern.clone());
-    let rest = |from: usize| expansion::parse(&pattern.slice(from.min(bytes.len())..bytes.len()));
+    let rest = |from: usize| bytes.get(from..).unwrap_or_default().to_vec();
     match bytes {
         [] | [_] => regex(),
         b"-f" => Test::File(FileTest::Regular),
@@ -170,7 +169,7 @@ fn test(pattern: &Written) -> Test {
         b"-l" | b"-L" | b"-h" => Test::File(FileTest::Link),
         b"-F" => Test::Passes { file: true },
         b"-U" => Test::Passes { file: false },
-        [b'-', first, second, _, ..] => match [first.to_ascii_lowercase(), second.to_ascii_lowercase()] {
+        [b'-', first, second, _, ..] => match [*first, *second] {
             [b'e', b'q'] => Test::Number(Relation::Equal, rest(3)),
             [b'n', b'e'] => Test::Number(Relation::NotEqual, rest(3)),
             [b'l', b't'] => Test::Number(Relation::Less, rest(3)),

@@ -177,6 +177,7 @@ fn client(base: &mut Settings) {
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
     client.keepalive_min_timeout = Some(seconds(0));
+    client.closing = Some(Vec::new());
     client.keepalive_disable = Some(vec!["msie6".into()]);
     client.send_timeout = Some(seconds(60));
     client.lingering = Some(1);
@@ -211,6 +212,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.absolute_redirect = Some(true);
     answer.port_in_redirect = Some(true);
     answer.host_name_in_redirect = Some(false);
+    answer.in_order = Some(false);
     answer.chunked = Some(true);
     answer.types = Some(vec![
         ("html".into(), "text/html".into()),

@@ -106,7 +106,7 @@ fn show(template: &Template) -> String {
         Part::Attr(attr) => format!("{{{attr:?}}}"),
         Part::Var(_) => "{var}".to_owned(),
         Part::Capture(_, number) => format!("{{{number}}}"),
-        Part::Escape(..) | Part::Rest { .. } => "{escape}".to_owned(),
+        Part::Escape(..) | Part::Rest { .. } | Part::Start { .. } => "{escape}".to_owned(),
     };
     template.0.iter().map(part).collect()
 }

@@ -2,8 +2,6 @@
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_ssl_module.html>
 
-mod ciphers;
-
 use std::{path::PathBuf, time::Duration};
 
 use super::{
@@ -15,6 +13,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
+    dialect::ciphers,
     ir::HostTls,
     source::Span,
 };
@@ -159,6 +158,7 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         tickets: *tickets,
         session_timeout: Some(*session_timeout),
         reject: *reject,
+        ..HostTls::default()
     };
 }
 

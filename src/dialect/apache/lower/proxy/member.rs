@@ -132,6 +132,7 @@ pub(super) fn refuse_scheme(cx: &mut Cx, url: &Url, span: Span) {
     let help = match scheme.as_str() {
         "ajp" => "use http:// to the HTTP connector of the same application server",
         "h2" | "h2c" => "use https:// or http://: the upstream is spoken to in HTTP/1.1",
+        "fcgi" | "scgi" | "uwsgi" => "not yet honoured: put an HTTP server in front of the program",
         "ftp" => "only HTTP can be forwarded",
         _ => "use http, https, ws or wss",
     };

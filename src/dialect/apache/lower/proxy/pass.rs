@@ -200,7 +200,9 @@ fn route(cx: &mut Cx, path: Pattern, url: Option<Template>, entry: &Entry<'_>, i
         _ if entry.url.value == b"!" && in_server => {
             vec![(Step::Jump(Jump::Exit(Phase::Proxy.name())), span)]
         }
-        _ if entry.url.value == b"!" => Vec::new(),
+        _ if entry.url.value == b"!" => {
+            vec![(Step::Assign { var: cx.own("@unproxied"), value: "1".into() }, span)]
+        }
         Some(url) => {
             let mut steps = forward(cx, url, false, span);
             if entry.raw {
@@ -252,6 +254,11 @@ fn raw(cx: &mut Cx, entry: &Entry<'_>, canonical: Vec<(Step, Span)>) -> Vec<(Ste
     vec![(Step::When { test, then: block(steps), otherwise: block(canonical) }, span)]
 }
 
+fn unless(test: Test, step: Step, span: Span) -> Step {
+    let then = Block { steps: vec![(step, span)], span, ..Block::default() };
+    Step::When { test: Test::Not(Box::new(test)), then, otherwise: Block::default() }
+}
+
 /// The table of a server.
 pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
     let routes = std::mem::take(&mut section.own.proxy.routes);
@@ -264,8 +271,11 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
     let mut files = cx.sources.files();
     if files.any(|(_, file)| memchr::memmem::find(&file.text, b"no-proxy").is_some()) {
         let set = Test::Present(Template::var(cx.env(b"no-proxy")));
-        let then = Block { steps: vec![(step, span)], span, ..Block::default() };
-        step = Step::When { test: Test::Not(Box::new(set)), then, otherwise: Block::default() };
+        step = unless(set, step, span);
+    }
+    if cx.proxy.excluded {
+        let set = Test::Truthy(Template::var(cx.own("@unproxied")));
+        step = unless(set, step, span);
     }
     section.hook(Phase::Proxy, step, span);
 }

@@ -7,6 +7,9 @@ use crate::dialect::apache::tree::{Directive, Item, directives};
 pub(crate) fn survey(cx: &mut Cx, items: &[Item]) {
     for directive in directives(items) {
         let inside = directive.block();
+        if directive.name() == "ProxyPass" && directive.args.first().is_some_and(|word| word.value == b"!") {
+            cx.proxy.excluded = true;
+        }
         if directive.name() == "<Proxy>"
             && let Some(name) = directive.args.first().and_then(|word| balancer(&word.value))
         {

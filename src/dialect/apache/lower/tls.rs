@@ -1,0 +1,270 @@
+//! TLS with clients: which hosts have it, their certificates, who is asked for one.
+//!
+//! `SSLEngine` left unset turns itself on where a certificate is configured, the port is meant for HTTPS and `Listen`
+//! and `<VirtualHost>` name the same address; the main server never does. Seen on 2.4.71. A port speaks TLS when the
+//! first of its hosts does.
+//!
+//! Reference: <https://httpd.apache.org/docs/2.4/mod/mod_ssl.html>
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    super::tree::{Directive, Word},
+    Cx, Lower, Phase, Section,
+    host::Host,
+    mapping,
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    dialect::ciphers,
+    ir::{Attr, ClientCertificates, HostId, HostTls, Template, Test},
+    source::Span,
+};
+
+/// The directives of this file.
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("SSLCACertificateFile", authorities),
+    ("SSLCertificateChainFile", chain),
+    ("SSLCertificateFile", certificate),
+    ("SSLCertificateKeyFile", key),
+    ("SSLCipherSuite", suites),
+    ("SSLEngine", engine),
+    ("SSLProtocol", protocol),
+    ("SSLRequireSSL", require),
+    ("SSLSessionTickets", tickets),
+    ("SSLStrictSNIVHostCheck", strict),
+    ("SSLVerifyClient", verify),
+    ("SSLVerifyDepth", depth),
+];
+
+/// What is remembered of a server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    /// `SSLEngine`.
+    pub(crate) engine: Option<bool>,
+    certificates: Vec<(PathBuf, Span)>,
+    keys: Vec<PathBuf>,
+    chain: Option<PathBuf>,
+    versions: Option<Vec<u8>>,
+    suites: Option<Vec<u16>>,
+    tickets: Option<bool>,
+    authorities: Option<PathBuf>,
+    verify: Option<(bool, Span)>,
+    depth: Option<u32>,
+    strict: Option<bool>,
+}
+
+/// A file that has to be there.
+fn file(cx: &mut Cx, directive: &Directive) -> Option<(PathBuf, Span)> {
+    let word = directive.args.first()?;
+    let path = cx.path(&word.value);
+    if !path.is_file() {
+        let message = format!("{}: file '{}' does not exist or is empty", directive.name(), path.display());
+        cx.missing("missing-file", word.span, message);
+    }
+    Some((path, word.span))
+}
+
+fn flag(cx: &mut Cx, directive: &Directive) -> Option<bool> {
+    let word = directive.args.first()?;
+    if word.is("on") || word.is("off") {
+        return Some(word.is("on"));
+    }
+    let message = format!("{} must be On or Off", directive.name());
+    cx.report(Diagnostic::error("invalid-value", word.span, message).label(word.span, "On or Off"));
+    None
+}
+
+/// `SSLEngine On|Off|optional`
+fn engine(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    if directive.args.first().is_some_and(|word| word.is("optional")) {
+        let message = "SSLEngine optional is not honoured";
+        let help = "browsers do not upgrade a connection to TLS: give TLS a port of its own";
+        return cx.refuse(Diagnostic::error("refused", directive.head(), message).help(help));
+    }
+    if let Some(on) = flag(cx, directive) {
+        section.own.tls.engine = Some(on);
+    }
+}
+
+/// `SSLCertificateFile file`: chain and key may be in it.
+fn certificate(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.certificates.extend(file(cx, directive));
+}
+
+/// `SSLCertificateKeyFile file`
+fn key(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.keys.extend(file(cx, directive).map(|(path, _)| path));
+}
+
+/// `SSLCertificateChainFile file`
+fn chain(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.chain = file(cx, directive).map(|(path, _)| path);
+}
+
+/// `SSLCACertificateFile file`
+fn authorities(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.authorities = file(cx, directive).map(|(path, _)| path);
+}
+
+/// `SSLProtocol [+|-]protocol ...`
+fn protocol(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    match super::proxy::versions(directive) {
+        Ok(versions) if versions.is_empty() => {
+            let message = "no version of TLS that is spoken is left: 1.2 and 1.3 are";
+            cx.report(Diagnostic::error("no-protocol", directive.head(), message).help("SSLProtocol all"));
+        }
+        Ok(versions) => section.own.tls.versions = Some(versions),
+        Err(message) => cx.report(Diagnostic::error("invalid-value", directive.head(), message)),
+    }
+}
+
+/// `SSLCipherSuite [protocol] list`
+fn suites(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let word: &Word = match directive.args.as_slice() {
+        // Suites of TLS 1.3 are all offered.
+        [protocol, _] if protocol.is("TLSv1.3") => return,
+        [word] | [_, word] => word,
+        _ => return,
+    };
+    let chosen = ciphers::read(&word.text());
+    if chosen.suites.is_empty() {
+        let message = "none of these cipher suites is spoken";
+        let found = Diagnostic::error("no-cipher-suite", word.span, message);
+        return cx.report(found.help("add `ECDHE+AESGCM:ECDHE+CHACHA20`, or leave the directive out"));
+    }
+    if !chosen.unspoken.is_empty() {
+        let message = format!("not spoken: `{}`", chosen.unspoken.join("`, `"));
+        let found = Diagnostic::new(Severity::Note, "unspoken-cipher-suite", message);
+        cx.report(found.label(word.span, "only suites with ephemeral keys and authenticated encryption are"));
+    }
+    section.own.tls.suites = Some(chosen.suites);
+}
+
+/// `SSLSessionTickets On|Off`
+fn tickets(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.tickets = flag(cx, directive);
+}
+
+/// `SSLStrictSNIVHostCheck On|Off`
+fn strict(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.strict = flag(cx, directive);
+}
+
+/// `SSLVerifyClient none|optional|require|optional_no_ca`
+fn verify(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    if !section.is_server() {
+        let message = "SSLVerifyClient in a section is not honoured: it needs a second handshake";
+        let help = "ask for the certificate in the whole <VirtualHost>";
+        return cx.refuse(Diagnostic::error("refused", directive.head(), message).help(help));
+    }
+    section.own.tls.verify = match word.text().to_ascii_lowercase().as_str() {
+        "none" | "off" => None,
+        "require" => Some((true, word.span)),
+        "optional" => Some((false, word.span)),
+        "optional_no_ca" => {
+            let message = "SSLVerifyClient optional_no_ca is not honoured";
+            let help = "use `optional` with SSLCACertificateFile";
+            return cx.refuse(Diagnostic::error("refused", word.span, message).help(help));
+        }
+        _ => {
+            let message = format!("SSLVerifyClient: Invalid argument '{}'", word.text());
+            return cx.error("invalid-value", word.span, message);
+        }
+    };
+}
+
+/// `SSLVerifyDepth number`
+fn depth(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    match word.text().parse() {
+        Ok(depth) => section.own.tls.depth = Some(depth),
+        Err(_) => cx.error("invalid-value", word.span, "SSLVerifyDepth: Invalid argument"),
+    }
+}
+
+/// `SSLRequireSSL`: what comes without TLS is forbidden.
+fn require(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let plain = Test::Not(Box::new(Test::Truthy(Template::attr(Attr::Https))));
+    let (step, _) = mapping::when(plain, vec![mapping::respond(403)]);
+    section.hook(Phase::Headers, step, directive.head());
+}
+
+/// A virtual host has what the main server has where it says nothing.
+pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
+    let (main, own) = (&main.own.tls, &mut host.own.tls);
+    own.engine = own.engine.or(main.engine);
+    own.versions = own.versions.take().or_else(|| main.versions.clone());
+    own.suites = own.suites.take().or_else(|| main.suites.clone());
+    own.tickets = own.tickets.or(main.tickets);
+    own.authorities = own.authorities.take().or_else(|| main.authorities.clone());
+    own.verify = own.verify.or(main.verify);
+    own.depth = own.depth.or(main.depth);
+    own.strict = own.strict.or(main.strict);
+}
+
+/// Gives hosts and listeners their TLS.
+pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
+    let strict = hosts.first().and_then(|main| main.section.own.tls.strict) == Some(true);
+    for (at, host) in hosts.iter().enumerate() {
+        let on = match host.section.own.tls.engine {
+            Some(on) => on,
+            None => at > 0 && !host.section.own.tls.certificates.is_empty() && is_meant(cx, host),
+        };
+        if on {
+            let tls = of_host(cx, &host.section, strict);
+            cx.config.hosts[at].tls = Some(tls);
+        }
+    }
+    let of_hosts: Vec<bool> = cx.config.hosts.iter().map(|host| host.tls.is_some()).collect();
+    for listener in &mut cx.config.listeners {
+        let HostId(default) = listener.default;
+        listener.tls = of_hosts.get(default as usize) == Some(&true);
+    }
+}
+
+/// Whether a host without `SSLEngine` is at an address that is meant for HTTPS.
+fn is_meant(cx: &Cx, host: &Host) -> bool {
+    let addresses = &host.section.own.host.addresses;
+    addresses.iter().any(|address| {
+        let same = |socket: &&super::listen::Socket| {
+            socket.https && socket.ip == address.ip && address.port == Some(socket.port)
+        };
+        cx.sockets.iter().any(|socket| same(&socket))
+    })
+}
+
+fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
+    let own = &host.own.tls;
+    if own.certificates.is_empty() {
+        let message = "SSLEngine On without a certificate";
+        let found = Diagnostic::error("no-certificate", host.span, message);
+        cx.report(found.help("name one with `SSLCertificateFile` and `SSLCertificateKeyFile`"));
+    }
+    let pair = |(at, (certificate, span)): (usize, &(PathBuf, Span))| {
+        (certificate.clone(), own.keys.get(at).unwrap_or(certificate).clone(), *span)
+    };
+    let clients = own.verify.map(|(required, span)| (own.authorities.clone(), required, span));
+    let clients = clients.and_then(|(trusted, required, span)| {
+        if trusted.is_none() {
+            let message = "certificates of clients are asked for, and nobody is trusted to issue them";
+            let found = Diagnostic::error("no-authorities", span, message);
+            cx.diagnostics.push(found.help("name the issuers with `SSLCACertificateFile`"));
+        }
+        let depth = own.depth.unwrap_or(1);
+        trusted.map(|trusted| ClientCertificates { trusted, required, depth })
+    });
+    HostTls {
+        certificates: own.certificates.iter().enumerate().map(pair).collect(),
+        versions: own.versions.clone().unwrap_or_else(|| vec![12, 13]),
+        suites: own.suites.clone(),
+        tickets: own.tickets.unwrap_or(true),
+        session_timeout: Some(Duration::from_mins(5)),
+        reject: false,
+        chain: own.chain.clone(),
+        clients,
+        exclusive: true,
+        named: strict,
+    }
+}
