@@ -24,10 +24,13 @@ use triglot::{
 };
 
 /// Findings that say that something is not honoured.
-const REFUSALS: [&str; 5] = [
+const REFUSALS: [&str; 8] = [
     "not-yet-honoured",
+    "refused",
     "refused-directive",
+    "refused-handler",
     "refused-parameter",
+    "refused-value",
     "refused-variable",
     "third-party-directive",
 ];

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use super::{
     super::tree::{Directive, Word},
-    Cx, Lower, Section,
+    Cx, Lower, Section, mapping,
+    walk::Steps,
 };
 use crate::{
-    diagnostic::Diagnostic,
-    ir::{Text, settings::TagForm},
+    diagnostic::{Diagnostic, Severity},
+    ir::{Attr, Pattern, Template, Test, Text, settings::TagForm},
 };
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("AllowEncodedSlashes", encoded_slashes),
     ("FileETag", file_etag),
+    ("HostnameLookups", hostname_lookups),
     ("KeepAlive", keep_alive),
     ("KeepAliveTimeout", keep_alive_timeout),
     ("LimitInternalRecursion", internal_recursion),
@@ -25,9 +28,11 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("LimitRequestLine", line),
     ("MaxKeepAliveRequests", keep_alive_requests),
     ("MergeSlashes", merge_slashes),
+    ("RequestReadTimeout", read_timeout),
     ("ServerRoot", server_root),
     ("ServerTokens", server_tokens),
     ("Timeout", timeout),
+    ("TraceEnable", trace),
 ];
 
 /// What C's `atoi` makes of a word.
@@ -229,21 +234,146 @@ fn file_etag(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.set.answer.tag = Some(Some(form));
 }
 
+/// `AllowEncodedSlashes On|Off|NoDecode`
+///
+/// Observed: unless it is on, a path with `%2f` is not found, whoever would answer for it; the query may have one.
+fn encoded_slashes(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    if word.is("nodecode") {
+        let message = "an encoded slash that stays encoded is not honoured";
+        return cx.refuse(
+            Diagnostic::error("refused-value", word.span, message)
+                .help("`AllowEncodedSlashes On` decodes it; `Off` answers 404"),
+        );
+    }
+    if !word.is("on") && !word.is("off") {
+        let message = "AllowEncodedSlashes must be On, Off, or NoDecode";
+        return cx.error("invalid-value", word.span, message);
+    }
+    section.own.core.encoded_slashes = Some(word.is("on"));
+}
+
+/// What becomes of a path with an encoded slash.
+pub(super) fn refuse_encoded_slashes(host: &Section) -> Steps {
+    if host.own.core.encoded_slashes == Some(true) {
+        return Steps::new();
+    }
+    let pattern = Pattern::regex("^[^?]*%2f", true);
+    let encoded = Test::Match { subject: Template::attr(Attr::Target), pattern, into: None };
+    // The answer's own page has another path, but the same target.
+    let first = Test::Not(Box::new(Test::Internal));
+    vec![mapping::when(Test::All(vec![first, encoded]), vec![mapping::respond(404)])]
+}
+
+/// `HostnameLookups On|Off|Double`
+fn hostname_lookups(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    if word.is("on") || word.is("double") {
+        let message = "clients' addresses are not looked up in the DNS";
+        cx.refuse(
+            Diagnostic::error("refused-value", word.span, message)
+                .help("leave it Off: logs have the address, and names can be looked up from them later"),
+        );
+    } else if !word.is("off") {
+        cx.error("invalid-value", word.span, "parameter must be 'on', 'off', or 'double'");
+    }
+}
+
+/// `TraceEnable On|Off|extended`: TRACE is answered 405, as with `Off`.
+fn trace(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    if word.is("on") || word.is("extended") {
+        let message = "TRACE is not answered";
+        cx.refuse(
+            Diagnostic::error("refused-value", word.span, message)
+                .help("`TraceEnable off`: it shows a request's fields to whoever can send one"),
+        );
+    } else if !word.is("off") {
+        cx.error("invalid-value", word.span, "TraceEnable must be one of 'on', 'off', or 'extended'");
+    }
+}
+
+/// `RequestReadTimeout [handshake|header|body]=seconds[-most][,MinRate=bytes] ...`
+///
+/// Time that a rate adds is granted at once.
+fn read_timeout(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    for word in &directive.args {
+        let text = word.text().to_ascii_lowercase();
+        let Some((stage, value)) = text.split_once('=') else {
+            return cx.error("invalid-value", word.span, "Invalid RequestReadTimeout parameter");
+        };
+        let (times, rate) = match value.split_once(',') {
+            Some((times, rate)) => (times, Some(rate)),
+            None => (value, None),
+        };
+        let (least, most) = match times.split_once('-') {
+            Some((least, most)) => (least, Some(most)),
+            None => (times, None),
+        };
+        let number = |text: &str| text.parse::<u64>().ok();
+        let (Some(least), Ok(most)) = (number(least), most.map(|most| number(most).ok_or(())).transpose())
+        else {
+            return cx.error("invalid-value", word.span, "RequestReadTimeout takes numbers of seconds");
+        };
+        if rate.is_some_and(|rate| rate.strip_prefix("minrate=").and_then(number).is_none()) {
+            return cx.error(
+                "invalid-value",
+                word.span,
+                "RequestReadTimeout takes MinRate=bytes after the comma",
+            );
+        }
+        // 0 is no limit of its own, and a rate without a last moment has none.
+        let known = (least > 0).then(|| Duration::from_secs(most.unwrap_or(least)));
+        match stage {
+            "handshake" => {}
+            "header" if rate.is_none() || most.is_some() => section.own.core.head_time = known,
+            "header" => {}
+            "body" => section.own.core.content_time = known,
+            _ => return cx.error("invalid-value", word.span, "Unknown RequestReadTimeout parameter"),
+        }
+        if rate.is_some() {
+            let message = match stage {
+                "body" => "no rate is asked for: content may keep silent for that time",
+                _ => "no rate is asked for: a head may take the longest time",
+            };
+            cx.report(Diagnostic::new(Severity::Note, "approximated", message).label(word.span, ""));
+        }
+    }
+}
+
 /// What is remembered of a section.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Own {
     keep_alive: Option<bool>,
+    /// Whether a path may have an encoded slash.
+    encoded_slashes: Option<bool>,
+    /// `RequestReadTimeout`: how long a head may take, and content keep silent.
+    head_time: Option<Duration>,
+    content_time: Option<Duration>,
 }
 
 /// A virtual host has the main server's `KeepAlive` unless it has its own.
 pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     let own = &mut host.own.core;
-    own.keep_alive = own.keep_alive.or(main.own.core.keep_alive);
+    let main = &main.own.core;
+    own.keep_alive = own.keep_alive.or(main.keep_alive);
+    own.encoded_slashes = own.encoded_slashes.or(main.encoded_slashes);
+    own.head_time = own.head_time.or(main.head_time);
+    own.content_time = own.content_time.or(main.content_time);
 }
 
 /// A server that keeps no connection has no time to keep it for.
 pub(super) fn finish(section: &mut Section) {
     if section.own.core.keep_alive == Some(false) {
         section.set.client.keepalive_timeout = Some(Duration::ZERO);
+    }
+    // Both this and `Timeout` hold: the shorter one is met first.
+    if let Some(time) = section.own.core.head_time {
+        let known = &mut section.set.client.head_timeout;
+        *known = Some(known.map_or(time, |known| known.min(time)));
+    }
+    if let Some(time) = section.own.core.content_time {
+        let known = &mut section.set.content.timeout;
+        *known = Some(known.map_or(time, |known| known.min(time)));
     }
 }

@@ -159,6 +159,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     if !early.is_empty() {
         steps.push(block("early", early));
     }
+    steps.extend(core::refuse_encoded_slashes(host));
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {

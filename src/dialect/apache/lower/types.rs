@@ -4,13 +4,17 @@
 //! <https://httpd.apache.org/docs/2.4/mod/core.html#sethandler>
 
 use super::{
-    super::tree::{Directive, Word},
+    super::{
+        glob,
+        tree::{Directive, Word},
+    },
     Cx, Lower, Phase, Section,
+    mapping::{respond, when},
     walk::Steps,
 };
 use crate::{
-    diagnostic::Diagnostic,
-    ir::{Base, Block, Handler, Scope, Settings, Step, Template, Text},
+    diagnostic::{Diagnostic, Severity},
+    ir::{Base, Block, Handler, Pattern, Scope, Settings, Step, Template, Test, Text},
 };
 
 /// The directives of this file.
@@ -18,6 +22,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("AddCharset", add_charset),
     ("AddDefaultCharset", default_charset),
     ("AddEncoding", add_encoding),
+    ("AddHandler", add_handler),
     ("AddLanguage", add_language),
     ("AddType", add_type),
     ("DefaultType", default_type),
@@ -137,6 +142,30 @@ fn types(text: &[u8]) -> Vec<(Text, Text)> {
         types.extend(words.map(|word| (Text::from(word.to_ascii_lowercase()), Text::from(kind))));
     }
     types
+}
+
+/// `AddHandler name extension ...`
+///
+/// The text of a type map is nobody's business: where documents are not negotiated, such a file is forbidden.
+fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some((word, extensions)) = by_extension(directive) else { return };
+    let name = word.value.to_ascii_lowercase();
+    if name != b"type-map" {
+        if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
+            let message = "files of this kind are answered as all others";
+            cx.report(Diagnostic::new(Severity::Note, "ignored", message).label(word.span, ""));
+        }
+        return;
+    }
+    let message = "documents are not negotiated: files with such a name are forbidden";
+    cx.report(Diagnostic::new(Severity::Note, "approximated", message).label(directive.head(), ""));
+    let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
+    // What is proxied begins with no slash.
+    let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
+    let pattern = Pattern::regex(text.as_bytes(), true);
+    let test = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
+    let (step, span) = when(test, vec![respond(403)]);
+    section.hook(Phase::Headers, step, span);
 }
 
 /// `SetHandler name|none`
