@@ -66,7 +66,8 @@ fn promised(exchange: &mut Exchange) {
                 Level::Error,
                 format_args!("a response header value holds a line end or NUL: \"{}\"", value.escape_ascii()),
             );
-        } else if always || !exchange.facts.response.ours {
+        } else if (always || !exchange.facts.response.ours) && exchange.facts.response.status != 101 {
+            // Of a switch of protocols there is nothing to be kept or cached.
             let response = &mut exchange.facts.response;
             if member {
                 response.add_member(&field, &value);

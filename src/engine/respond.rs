@@ -428,7 +428,7 @@ impl Exchange {
     fn tell_dependence(&mut self) {
         let response = &mut self.facts.response;
         let names = std::mem::take(&mut self.run.depends);
-        if response.ours || names.is_empty() {
+        if response.ours || response.status == 101 || names.is_empty() {
             return;
         }
         let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();

@@ -14,6 +14,7 @@
 //! | a reset instead of an end of the connection | depends on what was unread (`client.rs`) |
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
+//! | whether a connection to an upstream of Apache is new | a matter of timing there |
 //! | order of the fields of an answer of Apache, case of `Connection` | no meaning (RFC 9110 § 5.3, § 7.6.1) |
 //! | `# mask` of a fixture | said there |
 
@@ -93,7 +94,12 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
     let mut rest = lines.into_iter().peekable();
     while let Some(line) = rest.next() {
         let head = line.starts_with("HTTP/1.") && !line.contains('[');
-        out.push(line);
+        // When the original's process takes up a connection again depends on what else it does meanwhile.
+        let pooled =
+            line.strip_suffix(" (same connection)").or_else(|| line.strip_suffix(" (new connection)"));
+        out.push(
+            pooled.filter(|_| line.starts_with("[upstream]")).map_or_else(|| line.clone(), str::to_owned),
+        );
         if !head {
             continue;
         }
