@@ -18,6 +18,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("User", user),
     ("Group", group),
     ("GracefulShutdownTimeout", graceful_shutdown),
+    ("ServerLimit", server_limit),
 ];
 
 fn pid_file(cx: &mut Cx, _: &mut Section, directive: &Directive) {
@@ -61,6 +62,12 @@ fn account(cx: &mut Cx, directive: &Directive, file: &str) -> Option<Text> {
         cx.report(Diagnostic::new(severity, "unknown-account", message).label(word.span, ""));
     }
     found
+}
+
+/// `ServerLimit number`: one process is one worker; where there may be more, there is one for each processor.
+fn server_limit(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    cx.config.process.workers = (word.value == b"1").then_some(1);
 }
 
 fn graceful_shutdown(cx: &mut Cx, _: &mut Section, directive: &Directive) {
