@@ -88,6 +88,7 @@ fn fallback(cx: &mut Cx, word: &Word, span: Span) -> Option<Vec<(Step, Span)>> {
             }
             status.map(|status| vec![respond(status)])
         }
+        [b'@' | b'$', ..] if is_computed(&template(cx, word)) => Some(computed(cx, word, respond(500), span)),
         [b'@', ..] if cx.named.contains(&word.value) => {
             Some(vec![(Step::Jump(Jump::Enter(word.value.as_slice().into())), span)])
         }
@@ -101,6 +102,36 @@ fn fallback(cx: &mut Cx, word: &Word, span: Span) -> Option<Vec<(Step, Span)>> {
         }
         _ => Some(redirect(cx, word, span)),
     }
+}
+
+/// Whether the last value may name a location, but says which only when it is read.
+fn is_computed(value: &Template) -> bool {
+    match value.0.as_slice() {
+        [Part::Text(text), _, ..] => text.starts_with(b"@"),
+        [Part::Text(_) | Part::Attr(Attr::Path), ..] | [] => false,
+        _ => true,
+    }
+}
+
+/// A last value with variables that names a location: observed, its value is looked for among the server's named
+/// locations, and what is not there is answered with 500. One that begins with a variable may be a path as well.
+fn computed(cx: &mut Cx, word: &Word, unknown: (Step, Span), span: Span) -> Vec<(Step, Span)> {
+    let target = template(cx, word);
+    let begin = match target.0.first() {
+        Some(Part::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let mut steps = if begin.is_some() { vec![unknown] } else { redirect(cx, word, span) };
+    let mut names: Vec<_> = cx.named.iter().cloned().collect();
+    names.retain(|name| begin.as_ref().is_none_or(|begin| name.starts_with(begin)));
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    for name in names {
+        let test = Test::Equal(target.clone(), Template::text(name.as_slice()));
+        let block = |steps| Block { steps, span, ..Block::default() };
+        let then = block(vec![(Step::Jump(Jump::Enter(name.as_slice().into())), span)]);
+        steps = vec![(Step::When { test, then, otherwise: block(steps) }, span)];
+    }
+    steps
 }
 
 /// An internal redirect: the first `?` begins the query, without one there is none.
