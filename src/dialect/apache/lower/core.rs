@@ -325,9 +325,8 @@ fn read_timeout(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         // 0 is no limit of its own, and a rate without a last moment has none.
         let known = (least > 0).then(|| Duration::from_secs(most.unwrap_or(least)));
         match stage {
-            "handshake" => {}
             "header" if rate.is_none() || most.is_some() => section.own.core.head_time = known,
-            "header" => {}
+            "handshake" | "header" => {}
             "body" => section.own.core.content_time = known,
             _ => return cx.error("invalid-value", word.span, "Unknown RequestReadTimeout parameter"),
         }
