@@ -131,7 +131,8 @@ impl Server {
     pub(crate) fn stop(mut self) -> Result<(), String> {
         let _ =
             Command::new("kill").args([self.original.stop_signal(), &self.child.id().to_string()]).status();
-        let end = Instant::now() + Duration::from_secs(3);
+        // Apache's processes take their time on a busy machine.
+        let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
             match self.child.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),
@@ -139,7 +140,7 @@ impl Server {
                 _ => std::thread::sleep(Duration::from_millis(3)),
             }
         }
-        Err("did not end within 3 s".to_owned())
+        Err("did not end within 10 s".to_owned())
     }
 }
 

@@ -188,9 +188,7 @@ fn rewrite_cond(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let condition = rule::condition(directive, &mut found);
     section.own.rewrite.mentioned = true;
     section.own.rewrite.pending.extend(condition);
-    for one in found {
-        cx.report(one);
-    }
+    report(cx, "RewriteCond", found);
 }
 
 /// `RewriteRule pattern substitution [flags]`
@@ -200,7 +198,15 @@ fn rewrite_rule(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     own.mentioned = true;
     let conditions = std::mem::take(&mut own.pending);
     own.rules.extend(rule::rule(directive, conditions, &mut found));
-    for one in found {
+    report(cx, "RewriteRule", found);
+}
+
+/// Findings of a line, those about its flags in the original's words.
+fn report(cx: &mut Cx, name: &str, found: Vec<Diagnostic>) {
+    for mut one in found {
+        if matches!(one.code, "bad-flags" | "unknown-flag" | "invalid-status") {
+            one.message = format!("{name}: {}", one.message);
+        }
         cx.report(one);
     }
 }

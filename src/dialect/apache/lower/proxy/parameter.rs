@@ -106,7 +106,8 @@ pub(super) fn split<'w>(cx: &mut Cx, word: &'w Word) -> Option<(String, &'w [u8]
             Some((String::from_utf8_lossy(&word.value[..at]).to_ascii_lowercase(), &word.value[at + 1..]))
         }
         _ => {
-            let message = "Invalid ProxyPass parameter. Parameter must be in the form 'key=value'.";
+            let message =
+                "Invalid ProxyPass|ProxyPassMatch parameter. Parameter must be in the form 'key=value'.";
             cx.report(Diagnostic::error("invalid-parameter", word.span, message).label(word.span, ""));
             None
         }
