@@ -294,3 +294,18 @@ fn every_honoured_directive_is_lowered() {
     assert!(missing.is_empty(), "honoured, but nothing lowers them: {}", missing.join(" "));
     assert!(idle.is_empty(), "lowered, but not honoured: {}", idle.join(" "));
 }
+
+#[test]
+fn away_from_its_machine_a_name_without_a_port_is_an_upstream_of_another_file() {
+    let offline = |text: &str| {
+        let mut sources = SourceMap::new();
+        let file = sources.add(PathBuf::from("test.conf"), text.as_bytes().to_vec());
+        let (items, _) = parse::parse(&sources, file);
+        let (_, found) = lower(&items, &sources, &Options { offline: true, ..options() });
+        found.iter().map(|it| (it.severity, it.code)).collect::<Vec<_>>()
+    };
+    let text = |to: &str| format!("server {{ location / {{ fastcgi_pass {to}; }} }}");
+    assert_eq!(offline(&text("php_fpm")), [(Severity::Note, "upstream-elsewhere")]);
+    assert_eq!(offline(&text("127.0.0.1")), [(Severity::Error, "no-port")]);
+    assert_eq!(found(&text("php_fpm")), "no-port `php_fpm`");
+}

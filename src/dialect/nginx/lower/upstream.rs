@@ -203,9 +203,18 @@ pub(super) fn cluster(
     }
     let port = address.port.or(default_port);
     if port.is_none() && !address.unix {
-        let message = format!("no port in `{}`", String::from_utf8_lossy(address.authority));
-        cx.error("no-port", span, message);
-        return None;
+        let name = String::from_utf8_lossy(address.authority);
+        // Away from its machine a name without a port is that of an upstream that is written elsewhere.
+        if cx.options.offline
+            && std::str::from_utf8(address.host).is_ok_and(|host| host.parse::<std::net::IpAddr>().is_err())
+        {
+            let message = format!("`{name}` is an upstream of another file");
+            cx.report(Diagnostic::note_at("upstream-elsewhere", span, message));
+        } else {
+            let message = format!("no port in `{name}`");
+            cx.error("no-port", span, message);
+            return None;
+        }
     }
     // What `Host` says by default: the port only where it is not the scheme's.
     let name = if address.unix {
