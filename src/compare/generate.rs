@@ -15,6 +15,7 @@ use crate::{
     ir::{
         Address, AddressRange, Attr, Base, Block, Config, Host, Kind, Listener, Part, Pattern, Requirement,
         Route, Settings, Step, Table, Template, VarId,
+        settings::Telling,
         walk::{self, Item},
     },
 };
@@ -254,6 +255,7 @@ impl<'c> Finder<'c> {
             | Step::Unassign(_)
             | Step::Forget(_)
             | Step::Authorize
+            | Step::Identify
             | Step::Jump(_)
             | Step::AtEnd(_)
             | Step::Trace(_)
@@ -367,6 +369,15 @@ impl<'c> Finder<'c> {
         for (range, _) in settings.access.rules.iter().flatten() {
             if let AddressRange::Network(address, _) = range {
                 self.add(base.and(&Wish { client: Some(*address), ..Wish::default() }));
+            }
+        }
+        if let Some(Telling::Field(name)) = &settings.client_address.told {
+            let told = base.and(&Wish::field(name, b"198.51.100.20"));
+            self.add(told.clone());
+            for proxy in settings.client_address.trusted.iter().flatten() {
+                if let AddressRange::Network(address, _) = proxy.range {
+                    self.add(told.and(&Wish { client: Some(address), ..Wish::default() }));
+                }
             }
         }
         if let Some(what) = settings.access.required.as_ref().and_then(|required| required.what.as_ref()) {

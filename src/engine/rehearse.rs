@@ -248,6 +248,7 @@ impl Rehearsal {
             serial: 1,
             requests: 1,
             opened: clock::moment(),
+            announced: None,
             tls: None,
             descriptor: -1,
         };
@@ -457,6 +458,7 @@ impl Stage<'_> {
                     exchange.run.tell(true);
                 }
                 Need::Edit(op) => super::edit::field::request(exchange, op),
+                Need::Identity => super::client_address::identify(exchange, plan),
                 Need::Trace => {}
                 Need::Lookup(lookup) => {
                     let key = exchange.run.asked.clone();
