@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Template, Text, Upgrade,
+    Template, Text, Upgrade, VarId,
     settings::{
         AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
@@ -196,6 +196,12 @@ own_line! {
         printer.line("");
         printer.template(&pair.0);
         printer.add(" => ");
+        printer.template(&pair.1);
+    };
+    (VarId, Template): |pair, printer| {
+        printer.line("");
+        printer.template(&Template::var(pair.0));
+        printer.add(" = ");
         printer.template(&pair.1);
     };
     RateLimit: |limit, printer| {
