@@ -142,7 +142,8 @@ fn insert(text: &mut String, path: &[&str], lines: &str) -> Result<(), String> {
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let margin = " ".repeat(margin);
     let end = whole.end as usize;
-    if head == whole {
+    // Spans count as equal wherever they are.
+    if head.end == whole.end {
         // `<name />`
         let tag = text[..end].rfind("/>").unwrap_or(end);
         let open = text[..tag].trim_end().len();
