@@ -195,7 +195,8 @@ pub enum Place {
 }
 
 impl Exchange {
-    pub(super) fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
+    /// An exchange that has no request yet.
+    pub fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,
             facts,
