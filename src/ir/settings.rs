@@ -443,8 +443,8 @@ settings! {
         tls_name: Template,
         /// TLS: whether the name is asked for (RFC 6066 § 3).
         tls_server_name: bool,
-        /// TLS: PEM file of trusted certificates.
-        tls_trusted: Option<PathBuf>,
+        /// TLS: PEM files of trusted certificates.
+        tls_trusted: Vec<PathBuf>,
         /// TLS: PEM file of our certificate.
         tls_certificate: Option<PathBuf>,
         /// TLS: PEM file of its key.

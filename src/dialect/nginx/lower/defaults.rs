@@ -368,7 +368,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         tls_verify_depth: Some(1),
         tls_name: Some(Template::default()),
         tls_server_name: Some(false),
-        tls_trusted: Some(None),
+        tls_trusted: Some(Vec::new()),
         tls_certificate: Some(None),
         tls_key: Some(None),
         tls_versions: Some(vec![12, 13]),
