@@ -118,6 +118,7 @@ mod pages;
 mod phase;
 mod process;
 pub(crate) mod proxy;
+mod remoteip;
 mod section;
 mod sections;
 mod signature;
@@ -158,6 +159,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     options::TABLE,
     pages::TABLE,
     process::TABLE,
+    remoteip::TABLE,
     rewrite::TABLE,
     sections::TABLE,
     signature::TABLE,
@@ -177,8 +179,17 @@ const SETTLE: &[Settle] = &[
 ];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] =
-    &[alias::join, core::join, local::join, names::join, proxy::join, rewrite::join, tls::join, logs::join];
+const JOIN: &[Join] = &[
+    alias::join,
+    core::join,
+    local::join,
+    names::join,
+    proxy::join,
+    remoteip::join,
+    rewrite::join,
+    tls::join,
+    logs::join,
+];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
