@@ -122,6 +122,7 @@ mod remoteip;
 mod section;
 mod sections;
 mod signature;
+mod substitute;
 mod tls;
 mod types;
 mod walk;
@@ -163,6 +164,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     rewrite::TABLE,
     sections::TABLE,
     signature::TABLE,
+    substitute::TABLE,
     tls::TABLE,
     types::TABLE,
 ];
@@ -229,6 +231,7 @@ pub struct Lowered {
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
     proxy::survey(&mut cx, items);
+    options::survey(&mut cx, items);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);
