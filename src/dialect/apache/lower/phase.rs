@@ -32,6 +32,8 @@ pub(crate) enum Phase {
     Env,
     /// `SetHandler`.
     Type,
+    /// `AddHandler`, for what no `SetHandler` gave to anybody.
+    ByName,
     /// A path of a directory without its slash.
     Slash,
     /// `DirectoryIndex`.
@@ -48,6 +50,8 @@ pub(crate) enum Phase {
     PathInfo,
     /// `RequestHeader`.
     Fields,
+    /// `ProxyFCGISetEnvIf`.
+    Gateway,
 }
 
 /// Whose steps come first when a virtual host is joined with the main server.
@@ -60,7 +64,8 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 5] = [Self::Type, Self::Rules, Self::Redirect, Self::Env, Self::Fields];
+    pub(crate) const FIXUPS: [Self; 7] =
+        [Self::Type, Self::ByName, Self::Rules, Self::Redirect, Self::Env, Self::Fields, Self::Gateway];
 
     /// Its name in the IR.
     pub(crate) fn name(self) -> Name {
@@ -78,6 +83,7 @@ impl Phase {
             Self::Redirect => "redirect",
             Self::Env => "env",
             Self::Type => "type",
+            Self::ByName => "by-name",
             Self::Slash => "slash",
             Self::Index => "index",
             Self::HandledIndex => "handled-index",
@@ -86,6 +92,7 @@ impl Phase {
             Self::Fallback => "fallback",
             Self::PathInfo => "path-info",
             Self::Fields => "fields",
+            Self::Gateway => "gateway",
         }
         .into()
     }
