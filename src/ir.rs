@@ -44,7 +44,8 @@ pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
 pub use template::{
-    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+    AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit,
+    TlsAttr,
 };
 pub use text::{Name, Text};
 pub use validate::validate;
@@ -154,6 +155,8 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
+    pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.

@@ -41,6 +41,9 @@ enum Tried {
     Failed(Fault, u16),
 }
 
+/// A group, what stands behind its members' bases, and the whole URL.
+pub(super) type Whose = (Rc<Cluster>, Vec<u8>, Vec<u8>);
+
 /// What is sent to whichever member.
 struct Errand<'p> {
     plan: &'p Plan,
@@ -52,38 +55,9 @@ struct Errand<'p> {
 impl Exchange {
     /// Sends the request to a URL.
     pub(super) async fn forward_url(&mut self, plan: &Plan, url: &Template) -> Next {
-        let mut text = self.value(url);
-        // A query that is empty is still one.
-        let received = self.facts.head.target.of(&self.facts.buffer);
-        if received.ends_with(b"?") && !self.run.internal && !text.contains(&b'?') {
-            text.push(b'?');
-        }
-        let Some(url) = Url::read(&mut text) else {
-            self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
-            return Next::Status(500);
-        };
-        if url.authority_of(&text).is_empty() {
-            self.log(Level::Error, format_args!("no host in upstream \"{}\"", text.escape_ascii()));
-            return Next::Status(400);
-        }
-        let clusters = &self.serving.clusters;
-        let (cluster, rest) = match (clusters.by_url(self.run.host, &text), url::scheme(url.scheme_of(&text)))
-        {
-            // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
-            (Some((cluster, length)), _) => {
-                let alone = cluster.group().is_some_and(|group| group.how().alone);
-                let rest = &text[if alone { url.target } else { length }..];
-                let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
-                (cluster, [slash, rest].concat())
-            }
-            (None, Some(scheme)) => {
-                let (member, address) = url.member(&text, scheme);
-                (clusters.passing(member, address, scheme.port), text[url.target..].to_vec())
-            }
-            (None, None) => {
-                self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
-                return Next::Status(500);
-            }
+        let (cluster, rest, text) = match self.whose(url) {
+            Ok(found) => found,
+            Err(status) => return Next::Status(status),
         };
         if self.content.was_streamed() {
             self.give_content_up();
@@ -110,6 +84,44 @@ impl Exchange {
         let next = self.try_members(&errand, &text, streamed).await;
         self.end_upload();
         next
+    }
+
+    /// The group of a URL, what stands behind its members' bases, and the URL; `Err` is a status.
+    pub(super) fn whose(&mut self, url: &Template) -> Result<Whose, u16> {
+        let mut text = self.value(url);
+        // A query that is empty is still one.
+        let received = self.facts.head.target.of(&self.facts.buffer);
+        if received.ends_with(b"?") && !self.run.internal && !text.contains(&b'?') {
+            text.push(b'?');
+        }
+        let Some(url) = Url::read(&mut text) else {
+            self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
+            return Err(500);
+        };
+        if url.authority_of(&text).is_empty() {
+            self.log(Level::Error, format_args!("no host in upstream \"{}\"", text.escape_ascii()));
+            return Err(400);
+        }
+        let clusters = &self.serving.clusters;
+        let (cluster, rest) = match (clusters.by_url(self.run.host, &text), url::scheme(url.scheme_of(&text)))
+        {
+            // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
+            (Some((cluster, length)), _) => {
+                let alone = cluster.group().is_some_and(|group| group.how().alone);
+                let rest = &text[if alone { url.target } else { length }..];
+                let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
+                (cluster, [slash, rest].concat())
+            }
+            (None, Some(scheme)) => {
+                let (member, address) = url.member(&text, scheme);
+                (clusters.passing(member, address, scheme.port), text[url.target..].to_vec())
+            }
+            (None, None) => {
+                self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
+                return Err(500);
+            }
+        };
+        Ok((cluster, rest, text))
     }
 
     /// Reads as much of the content as is to be known before the request is sent.
@@ -372,7 +384,7 @@ impl Exchange {
     }
 
     /// Remembers the member's authority for the attributes that speak of it.
-    fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
+    pub(super) fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
         let facts = &mut self.facts;
         facts.authority.clear();
         facts.authority.extend_from_slice(&member.authority);
