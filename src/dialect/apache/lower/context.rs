@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{self, Var, VarId, VarKind, local::Provider},
+    ir::{self, Test, Var, VarId, VarKind, local::Provider},
     source::{SourceMap, Span},
 };
 
@@ -43,6 +43,10 @@ pub(crate) struct Names {
     own: HashMap<&'static str, VarId>,
     /// Whether requests may go to gateways, and how many variables there are without `.htaccess` files.
     pub(super) gateways: Option<usize>,
+    /// Whether any `Options` allow server-side includes.
+    pub(super) includes: bool,
+    /// Filters that servers declare: their providers and when these work.
+    pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
     /// Maps of rules.
     pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }

@@ -52,6 +52,14 @@ pub(crate) enum Phase {
     Fields,
     /// `ProxyFCGISetEnvIf`.
     Gateway,
+    /// `SetOutputFilter`.
+    Filters,
+    /// `AddOutputFilter`, `FilterChain`.
+    Chain,
+    /// `AddOutputFilterByType` of one filter: what an inner section says takes the place of what is said outside.
+    Deflated,
+    Brotlied,
+    Substituted,
 }
 
 /// Whose steps come first when a virtual host is joined with the main server.
@@ -64,8 +72,20 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 7] =
-        [Self::Type, Self::ByName, Self::Rules, Self::Redirect, Self::Env, Self::Fields, Self::Gateway];
+    pub(crate) const FIXUPS: [Self; 12] = [
+        Self::Type,
+        Self::ByName,
+        Self::Rules,
+        Self::Redirect,
+        Self::Env,
+        Self::Fields,
+        Self::Gateway,
+        Self::Filters,
+        Self::Chain,
+        Self::Deflated,
+        Self::Brotlied,
+        Self::Substituted,
+    ];
 
     /// Its name in the IR.
     pub(crate) fn name(self) -> Name {
@@ -93,6 +113,11 @@ impl Phase {
             Self::PathInfo => "path-info",
             Self::Fields => "fields",
             Self::Gateway => "gateway",
+            Self::Filters => "filters",
+            Self::Chain => "chain",
+            Self::Deflated => "deflated",
+            Self::Brotlied => "brotlied",
+            Self::Substituted => "substituted",
         }
         .into()
     }
