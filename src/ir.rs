@@ -154,6 +154,9 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken to all of its hosts, too (RFC 9113).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
     /// Options of the socket.
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.

@@ -30,7 +30,7 @@ mod view;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
@@ -70,7 +70,7 @@ impl Client {
 }
 
 /// What a TLS handshake agreed on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TlsSession {
     /// The host whose TLS it is.
     pub host: Option<HostId>,

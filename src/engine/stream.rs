@@ -1,4 +1,4 @@
-//! A connection's bytes: TCP or Unix, plain or TLS, behind one type.
+//! A connection's bytes: TCP or Unix, plain or TLS, or one stream of frames, behind one type.
 
 use std::{
     io,
@@ -11,6 +11,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{client, server};
+
+use super::http2::Duplex;
 
 /// A plain socket.
 #[derive(Debug)]
@@ -30,24 +32,21 @@ pub enum Stream {
     Server(Box<server::TlsStream<Socket>>),
     /// TLS with us as the client.
     Client(Box<client::TlsStream<Socket>>),
-}
-
-macro_rules! each {
-    ($self:expr, $stream:ident => $body:expr) => {
-        match $self {
-            Stream::Plain(Socket::Tcp($stream)) => $body,
-            Stream::Plain(Socket::Unix($stream)) => $body,
-            Stream::Server($stream) => $body,
-            Stream::Client($stream) => $body,
-        }
-    };
+    /// A stream of an HTTP/2 connection of a client.
+    Frames(Box<Duplex>),
 }
 
 impl Stream {
     /// Reads into `into`; 0 is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(into);
-        let done = each!(self, stream => Pin::new(stream).poll_read(cx, &mut buffer));
+        let done = match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Frames(stream) => return stream.poll_read(cx, into),
+        };
         let length = buffer.filled().len();
         match done {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(length)),
@@ -60,27 +59,24 @@ impl Stream {
 
     /// Writes some of `data`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, data))
+        match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_write(cx, data),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_write(cx, data),
+            Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Frames(stream) => stream.poll_write(cx, data),
+        }
     }
 
-    /// Writes some of several pieces.
-    pub fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, data))
-    }
-
-    /// Whether writes reach the socket at once.
+    /// Whether what is written is not held back.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self, Self::Plain(_) | Self::Frames(_))
     }
 
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Frames(_) => Poll::Ready(Ok(())),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -88,7 +84,16 @@ impl Stream {
 
     /// Says that no more will be written.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+        match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Frames(stream) => {
+                stream.finish(None);
+                Poll::Ready(Ok(()))
+            }
+        }
     }
 
     /// Whether the peer closed, or sent something, while nothing was expected of it. No system call
@@ -107,25 +112,26 @@ impl Stream {
         }
     }
 
-    /// The socket below TLS.
-    pub fn socket(&self) -> &Socket {
+    /// The socket that it alone uses.
+    pub fn socket(&self) -> Option<&Socket> {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Server(stream) => stream.get_ref().0,
-            Self::Client(stream) => stream.get_ref().0,
+            Self::Plain(socket) => Some(socket),
+            Self::Server(stream) => Some(stream.get_ref().0),
+            Self::Client(stream) => Some(stream.get_ref().0),
+            Self::Frames(_) => None,
         }
     }
 
     /// Sends small pieces at once, whatever is on the way.
     pub fn send_promptly(&self) {
-        if let Socket::Tcp(stream) = self.socket() {
+        if let Some(Socket::Tcp(stream)) = self.socket() {
             let _ = stream.set_nodelay(true);
         }
     }
 
     /// Makes closing reset the connection instead of finishing it.
     pub fn reset_on_close(&self) {
-        if let Socket::Tcp(stream) = self.socket() {
+        if let Some(Socket::Tcp(stream)) = self.socket() {
             let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
         }
     }

@@ -116,6 +116,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         cx.config.listeners.push(Listener {
             address,
             tls,
+            http2: false,
             options: SocketOptions::default(),
             default,
             hosts,

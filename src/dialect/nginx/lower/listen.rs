@@ -30,6 +30,7 @@ pub(super) struct Listen {
     addresses: Vec<Address>,
     default: bool,
     tls: bool,
+    http2: bool,
     /// Options of the socket, when any is written.
     options: Option<SocketOptions>,
     span: Span,
@@ -72,7 +73,14 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             return;
         }
     };
-    let mut listen = Listen { addresses, default: false, tls: false, options: None, span: directive.head() };
+    let mut listen = Listen {
+        addresses,
+        default: false,
+        tls: false,
+        http2: false,
+        options: None,
+        span: directive.head(),
+    };
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
@@ -116,7 +124,13 @@ fn parameter(cx: &mut Cx, listen: &mut Listen, word: &Word) {
     match (name, value) {
         (b"default_server" | b"default", None) => listen.default = true,
         (b"ssl", None) => listen.tls = true,
-        (b"http2" | b"quic" | b"proxy_protocol" | b"spdy", None) => {
+        (b"http2", None) => listen.http2 = true,
+        (b"spdy", None) => cx.warn(
+            "inert-parameter",
+            word.span,
+            "`spdy` has no effect: HTTP/2 took its place, write `http2 on;`",
+        ),
+        (b"quic" | b"proxy_protocol", None) => {
             let message = format!("`{}` is not yet honoured", word.text());
             cx.refuse(Diagnostic::error("refused-parameter", word.span, message));
         }
@@ -308,9 +322,10 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
     if listens.is_empty() {
         let port = if cx.options.root { 80 } else { 8000 };
         let address = Address::Tcp(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
-        listens.push(Listen { addresses: vec![address], default: false, tls: false, options: None, span });
+        let addresses = vec![address];
+        listens.push(Listen { addresses, default: false, tls: false, http2: false, options: None, span });
     }
-    for Listen { addresses, default, tls, options, span } in listens {
+    for Listen { addresses, default, tls, http2, options, span } in listens {
         for address in addresses {
             let at = cx.config.listeners.len();
             let shown = Shown(&address).to_string();
@@ -318,6 +333,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                 cx.config.listeners.push(Listener {
                     address,
                     tls: false,
+                    http2: false,
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
@@ -330,6 +346,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             let listener = &mut cx.config.listeners[socket.at];
             listener.hosts.push(host);
             listener.tls |= tls;
+            listener.http2 |= http2;
             let mut findings = Vec::new();
             if default && let Some(first) = socket.default {
                 let message = format!("a duplicate default server for {shown}");
