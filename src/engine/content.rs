@@ -423,6 +423,10 @@ impl Exchange {
         self.facts.content.clear();
         self.facts.content_file = None;
         self.content_is_whole();
+        if self.facts.head.chunked {
+            // Nobody said how long it would have been.
+            self.facts.content_length = None;
+        }
     }
 
     /// Reads what is left of the content, so that the connection can be kept.

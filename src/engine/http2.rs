@@ -33,6 +33,7 @@ use super::{
     connection::{Place, hand_over},
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
+    http1::request::Limits,
     log,
     stream::Stream,
     timed,
@@ -145,8 +146,7 @@ impl Connection {
     async fn run(mut self, wire: Below) {
         let serving = Rc::clone(&self.serving);
         let client = &self.settings(&serving).client;
-        let (count, each) = client.large_head_buffers;
-        let fields = client.head_buffer.saturating_add(u64::from(count).saturating_mul(each));
+        let fields = u64::from(client.large_head_buffers.0).saturating_mul(client.large_head_buffers.1);
         let streams = if client.http2_streams == 0 { 128 } else { client.http2_streams };
         let mut builder = server::Builder::new();
         builder
@@ -323,7 +323,7 @@ impl Connection {
         exchange.upload = None;
         self.worker.counters().add_requests(1);
         let listener = self.listener;
-        let limits = Exchange::limits(self.settings(&self.serving));
+        let limits = limits(self.settings(&self.serving));
         let ends = request.body().is_end_stream();
         let nonce = nonce(self.worker.random());
         let read = head::read(&request, ends, &limits, nonce, &mut exchange.facts);
@@ -350,7 +350,17 @@ impl Connection {
             }
             let Stream::Frames(stream) = &mut exchange.stream else { return };
             match end {
-                End::Abort => stream.abort(),
+                End::Abort => {
+                    // What was received of an answer before it broke off is still the client's.
+                    if exchange.answered {
+                        tokio::task::yield_now().await;
+                        tokio::task::yield_now().await;
+                    }
+                    let Stream::Frames(stream) = &mut exchange.stream else { return };
+                    // As observed: an answer that is refused differs from one that broke off.
+                    let refused = matches!(exchange.facts.logged_status, Some(444 | 408));
+                    stream.abort(if refused { Reason::PROTOCOL_ERROR } else { Reason::INTERNAL_ERROR });
+                }
                 _ => {
                     stream.finish(None);
                     stream.close();
@@ -364,12 +374,14 @@ impl Connection {
     }
 
     fn log(&self, level: Level, message: &str) {
-        let from =
-            self.client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
+        let from = self.client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
         log::event(
             &self.serving.logs,
             level,
-            format_args!("*{} {message} while processing HTTP/2 connection, client: {from}", self.client.serial),
+            format_args!(
+                "*{} {message} while processing HTTP/2 connection, client: {from}",
+                self.client.serial
+            ),
         );
     }
 }
@@ -384,6 +396,18 @@ impl Exchange {
         (head.content_length, head.chunked, head.upgrade) = (None, false, None);
         self.log(Level::Info, format_args!("{reason} while processing HTTP/2 connection"));
         self.drive(plan, Next::Status(status)).await
+    }
+}
+
+/// The limits of heads. What a peer sends is compressed to five eighths at most, and lines are counted as sent.
+fn limits(settings: &Effective) -> Limits {
+    let (count, each) = settings.client.large_head_buffers;
+    let line = each.saturating_mul(8) / 5;
+    let head = u64::from(count).saturating_mul(each);
+    Limits {
+        line: usize::try_from(line).unwrap_or(usize::MAX),
+        head: usize::try_from(head).unwrap_or(usize::MAX),
+        ..Exchange::limits(settings)
     }
 }
 

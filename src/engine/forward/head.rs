@@ -12,8 +12,7 @@ use super::{
             records::Step,
         },
         http1::{field::Known, response::Parsed},
-        http2,
-        scratch,
+        http2, scratch,
         stream::Stream,
         timed::{self, Failure},
     },
@@ -277,10 +276,11 @@ impl Exchange {
             && status != 100
         {
             let mut interim = http::Response::new(());
-            *interim.status_mut() =
-                http::StatusCode::from_u16(status).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            *interim.status_mut() = http::StatusCode::from_u16(status)
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
             for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {
-                let (name, value) = (field.name.of(&self.facts.upstream), field.value.of(&self.facts.upstream));
+                let (name, value) =
+                    (field.name.of(&self.facts.upstream), field.value.of(&self.facts.upstream));
                 http2::put(interim.headers_mut(), name, value);
             }
             stream.interim(interim)?;

@@ -231,11 +231,11 @@ impl Duplex {
     }
 
     /// Ends the stream before its content's end.
-    pub fn abort(&mut self) {
+    pub fn abort(&mut self, why: Reason) {
         if self.end != End::Sent {
             match &mut self.open {
-                Some(Open { send: Send::Head(respond), .. }) => respond.send_reset(Reason::INTERNAL_ERROR),
-                Some(Open { send: Send::Content(send), .. }) => send.send_reset(Reason::INTERNAL_ERROR),
+                Some(Open { send: Send::Head(respond), .. }) => respond.send_reset(why),
+                Some(Open { send: Send::Content(send), .. }) => send.send_reset(why),
                 None => {}
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn read<B>(
     let method = if switches.is_some() { &Method::GET } else { request.method() };
     let target = match request.uri().path_and_query() {
         Some(target) => target.as_str(),
-        None => "/",
+        None => "",
     };
     buffer.extend_from_slice(method.as_str().as_bytes());
     head.method = Slice::new(0, buffer.len());
@@ -55,6 +55,12 @@ pub(super) fn read<B>(
     buffer.extend_from_slice(b"\r\n");
     if target.len() > limits.line {
         return Err((414, "client sent too long URI"));
+    }
+    if !target.starts_with('/') {
+        let connects = *method == Method::CONNECT;
+        let refused =
+            if connects { (405, "client sent CONNECT method") } else { (400, "client sent invalid :path") };
+        return Err(refused);
     }
     let mut put = |buffer: &mut Vec<u8>, name: &[u8], value: &[u8]| -> Result<(), Refused> {
         if name.len() + value.len() > limits.line {
@@ -93,8 +99,7 @@ pub(super) fn read<B>(
             Known::Upgrade => head.upgrade = Some(field.value),
             _ => {}
         }
-        let plain =
-            field.name.end + 2 == field.value.start && field.value.end as usize + 2 == buffer.len();
+        let plain = field.name.end + 2 == field.value.start && field.value.end as usize + 2 == buffer.len();
         head.fields.push(Field { plain, ..field });
         Ok(())
     };
@@ -110,7 +115,7 @@ pub(super) fn read<B>(
         }
     }
     let named = request.uri().authority().is_some();
-    let mut crumbs = false;
+    let mut cookie = Vec::new();
     for (name, value) in request.headers() {
         match *name {
             // Both may be there and say the same (RFC 9113 § 8.3.1).
@@ -124,20 +129,18 @@ pub(super) fn read<B>(
             }
             // Cut up for compression (RFC 9113 § 8.2.3).
             http::header::COOKIE => {
-                if !std::mem::replace(&mut crumbs, true) {
-                    let all: Vec<&[u8]> = request
-                        .headers()
-                        .get_all(http::header::COOKIE)
-                        .iter()
-                        .map(HeaderValue::as_bytes)
-                        .collect();
-                    put(buffer, b"cookie", &all.join(&b"; "[..]))?;
+                if !cookie.is_empty() {
+                    cookie.extend_from_slice(b"; ");
                 }
+                cookie.extend_from_slice(value.as_bytes());
             }
             // The nonce is between us and the upstream.
             http::header::SEC_WEBSOCKET_KEY if switches.is_some() => {}
             _ => put(buffer, name.as_str().as_bytes(), value.as_bytes())?,
         }
+    }
+    if !cookie.is_empty() {
+        put(buffer, b"cookie", &cookie)?;
     }
     buffer.extend_from_slice(b"\r\n");
     if head.host.is_none_or(Slice::is_empty) {
@@ -172,6 +175,8 @@ pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Re
     first(fields, Known::ContentType);
     let length = match wire.framing {
         Framing::Length(length) => Some(length),
+        // Trailers follow content whose length is known, too.
+        Framing::Frames if !tunnel => response.length,
         _ if response.bodyless && !tunnel => response.length,
         _ => None,
     };

@@ -73,14 +73,8 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             return;
         }
     };
-    let mut listen = Listen {
-        addresses,
-        default: false,
-        tls: false,
-        http2: false,
-        options: None,
-        span: directive.head(),
-    };
+    let mut listen =
+        Listen { addresses, default: false, tls: false, http2: false, options: None, span: directive.head() };
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
