@@ -179,13 +179,20 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, http2, options, default, hosts, order, into, span: _ } = listener;
+        let Listener { address, tls, http2, announced, options, default, hosts, order, into, span: _ } =
+            listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
         self.flag(*http2, "http2");
+        if let Some(but) = announced {
+            self.add(" announced");
+            for range in but {
+                self.add(format_args!(" but {}", value::range(*range)));
+            }
+        }
         self.options(options);
         self.flag(*order == Order::First, "first");
         self.add(format_args!(" -> {}", into.0));
@@ -483,6 +490,7 @@ mod tests {
                 address: Address::Tcp("0.0.0.0:80".parse().unwrap()),
                 tls: false,
                 http2: false,
+                announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],

@@ -583,6 +583,7 @@ fn hosts_by_name() {
         address: Address::Unix("/s".into()),
         tls: false,
         http2: false,
+        announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..5).map(HostId).collect(),

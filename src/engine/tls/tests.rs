@@ -34,6 +34,7 @@ fn config(hosts: Vec<Host>) -> Config {
         address: Address::Unix("/nowhere".into()),
         tls: true,
         http2: false,
+        announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..hosts.len() as u32).map(HostId).collect(),

@@ -138,6 +138,7 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
             address: Address::Tcp(address),
             tls: false,
             http2: false,
+            announced: None,
             options: SocketOptions { backlog: Some(511), separate, ..SocketOptions::default() },
             default: chosen[0],
             hosts: chosen,

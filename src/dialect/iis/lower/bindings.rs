@@ -117,6 +117,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             address,
             tls,
             http2: false,
+            announced: None,
             options: SocketOptions::default(),
             default,
             hosts,

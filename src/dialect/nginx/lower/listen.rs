@@ -328,6 +328,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                     address,
                     tls: false,
                     http2: false,
+                    announced: None,
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
