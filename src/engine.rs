@@ -59,6 +59,7 @@ pub mod respond;
 pub mod response;
 pub mod scratch;
 pub mod stream;
+pub mod subrequest;
 pub mod timed;
 pub mod tls;
 pub mod tunnel;

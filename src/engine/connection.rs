@@ -201,7 +201,7 @@ pub enum Place {
 }
 
 impl Exchange {
-    /// An exchange on a connection.
+    /// An exchange that has no request yet.
     pub fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,

@@ -214,6 +214,8 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// How many requests of our own it is away from the client's; 0 is the client's.
+    pub depth: u8,
 }
 
 impl Facts {
@@ -259,6 +261,7 @@ impl Facts {
             coded: None,
             group: None,
             request_id: Cell::new(None),
+            depth: 0,
         }
     }
 

@@ -34,6 +34,29 @@ pub enum Stream {
     Client(Box<client::TlsStream<Socket>>),
     /// A stream of an HTTP/2 connection of a client.
     Frames(Box<Duplex>),
+    /// None: what is written is kept, and nothing ever comes (see [`super::subrequest`]).
+    Kept(Kept),
+}
+
+/// What was written where there is no connection.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How many more are kept; what goes beyond is dropped.
+    pub room: usize,
+    /// Whether anything was dropped.
+    pub overflowed: bool,
+}
+
+impl Kept {
+    fn take(&mut self, data: &[u8]) -> usize {
+        let taken = data.len().min(self.room);
+        self.bytes.extend_from_slice(&data[..taken]);
+        self.room -= taken;
+        self.overflowed |= taken < data.len();
+        data.len()
+    }
 }
 
 impl Stream {
@@ -46,6 +69,7 @@ impl Stream {
             Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Frames(stream) => return stream.poll_read(cx, into),
+            Self::Kept(_) => return Poll::Pending,
         };
         let length = buffer.filled().len();
         match done {
@@ -65,18 +89,19 @@ impl Stream {
             Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Frames(stream) => stream.poll_write(cx, data),
+            Self::Kept(kept) => Poll::Ready(Ok(kept.take(data))),
         }
     }
 
     /// Whether what is written is not held back.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_) | Self::Frames(_))
+        matches!(self, Self::Plain(_) | Self::Frames(_) | Self::Kept(_))
     }
 
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) | Self::Frames(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Frames(_) | Self::Kept(_) => Poll::Ready(Ok(())),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -93,6 +118,7 @@ impl Stream {
                 stream.finish(None);
                 Poll::Ready(Ok(()))
             }
+            Self::Kept(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -118,7 +144,7 @@ impl Stream {
             Self::Plain(socket) => Some(socket),
             Self::Server(stream) => Some(stream.get_ref().0),
             Self::Client(stream) => Some(stream.get_ref().0),
-            Self::Frames(_) => None,
+            Self::Frames(_) | Self::Kept(_) => None,
         }
     }
 
