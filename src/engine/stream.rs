@@ -21,6 +21,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
+    /// None: what is written is kept, and nothing is ever read.
+    Memory(Vec<u8>),
 }
 
 /// A connection.
@@ -66,6 +68,7 @@ impl Stream {
         let done = match self {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Frames(stream) => return stream.poll_read(cx, into),
@@ -86,6 +89,7 @@ impl Stream {
         match self {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_write(cx, data),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_write(cx, data),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_write(cx, data),
             Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Frames(stream) => stream.poll_write(cx, data),
@@ -112,6 +116,7 @@ impl Stream {
         match self {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_shutdown(cx),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_shutdown(cx),
             Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Frames(stream) => {
@@ -168,6 +173,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }
@@ -177,6 +183,10 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Memory(kept) => {
+                kept.extend_from_slice(data);
+                Poll::Ready(Ok(data.len()))
+            }
         }
     }
 
@@ -188,6 +198,12 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::Memory(kept) => {
+                for piece in data {
+                    kept.extend_from_slice(piece);
+                }
+                Poll::Ready(Ok(data.iter().map(|piece| piece.len()).sum()))
+            }
         }
     }
 
@@ -203,6 +219,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }
