@@ -31,6 +31,8 @@ pub(super) struct Listen {
     default: bool,
     tls: bool,
     http2: bool,
+    /// Whether connections begin with the PROXY protocol's header.
+    pub(super) announced: bool,
     /// Options of the socket, when any is written.
     options: Option<SocketOptions>,
     span: Span,
@@ -73,8 +75,15 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             return;
         }
     };
-    let mut listen =
-        Listen { addresses, default: false, tls: false, http2: false, options: None, span: directive.head() };
+    let mut listen = Listen {
+        addresses,
+        default: false,
+        tls: false,
+        http2: false,
+        announced: false,
+        options: None,
+        span: directive.head(),
+    };
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
@@ -124,7 +133,8 @@ fn parameter(cx: &mut Cx, listen: &mut Listen, word: &Word) {
             word.span,
             "`spdy` has no effect: HTTP/2 took its place, write `http2 on;`",
         ),
-        (b"quic" | b"proxy_protocol", None) => {
+        (b"proxy_protocol", None) => listen.announced = true,
+        (b"quic", None) => {
             let message = format!("`{}` is not yet honoured", word.text());
             cx.refuse(Diagnostic::error("refused-parameter", word.span, message));
         }
@@ -316,10 +326,17 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
     if listens.is_empty() {
         let port = if cx.options.root { 80 } else { 8000 };
         let address = Address::Tcp(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
-        let addresses = vec![address];
-        listens.push(Listen { addresses, default: false, tls: false, http2: false, options: None, span });
+        listens.push(Listen {
+            addresses: vec![address],
+            default: false,
+            tls: false,
+            http2: false,
+            announced: false,
+            options: None,
+            span,
+        });
     }
-    for Listen { addresses, default, tls, http2, options, span } in listens {
+    for Listen { addresses, default, tls, http2, announced, options, span } in listens {
         for address in addresses {
             let at = cx.config.listeners.len();
             let shown = Shown(&address).to_string();
@@ -342,6 +359,9 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             listener.hosts.push(host);
             listener.tls |= tls;
             listener.http2 |= http2;
+            if announced {
+                listener.announced.get_or_insert_default();
+            }
             let mut findings = Vec::new();
             if default && let Some(first) = socket.default {
                 let message = format!("a duplicate default server for {shown}");
