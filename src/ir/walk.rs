@@ -400,6 +400,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         close_after: _,
         keepalive_requests: _,
         keepalive_time: _,
+        http2: _,
+        http2_streams: _,
         keepalive_min_timeout: _,
         closing: _,
         keepalive_disable: _,
@@ -489,8 +491,20 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _ } =
-        rewriting;
+    let super::settings::Rewriting {
+        texts,
+        once: _,
+        edits,
+        edits_first: _,
+        when,
+        max_line: _,
+        types: _,
+        keep_modified: _,
+        keep_tag: _,
+    } = rewriting;
+    if let Some(Some(when)) = when {
+        visit(Item::Template(when), span);
+    }
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);
@@ -525,7 +539,10 @@ fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visi
         vary: _,
         tag: _,
         beside: _,
+        keep_ranges: _,
+        silent: _,
         decode: _,
+        decode_all: _,
     } = compress;
     if let Some(unless) = unless {
         visit(Item::Template(unless), span);
@@ -575,7 +592,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         etag: _,
         page_type: _,
         head_pages_have_length: _,
+        raw_pages: _,
         join_vary: _,
+        dated_errors: _,
         if_modified_since: _,
         max_ranges: _,
         modified: _,
@@ -629,6 +648,10 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         version: _,
         edits,
         params,
+        omit_missing: _,
+        plain_names: _,
+        name_statuses: _,
+        needs_length: _,
         modifiers: _,
         script_index: _,
         script_split,

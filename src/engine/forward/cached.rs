@@ -530,7 +530,7 @@ impl Exchange {
         let status = self.facts.upstream_head.status;
         self.facts.response.start(status);
         self.facts.response.forwarded = true;
-        self.copy_status();
+        self.copy_status(how);
         self.copy_fields(how, &[]);
         edit::upstream_response(self, plan, how);
         let head = &self.facts.upstream_head;
