@@ -314,6 +314,14 @@ fn settings(all: &Effective, protocol: Protocol) -> Vec<(&'static str, String)> 
 }
 
 impl Decision {
+    /// Where it was decided: the last place that was come to for the first time; what surrounds it ends after it.
+    pub fn place(&self) -> Option<Span> {
+        let same = |one: &Span, other: &Span| (one.file, one.start, one.end) == (other.file, other.start, other.end);
+        let trail = &self.trail;
+        let new = |at: &usize| !trail[..*at].iter().any(|known| same(known, &trail[*at]));
+        (0..trail.len()).rev().find(new).map(|at| trail[at])
+    }
+
     fn put(&mut self, name: &str, value: &str) {
         self.aspects.insert(name.to_owned(), value.to_owned());
     }

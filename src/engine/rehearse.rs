@@ -22,7 +22,7 @@ use super::{
     facts::{Attempt, Client, Facts, TlsSession},
     files::{self, locate::locate},
     forward::Composed,
-    http1::{request::Parsed, response},
+    http1::{field::has_token, request::Parsed, response},
     limit,
     local::Brought,
     log::Logs,
@@ -313,6 +313,20 @@ fn shown(endpoint: &Endpoint) -> String {
     text
 }
 
+/// Whether a head asks for another protocol, so that an upstream may switch (RFC 9110 § 7.8).
+fn asks_switch(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let modern = lines.next().is_some_and(|line| line.ends_with(b" HTTP/1.1"));
+    let (mut named, mut nominated) = (false, false);
+    for line in lines {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        named |= name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty();
+        nominated |= name.eq_ignore_ascii_case(b"connection") && has_token(value, b"upgrade");
+    }
+    modern && named && nominated
+}
+
 /// One request under way.
 struct Stage<'a> {
     plan: &'a Plan,
@@ -505,8 +519,7 @@ impl Stage<'_> {
             Ok(composed) => composed,
             Err(status) => return Some(Next::Status(status)),
         };
-        let wants =
-            forward.protocol == Protocol::Http && exchange.asked_switch(&how).is_some() && how.version == 11;
+        let wants = exchange.asked_switch(&how).is_some() && asks_switch(&head);
         self.sent = Some(Sent {
             protocol: forward.protocol,
             tls: to.tls,
