@@ -9,7 +9,7 @@ use crate::ir::{
     Upgrade,
     settings::{
         AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
-        Rewriting,
+        Rewriting, Telling,
     },
 };
 use crate::source::Span;
@@ -260,6 +260,18 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
+
+    let from = &mut base.client_address;
+    from.told = Some(Telling::Field("X-Real-IP".into()));
+    from.announcement_first = Some(false);
+    from.trusted = Some(Vec::new());
+    from.trusts_all = Some(false);
+    from.chained = Some(false);
+    from.loose = Some(true);
+    from.only_public = Some(false);
+    from.consumed = Some(false);
+    from.passed = Some(None);
+    from.passed_into = Some(None);
 
     base.access.rules = Some(Vec::new());
     base.access.satisfy_any = Some(false);
