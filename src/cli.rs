@@ -8,6 +8,7 @@ pub mod check;
 pub mod compare;
 pub mod demo;
 pub mod directives;
+pub mod explain;
 pub mod files;
 mod fix;
 pub mod httpd;
@@ -53,6 +54,8 @@ enum Command {
     Check(Check),
     /// Say which requests two configurations handle differently: exit status 0 when none, 1 when some, 2 with errors
     Compare(Compare),
+    /// Say what happens to a request, and why
+    Explain(Explain),
     /// Print what a configuration means
     Ir(Ir),
     /// Print the directives of a dialect and what becomes of each
@@ -193,6 +196,33 @@ struct Compare {
 }
 
 #[derive(Debug, Args)]
+struct Explain {
+    /// The configuration
+    file: PathBuf,
+    /// The method
+    method: String,
+    /// The URL: `https://host/path?x=1`, `ws://host/path`, or a path alone
+    url: String,
+    #[command(flatten)]
+    reading: Reading,
+    /// A field of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    fields: Vec<String>,
+    /// Where the request comes from
+    #[arg(long, value_name = "IP")]
+    client: Option<std::net::IpAddr>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Every step, also those that nothing came of
+    #[arg(long)]
+    trace: bool,
+    /// The file is away from its machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
 struct Ir {
     /// The configuration, or a part of one; `-` is standard input
     file: PathBuf,
@@ -279,6 +309,7 @@ impl Command {
             }
             Self::Check(check) => check.run(),
             Self::Compare(compare) => compare.run(),
+            Self::Explain(explain) => explain.run(),
             Self::Ir(Ir { file, reading, json, base, offline }) => {
                 let request = reading.request(&file, offline, false);
                 ir::run(&request, ir::Options { json, base })
@@ -298,6 +329,16 @@ impl Command {
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
         }
+    }
+}
+
+impl Explain {
+    fn run(self) -> ExitCode {
+        let Self { file, method, url, reading, fields, client, json, trace, offline } = self;
+        let file = reading.request(&file, offline, false);
+        let ask = ask::Ask { method, url, fields, client };
+        let colour = say::colour(&std::io::stdout());
+        explain::run(&explain::Arguments { file, ask, json, trace, colour })
     }
 }
 

@@ -135,7 +135,9 @@ fn reach(config: &Config, host: &str, port: Option<u16>, tls: Option<bool>) -> (
     match found {
         Some((at, one)) => {
             let to = generate::address(one).unwrap_or(at);
-            let to = literal.filter(|ip| at.ip().is_unspecified() && ip.is_ipv4() == at.is_ipv4()).map_or(to, |ip| (ip, at.port()).into());
+            let to = literal
+                .filter(|ip| at.ip().is_unspecified() && ip.is_ipv4() == at.is_ipv4())
+                .map_or(to, |ip| (ip, at.port()).into());
             (to, tls.unwrap_or(one.tls))
         }
         None => {

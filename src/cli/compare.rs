@@ -67,10 +67,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         })
     };
     let across = dialect(&arguments.old) != dialect(&arguments.new);
-    let mut tolerance = if across && !arguments.everything { Tolerance::across() } else { Tolerance::default() };
+    let mut tolerance =
+        if across && !arguments.everything { Tolerance::across() } else { Tolerance::default() };
     tolerance.0.extend(arguments.tolerate.iter().cloned());
-    let mut options =
-        Options { most: arguments.most, tolerance, lenient: across, ..Options::default() };
+    let mut options = Options { most: arguments.most, tolerance, lenient: across, ..Options::default() };
     if arguments.requests.is_some() || arguments.log.is_some() {
         options.most = 0;
     }
@@ -166,7 +166,10 @@ fn given(arguments: &Arguments, config: &Config) -> Result<Vec<(Probe, u64)>, St
     if let Some(path) = &arguments.log {
         let read = log::read(path).map_err(|error| super::report::failed("open", path, &error))?;
         if read.requests.is_empty() {
-            return Err(format!("{} tells of no request: common, combined, W3C and JSON are read", path.display()));
+            return Err(format!(
+                "{} tells of no request: common, combined, W3C and JSON are read",
+                path.display()
+            ));
         }
         if read.skipped > 0 {
             say::remark(format!("note: {} lines of {} tell of no request\n", read.skipped, path.display()));
@@ -182,7 +185,11 @@ fn given(arguments: &Arguments, config: &Config) -> Result<Vec<(Probe, u64)>, St
             let port = logged.port.filter(|port| !matches!(port, 80 | 443));
             let port = port.map(|port| format!(":{port}")).unwrap_or_default();
             let host = host.unwrap_or_else(|| "localhost".to_owned());
-            let url = if scheme.is_empty() { logged.target.clone() } else { format!("{scheme}{host}{port}{}", logged.target) };
+            let url = if scheme.is_empty() {
+                logged.target.clone()
+            } else {
+                format!("{scheme}{host}{port}{}", logged.target)
+            };
             let ask = Ask { method: logged.method, url, fields: Vec::new(), client: logged.client };
             let Ok(mut probe) = ask.probe(config) else { continue };
             probe.host = Some(format!("{host}{port}").into_bytes());

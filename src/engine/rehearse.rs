@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Protocol, Role,
+        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Protocol, Role, Template, VarId,
         settings::{Fault, Level},
     },
     plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
@@ -80,6 +80,8 @@ pub struct Asked<'a> {
     pub world: World,
     /// What an upstream does.
     pub reaction: Reaction<'a>,
+    /// Variables whose values at the end are wanted.
+    pub read: &'a [VarId],
 }
 
 /// Something that happened beside the steps of the program.
@@ -192,6 +194,8 @@ pub struct Answer {
     pub ending: Ending,
     /// Whether what was answered is a page of the server's own.
     pub page: bool,
+    /// The values asked for at the end; `None` is missing.
+    pub values: Vec<(VarId, Option<Vec<u8>>)>,
 }
 
 /// A plan that answers without serving.
@@ -277,7 +281,14 @@ impl Rehearsal {
             (Some(End::Abort), ..) if written.is_empty() => Ending::Closed,
             (Some(_), ..) => Ending::Answered(written),
         };
+        let values = asked.read.iter().map(|var| {
+            let mut value = Vec::new();
+            let present = exchange.eval(&Template::var(*var), &mut value);
+            (*var, present.then_some(value))
+        });
+        let values = values.collect();
         Answer {
+            values,
             host: exchange.run.host,
             settings: exchange.run.settings,
             path: exchange.run.path.clone(),

@@ -48,7 +48,11 @@ pub fn read(path: &Path) -> io::Result<Requests> {
         if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(std::fs::File::open(path)?) };
     let mut buffered = BufReader::new(raw);
     let packed = buffered.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    if packed { lines(BufReader::new(flate2::bufread::MultiGzDecoder::new(buffered))) } else { lines(buffered) }
+    if packed {
+        lines(BufReader::new(flate2::bufread::MultiGzDecoder::new(buffered)))
+    } else {
+        lines(buffered)
+    }
 }
 
 fn lines(mut from: impl BufRead) -> io::Result<Requests> {
@@ -202,7 +206,11 @@ impl Logged {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 self.tls = Some(scheme == "https");
                 self.host = Some(rest[..at].to_owned());
-                self.target = if rest[at..].starts_with('/') { rest[at..].to_owned() } else { format!("/{}", &rest[at..]) };
+                self.target = if rest[at..].starts_with('/') {
+                    rest[at..].to_owned()
+                } else {
+                    format!("/{}", &rest[at..])
+                };
             }
             _ => self.target = text.to_owned(),
         }
@@ -221,7 +229,8 @@ mod tests {
 
     #[test]
     fn logs_are_read_in_their_formats() {
-        let combined = "10.1.2.3 - - [21/Nov/2026:10:00:00 +0000] \"GET /a?b=1 HTTP/1.1\" 200 12 \"-\" \"curl/8\"\n";
+        let combined =
+            "10.1.2.3 - - [21/Nov/2026:10:00:00 +0000] \"GET /a?b=1 HTTP/1.1\" 200 12 \"-\" \"curl/8\"\n";
         let request = only(combined);
         assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/a?b=1"));
         assert_eq!(request.client, "10.1.2.3".parse().ok());
@@ -234,9 +243,13 @@ mod tests {
         assert_eq!((request.target.as_str(), request.tls), ("/a?b=1", Some(true)));
         assert_eq!(request.agent.as_deref(), Some("Mozilla/5.0 (X)"));
         assert_eq!(request.host.as_deref(), Some("www.example.com"));
-        let request = only("{\"request\":\"GET /j?k HTTP/1.1\",\"http_host\":\"j.example\",\"remote_addr\":\"10.0.0.1\"}");
+        let request = only(
+            "{\"request\":\"GET /j?k HTTP/1.1\",\"http_host\":\"j.example\",\"remote_addr\":\"10.0.0.1\"}",
+        );
         assert_eq!((request.target.as_str(), request.host.as_deref()), ("/j?k", Some("j.example")));
-        let request = only("{\"request\":{\"method\":\"PUT\",\"uri\":\"/c\",\"host\":\"c.example\",\"client_ip\":\"10.0.0.2\"}}");
+        let request = only(
+            "{\"request\":{\"method\":\"PUT\",\"uri\":\"/c\",\"host\":\"c.example\",\"client_ip\":\"10.0.0.2\"}}",
+        );
         assert_eq!((request.method.as_str(), request.target.as_str()), ("PUT", "/c"));
         assert_eq!(request.client, "10.0.0.2".parse().ok());
     }
