@@ -32,6 +32,8 @@ pub(crate) enum Phase {
     Env,
     /// `SetHandler`.
     Type,
+    /// `AddHandler`, for what no `SetHandler` gave to anybody.
+    ByName,
     /// A path of a directory without its slash.
     Slash,
     /// `DirectoryIndex`.
@@ -48,6 +50,16 @@ pub(crate) enum Phase {
     PathInfo,
     /// `RequestHeader`.
     Fields,
+    /// `ProxyFCGISetEnvIf`.
+    Gateway,
+    /// `SetOutputFilter`.
+    Filters,
+    /// `AddOutputFilter`, `FilterChain`.
+    Chain,
+    /// `AddOutputFilterByType` of one filter: what an inner section says takes the place of what is said outside.
+    Deflated,
+    Brotlied,
+    Substituted,
 }
 
 /// Whose steps come first when a virtual host is joined with the main server.
@@ -60,7 +72,20 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 5] = [Self::Type, Self::Rules, Self::Redirect, Self::Env, Self::Fields];
+    pub(crate) const FIXUPS: [Self; 12] = [
+        Self::Type,
+        Self::ByName,
+        Self::Rules,
+        Self::Redirect,
+        Self::Env,
+        Self::Fields,
+        Self::Gateway,
+        Self::Filters,
+        Self::Chain,
+        Self::Deflated,
+        Self::Brotlied,
+        Self::Substituted,
+    ];
 
     /// Its name in the IR.
     pub(crate) fn name(self) -> Name {
@@ -78,6 +103,7 @@ impl Phase {
             Self::Redirect => "redirect",
             Self::Env => "env",
             Self::Type => "type",
+            Self::ByName => "by-name",
             Self::Slash => "slash",
             Self::Index => "index",
             Self::HandledIndex => "handled-index",
@@ -86,6 +112,12 @@ impl Phase {
             Self::Fallback => "fallback",
             Self::PathInfo => "path-info",
             Self::Fields => "fields",
+            Self::Gateway => "gateway",
+            Self::Filters => "filters",
+            Self::Chain => "chain",
+            Self::Deflated => "deflated",
+            Self::Brotlied => "brotlied",
+            Self::Substituted => "substituted",
         }
         .into()
     }

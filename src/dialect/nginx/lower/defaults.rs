@@ -151,6 +151,9 @@ pub(super) fn settings(options: &Options) -> Settings {
         max_line: Some(MIB),
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
+        keep_tag: Some(false),
+        edits_first: Some(false),
+        when: Some(None),
     }
     .into();
     base.brotli = compress::defaults(6).into();
@@ -222,6 +225,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.default_type = Some("text/plain".into());
     answer.page_type = Some("text/html".into());
     answer.join_vary = Some(false);
+    answer.raw_pages = Some(false);
+    answer.dated_errors = Some(false);
     answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
@@ -318,6 +323,10 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         version: Some(10),
         edits: Some(Vec::new()),
         params: Some(Vec::new()),
+        omit_missing: Some(false),
+        plain_names: Some(false),
+        name_statuses: Some(false),
+        needs_length: Some(false),
         modifiers: Some((0, 0)),
         script_index: Some(Text::default()),
         script_split: Some(None),
