@@ -43,6 +43,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         base,
         reasons,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -66,6 +67,10 @@ fn printed(config: &Config, with_base: bool) -> String {
         }
     }
     if with_base {
+        for super::Failure { fault, status, reason, page } in failures {
+            printer.line(&format!("failure {fault:?} {status} \"{}\" ", reason.lossy()));
+            printer.template(page);
+        }
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
         }
