@@ -135,6 +135,10 @@ settings! {
         keepalive_requests: u64,
         /// Age after which a connection is closed.
         keepalive_time: Duration,
+        /// Whether HTTP/2 is spoken, too (RFC 9113), beside what listeners say of that.
+        http2: bool,
+        /// Streams that an HTTP/2 connection may carry at a time; 0 is 128.
+        http2_streams: u64,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
         /// Statuses of answers after which the connection is not kept.

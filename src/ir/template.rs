@@ -159,6 +159,8 @@ pub enum Attr {
     RequestLength,
     /// 32 random hexadecimal digits, the same throughout the request.
     RequestId,
+    /// `h2` when the request came over HTTP/2 and TLS, `h2c` when without TLS, else empty.
+    Http2,
     /// `p` when the request was pipelined, else `.`.
     Pipelined,
 

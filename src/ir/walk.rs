@@ -403,6 +403,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         close_after: _,
         keepalive_requests: _,
         keepalive_time: _,
+        http2: _,
+        http2_streams: _,
         keepalive_min_timeout: _,
         closing: _,
         keepalive_disable: _,

@@ -138,11 +138,11 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
 
 /// Applies the table above to finished lines.
 pub(crate) fn normalise(lines: &[String], masks: &[Regex]) -> Vec<String> {
-    let date = lines.iter().find_map(|line| moment(line.strip_prefix("Date: ")?));
+    let date = lines.iter().find_map(|line| moment(date_of(line)?));
     let one = |line: &String| {
         let mut line = line.clone();
-        if line.strip_prefix("Date: ").is_some_and(|value| moment(value).is_some()) {
-            "Date: (now)".clone_into(&mut line);
+        if date_of(&line).is_some_and(|value| moment(value).is_some()) {
+            line.replace_range(6.., "(now)");
         }
         if let Some(distance) = line.strip_prefix("Expires: ").and_then(|value| near(moment(value)?, date?)) {
             line = format!("Expires: (now){distance:+}s");
@@ -234,4 +234,9 @@ pub(crate) fn diff(wanted: &[String], came: &[String]) -> String {
         }
     }
     out
+}
+
+/// The value of a `Date`, however its name is written.
+fn date_of(line: &str) -> Option<&str> {
+    line.strip_prefix("Date: ").or_else(|| line.strip_prefix("date: "))
 }

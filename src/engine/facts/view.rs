@@ -144,6 +144,11 @@ impl View for Facts {
                 self.request_id.set(Some(id));
                 write!(out, "{id:032x}").is_ok()
             }
+            Attr::Http2 => match (self.head.version, &self.client.tls) {
+                (20, Some(_)) => put(out, b"h2"),
+                (20, None) => put(out, b"h2c"),
+                _ => true,
+            },
             Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
             Attr::Time(moment, form) => moment::write(self, *moment, form, out),
             Attr::Load(load) => moment::load(self, *load, out),

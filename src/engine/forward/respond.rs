@@ -223,6 +223,13 @@ impl Exchange {
         }
         match ending {
             Ending::Whole => {
+                if framing == Framing::Frames {
+                    let mut lines = Vec::new();
+                    if how.pass_trailers {
+                        pass_trailers(how, &self.facts.upstream_trailers, &mut lines);
+                    }
+                    edit::end_frames(self, &lines);
+                }
                 self.facts.complete = true;
                 self.reuse(to, how, connection, fit);
                 Next::End(if framing == Framing::Close || missing { End::Close } else { End::Keep })

@@ -179,6 +179,8 @@ fn client(base: &mut Settings) {
     client.keepalive_when_asked = Some(false);
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
+    client.http2 = Some(false);
+    client.http2_streams = Some(128);
     client.keepalive_min_timeout = Some(seconds(0));
     client.closing = Some(Vec::new());
     client.keepalive_disable = Some(vec!["msie6".into()]);
