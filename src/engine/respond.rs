@@ -155,9 +155,6 @@ impl Exchange {
                 RecoveryTarget::Text(text) => {
                     let content = self.value(text);
                     self.override_status(recovery.status, status);
-                    if recovery.status == RecoveryStatus::Keep {
-                        self.name_failure(plan, status);
-                    }
                     self.facts.response.ours = true;
                     self.facts.response.add(b"Content-Type", &settings.answer.page_type);
                     self.facts.response.length = Some(content.len() as u64);
