@@ -68,6 +68,8 @@ pub(super) struct Inherited {
     pub(super) prepares: bool,
     /// The path that the `alias` in force stands for.
     pub(super) cut: Option<Text>,
+    /// The `alias` in force that is a whole file name, given in a location with a pattern.
+    pub(super) whole: Option<ir::Template>,
 }
 
 /// Who answers at a level, as far as levels inside it need to know.

@@ -3,7 +3,10 @@
 //! Observed on nginx 1.22.1: a value that ends in `/` is tested as a directory,
 //! any other as a file; the path becomes the value without that slash; the last
 //! value is a status, a named location or an internal redirect. Under `alias`
-//! the location's path is cut from a value that begins with it.
+//! the location's path is cut from a value that begins with it. Where the
+//! `alias` is a whole file name (in a location given by a pattern) a value is
+//! tested after it, and a file that is there becomes the path, now appended to
+//! the `alias`; a directory leaves path and `alias` as they were.
 //!
 //! Reference: <https://nginx.org/r/try_files>
 
@@ -16,8 +19,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Block, FileKind, Jump, Kind, Part, Pattern, Query, Register, Reply, ReplyContent, Step, Syntax,
-        Template, Test, Text,
+        Attr, Base, Block, FileKind, Jump, Kind, Part, Pattern, Query, Register, Reply, ReplyContent, Scope,
+        Settings, Step, Syntax, Template, Test, Text, settings::Alias,
     },
     source::Span,
 };
@@ -194,10 +197,33 @@ pub(super) fn settle(level: &mut Level) {
             }
             _ => None,
         };
+        level.inherited.whole = match alias {
+            Some(alias) if alias.cut.is_none() => Some(alias.with.clone()),
+            _ => None,
+        };
+    }
+    if let (Some(alias), Some(prepare)) = (&level.inherited.whole, &mut level.set.prepare) {
+        append_hits(&mut prepare.steps, alias);
     }
     if let (Some(name), Some(prepare)) = (&level.inherited.cut, &mut level.set.prepare) {
         let own = matches!(&level.place, Place::Prefix(place) | Place::Exact(place) if place == name);
         cut_tests(&mut prepare.steps, name, own);
+    }
+}
+
+/// What a hit means under an alias that is a whole file name.
+fn append_hits(steps: &mut [(Step, Span)], alias: &Template) {
+    for (step, _) in steps {
+        let Step::When { test: Test::File(file, kind), then, otherwise } = step else { continue };
+        append_hits(&mut otherwise.steps, alias);
+        // A value that is empty makes no path: the file is the alias itself.
+        if *kind == FileKind::Directory || file.0.len() == 1 {
+            then.steps.clear();
+            continue;
+        }
+        let mut set = Settings::default();
+        set.files.alias = Some(Some(Alias { with: alias.clone(), cut: Some(0) }));
+        then.scope = Some(Scope { base: Base::Current, set: Box::new(set) });
     }
 }
 
