@@ -450,8 +450,7 @@ impl Exchange {
             "client closed connection"
         };
         let server = self.facts.client.local.map(|address| address.to_string()).unwrap_or_default();
-        let message =
-            format_args!("{what} while waiting for request, client: {client}, server: {server}");
+        let message = format_args!("{what} while waiting for request, client: {client}, server: {server}");
         log::connection(&serving.logs, Level::Info, message, self);
     }
 
