@@ -48,6 +48,8 @@ pub struct Options {
     pub files: OwnFiles,
     /// Where programs are reached that a configuration names and that cannot run here: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// Certificates to trust beside the system's, where a configuration relies on those of its machine.
+    pub roots: Vec<PathBuf>,
 }
 
 /// Where a server's own files are unless the configuration says so.

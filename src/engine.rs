@@ -26,8 +26,10 @@ use crate::{
 
 pub mod access;
 mod allocator;
+pub mod announce;
 mod authorize;
 pub mod balance;
+pub mod client_address;
 pub mod clock;
 pub mod connect;
 pub mod connection;
@@ -56,6 +58,7 @@ pub mod respond;
 pub mod response;
 pub mod scratch;
 pub mod stream;
+pub mod subrequest;
 pub mod timed;
 pub mod tls;
 pub mod tunnel;

@@ -79,6 +79,10 @@ pub struct Config {
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
     pub charsets: Vec<Text>,
+    /// Whether a target is normalized by the settings of the host that the connection began with (that of its
+    /// handshake, else the listener's default) instead of those of the host that the request is for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub targets_by_connection: bool,
     /// The addresses to accept on.
     pub listeners: Vec<Listener>,
     /// The virtual hosts.
@@ -154,6 +158,8 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
+    pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.

@@ -198,7 +198,8 @@ pub enum Place {
 const LINE_SHOWN: usize = 1024;
 
 impl Exchange {
-    fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
+    /// An exchange that has no request yet.
+    pub fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,
             facts,

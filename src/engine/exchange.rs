@@ -245,7 +245,13 @@ impl Exchange {
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
         self.run.start(plan, chosen);
-        let settings = plan.settings(plan.host_settings(chosen));
+        let normalizing = if plan.config.targets_by_connection {
+            let shaken = self.facts.client.tls.as_ref().and_then(|session| session.host);
+            shaken.unwrap_or(plan.config.listeners[listener].default)
+        } else {
+            chosen
+        };
+        let settings = plan.settings(plan.host_settings(normalizing));
         let facts = &mut self.facts;
         let (mut path, mut query) = (std::mem::take(&mut self.run.path), std::mem::take(&mut self.run.query));
         let normal = target::normalize(
@@ -342,6 +348,8 @@ impl Exchange {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
+                // A request of our own goes where the client's may go.
+                Need::Access if self.is_subrequest() => self.run.tell(true),
                 Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
@@ -352,6 +360,7 @@ impl Exchange {
                     self.run.tell(true);
                 }
                 Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {
@@ -467,6 +476,12 @@ impl Exchange {
 
     /// After the answer: the rest of the content, the log.
     async fn finish(&mut self, plan: &Plan, end: End) -> End {
+        if self.is_subrequest() {
+            if self.settings(plan).logs.subrequests {
+                self.write_log(plan);
+            }
+            return end;
+        }
         let end = match end {
             End::Keep if !self.keep => End::Close,
             end => end,

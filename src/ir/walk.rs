@@ -55,6 +55,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         sent_as: _,
         charsets: _,
         zones,
+        targets_by_connection: _,
     } = config;
     for zone in zones {
         let super::Zone { name: _, key, rate: _, entries: _ } = zone;
@@ -197,6 +198,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Forget(_)
         | Step::Local(_)
         | Step::Admit
+        | Step::Identify
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -372,6 +374,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         rewriting: rewritten,
         limits: _,
         listing,
+        client_address,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -426,7 +429,30 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     if let Some(Some(Alias { with, cut: _ })) = alias {
         visit(Item::Template(with), span);
     }
-    let Access { rules: _, satisfy_any: _, gate, required, credentials: _, forbids_users: _ } = &**access;
+    let Access {
+        rules: _,
+        satisfy_any: _,
+        gate,
+        required,
+        credentials: _,
+        forbids_users: _,
+        realm,
+        passwords,
+        ask: _,
+        learned,
+        refusal_delay: _,
+        link,
+        link_text,
+        link_secret: _,
+    } = &**access;
+    let passwords = passwords.iter().flatten();
+    for template in realm.iter().flatten().chain(passwords).chain(link).chain(link_text) {
+        visit(Item::Template(template), span);
+    }
+    for (var, value) in learned.iter().flatten() {
+        visit(Item::Template(value), span);
+        visit(Item::Assign(*var), span);
+    }
     if let Some(Some(gate)) = gate {
         visit(Item::Template(gate), span);
     }
@@ -441,6 +467,21 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
     if let Some(callback) = callback {
         visit(Item::Template(callback), span);
+    }
+    let super::settings::ClientAddress {
+        told: _,
+        announcement_first: _,
+        trusted: _,
+        trusts_all: _,
+        chained: _,
+        loose: _,
+        only_public: _,
+        consumed: _,
+        passed: _,
+        passed_into,
+    } = &**client_address;
+    if let Some(Some(var)) = passed_into {
+        visit(Item::Assign(*var), span);
     }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);

@@ -80,6 +80,8 @@ impl View for Facts {
             true
         };
         match attr {
+            // A request of our own says whose it is.
+            Attr::Method if self.depth > 0 => put(out, self.slice(self.head.method)),
             Attr::Method => put(out, Self::method(self)) && !Self::method(self).is_empty(),
             Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
@@ -176,12 +178,17 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr | Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
+            Attr::ClientAddr => match &self.identity {
+                Some(identity) => bytes(out, identity.shown.as_bytes()),
+                None => bytes(out, self.client.shown.as_bytes()),
+            },
+            Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
                 None => bytes(out, b"unix:"),
             },
+            Attr::ClientPort if let Some(identity) = &self.identity => number(out, u64::from(identity.port)),
             Attr::ClientPort | Attr::PeerPort => {
                 self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port())))
             }

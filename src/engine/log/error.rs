@@ -185,6 +185,9 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
     if !facts.head.line.is_empty() {
         part(b", request: \"", facts.slice(facts.head.line));
     }
+    if exchange.is_subrequest() {
+        part(b", subrequest: \"", &exchange.run.path);
+    }
     if let Some(attempt) = facts.attempts.last() {
         let address = attempt.address.as_bytes();
         let colon: &[u8] = if address.starts_with(b"unix:") { b":" } else { b"" };

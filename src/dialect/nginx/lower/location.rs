@@ -50,7 +50,10 @@ impl Locations {
     /// The table of routes; `None` when there is none.
     pub(super) fn table(self) -> (Option<Table>, Vec<(Name, Block)>) {
         let Self { mut routes, slashes, named, written } = self;
-        let free = |route: &Route| !written.contains_key(&(true, route.path.text.clone()));
+        // Observed: a location of exactly that path is taken instead, whatever it is.
+        let free = |route: &Route| {
+            [true, false].iter().all(|exact| !written.contains_key(&(*exact, route.path.text.clone())))
+        };
         routes.extend(slashes.into_iter().filter(free));
         let table = (!routes.is_empty()).then_some(Table { order: Order::Specific, into: CAPTURES, routes });
         (table, named)
