@@ -199,6 +199,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         | Step::Local(_)
         | Step::Admit
         | Step::Identify
+        | Step::Detach
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -426,7 +427,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
-    if let Some(Some(Alias { with, cut: _ })) = alias {
+    if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {
         visit(Item::Template(with), span);
     }
     let Access {

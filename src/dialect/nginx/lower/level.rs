@@ -107,6 +107,8 @@ pub(super) struct Own {
     pub(super) pass: Option<proxy::Pass>,
     /// Its `proxy_set_header` fields.
     pub(super) request_fields: Vec<(ir::Name, ir::Template)>,
+    /// The last value of its `try_files`, where variables are in it.
+    pub(super) try_last: Option<ir::Template>,
 }
 
 impl Level {
@@ -150,7 +152,7 @@ impl Level {
         for settle in SETTLE {
             settle(cx, self);
         }
-        try_files::settle(self);
+        try_files::settle(cx, self);
         location::settle_handler(self);
         referer::begin(cx, self);
         rewrite::program(cx, self, items);
