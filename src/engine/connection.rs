@@ -257,7 +257,7 @@ impl Exchange {
         }
     }
 
-    fn limits(settings: &Effective) -> Limits {
+    pub(super) fn limits(settings: &Effective) -> Limits {
         let client = &settings.client;
         let (count, each) = client.large_head_buffers;
         let line = client.head_buffer.max(each);

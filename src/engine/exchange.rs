@@ -200,7 +200,7 @@ impl Exchange {
     }
 
     /// Chooses the host and starts its program.
-    fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
+    pub(super) fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
         if let Err(next) = self.choose(plan, listener) {
             return next;
         }

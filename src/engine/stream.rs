@@ -19,6 +19,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
+    /// None: what is written is kept, and nothing is ever read.
+    Memory(Vec<u8>),
 }
 
 /// A connection.
@@ -60,6 +62,7 @@ macro_rules! each {
         match $self {
             Stream::Plain(Socket::Tcp($stream)) => $body,
             Stream::Plain(Socket::Unix($stream)) => $body,
+            Stream::Plain($stream @ Socket::Memory(_)) => $body,
             Stream::Server($stream) => $body,
             Stream::Client($stream) => $body,
             Stream::Kept($kept) => $other,
@@ -165,6 +168,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }
@@ -174,6 +178,10 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Memory(kept) => {
+                kept.extend_from_slice(data);
+                Poll::Ready(Ok(data.len()))
+            }
         }
     }
 
@@ -185,6 +193,12 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::Memory(kept) => {
+                for piece in data {
+                    kept.extend_from_slice(piece);
+                }
+                Poll::Ready(Ok(data.iter().map(|piece| piece.len()).sum()))
+            }
         }
     }
 
@@ -200,6 +214,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -222,7 +222,7 @@ impl Client {
         let Stream::Plain(socket) = stream else { return Ok(stream) };
         let place = match &socket {
             Socket::Tcp(stream) => stream.peer_addr().ok(),
-            Socket::Unix(_) => None,
+            Socket::Unix(_) | Socket::Memory(_) => None,
         };
         let config = self.config(place).map_err(|message| trouble(Retry::Error, 502, &message))?;
         let connected = TlsConnector::from(config).connect(self.settings.server_name(), socket);

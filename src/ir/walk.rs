@@ -490,8 +490,20 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _ } =
-        rewriting;
+    let super::settings::Rewriting {
+        texts,
+        once: _,
+        edits,
+        edits_first: _,
+        when,
+        max_line: _,
+        types: _,
+        keep_modified: _,
+        keep_tag: _,
+    } = rewriting;
+    if let Some(Some(when)) = when {
+        visit(Item::Template(when), span);
+    }
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);
@@ -526,7 +538,10 @@ fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visi
         vary: _,
         tag: _,
         beside: _,
+        keep_ranges: _,
+        silent: _,
         decode: _,
+        decode_all: _,
     } = compress;
     if let Some(unless) = unless {
         visit(Item::Template(unless), span);
@@ -576,7 +591,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         etag: _,
         page_type: _,
         head_pages_have_length: _,
+        raw_pages: _,
         join_vary: _,
+        dated_errors: _,
         if_modified_since: _,
         max_ranges: _,
         modified: _,
