@@ -13,7 +13,9 @@ use crate::source::Span;
 
 mod access;
 mod block;
+mod cache;
 mod cluster;
+mod companion;
 mod compare;
 mod group;
 mod handler;
@@ -33,7 +35,9 @@ pub use block::{
     AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
     Table, Test,
 };
+pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use companion::Companion;
 pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
@@ -95,6 +99,9 @@ pub struct Config {
     /// What limits are counted in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<Zone>,
+    /// Where responses are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
@@ -134,6 +141,9 @@ pub struct Process {
     pub environment: Vec<(Text, Option<Text>)>,
     /// The working directory of the workers.
     pub working_directory: Option<PathBuf>,
+    /// Programs that run beside the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<Companion>,
 }
 
 impl Default for Process {
@@ -148,6 +158,7 @@ impl Default for Process {
             shutdown_timeout: None,
             environment: Vec::new(),
             working_directory: None,
+            companions: Vec::new(),
         }
     }
 }
@@ -159,6 +170,9 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken to all of its hosts, too (RFC 9113).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
     /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
     pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.

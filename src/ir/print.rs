@@ -6,9 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections,
-    Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive,
-    Template, VarId, Zone,
+    Address, Cache, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
+    IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
+    SocketOptions, TcpKeepAlive, Template, VarId, Zone,
 };
 
 mod group;
@@ -53,6 +53,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         charsets,
         zones,
         targets_by_connection,
+        caches,
     } = config;
     if *targets_by_connection {
         printer.line("targets by connection");
@@ -72,6 +73,30 @@ fn printed(config: &Config, with_base: bool) -> String {
     if with_base {
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
+        }
+    }
+    for Cache {
+        name,
+        folder,
+        levels,
+        entries,
+        inactive,
+        max_size,
+        min_free,
+        manager: _,
+        loader: _,
+        span: _,
+    } in caches
+    {
+        let levels: Vec<String> = levels.iter().map(u8::to_string).collect();
+        let (folder, levels) = (path_text(folder), levels.join(":"));
+        let inactive = value::duration(*inactive);
+        printer.line(&format!("cache {name} {folder} levels {levels} entries {entries} inactive {inactive}"));
+        if let Some(size) = max_size {
+            printer.add(format_args!(" most {}", value::size(*size)));
+        }
+        if *min_free > 0 {
+            printer.add(format_args!(" free {}", value::size(*min_free)));
         }
     }
     for Zone { name, key, rate, entries } in zones {
@@ -132,6 +157,36 @@ impl Printer<'_> {
         self.depth -= 1;
     }
 
+    fn companion(&mut self, companion: &Companion) {
+        let Companion {
+            name,
+            command,
+            arguments,
+            folder,
+            environment,
+            address,
+            start_limit,
+            stop_limit,
+            restarts,
+            output,
+        } = companion;
+        self.line(&format!("companion {name} at {address} runs {}", path_text(command)));
+        for argument in arguments {
+            self.add(format_args!(" \"{argument}\""));
+        }
+        self.inside(|printer| {
+            printer.line(&format!("in {}", path_text(folder)));
+            for (name, value) in environment {
+                printer.line(&format!("environment {name} \"{value}\""));
+            }
+            let (start, stop) = (value::duration(*start_limit), value::duration(*stop_limit));
+            printer.line(&format!("starts within {start} stops within {stop} restarts {restarts}/60s"));
+            if let Some(path) = output {
+                printer.line(&format!("output {}", path_text(path)));
+            }
+        });
+    }
+
     /// A line for each thing that is not as it is by default.
     fn process(&mut self, process: &Process) {
         let usual = Process::default();
@@ -145,6 +200,7 @@ impl Printer<'_> {
             shutdown_timeout,
             environment,
             working_directory,
+            companions,
         } = process;
         if *workers != usual.workers {
             let count = workers.map_or("one per processor".to_owned(), |count| count.to_string());
@@ -177,18 +233,23 @@ impl Printer<'_> {
                 self.add(format_args!(" \"{text}\""));
             }
         }
+        for companion in companions {
+            self.companion(companion);
+        }
         if let Some(path) = working_directory {
             self.line(&format!("working-directory {}", path_text(path)));
         }
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, announced, options, default, hosts, order, into, span: _ } = listener;
+        let Listener { address, tls, http2, announced, options, default, hosts, order, into, span: _ } =
+            listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
+        self.flag(*http2, "http2");
         if let Some(but) = announced {
             self.add(" announced");
             for range in but {
@@ -491,6 +552,7 @@ mod tests {
             listeners: vec![Listener {
                 address: Address::Tcp("0.0.0.0:80".parse().unwrap()),
                 tls: false,
+                http2: false,
                 announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),

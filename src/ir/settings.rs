@@ -10,12 +10,14 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade, VarId,
+    Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
+mod failure;
 mod group;
 mod value;
 
+pub use failure::{Fault, Retry};
 pub use group::{Group, Grouped};
 pub use value::{Setting, Value};
 
@@ -133,6 +135,10 @@ settings! {
         keepalive_requests: u64,
         /// Age after which a connection is closed.
         keepalive_time: Duration,
+        /// Whether HTTP/2 is spoken, too (RFC 9113), beside what listeners say of that.
+        http2: bool,
+        /// Streams that an HTTP/2 connection may carry at a time; 0 is 128.
+        http2_streams: u64,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
         /// Statuses of answers after which the connection is not kept.
@@ -344,6 +350,16 @@ settings! {
         edits: Vec<Edit>,
         /// Variables of a gateway request: name, value, whether to leave it out when empty.
         params: Vec<(Name, Template, bool)>,
+        /// Whether variables of a gateway request whose value is missing are left out, and of those of one name all but
+        /// the last.
+        omit_missing: bool,
+        /// Whether request fields whose names hold anything but letters, digits and hyphens become no variables, nor
+        /// do those that frame content.
+        plain_names: bool,
+        /// Whether a status that comes without its reason phrase is given with ours.
+        name_statuses: bool,
+        /// Whether content whose length is not known ahead is refused (411).
+        needs_length: bool,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
         /// What follows a path that ends in `/` in the name of a gateway's program.
@@ -431,6 +447,38 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// The name of the cache that responses are kept in; empty or `off` is none.
+        cache: Template,
+        /// What a response is found by; `None` is scheme, authority and target as they are sent.
+        cache_key: Option<Template>,
+        /// Where one of these is neither empty nor `0` no kept response is sent.
+        cache_bypass: Vec<Template>,
+        /// Where one of these is, none is kept.
+        cache_skip: Vec<Template>,
+        /// How long responses are kept that do not say it themselves; the first that has the status counts.
+        cache_valid: Vec<Validity>,
+        /// A response is kept when it was asked for so often.
+        cache_min_uses: u32,
+        /// Ranges that begin behind this go to the upstream.
+        cache_range_offset: Option<u64>,
+        /// What lets a response be sent whose time is over.
+        cache_stale: Vec<Stale>,
+        /// The methods whose responses are kept.
+        cache_methods: Vec<Name>,
+        /// Whether only one request at a time asks for a response that is not there.
+        cache_lock: bool,
+        /// How long others wait before they ask for themselves.
+        cache_lock_timeout: Duration,
+        /// How long the one may take before another one asks.
+        cache_lock_age: Duration,
+        /// Whether the upstream is asked if a response whose time is over still holds.
+        cache_revalidate: bool,
+        /// Whether `HEAD` is answered by what `GET` brings.
+        cache_head_as_get: bool,
+        /// Whether what is over is sent at once and asked for meanwhile, where that is allowed.
+        cache_background: bool,
+        /// Fields of the response that say nothing to the cache.
+        cache_ignores: Vec<Name>,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
@@ -678,44 +726,4 @@ pub struct Alias {
     pub cut: Option<u32>,
     /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
     pub rewritten: bool,
-}
-
-/// How a request to an upstream fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum Fault {
-    /// The name of the host has no address.
-    Unresolved,
-    /// There is no connection to be had.
-    Unreachable,
-    /// The TLS handshake fails.
-    Tls,
-    /// TLS is needed, and not allowed.
-    NoTls,
-    /// Sending takes too long.
-    SendTimeout,
-    /// The answer takes too long.
-    ReadTimeout,
-    /// The connection ends before a head came.
-    Closed,
-    /// The same, on a client's connection that carried requests before.
-    ClosedLater,
-    /// The head cannot be read.
-    InvalidHead,
-    /// No endpoint can be used.
-    NoEndpoint,
-}
-
-/// What lets another endpoint be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum Retry {
-    /// Failure to connect, to send or to read the head.
-    Error,
-    /// Taking too long for these.
-    Timeout,
-    /// An empty or invalid head.
-    InvalidHead,
-    /// This status.
-    Status(u16),
-    /// Also after content or a head of a method that is not idempotent was sent.
-    NonIdempotent,
 }
