@@ -86,6 +86,10 @@ pub struct Config {
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
     pub charsets: Vec<Text>,
+    /// Whether a target is normalized by the settings of the host that the connection began with (that of its
+    /// handshake, else the listener's default) instead of those of the host that the request is for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub targets_by_connection: bool,
     /// The addresses to accept on.
     pub listeners: Vec<Listener>,
     /// The virtual hosts.

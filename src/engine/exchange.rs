@@ -256,7 +256,13 @@ impl Exchange {
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
         self.run.start(plan, chosen);
-        let settings = plan.settings(plan.host_settings(chosen));
+        let normalizing = if plan.config.targets_by_connection {
+            let shaken = self.facts.client.tls.as_ref().and_then(|session| session.host);
+            shaken.unwrap_or(plan.config.listeners[listener].default)
+        } else {
+            chosen
+        };
+        let settings = plan.settings(plan.host_settings(normalizing));
         let facts = &mut self.facts;
         let (mut path, mut query) = (std::mem::take(&mut self.run.path), std::mem::take(&mut self.run.query));
         let normal = target::normalize(

@@ -66,8 +66,12 @@ fn printed(config: &Config, with_base: bool) -> String {
         sent_as,
         charsets,
         zones,
+        targets_by_connection,
         caches,
     } = config;
+    if *targets_by_connection {
+        printer.line("targets by connection");
+    }
     printer.process(process);
     if with_base {
         printer.line("base");

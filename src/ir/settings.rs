@@ -770,4 +770,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
+    /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
+    pub rewritten: bool,
 }
