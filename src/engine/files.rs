@@ -40,6 +40,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 mod send;
+pub mod spelling;
 
 use beside::Found;
 use condition::{Asked, Verdict};
@@ -68,6 +69,9 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
         );
         return Next::Status(500);
+    }
+    if exchange.settings(plan).files.any_case {
+        spelling::correct(&mut name);
     }
     if exchange.run.path.ends_with(b"/") {
         return match index::find(exchange, plan, name) {
