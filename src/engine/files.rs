@@ -33,14 +33,17 @@ use crate::{
 
 mod beside;
 pub mod condition;
+mod deliver;
 mod directory;
 mod index;
 pub mod kind;
 pub mod listing;
 pub mod locate;
 pub mod range;
-mod send;
+pub mod send;
 pub mod spelling;
+
+pub use deliver::{Whole, deliver, not_modified};
 
 use beside::Found;
 use condition::{Asked, Verdict};
