@@ -343,7 +343,12 @@ impl Exchange {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
-                    let found = files::is(&self.run.asked, kind);
+                    let mut found = files::is(&self.run.asked, kind);
+                    if !found && self.settings(plan).files.any_case {
+                        let mut name = self.run.asked.clone();
+                        files::spelling::correct(&mut name);
+                        found = name != self.run.asked && files::is(&name, kind);
+                    }
                     self.run.tell(found);
                 }
                 Need::Local => {

@@ -41,6 +41,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 pub mod send;
+pub mod spelling;
 
 pub use deliver::{Whole, deliver, not_modified};
 
@@ -71,6 +72,9 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             format_args!("the rewritten URI \"{path}\" is not in the location of the alias"),
         );
         return Next::Status(500);
+    }
+    if exchange.settings(plan).files.any_case {
+        spelling::correct(&mut name);
     }
     if exchange.run.path.ends_with(b"/") {
         return match index::find(exchange, plan, name) {

@@ -280,6 +280,8 @@ settings! {
         index: Vec<Template>,
         /// Whether a file is only there when its type is known.
         known_types: bool,
+        /// Whether the case of names does not count, where no file has exactly the name.
+        any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.

@@ -430,8 +430,17 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
-        &**files;
+    let Files {
+        root,
+        alias,
+        index,
+        known_types: _,
+        any_case: _,
+        log_missing: _,
+        hidden: _,
+        symlinks: _,
+        chunk: _,
+    } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
