@@ -253,7 +253,12 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
             cx.diagnostics.push(found.help("name the issuers with `SSLCACertificateFile`"));
         }
         let depth = own.depth.unwrap_or(1);
-        trusted.map(|trusted| ClientCertificates { trusted, required, depth })
+        trusted.map(|trusted| ClientCertificates {
+            trusted: Some(trusted),
+            required,
+            depth,
+            ..ClientCertificates::default()
+        })
     });
     HostTls {
         certificates: own.certificates.iter().enumerate().map(pair).collect(),
@@ -266,5 +271,6 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
         clients,
         exclusive: true,
         named: strict,
+        ..HostTls::default()
     }
 }
