@@ -15,6 +15,7 @@
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
 //! | whether a connection to an upstream of Apache is new | a matter of timing there |
+//! | order of the variables that Apache tells a gateway; `UNIQUE_ID`, `proxy-nokeepalive` | a table's; a number of the request; what a module notes for itself |
 //! | order of the fields of an answer of Apache, case of `Connection` | no meaning (RFC 9110 § 5.3, § 7.6.1) |
 //! | framing of an answer of Apache that it coded | it tells the length of what was there at once |
 //! | `# mask` of a fixture | said there |
@@ -73,6 +74,9 @@ pub(crate) fn upstream(record: &Record) -> Vec<String> {
     lines
 }
 
+/// The protocols of gateways, as titles have them.
+const GATEWAYS: [&str; 3] = [" uwsgi", " fastcgi", " scgi"];
+
 /// The protocol of a request that is not HTTP.
 fn gateway(record: &Record) -> Option<&'static str> {
     let names = ["uwsgi", "fastcgi", "scgi", "memcached"];
@@ -107,6 +111,15 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
         out.push(
             pooled.filter(|_| line.starts_with("[upstream]")).map_or_else(|| line.clone(), str::to_owned),
         );
+        if line.starts_with("[upstream]") && GATEWAYS.iter().any(|name| line.contains(name)) {
+            let mut told = Vec::new();
+            while let Some(variable) = rest.next_if(|line| !line.is_empty() && !line.starts_with('[')) {
+                told.push(variable);
+            }
+            told.retain(|line| !line.contains("UNIQUE_ID=") && !line.contains("proxy-nokeepalive="));
+            told.sort();
+            out.append(&mut told);
+        }
         if !head {
             continue;
         }

@@ -41,6 +41,7 @@ mod defaults;
 mod expression;
 mod farm;
 mod filtering;
+mod handlers;
 mod maps;
 mod pattern;
 mod proxy;

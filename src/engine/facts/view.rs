@@ -351,6 +351,10 @@ impl Facts {
             Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
             Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
             Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
+            Attr::UpstreamPath => {
+                let end = memchr::memchr(b'?', &self.upstream_target).unwrap_or(self.upstream_target.len());
+                bytes(out, &self.upstream_target[..end])
+            }
             Attr::UpstreamPort => whom::port(&self.authority, self.authority_default)
                 .is_some_and(|port| number(out, u64::from(port))),
             Attr::ForwardedFor => {

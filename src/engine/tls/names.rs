@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_suite_has_its_name() {
-        for suite in rustls::crypto::ALL_CIPHER_SUITES {
+        for suite in aws_lc_rs::ALL_CIPHER_SUITES {
             let name = cipher(suite.suite());
             assert!(name.contains("AES") || name.contains("CHACHA20"), "{name}");
             assert_eq!(name.starts_with("TLS_"), suite.tls13().is_some(), "{name}");
