@@ -246,7 +246,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
     ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
     ("ssl_early_data", Attr::Missing),
-    ("upstream_cache_status", Attr::Missing),
+    ("upstream_cache_status", Attr::CacheStatus),
 ];
 
 /// Names with a meaning that a configuration may replace.
