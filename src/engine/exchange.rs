@@ -173,6 +173,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
         self.answered = false;
@@ -215,6 +216,11 @@ impl Exchange {
         }
         if let Some(next) = self.unproven(plan) {
             return next;
+        }
+        if self.facts.head.expects_else && self.settings(plan).client.strict {
+            self.log(Level::Info, format_args!("client expects what is not known"));
+            self.keep = false;
+            return Next::Status(417);
         }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {
