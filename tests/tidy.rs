@@ -12,14 +12,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("catalogue", &["source", "diagnostic"]),
     ("ir", &["source", "diagnostic"]),
-    ("dialect", &["source", "diagnostic", "catalogue", "ir", "dialect"]),
+    ("raise", &["source", "diagnostic", "ir"]),
+    ("dialect", &["source", "diagnostic", "catalogue", "ir", "raise", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "engine"]),
+    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine"]),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "engine"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

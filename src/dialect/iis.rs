@@ -10,6 +10,7 @@ pub mod decode;
 pub mod effective;
 pub mod file;
 pub mod lower;
+pub mod render;
 pub mod schema;
 pub mod site;
 pub mod tree;

@@ -63,6 +63,11 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Takes out what `base` sets to the same.
+            pub fn subtract(&mut self, base: &Self) {
+                $( if self.$field.is_some() && self.$field == base.$field { self.$field = None; } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
@@ -559,6 +564,33 @@ impl Settings {
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+    }
+
+    /// Takes out what `base` sets to the same.
+    pub fn subtract(&mut self, base: &Self) {
+        if self.handler == base.handler {
+            self.handler = None;
+        }
+        if self.prepare == base.prepare {
+            self.prepare = None;
+        }
+        self.hooks.retain(|hook| !base.hooks.contains(hook));
+        self.client.subtract(&base.client);
+        self.content.subtract(&base.content);
+        self.answer.subtract(&base.answer);
+        self.files.subtract(&base.files);
+        self.access.subtract(&base.access);
+        self.logs.subtract(&base.logs);
+        self.resolve.subtract(&base.resolve);
+        for protocol in Protocol::ALL {
+            self.forwarding_mut(protocol).subtract(base.forwarding(protocol));
+        }
+        self.gzip.subtract(&base.gzip);
+        self.brotli.subtract(&base.brotli);
+        self.zstd.subtract(&base.zstd);
+        self.rewriting.subtract(&base.rewriting);
+        self.limits.subtract(&base.limits);
+        self.listing.subtract(&base.listing);
     }
 
     /// How requests are forwarded over a protocol.
