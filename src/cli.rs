@@ -9,6 +9,8 @@ pub mod directives;
 pub mod files;
 mod fix;
 pub mod httpd;
+pub mod iis;
+pub mod iisexpress;
 pub mod ir;
 pub mod load;
 pub mod nginx;
@@ -34,7 +36,7 @@ use crate::{
 };
 use load::Request;
 
-/// Runs nginx and Apache configurations unchanged.
+/// Runs nginx, Apache and IIS configurations unchanged.
 #[derive(Debug, Parser)]
 #[command(name = "triglot", version, about, max_term_width = 100)]
 struct Cli {
@@ -74,6 +76,19 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// What IIS Manager does with dialogs
+    Iis {
+        /// What
+        #[command(subcommand)]
+        command: iis::Command,
+    },
+    /// IIS Express's own command line; also chosen when the program is called `iisexpress`
+    #[command(disable_help_flag = true)]
+    Iisexpress {
+        /// As for IIS Express: /config: /site: /siteid: /path: /port: /clr: /systray: /trace: /userhome: /?
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Apache's control script; also chosen when the program is called `apachectl` or `apache2ctl`
     #[command(disable_help_flag = true, visible_alias = "apache2ctl")]
     Apachectl {
@@ -96,6 +111,9 @@ struct Reading {
     /// or its module's
     #[arg(long = "handler", value_name = "NAME=URL", value_parser = handler)]
     handlers: Vec<(String, String)>,
+    /// A file of certificates to trust beside the system's, where a web.config leads to https servers
+    #[arg(long = "ca", value_name = "FILE")]
+    roots: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +128,9 @@ struct Run {
     /// Do not start when the name of an upstream does not resolve
     #[arg(long)]
     strict_names: bool,
+    /// Start the programs that handlers of a web.config name, and stop them with the server
+    #[arg(long)]
+    start_handlers: bool,
     /// What the `Server` field says
     #[arg(long, value_name = "TEXT")]
     server_header: Option<String>,
@@ -231,6 +252,12 @@ pub fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "nginx") {
         return nginx::main(&words[1..]);
     }
+    if iisexpress::is_called(Path::new(&program)) {
+        return iisexpress::main(&words);
+    }
+    if words.first().is_some_and(|word| iisexpress::is_called(Path::new(word))) {
+        return iisexpress::main(&words[1..]);
+    }
     if let Some(control) = httpd::is_called(Path::new(&program)) {
         return httpd::main(&words, control);
     }
@@ -250,7 +277,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         match self {
-            Self::Run(Run { file, reading, listen, strict_names, server_header }) => {
+            Self::Run(Run { file, reading, listen, strict_names, start_handlers, server_header }) => {
                 run::run(run::Arguments {
                     file,
                     dialect: reading.dialect.map(Into::into),
@@ -259,6 +286,8 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
+                    iis: dialect::iis::Stage { start: start_handlers, ..Default::default() },
+                    roots: reading.roots,
                 })
             }
             Self::Check(check) => check.run(),
@@ -277,6 +306,8 @@ impl Command {
             }
             Self::Translate(translate) => translate.run(),
             Self::Demo(Demo { port }) => demo::run(port),
+            Self::Iis { command } => command.run(),
+            Self::Iisexpress { arguments } => iisexpress::main(&arguments),
             Self::Nginx { arguments } => nginx::main(&arguments),
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
@@ -304,7 +335,7 @@ impl Check {
 impl Translate {
     fn run(self) -> ExitCode {
         let Self { file, to, from, output, report, strict, prefix } = self;
-        let reading = Reading { dialect: from, prefix, handlers: Vec::new() };
+        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
         let request = reading.request(&file, true, false);
         let format = match report {
             ReportName::Human => Format::Human,
@@ -319,9 +350,15 @@ impl Reading {
     fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
         let file = dialect::main_file(file);
         let located = run::located(&file, self.prefix.clone());
-        let handlers = self.handlers.clone();
-        let options =
-            dialect::Options { handlers, offline, strict_names, root: process::system::is_root(), ..located };
+        let (handlers, roots) = (self.handlers.clone(), self.roots.clone());
+        let options = dialect::Options {
+            handlers,
+            roots,
+            offline,
+            strict_names,
+            root: process::system::is_root(),
+            ..located
+        };
         Request { path: file, dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }
@@ -340,9 +377,9 @@ impl From<DialectName> for Dialect {
 /// `NAME=URL`
 fn handler(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
-    let known = url.starts_with("http://") || url.starts_with("https://");
+    let known = ["http://", "https://", "fcgi://"].iter().any(|scheme| url.starts_with(scheme));
     if name.is_empty() || !known {
-        return Err("not NAME=http://HOST:PORT".to_owned());
+        return Err("not NAME=http://HOST:PORT or NAME=fcgi://HOST:PORT".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))
 }

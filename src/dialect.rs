@@ -49,6 +49,10 @@ pub struct Options {
     pub files: OwnFiles,
     /// Where programs are reached that a configuration names and that cannot run here: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// What the command line says about sites.
+    pub iis: iis::Stage,
+    /// Certificates to trust beside the system's, where a configuration relies on those of its machine.
+    pub roots: Vec<PathBuf>,
 }
 
 /// Where a server's own files are unless the configuration says so.
@@ -119,7 +123,13 @@ impl Dialect {
     }
 
     /// The text of an outline in this language.
-    pub fn render(self, outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, shape: Shape) -> String {
+    pub fn render(
+        self,
+        outline: &Outline<'_>,
+        notes: &Notes<'_>,
+        losses: &mut Losses,
+        shape: Shape,
+    ) -> String {
         match self {
             Self::Nginx => nginx::render::render(outline, notes, losses, shape),
             Self::Apache => apache::render::render(outline, notes, losses, shape),
@@ -137,10 +147,16 @@ impl Dialect {
                         names.entry(key.clone()).or_default().extend(row.names.iter().cloned());
                     }
                 }
-                nginx::render::NAMES.iter().for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned()));
+                nginx::render::NAMES.iter().for_each(|(key, name)| {
+                    names.entry((*key).to_owned()).or_default().push((*name).to_owned())
+                });
             }
-            Self::Apache => apache::render::NAMES.iter().for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
-            Self::Iis => iis::render::NAMES.iter().for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
+            Self::Apache => apache::render::NAMES
+                .iter()
+                .for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
+            Self::Iis => iis::render::NAMES
+                .iter()
+                .for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
         }
         names
     }
@@ -149,7 +165,11 @@ impl Dialect {
     pub fn shape(self, path: &Path, text: &[u8]) -> Shape {
         let word = |names: &[&str]| {
             text.split(|byte| b"\n;{}".contains(byte)).any(|line| {
-                let word = line.trim_ascii().split(|byte| byte.is_ascii_whitespace() || *byte == b'>').next().unwrap_or_default();
+                let word = line
+                    .trim_ascii()
+                    .split(|byte| byte.is_ascii_whitespace() || *byte == b'>')
+                    .next()
+                    .unwrap_or_default();
                 names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
             })
         };
@@ -162,7 +182,9 @@ impl Dialect {
             Self::Apache if word(&["<VirtualHost"]) => Shape::Servers,
             Self::Apache => Shape::Inside,
             Self::Iis => {
-                let whole = text.windows(23).any(|part| part == b"system.applicationHost/" || part.starts_with(b"<system.applicationHost"));
+                let whole = text.windows(23).any(|part| {
+                    part == b"system.applicationHost/" || part.starts_with(b"<system.applicationHost")
+                });
                 if whole { Shape::Whole } else { Shape::Servers }
             }
         }

@@ -26,8 +26,10 @@ use crate::{
 
 pub mod access;
 mod allocator;
+pub mod announce;
 mod authorize;
 pub mod balance;
+pub mod client_address;
 pub mod clock;
 pub mod connect;
 pub mod connection;
@@ -51,11 +53,13 @@ pub mod log;
 pub mod maps;
 pub mod password;
 pub mod pool;
+pub mod rehearse;
 pub mod resolve;
 pub mod respond;
 pub mod response;
 pub mod scratch;
 pub mod stream;
+pub mod subrequest;
 pub mod timed;
 pub mod tls;
 pub mod tunnel;

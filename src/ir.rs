@@ -14,6 +14,7 @@ use crate::source::Span;
 mod access;
 mod block;
 mod cluster;
+mod companion;
 mod compare;
 mod group;
 mod handler;
@@ -34,6 +35,7 @@ pub use block::{
     Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use companion::Companion;
 pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
 pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
@@ -44,7 +46,8 @@ pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
 pub use template::{
-    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+    AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit,
+    TlsAttr,
 };
 pub use text::{Name, Text};
 pub use validate::validate;
@@ -129,6 +132,9 @@ pub struct Process {
     pub environment: Vec<(Text, Option<Text>)>,
     /// The working directory of the workers.
     pub working_directory: Option<PathBuf>,
+    /// Programs that run beside the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<Companion>,
 }
 
 impl Default for Process {
@@ -143,6 +149,7 @@ impl Default for Process {
             shutdown_timeout: None,
             environment: Vec::new(),
             working_directory: None,
+            companions: Vec::new(),
         }
     }
 }
@@ -154,6 +161,8 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
+    pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.

@@ -16,11 +16,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dialect", &["source", "diagnostic", "catalogue", "ir", "raise", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine"]),
+    ("compare", &["source", "diagnostic", "ir", "plan", "engine"]),
+    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine", "compare"]),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine", "compare"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

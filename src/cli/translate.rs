@@ -78,9 +78,11 @@ pub fn run(request: &Request, options: &Options) -> ExitCode {
     match output {
         None => say::result(text),
         Some(path) => {
-            let path = if path.is_dir() { path.join(file_name(*to, &text, &request.path)) } else { path.clone() };
+            let path =
+                if path.is_dir() { path.join(file_name(*to, &text, &request.path)) } else { path.clone() };
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let written = parent.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
+            let written =
+                parent.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
             if let Err(error) = written {
                 say::remark(format!("error: {}\n", super::report::failed("write", &path, &error)));
                 return ExitCode::FAILURE;
@@ -92,8 +94,13 @@ pub fn run(request: &Request, options: &Options) -> ExitCode {
 
 /// The name of an output in a folder.
 fn file_name(to: Dialect, text: &str, input: &Path) -> String {
-    let stem = input.file_stem().map_or_else(|| "site".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let stem = if stem == "-" || stem.starts_with('.') || stem.eq_ignore_ascii_case("web") { "site".to_owned() } else { stem };
+    let stem =
+        input.file_stem().map_or_else(|| "site".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = if stem == "-" || stem.starts_with('.') || stem.eq_ignore_ascii_case("web") {
+        "site".to_owned()
+    } else {
+        stem
+    };
     match to {
         Dialect::Iis if text.contains("<system.applicationHost>") => "applicationHost.config".to_owned(),
         Dialect::Iis => "web.config".to_owned(),
@@ -119,7 +126,8 @@ pub fn translate(request: &Request, to: Dialect) -> Translated {
     let request = Request { dialect: Some(from), ..request };
     let lowered = load::lower(&mut sources, &request);
     let wrong = load::has_errors(&lowered.found) || !lowered.sound;
-    let shape = sources.files().next().map_or(Shape::Whole, |(_, file)| from.shape(&request.path, &file.text));
+    let shape =
+        sources.files().next().map_or(Shape::Whole, |(_, file)| from.shape(&request.path, &file.text));
     let mut found: Vec<Diagnostic> = lowered.found;
     if wrong {
         diagnostic::sort(&mut found);
@@ -131,7 +139,9 @@ pub fn translate(request: &Request, to: Dialect) -> Translated {
         match one.code {
             "inert-directive" | "listen-added" | "htaccess-alone" => one.severity = Severity::Note,
             "not-yet-honoured" | "not-honoured" => {}
-            _ if one.severity == Severity::Warning && !one.code.starts_with("refused") => one.severity = Severity::Note,
+            _ if one.severity == Severity::Warning && !one.code.starts_with("refused") => {
+                one.severity = Severity::Note
+            }
             _ => {}
         }
     }

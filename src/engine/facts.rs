@@ -11,6 +11,8 @@ use std::{
 };
 
 use super::{
+    announce::Header,
+    client_address::Identity,
     clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
     limit::Limited,
@@ -30,7 +32,7 @@ mod view;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
@@ -46,6 +48,8 @@ pub struct Client {
     pub requests: u64,
     /// When it was accepted.
     pub opened: Instant,
+    /// What a proxy announced of it.
+    pub announced: Option<Box<Header>>,
     /// The TLS session.
     pub tls: Option<Box<TlsSession>>,
     /// Descriptor of the socket, for readings of the kernel.
@@ -63,6 +67,7 @@ impl Client {
             serial: 0,
             requests: 0,
             opened,
+            announced: None,
             tls: None,
             descriptor: -1,
         }
@@ -70,7 +75,7 @@ impl Client {
 }
 
 /// What a TLS handshake agreed on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TlsSession {
     /// The host whose TLS it is.
     pub host: Option<HostId>,
@@ -147,6 +152,8 @@ pub struct Facts {
     pub received: Received,
     /// The host asked for: lower case, no port; empty when there is none.
     pub host: Vec<u8>,
+    /// The client, where a proxy told of it.
+    pub identity: Option<Box<Identity>>,
     /// The user whose credentials were checked.
     pub user: Option<Vec<u8>>,
     /// A method in place of the request's.
@@ -207,6 +214,8 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// How many requests of our own it is away from the client's; 0 is the client's.
+    pub depth: u8,
 }
 
 impl Facts {
@@ -221,6 +230,7 @@ impl Facts {
             head: RequestHead::default(),
             received: Received::default(),
             host: Vec::new(),
+            identity: None,
             user: None,
             method: None,
             asked_head: false,
@@ -251,6 +261,7 @@ impl Facts {
             coded: None,
             group: None,
             request_id: Cell::new(None),
+            depth: 0,
         }
     }
 
@@ -262,6 +273,7 @@ impl Facts {
         self.head.clear();
         self.received = Received::default();
         self.method = None;
+        self.identity = None;
         self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());
         self.content.clear();
@@ -337,7 +349,10 @@ impl Facts {
 
     /// The client's IP address.
     pub fn client_ip(&self) -> Option<IpAddr> {
-        self.client.remote.map(|addr| addr.ip().to_canonical())
+        match &self.identity {
+            Some(identity) => Some(identity.ip),
+            None => self.client.remote.map(|addr| addr.ip().to_canonical()),
+        }
     }
 
     /// Status as it is logged.

@@ -64,6 +64,7 @@ impl Exchange {
         response.modified = Some(modified);
         response.add(b"Last-Modified", http_date(modified).as_bytes());
         let asked = condition::Asked::of(&self.facts);
+        let since = condition::since(&asked, since, self.worker.clock.now().as_secs());
         match condition::condition(&asked, &self.facts.response, since) {
             condition::Verdict::Answer => self.send_whole(plan, content).await,
             condition::Verdict::Failed => Next::Status(412),
@@ -359,12 +360,16 @@ impl Exchange {
         if settings.filters {
             filter::begin(self, plan);
         }
+        if settings.answer.in_order && std::mem::take(&mut self.facts.response.vary) {
+            self.facts.response.add(b"Vary", b"Accept-Encoding");
+        }
         self.tell_dependence();
         self.join_vary(plan);
         files::range::announce(&mut self.facts.response);
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
+        let beside = self.is_subrequest();
         let response = &mut self.facts.response;
         if response.ours && response.bodyless && !settings.answer.head_pages_have_length {
             response.length = None;
@@ -376,7 +381,7 @@ impl Exchange {
             response.forget_content();
         }
         let version = self.facts.head.version;
-        let chunked = version == 11 && settings.answer.chunked;
+        let chunked = version == 11 && settings.answer.chunked && !beside;
         let framing = match response.length {
             _ if response.bodyless => Framing::None,
             Some(length) if !response.has_trailers || !chunked => {
@@ -391,7 +396,7 @@ impl Exchange {
         self.keep &= framing != Framing::Close;
         let connection = self.say_connection(tunnel);
         self.facts.connection = connection;
-        if version != 9 {
+        if version != 9 && !beside {
             let begin = out.len();
             let when_asked = settings.client.keepalive_when_asked;
             // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).

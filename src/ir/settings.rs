@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade,
+    Required, Template, Text, Upgrade, VarId,
 };
-use crate::source::Span;
 
 mod group;
 mod value;
@@ -94,14 +93,18 @@ macro_rules! settings {
     };
 }
 
+mod client_address;
 mod compress;
 
 mod limits;
 mod listing;
+mod logs;
 mod rewriting;
 
+pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
+pub use logs::{AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Syslog};
 
 pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -243,9 +246,13 @@ settings! {
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.
         head_pages_have_length: bool,
+        /// Whether pages of our own go to clients as they are, whatever else changes content on its way.
+        raw_pages: bool,
         /// Whether all `Vary` fields are sent as one, each name once.
         join_vary: bool,
-        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
+        /// Whether a file that is sent in place of an error tells when it was last modified.
+        dated_errors: bool,
+        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
@@ -295,22 +302,25 @@ settings! {
         credentials: Option<Credentials>,
         /// Whether a known user who may not is told so, not asked for another name.
         forbids_users: bool,
-    }
-}
-
-settings! {
-    /// Logs.
-    Logs, LogsInForce {
-        /// Lines written at the end of a request.
-        access: Vec<AccessLog>,
-        /// Where errors go.
-        errors: Vec<ErrorLog>,
-        /// Whether `Trace` steps are logged.
-        rewrite: bool,
-        /// Whether subrequests are logged.
-        subrequests: bool,
-        /// Whether reading a variable before it is written is logged.
-        uninitialized: bool,
+        /// The realm that a user and a password are asked for in (RFC 7617 § 2), beside the rules; `off` asks for none.
+        /// The rules, this and `ask` are looked at in turn, each lets pass, refuses or says nothing.
+        realm: Option<Template>,
+        /// The file with a line `user:hash` for each user; nothing written is no condition.
+        passwords: Option<Template>,
+        /// The path of a request of our own whose answer decides: 2xx lets pass, 401 and 403 refuse; empty asks
+        /// nobody.
+        ask: Text,
+        /// Variables that take a value from that answer.
+        learned: Vec<(VarId, Template)>,
+        /// How long the answer to who is not known waits.
+        refusal_delay: Duration,
+        /// The signature that a link brings: an MD5 in Base64 for URLs, perhaps a comma and when its time is over.
+        link: Template,
+        /// What it has to be the digest of.
+        link_text: Template,
+        /// Instead of both: the digest, in hexadecimal digits, is the second part of the path and of what follows it,
+        /// with this behind.
+        link_secret: Text,
     }
 }
 
@@ -442,8 +452,8 @@ settings! {
         tls_name: Template,
         /// TLS: whether the name is asked for (RFC 6066 § 3).
         tls_server_name: bool,
-        /// TLS: PEM file of trusted certificates.
-        tls_trusted: Option<PathBuf>,
+        /// TLS: PEM files of trusted certificates.
+        tls_trusted: Vec<PathBuf>,
         /// TLS: PEM file of our certificate.
         tls_certificate: Option<PathBuf>,
         /// TLS: PEM file of its key.
@@ -504,6 +514,8 @@ pub struct Settings {
     pub limits: Group<Limits>,
     /// Listings of folders.
     pub listing: Group<Listing>,
+    /// Whose address is the client's.
+    pub client_address: Group<ClientAddress>,
 }
 
 impl Settings {
@@ -531,6 +543,7 @@ impl Settings {
             rewriting,
             limits,
             listing,
+            client_address,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -564,6 +577,7 @@ impl Settings {
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+        self.client_address.lay(client_address, accumulate);
     }
 
     /// Takes out what `base` sets to the same.
@@ -646,6 +660,7 @@ impl Settings {
             "rewriting" => self.rewriting.set(field, value),
             "limits" => self.limits.set(field, value),
             "listing" => self.listing.set(field, value),
+            "client_address" => self.client_address.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -671,6 +686,7 @@ impl Settings {
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
         self.limits.each(&mut |field, value| visit("limits", field, value));
         self.listing.each(&mut |field, value| visit("listing", field, value));
+        self.client_address.each(&mut |field, value| visit("client-address", field, value));
     }
 }
 
@@ -692,98 +708,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
-}
-
-/// A log with a line for each request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccessLog {
-    /// Where lines go.
-    pub to: LogTarget,
-    /// What a line is.
-    pub format: LogFormat,
-    /// Written only when this is neither empty nor `0`.
-    pub when: Option<Template>,
-    /// Bytes collected before they are written; 0 writes each line.
-    pub buffer: u64,
-    /// How long a line may wait in the buffer.
-    pub flush: Option<Duration>,
-    /// Compression level; `None` writes plain text.
-    pub gzip: Option<u8>,
-}
-
-/// Where log lines go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum LogTarget {
-    /// A file; a template without variables is opened at start and at reopening. The span is where it is named.
-    File(Template, Span),
-    /// Standard error.
-    Stderr,
-    /// Syslog (RFC 3164).
-    Syslog(Syslog),
-}
-
-/// A syslog receiver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Syslog {
-    /// `host:port` or `unix:/path`.
-    pub server: Text,
-    /// Facility number.
-    pub facility: u8,
-    /// Severity number.
-    pub severity: u8,
-    /// Tag.
-    pub tag: Text,
-    /// Whether the host's name is sent.
-    pub host_name: bool,
-}
-
-/// What a log line is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LogFormat {
-    /// Its name, for people.
-    pub name: Name,
-    /// How values are written.
-    pub escape: LogEscape,
-    /// The line, without its line end.
-    pub line: Template,
-}
-
-/// How values are written to a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum LogEscape {
-    /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
-    #[default]
-    Hex,
-    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
-    C,
-    /// As in JSON strings; missing as nothing.
-    Json,
-    /// As they are; missing as nothing.
-    None,
-}
-
-/// A log of errors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ErrorLog {
-    /// Where lines go.
-    pub to: LogTarget,
-    /// The least level written.
-    pub level: Level,
-}
-
-/// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
-pub enum Level {
-    Debug,
-    Info,
-    Notice,
-    Warn,
-    #[default]
-    Error,
-    Crit,
-    Alert,
-    Emerg,
 }
 
 /// How a request to an upstream fails.

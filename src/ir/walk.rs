@@ -197,6 +197,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Forget(_)
         | Step::Local(_)
         | Step::Admit
+        | Step::Identify
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -372,6 +373,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         rewriting: rewritten,
         limits: _,
         listing,
+        client_address,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -426,7 +428,30 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     if let Some(Some(Alias { with, cut: _ })) = alias {
         visit(Item::Template(with), span);
     }
-    let Access { rules: _, satisfy_any: _, gate, required, credentials: _, forbids_users: _ } = &**access;
+    let Access {
+        rules: _,
+        satisfy_any: _,
+        gate,
+        required,
+        credentials: _,
+        forbids_users: _,
+        realm,
+        passwords,
+        ask: _,
+        learned,
+        refusal_delay: _,
+        link,
+        link_text,
+        link_secret: _,
+    } = &**access;
+    let passwords = passwords.iter().flatten();
+    for template in realm.iter().flatten().chain(passwords).chain(link).chain(link_text) {
+        visit(Item::Template(template), span);
+    }
+    for (var, value) in learned.iter().flatten() {
+        visit(Item::Template(value), span);
+        visit(Item::Assign(*var), span);
+    }
     if let Some(Some(gate)) = gate {
         visit(Item::Template(gate), span);
     }
@@ -442,14 +467,41 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     if let Some(callback) = callback {
         visit(Item::Template(callback), span);
     }
+    let super::settings::ClientAddress {
+        told: _,
+        announcement_first: _,
+        trusted: _,
+        trusts_all: _,
+        chained: _,
+        loose: _,
+        only_public: _,
+        consumed: _,
+        passed: _,
+        passed_into,
+    } = &**client_address;
+    if let Some(Some(var)) = passed_into {
+        visit(Item::Assign(*var), span);
+    }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);
     }
 }
 
 fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _ } =
-        rewriting;
+    let super::settings::Rewriting {
+        texts,
+        once: _,
+        edits,
+        edits_first: _,
+        when,
+        max_line: _,
+        types: _,
+        keep_modified: _,
+        keep_tag: _,
+    } = rewriting;
+    if let Some(Some(when)) = when {
+        visit(Item::Template(when), span);
+    }
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);
@@ -484,7 +536,10 @@ fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visi
         vary: _,
         tag: _,
         beside: _,
+        keep_ranges: _,
+        silent: _,
         decode: _,
+        decode_all: _,
     } = compress;
     if let Some(unless) = unless {
         visit(Item::Template(unless), span);
@@ -534,7 +589,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         etag: _,
         page_type: _,
         head_pages_have_length: _,
+        raw_pages: _,
         join_vary: _,
+        dated_errors: _,
         if_modified_since: _,
         max_ranges: _,
         modified: _,

@@ -10,9 +10,9 @@ use super::{
 use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentEdit, ContentInForce, Fault,
-        FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce, ResolveInForce,
-        RewritingInForce,
+        AccessInForce, AnswerInForce, ClientAddressInForce, ClientInForce, CompressInForce, ContentEdit,
+        ContentInForce, Fault, FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce,
+        ResolveInForce, RewritingInForce,
     },
 };
 
@@ -92,6 +92,8 @@ pub struct Effective {
     pub limits: Arc<LimitsInForce>,
     /// Listings of folders.
     pub listing: Arc<ListingInForce>,
+    /// Whose address is the client's.
+    pub client_address: Arc<ClientAddressInForce>,
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
@@ -203,6 +205,7 @@ impl Effective {
             rewriting,
             limits,
             listing,
+            client_address,
             filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
@@ -227,6 +230,7 @@ impl Effective {
             && Arc::ptr_eq(rewriting, &other.rewriting)
             && Arc::ptr_eq(limits, &other.limits)
             && Arc::ptr_eq(listing, &other.listing)
+            && Arc::ptr_eq(client_address, &other.client_address)
     }
 
     /// The codings of content, best first.
@@ -236,7 +240,8 @@ impl Effective {
 
     /// Whether any setting may change content on its way.
     pub(super) fn has_filters(&self) -> bool {
-        self.codings().iter().any(|(_, coding)| coding.on || coding.decode) || !self.rewriting.is_empty()
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode || coding.decode_all)
+            || !self.rewriting.is_empty()
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

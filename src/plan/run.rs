@@ -11,6 +11,7 @@ use super::{
 use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
 
 mod eval;
+mod link;
 mod memory;
 mod outside;
 
@@ -86,6 +87,8 @@ pub enum Need<'p> {
     Access,
     /// This change to the request head. Then [`Run::step`].
     Edit(&'p EditOp),
+    /// Whose address is the client's. Then [`Run::step`].
+    Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
     Lookup(&'p Lookup),
     /// A line for the error log at level notice; it is in [`Run::asked`]. Then [`Run::step`].
@@ -201,6 +204,27 @@ impl Run {
         self.values.clear();
     }
 
+    /// Begins the host's program for a request beside the one that `from` decides, with the same variables.
+    pub fn branch(&mut self, plan: &Plan, from: &Self, path: &[u8], query: &[u8]) {
+        self.reset();
+        self.path.extend_from_slice(path);
+        self.query.extend_from_slice(query);
+        (self.rewritten, self.internal) = (true, true);
+        self.values.copy(&from.values);
+        self.start(plan, from.host);
+    }
+
+    /// Takes over what variables became in a run that began as [`Self::branch`] of this one.
+    pub fn take_values(&mut self, from: &mut Self) {
+        std::mem::swap(&mut self.values, &mut from.values);
+        from.values.copy(&self.values);
+    }
+
+    /// Writes a variable.
+    pub fn write(&mut self, var: VarId, value: &[u8]) {
+        self.values.set(var, value);
+    }
+
     /// Gives up memory beyond what is in it.
     pub fn shrink(&mut self) {
         self.path.shrink_to_fit();
@@ -304,6 +328,7 @@ impl Run {
                     self.values.give_back(text);
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
+                Op::Identify => return Need::Identity,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -450,6 +475,7 @@ impl Run {
             | Op::LimitRate(_)
             | Op::Edit(_)
             | Op::Admit
+            | Op::Identify
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Cluster, Config, Edit, Forward, Part, Protocol, Settings, Target, Template, Text, Upgrade, Upstream, VarKind,
-        settings::Forwarding,
+        Attr, Cluster, Config, Edit, Forward, Part, Protocol, Settings, Target, Template, Text, Upgrade,
+        Upstream, VarKind, settings::Forwarding,
     },
     source::Span,
 };
@@ -31,11 +31,8 @@ impl Around<'_> {
         let (to, scheme, exact) = match to {
             Upstream::Cluster(id) => {
                 let cluster = self.config.cluster(*id);
-                let to = if cluster.declared {
-                    To::Cluster(*id)
-                } else {
-                    To::Authority(authority_of(cluster))
-                };
+                let to =
+                    if cluster.declared { To::Cluster(*id) } else { To::Authority(authority_of(cluster)) };
                 (to, scheme, None)
             }
             Upstream::Dynamic(url) | Upstream::Url(url) => {
@@ -48,7 +45,9 @@ impl Around<'_> {
             (Target::Received, _) => PassPath::Same,
             (Target::Replace { cut, with }, _) => match text_of(with) {
                 Some(with) if with == at.text && at.how != How::Regex => PassPath::Same,
-                Some(with) if *cut as usize == at.text.len() && at.how != How::Regex => PassPath::Replace(with),
+                Some(with) if *cut as usize == at.text.len() && at.how != How::Regex => {
+                    PassPath::Replace(with)
+                }
                 _ => {
                     let mut path = plain(with);
                     path.push(Part::Attr(Attr::PathRest));
@@ -74,7 +73,13 @@ impl Around<'_> {
             },
         };
         let protocol = match &to {
-            To::Cluster(id) => self.config.cluster(*id).endpoints.first().and_then(|one| one.member.as_ref()).map(|one| one.protocol),
+            To::Cluster(id) => self
+                .config
+                .cluster(*id)
+                .endpoints
+                .first()
+                .and_then(|one| one.member.as_ref())
+                .map(|one| one.protocol),
             _ => None,
         };
         let mut pass = self.pass(protocol.unwrap_or(Protocol::Http), scheme, to, path, losses);
@@ -136,9 +141,17 @@ impl Around<'_> {
             });
             if let Some(id) = cluster {
                 let rest = with_first(&parts, &text[end..]);
-                let tls = self.config.clusters[id].endpoints.first().and_then(|one| one.member.as_ref()).is_some_and(|one| one.tls);
+                let tls = self.config.clusters[id]
+                    .endpoints
+                    .first()
+                    .and_then(|one| one.member.as_ref())
+                    .is_some_and(|one| one.tls);
                 let scheme = if tls { Scheme::Tls } else { Scheme::Plain };
-                return (scheme, To::Cluster(crate::ir::ClusterId(id as u32)), (!rest.is_empty()).then_some(rest));
+                return (
+                    scheme,
+                    To::Cluster(crate::ir::ClusterId(id as u32)),
+                    (!rest.is_empty()).then_some(rest),
+                );
             }
         }
         let Some(slash) = text.find(['/', '?']) else {
@@ -179,10 +192,13 @@ impl Around<'_> {
 
     /// A group of this name, or the authority.
     fn named(&self, text: String) -> To {
-        let known = self.config.clusters.iter().position(|one| {
-            one.declared && one.group.is_none() && one.name.is_field(text.as_bytes())
-        });
-        let farm = || self.config.clusters.iter().position(|one| one.declared && one.name.is_field(text.as_bytes()));
+        let known = self
+            .config
+            .clusters
+            .iter()
+            .position(|one| one.declared && one.group.is_none() && one.name.is_field(text.as_bytes()));
+        let farm =
+            || self.config.clusters.iter().position(|one| one.declared && one.name.is_field(text.as_bytes()));
         match known.or_else(farm) {
             Some(id) => To::Cluster(crate::ir::ClusterId(id as u32)),
             None => To::Authority(text),
@@ -193,7 +209,10 @@ impl Around<'_> {
         let forwarding = self.effective.forwarding(protocol);
         let own = self.base.forwarding(protocol);
         let mut head = self.head(forwarding, losses);
-        if head.set == self.head(own, losses).set && own.edits == forwarding.edits && forwarding.edits.is_some() {
+        if head.set == self.head(own, losses).set
+            && own.edits == forwarding.edits
+            && forwarding.edits.is_some()
+        {
             // Fields that a server adds by itself are its own.
         }
         let upgrade = forwarding.upgrade.clone().unwrap_or_default();
@@ -223,7 +242,8 @@ impl Around<'_> {
     fn head(&self, forwarding: &Forwarding, losses: &mut Losses) -> Head {
         let mut head = Head { host: Template::attr(Attr::UpstreamAuthority), ..Head::default() };
         let is = |name: &Text, names: &[&str]| names.iter().any(|one| name.is_field(one.as_bytes()));
-        let connection = ["Connection", "TE", "Keep-Alive", "Expect", "Proxy-Connection", "Trailer", "Transfer-Encoding"];
+        let connection =
+            ["Connection", "TE", "Keep-Alive", "Expect", "Proxy-Connection", "Trailer", "Transfer-Encoding"];
         for edit in forwarding.edits.iter().flatten() {
             match edit {
                 Edit::Set(name, value) if is(name, &["Host"]) => {
@@ -236,12 +256,18 @@ impl Around<'_> {
                     }
                 }
                 Edit::Set(name, _) if is(name, &connection) => {}
+                // What a server says of itself to its own kind.
+                Edit::Set(name, _)
+                    if is(name, &["X-ARR-SSL", "X-ARR-LOG-ID", "Max-Forwards", "X-Original-URL"]) => {}
                 Edit::Remove(name) if is(name, &connection) || is(name, &["Upgrade"]) => {}
                 Edit::Set(name, value) => {
                     let value = resolve(self.config, self.known, value);
                     let appended = value == Template::attr(Attr::ForwardedFor);
                     let value = if appended { Template::attr(Attr::ClientAddr) } else { value };
                     head.set.push((name.clone(), value, appended));
+                }
+                Edit::Append(name, _) if is(name, &["X-Forwarded-For"]) => {
+                    head.set.push((name.clone(), Template::attr(Attr::ClientAddr), true));
                 }
                 Edit::Add(name, value) | Edit::Append(name, value) => {
                     head.set.push((name.clone(), resolve(self.config, self.known, value), true));
@@ -259,7 +285,11 @@ impl Around<'_> {
                 | Edit::CookieFlags { .. }
                 | Edit::Expires(_)
                 | Edit::Lifetime { .. }
-                | Edit::Echo(..) => losses.lose(self.span, "an edit of the request", "it has no name among the edits of a request that is sent on"),
+                | Edit::Echo(..) => losses.lose(
+                    self.span,
+                    "an edit of the request",
+                    "it has no name among the edits of a request that is sent on",
+                ),
             }
         }
         head
@@ -285,16 +315,27 @@ impl Around<'_> {
                 Edit::Url { from: crate::ir::UrlMatch::Text(from), .. } => text_of(from),
                 Edit::Reverse { from, .. } => text_of(from),
                 // Any URL of an upstream becomes the client's.
-                Edit::Url { from: crate::ir::UrlMatch::Pattern(pattern, _), .. } if pattern.text.starts_with(b"^https?://[^/?#]*") => {
+                Edit::Url { from: crate::ir::UrlMatch::Pattern(pattern, _), .. }
+                    if pattern.text.starts_with(b"^https?://[^/?#]*") =>
+                {
                     reverse = true;
                     continue;
                 }
-                Edit::CookieDomain { from: crate::ir::UrlMatch::Pattern(pattern, _), .. } if &*pattern.text == b"^" => continue,
+                Edit::CookieDomain { from: crate::ir::UrlMatch::Pattern(pattern, _), .. }
+                    if &*pattern.text == b"^" =>
+                {
+                    continue;
+                }
                 _ => None,
             };
-            let authority = from.as_deref().and_then(|from| from.split_once("://")).map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
+            let authority = from
+                .as_deref()
+                .and_then(|from| from.split_once("://"))
+                .map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
             match authority {
-                Some(authority) if urls.iter().any(|url| url.eq_ignore_ascii_case(&authority)) => reverse = true,
+                Some(authority) if urls.iter().any(|url| url.eq_ignore_ascii_case(&authority)) => {
+                    reverse = true
+                }
                 // Those of other places.
                 Some(_) if matches!(edit, Edit::Reverse { .. }) => {}
                 _ => others.push(edit.clone()),

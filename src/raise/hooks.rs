@@ -1,15 +1,13 @@
 //! Settings as an area says them: handlers as forwards, what runs at a phase as what it was written for.
 
 use super::{
-    Area, Existing, Fallback, FallbackTo, How, Item, Match, Place, PlaceKind, Rule, Server,
-    forward::Around,
-    program::Walk,
-    value::text_of,
+    Area, Existing, Fallback, FallbackTo, How, Item, Match, Place, PlaceKind, Rule, Server, forward::Around,
+    program::Walk, value::text_of,
 };
 use crate::{
     ir::{
-        Attr, Block, Edit, Handler, Hook, Jump, Part, Query, Reply, ReplyContent, Settings, Step, Template, Test,
-        Change,
+        Attr, Block, Change, Edit, Handler, Hook, Jump, Part, Query, Reply, ReplyContent, Settings, Step,
+        Template, Test,
     },
     source::Span,
 };
@@ -34,17 +32,28 @@ impl Walk<'_, '_> {
             Some(Handler::Files) => area.files = true,
             Some(Handler::Listing | Handler::File) => {}
             Some(Handler::Respond(reply)) => {
-                let acts = self.acts(&Block { steps: vec![(Step::Respond(reply), span)], ..Block::default() }, Span::NONE);
+                let acts = self.acts(
+                    &Block { steps: vec![(Step::Respond(reply), span)], ..Block::default() },
+                    Span::NONE,
+                );
                 super::program::push_acts(&mut area, acts, span);
             }
             Some(Handler::Missing(name)) => {
-                self.losses.lose(span, format!("the handler `{}`", name.lossy()), "nothing answers in its place");
+                self.losses.lose(
+                    span,
+                    format!("the handler `{}`", name.lossy()),
+                    "nothing answers in its place",
+                );
             }
         }
         if let Some(block) = settings.prepare.take() {
             match self.fallback(&block, span) {
                 Some(fallback) => area.fallback = Some(fallback),
-                None => self.losses.lose(span, "what is looked for before the answer", "it is no list of files with one way out"),
+                None => self.losses.lose(
+                    span,
+                    "what is looked for before the answer",
+                    "it is no list of files with one way out",
+                ),
             }
         }
         for hook in std::mem::take(&mut settings.hooks) {
@@ -67,7 +76,11 @@ impl Walk<'_, '_> {
         loop {
             match block.steps.as_slice() {
                 [(Step::When { test: Test::File(name, kind), then, otherwise }, _)] => {
-                    if !then.steps.iter().all(|(step, _)| matches!(step, Step::Rewrite { .. } | Step::Jump(_))) {
+                    if !then
+                        .steps
+                        .iter()
+                        .all(|(step, _)| matches!(step, Step::Rewrite { .. } | Step::Jump(_)))
+                    {
                         return None;
                     }
                     let mut path = name.clone();
@@ -79,7 +92,10 @@ impl Walk<'_, '_> {
                     fallback.existing.push(Existing { path, kind: *kind });
                     block = otherwise;
                 }
-                [(Step::Rewrite { path: Some(path), query }, _), (Step::Jump(Jump::Restart | Jump::Repeat(_)), _)] => {
+                [
+                    (Step::Rewrite { path: Some(path), query }, _),
+                    (Step::Jump(Jump::Restart | Jump::Repeat(_)), _),
+                ] => {
                     fallback.to = FallbackTo::Path(self.value(path), query.clone());
                     return Some(fallback);
                 }
@@ -116,7 +132,8 @@ impl Walk<'_, '_> {
                 }
             }
             b"index" => {
-                let names: Vec<Template> = blocks.iter().filter_map(|block| self.index(block)).flatten().collect();
+                let names: Vec<Template> =
+                    blocks.iter().filter_map(|block| self.index(block)).flatten().collect();
                 if !names.is_empty() {
                     settings.files.index = Some(names);
                 }
@@ -126,15 +143,19 @@ impl Walk<'_, '_> {
                     if let Some(path) = fallback_path(block) {
                         use crate::ir::FileKind;
                         let existing = [FileKind::File, FileKind::Directory];
-                        let existing = existing.map(|kind| Existing { path: Template::attr(Attr::Path), kind }).to_vec();
-                        area.fallback = Some(Fallback { existing, to: FallbackTo::Path(path, Query::Keep), span });
+                        let existing =
+                            existing.map(|kind| Existing { path: Template::attr(Attr::Path), kind }).to_vec();
+                        area.fallback =
+                            Some(Fallback { existing, to: FallbackTo::Path(path, Query::Keep), span });
                     } else if !block.steps.is_empty() {
                         self.lose_step(span, "the fallback");
                     }
                 }
             }
             b"listing" => {
-                let refused = blocks.iter().any(|block| block.steps.iter().any(|(step, _)| matches!(step, Step::Respond(_))));
+                let refused = blocks
+                    .iter()
+                    .any(|block| block.steps.iter().any(|(step, _)| matches!(step, Step::Respond(_))));
                 settings.listing.on = Some(!refused);
             }
             b"rules" => {
@@ -207,7 +228,10 @@ impl Walk<'_, '_> {
                         Change::Add(value) => Edit::Add(name.clone(), self.value(value)),
                         Change::Append(value) => Edit::Append(name.clone(), self.value(value)),
                         Change::Remove => Edit::Remove(name.clone()),
-                        Change::SetMissing(_) | Change::Merge(_) | Change::Replace { .. } | Change::Keep(_) => {
+                        Change::SetMissing(_)
+                        | Change::Merge(_)
+                        | Change::Replace { .. }
+                        | Change::Keep(_) => {
                             self.lose_step(*span, "an edit of a request field");
                             continue;
                         }
@@ -224,7 +248,12 @@ impl Walk<'_, '_> {
                             let mut inner = Area::default();
                             self.fields(then, &mut inner);
                             let acts = vec![super::Act::Set(Box::new(inner))];
-                            area.items.push(Item::Rule(Rule { at: None, tests: vec![test.clone()], acts, span: *span }));
+                            area.items.push(Item::Rule(Rule {
+                                at: None,
+                                tests: vec![test.clone()],
+                                acts,
+                                span: *span,
+                            }));
                         }
                     }
                 }
@@ -282,7 +311,9 @@ fn tidy(settings: &mut Settings) {
     if settings.files.alias == Some(None) {
         settings.files.alias = None;
     }
-    let own = |template: &Template| template.0.iter().any(|part| matches!(part, Part::Attr(Attr::Host | Attr::HostName)));
+    let own = |template: &Template| {
+        template.0.iter().any(|part| matches!(part, Part::Attr(Attr::Host | Attr::HostName)))
+    };
     if settings.answer.own_authority.as_ref().is_some_and(|value| value.as_ref().is_none_or(own)) {
         settings.answer.own_authority = None;
     }
@@ -311,7 +342,9 @@ fn push_edits(area: &mut Area, above: &[Edit]) {
                     pass.head.set.retain(|(known, ..)| !known.is_field(name));
                     pass.head.set.push((name.clone(), value.clone(), false));
                 }
-                Edit::Add(name, value) | Edit::Append(name, value) => pass.head.set.push((name.clone(), value.clone(), true)),
+                Edit::Add(name, value) | Edit::Append(name, value) => {
+                    pass.head.set.push((name.clone(), value.clone(), true))
+                }
                 Edit::Remove(name) => pass.head.remove.push(name.clone()),
                 _ => {}
             }
@@ -321,10 +354,18 @@ fn push_edits(area: &mut Area, above: &[Edit]) {
         apply(pass);
     }
     // Sections reach the places that are chosen apart from them.
-    let sections: Vec<(Match, Vec<Edit>)> = area.items.iter().filter_map(|item| match item {
-        Item::Place(place @ Place { at, area, .. }) if place.kind == PlaceKind::Every && !area.edits.is_empty() => Some((at.clone(), area.edits.clone())),
-        _ => None,
-    }).collect();
+    let sections: Vec<(Match, Vec<Edit>)> = area
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Place(place @ Place { at, area, .. })
+                if place.kind == PlaceKind::Every && !area.edits.is_empty() =>
+            {
+                Some((at.clone(), area.edits.clone()))
+            }
+            _ => None,
+        })
+        .collect();
     for item in &mut area.items {
         match item {
             Item::Place(place) => {

@@ -42,7 +42,14 @@ impl Match {
 
     /// Of a text.
     pub fn of(how: How, text: impl Into<String>) -> Self {
-        Self { how, text: text.into(), ignore_case: false, register: None, groups: Vec::new(), negated: false }
+        Self {
+            how,
+            text: text.into(),
+            ignore_case: false,
+            register: None,
+            groups: Vec::new(),
+            negated: false,
+        }
     }
 
     /// Whether every path is meant.
@@ -66,12 +73,15 @@ impl Match {
         }
         match (self.how, other.how) {
             (How::Prefix, How::Exact | How::Under | How::Prefix) => {
-                other.text.starts_with(&self.text) && (other.how != How::Under || other.text.len() >= self.text.len())
+                other.text.starts_with(&self.text)
+                    && (other.how != How::Under || other.text.len() >= self.text.len())
             }
             (How::Under, How::Exact | How::Under | How::Prefix) => {
                 let below = other.text.strip_prefix(&self.text);
                 below.is_some_and(|rest| {
-                    rest.starts_with('/') || (rest.is_empty() && other.how != How::Prefix) || self.text.ends_with('/')
+                    rest.starts_with('/')
+                        || (rest.is_empty() && other.how != How::Prefix)
+                        || self.text.ends_with('/')
                 })
             }
             (How::Exact, How::Exact) | (How::Regex, How::Regex) | (How::FileName, How::FileName) => {
@@ -121,7 +131,9 @@ pub(super) fn of_pattern(pattern: &Pattern, register: Option<Register>, skip: bo
         }
         Kind::Prefix => (plain(How::Prefix, format!("{slash}{text}")), Vec::new()),
         Kind::Suffix => (plain(How::Regex, format!("{}$", escape(&text))), Vec::new()),
-        Kind::Wildcard => (plain(How::Regex, format!("^{}$", escape(&text).replace("\\*", ".*"))), Vec::new()),
+        Kind::Wildcard => {
+            (plain(How::Regex, format!("^{}$", escape(&text).replace("\\*", ".*"))), Vec::new())
+        }
         Kind::Regex(syntax) => {
             let text = if skip { path_regex(&text) } else { text };
             let (mut found, known) = of_regex(&text, *ignore_case, *syntax, skip);
@@ -129,7 +141,12 @@ pub(super) fn of_pattern(pattern: &Pattern, register: Option<Register>, skip: bo
                 found.register = register;
                 found.groups.clone_from(groups);
             } else if !groups.is_empty() {
-                let kept = Match { ignore_case: *ignore_case, register, groups: groups.clone(), ..Match::of(How::Regex, text) };
+                let kept = Match {
+                    ignore_case: *ignore_case,
+                    register,
+                    groups: groups.clone(),
+                    ..Match::of(How::Regex, text)
+                };
                 return (kept, Vec::new());
             }
             (found, known)
@@ -198,7 +215,9 @@ fn of_regex(text: &str, ignore_case: bool, _syntax: Syntax, skip: bool) -> (Matc
         match rest {
             "$" => return (Match::of(How::Exact, start), vec![(0, whole)]),
             "" => return (Match::of(How::Prefix, start), Vec::new()),
-            "(.*)" | "(.*)$" => return (Match::of(How::Prefix, start), vec![(0, whole), (1, Attr::PathRest)]),
+            "(.*)" | "(.*)$" => {
+                return (Match::of(How::Prefix, start), vec![(0, whole), (1, Attr::PathRest)]);
+            }
             ".*" | ".*$" => return (Match::of(How::Prefix, start), vec![(0, whole)]),
             "(?:/|$)" | "(?:/.*)?$" => return (Match::of(How::Under, start), Vec::new()),
             _ => {}
@@ -311,7 +330,9 @@ mod tests {
 
     #[test]
     fn expressions_without_a_slash_get_one() {
-        for (text, with) in [("^a", "^/a"), ("(.*)", "^/(.*)"), ("^a|^b", "^/a|^/b"), ("^(a|b)", "^/(a|b)"), ("x", "x")] {
+        for (text, with) in
+            [("^a", "^/a"), ("(.*)", "^/(.*)"), ("^a|^b", "^/a|^/b"), ("^(a|b)", "^/(a|b)"), ("x", "x")]
+        {
             assert_eq!(path_regex(text), with);
         }
     }

@@ -37,11 +37,13 @@ impl<'a> Notes<'a> {
         let text = &self.sources.file(block.file).text;
         for name in names {
             let from = block.start as usize;
-            let found = memchr::memmem::find_iter(&text[from..], name.as_bytes()).map(|at| from + at).find(|at| {
-                let before = at.checked_sub(1).map_or(b' ', |at| text[at]);
-                let after = text.get(at + name.len()).copied().unwrap_or(b' ');
-                before.is_ascii_whitespace() || b"{;<".contains(&before) && !after.is_ascii_alphanumeric() && after != b'_'
-            });
+            let found =
+                memchr::memmem::find_iter(&text[from..], name.as_bytes()).map(|at| from + at).find(|at| {
+                    let before = at.checked_sub(1).map_or(b' ', |at| text[at]);
+                    let after = text.get(at + name.len()).copied().unwrap_or(b' ');
+                    before.is_ascii_whitespace()
+                        || b"{;<".contains(&before) && !after.is_ascii_alphanumeric() && after != b'_'
+                });
             if let Some(at) = found {
                 return (format!("`{name}`"), Span::new(block.file, at as u32, (at + name.len()) as u32));
             }
@@ -70,7 +72,9 @@ impl<'a> Notes<'a> {
 
     /// The comments in the lines right above, without their marks; each comment is given out once.
     pub fn comments(&self, span: Span) -> Vec<String> {
-        let Some(position) = self.sources.position(span).filter(|_| self.is_written(span)) else { return Vec::new() };
+        let Some(position) = self.sources.position(span).filter(|_| self.is_written(span)) else {
+            return Vec::new();
+        };
         let file = self.sources.file(span.file);
         let text = |number: u32| String::from_utf8_lossy(&file.text[file.line(number)]).into_owned();
         let mut found = Vec::new();
@@ -138,7 +142,11 @@ impl<'a> Notes<'a> {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&amp;", "&")
 }
 
 /// The text of a line that is nothing but a comment.

@@ -4,8 +4,7 @@ use super::Match;
 use crate::{
     ir::{
         Address, ClusterId, Config, Edit, FileKind, HostTls, Name, Pattern, Protocol, Query, Reply, Settings,
-        SocketOptions, Template, Test, VarId,
-        settings::Forwarding,
+        SocketOptions, Template, Test, VarId, settings::Forwarding,
     },
     source::Span,
 };
@@ -119,7 +118,10 @@ impl Place {
 
     /// Whether it counts for what another place says.
     pub fn reaches(&self, area: &Area) -> bool {
-        self.kind == PlaceKind::Every || (area.pass.is_none() && area.settings.files.alias.is_none() && area.settings.files.root.is_none())
+        self.kind == PlaceKind::Every
+            || (area.pass.is_none()
+                && area.settings.files.alias.is_none()
+                && area.settings.files.root.is_none())
     }
 }
 

@@ -12,14 +12,19 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Base, Block, Config, Handler, Host, HostId, Order, Part, Register, Route, Scope, Settings, Step, Table,
-        Template, Test, Upstream, VarId,
+        Attr, Base, Block, Config, Handler, Host, HostId, Order, Part, Register, Route, Scope, Settings,
+        Step, Table, Template, Test, Upstream, VarId,
     },
     source::Span,
 };
 
 /// Raises a configuration. `plain` is what the dialect makes of an empty one, where it writes its defaults into programs.
-pub fn outline<'a>(config: &'a Config, plain: Option<&Config>, notes: &Notes<'_>, losses: &mut Losses) -> Outline<'a> {
+pub fn outline<'a>(
+    config: &'a Config,
+    plain: Option<&Config>,
+    notes: &Notes<'_>,
+    losses: &mut Losses,
+) -> Outline<'a> {
     let mut walk = Walk {
         config,
         notes,
@@ -40,7 +45,8 @@ pub fn outline<'a>(config: &'a Config, plain: Option<&Config>, notes: &Notes<'_>
     let mut servers = Vec::new();
     for (at, host) in config.hosts.iter().enumerate() {
         let id = HostId(at as u32);
-        let listens: Vec<_> = config.listeners.iter().filter(|one| one.hosts.contains(&id) || one.default == id).collect();
+        let listens: Vec<_> =
+            config.listeners.iter().filter(|one| one.hosts.contains(&id) || one.default == id).collect();
         if listens.is_empty() {
             continue;
         }
@@ -233,13 +239,14 @@ impl Walk<'_, '_> {
         let Block { label: _, scope, steps, span } = block;
         if let Some(Scope { base, set }) = scope {
             let mut set = (**set).clone();
+            // What a lowering adds by itself, to no host in particular.
             if !span.is_known() && self.plain.is_empty() {
                 set = Settings::default();
             }
+            self.enter(&set, *base);
             if !self.is_written(*span) {
                 self.plain.iter().for_each(|plain| set.subtract(plain));
             }
-            self.enter(&set, *base);
             let said = self.area(&set, &Match::any(), *span);
             join(into, said);
         }
@@ -279,7 +286,14 @@ impl Walk<'_, '_> {
                 self.level(otherwise, into);
             }
             Step::Route(table) => self.table(table, into),
-            Step::Forget(_) | Step::Authorize | Step::Admit | Step::Perform(_) | Step::Locate(_) | Step::Local(_) | Step::Trace(_) => {}
+            Step::Forget(_)
+            | Step::Authorize
+            | Step::Admit
+            | Step::Perform(_)
+            | Step::Locate(_)
+            | Step::Local(_)
+            | Step::Trace(_)
+            | Step::Identify => {}
             _ if !written => {}
             Step::Respond(_)
             | Step::Rewrite { .. }
@@ -296,7 +310,11 @@ impl Walk<'_, '_> {
                 if at > 0 && self.is_written(steps[at - 1].1) && is_plain(&steps[at - 1].0) {
                     return;
                 }
-                let run: Vec<_> = steps[at..].iter().take_while(|(step, span)| is_plain(step) && self.is_written(*span)).cloned().collect();
+                let run: Vec<_> = steps[at..]
+                    .iter()
+                    .take_while(|(step, span)| is_plain(step) && self.is_written(*span))
+                    .cloned()
+                    .collect();
                 let block = Block { steps: run, span, ..Block::default() };
                 let acts = self.acts(&block, span);
                 push_acts(into, acts, span);
@@ -351,7 +369,11 @@ impl Walk<'_, '_> {
         if let [one, other] = found.as_slice() {
             let (exact, prefix) = if one.how == How::Exact { (one, other) } else { (other, one) };
             let below = format!("{}/", exact.text.trim_end_matches('/'));
-            if exact.how == How::Exact && prefix.how == How::Prefix && (prefix.text == below) && exact.ignore_case == prefix.ignore_case {
+            if exact.how == How::Exact
+                && prefix.how == How::Prefix
+                && (prefix.text == below)
+                && exact.ignore_case == prefix.ignore_case
+            {
                 return Some(vec![Match { how: How::Under, ..exact.clone() }]);
             }
             if exact.is_any() || prefix.is_any() {
@@ -382,15 +404,23 @@ impl Walk<'_, '_> {
         if folder.is_empty() || root == folder || root.starts_with(&format!("{folder}/")) {
             return Some(Match::any());
         }
-        if let Some(rest) = folder.strip_prefix(root).filter(|rest| rest.starts_with('/') && !root.is_empty()) {
-            return Some(Match { text: format!("{rest}{}", if at.how == How::Prefix { "/" } else { "" }), ..at });
+        if let Some(rest) = folder.strip_prefix(root).filter(|rest| rest.starts_with('/') && !root.is_empty())
+        {
+            return Some(Match {
+                text: format!("{rest}{}", if at.how == How::Prefix { "/" } else { "" }),
+                ..at
+            });
         }
         for (path, target) in &self.aliases {
             let target = target.trim_end_matches('/');
             if folder == target || folder.starts_with(&format!("{target}/")) {
                 let rest = folder.strip_prefix(target).unwrap_or_default().trim_start_matches('/');
                 let path = format!("{}/{rest}", path.trim_end_matches('/'));
-                let text = if at.how == How::Exact { path.trim_end_matches('/').to_owned() } else { format!("{}/", path.trim_end_matches('/')) };
+                let text = if at.how == How::Exact {
+                    path.trim_end_matches('/').to_owned()
+                } else {
+                    format!("{}/", path.trim_end_matches('/'))
+                };
                 return Some(Match { text, ..at });
             }
         }
@@ -528,7 +558,12 @@ pub(super) fn push_acts(into: &mut Area, acts: Vec<super::Act>, span: Span) {
     let mut run = Vec::new();
     let flush = |run: &mut Vec<super::Act>, into: &mut Area| {
         if !run.is_empty() {
-            into.items.push(Item::Rule(Rule { at: None, tests: Vec::new(), acts: std::mem::take(run), span }));
+            into.items.push(Item::Rule(Rule {
+                at: None,
+                tests: Vec::new(),
+                acts: std::mem::take(run),
+                span,
+            }));
         }
     };
     for act in acts {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Block, Escape, Handler, Jump, Kind, Part, Pattern, Query, Register, Relation, Reply, ReplyContent, Scope, Settings, Step,
-        Template, Test, Upstream, VarKind, settings::Alias,
+        Attr, Block, Escape, Handler, Jump, Kind, Part, Pattern, Query, Register, Relation, Reply,
+        ReplyContent, Scope, Settings, Step, Template, Test, Upstream, VarKind, settings::Alias,
     },
     source::Span,
 };
@@ -51,6 +51,12 @@ impl Walk<'_, '_> {
         let mut out = Vec::new();
         if sound {
             rule.acts = self.acts(then, span);
+            let at = rule.at.clone().unwrap_or_else(Match::any);
+            for act in &mut rule.acts {
+                if let Act::Pass(pass) = act {
+                    pass.path = same_as_place(pass.path.clone(), &at);
+                }
+            }
             if let Some(scope) = &then.scope {
                 let settings = self.scope(scope, span);
                 if let Some(act) = settings {
@@ -96,7 +102,9 @@ impl Walk<'_, '_> {
                 let subject = resolve(self.config, &self.known, subject);
                 let path = match subject.0.as_slice() {
                     [Part::Attr(Attr::Path)] => Some(false),
-                    [Part::Escape(Escape::Skip(1), inner)] if *inner == Template::attr(Attr::Path) => Some(true),
+                    [Part::Escape(Escape::Skip(1), inner)] if *inner == Template::attr(Attr::Path) => {
+                        Some(true)
+                    }
                     // The path below a folder.
                     [Part::Rest { of, after }] => self.below(of, after),
                     _ => None,
@@ -113,7 +121,10 @@ impl Walk<'_, '_> {
                 }
                 if let Some(register) = into
                     && is_url(&subject)
-                    && matches!(pattern.text.0.as_slice(), b"^(https?)://" | b"^(http|https)://" | b"(https?)://")
+                    && matches!(
+                        pattern.text.0.as_slice(),
+                        b"^(https?)://" | b"^(http|https)://" | b"(https?)://"
+                    )
                 {
                     self.captures.push((*register, vec![(1, Attr::Scheme)]));
                     return;
@@ -180,20 +191,31 @@ impl Walk<'_, '_> {
             Test::Match { subject, pattern, into } => {
                 if let Some(secure) = self.secure(subject, pattern) {
                     let scheme = if secure { "https" } else { "http" };
-                    return Test::Match { subject: Template::attr(Attr::Scheme), pattern: Pattern::exact(scheme), into: None };
+                    return Test::Match {
+                        subject: Template::attr(Attr::Scheme),
+                        pattern: Pattern::exact(scheme),
+                        into: None,
+                    };
                 }
                 let subject = self.file_path(&resolve(self.config, &self.known, subject));
                 Test::Match { subject, pattern: pattern.clone(), into: *into }
             }
             Test::Equal(one, other) => {
                 if let (Some(text), false) = (other.as_text(), one.as_text().is_some()) {
-                    return self.simple(&Test::Match { subject: one.clone(), pattern: Pattern::exact(text), into: None });
+                    return self.simple(&Test::Match {
+                        subject: one.clone(),
+                        pattern: Pattern::exact(text),
+                        into: None,
+                    });
                 }
                 Test::Equal(self.file_path(one), self.file_path(other))
             }
-            Test::Compare { left, right, relation: relation @ (Relation::Equal | Relation::NotEqual), by }
-                if right.as_text().is_some() && *by != crate::ir::By::Integer =>
-            {
+            Test::Compare {
+                left,
+                right,
+                relation: relation @ (Relation::Equal | Relation::NotEqual),
+                by,
+            } if right.as_text().is_some() && *by != crate::ir::By::Integer => {
                 let text = right.as_text().unwrap_or_default();
                 let mut pattern = Pattern::exact(text);
                 pattern.ignore_case = *by == crate::ir::By::Letters;
@@ -240,7 +262,11 @@ impl Walk<'_, '_> {
         };
         let found = |value: &str| {
             let text = pattern.text.lossy();
-            let (text, value) = if pattern.ignore_case { (text.to_lowercase(), value.to_lowercase()) } else { (text.into_owned(), value.to_owned()) };
+            let (text, value) = if pattern.ignore_case {
+                (text.to_lowercase(), value.to_lowercase())
+            } else {
+                (text.into_owned(), value.to_owned())
+            };
             match pattern.kind {
                 Kind::Exact => text == value,
                 _ => match (text.strip_prefix('^'), text.strip_suffix('$')) {
@@ -286,10 +312,15 @@ impl Walk<'_, '_> {
                 }
                 Step::When { test, then, otherwise } => {
                     let same = |one: Span| Notes::same(one, *span);
-                    let generated = same(rule) || last.is_some_and(|(one, assigns)| assigns && same(one)) || !self.is_written(*span);
-                    if generated {
+                    let generated = same(rule)
+                        || last.is_some_and(|(one, assigns)| assigns && same(one))
+                        || !self.is_written(*span);
+                    let vary = |step: &Step| matches!(step, Step::Promise { field, member: true, .. } if field.is_field(b"vary"));
+                    let varies = !then.steps.is_empty() && then.steps.iter().all(|(step, _)| vary(step));
+                    let one = one_reply(test, then, otherwise);
+                    if generated || varies || one.is_some() {
                         // A choice between two ways of writing one answer.
-                        if let Some(reply) = one_reply(then, otherwise) {
+                        if let Some(reply) = one {
                             acts.push(self.reply(reply));
                         }
                         continue;
@@ -312,7 +343,9 @@ impl Walk<'_, '_> {
                     } else if self.is_read_next(*var, steps.get(at), *span) {
                         acts.push(self.whole_url(value, *span));
                         // What it is taken apart with.
-                        while steps.get(at).is_some_and(|(step, one)| matches!(step, Step::When { .. }) && Notes::same(*one, *span)) {
+                        while steps.get(at).is_some_and(|(step, one)| {
+                            matches!(step, Step::When { .. }) && Notes::same(*one, *span)
+                        }) {
                             at += 1;
                         }
                     } else if self.is_written(*span) {
@@ -328,7 +361,9 @@ impl Walk<'_, '_> {
                     };
                     let (path, query) = match pending.take() {
                         Some((before, Query::Keep)) => (path.or(before), query),
-                        Some((before, first)) => (path.or(before), if query == Query::Keep { first } else { query }),
+                        Some((before, first)) => {
+                            (path.or(before), if query == Query::Keep { first } else { query })
+                        }
                         None => (path, query),
                     };
                     pending = Some((path, query));
@@ -351,16 +386,26 @@ impl Walk<'_, '_> {
                                 let then = if handle { Then::Handle } else { Then::Choose };
                                 acts.push(Act::Rewrite { path, query, then });
                             }
-                            None if self.is_written(*span) || matches!(jump, Jump::Exit(_)) => acts.push(Act::Stop),
+                            None if self.is_written(*span) || matches!(jump, Jump::Exit(_)) => {
+                                acts.push(Act::Stop)
+                            }
                             None => {}
                         }
                         if matches!(jump, Jump::Again(..)) {
-                            self.losses.lose(*span, "a repetition of rules", "the target runs its rules once");
+                            self.losses.lose(
+                                *span,
+                                "a repetition of rules",
+                                "the target runs its rules once",
+                            );
                         }
                     }
                     Jump::Enter(name) => {
                         let name = name.lossy().into_owned();
-                        self.losses.lose(*span, format!("going on at `{name}`"), "a rule cannot do this in the target");
+                        self.losses.lose(
+                            *span,
+                            format!("going on at `{name}`"),
+                            "a rule cannot do this in the target",
+                        );
                     }
                 },
                 Step::AtEnd(None) => stay = true,
@@ -374,14 +419,33 @@ impl Walk<'_, '_> {
                     let mut area = Area::default();
                     let _ = table;
                     area.span = *span;
-                    self.losses.lose(*span, "a choice of places within a rule", "rules hold none in the target");
+                    self.losses.lose(
+                        *span,
+                        "a choice of places within a rule",
+                        "rules hold none in the target",
+                    );
                 }
-                Step::Forget(_) | Step::Authorize | Step::Admit | Step::Perform(_) | Step::Locate(_) | Step::Local(_) | Step::Trace(_) => {}
+                Step::Forget(_)
+                | Step::Authorize
+                | Step::Admit
+                | Step::Perform(_)
+                | Step::Locate(_)
+                | Step::Local(_)
+                | Step::Trace(_)
+                | Step::Identify => {}
                 Step::Unassign(_) if !self.is_written(*span) => {}
                 Step::Promise { .. } if Notes::same(*span, rule) => {}
-                Step::Lookup(_) | Step::Unassign(_) | Step::LimitRate(_) | Step::Edit(_) | Step::Promise { .. } => {
+                Step::Lookup(_)
+                | Step::Unassign(_)
+                | Step::LimitRate(_)
+                | Step::Edit(_)
+                | Step::Promise { .. } => {
                     let what = self.notes.words(*span).unwrap_or_else(|| "a step".to_owned());
-                    self.losses.lose(*span, format!("`{what}`"), "what it does at this place has no counterpart");
+                    self.losses.lose(
+                        *span,
+                        format!("`{what}`"),
+                        "what it does at this place has no counterpart",
+                    );
                 }
             }
         }
@@ -389,7 +453,8 @@ impl Walk<'_, '_> {
             acts.push(Act::Rewrite { path, query, then: if stay { Then::Handle } else { Then::Next } });
         }
         // Whoever answers leaves the rules anyway.
-        let ends = |act: &Act| matches!(act, Act::Pass(_) | Act::Reply(_) | Act::Redirect(_) | Act::Rewrite { .. });
+        let ends =
+            |act: &Act| matches!(act, Act::Pass(_) | Act::Reply(_) | Act::Redirect(_) | Act::Rewrite { .. });
         if acts.iter().any(ends) {
             acts.retain(|act| !matches!(act, Act::Stop));
         }
@@ -477,7 +542,8 @@ impl Walk<'_, '_> {
         let mut area = Area { span, ..Area::default() };
         match value.0.as_slice() {
             [Part::Text(folder), Part::Attr(Attr::PathRest)] => {
-                area.settings.files.alias = Some(Some(Alias { with: Template::text(folder.clone()), cut: Some(0) }));
+                area.settings.files.alias =
+                    Some(Some(Alias { with: Template::text(folder.clone()), cut: Some(0) }));
             }
             [Part::Text(_)] => area.settings.files.alias = Some(Some(Alias { with: value, cut: None })),
             [Part::Text(root), Part::Attr(Attr::Path)] => {
@@ -515,7 +581,9 @@ impl Walk<'_, '_> {
             [.., Part::Var(var)] => {
                 let of_query = match &self.config.var(*var).kind {
                     VarKind::Choice { choices, .. } => choices.iter().any(|one| reads_query(&one.value)),
-                    VarKind::Table { rows, key, .. } => reads_query(key) || rows.iter().any(|row| reads_query(&row.value)),
+                    VarKind::Table { rows, key, .. } => {
+                        reads_query(key) || rows.iter().any(|row| reads_query(&row.value))
+                    }
                     _ => false,
                 };
                 if of_query {
@@ -532,13 +600,20 @@ impl Walk<'_, '_> {
         let mut rest = Vec::new();
         for act in acts {
             match act {
-                Act::Pass(pass) => area.pass = Some(*pass),
+                Act::Pass(mut pass) => {
+                    pass.path = same_as_place(pass.path, at);
+                    area.pass = Some(*pass);
+                }
                 Act::Set(said) => {
                     let mut said = *said;
                     if let Some(Some(Alias { with, cut: Some(cut) })) = &mut said.settings.files.alias {
                         *cut = at.text.len() as u32;
                         if let Some(folder) = text_of(with) {
-                            let (path, folder) = if at.how == How::Under { (at.text.clone(), folder) } else { (at.text.clone(), folder) };
+                            let (path, folder) = if at.how == How::Under {
+                                (at.text.clone(), folder)
+                            } else {
+                                (at.text.clone(), folder)
+                            };
                             self.aliases.push((path, folder));
                         }
                     }
@@ -549,6 +624,18 @@ impl Walk<'_, '_> {
             }
         }
         push_acts(area, rest, span);
+    }
+}
+
+/// A path that takes the place's prefix for itself is the one received.
+fn same_as_place(path: PassPath, at: &Match) -> PassPath {
+    match path {
+        PassPath::Replace(with)
+            if with == at.text && matches!(at.how, How::Prefix | How::Under | How::Exact) =>
+        {
+            PassPath::Same
+        }
+        path => path,
     }
 }
 
@@ -574,14 +661,17 @@ fn reads_query(template: &Template) -> bool {
 }
 
 /// The answer of a choice both of whose sides answer alike; the last one, which is the usual.
-fn one_reply<'a>(then: &'a Block, otherwise: &'a Block) -> Option<&'a Reply> {
+fn one_reply<'a>(test: &Test, then: &'a Block, otherwise: &'a Block) -> Option<&'a Reply> {
     let of = |block: &'a Block| match block.steps.as_slice() {
         [(Step::Respond(reply), _)] => Some(reply),
         _ => None,
     };
     let (one, other) = (of(then)?, of(otherwise)?);
-    let both = matches!((&one.content, &other.content), (ReplyContent::Location(_), ReplyContent::Location(_)));
-    (both && one.status == other.status).then_some(other)
+    let both =
+        matches!((&one.content, &other.content), (ReplyContent::Location(_), ReplyContent::Location(_)));
+    // What may be a whole URL is written as it is.
+    let whole = matches!(test, Test::Match { pattern, .. } if pattern.text.starts_with(b"^(?:/|"));
+    (both && one.status == other.status).then_some(if whole { one } else { other })
 }
 
 /// A rule that sends WebSockets where everything else goes too is that: one forward that lets them through.
@@ -589,7 +679,9 @@ pub(super) fn merge_upgrades(area: &mut Area) {
     let mut at = 0;
     while at < area.items.len() {
         let found = match &area.items[at] {
-            Item::Rule(rule) => websocket_pass(rule).map(|pass| (rule.at.clone().unwrap_or_else(Match::any), pass.clone())),
+            Item::Rule(rule) => {
+                websocket_pass(rule).map(|pass| (rule.at.clone().unwrap_or_else(Match::any), pass.clone()))
+            }
             Item::Place(_) => None,
         };
         let merged = found.filter(|(path, pass)| {
@@ -620,10 +712,12 @@ fn passes(item: &mut Item) -> Option<(Match, &mut Pass)> {
         }
         Item::Rule(Rule { at, tests, acts, .. }) if tests.is_empty() => {
             let at = at.clone().unwrap_or_else(Match::any);
-            acts.iter_mut().find_map(|act| match act {
-                Act::Pass(pass) => Some(&mut **pass),
-                _ => None,
-            }).map(|pass| (at, pass))
+            acts.iter_mut()
+                .find_map(|act| match act {
+                    Act::Pass(pass) => Some(&mut **pass),
+                    _ => None,
+                })
+                .map(|pass| (at, pass))
         }
         _ => None,
     }

@@ -3,8 +3,8 @@
 use super::value::text_of;
 use crate::{
     ir::{
-        AddressRange, Attr, Block, Config, Credentials, Edit, Part, Requirement, Step, Template, Test, Text, VarKind,
-        settings::Access,
+        AddressRange, Attr, Block, Config, Credentials, Edit, Part, Requirement, Step, Template, Test, Text,
+        VarKind, settings::Access,
     },
     source::Span,
 };
@@ -34,19 +34,32 @@ pub fn responses(blocks: &[Block], span: Span) -> (Vec<Response>, Vec<Span>) {
     (out, others)
 }
 
-fn edits(block: &Block, tests: &[Test], always: bool, span: Span, out: &mut Vec<Response>, others: &mut Vec<Span>) {
+fn edits(
+    block: &Block,
+    tests: &[Test],
+    always: bool,
+    span: Span,
+    out: &mut Vec<Response>,
+    others: &mut Vec<Span>,
+) {
     for (step, at) in &block.steps {
         let at = if at.is_known() { *at } else { span };
         match step {
-            Step::Edit(edit) => out.push(Response { tests: tests.to_vec(), always, edit: edit.clone(), span: at }),
+            Step::Edit(edit) => {
+                out.push(Response { tests: tests.to_vec(), always, edit: edit.clone(), span: at })
+            }
             Step::When { test, then, otherwise } => {
                 if !otherwise.steps.is_empty() {
                     others.push(at);
                 }
                 match test {
-                    Test::Status(statuses) if statuses.iter().eq(USUAL.iter()) => edits(then, tests, false, at, out, others),
+                    Test::Status(statuses) if statuses.iter().eq(USUAL.iter()) => {
+                        edits(then, tests, false, at, out, others)
+                    }
                     // A switch of protocols has no fields of its own.
-                    Test::Not(inner) if **inner == Test::Status(vec![101]) => edits(then, tests, always, at, out, others),
+                    Test::Not(inner) if **inner == Test::Status(vec![101]) => {
+                        edits(then, tests, always, at, out, others)
+                    }
                     test => {
                         let mut inner = tests.to_vec();
                         inner.push(test.clone());
@@ -103,7 +116,22 @@ pub struct Who {
 
 /// Who may, of settings.
 pub fn who(config: &Config, access: &Access) -> Who {
-    let Access { rules, satisfy_any, gate, required, credentials, forbids_users: _ } = access;
+    let Access {
+        rules,
+        satisfy_any,
+        gate,
+        required,
+        credentials,
+        forbids_users: _,
+        realm,
+        passwords,
+        ask: _,
+        learned: _,
+        refusal_delay: _,
+        link: _,
+        link_text: _,
+        link_secret: _,
+    } = access;
     let mut who = Who::default();
     if let Some(rules) = rules {
         who.clients = Some(clients(rules));
@@ -117,6 +145,17 @@ pub fn who(config: &Config, access: &Access) -> Who {
     }
     if let Some(Some(credentials)) = credentials {
         who.credentials = Some(credentials.clone());
+    }
+    if let (Some(Some(realm)), Some(Some(file))) = (realm, passwords) {
+        match (text_of(realm), text_of(file)) {
+            (Some(off), _) if off == "off" => {}
+            (Some(realm), Some(file)) => {
+                who.credentials =
+                    Some(Credentials { realm: realm.into(), users: vec![file.into()], groups: Vec::new() });
+                who.users = Some(Users::Known);
+            }
+            _ => who.more = true,
+        }
     }
     if let Some(what) = required.as_ref().and_then(|required| required.what.as_ref()) {
         requirement(config, what, &mut who);
@@ -245,7 +284,8 @@ fn tested(config: &Config, template: &Template) -> Option<Clients> {
     let [Part::Var(var)] = template.0.as_slice() else { return None };
     let VarKind::Choice { choices, default } = &config.var(*var).kind else { return None };
     let [choice] = choices.as_slice() else { return None };
-    if !matches!(text_of(default)?.as_str(), "" | "0") || matches!(text_of(&choice.value)?.as_str(), "" | "0") {
+    if !matches!(text_of(default)?.as_str(), "" | "0") || matches!(text_of(&choice.value)?.as_str(), "" | "0")
+    {
         return None;
     }
     test(&choice.test)
@@ -254,7 +294,9 @@ fn tested(config: &Config, template: &Template) -> Option<Clients> {
 fn test(test_: &Test) -> Option<Clients> {
     match test_ {
         Test::InNetwork(subject, networks) if *subject == Template::attr(Attr::ClientAddr) => {
-            Some(Clients::Only(networks.iter().map(|(address, bits)| AddressRange::Network(*address, *bits)).collect()))
+            Some(Clients::Only(
+                networks.iter().map(|(address, bits)| AddressRange::Network(*address, *bits)).collect(),
+            ))
         }
         Test::Not(inner) => match test(inner)? {
             Clients::Only(ranges) => Some(Clients::But(ranges)),
@@ -284,7 +326,10 @@ fn test(test_: &Test) -> Option<Clients> {
 
 /// The name of a format that every server knows: by name, or as a file that is a part of a configuration says it.
 pub fn log_name(format: &crate::ir::settings::LogFormat) -> Option<&'static str> {
-    let is = |name: &str| &*format.name == name.as_bytes() || (format.name.is_empty() && format.line.as_text() == Some(name.as_bytes()));
+    let is = |name: &str| {
+        &*format.name == name.as_bytes()
+            || (format.name.is_empty() && format.line.as_text() == Some(name.as_bytes()))
+    };
     ["combined", "common", "vhost_combined"].into_iter().find(|name| is(name))
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Act, Area, FallbackTo, Item, Outline, Pass, PassPath, Rule, To, said::seconds};
 use crate::ir::{
-    Balance, ClusterId, Config, Edit, Part, Protocol, Reply, ReplyContent, RecoveryTarget, Template, Test, VarId, VarKind,
+    Balance, ClusterId, Config, Edit, Part, Protocol, RecoveryTarget, Reply, ReplyContent, Template, Test,
+    VarId, VarKind,
 };
 
 /// All forwards.
@@ -154,7 +155,11 @@ impl Seen<'_> {
                 self.template(left);
                 self.template(right);
             }
-            Test::Present(one) | Test::InNetwork(one, _) | Test::Longer(one, _) | Test::Truthy(one) | Test::File(one, _) => {
+            Test::Present(one)
+            | Test::InNetwork(one, _)
+            | Test::Longer(one, _)
+            | Test::Truthy(one)
+            | Test::File(one, _) => {
                 self.template(one);
             }
             Test::Depends(_) | Test::Method(_) | Test::Status(_) | Test::Internal => {}
@@ -190,7 +195,15 @@ impl Seen<'_> {
                 self.template(to);
             }
         }
-        for template in [&settings.files.root, &settings.answer.default_type, &settings.answer.charset, &settings.client.limit_rate].into_iter().flatten() {
+        for template in [
+            &settings.files.root,
+            &settings.answer.default_type,
+            &settings.answer.charset,
+            &settings.client.limit_rate,
+        ]
+        .into_iter()
+        .flatten()
+        {
             self.template(template);
         }
         for protocol in Protocol::ALL {
@@ -213,8 +226,12 @@ impl Seen<'_> {
 
     fn edit(&mut self, edit: &Edit) {
         match edit {
-            Edit::Set(_, value) | Edit::Add(_, value) | Edit::Append(_, value) | Edit::Trailer(_, value) => self.template(value),
-            Edit::Expires(crate::ir::Expiry::Read(value) | crate::ir::Expiry::ReadFromModified(value)) => self.template(value),
+            Edit::Set(_, value) | Edit::Add(_, value) | Edit::Append(_, value) | Edit::Trailer(_, value) => {
+                self.template(value)
+            }
+            Edit::Expires(crate::ir::Expiry::Read(value) | crate::ir::Expiry::ReadFromModified(value)) => {
+                self.template(value)
+            }
             _ => {}
         }
     }
@@ -234,7 +251,10 @@ impl Seen<'_> {
         rule.tests.iter().for_each(|test| self.test(test));
         for act in &rule.acts {
             match act {
-                Act::Reply(Reply { content: ReplyContent::Text(text) | ReplyContent::Location(text), .. }) => self.template(text),
+                Act::Reply(Reply {
+                    content: ReplyContent::Text(text) | ReplyContent::Location(text),
+                    ..
+                }) => self.template(text),
                 Act::Reply(_) | Act::Stop => {}
                 Act::Redirect(redirect) => self.template(&redirect.to),
                 Act::Rewrite { path, query, .. } => {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{
-    Attr, Choice, Config, Escape, Kind, Part, Pattern, Template, Test, VarId, VarKind,
-};
+use crate::ir::{Attr, Choice, Config, Escape, Kind, Part, Pattern, Template, Test, VarId, VarKind};
 
 /// Variables whose value is known, or known to be missing.
 pub type Constants = BTreeMap<VarId, Option<Template>>;
@@ -131,7 +129,8 @@ pub(super) fn holds(config: &Config, known: &Constants, test: &Test, depth: u8) 
         }
         Test::Match { subject, pattern: Pattern { kind: Kind::Exact, text, .. }, .. } => {
             // Every request names its host.
-            let host = matches!(subject.0.as_slice(), [Part::Attr(Attr::Field(name))] if name.is_field(b"host"));
+            let host =
+                matches!(subject.0.as_slice(), [Part::Attr(Attr::Field(name))] if name.is_field(b"host"));
             if host && text.is_empty() {
                 return Some(false);
             }

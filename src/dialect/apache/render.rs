@@ -171,7 +171,9 @@ impl Render<'_, '_> {
                         "a `ServerAlias` with `*`",
                     ),
                 },
-                Kind::Prefix | Kind::Suffix => self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name"),
+                Kind::Prefix | Kind::Suffix => {
+                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name")
+                }
             }
             if !groups.is_empty() {
                 self.losses.lose(server.span, "captures of the server's name", "Apache has none");
@@ -212,7 +214,8 @@ impl Render<'_, '_> {
         if let Some(chain) = chain {
             self.page.line(format!("SSLCertificateChainFile {}", quote(&chain.display().to_string())));
         }
-        let names: Vec<_> = versions.iter().map(|version| format!("+TLSv1.{}", version.saturating_sub(10))).collect();
+        let names: Vec<_> =
+            versions.iter().map(|version| format!("+TLSv1.{}", version.saturating_sub(10))).collect();
         if versions.len() == 1 {
             self.page.line(format!("SSLProtocol -all {}", names.join(" ")));
         }
@@ -247,7 +250,12 @@ impl Render<'_, '_> {
                     self.page.line(format!("DocumentRoot {}", quote(&path)));
                     self.grant(&path);
                 }
-                None => self.losses.lose_near(server.span, "a root with variables", "`DocumentRoot` is one folder", "`VirtualDocumentRoot`"),
+                None => self.losses.lose_near(
+                    server.span,
+                    "a root with variables",
+                    "`DocumentRoot` is one folder",
+                    "`VirtualDocumentRoot`",
+                ),
             }
         }
         self.settings(&area.settings, server.span);
@@ -269,7 +277,9 @@ impl Render<'_, '_> {
 
     fn address(&self, listen: &crate::raise::Listen) -> String {
         match &listen.address {
-            crate::ir::Address::Tcp(address) if address.ip().is_unspecified() => format!("*:{}", address.port()),
+            crate::ir::Address::Tcp(address) if address.ip().is_unspecified() => {
+                format!("*:{}", address.port())
+            }
             crate::ir::Address::Tcp(address) => address.to_string(),
             crate::ir::Address::Unix(_) => "*:80".to_owned(),
         }
@@ -280,7 +290,11 @@ impl Render<'_, '_> {
             crate::ir::Address::Tcp(address) if address.ip().is_unspecified() => address.port().to_string(),
             crate::ir::Address::Tcp(address) => address.to_string(),
             crate::ir::Address::Unix(path) => {
-                self.losses.lose(listen.span, format!("the socket {}", path.display()), "Apache listens on TCP alone");
+                self.losses.lose(
+                    listen.span,
+                    format!("the socket {}", path.display()),
+                    "Apache listens on TCP alone",
+                );
                 return "80".to_owned();
             }
         };
@@ -311,6 +325,7 @@ impl Render<'_, '_> {
             rewriting,
             limits,
             listing,
+            client_address,
         } = settings;
         self.logs(logs, span);
         self.client(client, span);
@@ -326,7 +341,9 @@ impl Render<'_, '_> {
         }
         self.resolve(resolve, span);
         self.timeouts(http);
-        for (group, set) in [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)] {
+        for (group, set) in
+            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
+        {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {
@@ -338,6 +355,7 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        self.client_address(client_address, span);
         self.access(access, span);
         self.who(settings, span);
         self.fields(settings, span);
@@ -351,7 +369,8 @@ impl Render<'_, '_> {
     }
 
     fn who(&mut self, settings: &Settings, span: Span) {
-        let crate::raise::Who { clients, users, credentials, either, more } = who(self.config, &settings.access);
+        let crate::raise::Who { clients, users, credentials, either, more } =
+            who(self.config, &settings.access);
         if more {
             self.losses.lose(span, "a requirement on who may", "it has no word in the target");
             self.page.line("Require all denied");
@@ -370,14 +389,17 @@ impl Render<'_, '_> {
         }
         let mut lines: Vec<String> = Vec::new();
         let mut nested: Option<Vec<String>> = None;
-        let list = |ranges: &[AddressRange]| ranges.iter().map(|range| network(*range)).collect::<Vec<_>>().join(" ");
+        let list = |ranges: &[AddressRange]| {
+            ranges.iter().map(|range| network(*range)).collect::<Vec<_>>().join(" ")
+        };
         match &clients {
             None => {}
             Some(Clients::All) => lines.push("Require all granted".to_owned()),
             Some(Clients::None) => lines.push("Require all denied".to_owned()),
             Some(Clients::Only(ranges)) => lines.push(format!("Require ip {}", list(ranges))),
             Some(Clients::But(ranges)) => {
-                nested = Some(vec!["Require all granted".to_owned(), format!("Require not ip {}", list(ranges))]);
+                nested =
+                    Some(vec!["Require all granted".to_owned(), format!("Require not ip {}", list(ranges))]);
             }
             Some(Clients::Rules(rules)) => {
                 // The first that matches decides: each allowed one is not among those denied before it.
@@ -387,7 +409,11 @@ impl Render<'_, '_> {
                         denied.push(*range);
                         continue;
                     }
-                    let all = if *range == AddressRange::All { "Require all granted".to_owned() } else { format!("Require ip {}", network(*range)) };
+                    let all = if *range == AddressRange::All {
+                        "Require all granted".to_owned()
+                    } else {
+                        format!("Require ip {}", network(*range))
+                    };
                     lines.push(if denied.is_empty() { all } else { format!("{all}\n{}", list(&denied)) });
                 }
                 if lines.is_empty() {
@@ -398,8 +424,14 @@ impl Render<'_, '_> {
         if let Some(users) = &users {
             let line = match users {
                 Users::Known => "Require valid-user".to_owned(),
-                Users::Named(names) => format!("Require user {}", names.iter().map(|one| quote(&one.lossy())).collect::<Vec<_>>().join(" ")),
-                Users::Groups(names) => format!("Require group {}", names.iter().map(|one| quote(&one.lossy())).collect::<Vec<_>>().join(" ")),
+                Users::Named(names) => format!(
+                    "Require user {}",
+                    names.iter().map(|one| quote(&one.lossy())).collect::<Vec<_>>().join(" ")
+                ),
+                Users::Groups(names) => format!(
+                    "Require group {}",
+                    names.iter().map(|one| quote(&one.lossy())).collect::<Vec<_>>().join(" ")
+                ),
             };
             // Everyone from everywhere is no condition beside it.
             if clients == Some(Clients::All) && !either {
@@ -407,7 +439,8 @@ impl Render<'_, '_> {
             }
             lines.push(line);
         }
-        let several = lines.len() + usize::from(nested.is_some()) > 1 && !matches!(clients, Some(Clients::Rules(_)));
+        let several =
+            lines.len() + usize::from(nested.is_some()) > 1 && !matches!(clients, Some(Clients::Rules(_)));
         let around = if several && !either { Some("RequireAll") } else { None };
         if let Some(around) = around {
             self.page.open(format!("<{around}>"));
@@ -458,7 +491,6 @@ impl Render<'_, '_> {
             self.losses.remark(at, what, "it changes no answer and is left to Apache's own way");
         }
     }
-
 }
 
 /// What comes near to a setting.
@@ -476,7 +508,12 @@ fn nearest(key: &str) -> Option<&'static str> {
 /// A name with `*` that a regular expression stands for.
 fn wildcard(regex: &str) -> Option<String> {
     let inner = regex.strip_prefix('^')?.strip_suffix('$')?;
-    let text = inner.replace("[\\s\\S]*", "*").replace("[\\s\\S]", "?").replace("\\x2e", ".").replace("\\x2d", "-").replace("\\.", ".");
+    let text = inner
+        .replace("[\\s\\S]*", "*")
+        .replace("[\\s\\S]", "?")
+        .replace("\\x2e", ".")
+        .replace("\\x2d", "-")
+        .replace("\\.", ".");
     (!text.contains(['\\', '[', '(', '+', '|'])).then_some(text)
 }
 

@@ -80,7 +80,11 @@ impl Render<'_, '_> {
             }
             configuration.push(web);
             for (path, content) in locations {
-                configuration.push(Element::new("location").with("path", &path).holding(Element { children: content, ..Element::new("system.webServer") }));
+                configuration.push(
+                    Element::new("location")
+                        .with("path", &path)
+                        .holding(Element { children: content, ..Element::new("system.webServer") }),
+                );
             }
             return configuration;
         }
@@ -112,6 +116,7 @@ impl Render<'_, '_> {
             rewriting,
             limits,
             listing,
+            client_address,
         } = settings;
         self.client(client, span);
         self.content(content, span);
@@ -120,10 +125,16 @@ impl Render<'_, '_> {
         self.logs(logs, span);
         for log in logs.access.iter().flatten() {
             let name = log_name(&log.format).map_or_else(String::new, |name| format!(" `{name}`"));
-            self.losses.remark(span, format!("the log of requests{name}"), "IIS keeps logs of its own for each site");
+            self.losses.remark(
+                span,
+                format!("the log of requests{name}"),
+                "IIS keeps logs of its own for each site",
+            );
         }
         self.resolve(resolve, span);
-        for (group, set) in [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)] {
+        for (group, set) in
+            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
+        {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {
@@ -132,6 +143,7 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        self.client_address(client_address, span);
         self.access(access, span);
         self.index(settings, span);
         self.who(settings, span);
@@ -145,7 +157,9 @@ impl Render<'_, '_> {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
             let (what, at) = self.notes.setting(&key, span);
             match nearest(&key) {
-                Some(nearest) => self.losses.lose_near(at, what, "IIS has no such setting for a site", nearest),
+                Some(nearest) => {
+                    self.losses.lose_near(at, what, "IIS has no such setting for a site", nearest)
+                }
                 None => self.losses.lose(at, what, "IIS has no such setting for a site"),
             }
         }
@@ -174,7 +188,9 @@ fn needs_host(outline: &Outline<'_>) -> bool {
     let several = outline.servers.len() != 1;
     let bound = outline.servers.iter().any(|server| {
         let named = server.names.iter().any(|name| !name.text.is_empty() && &*name.text != b"_");
-        let usual = server.listens.iter().all(|listen| !listen.tls && matches!(&listen.address, crate::ir::Address::Tcp(address) if address.port() == 80));
+        let usual = server.listens.iter().all(|listen| {
+            !listen.tls && matches!(&listen.address, crate::ir::Address::Tcp(address) if address.port() == 80)
+        });
         named || !usual || server.area.settings.files.root.is_some()
     });
     let passes = passes(outline);

@@ -13,7 +13,10 @@ mod value;
 use std::time::Duration;
 
 use crate::{
-    ir::{Address, AddressRange, ClientCertificates, Config, Credentials, HostTls, Kind, Pattern, Settings, SocketOptions, Template},
+    ir::{
+        Address, AddressRange, ClientCertificates, Config, Credentials, HostTls, Kind, Pattern, Settings,
+        SocketOptions, Template,
+    },
     raise::{Clients, Listen, Losses, Notes, Outline, Page, Server, Shape, Users, Who, network, who},
     source::Span,
 };
@@ -49,8 +52,17 @@ pub const NAMES: &[(&str, &str)] = &[
 
 /// The text of an outline.
 pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, shape: Shape) -> String {
-    let mut render =
-        Render { config: outline.config, notes, losses, page: Page::new(4), answers: Vec::new(), maps: Vec::new(), head: None, has_params: false, listed: false };
+    let mut render = Render {
+        config: outline.config,
+        notes,
+        losses,
+        page: Page::new(4),
+        answers: Vec::new(),
+        maps: Vec::new(),
+        head: None,
+        has_params: false,
+        listed: false,
+    };
     render.all(outline, shape);
     render.page.finish()
 }
@@ -137,7 +149,9 @@ impl Render<'_, '_> {
             let Listen { address, tls, default, shared, options, span: _ } = listen;
             let mut line = String::from("listen ");
             line.push_str(&match address {
-                Address::Tcp(address) if address.ip().is_unspecified() && address.is_ipv4() => address.port().to_string(),
+                Address::Tcp(address) if address.ip().is_unspecified() && address.is_ipv4() => {
+                    address.port().to_string()
+                }
                 Address::Tcp(address) => address.to_string(),
                 Address::Unix(path) => format!("unix:{}", path.display()),
             });
@@ -201,7 +215,9 @@ impl Render<'_, '_> {
                     Some(text) => names.push(text),
                     None => names.push(regex(&format!("~{text}"))),
                 },
-                Kind::Prefix | Kind::Suffix => self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name"),
+                Kind::Prefix | Kind::Suffix => {
+                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name")
+                }
             }
         }
         if !names.is_empty() {
@@ -211,16 +227,33 @@ impl Render<'_, '_> {
 
     fn tls(&mut self, server: &Server) {
         let Some(tls) = &server.tls else { return };
-        let HostTls { certificates, versions, suites, tickets, session_timeout, reject, chain, clients, exclusive: _, named: _ } = tls;
+        let HostTls {
+            certificates,
+            versions,
+            suites,
+            tickets,
+            session_timeout,
+            reject,
+            chain,
+            clients,
+            exclusive: _,
+            named: _,
+        } = tls;
         for (certificate, key, _) in certificates {
             self.page.line(format!("ssl_certificate {};", quote(&certificate.display().to_string())));
             self.page.line(format!("ssl_certificate_key {};", quote(&key.display().to_string())));
         }
         if let Some(chain) = chain {
-            self.losses.lose_near(server.span, format!("the chain {}", chain.display()), "nginx reads the chain from the certificate's file", "one file with both");
+            self.losses.lose_near(
+                server.span,
+                format!("the chain {}", chain.display()),
+                "nginx reads the chain from the certificate's file",
+                "one file with both",
+            );
         }
         if versions.len() == 1 {
-            let names: Vec<_> = versions.iter().map(|version| format!("TLSv1.{}", version.saturating_sub(10))).collect();
+            let names: Vec<_> =
+                versions.iter().map(|version| format!("TLSv1.{}", version.saturating_sub(10))).collect();
             self.page.line(format!("ssl_protocols {};", names.join(" ")));
         }
         if let Some(suites) = suites {
@@ -271,6 +304,7 @@ impl Render<'_, '_> {
             rewriting,
             limits,
             listing,
+            client_address,
         } = settings;
         if let Some(root) = &files.root {
             self.templated("root", root, span);
@@ -290,7 +324,9 @@ impl Render<'_, '_> {
         self.files(files, span);
         self.resolve(resolve, span);
         self.has_params |= uwsgi.params.is_some() || fastcgi.params.is_some() || scgi.params.is_some();
-        for (group, set) in [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)] {
+        for (group, set) in
+            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
+        {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {
@@ -299,6 +335,7 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        self.client_address(client_address, span);
         self.access(access, span);
         self.who(settings, span);
         self.errors(settings, span);
@@ -308,7 +345,11 @@ impl Render<'_, '_> {
     fn who(&mut self, settings: &Settings, span: Span) {
         let Who { clients, users, credentials, either, more } = who(self.config, &settings.access);
         if more {
-            self.losses.lose(span, "a requirement on who may", "it has no word in the target; nobody may instead");
+            self.losses.lose(
+                span,
+                "a requirement on who may",
+                "it has no word in the target; nobody may instead",
+            );
             self.page.line("deny all;");
             return;
         }
@@ -342,7 +383,9 @@ impl Render<'_, '_> {
             self.page.line(format!("auth_basic {};", value::quote_always(&realm.lossy())));
             match files.as_slice() {
                 [] => {}
-                [one] => self.page.line(format!("auth_basic_user_file {};", quote(&one.display().to_string()))),
+                [one] => {
+                    self.page.line(format!("auth_basic_user_file {};", quote(&one.display().to_string())))
+                }
                 [one, ..] => {
                     self.losses.lose(span, "a second file of users", "nginx reads one");
                     self.page.line(format!("auth_basic_user_file {};", quote(&one.display().to_string())));
@@ -352,7 +395,12 @@ impl Render<'_, '_> {
         match users {
             None | Some(Users::Known) => {}
             Some(Users::Named(_) | Users::Groups(_)) => {
-                self.losses.lose_near(span, "the list of users who may", "nginx lets in every user of the file", "a file with these users alone");
+                self.losses.lose_near(
+                    span,
+                    "the list of users who may",
+                    "nginx lets in every user of the file",
+                    "a file with these users alone",
+                );
             }
         }
     }
@@ -396,7 +444,12 @@ impl Render<'_, '_> {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
             let (what, at) = self.notes.setting(&key, span);
             match nearest(&key) {
-                Some(nearest) => self.losses.lose_near(at, what, "nginx has no such setting, or it is not translated", nearest),
+                Some(nearest) => self.losses.lose_near(
+                    at,
+                    what,
+                    "nginx has no such setting, or it is not translated",
+                    nearest,
+                ),
                 None => self.losses.lose(at, what, "nginx has no such setting, or it is not translated"),
             }
         }
@@ -427,9 +480,11 @@ fn nearest(key: &str) -> Option<&'static str> {
 /// A name with `*` that a regular expression stands for.
 fn wildcard(text: &str) -> Option<String> {
     let inner = text.strip_prefix('^')?.strip_suffix('$')?;
-    let name = inner.replace("[\\s\\S]*", "*").replace("\\x2e", ".").replace("\\x2d", "-").replace("\\.", ".");
+    let name =
+        inner.replace("[\\s\\S]*", "*").replace("\\x2e", ".").replace("\\x2d", "-").replace("\\.", ".");
     // nginx has the star at the start or the end alone, and for whole labels.
-    let fits = (name.starts_with("*.") && !name[1..].contains('*')) || (name.ends_with(".*") && !name[..name.len() - 1].contains('*'));
+    let fits = (name.starts_with("*.") && !name[1..].contains('*'))
+        || (name.ends_with(".*") && !name[..name.len() - 1].contains('*'));
     (fits && !name.contains(['\\', '[', '(', '+', '|', '?'])).then_some(name)
 }
 
@@ -460,4 +515,3 @@ fn size(bytes: u64) -> String {
         bytes => bytes.to_string(),
     }
 }
-

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    ir::{Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
+    ir::{AnnouncedAttr, Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
     source::Span,
 };
 
@@ -175,8 +175,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_host", Attr::UpstreamAuthority),
     ("proxy_port", Attr::UpstreamPort),
     ("query_string", Attr::Query),
-    ("realip_remote_addr", Attr::ClientAddr),
-    ("realip_remote_port", Attr::ClientPort),
+    ("realip_remote_addr", Attr::PeerAddr),
+    ("realip_remote_port", Attr::PeerPort),
     ("realpath_root", Attr::DocumentRootReal),
     ("remote_addr", Attr::ClientAddr),
     ("remote_port", Attr::ClientPort),
@@ -192,6 +192,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("request_time", Attr::RequestTime),
     ("request_uri", Attr::Target),
     ("scheme", Attr::Scheme),
+    ("secure_link", Attr::SignedLink),
+    ("secure_link_expires", Attr::SignedLinkExpires),
     ("server_addr", Attr::ServerAddr),
     ("server_name", Attr::HostName),
     ("server_port", Attr::ServerPort),
@@ -223,10 +225,10 @@ const FIXED: &[(&str, Attr)] = &[
     ("http3", Attr::Missing),
     ("limit_conn_status", Attr::ConcurrencyLimited),
     ("limit_req_status", Attr::RateLimited),
-    ("proxy_protocol_addr", Attr::Missing),
-    ("proxy_protocol_port", Attr::Missing),
-    ("proxy_protocol_server_addr", Attr::Missing),
-    ("proxy_protocol_server_port", Attr::Missing),
+    ("proxy_protocol_addr", Attr::Announced(AnnouncedAttr::ClientAddr)),
+    ("proxy_protocol_port", Attr::Announced(AnnouncedAttr::ClientPort)),
+    ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
+    ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
     ("ssl_client_cert", Attr::Missing),
     ("ssl_client_escaped_cert", Attr::Missing),
     ("ssl_client_fingerprint", Attr::Missing),
@@ -272,8 +274,6 @@ const STOCK: &[(&str, &str)] = &[
     ("date_local", "ngx_http_ssi_module"),
     ("proxy_internal_body_length", "ngx_http_proxy_module"),
     ("proxy_internal_chunked", "ngx_http_proxy_module"),
-    ("secure_link", "ngx_http_secure_link_module"),
-    ("secure_link_expires", "ngx_http_secure_link_module"),
     ("slice_range", "ngx_http_slice_module"),
     ("uid_got", "ngx_http_userid_module"),
     ("uid_set", "ngx_http_userid_module"),
@@ -285,7 +285,6 @@ const STOCK: &[(&str, &str)] = &[
 const OTHER: &[(&str, &str)] = &[
     ("ancient_browser", "ngx_http_browser_module"),
     ("geoip_*", "ngx_http_geoip_module"),
-    ("invalid_referer", "ngx_http_referer_module"),
     ("is_request_port", "ngx_http_core_module"),
     ("jwt_*", "ngx_http_auth_jwt_module"),
     ("modern_browser", "ngx_http_browser_module"),

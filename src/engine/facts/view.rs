@@ -10,6 +10,7 @@ use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
         access,
+        announce::Header,
         clock::{self, http_date},
         files,
         forward::whom,
@@ -20,7 +21,7 @@ use crate::{
         maps,
         worker::Counters,
     },
-    ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -80,6 +81,8 @@ impl View for Facts {
             true
         };
         match attr {
+            // A request of our own says whose it is.
+            Attr::Method if self.depth > 0 => put(out, self.slice(self.head.method)),
             Attr::Method => put(out, Self::method(self)) && !Self::method(self).is_empty(),
             Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
@@ -176,12 +179,32 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr | Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
+            Attr::ClientAddr => match &self.identity {
+                Some(identity) => bytes(out, identity.shown.as_bytes()),
+                None => bytes(out, self.client.shown.as_bytes()),
+            },
+            Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
                 None => bytes(out, b"unix:"),
             },
+            // A port that nobody told is none.
+            Attr::ClientPort if let Some(identity) = &self.identity => {
+                identity.port == 0 || number(out, u64::from(identity.port))
+            }
+            Attr::Announced(which) => {
+                let Some(Header::Of(announced)) = self.client.announced.as_deref() else {
+                    return Some(false);
+                };
+                let (client, server) = (announced.client, announced.server);
+                match which {
+                    AnnouncedAttr::ClientAddr => write!(out, "{}", client.ip()).is_ok(),
+                    AnnouncedAttr::ClientPort => number(out, u64::from(client.port())),
+                    AnnouncedAttr::ServerAddr => write!(out, "{}", server.ip()).is_ok(),
+                    AnnouncedAttr::ServerPort => number(out, u64::from(server.port())),
+                }
+            }
             Attr::ClientPort | Attr::PeerPort => {
                 self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port())))
             }

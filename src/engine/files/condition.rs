@@ -32,6 +32,9 @@ impl<'a> Asked<'a> {
     /// What the request at hand says; of repeated fields the first counts.
     pub fn of(facts: &'a Facts) -> Self {
         let mut asked = Self::default();
+        if facts.depth > 0 {
+            return asked;
+        }
         for field in &facts.head.fields {
             let (name, value) = (facts.slice(field.name), facts.slice(field.value));
             let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -51,6 +54,16 @@ impl<'a> Asked<'a> {
             asked.range = None;
         }
         asked
+    }
+}
+
+/// How `If-Modified-Since` compares: a time in the future is none (RFC 9110 § 13.1.3) where the setting is 3.
+pub fn since(asked: &Asked<'_>, setting: u8, now: u64) -> u8 {
+    let future = || asked.if_modified_since.and_then(date).is_some_and(|date| date > now.cast_signed());
+    match setting {
+        3 if future() => 0,
+        3 => 2,
+        other => other,
     }
 }
 

@@ -5,11 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Template, Text, Upgrade,
+    Template, Text, Upgrade, VarId,
     settings::{
         AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
-        TagForm,
+        TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -51,6 +51,12 @@ in_line! {
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
+    TrustedProxy: |proxy| format!("{}{}", value::range(proxy.range), if proxy.inside { " inside" } else { "" });
+    Telling: |told| match told {
+        Telling::Nowhere => "nowhere".to_owned(),
+        Telling::Field(name) => format!("field {name}"),
+        Telling::Announcement => "announcement".to_owned(),
+    };
     TagForm: |form| {
         let parts = [(form.inode, "number"), (form.size, "size"), (form.modified, "time")];
         parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect::<Vec<_>>().join("-")
@@ -138,6 +144,13 @@ impl Print for Pattern {
     }
 }
 
+impl Print for VarId {
+    fn print(&self, printer: &mut Printer<'_>) {
+        let name = printer.var_name(*self);
+        printer.add(format_args!(" {name}"));
+    }
+}
+
 impl<T: Print> Print for Option<T> {
     fn print(&self, printer: &mut Printer<'_>) {
         match self {
@@ -196,6 +209,12 @@ own_line! {
         printer.line("");
         printer.template(&pair.0);
         printer.add(" => ");
+        printer.template(&pair.1);
+    };
+    (VarId, Template): |pair, printer| {
+        printer.line("");
+        printer.template(&Template::var(pair.0));
+        printer.add(" = ");
         printer.template(&pair.1);
     };
     RateLimit: |limit, printer| {

@@ -6,9 +6,10 @@ use crate::{
     ir::{
         Edit, Handler, Join, Name, Protocol, Settings,
         settings::{
-            Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentEdit, ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Limits,
-            LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
+            Access, AccessInForce, Answer, Client, ClientAddress, ClientAddressInForce, ClientInForce,
+            Compress, CompressInForce, Content, ContentEdit, ContentInForce, Files, FilesInForce, Forwarding,
+            ForwardingInForce, Limits, LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve,
+            ResolveInForce, Rewriting,
         },
     },
     plan::{
@@ -107,6 +108,7 @@ pub(super) struct Memo<'c> {
     rewriting: Made<'c, Rewriting, RewritingPlan>,
     limits: Made<'c, Limits, LimitsInForce>,
     listing: Made<'c, Listing, ListingInForce>,
+    client_address: Made<'c, ClientAddress, ClientAddressInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -140,6 +142,7 @@ impl<'c> Memo<'c> {
             rewriting,
             limits,
             listing,
+            client_address,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -191,12 +194,17 @@ impl<'c> Memo<'c> {
                 rewriting.lay_over(&mut new.settings, accumulate);
                 new.settings.edits = Vec::new();
                 if rewriting.edits.is_some() {
-                    extend(&mut new.edits, compile(Part::Rewriting).rewriting, accumulate);
+                    let mut more = compile(Part::Rewriting).rewriting;
+                    if rewriting.edits_first == Some(true) && accumulate {
+                        more.append(&mut new.edits);
+                    }
+                    extend(&mut new.edits, more, accumulate);
                 }
                 new
             }),
             limits: lay!(limits),
             listing: lay!(listing),
+            client_address: lay!(client_address),
             filters: false,
         };
         new.filters = new.has_filters();

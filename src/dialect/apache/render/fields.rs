@@ -1,10 +1,13 @@
 //! Fields of responses, expiry and pages of errors as `Header`, `Expires...` and `ErrorDocument`.
 
-use super::{Render, value::{Names, field_name, quote}};
+use super::{
+    Render,
+    value::{Names, field_name, quote},
+};
 use crate::{
     ir::{
-        Attr, Change, Edit, Expiry, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, ReplyContent, Settings, Standing, Template,
-        Test,
+        Attr, Change, Edit, Expiry, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, ReplyContent,
+        Settings, Standing, Template, Test,
     },
     raise::{Act, Area, Item, Response, Server, responses, text_of},
     source::Span,
@@ -40,7 +43,8 @@ impl Render<'_, '_> {
         for test in tests {
             parts.push(match test {
                 Test::Status(statuses) => {
-                    let all: Vec<_> = statuses.iter().map(|status| format!("%{{REQUEST_STATUS}} == {status}")).collect();
+                    let all: Vec<_> =
+                        statuses.iter().map(|status| format!("%{{REQUEST_STATUS}} == {status}")).collect();
                     if all.len() > 1 { format!("({})", all.join(" || ")) } else { all.concat() }
                 }
                 Test::Truthy(template) => match template.0.as_slice() {
@@ -58,7 +62,7 @@ impl Render<'_, '_> {
         if tests.len() > 1 {
             return Err("several conditions on variables".to_owned());
         }
-        Ok(format!(" env={}", super::value::env_name(&self.config.var(var).name.lossy())))
+        Ok(format!(" env={}", super::value::unique(self.config, var)))
     }
 
     /// A test as an expression.
@@ -79,23 +83,38 @@ impl Render<'_, '_> {
                 let (text, subject) = (text.lossy(), names.value(subject)?);
                 let flag = if *ignore_case { "i" } else { "" };
                 Ok(match kind {
-                    crate::ir::Kind::Exact if !ignore_case => format!("{subject} == '{}'", text.replace('\'', "\\'")),
+                    crate::ir::Kind::Exact if !ignore_case => {
+                        format!("{subject} == '{}'", text.replace('\'', "\\'"))
+                    }
                     crate::ir::Kind::Exact => format!("{subject} =~ m#^{}$#i", super::value::escape(&text)),
-                    crate::ir::Kind::Prefix => format!("{subject} =~ m#^{}#{flag}", super::value::escape(&text)),
-                    crate::ir::Kind::Suffix => format!("{subject} =~ m#{}$#{flag}", super::value::escape(&text)),
+                    crate::ir::Kind::Prefix => {
+                        format!("{subject} =~ m#^{}#{flag}", super::value::escape(&text))
+                    }
+                    crate::ir::Kind::Suffix => {
+                        format!("{subject} =~ m#{}$#{flag}", super::value::escape(&text))
+                    }
                     crate::ir::Kind::Wildcard => return Err("a name with a wildcard".to_owned()),
                     crate::ir::Kind::Regex(_) => format!("{subject} =~ m#{text}#{flag}"),
                 })
             }
             Test::Method(methods) => {
-                let all: Vec<_> = methods.iter().map(|name| format!("%{{REQUEST_METHOD}} == '{}'", name.lossy())).collect();
+                let all: Vec<_> =
+                    methods.iter().map(|name| format!("%{{REQUEST_METHOD}} == '{}'", name.lossy())).collect();
                 Ok(if all.len() > 1 { format!("({})", all.join(" || ")) } else { all.concat() })
             }
             _ => Err("an expression of Apache does not ask this".to_owned()),
         }
     }
 
-    fn edit(&mut self, edit: &Edit, always: bool, condition: &str, tests: &[Test], active: &mut bool, span: Span) {
+    fn edit(
+        &mut self,
+        edit: &Edit,
+        always: bool,
+        condition: &str,
+        tests: &[Test],
+        active: &mut bool,
+        span: Span,
+    ) {
         let table = if always { "always " } else { "" };
         // A response of ours has one field of a name; what comes from elsewhere may have more.
         let add = if self.proxied { "add" } else { "set" };
@@ -117,7 +136,11 @@ impl Render<'_, '_> {
                     Change::Replace { pattern, with, all, .. } => text_of(with)
                         .map(|with| {
                             let star = if *all { "*" } else { "" };
-                            format!("Header {table}edit{star} {name} {} {}", quote(&pattern.text.lossy()), quote(&with))
+                            format!(
+                                "Header {table}edit{star} {name} {} {}",
+                                quote(&pattern.text.lossy()),
+                                quote(&with)
+                            )
                         })
                         .ok_or_else(|| "its value has captures".to_owned()),
                     Change::Keep(_) => Err("it keeps a field for later".to_owned()),
@@ -129,8 +152,12 @@ impl Render<'_, '_> {
                     self.page.line("ExpiresActive On");
                 }
                 match expiry {
-                    Expiry::FromNow(seconds) if *seconds >= 0 => Ok(format!("ExpiresDefault \"access plus {}\"", span_of_time(*seconds))),
-                    Expiry::FromModified(seconds) => Ok(format!("ExpiresDefault \"modification plus {}\"", span_of_time(*seconds))),
+                    Expiry::FromNow(seconds) if *seconds >= 0 => {
+                        Ok(format!("ExpiresDefault \"access plus {}\"", span_of_time(*seconds)))
+                    }
+                    Expiry::FromModified(seconds) => {
+                        Ok(format!("ExpiresDefault \"modification plus {}\"", span_of_time(*seconds)))
+                    }
                     Expiry::FromNow(_) | Expiry::Epoch => {
                         self.need("headers");
                         self.page.line("ExpiresDefault \"access\"");
@@ -138,7 +165,9 @@ impl Render<'_, '_> {
                     }
                     Expiry::Max => Ok("ExpiresDefault \"access plus 10 years\"".to_owned()),
                     Expiry::Off => Ok("ExpiresActive Off".to_owned()),
-                    Expiry::Daily(_) | Expiry::Read(_) | Expiry::ReadFromModified(_) => Err("it is known only when it is read".to_owned()),
+                    Expiry::Daily(_) | Expiry::Read(_) | Expiry::ReadFromModified(_) => {
+                        Err("it is known only when it is read".to_owned())
+                    }
                 }
             }
             Edit::Lifetime { seconds, from_modified } => {
@@ -186,7 +215,7 @@ impl Render<'_, '_> {
         match value.0.as_slice() {
             [] => Ok("\"\"".to_owned()),
             [Part::Text(text)] => Ok(quote_always(&text.lossy().replace('%', "%%"))),
-            [Part::Var(var)] => Ok(format!("%{{{}}}e", super::value::env_name(&self.config.var(*var).name.lossy()))),
+            [Part::Var(var)] => Ok(format!("%{{{}}}e", super::value::unique(self.config, *var))),
             _ => Ok(quote_always(&format!("expr={}", Names::expression(self.config).value(value)?))),
         }
     }
@@ -202,13 +231,19 @@ impl Render<'_, '_> {
                 },
                 RecoveryTarget::Text(text) => text_of(text).map(|text| quote_always(&text)),
                 RecoveryTarget::Page => Some("default".to_owned()),
-                RecoveryTarget::Enter(name) => named_text(server, name).map(|text| quote_always(text.trim_end())),
+                RecoveryTarget::Enter(name) => {
+                    named_text(server, name).map(|text| quote_always(text.trim_end()))
+                }
             };
             let shown: Vec<_> = statuses.iter().map(u16::to_string).collect();
             let (what, at) = self.notes.setting("answer.errors", area.span);
             let what = format!("{what} for {}", shown.join(", "));
             let Some(target) = target else {
-                self.losses.lose(at, what, "the page is known only when it is read, or another block answers");
+                self.losses.lose(
+                    at,
+                    what,
+                    "the page is known only when it is read, or another block answers",
+                );
                 continue;
             };
             if *status != RecoveryStatus::Keep {
@@ -239,7 +274,8 @@ fn named_text(server: &Server, name: &[u8]) -> Option<String> {
 /// The type that a test asks of a response.
 pub(super) fn content_type(test: &Test) -> Option<String> {
     let Test::Match { subject, pattern, .. } = test else { return None };
-    let of = matches!(subject.0.as_slice(), [Part::Attr(Attr::SentField(name))] if name.is_field(b"content-type"));
+    let of =
+        matches!(subject.0.as_slice(), [Part::Attr(Attr::SentField(name))] if name.is_field(b"content-type"));
     let text = pattern.text.lossy().into_owned();
     let inner = text.strip_prefix('^')?.split("[ \t]*").next()?;
     of.then(|| inner.replace('\\', ""))
@@ -247,7 +283,14 @@ pub(super) fn content_type(test: &Test) -> Option<String> {
 
 /// A span of time in words.
 fn span_of_time(seconds: i64) -> String {
-    for (unit, name) in [(31_536_000, "year"), (2_592_000, "month"), (604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute")] {
+    for (unit, name) in [
+        (31_536_000, "year"),
+        (2_592_000, "month"),
+        (604_800, "week"),
+        (86_400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ] {
         if seconds != 0 && seconds % unit == 0 {
             let number = seconds / unit;
             return format!("{number} {name}{}", if number == 1 { "" } else { "s" });

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     Render,
-    value::{env_name, escape, inner_regex, quote},
+    value::{escape, inner_regex, quote},
 };
 use crate::{
     ir::{
-        Attr, Balance, Cluster, Duty, Endpoint, Group, Kind, Member, Part, Protocol, Role, Row, Share, Sticky, Template, Var, VarId,
-        VarKind,
+        Attr, Balance, Cluster, Duty, Endpoint, Group, Kind, Member, Part, Protocol, Role, Row, Share,
+        Sticky, Template, Var, VarId, VarKind,
     },
     raise::{Outline, Scheme, seconds, text_of, used_clusters, used_vars},
     source::Span,
@@ -29,13 +29,19 @@ impl Render<'_, '_> {
     }
 
     fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: crate::ir::ClusterId) {
-        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } = cluster;
+        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
+            cluster;
         self.need("proxy_balancer");
         self.need("slotmem_shm");
         self.comments(*span);
         self.page.open(format!("<Proxy {}>", quote(&format!("balancer://{}", group_name(&name.lossy())))));
-        let upgrade = crate::raise::passes(outline).iter().any(|pass| pass.to == crate::raise::To::Cluster(id) && pass.head.upgrade);
-        let scheme = crate::raise::passes(outline).iter().find(|pass| pass.to == crate::raise::To::Cluster(id)).map(|pass| (pass.scheme, pass.protocol));
+        let upgrade = crate::raise::passes(outline)
+            .iter()
+            .any(|pass| pass.to == crate::raise::To::Cluster(id) && pass.head.upgrade);
+        let scheme = crate::raise::passes(outline)
+            .iter()
+            .find(|pass| pass.to == crate::raise::To::Cluster(id))
+            .map(|pass| (pass.scheme, pass.protocol));
         let timeouts = outline.servers.iter().find_map(|server| crate::raise::timeouts(&server.area, id));
         // With room for routes a session cookie of a consistent hash is kept.
         for endpoint in endpoints {
@@ -43,9 +49,18 @@ impl Render<'_, '_> {
         }
         let method = match (balance, group.as_deref()) {
             (_, Some(Group { share: Share::Traffic, .. })) => Some("bytraffic"),
-            (_, Some(Group { share: Share::Busyness, .. })) | (Balance::LeastConnections, None) => Some("bybusyness"),
+            (_, Some(Group { share: Share::Busyness, .. })) | (Balance::LeastConnections, None) => {
+                Some("bybusyness")
+            }
             (_, Some(Group { share: Share::Requests, .. })) | (Balance::RoundRobin, None) => None,
-            (Balance::ClientAddress | Balance::Hash(_) | Balance::ConsistentHash(_) | Balance::Random | Balance::RandomTwo, None) => {
+            (
+                Balance::ClientAddress
+                | Balance::Hash(_)
+                | Balance::ConsistentHash(_)
+                | Balance::Random
+                | Balance::RandomTwo,
+                None,
+            ) => {
                 self.losses.lose_near(
                     *span,
                     format!("the choice of an endpoint in `{}`", name.lossy()),
@@ -85,7 +100,11 @@ impl Render<'_, '_> {
             nonce: _,
         } = group;
         if let Some(Sticky { cookie, param, separator: _, semicolon: _, force }) = sticky {
-            let name = if cookie == param { cookie.lossy().into_owned() } else { format!("{}|{}", cookie.lossy(), param.lossy()) };
+            let name = if cookie == param {
+                cookie.lossy().into_owned()
+            } else {
+                format!("{}|{}", cookie.lossy(), param.lossy())
+            };
             self.page.line(format!("ProxySet stickysession={name}"));
             if *force {
                 self.page.line("ProxySet nofailover=On");
@@ -114,7 +133,18 @@ impl Render<'_, '_> {
         timeouts: Option<(Option<u64>, Option<u64>)>,
         span: Span,
     ) {
-        let Endpoint { address, default_port, weight, max_connections, max_fails, fail_timeout, role, resolve: _, member, span: at } = endpoint;
+        let Endpoint {
+            address,
+            default_port,
+            weight,
+            max_connections,
+            max_fails,
+            fail_timeout,
+            role,
+            resolve: _,
+            member,
+            span: at,
+        } = endpoint;
         let address = address.lossy();
         let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));
         let mut url = match member {
@@ -124,11 +154,15 @@ impl Render<'_, '_> {
                 match address.strip_prefix("unix:") {
                     Some(path) => format!("unix:{path}|{name}://localhost"),
                     None => {
-                        let port = if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) || *default_port == 80 || *default_port == 0 {
-                            String::new()
-                        } else {
-                            format!(":{default_port}")
-                        };
+                        let port =
+                            if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+                                || *default_port == 80
+                                || *default_port == 0
+                            {
+                                String::new()
+                            } else {
+                                format!(":{default_port}")
+                            };
                         format!("{name}://{address}{port}")
                     }
                 }
@@ -149,7 +183,12 @@ impl Render<'_, '_> {
             parts.push(format!("max={max_connections}"));
         }
         if *max_fails > 1 {
-            self.losses.lose_near(*at, format!("max_fails={max_fails}"), "a member of Apache rests after one failure", "`failonstatus`");
+            self.losses.lose_near(
+                *at,
+                format!("max_fails={max_fails}"),
+                "a member of Apache rests after one failure",
+                "`failonstatus`",
+            );
         }
         let fail_timeout = seconds(*fail_timeout);
         if member.is_none() && *max_fails == 0 {
@@ -170,7 +209,24 @@ impl Render<'_, '_> {
             parts.push("upgrade=websocket".to_owned());
         }
         if let Some(member) = member {
-            let Member { url: _, protocol: _, tls: _, authority: _, base: _, factor, set, duty, state: _, route, redirect, rest: _, acquire: _, reuse, settings: _, check } = &**member;
+            let Member {
+                url: _,
+                protocol: _,
+                tls: _,
+                authority: _,
+                base: _,
+                factor,
+                set,
+                duty,
+                state: _,
+                route,
+                redirect,
+                rest: _,
+                acquire: _,
+                reuse,
+                settings: _,
+                check,
+            } = &**member;
             if *factor != 100 {
                 parts.push(format!("loadfactor={}", f64::from(*factor) / 100.0));
             }
@@ -192,7 +248,12 @@ impl Render<'_, '_> {
                 parts.push("disablereuse=On".to_owned());
             }
             if check.is_some() {
-                self.losses.lose_near(span, "the health check of a member", "it needs a look of its own", "`hcmethod` of mod_proxy_hcheck");
+                self.losses.lose_near(
+                    span,
+                    "the health check of a member",
+                    "it needs a look of its own",
+                    "`hcmethod` of mod_proxy_hcheck",
+                );
             }
         }
         if url.ends_with('/') && url.matches('/').count() == 3 {
@@ -218,7 +279,8 @@ impl Render<'_, '_> {
             return;
         }
         let Var { name, kind, span } = self.config.var(id);
-        let name = env_name(&name.lossy());
+        let _ = name;
+        let name = super::value::unique(self.config, id);
         match kind {
             VarKind::Assigned | VarKind::Optional | VarKind::Choice { .. } => {}
             VarKind::Table { key, order: _, rows, default, once: _, into: _ } => {
@@ -226,12 +288,19 @@ impl Render<'_, '_> {
                 self.comments(*span);
                 match text_of(default) {
                     Some(text) if text.is_empty() => {}
-                    Some(text) => self.page.line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={text}")))),
-                    None => self.losses.lose(*span, format!("the default of `${name}`"), "`SetEnvIf` sets fixed texts"),
+                    Some(text) => {
+                        self.page.line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={text}"))))
+                    }
+                    None => self.losses.lose(
+                        *span,
+                        format!("the default of `${name}`"),
+                        "`SetEnvIf` sets fixed texts",
+                    ),
                 }
                 // Later lines win: regular expressions from the last to the first, then what is exact.
                 let exact = |row: &&Row| !matches!(row.pattern.kind, Kind::Regex(_));
-                let rows: Vec<&Row> = rows.iter().rev().filter(|row| !exact(row)).chain(rows.iter().filter(exact)).collect();
+                let rows: Vec<&Row> =
+                    rows.iter().rev().filter(|row| !exact(row)).chain(rows.iter().filter(exact)).collect();
                 for row in rows {
                     match self.row(key, row, &name) {
                         Ok(line) => self.page.line(line),
@@ -242,16 +311,27 @@ impl Render<'_, '_> {
             VarKind::Network { key: _, rows, default, proxies: _, recursive: _ } => {
                 self.need("setenvif");
                 if !default.is_empty() {
-                    self.page.line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={}", default.lossy()))));
+                    self.page.line(format!(
+                        "SetEnvIf Request_URI ^ {}",
+                        quote(&format!("{name}={}", default.lossy()))
+                    ));
                 }
                 for network in rows {
                     let crate::ir::Network { address, prefix, value } = network;
                     let range = crate::raise::network(crate::ir::AddressRange::Network(*address, *prefix));
-                    self.page.line(format!("SetEnvIfExpr \"-R '{range}'\" {}", quote(&format!("{name}={}", value.lossy()))));
+                    self.page.line(format!(
+                        "SetEnvIfExpr \"-R '{range}'\" {}",
+                        quote(&format!("{name}={}", value.lossy()))
+                    ));
                 }
             }
             VarKind::Split { .. } => {
-                self.losses.lose_near(*span, format!("the shares of `${name}`"), "Apache has no hash of a value", "`RewriteMap` with `rnd:`");
+                self.losses.lose_near(
+                    *span,
+                    format!("the shares of `${name}`"),
+                    "Apache has no hash of a value",
+                    "`RewriteMap` with `rnd:`",
+                );
             }
         }
     }
@@ -274,7 +354,8 @@ impl Render<'_, '_> {
                 ("Cookie".to_owned(), format!("(?:^|;\\s*){}={inner}(?:;|$)", cookie.lossy()))
             }
             _ => {
-                let test = crate::ir::Test::Match { subject: key.clone(), pattern: pattern.clone(), into: None };
+                let test =
+                    crate::ir::Test::Match { subject: key.clone(), pattern: pattern.clone(), into: None };
                 let expression = self.expression(&test)?;
                 return Ok(format!("SetEnvIfExpr \"{}\" {set}", expression.replace('"', "\\\"")));
             }

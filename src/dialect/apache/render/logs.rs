@@ -22,7 +22,12 @@ impl Render<'_, '_> {
                 },
                 LogTarget::Stderr => "/dev/stderr".to_owned(),
                 LogTarget::Syslog(_) => {
-                    self.losses.lose_near(span, "the log to syslog", "`CustomLog` writes to files and pipes", "`CustomLog \"|/usr/bin/logger -t apache\"`");
+                    self.losses.lose_near(
+                        span,
+                        "the log to syslog",
+                        "`CustomLog` writes to files and pipes",
+                        "`CustomLog \"|/usr/bin/logger -t apache\"`",
+                    );
                     continue;
                 }
             };
@@ -30,7 +35,12 @@ impl Render<'_, '_> {
                 self.losses.lose(span, "the log's compression", "Apache writes plain text");
             }
             if when.is_some() {
-                self.losses.lose_near(span, "the log's condition", "it rests on a value", "`CustomLog ... env=NAME`");
+                self.losses.lose_near(
+                    span,
+                    "the log's condition",
+                    "it rests on a value",
+                    "`CustomLog ... env=NAME`",
+                );
             }
             let format = self.format(format, span);
             self.page.line(format!("CustomLog {} {format}", quote(&target)));
@@ -49,16 +59,24 @@ impl Render<'_, '_> {
                 Part::Attr(attr) => match logged(attr) {
                     Some(text) => out.push_str(&text),
                     None => {
-                        self.losses.lose(span, format!("{} in the log format `{}`", super::value::said(attr), name.lossy()), "no format of Apache writes it");
+                        self.losses.lose(
+                            span,
+                            format!("{} in the log format `{}`", super::value::said(attr), name.lossy()),
+                            "no format of Apache writes it",
+                        );
                         out.push('-');
                     }
                 },
                 Part::Var(var) => {
-                    let name = super::value::env_name(&self.config.var(*var).name.lossy());
+                    let name = super::value::unique(self.config, *var);
                     out.push_str(&format!("%{{{name}}}e"));
                 }
                 Part::Capture(..) | Part::Escape(..) | Part::Start { .. } | Part::Rest { .. } => {
-                    self.losses.lose(span, format!("a value in the log format `{}`", name.lossy()), "no format of Apache writes it");
+                    self.losses.lose(
+                        span,
+                        format!("a value in the log format `{}`", name.lossy()),
+                        "no format of Apache writes it",
+                    );
                     out.push('-');
                 }
             }
@@ -116,7 +134,9 @@ impl Render<'_, '_> {
         match crate::raise::text_of(charset).as_deref() {
             Some("" | "off") => self.page.line("AddDefaultCharset Off"),
             Some(name) => self.page.line(format!("AddDefaultCharset {name}")),
-            None => self.losses.lose(span, "a character set with variables", "`AddDefaultCharset` has one name"),
+            None => {
+                self.losses.lose(span, "a character set with variables", "`AddDefaultCharset` has one name")
+            }
         }
     }
 
@@ -126,7 +146,11 @@ impl Render<'_, '_> {
             "brotli" => ("brotli", "BROTLI_COMPRESS"),
             _ => {
                 if on {
-                    self.losses.lose(Span::NONE, format!("compression with {group}"), "Apache has no module for it");
+                    self.losses.lose(
+                        Span::NONE,
+                        format!("compression with {group}"),
+                        "Apache has no module for it",
+                    );
                 }
                 return;
             }
@@ -153,9 +177,12 @@ impl Render<'_, '_> {
                 self.losses.lose(span, "a replacement with variables", "`Substitute` has fixed texts");
                 continue;
             };
-            let mark = ['|', '#', '~', '!'].into_iter().find(|mark| !find.contains(*mark) && !with.contains(*mark));
+            let mark =
+                ['|', '#', '~', '!'].into_iter().find(|mark| !find.contains(*mark) && !with.contains(*mark));
             match mark {
-                Some(mark) => self.page.line(format!("Substitute {}", quote(&format!("s{mark}{find}{mark}{with}{mark}in")))),
+                Some(mark) => self
+                    .page
+                    .line(format!("Substitute {}", quote(&format!("s{mark}{find}{mark}{with}{mark}in")))),
                 None => self.losses.lose(span, "a replacement", "every mark that could separate it is in it"),
             }
         }
@@ -180,7 +207,9 @@ fn logged(attr: &Attr) -> Option<String> {
         Attr::ContentBytesSent | Attr::ContentSent => "%B".to_owned(),
         Attr::BytesSent => "%O".to_owned(),
         Attr::RequestLength => "%I".to_owned(),
-        Attr::Field(name) | Attr::FieldList(name) => format!("%{{{}}}i", super::value::field_name(&name.lossy())),
+        Attr::Field(name) | Attr::FieldList(name) => {
+            format!("%{{{}}}i", super::value::field_name(&name.lossy()))
+        }
         Attr::SentField(name) => format!("%{{{}}}o", super::value::field_name(&name.lossy())),
         Attr::Cookie(name) => format!("%{{{}}}C", name.lossy()),
         Attr::Host | Attr::HostName => "%v".to_owned(),
@@ -200,4 +229,34 @@ fn logged(attr: &Attr) -> Option<String> {
         Attr::RequestId => "%L".to_owned(),
         _ => return None,
     })
+}
+
+impl Render<'_, '_> {
+    /// Whose address is the client's.
+    pub(super) fn told(
+        &mut self,
+        told: &crate::ir::settings::Telling,
+        set: &crate::ir::settings::ClientAddress,
+        span: Span,
+    ) {
+        use crate::ir::settings::Telling;
+        self.need("remoteip");
+        match told {
+            Telling::Nowhere => return,
+            Telling::Field(name) => self.page.line(format!("RemoteIPHeader {}", name.lossy())),
+            Telling::Announcement => self.page.line("RemoteIPProxyProtocol On"),
+        }
+        for proxy in set.trusted.iter().flatten() {
+            let range = crate::raise::network(proxy.range);
+            if range == "unix:" {
+                self.losses.lose(
+                    span,
+                    "a proxy on a socket of the file system",
+                    "Apache listens on TCP alone",
+                );
+                continue;
+            }
+            self.page.line(format!("RemoteIPInternalProxy {range}"));
+        }
+    }
 }

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     ir::{Attr, FileKind, Part, Protocol, Settings, Template},
     raise::{
-        Act, Area, Existing, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind, Rule, Scheme, Server, Then,
-        To, first_match, passes_of, sections, seconds, text_of, websocket_pass,
+        Act, Area, Existing, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind,
+        Rule, Scheme, Server, Then, To, first_match, passes_of, seconds, sections, text_of, websocket_pass,
     },
     source::Span,
 };
@@ -89,15 +89,23 @@ impl Render<'_, '_> {
     /// The rules of a place, on condition that no place before it is chosen.
     fn place_rules(&mut self, place: &Place, before: &[&Place]) {
         let mut outer = Vec::new();
-        let rules: Vec<&Rule> = place.area.items.iter().filter_map(|item| match item {
-            Item::Rule(rule) => Some(rule),
-            Item::Place(_) => None,
-        }).collect();
+        let rules: Vec<&Rule> = place
+            .area
+            .items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Rule(rule) => Some(rule),
+                Item::Place(_) => None,
+            })
+            .collect();
         if rules.is_empty() {
             return;
         }
         for earlier in before {
-            let answers = earlier.area.items.iter().any(|item| matches!(item, Item::Rule(rule) if rule.tests.is_empty() && rule.at.is_none()));
+            let answers =
+                earlier.area.items.iter().any(
+                    |item| matches!(item, Item::Rule(rule) if rule.tests.is_empty() && rule.at.is_none()),
+                );
             if !answers && earlier.at.meets(&place.at) && earlier.kind != PlaceKind::Slash {
                 outer.push(path_condition(&Match { negated: true, ..earlier.at.clone() }));
             }
@@ -162,12 +170,16 @@ impl Render<'_, '_> {
             }
             None => {
                 let to_files = place.kind != PlaceKind::Slash;
-                if to_files && after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at)) {
+                if to_files
+                    && after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at))
+                {
                     self.comments(place.span);
                     let path = &place.at;
                     match path.how {
                         How::Under => self.page.line(format!("ProxyPass {} !", quote(&path.text))),
-                        How::Prefix if path.text.ends_with('/') => self.page.line(format!("ProxyPass {} !", quote(&path.text))),
+                        How::Prefix if path.text.ends_with('/') => {
+                            self.page.line(format!("ProxyPass {} !", quote(&path.text)))
+                        }
                         _ => self.page.line(format!("ProxyPassMatch {} !", quote(&cased(path)))),
                     }
                 }
@@ -190,22 +202,36 @@ impl Render<'_, '_> {
                         Ok(with) if at.how == How::Regex && !with.contains("%{") => {
                             self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&with)));
                         }
-                        _ => self.losses.lose(place.span, self.named(place.span), "its folder is known only when it is read"),
+                        _ => self.losses.lose(
+                            place.span,
+                            self.named(place.span),
+                            "its folder is known only when it is read",
+                        ),
                     }
                     return;
                 }
             },
             (_, Some(root)) => match text_of(root) {
                 Some(root) => match at.how {
-                    How::Exact | How::Prefix | How::Under => format!("{}{}", root.trim_end_matches('/'), at.text),
+                    How::Exact | How::Prefix | How::Under => {
+                        format!("{}{}", root.trim_end_matches('/'), at.text)
+                    }
                     How::Regex | How::FileName => {
-                        self.page.line(format!("AliasMatch {} {}", quote(&format!("^(?=.*(?:{}))(/.*)$", at.to_regex())), quote(&format!("{}$1", root.trim_end_matches('/')))));
+                        self.page.line(format!(
+                            "AliasMatch {} {}",
+                            quote(&format!("^(?=.*(?:{}))(/.*)$", at.to_regex())),
+                            quote(&format!("{}$1", root.trim_end_matches('/')))
+                        ));
                         self.grant(&root);
                         return;
                     }
                 },
                 None => {
-                    self.losses.lose(place.span, self.named(place.span), "its folder is known only when it is read");
+                    self.losses.lose(
+                        place.span,
+                        self.named(place.span),
+                        "its folder is known only when it is read",
+                    );
                     return;
                 }
             },
@@ -217,11 +243,25 @@ impl Render<'_, '_> {
             How::Prefix if at.is_any() => {
                 self.page.line(format!("Alias / {}", quote(&format!("{}/", target.trim_end_matches('/')))));
             }
-            How::Prefix if !at.text.ends_with('/') => self.page.line(format!("AliasMatch {} {}", quote(&format!("^{}(.*)$", super::value::escape(&at.text))), quote(&format!("{target}$1")))),
-            How::Prefix | How::Under => self.page.line(format!("Alias {} {}", quote(&at.text), quote(&target))),
-            How::Regex | How::FileName => self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&target))),
+            How::Prefix if !at.text.ends_with('/') => self.page.line(format!(
+                "AliasMatch {} {}",
+                quote(&format!("^{}(.*)$", super::value::escape(&at.text))),
+                quote(&format!("{target}$1"))
+            )),
+            How::Prefix | How::Under => {
+                self.page.line(format!("Alias {} {}", quote(&at.text), quote(&target)))
+            }
+            How::Regex | How::FileName => {
+                self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&target)))
+            }
         }
-        let folder = if target.ends_with('/') { target.clone() } else { target.rsplit_once('/').map_or(target.clone(), |(folder, _)| if at.how == How::Exact { folder.to_owned() } else { target.clone() }) };
+        let folder = if target.ends_with('/') {
+            target.clone()
+        } else {
+            target.rsplit_once('/').map_or(target.clone(), |(folder, _)| {
+                if at.how == How::Exact { folder.to_owned() } else { target.clone() }
+            })
+        };
         if !settings.access.has("required") && !settings.access.has("rules") {
             self.grant(&folder);
         }
@@ -241,7 +281,9 @@ impl Render<'_, '_> {
         let mut parameters = Vec::new();
         let forwarding = settings.forwarding(*protocol);
         if !matches!(to, To::Cluster(_)) && !dynamic {
-            let connect = forwarding.connect_timeout.or(own.connect_timeout.filter(|time| own.read_timeout != Some(*time)));
+            let connect = forwarding
+                .connect_timeout
+                .or(own.connect_timeout.filter(|time| own.read_timeout != Some(*time)));
             if let Some(time) = connect {
                 parameters.push(format!("connectiontimeout={}", seconds(time)));
             }
@@ -267,49 +309,90 @@ impl Render<'_, '_> {
                 Ok(url) => {
                     self.engine();
                     let regex = match (path, at.how) {
-                        (PassPath::Replace(_), How::Prefix | How::Under) => format!("^{}(.*)$", super::value::escape(&at.text)),
+                        (PassPath::Replace(_), How::Prefix | How::Under) => {
+                            format!("^{}(.*)$", super::value::escape(&at.text))
+                        }
                         _ => at.to_regex(),
                     };
                     let not = if at.negated { "!" } else { "" };
                     let flags = if at.ignore_case { "P,NC" } else { "P" };
-                    let url = if let PassPath::Replace(_) = path { url.replace("%{PATH_REST}", "$1") } else { url };
-                    self.page.line(format!("RewriteRule {} {} [{flags}]", quote(&format!("{not}{regex}")), quote(&url)));
+                    let url =
+                        if let PassPath::Replace(_) = path { url.replace("%{PATH_REST}", "$1") } else { url };
+                    self.page.line(format!(
+                        "RewriteRule {} {} [{flags}]",
+                        quote(&format!("{not}{regex}")),
+                        quote(&url)
+                    ));
                 }
                 Err(why) => self.losses.lose(*span, self.named(*span), why),
             }
         } else {
             match (at.how, path) {
                 (How::Prefix, PassPath::Same) if at.text.ends_with('/') => {
-                    self.page.line(format!("ProxyPass {} {}{rest}", quote(&at.text), quote(&format!("{host}{}", at.text))));
+                    self.page.line(format!(
+                        "ProxyPass {} {}{rest}",
+                        quote(&at.text),
+                        quote(&format!("{host}{}", at.text))
+                    ));
                     reverse_to = Some(format!("{host}{}", at.text));
                 }
                 (How::Under, PassPath::Same) => {
-                    self.page.line(format!("ProxyPass {} {}{rest}", quote(&at.text), quote(&format!("{host}{}", at.text))));
+                    self.page.line(format!(
+                        "ProxyPass {} {}{rest}",
+                        quote(&at.text),
+                        quote(&format!("{host}{}", at.text))
+                    ));
                     reverse_to = Some(format!("{host}{}", at.text));
                 }
-                (How::Prefix | How::Under, PassPath::Replace(with)) if at.is_folder() && at.text.ends_with('/') == with.ends_with('/') => {
-                    self.page.line(format!("ProxyPass {} {}{rest}", quote(&at.text), quote(&format!("{host}{with}"))));
+                (How::Prefix | How::Under, PassPath::Replace(with))
+                    if at.is_folder() && at.text.ends_with('/') == with.ends_with('/') =>
+                {
+                    self.page.line(format!(
+                        "ProxyPass {} {}{rest}",
+                        quote(&at.text),
+                        quote(&format!("{host}{with}"))
+                    ));
                     reverse_to = Some(format!("{host}{with}"));
                 }
                 (How::Prefix | How::Under, PassPath::Replace(with)) => {
                     let regex = format!("^{}(.*)$", super::value::escape(&at.text));
-                    self.page.line(format!("ProxyPassMatch {} {}{rest}", quote(&regex), quote(&format!("{host}{with}$1"))));
+                    self.page.line(format!(
+                        "ProxyPassMatch {} {}{rest}",
+                        quote(&regex),
+                        quote(&format!("{host}{with}$1"))
+                    ));
                     reverse_to = Some(format!("{host}{with}"));
                 }
                 (How::Exact, PassPath::Replace(with)) => {
-                    self.page.line(format!("ProxyPassMatch {} {}{rest}", quote(&format!("^({})$", super::value::escape(&at.text))), quote(&format!("{host}{with}"))));
+                    self.page.line(format!(
+                        "ProxyPassMatch {} {}{rest}",
+                        quote(&format!("^({})$", super::value::escape(&at.text))),
+                        quote(&format!("{host}{with}"))
+                    ));
                 }
                 (_, PassPath::Exact(template, query)) => match names.value(template) {
                     Ok(text) if !text.contains("%{") && (*query || !text.contains('?')) => {
-                        self.page.line(format!("ProxyPassMatch {} {}{rest}", quote(&cased(at)), quote(&format!("{host}{text}"))));
+                        self.page.line(format!(
+                            "ProxyPassMatch {} {}{rest}",
+                            quote(&cased(at)),
+                            quote(&format!("{host}{text}"))
+                        ));
                         if !query {
-                            self.losses.lose(*span, "a target without the query", "`ProxyPassMatch` always sends it");
+                            self.losses.lose(
+                                *span,
+                                "a target without the query",
+                                "`ProxyPassMatch` always sends it",
+                            );
                         }
                     }
                     Ok(_) | Err(_) => match self.pass_url(pass, &names) {
                         Ok(url) => {
                             self.engine();
-                            self.page.line(format!("RewriteRule {} {} [P]", quote(&at.to_regex()), quote(&url)));
+                            self.page.line(format!(
+                                "RewriteRule {} {} [P]",
+                                quote(&at.to_regex()),
+                                quote(&url)
+                            ));
                         }
                         Err(why) => self.losses.lose(*span, self.named(*span), why),
                     },
@@ -321,10 +404,19 @@ impl Render<'_, '_> {
                 }
             }
         }
-        if *reverse && at.how != How::Regex && at.how != How::FileName && !dynamic
+        if *reverse
+            && at.how != How::Regex
+            && at.how != How::FileName
+            && !dynamic
             && let Some(to) = reverse_to
         {
-            let from = if at.how == How::Exact || (at.how == How::Prefix && !at.text.ends_with('/') && matches!(path, PassPath::Same)) { "/".to_owned() } else { at.text.clone() };
+            let from = if at.how == How::Exact
+                || (at.how == How::Prefix && !at.text.ends_with('/') && matches!(path, PassPath::Same))
+            {
+                "/".to_owned()
+            } else {
+                at.text.clone()
+            };
             let to = if from == "/" && !at.is_any() { format!("{host}/") } else { to };
             self.page.line(format!("ProxyPassReverse {} {}", quote(&from), quote(&to)));
         }
@@ -336,25 +428,50 @@ impl Render<'_, '_> {
         use crate::ir::{Edit, UrlMatch};
         for edit in edits {
             match edit {
-                Edit::CookiePath { from: UrlMatch::Text(from), to } | Edit::CookieDomain { from: UrlMatch::Text(from), to } => {
+                Edit::CookiePath { from: UrlMatch::Text(from), to }
+                | Edit::CookieDomain { from: UrlMatch::Text(from), to } => {
                     let word = if matches!(edit, Edit::CookiePath { .. }) { "Path" } else { "Domain" };
                     match (text_of(from), text_of(to)) {
-                        (Some(from), Some(to)) => self.page.line(format!("ProxyPassReverseCookie{word} {} {}", quote(&from), quote(&to))),
-                        _ => self.losses.lose(span, "an edit of cookies", "its texts are known only when they are read"),
+                        (Some(from), Some(to)) => self.page.line(format!(
+                            "ProxyPassReverseCookie{word} {} {}",
+                            quote(&from),
+                            quote(&to)
+                        )),
+                        _ => self.losses.lose(
+                            span,
+                            "an edit of cookies",
+                            "its texts are known only when they are read",
+                        ),
                     }
                 }
                 Edit::CookieAttribute { attribute, from, to, .. } => {
                     let word = if attribute.is_field(b"path") { "Path" } else { "Domain" };
-                    self.page.line(format!("ProxyPassReverseCookie{word} {} {}", quote(&from.lossy()), quote(&to.lossy())));
+                    self.page.line(format!(
+                        "ProxyPassReverseCookie{word} {} {}",
+                        quote(&from.lossy()),
+                        quote(&to.lossy())
+                    ));
                 }
                 Edit::Url { from: UrlMatch::Text(from), to } => match (text_of(from), text_of(to)) {
                     (Some(from), Some(to)) => {
                         self.need("headers");
-                        self.page.line(format!("Header edit Location ^{} {}", quote(&super::value::escape(&from)), quote(&to)));
+                        self.page.line(format!(
+                            "Header edit Location ^{} {}",
+                            quote(&super::value::escape(&from)),
+                            quote(&to)
+                        ));
                     }
-                    _ => self.losses.lose(span, "an edit of `Location`", "its texts are known only when they are read"),
+                    _ => self.losses.lose(
+                        span,
+                        "an edit of `Location`",
+                        "its texts are known only when they are read",
+                    ),
                 },
-                _ => self.losses.lose(span, "an edit of the upstream's answer", "`ProxyPassReverse` cannot do this"),
+                _ => self.losses.lose(
+                    span,
+                    "an edit of the upstream's answer",
+                    "`ProxyPassReverse` cannot do this",
+                ),
             }
         }
         let _ = at;
@@ -372,7 +489,9 @@ impl Render<'_, '_> {
             To::Dynamic(template) => {
                 let text = names.value(template)?;
                 // It may be the name of a group.
-                let group = template.0.iter().any(|part| matches!(part, Part::Var(_))) && template.0.len() == 1 && self.config.clusters.iter().any(|cluster| cluster.declared);
+                let group = template.0.iter().any(|part| matches!(part, Part::Var(_)))
+                    && template.0.len() == 1
+                    && self.config.clusters.iter().any(|cluster| cluster.declared);
                 let scheme = if group { "balancer" } else { scheme };
                 format!("{scheme}://{text}")
             }
@@ -411,7 +530,9 @@ impl Render<'_, '_> {
         match host.0.as_slice() {
             [Part::Attr(Attr::UpstreamAuthority)] | [] => {}
             [Part::Attr(Attr::Host | Attr::Authority)] => self.page.line("ProxyPreserveHost On"),
-            [Part::Attr(Attr::Field(name) | Attr::FieldList(name))] if name.is_field(b"host") => self.page.line("ProxyPreserveHost On"),
+            [Part::Attr(Attr::Field(name) | Attr::FieldList(name))] if name.is_field(b"host") => {
+                self.page.line("ProxyPreserveHost On")
+            }
             _ => match self.header_value(host) {
                 Ok(value) => {
                     self.need("headers");
@@ -457,7 +578,11 @@ impl Render<'_, '_> {
         settings.files.root = None;
         settings.files.alias = None;
         settings.http.read_timeout = None;
-        let head = area.pass.as_ref().map(|pass| Head { upgrade: false, ..pass.head.clone() }).filter(|head| common != Some(head));
+        let head = area
+            .pass
+            .as_ref()
+            .map(|pass| Head { upgrade: false, ..pass.head.clone() })
+            .filter(|head| common != Some(head));
         let fallback = area.fallback.as_ref().filter(|_| place.kind != PlaceKind::Slash);
         let mut probe = std::mem::replace(&mut self.page, crate::raise::Page::new(4));
         let before = self.losses.all.len();
@@ -488,10 +613,17 @@ impl Render<'_, '_> {
             // Sections add to each other where places take each other's place.
             if matches!(place.kind, PlaceKind::Specific(_)) && settings.answer.on_response.is_some() {
                 let within = all.iter().filter(|other| {
-                    other.at != place.at && matches!(other.kind, PlaceKind::Specific(_)) && place.at.covers(&other.at) && !place.at.is_any()
+                    other.at != place.at
+                        && matches!(other.kind, PlaceKind::Specific(_))
+                        && place.at.covers(&other.at)
+                        && !place.at.is_any()
                 });
                 for other in within {
-                    self.losses.lose(other.span, self.named(other.span), "fields of the place around it are added too");
+                    self.losses.lose(
+                        other.span,
+                        self.named(other.span),
+                        "fields of the place around it are added too",
+                    );
                 }
             }
         }
@@ -504,11 +636,18 @@ impl Render<'_, '_> {
         let path = |one: &Existing| one.path == Template::attr(Attr::Path);
         let usual = existing.iter().all(path);
         match to {
-            FallbackTo::Status(404) if existing.iter().all(|one| path(one) || one.path.0.first() == Some(&Part::Attr(Attr::Path))) => {}
-            FallbackTo::Path(to, _) if usual && existing.iter().any(|one| one.kind == FileKind::File) => match text_of(to) {
-                Some(to) if at.is_none_or(|at| at.how != How::Regex) => self.page.line(format!("FallbackResource {}", quote(&to))),
-                _ => self.losses.lose(*span, self.named(*span), "a fallback of Apache is one path"),
-            },
+            FallbackTo::Status(404)
+                if existing
+                    .iter()
+                    .all(|one| path(one) || one.path.0.first() == Some(&Part::Attr(Attr::Path))) => {}
+            FallbackTo::Path(to, _) if usual && existing.iter().any(|one| one.kind == FileKind::File) => {
+                match text_of(to) {
+                    Some(to) if at.is_none_or(|at| at.how != How::Regex) => {
+                        self.page.line(format!("FallbackResource {}", quote(&to)))
+                    }
+                    _ => self.losses.lose(*span, self.named(*span), "a fallback of Apache is one path"),
+                }
+            }
             _ => self.losses.lose_near(
                 *span,
                 self.named_setting("prepare", *span),
@@ -564,12 +703,15 @@ fn common_head(passes: &[&Pass]) -> Option<Head> {
 }
 
 fn is_forwarded(name: &str) -> bool {
-    ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Server"].iter().any(|one| one.eq_ignore_ascii_case(name))
+    ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Server"]
+        .iter()
+        .any(|one| one.eq_ignore_ascii_case(name))
 }
 
 /// Whether the three fields that Apache adds by itself are added.
 fn is_own(head: &Head) -> bool {
-    let has = |name: &str| head.set.iter().any(|(known, _, appended)| *appended && known.is_field(name.as_bytes()));
+    let has =
+        |name: &str| head.set.iter().any(|(known, _, appended)| *appended && known.is_field(name.as_bytes()));
     has("X-Forwarded-For") && has("X-Forwarded-Host") && has("X-Forwarded-Server")
 }
 
@@ -587,7 +729,9 @@ fn bounds(at: &Match) -> (String, &'static str) {
             return (format!("<FilesMatch \"{}\">", text.replace('"', "\\\"")), "</FilesMatch>");
         }
         How::Under if !at.ignore_case => return (format!("<Location {}>", quote(&at.text)), "</Location>"),
-        How::Prefix if at.text.ends_with('/') && !at.ignore_case => return (format!("<Location {}>", quote(&at.text)), "</Location>"),
+        How::Prefix if at.text.ends_with('/') && !at.ignore_case => {
+            return (format!("<Location {}>", quote(&at.text)), "</Location>");
+        }
         _ => {}
     }
     (format!("<LocationMatch \"{}\">", cased(at).replace('"', "\\\"")), "</LocationMatch>")

@@ -2,7 +2,7 @@
 
 use super::{
     Render,
-    value::{Names, env_name, flagged, quote},
+    value::{Names, flagged, quote},
 };
 use crate::{
     ir::{Attr, Part, Query, Reply, ReplyContent, Template, Test},
@@ -19,7 +19,9 @@ impl Render<'_, '_> {
         if let Some(secure) = self.secure {
             let want = if secure { "https" } else { "http" };
             let scheme = |test: &Test| match test {
-                Test::Match { subject, pattern, .. } if *subject == Template::attr(Attr::Scheme) => Some(pattern.text.lossy() == want),
+                Test::Match { subject, pattern, .. } if *subject == Template::attr(Attr::Scheme) => {
+                    Some(pattern.text.lossy() == want)
+                }
                 _ => None,
             };
             if known.iter().any(|test| scheme(test) == Some(false)) {
@@ -29,7 +31,11 @@ impl Render<'_, '_> {
         }
         let tests = &known;
         self.comments(*span);
-        if tests.is_empty() && outer.is_empty() && acts.len() == 1 && self.simple(at.as_ref().or(place), &acts[0], *span) {
+        if tests.is_empty()
+            && outer.is_empty()
+            && acts.len() == 1
+            && self.simple(at.as_ref().or(place), &acts[0], *span)
+        {
             return;
         }
         // A path of the place, and one of the rule in it: the rule's is that of the pattern.
@@ -56,9 +62,15 @@ impl Render<'_, '_> {
         let rest = acts.iter().any(|act| match act {
             Act::Redirect(redirect) => has_rest(&redirect.to),
             Act::Rewrite { path: Some(path), .. } => has_rest(path),
+            Act::Pass(pass) => match &pass.path {
+                crate::raise::PassPath::Replace(_) => true,
+                crate::raise::PassPath::Exact(path, _) => has_rest(path),
+                crate::raise::PassPath::Same => false,
+            },
             _ => false,
         });
-        let regex = pattern.map_or_else(|| "^".to_owned(), |at| if rest { rest_regex(at) } else { at.to_regex() });
+        let regex =
+            pattern.map_or_else(|| "^".to_owned(), |at| if rest { rest_regex(at) } else { at.to_regex() });
         let mut flags: Vec<String> = Vec::new();
         if let Some(at) = pattern {
             if at.ignore_case {
@@ -119,9 +131,15 @@ impl Render<'_, '_> {
         use crate::ir::Edit;
         for edit in edits {
             let line = match edit {
-                Edit::Set(name, value) => self.header_value(value).map(|value| format!("RequestHeader set {} {value}", name.lossy())),
-                Edit::Add(name, value) => self.header_value(value).map(|value| format!("RequestHeader add {} {value}", name.lossy())),
-                Edit::Append(name, value) => self.header_value(value).map(|value| format!("RequestHeader append {} {value}", name.lossy())),
+                Edit::Set(name, value) => self
+                    .header_value(value)
+                    .map(|value| format!("RequestHeader set {} {value}", name.lossy())),
+                Edit::Add(name, value) => self
+                    .header_value(value)
+                    .map(|value| format!("RequestHeader add {} {value}", name.lossy())),
+                Edit::Append(name, value) => self
+                    .header_value(value)
+                    .map(|value| format!("RequestHeader append {} {value}", name.lossy())),
                 Edit::Remove(name) => Ok(format!("RequestHeader unset {}", name.lossy())),
                 _ => Err("`RequestHeader` cannot do this".to_owned()),
             };
@@ -137,7 +155,10 @@ impl Render<'_, '_> {
 
     /// What a rule is called in a finding.
     pub(super) fn named(&self, span: Span) -> String {
-        self.notes.words(span).filter(|words| !words.is_empty()).map_or_else(|| "a rule".to_owned(), |words| format!("`{words}`"))
+        self.notes
+            .words(span)
+            .filter(|words| !words.is_empty())
+            .map_or_else(|| "a rule".to_owned(), |words| format!("`{words}`"))
     }
 
     /// What has a directive of its own; whether it was said.
@@ -160,9 +181,15 @@ impl Render<'_, '_> {
             && matches!(at.how, How::Prefix | How::Under)
             && *keep_query
         {
-            let folder = at.text.ends_with('/') == start.ends_with(b"/") && (at.how == How::Under || at.text.ends_with('/'));
+            let folder = at.text.ends_with('/') == start.ends_with(b"/")
+                && (at.how == How::Under || at.text.ends_with('/'));
             if folder {
-                self.page.line(format!("Redirect {} {} {}", word(*status), quote(&at.text), quote(&start.lossy())));
+                self.page.line(format!(
+                    "Redirect {} {} {}",
+                    word(*status),
+                    quote(&at.text),
+                    quote(&start.lossy())
+                ));
                 return true;
             }
         }
@@ -172,7 +199,12 @@ impl Render<'_, '_> {
         if *keep_query && fits && matches!(at.how, How::Regex | How::Exact) {
             match names.value(to) {
                 Ok(to) if !to.contains("%{") => {
-                    self.page.line(format!("RedirectMatch {} {} {}", word(*status), quote(&at.to_regex()), quote(&to)));
+                    self.page.line(format!(
+                        "RedirectMatch {} {} {}",
+                        word(*status),
+                        quote(&at.to_regex()),
+                        quote(&to)
+                    ));
                     return true;
                 }
                 _ => return false,
@@ -183,7 +215,12 @@ impl Render<'_, '_> {
     }
 
     /// Substitution and flags of a rule that does this; none where it is no substitution.
-    fn act(&mut self, act: &Act, names: &Names<'_>, span: Span) -> Result<Option<(String, Vec<String>)>, String> {
+    fn act(
+        &mut self,
+        act: &Act,
+        names: &Names<'_>,
+        span: Span,
+    ) -> Result<Option<(String, Vec<String>)>, String> {
         let flag = |text: &str| vec![text.to_owned()];
         Ok(Some(match act {
             Act::Redirect(Redirect { status, to, keep_query }) => {
@@ -226,19 +263,32 @@ impl Render<'_, '_> {
                                 "a file with this text",
                             );
                         } else {
-                            self.page.line(format!("ErrorDocument {status} {}", super::fields::quote_always(text.trim_end())));
+                            self.page.line(format!(
+                                "ErrorDocument {status} {}",
+                                super::fields::quote_always(text.trim_end())
+                            ));
                         }
                     }
                     ReplyContent::Close => {
-                        self.losses.lose_near(span, "closing the connection without an answer", "Apache always answers", "status 403");
+                        self.losses.lose_near(
+                            span,
+                            "closing the connection without an answer",
+                            "Apache always answers",
+                            "status 403",
+                        );
                         return Ok(Some(("-".to_owned(), flag("F"))));
                     }
-                    ReplyContent::Text(_) | ReplyContent::Page | ReplyContent::Empty | ReplyContent::Location(_) => {}
+                    ReplyContent::Text(_)
+                    | ReplyContent::Page
+                    | ReplyContent::Empty
+                    | ReplyContent::Location(_) => {}
                 }
                 match status {
                     403 => ("-".to_owned(), flag("F")),
                     410 => ("-".to_owned(), flag("G")),
-                    status if (300..400).contains(status) => return Err("a redirect without a place".to_owned()),
+                    status if (300..400).contains(status) => {
+                        return Err("a redirect without a place".to_owned());
+                    }
                     status => ("-".to_owned(), vec![format!("R={status}"), "L".to_owned()]),
                 }
             }
@@ -277,12 +327,12 @@ impl Render<'_, '_> {
                 (to, flags)
             }
             Act::Assign(var, value) => {
-                let name = env_name(&self.config.var(*var).name.lossy());
+                let name = super::value::unique(self.config, *var);
                 ("-".to_owned(), flag(&format!("E={name}:{}", names.value(value)?)))
             }
             Act::Pass(pass) => {
                 self.proxied = true;
-                let url = self.pass_url(pass, names)?;
+                let url = self.pass_url(pass, names)?.replace("%{PATH_REST}", "$1");
                 ("".to_owned() + &url, vec!["P".to_owned(), "L".to_owned()])
             }
             Act::Stop => ("-".to_owned(), flag("L")),

@@ -5,11 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ir::{
-        Attr, Config, FileKind, Kind, Part, Pattern, Register, Template, Test, TlsAttr, VarId, VarKind,
-    },
-    raise::{Match, network},
     ir::AddressRange,
+    ir::{Attr, Config, FileKind, Kind, Part, Pattern, Register, Template, Test, TlsAttr, VarId, VarKind},
+    raise::{Match, network},
 };
 
 /// What names mean where a value stands.
@@ -66,7 +64,7 @@ impl<'a> Names<'a> {
                     None => out.push_str(&self.var(*var)?),
                 },
                 Part::Capture(register, number) => {
-                    let mark = if self.own.is_none_or(|own| own == *register) { '$' } else { '%' };
+                    let mark = if self.own == Some(*register) { '$' } else { '%' };
                     out.push(mark);
                     out.push_str(&number.to_string());
                 }
@@ -88,7 +86,7 @@ impl<'a> Names<'a> {
         {
             return Ok("%{HTTPS}".to_owned());
         }
-        let name = env_name(&known.name.lossy());
+        let name = unique(self.config, var);
         Ok(if self.expression { format!("%{{reqenv:{name}}}") } else { format!("%{{ENV:{name}}}") })
     }
 
@@ -199,6 +197,9 @@ impl<'a> Names<'a> {
             | Attr::Time(..)
             | Attr::Load(_)
             | Attr::Stat(_)
+            | Attr::Announced(_)
+            | Attr::SignedLink
+            | Attr::SignedLinkExpires
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
         };
         Ok(format!("%{{{name}}}"))
@@ -227,19 +228,23 @@ impl<'a> Names<'a> {
             }
             Test::Not(inner) => match self.conditions(inner)?.as_slice() {
                 [line] => Ok(vec![negated(line)]),
-                lines if matches!(**inner, Test::Any(_)) => {
-                    Ok(lines.iter().map(|line| negated(&line.replace(",OR]", "]").replace(" [OR]", ""))).collect())
-                }
+                lines if matches!(**inner, Test::Any(_)) => Ok(lines
+                    .iter()
+                    .map(|line| negated(&line.replace(",OR]", "]").replace(" [OR]", "")))
+                    .collect()),
                 lines if matches!(**inner, Test::All(_)) && !lines.is_empty() => {
                     let last = lines.len() - 1;
-                    let line = |(at, line): (usize, &String)| if at < last { flagged(&negated(line), "OR") } else { negated(line) };
+                    let line = |(at, line): (usize, &String)| {
+                        if at < last { flagged(&negated(line), "OR") } else { negated(line) }
+                    };
                     Ok(lines.iter().enumerate().map(line).collect())
                 }
                 _ => Err("the opposite of several conditions".to_owned()),
             },
             Test::Match { subject, pattern, .. } => self.matched(subject, pattern).map(|line| vec![line]),
             Test::Equal(one, other) => {
-                let line = format!("RewriteCond expr \"'{}' == '{}'\"", self.quoted(one)?, self.quoted(other)?);
+                let line =
+                    format!("RewriteCond expr \"'{}' == '{}'\"", self.quoted(one)?, self.quoted(other)?);
                 Ok(vec![line])
             }
             Test::InNetwork(subject, networks) if *subject == Template::attr(Attr::ClientAddr) => {
@@ -264,10 +269,9 @@ impl<'a> Names<'a> {
                     FileKind::Link => "-l",
                     FileKind::Executable => "-x",
                     // Whatever is there can be asked about.
-                    FileKind::Any => return Ok(vec![
-                        flagged(&self.exists(name, "-f")?, "OR"),
-                        self.exists(name, "-d")?,
-                    ]),
+                    FileKind::Any => {
+                        return Ok(vec![flagged(&self.exists(name, "-f")?, "OR"), self.exists(name, "-d")?]);
+                    }
                 };
                 Ok(vec![self.exists(name, flag)?])
             }
@@ -315,7 +319,11 @@ impl<'a> Names<'a> {
                 _ => ("%{QUERY_STRING}", "(?:^|&)", "(?:&|$)"),
             };
             let inner = inner_regex(pattern, if matches!(part, Attr::Cookie(_)) { ';' } else { '&' });
-            let (not, inner) = if pattern.kind == Kind::Exact && text.is_empty() { ("!", ".+".to_owned()) } else { ("", inner) };
+            let (not, inner) = if pattern.kind == Kind::Exact && text.is_empty() {
+                ("!", ".+".to_owned())
+            } else {
+                ("", inner)
+            };
             let regex = format!("{not}{between}{}={inner}{end}", name.lossy());
             return Ok(format!("RewriteCond {variable} {} [NC]", quote(&regex)));
         }
@@ -406,9 +414,20 @@ pub(super) fn said(attr: &Attr) -> String {
     format!("the {out}")
 }
 
+/// The name of a variable that no other one has.
+pub(super) fn unique(config: &Config, var: VarId) -> String {
+    let name = env_name(&config.var(var).name.lossy());
+    let before =
+        config.vars[..var.0 as usize].iter().filter(|one| env_name(&one.name.lossy()) == name).count();
+    if before == 0 { name } else { format!("{name}_{}", before + 1) }
+}
+
 /// The name of a variable of the environment.
 pub(super) fn env_name(name: &str) -> String {
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
+        .collect();
     name.trim_start_matches('_').to_owned()
 }
 
@@ -421,7 +440,10 @@ pub(super) fn field_name(name: &str) -> String {
         .split(['-', '_'])
         .map(|part| {
             let mut chars = part.chars();
-            chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+            chars
+                .next()
+                .map(|first| first.to_ascii_uppercase().to_string() + chars.as_str())
+                .unwrap_or_default()
         })
         .collect();
     parts.join("-")

@@ -7,14 +7,20 @@ use super::{
 };
 use crate::{
     ir::{Attr, Kind, Part, Protocol, Query, Reply, ReplyContent, Row, Template, Test, VarKind},
-    raise::{Act, Area, Fallback, FallbackTo, How, Match, Pass, PassPath, Place, Redirect, Rule, Scheme, Then, To, text_of},
+    raise::{
+        Act, Area, Fallback, FallbackTo, How, Match, Pass, PassPath, Place, Redirect, Rule, Scheme, Then, To,
+        text_of,
+    },
     source::Span,
 };
 
 impl Render<'_, '_> {
     /// A name that no rule has: its own, or the words that it was written with.
     fn rule_name(&mut self, span: Span) -> String {
-        let name = self.notes.rule_name(span).or_else(|| self.notes.words(span).filter(|words| !words.is_empty() && !words.starts_with('<')));
+        let name = self
+            .notes
+            .rule_name(span)
+            .or_else(|| self.notes.words(span).filter(|words| !words.is_empty() && !words.starts_with('<')));
         let base = name.unwrap_or_else(|| "rule".to_owned());
         let base: String = base.chars().take(100).collect();
         let mut name = base.clone();
@@ -46,7 +52,13 @@ impl Render<'_, '_> {
     }
 
     /// The rules of a rule; `place` is around it, `outer` the conditions of it.
-    pub(super) fn rule(&mut self, rule: &Rule, place: Option<&Match>, outer: &[Test], out: &mut Vec<Element>) {
+    pub(super) fn rule(
+        &mut self,
+        rule: &Rule,
+        place: Option<&Match>,
+        outer: &[Test],
+        out: &mut Vec<Element>,
+    ) {
         let Rule { at, tests, acts, span } = rule;
         let any = Match::any();
         let mut all: Vec<Test> = outer.to_vec();
@@ -79,7 +91,8 @@ impl Render<'_, '_> {
     }
 
     fn act(&mut self, act: &Act, at: &Match, tests: &[Test], span: Span) -> Result<Element, String> {
-        let stop = !matches!(act, Act::Assign(..)) && !matches!(act, Act::Rewrite { then: Then::Next | Then::Choose, .. });
+        let stop = !matches!(act, Act::Assign(..))
+            && !matches!(act, Act::Rewrite { then: Then::Next | Then::Choose, .. });
         let mut names = Names::of(self.config, Some(at));
         let (mut conditions, any) = names.conditions(tests)?;
         if let Act::Pass(pass) = act
@@ -147,7 +160,8 @@ impl Render<'_, '_> {
             keep = true;
         }
         let url = names.value(&to)?;
-        let action = Element::new("action").with("type", "Redirect").with("url", &url).with("redirectType", kind);
+        let action =
+            Element::new("action").with("type", "Redirect").with("url", &url).with("redirectType", kind);
         Ok(if keep { action } else { action.with("appendQueryString", "false") })
     }
 
@@ -159,13 +173,21 @@ impl Render<'_, '_> {
             ReplyContent::Text(text) if !text.is_empty() => {
                 let text = names.value(text)?;
                 if *status < 400 {
-                    self.losses.lose_near(span, format!("the answer {status} with a text"), "its type is text/html in IIS", "a file with this text");
+                    self.losses.lose_near(
+                        span,
+                        format!("the answer {status} with a text"),
+                        "its type is text/html in IIS",
+                        "a file with this text",
+                    );
                 }
-                action("CustomResponse").with("statusCode", &status.to_string()).with("statusReason", reason(*status)).with("statusDescription", &text)
+                action("CustomResponse")
+                    .with("statusCode", &status.to_string())
+                    .with("statusReason", reason(*status))
+                    .with("statusDescription", &text)
             }
-            ReplyContent::Text(_) | ReplyContent::Page | ReplyContent::Empty => {
-                action("CustomResponse").with("statusCode", &status.to_string()).with("statusReason", reason(*status))
-            }
+            ReplyContent::Text(_) | ReplyContent::Page | ReplyContent::Empty => action("CustomResponse")
+                .with("statusCode", &status.to_string())
+                .with("statusReason", reason(*status)),
             ReplyContent::Location(_) => return Err("a redirect with this status".to_owned()),
         })
     }
@@ -186,7 +208,9 @@ impl Render<'_, '_> {
         };
         let host = match &pass.to {
             To::Cluster(id) => farm_name(&self.config.cluster(*id).name.lossy()),
-            To::Authority(text) if text.starts_with("unix:") => return Err("a socket of the file system".to_owned()),
+            To::Authority(text) if text.starts_with("unix:") => {
+                return Err("a socket of the file system".to_owned());
+            }
             To::Authority(text) => text.clone(),
             To::Dynamic(template) => names.value(template)?,
         };
@@ -211,11 +235,20 @@ impl Render<'_, '_> {
             // WebSockets pass by themselves.
         }
         if !pass.reverse && self.reverses(pass) {
-            self.losses.remark(span, "`Location` of upstreams as it is", "`reverseRewriteHostInResponseHeaders` of `proxy` turns this on and off for the server");
+            self.losses.remark(
+                span,
+                "`Location` of upstreams as it is",
+                "`reverseRewriteHostInResponseHeaders` of `proxy` turns this on and off for the server",
+            );
         }
         for edit in &pass.response_edits {
             let _ = edit;
-            self.losses.lose_near(span, "an edit of the upstream's answer", "the proxy has no such edit", "an outbound rule");
+            self.losses.lose_near(
+                span,
+                "an edit of the upstream's answer",
+                "the proxy has no such edit",
+                "an outbound rule",
+            );
         }
         let url = format!("{scheme}://{host}{path}");
         Ok(rewrite(&url, append))
@@ -229,7 +262,10 @@ impl Render<'_, '_> {
     fn variables(&mut self, pass: &Pass, names: &Names<'_>) -> Result<Vec<Element>, String> {
         let mut out = Vec::new();
         let host = &pass.head.host;
-        let own = matches!(host.0.as_slice(), [Part::Attr(Attr::Host | Attr::Authority | Attr::Field(_) | Attr::FieldList(_))]);
+        let own = matches!(
+            host.0.as_slice(),
+            [Part::Attr(Attr::Host | Attr::Authority | Attr::Field(_) | Attr::FieldList(_))]
+        );
         if keeps_host(host) && !own {
             self.allow("HTTP_HOST");
             out.push(Element::new("set").with("name", "HTTP_HOST").with("value", &names.value(host)?));
@@ -237,12 +273,19 @@ impl Render<'_, '_> {
         for (name, value, appended) in &pass.head.set {
             let shown = name.lossy();
             let own = ["X-ARR-SSL", "X-ARR-LOG-ID", "Max-Forwards", "X-Original-URL"];
-            if own.iter().any(|one| one.eq_ignore_ascii_case(&shown)) || (*appended && shown.eq_ignore_ascii_case("x-forwarded-for")) {
+            if own.iter().any(|one| one.eq_ignore_ascii_case(&shown))
+                || (*appended && shown.eq_ignore_ascii_case("x-forwarded-for"))
+            {
                 continue;
             }
             let variable = format!("HTTP_{}", shown.to_ascii_uppercase().replace('-', "_"));
             if *appended && !shown.to_ascii_lowercase().starts_with("x-forwarded-") {
-                self.losses.lose_near(pass.span, format!("appending to `{shown}`"), "a server variable is set whole", format!("`{variable}`, which is set"));
+                self.losses.lose_near(
+                    pass.span,
+                    format!("appending to `{shown}`"),
+                    "a server variable is set whole",
+                    format!("`{variable}`, which is set"),
+                );
             }
             if value.0.iter().any(|part| matches!(part, Part::Attr(Attr::Scheme))) && !names.scheme {
                 self.protocol_map();
@@ -283,18 +326,33 @@ impl Render<'_, '_> {
                 VarKind::Assigned | VarKind::Optional | VarKind::Choice { .. } => {}
                 VarKind::Table { key: _, order: _, rows, default, once: _, into: _ } => {
                     let comments = self.notes.comments(*span);
-                    let mut map = Element { comments, ..Element::new("rewriteMap").with("name", &map_name(&name.lossy())) };
+                    let mut map = Element {
+                        comments,
+                        ..Element::new("rewriteMap").with("name", &map_name(&name.lossy()))
+                    };
                     match text_of(default) {
                         Some(text) if text.is_empty() => {}
                         Some(text) => map = map.with("defaultValue", &text),
-                        None => self.losses.lose(*span, format!("the default of `{}`", name.lossy()), "a rewrite map has fixed texts"),
+                        None => self.losses.lose(
+                            *span,
+                            format!("the default of `{}`", name.lossy()),
+                            "a rewrite map has fixed texts",
+                        ),
                     }
                     for Row { pattern, value } in rows {
                         match (pattern.kind, text_of(value)) {
                             (Kind::Exact, Some(value)) => {
-                                map.push(Element::new("add").with("key", &pattern.text.lossy()).with("value", &value));
+                                map.push(
+                                    Element::new("add")
+                                        .with("key", &pattern.text.lossy())
+                                        .with("value", &value),
+                                );
                             }
-                            (_, None) => self.losses.lose(*span, format!("a row of `{}`", name.lossy()), "its value is known only when it is read"),
+                            (_, None) => self.losses.lose(
+                                *span,
+                                format!("a row of `{}`", name.lossy()),
+                                "its value is known only when it is read",
+                            ),
                             (_, Some(_)) => self.losses.lose_near(
                                 *span,
                                 format!("the row `{}` of `{}`", pattern.text.lossy(), name.lossy()),
@@ -306,7 +364,11 @@ impl Render<'_, '_> {
                     self.maps.push(map);
                 }
                 VarKind::Network { .. } | VarKind::Split { .. } => {
-                    self.losses.lose(*span, format!("the value of `{}`", name.lossy()), "a rewrite map compares whole keys");
+                    self.losses.lose(
+                        *span,
+                        format!("the value of `{}`", name.lossy()),
+                        "a rewrite map compares whole keys",
+                    );
                 }
             }
         }
@@ -334,14 +396,25 @@ impl Render<'_, '_> {
             FallbackTo::Status(404) => {}
             FallbackTo::Path(path, query) if usual => {
                 let names = Names::of(self.config, Some(at));
-                let made = text_of(path).ok_or_else(|| "the path is known only when it is read".to_owned()).and_then(|path| with_query(path, query, &names));
+                let made = text_of(path)
+                    .ok_or_else(|| "the path is known only when it is read".to_owned())
+                    .and_then(|path| with_query(path, query, &names));
                 match made {
                     Ok((path, append)) => {
                         let mut rule = self.element(*span, at, true);
                         let mut conditions = Element::new("conditions");
                         for one in existing {
-                            let kind = if one.kind == crate::ir::FileKind::Directory { "IsDirectory" } else { "IsFile" };
-                            conditions.push(Element::new("add").with("input", "{REQUEST_FILENAME}").with("matchType", kind).with("negate", "true"));
+                            let kind = if one.kind == crate::ir::FileKind::Directory {
+                                "IsDirectory"
+                            } else {
+                                "IsFile"
+                            };
+                            conditions.push(
+                                Element::new("add")
+                                    .with("input", "{REQUEST_FILENAME}")
+                                    .with("matchType", kind)
+                                    .with("negate", "true"),
+                            );
                         }
                         rule.push(conditions);
                         rule.push(rewrite(&path, append));
@@ -350,7 +423,11 @@ impl Render<'_, '_> {
                     Err(why) => self.losses.lose(*span, self.named(*span), why),
                 }
             }
-            _ => self.losses.lose(*span, self.notes.setting("prepare", *span).0, "a rule looks at the path of the request alone"),
+            _ => self.losses.lose(
+                *span,
+                self.notes.setting("prepare", *span).0,
+                "a rule looks at the path of the request alone",
+            ),
         }
     }
 }

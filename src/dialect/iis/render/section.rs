@@ -2,7 +2,9 @@
 
 use super::{Render, element::Element, value::Names};
 use crate::{
-    ir::{AddressRange, Change, Edit, Expiry, Part, Recovery, RecoveryStatus, RecoveryTarget, Settings, Text},
+    ir::{
+        AddressRange, Change, Edit, Expiry, Part, Recovery, RecoveryStatus, RecoveryTarget, Settings, Text,
+    },
     raise::{Clients, Response, Who, responses, text_of, who},
     source::Span,
 };
@@ -25,7 +27,18 @@ pub(super) struct Sections {
 impl Sections {
     /// The elements, in the order of the schema.
     pub(super) fn elements(self) -> Vec<Element> {
-        let Self { max_length, listing, compressed, types, index, errors, headers, cache, addresses, outbound: _ } = self;
+        let Self {
+            max_length,
+            listing,
+            compressed,
+            types,
+            index,
+            errors,
+            headers,
+            cache,
+            addresses,
+            outbound: _,
+        } = self;
         let mut out = Vec::new();
         if let Some(names) = index {
             let mut files = Element::new("files").holding(Element::new("clear"));
@@ -43,13 +56,18 @@ impl Sections {
             out.push(Element::new("httpProtocol").holding(list));
         }
         if let Some(on) = compressed {
-            out.push(Element::new("urlCompression").with("doStaticCompression", flag(on)).with("doDynamicCompression", flag(on)));
+            out.push(
+                Element::new("urlCompression")
+                    .with("doStaticCompression", flag(on))
+                    .with("doDynamicCompression", flag(on)),
+            );
         }
         if cache.is_some() || !types.is_empty() {
             let mut content = Element::new("staticContent");
             for (extension, kind) in types {
                 content.push(Element::new("remove").with("fileExtension", &extension));
-                content.push(Element::new("mimeMap").with("fileExtension", &extension).with("mimeType", &kind));
+                content
+                    .push(Element::new("mimeMap").with("fileExtension", &extension).with("mimeType", &kind));
             }
             content.children.extend(cache);
             out.push(content);
@@ -59,7 +77,8 @@ impl Sections {
             security.children.extend(addresses);
             if let Some(bytes) = max_length {
                 let bytes = if bytes == 0 { u64::from(u32::MAX) } else { bytes.min(u64::from(u32::MAX)) };
-                let limits = Element::new("requestLimits").with("maxAllowedContentLength", &bytes.to_string());
+                let limits =
+                    Element::new("requestLimits").with("maxAllowedContentLength", &bytes.to_string());
                 security.push(Element::new("requestFiltering").holding(limits));
             }
             out.push(security);
@@ -78,7 +97,10 @@ impl Render<'_, '_> {
             self.losses.remark(span, "the list of types", "IIS's own list takes its place");
             return;
         }
-        self.into.types = types.iter().map(|(extension, kind)| (format!(".{}", extension.lossy()), kind.lossy().into_owned())).collect();
+        self.into.types = types
+            .iter()
+            .map(|(extension, kind)| (format!(".{}", extension.lossy()), kind.lossy().into_owned()))
+            .collect();
     }
 
     pub(super) fn index(&mut self, settings: &Settings, span: Span) {
@@ -101,7 +123,11 @@ impl Render<'_, '_> {
             );
         }
         if more {
-            self.losses.lose(span, "a requirement on who may", "it has no word in the target; nobody may instead");
+            self.losses.lose(
+                span,
+                "a requirement on who may",
+                "it has no word in the target; nobody may instead",
+            );
         }
         let (unlisted, rules): (bool, Vec<(AddressRange, bool)>) = match clients {
             _ if more => (false, Vec::new()),
@@ -110,7 +136,11 @@ impl Render<'_, '_> {
             Some(Clients::Only(ranges)) => (false, ranges.into_iter().map(|range| (range, true)).collect()),
             Some(Clients::But(ranges)) => (true, ranges.into_iter().map(|range| (range, false)).collect()),
             Some(Clients::Rules(rules)) => {
-                let last = rules.iter().rev().find(|(range, _)| *range == AddressRange::All).is_none_or(|(_, allowed)| *allowed);
+                let last = rules
+                    .iter()
+                    .rev()
+                    .find(|(range, _)| *range == AddressRange::All)
+                    .is_none_or(|(_, allowed)| *allowed);
                 (last, rules.into_iter().filter(|(range, _)| *range != AddressRange::All).collect())
             }
         };
@@ -149,7 +179,12 @@ impl Render<'_, '_> {
                 RecoveryTarget::Enter(_) | RecoveryTarget::Text(_) | RecoveryTarget::Page => None,
             };
             let Some(path) = path else {
-                self.losses.lose_near(at, what, "a page of `httpErrors` is a file, a path or a redirect", "a file with the page");
+                self.losses.lose_near(
+                    at,
+                    what,
+                    "a page of `httpErrors` is a file, a path or a redirect",
+                    "a file with the page",
+                );
                 continue;
             };
             if *status != RecoveryStatus::Keep {
@@ -158,8 +193,15 @@ impl Render<'_, '_> {
             for status in statuses.iter().filter(|status| (400..=999).contains(*status)) {
                 let mode = if path.starts_with('/') { "ExecuteURL" } else { "Redirect" };
                 let status = status.to_string();
-                self.into.errors.push(Element::new("remove").with("statusCode", &status).with("subStatusCode", "-1"));
-                self.into.errors.push(Element::new("error").with("statusCode", &status).with("path", &path).with("responseMode", mode));
+                self.into
+                    .errors
+                    .push(Element::new("remove").with("statusCode", &status).with("subStatusCode", "-1"));
+                self.into.errors.push(
+                    Element::new("error")
+                        .with("statusCode", &status)
+                        .with("path", &path)
+                        .with("responseMode", mode),
+                );
             }
             if statuses.iter().any(|status| *status < 400) {
                 self.losses.lose(at, what, "`httpErrors` speaks of statuses from 400 on");
@@ -175,16 +217,30 @@ impl Render<'_, '_> {
             self.losses.lose(at, "what is done when the answer is known", "it is no edit of a field");
         }
         for Response { tests, always: _, edit, span } in edits {
-            let usual = |test: &crate::ir::Test| matches!(test, crate::ir::Test::Status(statuses) if statuses.contains(&200)) || matches!(test, crate::ir::Test::Truthy(template) if matches!(template.0.as_slice(), [Part::Var(_)]));
+            let usual = |test: &crate::ir::Test| {
+                matches!(test, crate::ir::Test::Status(statuses) if statuses.contains(&200))
+                    || matches!(test, crate::ir::Test::Truthy(template) if matches!(template.0.as_slice(), [Part::Var(_)]))
+            };
             let tests: Vec<_> = tests.into_iter().filter(|test| !usual(test)).collect();
             let (name, value) = match &edit {
-                Edit::Add(name, value) | Edit::Set(name, value) | Edit::Append(name, value) => (name, Some(value)),
+                Edit::Add(name, value) | Edit::Set(name, value) | Edit::Append(name, value) => {
+                    (name, Some(value))
+                }
                 Edit::Remove(name) => (name, None),
                 Edit::Field { name, change, .. } => match change {
-                    Change::Set(value) | Change::Add(value) | Change::Append(value) | Change::Merge(value) | Change::SetMissing(value) => (name, Some(value)),
+                    Change::Set(value)
+                    | Change::Add(value)
+                    | Change::Append(value)
+                    | Change::Merge(value)
+                    | Change::SetMissing(value) => (name, Some(value)),
                     Change::Remove => (name, None),
                     Change::Replace { .. } | Change::Keep(_) => {
-                        self.losses.lose_near(span, self.named(span), "`customHeaders` changes no value", "an outbound rule");
+                        self.losses.lose_near(
+                            span,
+                            self.named(span),
+                            "`customHeaders` changes no value",
+                            "an outbound rule",
+                        );
                         continue;
                     }
                 },
@@ -196,7 +252,12 @@ impl Render<'_, '_> {
                     if tests.is_empty() {
                         self.into.cache = Some(max_age(*seconds));
                     } else {
-                        self.losses.lose_near(span, self.named(span), "IIS keeps one lifetime for all types", "`clientCache`");
+                        self.losses.lose_near(
+                            span,
+                            self.named(span),
+                            "IIS keeps one lifetime for all types",
+                            "`clientCache`",
+                        );
                     }
                     continue;
                 }
@@ -208,9 +269,14 @@ impl Render<'_, '_> {
             let name = name.lossy().into_owned();
             let comments = self.notes.comments(span);
             match value.map(|value| (text_of(value), value)) {
-                None => self.into.headers.push(Element { comments, ..Element::new("remove").with("name", &name) }),
+                None => {
+                    self.into.headers.push(Element { comments, ..Element::new("remove").with("name", &name) })
+                }
                 Some((Some(text), _)) if tests.is_empty() => {
-                    self.into.headers.push(Element { comments, ..Element::new("add").with("name", &name).with("value", &text) });
+                    self.into.headers.push(Element {
+                        comments,
+                        ..Element::new("add").with("name", &name).with("value", &text)
+                    });
                 }
                 Some((_, value)) => {
                     // A value that depends on the request is that of an outbound rule.
@@ -218,9 +284,15 @@ impl Render<'_, '_> {
                     let conditions = names.conditions(&tests);
                     match (names.value(value), conditions) {
                         (Ok(value), Ok((conditions, false))) => {
-                            let variable = format!("RESPONSE_{}", name.to_ascii_uppercase().replace('-', "_"));
-                            let mut rule = Element { comments, ..Element::new("rule").with("name", &format!("Header {name}")) };
-                            rule.push(Element::new("match").with("serverVariable", &variable).with("pattern", ".*"));
+                            let variable =
+                                format!("RESPONSE_{}", name.to_ascii_uppercase().replace('-', "_"));
+                            let mut rule = Element {
+                                comments,
+                                ..Element::new("rule").with("name", &format!("Header {name}"))
+                            };
+                            rule.push(
+                                Element::new("match").with("serverVariable", &variable).with("pattern", ".*"),
+                            );
                             if !conditions.is_empty() {
                                 rule.push(Element { children: conditions, ..Element::new("conditions") });
                             }
@@ -237,12 +309,21 @@ impl Render<'_, '_> {
 
     fn expires(&mut self, expiry: &Expiry, span: Span) {
         self.into.cache = match expiry {
-            Expiry::FromNow(seconds) | Expiry::FromModified(seconds) if *seconds >= 0 => Some(max_age(*seconds)),
-            Expiry::FromNow(_) | Expiry::FromModified(_) | Expiry::Epoch => Some(Element::new("clientCache").with("cacheControlMode", "DisableCache")),
+            Expiry::FromNow(seconds) | Expiry::FromModified(seconds) if *seconds >= 0 => {
+                Some(max_age(*seconds))
+            }
+            Expiry::FromNow(_) | Expiry::FromModified(_) | Expiry::Epoch => {
+                Some(Element::new("clientCache").with("cacheControlMode", "DisableCache"))
+            }
             Expiry::Max => Some(max_age(315_360_000)),
             Expiry::Off => Some(Element::new("clientCache").with("cacheControlMode", "NoControl")),
             Expiry::Daily(_) | Expiry::Read(_) | Expiry::ReadFromModified(_) => {
-                self.losses.lose_near(span, self.named(span), "it is known only when it is read", "`clientCache`");
+                self.losses.lose_near(
+                    span,
+                    self.named(span),
+                    "it is known only when it is read",
+                    "`clientCache`",
+                );
                 None
             }
         };

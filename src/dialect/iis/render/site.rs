@@ -10,15 +10,19 @@ use super::{
 use crate::{
     ir::{Address, Cluster, Duty, Endpoint, Kind, Role, Share, Test},
     raise::{
-        Act, Area, How, Item, Match, Outline, Place, PlaceKind, Rule, Server, To, first_match, passes, passes_of, sections, text_of, timeouts,
-        used_clusters,
+        Act, Area, How, Item, Match, Outline, Place, PlaceKind, Rule, Server, To, first_match, passes,
+        passes_of, sections, text_of, timeouts, used_clusters,
     },
     source::Span,
 };
 
 impl Render<'_, '_> {
     /// The content of a site's `system.webServer`, and those of paths below it.
-    pub(super) fn site(&mut self, outline: &Outline<'_>, server: &Server) -> (Vec<Element>, Vec<(String, Vec<Element>)>) {
+    pub(super) fn site(
+        &mut self,
+        outline: &Outline<'_>,
+        server: &Server,
+    ) -> (Vec<Element>, Vec<(String, Vec<Element>)>) {
         self.into = Sections::default();
         self.names.clear();
         self.variables.clear();
@@ -39,14 +43,24 @@ impl Render<'_, '_> {
             self.place_rules(place, &places[..at], &places[at + 1..], area, &mut rules);
         }
         if let Some(pass) = &area.pass {
-            let rule = Rule { at: None, tests: Vec::new(), acts: vec![Act::Pass(Box::new(pass.clone()))], span: pass.span };
+            let rule = Rule {
+                at: None,
+                tests: Vec::new(),
+                acts: vec![Act::Pass(Box::new(pass.clone()))],
+                span: pass.span,
+            };
             self.rule(&rule, None, &[], &mut rules);
         }
         if let Some(fallback) = &area.fallback {
             self.fallback(fallback, &Match::any(), &mut rules);
         }
         for (name, named) in &server.named {
-            self.losses.lose_near(named.span, format!("the block `{}`", name.lossy()), "IIS enters no block by a name", "a path of its own in `httpErrors`");
+            self.losses.lose_near(
+                named.span,
+                format!("the block `{}`", name.lossy()),
+                "IIS enters no block by a name",
+                "a path of its own in `httpErrors`",
+            );
         }
         let mut top = std::mem::take(&mut self.into);
         let mut locations = Vec::new();
@@ -80,7 +94,11 @@ impl Render<'_, '_> {
         }
         let outbound = std::mem::take(&mut top.outbound);
         let mut rewrite = Element::new("rewrite");
-        let whole: Vec<Element> = locations.iter().filter(|(path, _): &&(String, Vec<Element>)| path.is_empty()).flat_map(|(_, all)| all.clone()).collect();
+        let whole: Vec<Element> = locations
+            .iter()
+            .filter(|(path, _): &&(String, Vec<Element>)| path.is_empty())
+            .flat_map(|(_, all)| all.clone())
+            .collect();
         locations.retain(|(path, _)| !path.is_empty());
         if !self.maps.is_empty() {
             rewrite.push(Element { children: std::mem::take(&mut self.maps), ..Element::new("rewriteMaps") });
@@ -98,7 +116,11 @@ impl Render<'_, '_> {
                 rewrite.push(allowed);
             } else {
                 let names = self.variables.join(", ");
-                self.losses.remark(server.span, format!("the server variables {names}"), "an administrator has to allow them in `allowedServerVariables`");
+                self.losses.remark(
+                    server.span,
+                    format!("the server variables {names}"),
+                    "an administrator has to allow them in `allowedServerVariables`",
+                );
             }
         }
         let mut out = Vec::new();
@@ -117,7 +139,14 @@ impl Render<'_, '_> {
         (out, locations)
     }
 
-    fn place_rules(&mut self, place: &Place, before: &[&Place], after: &[&Place], area: &Area, out: &mut Vec<Element>) {
+    fn place_rules(
+        &mut self,
+        place: &Place,
+        before: &[&Place],
+        after: &[&Place],
+        area: &Area,
+        out: &mut Vec<Element>,
+    ) {
         let mut outer: Vec<Test> = Vec::new();
         let rules: Vec<&Rule> = place
             .area
@@ -139,7 +168,11 @@ impl Render<'_, '_> {
             if place.kind == PlaceKind::Slash && passes_of(area).is_empty() {
                 continue;
             }
-            if let (Some(pass), [Act::Rewrite { path: Some(path), query, then: crate::raise::Then::Handle }]) = (&place.area.pass, rule.acts.as_slice()) {
+            if let (
+                Some(pass),
+                [Act::Rewrite { path: Some(path), query, then: crate::raise::Then::Handle }],
+            ) = (&place.area.pass, rule.acts.as_slice())
+            {
                 // The rewritten path is the one that is sent.
                 let keep = matches!(query, crate::ir::Query::Keep);
                 let mut path = path.clone();
@@ -150,12 +183,15 @@ impl Render<'_, '_> {
                     query.0.iter().for_each(|part| path.push(part.clone()));
                 }
                 let keep = keep || matches!(query, crate::ir::Query::Prepend(_));
-                let pass = crate::raise::Pass { path: crate::raise::PassPath::Exact(path, keep), ..pass.clone() };
+                let pass =
+                    crate::raise::Pass { path: crate::raise::PassPath::Exact(path, keep), ..pass.clone() };
                 let rule = Rule { acts: vec![Act::Pass(Box::new(pass))], ..rule.clone() };
                 self.rule(&rule, Some(&place.at), &outer, out);
                 continue;
             }
-            done |= rule.at.is_none() && rule.tests.is_empty() && rule.acts.iter().any(|act| matches!(act, Act::Reply(_) | Act::Redirect(_)));
+            done |= rule.at.is_none()
+                && rule.tests.is_empty()
+                && rule.acts.iter().any(|act| matches!(act, Act::Reply(_) | Act::Redirect(_)));
             self.rule(rule, Some(&place.at), &outer, out);
         }
         if done || place.kind == PlaceKind::Slash {
@@ -164,10 +200,21 @@ impl Render<'_, '_> {
         if let Some(fallback) = &place.area.fallback {
             self.fallback(fallback, &place.at, out);
         }
-        let later = after.iter().any(|other| (other.area.pass.is_some() || other.area.fallback.is_some()) && other.at.meets(&place.at) && other.kind != PlaceKind::Slash);
+        let later = after.iter().any(|other| {
+            (other.area.pass.is_some() || other.area.fallback.is_some())
+                && other.at.meets(&place.at)
+                && other.kind != PlaceKind::Slash
+        });
         self.place(place, later, out);
-        if !self.whole && (place.area.settings.files.alias.is_some() || place.area.settings.files.root.is_some()) {
-            self.losses.lose_near(place.span, self.named(place.span), "a folder elsewhere is a virtual directory of the site", "`<virtualDirectory>` in applicationHost.config");
+        if !self.whole
+            && (place.area.settings.files.alias.is_some() || place.area.settings.files.root.is_some())
+        {
+            self.losses.lose_near(
+                place.span,
+                self.named(place.span),
+                "a folder elsewhere is a virtual directory of the site",
+                "`<virtualDirectory>` in applicationHost.config",
+            );
         }
     }
 
@@ -195,10 +242,19 @@ impl Render<'_, '_> {
         for id in used_clusters(outline) {
             let cluster = outline.config.cluster(id);
             if cluster.declared {
-                let time = outline.servers.iter().find_map(|server| timeouts(&server.area, id)).and_then(|(_, read)| read);
-                let keeps = passes.iter().any(|pass| pass.to == To::Cluster(id) && keeps_host(&pass.head.host));
+                let time = outline
+                    .servers
+                    .iter()
+                    .find_map(|server| timeouts(&server.area, id))
+                    .and_then(|(_, read)| read);
+                let keeps =
+                    passes.iter().any(|pass| pass.to == To::Cluster(id) && keeps_host(&pass.head.host));
                 let farm = self.farm(cluster, time, keeps);
-                if !farms.children.iter().any(|known: &Element| known.attributes.first() == farm.attributes.first()) {
+                if !farms
+                    .children
+                    .iter()
+                    .any(|known: &Element| known.attributes.first() == farm.attributes.first())
+                {
                     farms.push(farm);
                 }
             }
@@ -212,14 +268,24 @@ impl Render<'_, '_> {
             if keeps.contains(&true) {
                 proxy = proxy.with("preserveHostHeader", "true");
                 if keeps.contains(&false) {
-                    self.losses.lose(Span::NONE, "`Host` of some upstreams", "IIS keeps the client's `Host` for all of them or for none");
+                    self.losses.lose(
+                        Span::NONE,
+                        "`Host` of some upstreams",
+                        "IIS keeps the client's `Host` for all of them or for none",
+                    );
                 }
             }
-            let appends = |pass: &&crate::raise::Pass| pass.head.set.iter().any(|(name, _, appended)| *appended && name.is_field(b"x-forwarded-for"));
+            let appends = |pass: &&crate::raise::Pass| {
+                pass.head.set.iter().any(|(name, _, appended)| *appended && name.is_field(b"x-forwarded-for"))
+            };
             if passes.iter().any(|pass| appends(&pass)) {
                 proxy = proxy.with("includePortInXForwardedFor", "false");
                 if !passes.iter().all(|pass| appends(&pass)) {
-                    self.losses.lose(Span::NONE, "`X-Forwarded-For` of some upstreams", "IIS adds it to all of them or to none");
+                    self.losses.lose(
+                        Span::NONE,
+                        "`X-Forwarded-For` of some upstreams",
+                        "IIS adds it to all of them or to none",
+                    );
                 }
             } else {
                 proxy = proxy.with("xForwardedForHeaderName", "");
@@ -233,7 +299,12 @@ impl Render<'_, '_> {
             if let Some(longest) = times.last() {
                 proxy = proxy.with("timeout", &span_of(*longest));
                 if times.len() > 1 {
-                    self.losses.lose_near(Span::NONE, "times to wait for upstreams", "the proxy has one for all", format!("the longest, {longest} s, which is written"));
+                    self.losses.lose_near(
+                        Span::NONE,
+                        "times to wait for upstreams",
+                        "the proxy has one for all",
+                        format!("the longest, {longest} s, which is written"),
+                    );
                 }
             }
             configuration.push(Element::new("system.webServer").holding(proxy));
@@ -246,7 +317,8 @@ impl Render<'_, '_> {
 
     fn bindings(&mut self, outline: &Outline<'_>, server: &Server, name: &str, id: usize) -> Element {
         let comments = self.notes.comments(server.span);
-        let mut site = Element { comments, ..Element::new("site").with("name", name).with("id", &id.to_string()) };
+        let mut site =
+            Element { comments, ..Element::new("site").with("name", name).with("id", &id.to_string()) };
         let root = server.area.settings.files.root.as_ref().or(outline.common.settings.files.root.as_ref());
         let root = root.and_then(text_of).unwrap_or_else(|| "%SystemDrive%\\inetpub\\wwwroot".to_owned());
         let mut application = Element::new("application").with("path", "/");
@@ -255,7 +327,9 @@ impl Render<'_, '_> {
             let settings = &place.area.settings;
             let folder = match (&settings.files.alias, &settings.files.root) {
                 (Some(Some(alias)), _) => text_of(&alias.with),
-                (_, Some(root)) => text_of(root).map(|root| format!("{}{}", root.trim_end_matches('/'), place.at.text)),
+                (_, Some(root)) => {
+                    text_of(root).map(|root| format!("{}{}", root.trim_end_matches('/'), place.at.text))
+                }
                 _ => continue,
             };
             if place.at.is_any() && settings.files.alias.is_none() {
@@ -264,9 +338,17 @@ impl Render<'_, '_> {
             match (folder, place.at.how) {
                 (Some(folder), How::Prefix | How::Under) if place.at.text.len() > 1 => {
                     let path = place.at.text.trim_end_matches('/');
-                    application.push(Element::new("virtualDirectory").with("path", path).with("physicalPath", folder.trim_end_matches('/')));
+                    application.push(
+                        Element::new("virtualDirectory")
+                            .with("path", path)
+                            .with("physicalPath", folder.trim_end_matches('/')),
+                    );
                 }
-                _ => self.losses.lose(place.span, self.named(place.span), "a virtual directory is a path and a folder"),
+                _ => self.losses.lose(
+                    place.span,
+                    self.named(place.span),
+                    "a virtual directory is a path and a folder",
+                ),
             }
         }
         site.push(application);
@@ -278,7 +360,12 @@ impl Render<'_, '_> {
                 Kind::Exact if text.is_empty() || text == "_" => {}
                 Kind::Exact => hosts.push(text),
                 Kind::Wildcard if text.starts_with("*.") => hosts.push(text),
-                _ => self.losses.lose_near(server.span, format!("the name `{text}`"), "a binding has a name, or `*.` before one", "a condition on {HTTP_HOST}"),
+                _ => self.losses.lose_near(
+                    server.span,
+                    format!("the name `{text}`"),
+                    "a binding has a name, or `*.` before one",
+                    "a condition on {HTTP_HOST}",
+                ),
             }
         }
         let default = server.listens.iter().any(|listen| listen.default && listen.shared);
@@ -301,7 +388,9 @@ impl Render<'_, '_> {
                     continue;
                 }
                 let protocol = if listen.tls { "https" } else { "http" };
-                let mut binding = Element::new("binding").with("protocol", protocol).with("bindingInformation", &information);
+                let mut binding = Element::new("binding")
+                    .with("protocol", protocol)
+                    .with("bindingInformation", &information);
                 if listen.tls && !host.is_empty() {
                     binding = binding.with("sslFlags", "1");
                 }
@@ -309,7 +398,12 @@ impl Render<'_, '_> {
                 done.push(information);
             }
             if listen.tls {
-                let files: Vec<_> = server.tls.iter().flat_map(|tls| &tls.certificates).map(|(file, ..)| file.display().to_string()).collect();
+                let files: Vec<_> = server
+                    .tls
+                    .iter()
+                    .flat_map(|tls| &tls.certificates)
+                    .map(|(file, ..)| file.display().to_string())
+                    .collect();
                 self.losses.lose_near(
                     listen.span,
                     format!("the certificate {}", files.join(", ")),
@@ -323,36 +417,71 @@ impl Render<'_, '_> {
     }
 
     fn farm(&mut self, cluster: &Cluster, time: Option<u64>, keeps_host: bool) -> Element {
-        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } = cluster;
+        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
+            cluster;
         let comments = self.notes.comments(*span);
-        let mut farm = Element { comments, ..Element::new("webFarm").with("name", &farm_name(&name.lossy())).with("enabled", "true") };
+        let mut farm = Element {
+            comments,
+            ..Element::new("webFarm").with("name", &farm_name(&name.lossy())).with("enabled", "true")
+        };
         let mut weighted = false;
         for endpoint in endpoints {
-            let Endpoint { address, default_port, weight, max_connections, max_fails: _, fail_timeout: _, role, resolve: _, member, span } = endpoint;
+            let Endpoint {
+                address,
+                default_port,
+                weight,
+                max_connections,
+                max_fails: _,
+                fail_timeout: _,
+                role,
+                resolve: _,
+                member,
+                span,
+            } = endpoint;
             let text = address.lossy().into_owned();
             if text.starts_with("unix:") {
                 self.losses.lose(*span, format!("the endpoint {text}"), "a server of a farm is a machine");
                 continue;
             }
             let (host, port) = match text.rsplit_once(':') {
-                Some((host, port)) if port.parse::<u16>().is_ok() => (host.to_owned(), port.parse().unwrap_or(80)),
+                Some((host, port)) if port.parse::<u16>().is_ok() => {
+                    (host.to_owned(), port.parse().unwrap_or(80))
+                }
                 _ => (text.clone(), if *default_port == 0 { 80 } else { *default_port }),
             };
-            let spare = *role == Role::Backup || member.as_ref().is_some_and(|member| member.duty != Duty::Active || member.set > 0);
+            let spare = *role == Role::Backup
+                || member.as_ref().is_some_and(|member| member.duty != Duty::Active || member.set > 0);
             if spare {
-                self.losses.lose_near(*span, format!("the spare endpoint {text}"), "all servers of a farm take requests", "a server that is disabled, as it is written");
+                self.losses.lose_near(
+                    *span,
+                    format!("the spare endpoint {text}"),
+                    "all servers of a farm take requests",
+                    "a server that is disabled, as it is written",
+                );
             }
             if *max_connections > 0 {
-                self.losses.lose(*span, "a limit of connections to an endpoint", "a server of a farm has none");
+                self.losses.lose(
+                    *span,
+                    "a limit of connections to an endpoint",
+                    "a server of a farm has none",
+                );
             }
-            let down = *role == Role::Down || spare || member.as_ref().is_some_and(|member| member.state.disabled || member.state.stopped);
-            let mut server = Element { comments: self.notes.comments(*span), ..Element::new("server").with("address", &host).with("enabled", if down { "false" } else { "true" }) };
+            let down = *role == Role::Down
+                || spare
+                || member.as_ref().is_some_and(|member| member.state.disabled || member.state.stopped);
+            let mut server = Element {
+                comments: self.notes.comments(*span),
+                ..Element::new("server")
+                    .with("address", &host)
+                    .with("enabled", if down { "false" } else { "true" })
+            };
             let mut routing = Element::new("applicationRequestRouting");
             let factor = member.as_ref().map_or(*weight, |member| member.factor);
             let usual = if member.is_some() { 100 } else { 1 };
             if factor != usual {
                 weighted = true;
-                routing = routing.with("weight", &(factor * if member.is_some() { 1 } else { 100 }).to_string());
+                routing =
+                    routing.with("weight", &(factor * if member.is_some() { 1 } else { 100 }).to_string());
             }
             let tls = member.as_ref().is_some_and(|member| member.tls);
             if port != if tls { 443 } else { 80 } {
@@ -365,11 +494,18 @@ impl Render<'_, '_> {
         }
         let _ = weighted;
         let algorithm = match (balance, group.as_deref().map(|group| group.share)) {
-            (crate::ir::Balance::LeastConnections, None) | (_, Some(Share::Busyness)) => Some("LeastRequests"),
+            (crate::ir::Balance::LeastConnections, None) | (_, Some(Share::Busyness)) => {
+                Some("LeastRequests")
+            }
             (_, Some(Share::Traffic)) => Some("WeightedTotalTraffic"),
             (crate::ir::Balance::RoundRobin, None) | (_, Some(Share::Requests)) => Some("WeightedRoundRobin"),
             _ => {
-                self.losses.lose_near(*span, format!("the choice of an endpoint in `{}`", name.lossy()), "it is by a key of the request", "affinity by a cookie");
+                self.losses.lose_near(
+                    *span,
+                    format!("the choice of an endpoint in `{}`", name.lossy()),
+                    "it is by a key of the request",
+                    "affinity by a cookie",
+                );
                 None
             }
         };
@@ -387,7 +523,12 @@ impl Render<'_, '_> {
             routing.push(Element::new("loadBalancing").with("algorithm", algorithm));
         }
         if let Some(sticky) = group.as_ref().and_then(|group| group.sticky.as_ref()) {
-            self.losses.lose_near(*span, format!("sessions by `{}`", sticky.cookie.lossy()), "a farm keeps sessions by a cookie of its own", "`<affinity useCookie=\"true\" />`");
+            self.losses.lose_near(
+                *span,
+                format!("sessions by `{}`", sticky.cookie.lossy()),
+                "a farm keeps sessions by a cookie of its own",
+                "`<affinity useCookie=\"true\" />`",
+            );
         }
         farm.push(routing);
         farm
@@ -426,7 +567,11 @@ fn flattened(area: &Area) -> Vec<&Place> {
 }
 
 fn site_name(server: &Server, at: usize) -> String {
-    let name = server.names.iter().map(|name| name.text.lossy().into_owned()).find(|name| !name.is_empty() && name != "_");
+    let name = server
+        .names
+        .iter()
+        .map(|name| name.text.lossy().into_owned())
+        .find(|name| !name.is_empty() && name != "_");
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     match name {
         Some(name) if name.chars().all(plain) => name,

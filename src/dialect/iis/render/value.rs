@@ -52,11 +52,15 @@ impl<'a> Names<'a> {
                     None => out.push_str(&self.var(*var)?),
                 },
                 Part::Capture(register, number) => {
-                    let mark = if self.own.is_none_or(|own| own == *register) { 'R' } else { 'C' };
+                    let mark = if self.own == Some(*register) { 'R' } else { 'C' };
                     out.push_str(&format!("{{{mark}:{number}}}"));
                 }
-                Part::Escape(crate::ir::Escape::Lower, inner) => out.push_str(&format!("{{ToLower:{}}}", self.value(inner)?)),
-                Part::Escape(..) | Part::Start { .. } | Part::Rest { .. } => return Err("a value that is changed as it is read".to_owned()),
+                Part::Escape(crate::ir::Escape::Lower, inner) => {
+                    out.push_str(&format!("{{ToLower:{}}}", self.value(inner)?))
+                }
+                Part::Escape(..) | Part::Start { .. } | Part::Rest { .. } => {
+                    return Err("a value that is changed as it is read".to_owned());
+                }
             }
         }
         Ok(out)
@@ -65,15 +69,25 @@ impl<'a> Names<'a> {
     fn var(&self, var: VarId) -> Result<String, String> {
         let known = self.config.var(var);
         match &known.kind {
-            VarKind::Table { key, .. } => Ok(format!("{{{}:{}}}", map_name(&known.name.lossy()), self.value(key)?)),
-            VarKind::Assigned | VarKind::Optional => Ok(format!("{{{}}}", variable_name(&known.name.lossy()))),
+            VarKind::Table { key, .. } => {
+                Ok(format!("{{{}:{}}}", map_name(&known.name.lossy()), self.value(key)?))
+            }
+            VarKind::Assigned | VarKind::Optional => {
+                Ok(format!("{{{}}}", variable_name(&known.name.lossy())))
+            }
             VarKind::Choice { choices, default } => match choices.as_slice() {
-                [choice] if choice.test == Test::Truthy(Template::attr(Attr::Https)) && choice.value.as_text() == Some(b"on") && default.as_text() == Some(b"off") => {
+                [choice]
+                    if choice.test == Test::Truthy(Template::attr(Attr::Https))
+                        && choice.value.as_text() == Some(b"on")
+                        && default.as_text() == Some(b"off") =>
+                {
                     Ok("{HTTPS}".to_owned())
                 }
                 _ => Err(format!("the value of `{}`", known.name.lossy())),
             },
-            VarKind::Network { .. } | VarKind::Split { .. } => Err(format!("the value of `{}`", known.name.lossy())),
+            VarKind::Network { .. } | VarKind::Split { .. } => {
+                Err(format!("the value of `{}`", known.name.lossy()))
+            }
         }
     }
 
@@ -139,7 +153,8 @@ impl<'a> Names<'a> {
     }
 
     fn condition(&self, test: &Test, not: bool) -> Result<Vec<Element>, String> {
-        let negated = |element: Element, not: bool| if not { element.with("negate", "true") } else { element };
+        let negated =
+            |element: Element, not: bool| if not { element.with("negate", "true") } else { element };
         Ok(vec![match test {
             Test::Not(inner) => return self.condition(inner, !not),
             Test::Depends(_) => return Ok(Vec::new()),
@@ -151,45 +166,64 @@ impl<'a> Names<'a> {
                     return Ok(vec![add("{HTTPS}", &format!("^{state}$"))]);
                 }
                 let (input, regex) = match subject.0.as_slice() {
-                    [Part::Attr(Attr::Cookie(name))] => ("{HTTP_COOKIE}".to_owned(), format!("(?:^|;\\s*){}={}(?:;|$)", name.lossy(), inner(pattern, ';'))),
-                    [Part::Attr(Attr::Param(name))] => ("{QUERY_STRING}".to_owned(), format!("(?:^|&){}={}(?:&|$)", name.lossy(), inner(pattern, '&'))),
+                    [Part::Attr(Attr::Cookie(name))] => (
+                        "{HTTP_COOKIE}".to_owned(),
+                        format!("(?:^|;\\s*){}={}(?:;|$)", name.lossy(), inner(pattern, ';')),
+                    ),
+                    [Part::Attr(Attr::Param(name))] => (
+                        "{QUERY_STRING}".to_owned(),
+                        format!("(?:^|&){}={}(?:&|$)", name.lossy(), inner(pattern, '&')),
+                    ),
                     _ => (self.value(subject)?, regex_of(pattern)),
                 };
                 let element = add(&input, &regex);
                 let letters = regex.bytes().any(|byte| byte.is_ascii_alphabetic());
-                let element = if *ignore_case || !letters { element } else { element.with("ignoreCase", "false") };
+                let element =
+                    if *ignore_case || !letters { element } else { element.with("ignoreCase", "false") };
                 negated(element, not)
             }
-            Test::Truthy(template) => add(&self.value(template)?, "^0?$").with("negate", if not { "false" } else { "true" }),
+            Test::Truthy(template) => {
+                add(&self.value(template)?, "^0?$").with("negate", if not { "false" } else { "true" })
+            }
             Test::Present(template) => negated(add(&self.value(template)?, ".+"), not),
             Test::File(name, kind) => {
                 let kind = match kind {
                     FileKind::File | FileKind::NonEmpty => "IsFile",
                     FileKind::Directory => "IsDirectory",
-                    FileKind::Any | FileKind::Executable | FileKind::Link => return Err("a look at what a file is".to_owned()),
+                    FileKind::Any | FileKind::Executable | FileKind::Link => {
+                        return Err("a look at what a file is".to_owned());
+                    }
                 };
                 negated(Element::new("add").with("input", &self.value(name)?).with("matchType", kind), not)
             }
             Test::Method(names) => {
                 let all: Vec<_> = names.iter().map(|name| name.lossy().into_owned()).collect();
-                let pattern = if all.len() == 1 { format!("^{}$", all[0]) } else { format!("^(?:{})$", all.join("|")) };
+                let pattern =
+                    if all.len() == 1 { format!("^{}$", all[0]) } else { format!("^(?:{})$", all.join("|")) };
                 negated(add("{REQUEST_METHOD}", &pattern), not)
             }
             Test::Equal(one, other) => match other.as_text() {
-                Some(text) => negated(add(&self.value(one)?, &format!("^{}$", escape(&String::from_utf8_lossy(text)))), not),
+                Some(text) => negated(
+                    add(&self.value(one)?, &format!("^{}$", escape(&String::from_utf8_lossy(text)))),
+                    not,
+                ),
                 None => return Err("a comparison of values".to_owned()),
             },
             Test::InNetwork(subject, networks) => {
                 let mut all = Vec::new();
                 for (address, bits) in networks {
-                    let std::net::IpAddr::V4(address) = address else { return Err("a network of IPv6 in a condition".to_owned()) };
+                    let std::net::IpAddr::V4(address) = address else {
+                        return Err("a network of IPv6 in a condition".to_owned());
+                    };
                     if bits % 8 != 0 {
                         return Err("a network that does not end at a point".to_owned());
                     }
-                    let octets: Vec<_> = address.octets().iter().take(usize::from(bits / 8)).map(u8::to_string).collect();
+                    let octets: Vec<_> =
+                        address.octets().iter().take(usize::from(bits / 8)).map(u8::to_string).collect();
                     all.push(if *bits == 32 { octets.join("\\.") + "$" } else { octets.join("\\.") + "\\." });
                 }
-                let pattern = if all.len() == 1 { format!("^{}", all[0]) } else { format!("^(?:{})", all.join("|")) };
+                let pattern =
+                    if all.len() == 1 { format!("^{}", all[0]) } else { format!("^(?:{})", all.join("|")) };
                 negated(add(&self.value(subject)?, &pattern), not)
             }
             Test::All(_) | Test::Any(_) => return Err("conditions within conditions".to_owned()),
@@ -267,7 +301,11 @@ pub(super) fn map_name(name: &str) -> String {
 /// The name of a server variable that rules set.
 pub(super) fn variable_name(name: &str) -> String {
     let name = name.strip_prefix("set ").unwrap_or(name);
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect::<String>().trim_matches('_').to_owned()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect::<String>()
+        .trim_matches('_')
+        .to_owned()
 }
 
 /// Text as a regular expression.
@@ -311,11 +349,16 @@ fn group_number(regex: &str, name: &str) -> Option<u8> {
             b']' => class = false,
             b'(' if !class => {
                 let rest = &regex[at + 1..];
-                let named = ["?<", "?P<", "?'"].iter().find_map(|mark| rest.strip_prefix(mark)).filter(|rest| !rest.starts_with(['=', '!']));
+                let named = ["?<", "?P<", "?'"]
+                    .iter()
+                    .find_map(|mark| rest.strip_prefix(mark))
+                    .filter(|rest| !rest.starts_with(['=', '!']));
                 if named.is_some() || !rest.starts_with('?') {
                     number = number.checked_add(1)?;
                 }
-                if named.is_some_and(|rest| rest.starts_with(name) && rest[name.len()..].starts_with(['>', '\''])) {
+                if named
+                    .is_some_and(|rest| rest.starts_with(name) && rest[name.len()..].starts_with(['>', '\'']))
+                {
                     return Some(number);
                 }
             }

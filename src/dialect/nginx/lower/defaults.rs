@@ -9,7 +9,7 @@ use crate::ir::{
     Upgrade,
     settings::{
         AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
-        Rewriting,
+        Rewriting, Telling,
     },
 };
 use crate::source::Span;
@@ -151,6 +151,9 @@ pub(super) fn settings(options: &Options) -> Settings {
         max_line: Some(MIB),
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
+        keep_tag: Some(false),
+        edits_first: Some(false),
+        when: Some(None),
     }
     .into();
     base.brotli = compress::defaults(6).into();
@@ -222,6 +225,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.default_type = Some("text/plain".into());
     answer.page_type = Some("text/html".into());
     answer.join_vary = Some(false);
+    answer.raw_pages = Some(false);
+    answer.dated_errors = Some(false);
     answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
@@ -261,12 +266,32 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
 
+    let from = &mut base.client_address;
+    from.told = Some(Telling::Field("X-Real-IP".into()));
+    from.announcement_first = Some(false);
+    from.trusted = Some(Vec::new());
+    from.trusts_all = Some(false);
+    from.chained = Some(false);
+    from.loose = Some(true);
+    from.only_public = Some(false);
+    from.consumed = Some(false);
+    from.passed = Some(None);
+    from.passed_into = Some(None);
+
     base.access.rules = Some(Vec::new());
     base.access.satisfy_any = Some(false);
     base.access.gate = Some(None);
     base.access.required = Some(Required::default());
     base.access.credentials = Some(None);
     base.access.forbids_users = Some(false);
+    base.access.realm = Some(None);
+    base.access.passwords = Some(None);
+    base.access.ask = Some(Text::new());
+    base.access.learned = Some(Vec::new());
+    base.access.refusal_delay = Some(seconds(0));
+    base.access.link = Some(Template::default());
+    base.access.link_text = Some(Template::default());
+    base.access.link_secret = Some(Text::new());
 
     let logs = &mut base.logs;
     logs.access = Some(vec![AccessLog {
@@ -348,7 +373,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         tls_verify_depth: Some(1),
         tls_name: Some(Template::default()),
         tls_server_name: Some(false),
-        tls_trusted: Some(None),
+        tls_trusted: Some(Vec::new()),
         tls_certificate: Some(None),
         tls_key: Some(None),
         tls_versions: Some(vec![12, 13]),

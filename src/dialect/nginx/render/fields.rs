@@ -1,9 +1,13 @@
 //! Fields of responses, expiry and pages of errors as `add_header`, `expires` and `error_page`.
 
-use super::{Render, value::{quote, quote_always, regex}};
+use super::{
+    Render,
+    value::{quote, quote_always, regex},
+};
 use crate::{
     ir::{
-        Attr, Change, Edit, Expiry, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, Settings, Standing, Template, Test,
+        Attr, Change, Edit, Expiry, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, Settings,
+        Standing, Template, Test,
     },
     raise::{Response, responses, text_of},
     source::Span,
@@ -42,7 +46,9 @@ impl Render<'_, '_> {
     fn conditional(&mut self, tests: &[&Test], edit: &Edit, always: bool, span: Span) {
         let (name, value) = match edit {
             Edit::Add(name, value) | Edit::Set(name, value) => (name.clone(), value.clone()),
-            Edit::Field { name, change: Change::Set(value) | Change::Add(value), .. } => (name.clone(), value.clone()),
+            Edit::Field { name, change: Change::Set(value) | Change::Add(value), .. } => {
+                (name.clone(), value.clone())
+            }
             _ => return self.losses.lose(span, self.named(span), "an edit on a condition"),
         };
         let always = always && !matches!(edit, Edit::Field { standing: Standing::Own, .. });
@@ -55,16 +61,20 @@ impl Render<'_, '_> {
                 Test::Match { subject, pattern, .. } => (subject, pattern.clone(), true),
                 _ => return self.losses.lose(span, self.named(span), "a field on a condition"),
             },
-            Test::Truthy(subject) => {
-                (subject, Pattern::regex("^(?!0?$)", false), false)
-            }
+            Test::Truthy(subject) => (subject, Pattern::regex("^(?!0?$)", false), false),
             _ => return self.losses.lose(span, self.named(span), "a field on a condition"),
         };
         let (Some(key), Some(value)) = (self.value(subject, span), self.value(&value, span)) else { return };
         let var = self.fresh(&name.lossy());
         let row = super::group::key(&pattern);
-        let (yes, no) = if not { ("\"\"".to_owned(), quote(&value)) } else { (quote(&value), "\"\"".to_owned()) };
-        let lines = vec![format!("map {key} ${var} {{"), format!("    {row} {yes};"), format!("    default {no};"), "}".to_owned()];
+        let (yes, no) =
+            if not { ("\"\"".to_owned(), quote(&value)) } else { (quote(&value), "\"\"".to_owned()) };
+        let lines = vec![
+            format!("map {key} ${var} {{"),
+            format!("    {row} {yes};"),
+            format!("    default {no};"),
+            "}".to_owned(),
+        ];
         self.maps.push((var.clone(), lines));
         let always = if always { " always" } else { "" };
         self.page.line(format!("add_header {} ${var}{always};", name.lossy()));
@@ -90,7 +100,11 @@ impl Render<'_, '_> {
         let var = self.fresh("expires");
         let mut lines = vec![format!("map $sent_http_content_type ${var} {{"), "    default off;".to_owned()];
         for (kind, seconds) in kinds {
-            lines.push(format!("    {} {};", regex(&format!("~^{}", super::value::escape(kind))), expires(*seconds)));
+            lines.push(format!(
+                "    {} {};",
+                regex(&format!("~^{}", super::value::escape(kind))),
+                expires(*seconds)
+            ));
         }
         lines.push("}".to_owned());
         self.maps.push((var.clone(), lines));
@@ -106,18 +120,26 @@ impl Render<'_, '_> {
                 let name = name.lossy().into_owned();
                 let always = *standing == Standing::Lasting;
                 match change {
-                    Change::Set(value) | Change::Add(value) | Change::SetMissing(value) => self.add(&name, value, always, span),
+                    Change::Set(value) | Change::Add(value) | Change::SetMissing(value) => {
+                        self.add(&name, value, always, span)
+                    }
                     Change::Append(value) | Change::Merge(value) => self.add(&name, value, always, span),
                     Change::Remove => Some(format!("proxy_hide_header {name};")),
                     Change::Replace { .. } | Change::Keep(_) => {
-                        self.losses.lose(span, self.named(span), "nginx changes no value of a response field");
+                        self.losses.lose(
+                            span,
+                            self.named(span),
+                            "nginx changes no value of a response field",
+                        );
                         None
                     }
                 }
             }
             Edit::Remove(name) => Some(format!("proxy_hide_header {};", name.lossy())),
             Edit::Append(name, value) => self.add(&name.lossy(), value, always, span),
-            Edit::Trailer(name, value) => self.value(value, span).map(|value| format!("add_trailer {} {};", name.lossy(), quote(&value))),
+            Edit::Trailer(name, value) => self
+                .value(value, span)
+                .map(|value| format!("add_trailer {} {};", name.lossy(), quote(&value))),
             Edit::Expires(expiry) => Some(match expiry {
                 Expiry::FromNow(seconds) => format!("expires {};", expires(*seconds)),
                 Expiry::FromModified(seconds) => format!("expires modified {};", expires(*seconds)),
@@ -179,12 +201,19 @@ impl Render<'_, '_> {
                 RecoveryTarget::Enter(name) => name.lossy().into_owned(),
                 RecoveryTarget::Text(text) => {
                     let Some(text) = text_of(text) else {
-                        self.losses.lose(span, "a page with variables", "its text is known only when it is read");
+                        self.losses.lose(
+                            span,
+                            "a page with variables",
+                            "its text is known only when it is read",
+                        );
                         continue;
                     };
                     let name = format!("@error_{}", shown.first().map_or("page", String::as_str));
                     let status = statuses.first().copied().unwrap_or(500);
-                    self.answers.push(format!("location {name} {{\n    return {status} {};\n}}", quote_always(&text)));
+                    self.answers.push(format!(
+                        "location {name} {{\n    return {status} {};\n}}",
+                        quote_always(&text)
+                    ));
                     name
                 }
                 RecoveryTarget::Page => continue,
@@ -219,7 +248,8 @@ fn expires(seconds: i64) -> String {
 /// The type that a test asks of a response.
 fn content_type(test: &Test) -> Option<String> {
     let Test::Match { subject, pattern, .. } = test else { return None };
-    let of = matches!(subject.0.as_slice(), [Part::Attr(Attr::SentField(name))] if name.is_field(b"content-type"));
+    let of =
+        matches!(subject.0.as_slice(), [Part::Attr(Attr::SentField(name))] if name.is_field(b"content-type"));
     let text = pattern.text.lossy().into_owned();
     let inner = text.strip_prefix('^')?.split("[ \t]*").next()?;
     of.then(|| inner.replace('\\', ""))

@@ -1,9 +1,13 @@
 //! Groups of endpoints as `upstream`, and tables as `map`, `geo` and `split_clients`.
 
-use super::{Names, Render, size, time, value::{quote, regex, var_name}};
+use super::{
+    Names, Render, size, time,
+    value::{quote, regex},
+};
 use crate::{
     ir::{
-        Balance, Bucket, Cluster, Duty, Endpoint, Group, IdleConnections, Kind, Member, Network, Pattern, Role, Row, Share, Var, VarKind,
+        Balance, Bucket, Cluster, Duty, Endpoint, Group, IdleConnections, Kind, Member, Network, Pattern,
+        Role, Row, Share, Var, VarKind,
     },
     raise::{Outline, all_vars, network, used_clusters},
     source::Span,
@@ -13,7 +17,7 @@ impl Render<'_, '_> {
     /// Tables that values are looked up in.
     pub(super) fn tables(&mut self, outline: &Outline<'_>) {
         for id in all_vars(outline) {
-            self.table(self.config.var(id));
+            self.table(id);
         }
         for (_, lines) in std::mem::take(&mut self.maps) {
             self.page.blank();
@@ -29,7 +33,11 @@ impl Render<'_, '_> {
             let bytes = size(u64::from(*entries).saturating_mul(128).next_multiple_of(1 << 20));
             self.page.blank();
             if *rate > 0 {
-                let rate = if rate % 1000 == 0 { format!("{}r/s", rate / 1000) } else { format!("{}r/m", rate * 60 / 1000) };
+                let rate = if rate % 1000 == 0 {
+                    format!("{}r/s", rate / 1000)
+                } else {
+                    format!("{}r/m", rate * 60 / 1000)
+                };
                 self.page.line(format!("limit_req_zone {key} zone={}:{bytes} rate={rate};", name.lossy()));
             } else {
                 self.page.line(format!("limit_conn_zone {key} zone={}:{bytes};", name.lossy()));
@@ -37,9 +45,9 @@ impl Render<'_, '_> {
         }
     }
 
-    fn table(&mut self, var: &Var) {
-        let Var { name, kind, span } = var;
-        let shown = var_name(&name.lossy());
+    fn table(&mut self, id: crate::ir::VarId) {
+        let Var { name: _, kind, span } = self.config.var(id);
+        let shown = super::value::unique(self.config, id);
         match kind {
             VarKind::Assigned | VarKind::Optional | VarKind::Choice { .. } => {}
             VarKind::Table { key, order: _, rows, default, once, into: _ } => {
@@ -47,7 +55,8 @@ impl Render<'_, '_> {
                 self.page.blank();
                 self.comments(*span);
                 self.page.open(format!("map {} ${shown} {{", quote(&key)));
-                if !once {
+                let changes = key.contains("$uri") || key.contains("$args");
+                if !once && changes {
                     self.page.line("volatile;");
                 }
                 if !default.is_empty()
@@ -65,7 +74,11 @@ impl Render<'_, '_> {
             VarKind::Network { key, rows, default, proxies: _, recursive: _ } => {
                 let key = Names { config: self.config }.value(key).unwrap_or_default();
                 self.page.blank();
-                self.page.open(if key == "$remote_addr" { format!("geo ${shown} {{") } else { format!("geo {key} ${shown} {{") });
+                self.page.open(if key == "$remote_addr" {
+                    format!("geo ${shown} {{")
+                } else {
+                    format!("geo {key} ${shown} {{")
+                });
                 if !default.is_empty() {
                     self.page.line(format!("default {};", quote(&default.lossy())));
                 }
@@ -109,7 +122,8 @@ impl Render<'_, '_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared: _, balance, idle, shared: _, resolve: _, endpoints, group, span } = cluster;
+        let Cluster { name, declared: _, balance, idle, shared: _, resolve: _, endpoints, group, span } =
+            cluster;
         self.comments(*span);
         self.page.open(format!("upstream {} {{", cluster_name(&name.lossy())));
         match (balance, group.as_deref()) {
@@ -130,7 +144,13 @@ impl Render<'_, '_> {
             (Balance::Random, None) => self.page.line("random;"),
             (Balance::RandomTwo, None) => self.page.line("random two;"),
         }
-        let least = endpoints.iter().filter_map(|one| one.member.as_ref()).map(|one| one.factor).min().unwrap_or(100).max(1);
+        let least = endpoints
+            .iter()
+            .filter_map(|one| one.member.as_ref())
+            .map(|one| one.factor)
+            .min()
+            .unwrap_or(100)
+            .max(1);
         for endpoint in endpoints {
             self.endpoint(endpoint, least);
         }
@@ -160,10 +180,17 @@ impl Render<'_, '_> {
         match share {
             Share::Requests => {}
             Share::Busyness => self.page.line("least_conn;"),
-            Share::Traffic => self.losses.lose_near(span, "balancing by traffic", "nginx counts requests and connections", "`least_conn`"),
+            Share::Traffic => self.losses.lose_near(
+                span,
+                "balancing by traffic",
+                "nginx counts requests and connections",
+                "`least_conn`",
+            ),
         }
         if let Some(sticky) = sticky {
-            let routes = endpoints.iter().any(|one| one.member.as_ref().is_some_and(|member| !member.route.is_empty()));
+            let routes = endpoints
+                .iter()
+                .any(|one| one.member.as_ref().is_some_and(|member| !member.route.is_empty()));
             let what = format!("sessions by the cookie `{}`", sticky.cookie.lossy());
             if routes {
                 self.losses.lose_near(
@@ -176,12 +203,28 @@ impl Render<'_, '_> {
             self.page.line(format!("hash $cookie_{} consistent;", sticky.cookie.lossy()));
         }
         if !failing.is_empty() {
-            self.losses.lose_near(span, "statuses after which a member rests", "they are settings of the place in nginx", "`proxy_next_upstream http_503`");
+            self.losses.lose_near(
+                span,
+                "statuses after which a member rests",
+                "they are settings of the place in nginx",
+                "`proxy_next_upstream http_503`",
+            );
         }
     }
 
     fn endpoint(&mut self, endpoint: &Endpoint, least: u32) {
-        let Endpoint { address, default_port, weight, max_connections, max_fails, fail_timeout, role, resolve, member, span } = endpoint;
+        let Endpoint {
+            address,
+            default_port,
+            weight,
+            max_connections,
+            max_fails,
+            fail_timeout,
+            role,
+            resolve,
+            member,
+            span,
+        } = endpoint;
         let mut line = format!("server {}", address.lossy());
         let has_port = address.lossy().rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         if !has_port && *default_port != 80 && *default_port != 0 && !address.starts_with(b"unix:") {
@@ -212,18 +255,31 @@ impl Render<'_, '_> {
             let _ = url;
             weight = (*factor / least).max(1);
             if factor % least != 0 {
-                self.losses.lose(*span, format!("the factor {}", f64::from(*factor) / 100.0), "a `weight` is a whole number");
+                self.losses.lose(
+                    *span,
+                    format!("the factor {}", f64::from(*factor) / 100.0),
+                    "a `weight` is a whole number",
+                );
             }
             backup |= *duty != Duty::Active || *set > 0;
             down |= state.disabled || state.stopped;
             if !base.is_empty() && &**base != b"/" {
-                self.losses.lose_near(*span, format!("the path `{}` of a member", base.lossy()), "a server of a group has an address only", "`proxy_pass` with the path");
+                self.losses.lose_near(
+                    *span,
+                    format!("the path `{}` of a member", base.lossy()),
+                    "a server of a group has an address only",
+                    "`proxy_pass` with the path",
+                );
             }
             if rest.as_secs() != 60 {
                 line.push_str(&format!(" fail_timeout={}", time(*rest)));
             }
             if check.is_some() {
-                self.losses.lose(*span, "the health check of a member", "nginx looks at answers to requests only");
+                self.losses.lose(
+                    *span,
+                    "the health check of a member",
+                    "nginx looks at answers to requests only",
+                );
             }
         } else {
             if *max_fails != 1 {

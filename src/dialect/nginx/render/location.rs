@@ -8,8 +8,8 @@ use super::{
 use crate::{
     ir::{Attr, Edit, FileKind, Part, Protocol, Query, Template, UrlMatch, settings::Alias},
     raise::{
-        Act, Area, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind, Rule, Scheme, Server, Then, To,
-        passes_of, text_of,
+        Act, Area, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind, Rule,
+        Scheme, Server, Then, To, passes_of, text_of,
     },
     source::Span,
 };
@@ -72,7 +72,12 @@ impl Render<'_, '_> {
         }
         self.page.blank();
         self.page.open("location / {");
-        let own = Area { pass: area.pass.clone(), fallback: area.fallback.clone(), span: area.span, ..Area::default() };
+        let own = Area {
+            pass: area.pass.clone(),
+            fallback: area.fallback.clone(),
+            span: area.span,
+            ..Area::default()
+        };
         self.body(&own, &Match::any(), area.span);
         self.page.close("}");
     }
@@ -90,7 +95,12 @@ impl Render<'_, '_> {
             return;
         }
         let decisive = matches!(place.kind, PlaceKind::Specific(true));
-        self.location(&Location { at: place.at.clone(), area: place.area.clone(), decisive, span: place.span });
+        self.location(&Location {
+            at: place.at.clone(),
+            area: place.area.clone(),
+            decisive,
+            span: place.span,
+        });
     }
 
     /// A location with what is in it.
@@ -99,18 +109,35 @@ impl Render<'_, '_> {
         let heads: Vec<(String, Match)> = match at.how {
             _ if at.negated => {
                 let inner = at.to_regex();
-                vec![(format!("~{} {}", if at.ignore_case { "*" } else { "" }, regex(&format!("^(?!.*(?:{}))", inner.trim_start_matches('^')))), at.clone())]
+                vec![(
+                    format!(
+                        "~{} {}",
+                        if at.ignore_case { "*" } else { "" },
+                        regex(&format!("^(?!.*(?:{}))", inner.trim_start_matches('^')))
+                    ),
+                    at.clone(),
+                )]
             }
             How::Exact if at.ignore_case => vec![(format!("~* {}", regex(&at.to_regex())), at.clone())],
             How::Exact => vec![(format!("= {}", quote(&at.text)), at.clone())],
-            How::Prefix if at.ignore_case => vec![(format!("~* {}", regex(&at.to_regex())), Match { how: How::Regex, text: at.to_regex(), ..at.clone() })],
-            How::Prefix => vec![(format!("{}{}", if *decisive { "^~ " } else { "" }, quote(&at.text)), at.clone())],
-            How::Under if at.ignore_case || at.text.is_empty() => vec![(format!("~* {}", regex(&at.to_regex())), at.clone())],
+            How::Prefix if at.ignore_case => vec![(
+                format!("~* {}", regex(&at.to_regex())),
+                Match { how: How::Regex, text: at.to_regex(), ..at.clone() },
+            )],
+            How::Prefix => {
+                vec![(format!("{}{}", if *decisive { "^~ " } else { "" }, quote(&at.text)), at.clone())]
+            }
+            How::Under if at.ignore_case || at.text.is_empty() => {
+                vec![(format!("~* {}", regex(&at.to_regex())), at.clone())]
+            }
             How::Under => {
                 let path = at.text.trim_end_matches('/').to_owned();
                 let exact = Match { how: How::Exact, text: path.clone(), ..at.clone() };
                 let below = Match { how: How::Prefix, text: format!("{path}/"), ..at.clone() };
-                vec![(format!("= {}", quote(&path)), exact), (format!("{}{}", if *decisive { "^~ " } else { "" }, quote(&format!("{path}/"))), below)]
+                vec![
+                    (format!("= {}", quote(&path)), exact),
+                    (format!("{}{}", if *decisive { "^~ " } else { "" }, quote(&format!("{path}/"))), below),
+                ]
             }
             How::Regex | How::FileName => {
                 let text = at.to_regex();
@@ -126,13 +153,21 @@ impl Render<'_, '_> {
                     && let PassPath::Replace(with) = &pass.path
                 {
                     let with = with.trim_end_matches('/');
-                    pass.path = PassPath::Replace(if path.how == How::Exact { if with.is_empty() { "/".to_owned() } else { with.to_owned() } } else { format!("{with}/") });
+                    pass.path = PassPath::Replace(if path.how == How::Exact {
+                        if with.is_empty() { "/".to_owned() } else { with.to_owned() }
+                    } else {
+                        format!("{with}/")
+                    });
                 }
                 if let Some(Some(Alias { with, .. })) = &mut area.settings.files.alias
                     && let Some(text) = text_of(with)
                 {
                     let text = text.trim_end_matches('/');
-                    *with = Template::text(if path.how == How::Exact { text.to_owned() } else { format!("{text}/") });
+                    *with = Template::text(if path.how == How::Exact {
+                        text.to_owned()
+                    } else {
+                        format!("{text}/")
+                    });
                 }
             }
             self.page.blank();
@@ -155,7 +190,9 @@ impl Render<'_, '_> {
         for item in &area.items {
             match item {
                 Item::Rule(rule) => {
-                    handled |= rule.tests.is_empty() && rule.at.is_none() && rule.acts.iter().any(|act| matches!(act, Act::Reply(_) | Act::Redirect(_)));
+                    handled |= rule.tests.is_empty()
+                        && rule.at.is_none()
+                        && rule.acts.iter().any(|act| matches!(act, Act::Reply(_) | Act::Redirect(_)));
                     self.rule(rule, true);
                 }
                 Item::Place(_) => {}
@@ -184,7 +221,11 @@ impl Render<'_, '_> {
                 FileKind::Directory => words.push(format!("{path}/")),
                 FileKind::File | FileKind::NonEmpty => words.push(path),
                 FileKind::Any | FileKind::Link | FileKind::Executable => {
-                    self.losses.lose(*span, "a look at what a file is", "`try_files` asks for files and folders");
+                    self.losses.lose(
+                        *span,
+                        "a look at what a file is",
+                        "`try_files` asks for files and folders",
+                    );
                     return;
                 }
             }
@@ -237,10 +278,16 @@ impl Render<'_, '_> {
         let variable = line.contains('$');
         match path {
             PassPath::Same => {}
-            PassPath::Replace(with) if prefix && !variable && *protocol == Protocol::Http => line.push_str(with),
+            PassPath::Replace(with) if prefix && !variable && *protocol == Protocol::Http => {
+                line.push_str(with)
+            }
             PassPath::Replace(with) => {
                 let start = literal(at);
-                self.page.line(format!("rewrite {} {} break;", regex(&format!("{}^{}(.*)$", if at.ignore_case { "(?i)" } else { "" }, escape(&start))), quote(&format!("{with}$1"))));
+                self.page.line(format!(
+                    "rewrite {} {} break;",
+                    regex(&format!("{}^{}(.*)$", if at.ignore_case { "(?i)" } else { "" }, escape(&start))),
+                    quote(&format!("{with}$1"))
+                ));
             }
             PassPath::Exact(template, query) => {
                 let rest = template.0.iter().any(|part| matches!(part, Part::Attr(Attr::PathRest)));
@@ -255,7 +302,11 @@ impl Render<'_, '_> {
                     "^".to_owned()
                 };
                 let end = if *query { "" } else { "?" };
-                self.page.line(format!("rewrite {} {} break;", regex(&pattern), quote(&format!("{text}{end}"))));
+                self.page.line(format!(
+                    "rewrite {} {} break;",
+                    regex(&pattern),
+                    quote(&format!("{text}{end}"))
+                ));
             }
         }
         if *protocol != Protocol::Http && settings.params.is_none() {
@@ -279,12 +330,18 @@ impl Render<'_, '_> {
     fn host_field(&mut self, pass: &Pass) {
         let To::Cluster(id) = &pass.to else { return };
         let cluster = self.config.cluster(*id);
-        if cluster.group.is_none() || pass.head.host != Template::attr(Attr::UpstreamAuthority) || pass.protocol != Protocol::Http {
+        if cluster.group.is_none()
+            || pass.head.host != Template::attr(Attr::UpstreamAuthority)
+            || pass.protocol != Protocol::Http
+        {
             return;
         }
         match cluster.endpoints.as_slice() {
             [one] => {
-                let authority = one.member.as_ref().map_or_else(|| one.address.clone(), |member| member.authority.clone());
+                let authority = one
+                    .member
+                    .as_ref()
+                    .map_or_else(|| one.address.clone(), |member| member.authority.clone());
                 self.page.line(format!("proxy_set_header Host {};", authority.lossy()));
             }
             _ => self.losses.lose_near(
@@ -297,7 +354,15 @@ impl Render<'_, '_> {
     }
 
     /// `proxy_redirect` and what becomes of cookies.
-    fn redirects(&mut self, pass: &Pass, at: &Match, reverse: bool, edits: &[Edit], host: &str, variable: bool) {
+    fn redirects(
+        &mut self,
+        pass: &Pass,
+        at: &Match,
+        reverse: bool,
+        edits: &[Edit],
+        host: &str,
+        variable: bool,
+    ) {
         let mut own = Vec::new();
         for edit in edits {
             match edit {
@@ -318,7 +383,11 @@ impl Render<'_, '_> {
                 }
                 Edit::CookieAttribute { attribute, from, to, .. } => {
                     let word = if attribute.is_field(b"path") { "path" } else { "domain" };
-                    self.page.line(format!("proxy_cookie_{word} {} {};", quote(&from.lossy()), quote(&to.lossy())));
+                    self.page.line(format!(
+                        "proxy_cookie_{word} {} {};",
+                        quote(&from.lossy()),
+                        quote(&to.lossy())
+                    ));
                 }
                 _ => self.losses.lose(pass.span, "an edit of the upstream's answer", "it is not translated"),
             }
@@ -332,7 +401,11 @@ impl Render<'_, '_> {
                 && pass.head.host == Template::attr(Attr::UpstreamAuthority)
             {
                 for endpoint in &self.config.cluster(*id).endpoints {
-                    own.push(format!("proxy_redirect {scheme}://{}/ {};", endpoint.address.lossy(), quote(&at.text)));
+                    own.push(format!(
+                        "proxy_redirect {scheme}://{}/ {};",
+                        endpoint.address.lossy(),
+                        quote(&at.text)
+                    ));
                 }
             } else if !automatic && !host.contains('$') {
                 own.push(format!("proxy_redirect {scheme}://{host}/ /;"));
@@ -349,7 +422,11 @@ impl Render<'_, '_> {
         Some(match to {
             To::Cluster(id) => cluster_name(&self.config.cluster(*id).name.lossy()),
             To::Authority(text) => match text.strip_prefix("unix:") {
-                Some(path) => format!("unix:{}{}", path.trim_end_matches(':'), if path.ends_with(':') { ":" } else { "" }),
+                Some(path) => format!(
+                    "unix:{}{}",
+                    path.trim_end_matches(':'),
+                    if path.ends_with(':') { ":" } else { "" }
+                ),
                 None => text.clone(),
             },
             To::Dynamic(template) => self.value(template, span)?,
@@ -373,7 +450,11 @@ impl Render<'_, '_> {
         for (name, value, appended) in set {
             let shown = name.lossy();
             if shown.starts_with("X-ARR-") || matches!(shown.as_ref(), "Max-Forwards") {
-                self.losses.remark(span, format!("the request field `{shown}`"), "the original's own way adds it");
+                self.losses.remark(
+                    span,
+                    format!("the request field `{shown}`"),
+                    "the original's own way adds it",
+                );
                 continue;
             }
             if shown.eq_ignore_ascii_case("x-forwarded-for") && *appended {
@@ -382,7 +463,12 @@ impl Render<'_, '_> {
             }
             if let Some(value) = self.value(value, span) {
                 if *appended && !shown.to_ascii_lowercase().starts_with("x-forwarded-") {
-                    self.losses.lose_near(span, format!("appending to `{shown}`"), "nginx sets a field whole", format!("`proxy_set_header {shown}`, which is written"));
+                    self.losses.lose_near(
+                        span,
+                        format!("appending to `{shown}`"),
+                        "nginx sets a field whole",
+                        format!("`proxy_set_header {shown}`, which is written"),
+                    );
                 }
                 let value = if value.is_empty() { "\"\"".to_owned() } else { quote(&value) };
                 self.page.line(format!("proxy_set_header {shown} {value};"));
@@ -395,7 +481,8 @@ impl Render<'_, '_> {
             self.page.line("proxy_set_header Upgrade $http_upgrade;");
             self.page.line("proxy_set_header Connection $connection_upgrade;");
             let name = "connection_upgrade".to_owned();
-            let lines = ["map $http_upgrade $connection_upgrade {", "    default upgrade;", "    '' close;", "}"];
+            let lines =
+                ["map $http_upgrade $connection_upgrade {", "    default upgrade;", "    '' close;", "}"];
             if !self.maps.iter().any(|(known, _)| *known == name) {
                 self.maps.push((name, lines.map(str::to_owned).to_vec()));
             }
@@ -417,7 +504,12 @@ impl Render<'_, '_> {
                         match act {
                             Act::Pass(pass) => inner.pass = Some((**pass).clone()),
                             Act::Stop => {}
-                            act => inner.items.push(Item::Rule(Rule { at: None, tests: Vec::new(), acts: vec![act.clone()], span: rule.span })),
+                            act => inner.items.push(Item::Rule(Rule {
+                                at: None,
+                                tests: Vec::new(),
+                                acts: vec![act.clone()],
+                                span: rule.span,
+                            })),
                         }
                     }
                     entries.push(Location { at, area: inner, decisive: false, span: rule.span });
@@ -428,15 +520,27 @@ impl Render<'_, '_> {
                     let own = rule.at.clone().unwrap_or_else(Match::any);
                     if let Some(before) = entries.iter().find(|entry| entry.at.covers(&own)) {
                         let _ = before;
-                        self.losses.remark(rule.span, self.named(rule.span), "a rule before it answers all of its requests, so it is left out");
+                        self.losses.remark(
+                            rule.span,
+                            self.named(rule.span),
+                            "a rule before it answers all of its requests, so it is left out",
+                        );
                         continue;
                     }
                     // One before it that takes some of them does so before it.
                     let mut rule = rule.clone();
                     for entry in entries.iter().filter(|entry| entry.at.meets(&own)) {
                         let pattern = crate::ir::Pattern::regex(entry.at.to_regex(), entry.at.ignore_case);
-                        let test = crate::ir::Test::Match { subject: Template::attr(Attr::Path), pattern, into: None };
-                        rule.tests.push(if entry.at.negated { test } else { crate::ir::Test::Not(Box::new(test)) });
+                        let test = crate::ir::Test::Match {
+                            subject: Template::attr(Attr::Path),
+                            pattern,
+                            into: None,
+                        };
+                        rule.tests.push(if entry.at.negated {
+                            test
+                        } else {
+                            crate::ir::Test::Not(Box::new(test))
+                        });
                     }
                     self.rule(&rule, false);
                 }
@@ -450,12 +554,22 @@ impl Render<'_, '_> {
                         continue;
                     }
                     let decisive = matches!(place.kind, PlaceKind::Specific(true));
-                    entries.push(Location { at: place.at.clone(), area: place.area.clone(), decisive, span: place.span });
+                    entries.push(Location {
+                        at: place.at.clone(),
+                        area: place.area.clone(),
+                        decisive,
+                        span: place.span,
+                    });
                 }
             }
         }
         if let Some(pass) = &area.pass {
-            entries.push(Location { at: Match::any(), area: Area { pass: Some(pass.clone()), ..Area::default() }, decisive: false, span: area.span });
+            entries.push(Location {
+                at: Match::any(),
+                area: Area { pass: Some(pass.clone()), ..Area::default() },
+                decisive: false,
+                span: area.span,
+            });
         }
         // What a shorter prefix before it takes is never reached.
         let mut at = 0;
@@ -463,7 +577,11 @@ impl Render<'_, '_> {
             let covered = entries[..at].iter().any(|earlier| earlier.at.covers(&entries[at].at));
             if covered {
                 let gone = entries.remove(at);
-                self.losses.remark(gone.span, self.named(gone.span), "one before it takes all of its requests, so it is left out");
+                self.losses.remark(
+                    gone.span,
+                    self.named(gone.span),
+                    "one before it takes all of its requests, so it is left out",
+                );
             } else {
                 at += 1;
             }
@@ -493,7 +611,9 @@ impl Render<'_, '_> {
                         PassPath::Replace(format!("{with}{rest}"))
                     };
                 }
-            } else if own.iter().any(|entry| entry.area.pass.is_some() && entry.at.meets(&place.at)) && place.at.how >= How::Regex {
+            } else if own.iter().any(|entry| entry.area.pass.is_some() && entry.at.meets(&place.at))
+                && place.at.how >= How::Regex
+            {
                 self.losses.lose_near(
                     place.span,
                     self.named(place.span),
@@ -501,12 +621,16 @@ impl Render<'_, '_> {
                     "the section's settings in each of these locations",
                 );
             }
-            inner.fallback = inner.fallback.or_else(|| if inner.pass.is_none() { area.fallback.clone() } else { None });
+            inner.fallback =
+                inner.fallback.or_else(|| if inner.pass.is_none() { area.fallback.clone() } else { None });
             entries.push(Location { at: place.at.clone(), area: inner, decisive: false, span: place.span });
         }
         // What is said of more paths is said of these as well.
         for entry in &mut entries {
-            let over: Vec<&&Place> = sections.iter().filter(|place| place.at.covers(&entry.at) && place.reaches(&entry.area)).collect();
+            let over: Vec<&&Place> = sections
+                .iter()
+                .filter(|place| place.at.covers(&entry.at) && place.reaches(&entry.area))
+                .collect();
             for place in over {
                 lay(&mut entry.area, &place.area);
             }
@@ -524,7 +648,8 @@ impl Render<'_, '_> {
             match found {
                 Some(entry) => entry.area.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() })),
                 None => {
-                    let around = own.iter().find(|entry| entry.at.covers(&at)).map(|entry| entry.area.clone());
+                    let around =
+                        own.iter().find(|entry| entry.at.covers(&at)).map(|entry| entry.area.clone());
                     let mut inner = around.unwrap_or_default();
                     inner.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }));
                     entries.push(Location { at, area: inner, decisive: false, span: rule.span });
@@ -541,11 +666,19 @@ impl Render<'_, '_> {
             if regular(&entries[at]) || entries[at].at.how == How::Exact {
                 continue;
             }
-            let later = entries[at + 1..].iter().any(|entry| regular(entry) && own.iter().any(|one| same(&one.at, &entry.at)) && entry.at.meets(&entries[at].at));
+            let later = entries[at + 1..].iter().any(|entry| {
+                regular(entry)
+                    && own.iter().any(|one| same(&one.at, &entry.at))
+                    && entry.at.meets(&entries[at].at)
+            });
             let earlier = entries[..at].iter().any(|entry| regular(entry) && entry.at.meets(&entries[at].at));
             if later && earlier && !entries[at].at.is_any() {
                 let span = entries[at].span;
-                self.losses.lose(span, self.named(span), "it stands between regular expressions, which nginx tries all before prefixes");
+                self.losses.lose(
+                    span,
+                    self.named(span),
+                    "it stands between regular expressions, which nginx tries all before prefixes",
+                );
             }
             entries[at].decisive |= later && !earlier && !entries[at].at.is_any();
         }
@@ -565,8 +698,16 @@ impl Render<'_, '_> {
         };
         let end = if redirect.keep_query { "" } else { "?" };
         match redirect.status {
-            301 => self.page.line(format!("rewrite {} {} permanent;", regex(&regex_), quote(&format!("{to}{end}")))),
-            302 => self.page.line(format!("rewrite {} {} redirect;", regex(&regex_), quote(&format!("{to}{end}")))),
+            301 => self.page.line(format!(
+                "rewrite {} {} permanent;",
+                regex(&regex_),
+                quote(&format!("{to}{end}"))
+            )),
+            302 => self.page.line(format!(
+                "rewrite {} {} redirect;",
+                regex(&regex_),
+                quote(&format!("{to}{end}"))
+            )),
             status => {
                 self.page.open(format!("if ($uri ~ {}) {{", regex(&regex_)));
                 let rest = if redirect.keep_query { "$is_args$args" } else { "" };
@@ -598,7 +739,10 @@ fn lay(area: &mut Area, section: &Area) {
 }
 
 fn same(one: &Match, other: &Match) -> bool {
-    one.how == other.how && one.text == other.text && one.ignore_case == other.ignore_case && one.negated == other.negated
+    one.how == other.how
+        && one.text == other.text
+        && one.ignore_case == other.ignore_case
+        && one.negated == other.negated
         || (one.is_any() && other.is_any())
 }
 
@@ -632,9 +776,13 @@ pub(super) fn with_capture(template: &Template) -> Template {
 
 /// The head that all forwards of a server share, where there are several.
 fn common_head(passes: &[&Pass]) -> Option<Head> {
-    let heads: Vec<&Head> = passes.iter().filter(|pass| pass.protocol == Protocol::Http).map(|pass| &pass.head).collect();
+    let heads: Vec<&Head> =
+        passes.iter().filter(|pass| pass.protocol == Protocol::Http).map(|pass| &pass.head).collect();
     let first = *heads.first()?;
-    let says = !first.set.is_empty() || !first.remove.is_empty() || first.upgrade || first.host != Template::attr(Attr::UpstreamAuthority);
+    let says = !first.set.is_empty()
+        || !first.remove.is_empty()
+        || first.upgrade
+        || first.host != Template::attr(Attr::UpstreamAuthority);
     (heads.len() > 1 && says && heads.iter().all(|head| *head == first)).then(|| first.clone())
 }
 

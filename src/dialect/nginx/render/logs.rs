@@ -20,7 +20,12 @@ impl Render<'_, '_> {
             let LogFormat { name, escape: _, line: shape } = format;
             let known = crate::raise::log_name(format) == Some("combined") || is_combined(shape);
             if !known && crate::raise::log_name(format).is_some() && shape.0.len() < 3 {
-                self.losses.lose_near(span, "the log format `common`", "it is written elsewhere", "`combined`, which is written");
+                self.losses.lose_near(
+                    span,
+                    "the log format `common`",
+                    "it is written elsewhere",
+                    "`combined`, which is written",
+                );
                 self.page.line(format!("{line};"));
                 continue;
             }
@@ -128,7 +133,8 @@ impl Render<'_, '_> {
 
     pub(super) fn compressed(&mut self, types: &[Text]) {
         // Pages are always among them.
-        let types: Vec<_> = types.iter().map(|kind| kind.lossy().into_owned()).filter(|kind| kind != "text/html").collect();
+        let types: Vec<_> =
+            types.iter().map(|kind| kind.lossy().into_owned()).filter(|kind| kind != "text/html").collect();
         if !types.is_empty() {
             self.page.line(format!("gzip_types {};", types.join(" ")));
         }
@@ -164,13 +170,48 @@ fn is_combined(line: &Template) -> bool {
         .collect();
     let field = |attr: &Attr, name: &[u8]| matches!(attr, Attr::Field(known) | Attr::FieldList(known) if known.is_field(name) || known.0.eq_ignore_ascii_case(&name.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect::<Vec<_>>()));
     match attrs.as_slice() {
-        [Attr::ClientAddr, Attr::User | Attr::KnownUser, Attr::TimeLocal, Attr::RequestLine, Attr::Status, Attr::ContentBytesSent, referer, agent] => {
-            field(referer, b"referer") && field(agent, b"user-agent")
-        }
+        [
+            Attr::ClientAddr,
+            Attr::User | Attr::KnownUser,
+            Attr::TimeLocal,
+            Attr::RequestLine,
+            Attr::Status,
+            Attr::ContentBytesSent,
+            referer,
+            agent,
+        ] => field(referer, b"referer") && field(agent, b"user-agent"),
         _ => false,
     }
 }
 
 fn quote_single(text: &str) -> String {
     if text.contains('\'') { super::value::quote_always(text) } else { format!("'{text}'") }
+}
+
+impl Render<'_, '_> {
+    /// Whose address is the client's.
+    pub(super) fn told(
+        &mut self,
+        told: &crate::ir::settings::Telling,
+        set: &crate::ir::settings::ClientAddress,
+        span: Span,
+    ) {
+        use crate::ir::settings::Telling;
+        let name = match told {
+            Telling::Nowhere => return,
+            Telling::Field(name) => name.lossy().into_owned(),
+            Telling::Announcement => "proxy_protocol".to_owned(),
+        };
+        for proxy in set.trusted.iter().flatten() {
+            self.page.line(format!("set_real_ip_from {};", crate::raise::network(proxy.range)));
+        }
+        if set.trusted.as_ref().is_none_or(Vec::is_empty) && set.trusts_all == Some(true) {
+            self.page.line("set_real_ip_from 0.0.0.0/0;");
+        }
+        self.page.line(format!("real_ip_header {name};"));
+        if set.chained == Some(true) {
+            self.page.line("real_ip_recursive on;");
+        }
+        let _ = span;
+    }
 }

@@ -18,9 +18,30 @@ impl Render<'_, '_> {
     pub(super) fn rule(&mut self, rule: &Rule, inside: bool) {
         let Rule { at, tests, acts, span } = rule;
         self.comments(*span);
-        let at = at.as_ref().filter(|at| !at.is_any());
+        let mut at = at.as_ref().filter(|at| !at.is_any());
         let mut acts = acts.clone();
-        let condition = match self.questions(tests, &mut acts, at, *span) {
+        if acts.is_empty() {
+            return;
+        }
+        // An `if` holds no other: where it takes one to look at the path, it is one of the conditions.
+        let mut tests = tests.clone();
+        let rewrites = |act: &Act| match act {
+            Act::Rewrite { .. } => true,
+            Act::Redirect(redirect) => {
+                matches!(redirect.status, 301 | 302) && !redirect.to.0.contains(&Part::Attr(Attr::Target))
+            }
+            _ => false,
+        };
+        if let Some(path) = at
+            && !tests.is_empty()
+            && (path.negated || !acts.iter().all(rewrites))
+        {
+            let pattern = crate::ir::Pattern::regex(path.to_regex(), path.ignore_case);
+            let test = Test::Match { subject: Template::attr(Attr::Path), pattern, into: path.register };
+            tests.push(if path.negated { Test::Not(Box::new(test)) } else { test });
+            at = None;
+        }
+        let condition = match self.questions(&tests, &mut acts, at, *span) {
             Ok(condition) => condition,
             Err(why) => return self.losses.lose(*span, self.named(*span), why),
         };
@@ -55,7 +76,13 @@ impl Render<'_, '_> {
     }
 
     /// One question that holds when all of these do; what it takes to ask it stands before.
-    fn questions(&mut self, tests: &[Test], acts: &mut [Act], at: Option<&Match>, span: Span) -> Result<Option<String>, String> {
+    fn questions(
+        &mut self,
+        tests: &[Test],
+        acts: &mut [Act],
+        at: Option<&Match>,
+        span: Span,
+    ) -> Result<Option<String>, String> {
         let mut all: Vec<Test> = Vec::new();
         for test in tests {
             match test {
@@ -81,6 +108,9 @@ impl Render<'_, '_> {
         if all.is_empty() {
             return Ok(None);
         }
+        if used.iter().any(|(_, number)| *number == 0) {
+            return Err("all that an expression matched".to_owned());
+        }
         let var = self.fresh("rule");
         self.maps.push((var.clone(), Vec::new()));
         let lines = self.collect(&var, &all, &used)?;
@@ -92,7 +122,12 @@ impl Render<'_, '_> {
         Ok(Some(format!("${var} = {want}")))
     }
 
-    fn collect(&mut self, var: &str, all: &[Test], used: &BTreeSet<(Register, u8)>) -> Result<Vec<String>, String> {
+    fn collect(
+        &mut self,
+        var: &str,
+        all: &[Test],
+        used: &BTreeSet<(Register, u8)>,
+    ) -> Result<Vec<String>, String> {
         let names = Names { config: self.config };
         let mut lines = vec![format!("set ${var} \"\";")];
         for (at, test) in all.iter().enumerate() {
@@ -122,7 +157,10 @@ impl Render<'_, '_> {
                 };
                 lines.push(format!("if ({question}) {{"));
             }
-            lines.push(format!("    set ${var} {};", if before.is_empty() { mark.clone() } else { format!("\"{before}{mark}\"") }));
+            lines.push(format!(
+                "    set ${var} {};",
+                if before.is_empty() { mark.clone() } else { format!("\"{before}{mark}\"") }
+            ));
             if let Test::Match { into: Some(register), .. } = test {
                 for (_, number) in used.iter().filter(|(one, _)| one == register) {
                     lines.push(format!("    set ${var}_{number} ${number};"));
@@ -134,13 +172,22 @@ impl Render<'_, '_> {
     }
 
     /// Whether an address is in one of these networks, as a variable.
-    fn network(&mut self, subject: &Template, networks: &[(std::net::IpAddr, u8)], _span: Span) -> Result<String, String> {
+    fn network(
+        &mut self,
+        subject: &Template,
+        networks: &[(std::net::IpAddr, u8)],
+        _span: Span,
+    ) -> Result<String, String> {
         let key = Names { config: self.config }.value(subject)?;
         let var = self.fresh("network");
-        let head = if key == "$remote_addr" { format!("geo ${var} {{") } else { format!("geo {key} ${var} {{") };
+        let head =
+            if key == "$remote_addr" { format!("geo ${var} {{") } else { format!("geo {key} ${var} {{") };
         let mut lines = vec![head, "    default 0;".to_owned()];
         for (address, bits) in networks {
-            lines.push(format!("    {} 1;", crate::raise::network(crate::ir::AddressRange::Network(*address, *bits))));
+            lines.push(format!(
+                "    {} 1;",
+                crate::raise::network(crate::ir::AddressRange::Network(*address, *bits))
+            ));
         }
         lines.push("}".to_owned());
         self.maps.push((var.clone(), lines));
@@ -156,7 +203,9 @@ impl Render<'_, '_> {
             Act::Pass(pass) => {
                 // Nothing but the upstream is said on a condition.
                 let host = match &pass.to {
-                    crate::raise::To::Cluster(id) => super::group::cluster_name(&self.config.cluster(*id).name.lossy()),
+                    crate::raise::To::Cluster(id) => {
+                        super::group::cluster_name(&self.config.cluster(*id).name.lossy())
+                    }
                     crate::raise::To::Authority(text) => text.clone(),
                     crate::raise::To::Dynamic(template) => match self.value(template, span) {
                         Some(text) => text,
@@ -172,13 +221,15 @@ impl Render<'_, '_> {
                 let same = match &pass.path {
                     crate::raise::PassPath::Same => true,
                     crate::raise::PassPath::Replace(with) => with == "/" && whole,
-                    crate::raise::PassPath::Exact(template, _) => match (Names { config: self.config }).target(template) {
-                        Ok(path) => {
-                            self.page.line(format!("rewrite ^ {} break;", quote(&path)));
-                            true
+                    crate::raise::PassPath::Exact(template, _) => {
+                        match (Names { config: self.config }).target(template) {
+                            Ok(path) => {
+                                self.page.line(format!("rewrite ^ {} break;", quote(&path)));
+                                true
+                            }
+                            Err(_) => false,
                         }
-                        Err(_) => false,
-                    },
+                    }
                 };
                 if same {
                     self.page.line(format!("proxy_pass {scheme}://{host};"));
@@ -202,14 +253,23 @@ impl Render<'_, '_> {
             }
             Act::Rule(rule) => {
                 // A question within a question.
-                self.losses.lose_near(rule.span, self.named(rule.span), "an `if` holds no other", "both conditions in a `map`");
+                self.losses.lose_near(
+                    rule.span,
+                    self.named(rule.span),
+                    "an `if` holds no other",
+                    "both conditions in a `map`",
+                );
                 Ok(())
             }
             Act::Stop => {
                 match at {
                     Some(at) => {
                         let mark = if at.negated { "!~" } else { "~" };
-                        self.page.open(format!("if ($uri {mark}{} {}) {{", if at.ignore_case { "*" } else { "" }, regex(&at.to_regex())));
+                        self.page.open(format!(
+                            "if ($uri {mark}{} {}) {{",
+                            if at.ignore_case { "*" } else { "" },
+                            regex(&at.to_regex())
+                        ));
                         self.page.line("break;");
                         self.page.close("}");
                     }
@@ -231,7 +291,11 @@ impl Render<'_, '_> {
             None => self.page.line(line),
             Some(at) => {
                 let mark = if at.negated { "!~" } else { "~" };
-                self.page.open(format!("if ($uri {mark}{} {}) {{", if at.ignore_case { "*" } else { "" }, regex(&at.to_regex())));
+                self.page.open(format!(
+                    "if ($uri {mark}{} {}) {{",
+                    if at.ignore_case { "*" } else { "" },
+                    regex(&at.to_regex())
+                ));
                 self.page.line(line);
                 self.page.close("}");
             }
@@ -255,9 +319,15 @@ impl Render<'_, '_> {
             _ => None,
         };
         match word {
-            Some(word) if !at.negated && !to.0.iter().any(|part| matches!(part, Part::Attr(Attr::Target))) => {
+            Some(word)
+                if !at.negated && !to.0.iter().any(|part| matches!(part, Part::Attr(Attr::Target))) =>
+            {
                 let end = if *keep_query { "" } else { "?" };
-                self.page.line(format!("rewrite {} {} {word};", regex(&pattern), quote(&format!("{target}{end}"))));
+                self.page.line(format!(
+                    "rewrite {} {} {word};",
+                    regex(&pattern),
+                    quote(&format!("{target}{end}"))
+                ));
             }
             _ => {
                 let mark = if at.negated { "!~" } else { "~" };
@@ -284,7 +354,11 @@ impl Render<'_, '_> {
             None => self.page.line(line),
             Some(at) => {
                 let mark = if at.negated { "!~" } else { "~" };
-                self.page.open(format!("if ($uri {mark}{} {}) {{", if at.ignore_case { "*" } else { "" }, regex(&at.to_regex())));
+                self.page.open(format!(
+                    "if ($uri {mark}{} {}) {{",
+                    if at.ignore_case { "*" } else { "" },
+                    regex(&at.to_regex())
+                ));
                 self.page.line(line);
                 self.page.close("}");
             }

@@ -2,8 +2,8 @@
 //!
 //! Reference: <https://nginx.org/en/docs/varindex.html>, <https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#if>.
 
-use crate::{
-    ir::{Attr, Config, FileKind, Kind, Part, Pattern, Stat, TcpInfo, Template, Test, TlsAttr, VarId, VarKind},
+use crate::ir::{
+    Attr, Config, FileKind, Kind, Part, Pattern, Stat, TcpInfo, Template, Test, TlsAttr, VarId, VarKind,
 };
 
 /// What names mean where a value stands.
@@ -57,12 +57,14 @@ impl Names<'_> {
             }
             return Err(format!("the value of `{}`", known.name.lossy()));
         }
-        Ok(var_name(&known.name.lossy()))
+        Ok(unique(self.config, var))
     }
 
     /// The name of a property of the exchange.
     pub(super) fn attr(&self, attr: &Attr) -> Result<String, String> {
-        let field = |prefix: &str, name: &crate::ir::Name| format!("{prefix}{}", name.lossy().to_ascii_lowercase().replace('-', "_"));
+        let field = |prefix: &str, name: &crate::ir::Name| {
+            format!("{prefix}{}", name.lossy().to_ascii_lowercase().replace('-', "_"))
+        };
         Ok(match attr {
             Attr::Method => "request_method",
             Attr::Scheme => "scheme",
@@ -87,7 +89,9 @@ impl Names<'_> {
             Attr::Cookie(name) => {
                 // One that a rule keeps a capture in has its whole name.
                 let name = name.lossy();
-                return Ok(name.strip_prefix('\u{0}').map_or_else(|| format!("cookie_{name}"), str::to_owned));
+                return Ok(name
+                    .strip_prefix('\u{0}')
+                    .map_or_else(|| format!("cookie_{name}"), str::to_owned));
             }
             Attr::User | Attr::KnownUser => "remote_user",
             Attr::Content => "request_body",
@@ -162,6 +166,9 @@ impl Names<'_> {
             | Attr::Load(_)
             | Attr::Stat(_)
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
+            Attr::Announced(_) => return Err("what the PROXY protocol says".to_owned()),
+            Attr::SignedLink => "secure_link",
+            Attr::SignedLinkExpires => "secure_link_expires",
         }
         .to_owned())
     }
@@ -181,11 +188,22 @@ impl Names<'_> {
                 let text = text.lossy();
                 let tilde = if *ignore_case { "~*" } else { "~" };
                 Ok(match kind {
-                    Kind::Exact if !ignore_case => format!("{subject} {}= {}", if not { "!" } else { "" }, quote(&text)),
-                    Kind::Exact => format!("{subject} {mark}{tilde} {}", regex(&format!("^{}$", escape(&text)))),
-                    Kind::Prefix => format!("{subject} {mark}{tilde} {}", regex(&format!("^{}", escape(&text)))),
-                    Kind::Suffix => format!("{subject} {mark}{tilde} {}", regex(&format!("{}$", escape(&text)))),
-                    Kind::Wildcard => format!("{subject} {mark}~* {}", regex(&format!("^{}$", escape(&text).replace("\\*", ".*")))),
+                    Kind::Exact if !ignore_case => {
+                        format!("{subject} {}= {}", if not { "!" } else { "" }, quote(&text))
+                    }
+                    Kind::Exact => {
+                        format!("{subject} {mark}{tilde} {}", regex(&format!("^{}$", escape(&text))))
+                    }
+                    Kind::Prefix => {
+                        format!("{subject} {mark}{tilde} {}", regex(&format!("^{}", escape(&text))))
+                    }
+                    Kind::Suffix => {
+                        format!("{subject} {mark}{tilde} {}", regex(&format!("{}$", escape(&text))))
+                    }
+                    Kind::Wildcard => format!(
+                        "{subject} {mark}~* {}",
+                        regex(&format!("^{}$", escape(&text).replace("\\*", ".*")))
+                    ),
                     Kind::Regex(_) => format!("{subject} {mark}{tilde} {}", regex(&text)),
                 })
             }
@@ -200,7 +218,9 @@ impl Names<'_> {
                 _ => Err("an `if` looks at one variable".to_owned()),
             },
             Test::Truthy(template) => Ok(format!("{} ~ ^0?$", self.value(template)?)),
-            Test::Present(template) => Ok(format!("{} {}= \"\"", self.value(template)?, if not { "" } else { "!" })),
+            Test::Present(template) => {
+                Ok(format!("{} {}= \"\"", self.value(template)?, if not { "" } else { "!" }))
+            }
             Test::File(name, kind) => {
                 let flag = match kind {
                     FileKind::File | FileKind::NonEmpty => "-f",
@@ -238,9 +258,18 @@ fn push_name(out: &mut String, name: &str, next: Option<&Part>) {
     }
 }
 
+/// The name of a variable that no other one has.
+pub(super) fn unique(config: &Config, var: VarId) -> String {
+    let name = var_name(&config.var(var).name.lossy());
+    let before =
+        config.vars[..var.0 as usize].iter().filter(|one| var_name(&one.name.lossy()) == name).count();
+    if before == 0 { name } else { format!("{name}_{}", before + 1) }
+}
+
 /// The name of a variable of the configuration.
 pub(super) fn var_name(name: &str) -> String {
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     name.trim_matches('_').to_owned()
 }
 
