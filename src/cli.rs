@@ -202,6 +202,13 @@ struct Translate {
     /// Write nothing when something is lost
     #[arg(long)]
     strict: bool,
+    /// Read the output again and compare it with the input over made-up requests; what differs is a loss. This is the
+    /// default
+    #[arg(long, overrides_with = "no_verify")]
+    verify: bool,
+    /// Do not compare
+    #[arg(long, overrides_with = "verify")]
+    no_verify: bool,
     /// What relative paths are relative to
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
@@ -334,14 +341,17 @@ impl Check {
 
 impl Translate {
     fn run(self) -> ExitCode {
-        let Self { file, to, from, output, report, strict, prefix } = self;
+        let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
         let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
         let request = reading.request(&file, true, false);
         let format = match report {
             ReportName::Human => Format::Human,
             ReportName::Json => Format::Json,
         };
-        translate::run(&request, &translate::Options { to: to.into(), output, format, strict })
+        translate::run(
+            &request,
+            &translate::Options { to: to.into(), output, format, strict, verify: !no_verify },
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     say,
 };
 use crate::{
+    compare,
     diagnostic::{
         self, Diagnostic, Severity,
         render::{Colour, Format, render},
@@ -31,6 +32,8 @@ pub struct Options {
     pub format: Format,
     /// Whether nothing is written when something is lost.
     pub strict: bool,
+    /// Whether the output is read again and compared with the input.
+    pub verify: bool,
 }
 
 /// What came of a translation.
@@ -62,8 +65,8 @@ impl Translated {
 
 /// Translates a file: exit status 0 when nothing is lost, 3 when something is, 1 when the file is wrong.
 pub fn run(request: &Request, options: &Options) -> ExitCode {
-    let Options { to, output, format, strict } = options;
-    let done = translate(request, *to);
+    let Options { to, output, format, strict, verify } = options;
+    let done = translate(request, *to, *verify);
     let colour = if *format == Format::Human { say::colour(&std::io::stderr()) } else { Colour::Never };
     say::remark(render(&done.sources, &done.found, *format, colour));
     let wrong = done.is_wrong();
@@ -109,7 +112,7 @@ fn file_name(to: Dialect, text: &str, input: &Path) -> String {
 }
 
 /// Translates a file.
-pub fn translate(request: &Request, to: Dialect) -> Translated {
+pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
     let mut sources = SourceMap::new();
     let offline = crate::dialect::Options { offline: true, ..request.options.clone() };
     let request = Request { options: offline, ..request.clone() };
@@ -146,6 +149,9 @@ pub fn translate(request: &Request, to: Dialect) -> Translated {
         }
     }
     found.extend(losses.findings());
+    if verify {
+        found.extend(differences(&mut sources, &request, to, &lowered.config, &text));
+    }
     diagnostic::sort(&mut found);
     Translated { sources, text: Some(text), from, shape, found }
 }
@@ -176,4 +182,111 @@ fn plain(from: Dialect, request: &Request) -> Option<ir::Config> {
     let name = if request.path.is_dir() { request.path.join("web.config") } else { request.path.clone() };
     sources.add(name.clone(), b"<configuration><system.webServer/></configuration>".to_vec());
     Some(from.read(&mut sources, &name, &request.options).config)
+}
+
+/// The requests that the output handles differently, as losses.
+fn differences(
+    sources: &mut SourceMap,
+    request: &Request,
+    to: Dialect,
+    input: &ir::Config,
+    text: &str,
+) -> Vec<Diagnostic> {
+    let folder = if request.path.is_dir() { Some(request.path.as_path()) } else { request.path.parent() };
+    let path = folder.unwrap_or(Path::new("")).join(file_name(to, text, &request.path));
+    sources.add(path.clone(), text.as_bytes().to_vec());
+    let again = Request { path, dialect: Some(to), options: request.options.clone(), listen: None };
+    let lowered = load::lower(sources, &again);
+    if load::has_errors(&lowered.found) || !lowered.sound {
+        let wrong = lowered.found.into_iter().filter(|one| one.severity == Severity::Error);
+        return wrong
+            .map(|one| {
+                let message = format!("the output cannot be compared: {}", one.message);
+                let mut found = Diagnostic::new(Severity::Warning, "not-compared", message);
+                found.labels = one.labels;
+                found
+            })
+            .collect();
+    }
+    let mut tolerance = compare::Tolerance::across();
+    if [request.dialect, Some(to)].contains(&Some(Dialect::Iis)) {
+        // What a server tells its own kind, unasked.
+        let own = ["x-arr-log-id", "x-arr-ssl", "max-forwards", "x-original-url", "x-forwarded-for"];
+        tolerance.0.extend(own.map(|name| format!("upstream field {name}")));
+        tolerance.0.push("field x-powered-by".to_owned());
+    }
+    let options = compare::Options {
+        most: REQUESTS,
+        tolerance,
+        lenient: true,
+        reactions: false,
+        groups: 20,
+        ..compare::Options::default()
+    };
+    match compare::compare(input, &lowered.config, &options) {
+        Ok(differences) => differences.iter().map(different).collect(),
+        Err(faults) => faults,
+    }
+}
+
+/// How many requests are made up for each side.
+const REQUESTS: usize = 3000;
+
+/// A difference as a loss: what differs, and the smallest request that shows it.
+fn different(one: &compare::Difference) -> Diagnostic {
+    let shown = |value: &Option<String>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+    };
+    let change = one.changes.first();
+    let what = change.map_or_else(String::new, |change| {
+        format!(": {} was {}, would be {}", change.aspect, shown(&change.old), shown(&change.new))
+    });
+    let (severity, code, which) = if is_odd(&one.request) {
+        (Severity::Note, "servers-differ", "requests that few send")
+    } else {
+        (Severity::Warning, "different", "some requests")
+    };
+    let mut found = Diagnostic::new(severity, code, format!("{which} are handled differently{what}"));
+    let (old, new) = one.places();
+    if let Some(span) = old.filter(|span| span.is_known()) {
+        found = found.label(span, "decided here");
+    }
+    if let Some(span) = new.filter(|span| span.is_known()) {
+        found = found.label(span, "and here in the output");
+    }
+    for change in one.changes.iter().skip(1).take(4) {
+        found = found.note(format!(
+            "{} was {}, would be {}",
+            change.aspect,
+            shown(&change.old),
+            shown(&change.new)
+        ));
+    }
+    found.note(format!(
+        "for example {}",
+        one.request.shown().trim_end().replace("\r\n", " | ").replace('\n', " | ")
+    ))
+}
+
+/// Whether servers of different kinds differ on a request by themselves, whatever is written: separators that are
+/// encoded or repeated, dots, a host that no browser writes so, an upgrade to something unheard of.
+fn is_odd(probe: &compare::Probe) -> bool {
+    let path = probe.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let target = String::from_utf8_lossy(path).to_ascii_lowercase();
+    let encoded = target.contains('%') || target.contains('+') || target.contains('\\');
+    let folded = target.contains("//") || target.contains("/.");
+    let bare = probe.target.ends_with(b"?");
+    let host = probe.host.as_deref().is_none_or(|host| {
+        host.is_empty()
+            || host.iter().any(u8::is_ascii_uppercase)
+            || host.contains(&b':')
+            || host.ends_with(b".")
+    });
+    let upgrade = probe.fields.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case(b"upgrade") && !value.eq_ignore_ascii_case(b"websocket")
+    });
+    let method = !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
+        .iter()
+        .any(|method| method.as_bytes() == probe.method);
+    encoded || folded || bare || host || upgrade || method || !target.starts_with('/')
 }

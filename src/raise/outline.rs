@@ -1,5 +1,7 @@
 //! What a configuration says: servers with places, rules and upstreams, without a dialect's way of running them.
 
+use std::collections::BTreeSet;
+
 use super::Match;
 use crate::{
     ir::{
@@ -16,6 +18,8 @@ pub struct Outline<'a> {
     pub config: &'a Config,
     /// What is written for all servers.
     pub common: Area,
+    /// The variables that something in it assigns.
+    pub assigned: BTreeSet<VarId>,
     /// The servers that an address leads to.
     pub servers: Vec<Server>,
 }

@@ -65,7 +65,8 @@ pub fn outline<'a>(
         servers.push(server);
     }
     super::hooks::hoist_edits(&mut common, &mut servers);
-    Outline { config, common, servers }
+    let assigned = super::used::assigned(config, &servers);
+    Outline { config, common, assigned, servers }
 }
 
 /// Variables by what a program keeps in them.
@@ -200,6 +201,12 @@ impl Walk<'_, '_> {
         let depth = self.chain.len();
         server.area.span = *span;
         self.level(request, &mut server.area);
+        // How long content may be is a limit that people meet: it is said though it was a default.
+        if server.area.settings.content.max_length.is_none()
+            && self.config.common.content.max_length.is_none()
+        {
+            server.area.settings.content.max_length = self.effective().content.max_length;
+        }
         let inner = self.chain.len();
         for (name, block) in named {
             self.chain.truncate(inner);

@@ -276,3 +276,50 @@ impl Seen<'_> {
         }
     }
 }
+
+/// The variables that rules and named groups assign.
+pub(super) fn assigned(config: &Config, servers: &[super::Server]) -> BTreeSet<VarId> {
+    let mut out = BTreeSet::new();
+    for server in servers {
+        out.extend(server.names.iter().flat_map(|name| &name.groups).map(|(_, var)| *var));
+        assigned_in(&server.area, &mut out);
+        server.named.iter().for_each(|(_, area)| assigned_in(area, &mut out));
+    }
+    for var in &config.vars {
+        if let VarKind::Table { rows, .. } = &var.kind {
+            out.extend(rows.iter().flat_map(|row| &row.pattern.groups).map(|(_, var)| *var));
+        }
+    }
+    out
+}
+
+fn assigned_in(area: &Area, out: &mut BTreeSet<VarId>) {
+    for item in &area.items {
+        match item {
+            Item::Rule(rule) => assigned_by(rule, out),
+            Item::Place(place) => {
+                out.extend(place.at.groups.iter().map(|(_, var)| *var));
+                assigned_in(&place.area, out);
+            }
+        }
+    }
+}
+
+fn assigned_by(rule: &Rule, out: &mut BTreeSet<VarId>) {
+    out.extend(rule.at.iter().flat_map(|at| &at.groups).map(|(_, var)| *var));
+    for test in &rule.tests {
+        if let Test::Match { pattern, .. } = test {
+            out.extend(pattern.groups.iter().map(|(_, var)| *var));
+        }
+    }
+    for act in &rule.acts {
+        match act {
+            Act::Assign(var, _) => {
+                out.insert(*var);
+            }
+            Act::Rule(rule) => assigned_by(rule, out),
+            Act::Set(area) => assigned_in(area, out),
+            _ => {}
+        }
+    }
+}

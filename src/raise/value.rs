@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::ir::{Attr, Choice, Config, Escape, Kind, Part, Pattern, Template, Test, VarId, VarKind};
 
 /// Variables whose value is known, or known to be missing.
-pub type Constants = BTreeMap<VarId, Option<Template>>;
+pub(super) type Constants = BTreeMap<VarId, Option<Template>>;
 
 /// A template without escapes that every server makes by itself where it puts a value into a URL.
 pub fn plain(template: &Template) -> Template {

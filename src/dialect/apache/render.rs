@@ -13,7 +13,7 @@ mod value;
 use std::collections::BTreeSet;
 
 use crate::{
-    ir::{AddressRange, Config, Kind, Pattern, Settings, Template, Text},
+    ir::{AddressRange, Config, Kind, Pattern, Settings, Template, Text, VarId},
     raise::{Clients, Losses, Notes, Outline, Page, Shape, Users, network, who},
     source::Span,
 };
@@ -23,6 +23,7 @@ use value::quote;
 pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, shape: Shape) -> String {
     let mut render = Render {
         config: outline.config,
+        assigned: &outline.assigned,
         notes,
         losses,
         page: Page::new(4),
@@ -30,6 +31,8 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         proxied: false,
         inside: shape == Shape::Inside,
         rewriting: false,
+        located: false,
+        hoisted: Vec::new(),
         secure: None,
     };
     render.all(outline, shape);
@@ -45,6 +48,8 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
 /// A rendering under way.
 struct Render<'a, 'b> {
     config: &'a Config,
+    /// The variables that something assigns.
+    assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
     losses: &'b mut Losses,
     page: Page,
@@ -56,6 +61,10 @@ struct Render<'a, 'b> {
     inside: bool,
     /// Whether rules are turned on for the host at hand.
     rewriting: bool,
+    /// Whether what is said is said in a section.
+    located: bool,
+    /// Lines of sections that are said of the host.
+    hoisted: Vec<String>,
     /// Whether the host at hand is reached over TLS, where that is known.
     secure: Option<bool>,
 }
@@ -179,7 +188,7 @@ impl Render<'_, '_> {
                 self.losses.lose(server.span, "captures of the server's name", "Apache has none");
             }
         }
-        let plain = names.iter().position(|name| !name.contains(['*', '?']));
+        let plain = names.iter().position(|name| !name.contains(['*', '?', '[', '_']));
         if let Some(at) = plain {
             let name = names.remove(at);
             self.page.line(format!("ServerName {name}"));
@@ -357,7 +366,19 @@ impl Render<'_, '_> {
         self.listing(listing, span);
         self.client_address(client_address, span);
         self.access(access, span);
-        self.who(settings, span);
+        if self.located {
+            self.who(settings, span);
+        } else {
+            // It may stand in sections alone.
+            let page = std::mem::replace(&mut self.page, Page::new(4));
+            self.who(settings, span);
+            let said = std::mem::replace(&mut self.page, page).finish();
+            if !said.is_empty() {
+                self.page.open("<Location />");
+                said.lines().for_each(|line| self.page.line(line));
+                self.page.close("</Location>");
+            }
+        }
         self.fields(settings, span);
     }
 

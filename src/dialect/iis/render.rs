@@ -10,8 +10,10 @@ mod settings;
 mod site;
 mod value;
 
+use std::collections::BTreeSet;
+
 use crate::{
-    ir::{Config, Settings},
+    ir::{Config, Settings, VarId},
     raise::{Losses, Notes, Outline, Page, Shape, To, log_name, passes},
     source::Span,
 };
@@ -33,12 +35,14 @@ pub const NAMES: &[(&str, &str)] = &[
 pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, shape: Shape) -> String {
     let mut render = Render {
         config: outline.config,
+        assigned: &outline.assigned,
         notes,
         losses,
         into: section::Sections::default(),
         names: Vec::new(),
         variables: Vec::new(),
         maps: Vec::new(),
+        bound: Vec::new(),
         whole: false,
     };
     let configuration = render.all(outline, shape);
@@ -51,6 +55,8 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
 /// A rendering under way.
 struct Render<'a, 'b> {
     config: &'a Config,
+    /// The variables that something assigns.
+    assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
     losses: &'b mut Losses,
     /// The sections of the place at hand.
@@ -61,6 +67,8 @@ struct Render<'a, 'b> {
     variables: Vec<String>,
     /// Tables that rules look values up in.
     maps: Vec<Element>,
+    /// Bindings of the sites so far.
+    bound: Vec<String>,
     /// Whether sites, farms and the proxy are said as well.
     whole: bool,
 }

@@ -6,16 +6,17 @@ mod fields;
 mod group;
 mod location;
 mod logs;
+mod order;
 mod rewrite;
 mod settings;
 mod value;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     ir::{
         Address, AddressRange, ClientCertificates, Config, Credentials, HostTls, Kind, Pattern, Settings,
-        SocketOptions, Template,
+        SocketOptions, Template, VarId,
     },
     raise::{Clients, Listen, Losses, Notes, Outline, Page, Server, Shape, Users, Who, network, who},
     source::Span,
@@ -54,6 +55,7 @@ pub const NAMES: &[(&str, &str)] = &[
 pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, shape: Shape) -> String {
     let mut render = Render {
         config: outline.config,
+        assigned: &outline.assigned,
         notes,
         losses,
         page: Page::new(4),
@@ -70,6 +72,8 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
 /// A rendering under way.
 struct Render<'a, 'b> {
     config: &'a Config,
+    /// The variables that something assigns.
+    assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
     losses: &'b mut Losses,
     page: Page,
@@ -413,7 +417,7 @@ impl Render<'_, '_> {
 
     /// A value, or a loss.
     fn value(&mut self, template: &Template, span: Span) -> Option<String> {
-        let found = Names { config: self.config }.value(template);
+        let found = Names { config: self.config, assigned: self.assigned }.value(template);
         match found {
             Ok(text) => Some(text),
             Err(why) => {

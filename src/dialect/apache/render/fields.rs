@@ -50,7 +50,7 @@ impl Render<'_, '_> {
                 Test::Truthy(template) => match template.0.as_slice() {
                     [Part::Var(var)] => return self.env_only(tests, *var),
                     [Part::Attr(Attr::Https)] => "%{HTTPS} == 'on'".to_owned(),
-                    _ => format!("-n \"{}\"", Names::expression(self.config).value(template)?),
+                    _ => format!("-n \"{}\"", Names::expression(self.config, self.assigned).value(template)?),
                 },
                 test => self.expression(test)?,
             });
@@ -67,7 +67,7 @@ impl Render<'_, '_> {
 
     /// A test as an expression.
     pub(super) fn expression(&self, test: &Test) -> Result<String, String> {
-        let names = Names::expression(self.config);
+        let names = Names::expression(self.config, self.assigned);
         match test {
             Test::All(tests) if !tests.is_empty() => {
                 let all: Result<Vec<_>, _> = tests.iter().map(|test| self.expression(test)).collect();
@@ -80,7 +80,13 @@ impl Render<'_, '_> {
             Test::Not(test) => Ok(format!("!({})", self.expression(test)?)),
             Test::Match { subject, pattern, .. } => {
                 let Pattern { kind, text, ignore_case, groups: _ } = pattern;
-                let (text, subject) = (text.lossy(), names.value(subject)?);
+                let (text, mut subject) = (text.lossy(), names.value(subject)?);
+                if !(subject.starts_with("%{")
+                    && subject.ends_with('}')
+                    && subject.matches("%{").count() == 1)
+                {
+                    subject = format!("'{}'", subject.replace('\'', "\\'"));
+                }
                 let flag = if *ignore_case { "i" } else { "" };
                 Ok(match kind {
                     crate::ir::Kind::Exact if !ignore_case => {
@@ -216,7 +222,10 @@ impl Render<'_, '_> {
             [] => Ok("\"\"".to_owned()),
             [Part::Text(text)] => Ok(quote_always(&text.lossy().replace('%', "%%"))),
             [Part::Var(var)] => Ok(format!("%{{{}}}e", super::value::unique(self.config, *var))),
-            _ => Ok(quote_always(&format!("expr={}", Names::expression(self.config).value(value)?))),
+            _ => Ok(quote_always(&format!(
+                "expr={}",
+                Names::expression(self.config, self.assigned).value(value)?
+            ))),
         }
     }
 
@@ -250,10 +259,19 @@ impl Render<'_, '_> {
                 self.losses.lose(at, format!("{what}: another status"), "`ErrorDocument` keeps the status");
             }
             for status in statuses {
+                if !is_known(*status) {
+                    self.losses.lose(at, what.clone(), format!("Apache has no status {status}"));
+                    continue;
+                }
                 self.page.line(format!("ErrorDocument {status} {target}"));
             }
         }
     }
+}
+
+/// Whether Apache has a status.
+pub(super) fn is_known(status: u16) -> bool {
+    matches!(status, 200..=208 | 226 | 300..=308 | 400..=417 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508 | 510 | 511)
 }
 
 /// The text that a named block answers with.

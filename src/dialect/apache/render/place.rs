@@ -64,6 +64,9 @@ impl Render<'_, '_> {
         for place in sections(area) {
             self.section(place, common.as_ref(), &places);
         }
+        for line in std::mem::take(&mut self.hoisted) {
+            self.page.line(line);
+        }
         for (name, named) in &server.named {
             let used = named.items.iter().any(|item| matches!(item, Item::Rule(rule) if rule.acts.iter().any(|act| matches!(act, Act::Reply(_)))));
             if !used || named.pass.is_some() {
@@ -197,7 +200,7 @@ impl Render<'_, '_> {
             (Some(Some(alias)), _) => match (text_of(&alias.with), alias.cut) {
                 (Some(with), _) => with,
                 (None, _) => {
-                    let names = Names::of(self.config, Some(at));
+                    let names = Names::of(self.config, self.assigned, Some(at));
                     match names.value(&alias.with) {
                         Ok(with) if at.how == How::Regex && !with.contains("%{") => {
                             self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&with)));
@@ -272,7 +275,7 @@ impl Render<'_, '_> {
         let Pass { protocol, scheme, to, path, head, reverse, response_edits, settings: own, span } = pass;
         self.need("proxy");
         self.need(module(*scheme, *protocol));
-        let names = Names::of(self.config, Some(at));
+        let names = Names::of(self.config, self.assigned, Some(at));
         if *protocol == Protocol::Memcached {
             self.losses.lose(*span, "answers from memcached", "Apache reads nothing from it");
             return;
@@ -587,7 +590,9 @@ impl Render<'_, '_> {
         let mut probe = std::mem::replace(&mut self.page, crate::raise::Page::new(4));
         let before = self.losses.all.len();
         let was = std::mem::replace(&mut self.proxied, area.pass.is_some());
+        let located = std::mem::replace(&mut self.located, true);
         self.settings(&settings, place.span);
+        self.located = located;
         if let Some(head) = &head {
             self.head(head, place.span);
         }
@@ -602,7 +607,7 @@ impl Render<'_, '_> {
         }
         self.proxied = was;
         std::mem::swap(&mut self.page, &mut probe);
-        let said = probe.finish();
+        let said = self.placed(&probe.finish(), place.span);
         if !said.is_empty() {
             self.page.blank();
             self.comments(place.span);
@@ -628,6 +633,30 @@ impl Render<'_, '_> {
             }
         }
         let _ = before;
+    }
+
+    /// Lines that may stand in a section; what is the host's alone is said there, or lost.
+    fn placed(&mut self, text: &str, span: Span) -> String {
+        let mut out = String::new();
+        for line in text.lines() {
+            let word = line.split_whitespace().next().unwrap_or_default();
+            if word.starts_with("SSLProxy") {
+                let known = self.hoisted.iter().find(|known| known.split(' ').next() == Some(word));
+                match known {
+                    Some(known) if known != line => {
+                        self.losses.lose(span, format!("`{line}`"), "Apache has one for all of a host")
+                    }
+                    Some(_) => {}
+                    None => self.hoisted.push(line.to_owned()),
+                }
+            } else if HOST_ONLY.contains(&word) || word.starts_with("RemoteIP") {
+                self.losses.lose(span, format!("`{line}`"), "Apache has it for a host as a whole");
+            } else {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+        out
     }
 
     /// What is looked for before the handler.
@@ -661,6 +690,21 @@ impl Render<'_, '_> {
         self.notes.setting(key, span).0
     }
 }
+
+/// Directives that stand in no section.
+const HOST_ONLY: &[&str] = &[
+    "CustomLog",
+    "ErrorLog",
+    "KeepAlive",
+    "KeepAliveTimeout",
+    "LimitRequestFields",
+    "LimitRequestFieldSize",
+    "LimitRequestLine",
+    "MaxKeepAliveRequests",
+    "MergeSlashes",
+    "ProxyTimeout",
+    "RequestReadTimeout",
+];
 
 /// Rules that end in an answer.
 fn ends(act: &Act) -> bool {

@@ -49,7 +49,7 @@ impl Render<'_, '_> {
             }
             (at, place) => at.as_ref().or(place),
         };
-        let names = Names::of(self.config, pattern);
+        let names = Names::of(self.config, self.assigned, pattern);
         for test in tests {
             match names.conditions(test) {
                 Ok(lines) => conditions.extend(lines),
@@ -85,7 +85,14 @@ impl Render<'_, '_> {
                     self.engine();
                     conditions.iter().for_each(|line| self.page.line(line));
                     let all: Vec<_> = flags.iter().cloned().chain(more).collect();
-                    let flags = if all.is_empty() { String::new() } else { format!(" [{}]", all.join(",")) };
+                    let flags = all.join(",");
+                    let flags = if flags.contains([' ', '"']) {
+                        format!(" {}", quote(&format!("[{flags}]")))
+                    } else if flags.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" [{flags}]")
+                    };
                     self.page.line(format!("RewriteRule {regex} {}{flags}", quote(&to)));
                 }
                 Ok(None) => {
@@ -193,7 +200,7 @@ impl Render<'_, '_> {
                 return true;
             }
         }
-        let names = Names::of(self.config, Some(at));
+        let names = Names::of(self.config, self.assigned, Some(at));
         let plain = to.0.iter().all(|part| matches!(part, Part::Text(_) | Part::Capture(..) | Part::Var(_)));
         let fits = plain && !to.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains(&b'?')));
         if *keep_query && fits && matches!(at.how, How::Regex | How::Exact) {
@@ -262,7 +269,7 @@ impl Render<'_, '_> {
                                 "Apache has no answer with a text for a status below 400",
                                 "a file with this text",
                             );
-                        } else {
+                        } else if super::fields::is_known(*status) {
                             self.page.line(format!(
                                 "ErrorDocument {status} {}",
                                 super::fields::quote_always(text.trim_end())
@@ -288,6 +295,9 @@ impl Render<'_, '_> {
                     410 => ("-".to_owned(), flag("G")),
                     status if (300..400).contains(status) => {
                         return Err("a redirect without a place".to_owned());
+                    }
+                    status if !super::fields::is_known(*status) => {
+                        return Err(format!("Apache has no status {status}"));
                     }
                     status => ("-".to_owned(), vec![format!("R={status}"), "L".to_owned()]),
                 }

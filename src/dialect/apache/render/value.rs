@@ -2,7 +2,7 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/mod/mod_rewrite.html#rewritecond>, <https://httpd.apache.org/docs/2.4/expr.html>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ir::AddressRange,
@@ -14,6 +14,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Names<'a> {
     pub(super) config: &'a Config,
+    /// The variables that something assigns.
+    pub(super) assigned: &'a BTreeSet<VarId>,
     /// The register of the rule's own pattern.
     pub(super) own: Option<Register>,
     /// Named groups, as captures of that pattern.
@@ -23,13 +25,13 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(config: &'a Config) -> Self {
-        Self { config, own: None, groups: BTreeMap::new(), expression: false }
+    pub(super) fn new(config: &'a Config, assigned: &'a BTreeSet<VarId>) -> Self {
+        Self { config, assigned, own: None, groups: BTreeMap::new(), expression: false }
     }
 
     /// Those of a pattern.
-    pub(super) fn of(config: &'a Config, at: Option<&Match>) -> Self {
-        let mut names = Self::new(config);
+    pub(super) fn of(config: &'a Config, assigned: &'a BTreeSet<VarId>, at: Option<&Match>) -> Self {
+        let mut names = Self::new(config, assigned);
         if let Some(at) = at {
             names.own = at.register;
             for (name, var) in &at.groups {
@@ -41,8 +43,8 @@ impl<'a> Names<'a> {
         names
     }
 
-    pub(super) fn expression(config: &'a Config) -> Self {
-        Self { expression: true, ..Self::new(config) }
+    pub(super) fn expression(config: &'a Config, assigned: &'a BTreeSet<VarId>) -> Self {
+        Self { expression: true, ..Self::new(config, assigned) }
     }
 
     /// A value; `Err` is what cannot be said of it.
@@ -85,6 +87,12 @@ impl<'a> Names<'a> {
             && default.as_text() == Some(b"off")
         {
             return Ok("%{HTTPS}".to_owned());
+        }
+        if matches!(known.kind, VarKind::Assigned | VarKind::Optional) && !self.assigned.contains(&var) {
+            return Err(format!(
+                "`{}`, which the original keeps for itself",
+                known.name.lossy().trim_start_matches('@')
+            ));
         }
         let name = unique(self.config, var);
         Ok(if self.expression { format!("%{{reqenv:{name}}}") } else { format!("%{{ENV:{name}}}") })

@@ -33,6 +33,12 @@ impl Element {
         self.children.push(child);
     }
 
+    /// Whether a text stands in an attribute of it, or of what is in it.
+    pub(super) fn mentions(&self, text: &str) -> bool {
+        self.attributes.iter().any(|(_, value)| value.contains(text))
+            || self.children.iter().any(|child| child.mentions(text))
+    }
+
     pub(super) fn print(&self, page: &mut Page) {
         for comment in self.comments.iter().filter(|comment| !comment.is_empty()) {
             // Two dashes would end it.

@@ -33,13 +33,13 @@ impl Render<'_, '_> {
         name
     }
 
-    fn element(&mut self, span: Span, at: &Match, stop: bool) -> Element {
+    fn element(&mut self, span: Span, at: &Match, stop: bool) -> Result<Element, String> {
+        let pattern = super::value::expression(&url(at))?;
         let comments = self.notes.comments(span);
         let mut rule = Element { comments, ..Element::new("rule").with("name", &self.rule_name(span)) };
         if stop {
             rule = rule.with("stopProcessing", "true");
         }
-        let pattern = url(at);
         let mut found = Element::new("match").with("url", &pattern);
         if !at.ignore_case && has_letters(&pattern) {
             found = found.with("ignoreCase", "false");
@@ -48,7 +48,7 @@ impl Render<'_, '_> {
             found = found.with("negate", "true");
         }
         rule.push(found);
-        rule
+        Ok(rule)
     }
 
     /// The rules of a rule; `place` is around it, `outer` the conditions of it.
@@ -93,7 +93,7 @@ impl Render<'_, '_> {
     fn act(&mut self, act: &Act, at: &Match, tests: &[Test], span: Span) -> Result<Element, String> {
         let stop = !matches!(act, Act::Assign(..))
             && !matches!(act, Act::Rewrite { then: Then::Next | Then::Choose, .. });
-        let mut names = Names::of(self.config, Some(at));
+        let mut names = Names::of(self.config, self.assigned, Some(at));
         let (mut conditions, any) = names.conditions(tests)?;
         if let Act::Pass(pass) = act
             && pass.scheme == Scheme::Client
@@ -126,7 +126,7 @@ impl Render<'_, '_> {
             Act::Stop => Element::new("action").with("type", "None"),
             Act::Rule(_) | Act::Set(_) => return Err("it is no action".to_owned()),
         };
-        let mut rule = self.element(span, at, stop);
+        let mut rule = self.element(span, at, stop)?;
         if !conditions.is_empty() {
             let list = Element::new("conditions");
             let list = if any { list.with("logicalGrouping", "MatchAny") } else { list };
@@ -168,6 +168,9 @@ impl Render<'_, '_> {
     fn reply(&mut self, reply: &Reply, names: &Names<'_>, span: Span) -> Result<Element, String> {
         let Reply { status, content } = reply;
         let action = |kind: &str| Element::new("action").with("type", kind);
+        if (300..=307).contains(status) {
+            return Err(format!("an answer {status} of IIS is a redirect"));
+        }
         Ok(match content {
             ReplyContent::Close => action("AbortRequest"),
             ReplyContent::Text(text) if !text.is_empty() => {
@@ -291,7 +294,10 @@ impl Render<'_, '_> {
                 self.protocol_map();
             }
             self.allow(&variable);
-            out.push(Element::new("set").with("name", &variable).with("value", &names.value(value)?));
+            let value = names.value(value)?;
+            // One of a name is set: the last.
+            out.retain(|known: &Element| known.attributes.first().is_none_or(|(_, name)| *name != variable));
+            out.push(Element::new("set").with("name", &variable).with("value", &value));
         }
         for name in &pass.head.remove {
             let variable = format!("HTTP_{}", name.lossy().to_ascii_uppercase().replace('-', "_"));
@@ -308,7 +314,7 @@ impl Render<'_, '_> {
     }
 
     /// The table that makes a scheme of `{HTTPS}`.
-    fn protocol_map(&mut self) {
+    pub(super) fn protocol_map(&mut self) {
         let map = Element::new("rewriteMap")
             .with("name", "MapProtocol")
             .holding(Element::new("add").with("key", "on").with("value", "https"))
@@ -395,13 +401,16 @@ impl Render<'_, '_> {
         match to {
             FallbackTo::Status(404) => {}
             FallbackTo::Path(path, query) if usual => {
-                let names = Names::of(self.config, Some(at));
+                let names = Names::of(self.config, self.assigned, Some(at));
                 let made = text_of(path)
                     .ok_or_else(|| "the path is known only when it is read".to_owned())
                     .and_then(|path| with_query(path, query, &names));
                 match made {
                     Ok((path, append)) => {
-                        let mut rule = self.element(*span, at, true);
+                        let mut rule = match self.element(*span, at, true) {
+                            Ok(rule) => rule,
+                            Err(why) => return self.losses.lose(*span, self.named(*span), why),
+                        };
                         let mut conditions = Element::new("conditions");
                         for one in existing {
                             let kind = if one.kind == crate::ir::FileKind::Directory {

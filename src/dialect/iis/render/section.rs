@@ -273,6 +273,15 @@ impl Render<'_, '_> {
                     self.into.headers.push(Element { comments, ..Element::new("remove").with("name", &name) })
                 }
                 Some((Some(text), _)) if tests.is_empty() => {
+                    // A field has one line: several values are a list (RFC 9110 § 5.3).
+                    let own = |element: &Element| {
+                        element.name == "add" && element.attributes[0].1.eq_ignore_ascii_case(&name)
+                    };
+                    if let Some(known) = self.into.headers.iter_mut().find(|element| own(element)) {
+                        let value = &mut known.attributes[1].1;
+                        *value = format!("{value}, {text}");
+                        continue;
+                    }
                     self.into.headers.push(Element {
                         comments,
                         ..Element::new("add").with("name", &name).with("value", &text)
@@ -280,7 +289,7 @@ impl Render<'_, '_> {
                 }
                 Some((_, value)) => {
                     // A value that depends on the request is that of an outbound rule.
-                    let names = Names::of(self.config, None);
+                    let names = Names::of(self.config, self.assigned, None);
                     let conditions = names.conditions(&tests);
                     match (names.value(value), conditions) {
                         (Ok(value), Ok((conditions, false))) => {

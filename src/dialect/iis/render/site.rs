@@ -93,6 +93,9 @@ impl Render<'_, '_> {
             }
         }
         let outbound = std::mem::take(&mut top.outbound);
+        if rules.iter().chain(&outbound).any(|rule| rule.mentions("{MapProtocol:")) {
+            self.protocol_map();
+        }
         let mut rewrite = Element::new("rewrite");
         let whole: Vec<Element> = locations
             .iter()
@@ -381,12 +384,25 @@ impl Render<'_, '_> {
             if !listen.default && !listen.shared && hosts.len() == 1 && hosts[0].is_empty() {
                 // The only one there is.
             }
-            let ip = if address.ip().is_unspecified() { "*".to_owned() } else { address.ip().to_string() };
+            let ip = match address.ip() {
+                ip if ip.is_unspecified() => "*".to_owned(),
+                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+                ip => ip.to_string(),
+            };
             for host in &hosts {
                 let information = format!("{ip}:{}:{host}", address.port());
                 if done.contains(&information) {
                     continue;
                 }
+                if self.bound.contains(&information) {
+                    self.losses.lose(
+                        listen.span,
+                        format!("the binding {information}"),
+                        "another site has it, and IIS knows one site for each",
+                    );
+                    continue;
+                }
+                self.bound.push(information.clone());
                 let protocol = if listen.tls { "https" } else { "http" };
                 let mut binding = Element::new("binding")
                     .with("protocol", protocol)
@@ -411,6 +427,13 @@ impl Render<'_, '_> {
                     "`netsh http add sslcert` after importing it",
                 );
             }
+        }
+        if bindings.children.is_empty() {
+            // A site without one would not start.
+            let information = format!("*:80:site{id}");
+            bindings.push(
+                Element::new("binding").with("protocol", "http").with("bindingInformation", &information),
+            );
         }
         site.push(bindings);
         site
@@ -449,6 +472,16 @@ impl Render<'_, '_> {
                 }
                 _ => (text.clone(), if *default_port == 0 { 80 } else { *default_port }),
             };
+            let known = |server: &Element| server.attributes.first().is_some_and(|(_, name)| *name == host);
+            if farm.children.iter().any(known) {
+                self.losses.lose_near(
+                    *span,
+                    format!("the endpoint {text}"),
+                    "a farm knows its servers by their addresses, one port for each",
+                    "another name of the machine in its hosts file",
+                );
+                continue;
+            }
             let spare = *role == Role::Backup
                 || member.as_ref().is_some_and(|member| member.duty != Duty::Active || member.set > 0);
             if spare {

@@ -1,6 +1,6 @@
 //! Values and conditions in the words of rules: `{VARIABLE}`, `{R:1}`, `<add input pattern>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::element::Element;
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Names<'a> {
     pub(super) config: &'a Config,
+    /// The variables that something assigns.
+    pub(super) assigned: &'a BTreeSet<VarId>,
     /// The register of the rule's own pattern.
     pub(super) own: Option<Register>,
     /// Named groups, as captures of that pattern.
@@ -21,8 +23,8 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(config: &'a Config, at: Option<&Match>) -> Self {
-        let mut names = Self { config, own: None, groups: BTreeMap::new(), scheme: false };
+    pub(super) fn of(config: &'a Config, assigned: &'a BTreeSet<VarId>, at: Option<&Match>) -> Self {
+        let mut names = Self { config, assigned, own: None, groups: BTreeMap::new(), scheme: false };
         if let Some(at) = at {
             names.own = at.register;
             for (name, var) in &at.groups {
@@ -68,6 +70,12 @@ impl<'a> Names<'a> {
 
     fn var(&self, var: VarId) -> Result<String, String> {
         let known = self.config.var(var);
+        if matches!(known.kind, VarKind::Assigned | VarKind::Optional) && !self.assigned.contains(&var) {
+            return Err(format!(
+                "`{}`, which the original keeps for itself",
+                known.name.lossy().trim_start_matches('@')
+            ));
+        }
         match &known.kind {
             VarKind::Table { key, .. } => {
                 Ok(format!("{{{}:{}}}", map_name(&known.name.lossy()), self.value(key)?))
@@ -176,6 +184,10 @@ impl<'a> Names<'a> {
                     ),
                     _ => (self.value(subject)?, regex_of(pattern)),
                 };
+                if input.is_empty() {
+                    return Err("a condition on nothing".to_owned());
+                }
+                let regex = expression(&regex)?;
                 let element = add(&input, &regex);
                 let letters = regex.bytes().any(|byte| byte.is_ascii_alphabetic());
                 let element =
@@ -232,6 +244,35 @@ impl<'a> Names<'a> {
             Test::Status(_) => return Err("the status".to_owned()),
             Test::Internal => return Err("whether it was redirected inside".to_owned()),
         }])
+    }
+}
+
+/// A pattern in the syntax of rules: groups have no names there.
+pub(super) fn expression(text: &str) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text.strip_prefix("(?i)").unwrap_or(text);
+    while let Some(at) = rest.find("(?") {
+        let behind = &rest[at + 2..];
+        let name = ["P<", "<", "'"]
+            .iter()
+            .find_map(|mark| behind.strip_prefix(mark))
+            .filter(|name| !name.starts_with(['=', '!']));
+        out.push_str(&rest[..at]);
+        match name.and_then(|name| name.find(['>', '\'']).map(|end| &name[end + 1..])) {
+            Some(inner) => {
+                out.push('(');
+                rest = inner;
+            }
+            None => {
+                out.push_str("(?");
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    match crate::dialect::iis::lower::pattern::check(&out) {
+        Ok(_) => Ok(out),
+        Err((_, _, why)) => Err(format!("the expression `{text}`: {why}")),
     }
 }
 

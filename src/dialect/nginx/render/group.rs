@@ -72,7 +72,8 @@ impl Render<'_, '_> {
                 self.page.close("}");
             }
             VarKind::Network { key, rows, default, proxies: _, recursive: _ } => {
-                let key = Names { config: self.config }.value(key).unwrap_or_default();
+                let key =
+                    Names { config: self.config, assigned: self.assigned }.value(key).unwrap_or_default();
                 self.page.blank();
                 self.page.open(if key == "$remote_addr" {
                     format!("geo ${shown} {{")
@@ -153,6 +154,14 @@ impl Render<'_, '_> {
             .max(1);
         for endpoint in endpoints {
             self.endpoint(endpoint, least);
+        }
+        if endpoints.is_empty() {
+            self.losses.lose(
+                *span,
+                format!("the group `{}`", name.lossy()),
+                "it has no member, which nginx does not allow",
+            );
+            self.page.line("server 127.0.0.1:1 down;");
         }
         if let Some(IdleConnections { max, requests: _, time: _, timeout: _, per_route: _ }) = idle
             && group.is_none()

@@ -74,7 +74,7 @@ impl Render<'_, '_> {
 
     /// A format of its own, for a server: it stands before all servers.
     fn format(&mut self, name: &Name, shape: &Template, span: Span) -> Option<String> {
-        let text = match (super::Names { config: self.config }).value(shape) {
+        let text = match (super::Names { config: self.config, assigned: self.assigned }).value(shape) {
             Ok(text) => text,
             Err(why) => {
                 let name = name.lossy().into_owned();

@@ -54,7 +54,7 @@ impl Render<'_, '_> {
         {
             self.page.open(format!("location = {} {{", quote(&at.text)));
             for act in &acts {
-                self.act(act, None, inside, *span);
+                self.act(act, None, inside, false, *span);
             }
             self.page.close("}");
             return;
@@ -63,13 +63,13 @@ impl Render<'_, '_> {
             Some(condition) => {
                 self.page.open(format!("if ({condition}) {{"));
                 for act in &acts {
-                    self.act(act, at, true, *span);
+                    self.act(act, at, true, inside, *span);
                 }
                 self.page.close("}");
             }
             None => {
                 for act in &acts {
-                    self.act(act, at, inside, *span);
+                    self.act(act, at, inside, inside, *span);
                 }
             }
         }
@@ -91,7 +91,7 @@ impl Render<'_, '_> {
                 test => all.push(test.clone()),
             }
         }
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         let used = captures(acts, at);
         if let [one] = all.as_slice()
             && !matches!(one, Test::Any(tests) if tests.len() > 1)
@@ -128,7 +128,7 @@ impl Render<'_, '_> {
         all: &[Test],
         used: &BTreeSet<(Register, u8)>,
     ) -> Result<Vec<String>, String> {
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         let mut lines = vec![format!("set ${var} \"\";")];
         for (at, test) in all.iter().enumerate() {
             let mark = letter(at);
@@ -153,7 +153,8 @@ impl Render<'_, '_> {
             } else {
                 let question = match &alternatives[0].0 {
                     Test::InNetwork(subject, networks) => self.network(subject, networks, Span::NONE)?,
-                    test => Names { config: self.config }.condition(test, alternatives[0].1)?,
+                    test => Names { config: self.config, assigned: self.assigned }
+                        .condition(test, alternatives[0].1)?,
                 };
                 lines.push(format!("if ({question}) {{"));
             }
@@ -178,7 +179,7 @@ impl Render<'_, '_> {
         networks: &[(std::net::IpAddr, u8)],
         _span: Span,
     ) -> Result<String, String> {
-        let key = Names { config: self.config }.value(subject)?;
+        let key = Names { config: self.config, assigned: self.assigned }.value(subject)?;
         let var = self.fresh("network");
         let head =
             if key == "$remote_addr" { format!("geo ${var} {{") } else { format!("geo {key} ${var} {{") };
@@ -194,7 +195,7 @@ impl Render<'_, '_> {
         Ok(format!("${var}"))
     }
 
-    fn act(&mut self, act: &Act, at: Option<&Match>, inside: bool, span: Span) {
+    fn act(&mut self, act: &Act, at: Option<&Match>, inside: bool, located: bool, span: Span) {
         let result = match act {
             Act::Redirect(redirect) => self.redirect(redirect, at),
             Act::Reply(reply) => self.reply(reply, at),
@@ -222,7 +223,7 @@ impl Render<'_, '_> {
                     crate::raise::PassPath::Same => true,
                     crate::raise::PassPath::Replace(with) => with == "/" && whole,
                     crate::raise::PassPath::Exact(template, _) => {
-                        match (Names { config: self.config }).target(template) {
+                        match (Names { config: self.config, assigned: self.assigned }).target(template) {
                             Ok(path) => {
                                 self.page.line(format!("rewrite ^ {} break;", quote(&path)));
                                 true
@@ -244,7 +245,8 @@ impl Render<'_, '_> {
                     logs: area.settings.logs.clone(),
                     ..crate::ir::Settings::default()
                 };
-                if area.settings == quiet && area.edits.is_empty() && inside {
+                if area.settings == quiet && area.edits.is_empty() && located && quiet.answer.types.is_none()
+                {
                     self.settings(&quiet, span);
                     Ok(())
                 } else {
@@ -284,7 +286,7 @@ impl Render<'_, '_> {
     }
 
     fn assign(&mut self, var: crate::ir::VarId, value: &Template, at: Option<&Match>) -> Result<(), String> {
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         let (name, value) = (names.var(var)?, names.value(value)?);
         let line = format!("set ${name} {};", quote_if_empty(&value));
         match at {
@@ -305,7 +307,7 @@ impl Render<'_, '_> {
 
     fn redirect(&mut self, redirect: &Redirect, at: Option<&Match>) -> Result<(), String> {
         let Redirect { status, to, keep_query } = redirect;
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         let target = names.target(to)?;
         let Some(at) = at else {
             let rest = if *keep_query { "$is_args$args" } else { "" };
@@ -342,7 +344,7 @@ impl Render<'_, '_> {
 
     fn reply(&mut self, reply: &Reply, at: Option<&Match>) -> Result<(), String> {
         let Reply { status, content } = reply;
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         let line = match content {
             ReplyContent::Text(text) if text.is_empty() => format!("return {status};"),
             ReplyContent::Text(text) => format!("return {status} {};", quote_always(&names.value(text)?)),
@@ -374,7 +376,7 @@ impl Render<'_, '_> {
         at: Option<&Match>,
         inside: bool,
     ) -> Result<(), String> {
-        let names = Names { config: self.config };
+        let names = Names { config: self.config, assigned: self.assigned };
         if at.is_some_and(|at| at.negated) {
             return Err("a rewrite of what does not match".to_owned());
         }

@@ -2,6 +2,8 @@
 //!
 //! Reference: <https://nginx.org/en/docs/varindex.html>, <https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#if>.
 
+use std::collections::BTreeSet;
+
 use crate::ir::{
     Attr, Config, FileKind, Kind, Part, Pattern, Stat, TcpInfo, Template, Test, TlsAttr, VarId, VarKind,
 };
@@ -10,6 +12,8 @@ use crate::ir::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names<'a> {
     pub(super) config: &'a Config,
+    /// The variables that something assigns.
+    pub(super) assigned: &'a BTreeSet<VarId>,
 }
 
 impl Names<'_> {
@@ -56,6 +60,12 @@ impl Names<'_> {
                 return Ok("https".to_owned());
             }
             return Err(format!("the value of `{}`", known.name.lossy()));
+        }
+        if matches!(known.kind, VarKind::Assigned | VarKind::Optional) && !self.assigned.contains(&var) {
+            return Err(format!(
+                "`{}`, which the original keeps for itself",
+                known.name.lossy().trim_start_matches('@')
+            ));
         }
         Ok(unique(self.config, var))
     }
@@ -263,6 +273,10 @@ pub(super) fn unique(config: &Config, var: VarId) -> String {
     let name = var_name(&config.var(var).name.lossy());
     let before =
         config.vars[..var.0 as usize].iter().filter(|one| var_name(&one.name.lossy()) == name).count();
+    // A name that the server has is no other's.
+    let taken = crate::dialect::nginx::vars::definable(name.as_bytes())
+        == crate::dialect::nginx::vars::Definable::Taken;
+    let name = if taken { format!("{name}_value") } else { name };
     if before == 0 { name } else { format!("{name}_{}", before + 1) }
 }
 
