@@ -165,6 +165,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("fastcgi_script_name", Attr::ScriptName),
     ("host", Attr::Host),
     ("hostname", Attr::MachineName),
+    ("http2", Attr::Http2),
     ("https", Attr::Https),
     ("is_args", Attr::QueryMark),
     ("limit_rate", Attr::LimitRate),
@@ -221,7 +222,6 @@ const FIXED: &[(&str, Attr)] = &[
     ("uri", Attr::Path),
     // What modules say of features that are off here as long as their directives are refused.
     ("gzip_ratio", Attr::CodingRatio),
-    ("http2", Attr::Missing),
     ("http3", Attr::Missing),
     ("limit_conn_status", Attr::ConcurrencyLimited),
     ("limit_req_status", Attr::RateLimited),
@@ -242,7 +242,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("ssl_client_v_remain", Attr::Missing),
     ("ssl_client_v_start", Attr::Missing),
     ("ssl_early_data", Attr::Missing),
-    ("upstream_cache_status", Attr::Missing),
+    ("upstream_cache_status", Attr::CacheStatus),
 ];
 
 /// Names with a meaning that a configuration may replace.

@@ -1,6 +1,11 @@
 //! The variables of a gateway request: configured ones, then one for each request field that none of them replaces.
 
-use super::super::{exchange::Exchange, http1::field::Field, scratch};
+use super::super::{
+    clock::http_date,
+    exchange::Exchange,
+    http1::field::{Field, Known},
+    scratch,
+};
 use crate::plan::ForwardingPlan;
 
 /// Takes a name and its value.
@@ -13,8 +18,8 @@ impl Exchange {
         let mut done = Ok(());
         for (name, template, skip_empty) in &how.params {
             value.clear();
-            self.eval(template, &mut value);
-            if value.is_empty() && *skip_empty {
+            let present = self.eval(template, &mut value);
+            if (value.is_empty() && *skip_empty) || (!present && how.omit_missing) {
                 continue;
             }
             done = put(name, &value);
@@ -37,6 +42,14 @@ impl Exchange {
         let mut done = Ok(());
         for (at, field) in fields.iter().enumerate() {
             let written = facts.slice(field.name);
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            if how.names.replaced.contains(written) {
+                continue;
+            }
+            let framing = matches!(field.known, Known::ContentLength | Known::TransferEncoding);
+            if how.plain_names && (framing || !written.iter().all(plain)) {
+                continue;
+            }
             let same = |other: &&Field| facts.slice(other.name).eq_ignore_ascii_case(written);
             if fields[..at].iter().any(|other| same(&other)) {
                 continue;
@@ -46,10 +59,14 @@ impl Exchange {
             name.extend(
                 written.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }),
             );
+            if self.caching.is_some() && self.is_for_cache(written) {
+                continue;
+            }
             if how.params.iter().any(|(param, ..)| param.0 == *name) {
                 continue;
             }
-            let separator: &[u8] = if name == b"HTTP_COOKIE" { b"; " } else { b", " };
+            // Who joins fields before anything looks at them joins cookies as all others.
+            let separator: &[u8] = if name == b"HTTP_COOKIE" && !how.join_repeated { b"; " } else { b", " };
             value.clear();
             for (nth, other) in fields[at..].iter().filter(same).enumerate() {
                 if nth > 0 {
@@ -60,6 +77,15 @@ impl Exchange {
             done = put(&name, value);
             if done.is_err() {
                 break;
+            }
+        }
+        if done.is_ok() && self.caching.is_some() {
+            let (modified, tag) = self.conditions(how);
+            if let Some(modified) = modified {
+                done = put(b"HTTP_IF_MODIFIED_SINCE", http_date(modified).as_bytes());
+            }
+            if let (Some(tag), Ok(())) = (tag, &done) {
+                done = put(b"HTTP_IF_NONE_MATCH", tag);
             }
         }
         scratch::give(name);

@@ -179,6 +179,8 @@ fn client(base: &mut Settings) {
     client.keepalive_when_asked = Some(false);
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
+    client.http2 = Some(false);
+    client.http2_streams = Some(128);
     client.keepalive_min_timeout = Some(seconds(0));
     client.closing = Some(Vec::new());
     client.keepalive_disable = Some(vec!["msie6".into()]);
@@ -323,6 +325,10 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         version: Some(10),
         edits: Some(Vec::new()),
         params: Some(Vec::new()),
+        omit_missing: Some(false),
+        plain_names: Some(false),
+        name_statuses: Some(false),
+        needs_length: Some(false),
         modifiers: Some((0, 0)),
         script_index: Some(Text::default()),
         script_split: Some(None),
@@ -352,6 +358,22 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         connect_timeout: Some(seconds(60)),
         send_timeout: Some(seconds(60)),
         read_timeout: Some(seconds(60)),
+        cache: Some(Template::default()),
+        cache_key: Some(None),
+        cache_bypass: Some(Vec::new()),
+        cache_skip: Some(Vec::new()),
+        cache_valid: Some(Vec::new()),
+        cache_min_uses: Some(1),
+        cache_range_offset: Some(None),
+        cache_stale: Some(Vec::new()),
+        cache_methods: Some(vec!["GET".into(), "HEAD".into()]),
+        cache_lock: Some(false),
+        cache_lock_timeout: Some(seconds(5)),
+        cache_lock_age: Some(seconds(5)),
+        cache_revalidate: Some(false),
+        cache_head_as_get: Some(true),
+        cache_background: Some(false),
+        cache_ignores: Some(Vec::new()),
         faults: Some(Vec::new()),
         retry: Some(vec![Retry::Error, Retry::Timeout]),
         tries: Some(0),
