@@ -27,6 +27,22 @@ impl<'a> Notes<'a> {
         Self { names, ..self }
     }
 
+    /// The same where it is known which words set it.
+    pub fn placed(&self, key: &str, block: Span, places: &crate::ir::settings::Places) -> (String, Span) {
+        let (group, field) = key.split_once('.').unwrap_or(("", key));
+        let known = places.find(group, field).filter(|span| self.is_written(*span));
+        let Some(span) = known else { return self.setting(key, block) };
+        let names = self.names.get(key).map(Vec::as_slice).unwrap_or_default();
+        let words = self.words(span).unwrap_or_default();
+        let first = words.split_whitespace().next().unwrap_or_default();
+        let name = if first.is_empty() || first.starts_with('<') {
+            names.first().map_or(key, String::as_str)
+        } else {
+            first
+        };
+        (format!("`{name}`"), span)
+    }
+
     /// What a setting is called in the file, and where it stands: behind the beginning of the block that brings it.
     pub fn setting(&self, key: &str, block: Span) -> (String, Span) {
         let names = self.names.get(key).map(Vec::as_slice).unwrap_or_default();

@@ -205,7 +205,9 @@ impl Walk<'_, '_> {
         if server.area.settings.content.max_length.is_none()
             && self.config.common.content.max_length.is_none()
         {
-            server.area.settings.content.max_length = self.effective().content.max_length;
+            // Where nothing asks for it there is no limit.
+            server.area.settings.content.max_length =
+                if admits(request) { self.effective().content.max_length } else { Some(0) };
         }
         let inner = self.chain.len();
         for (name, block) in named {
@@ -491,6 +493,18 @@ impl Walk<'_, '_> {
         area.span = span;
         Place { at, kind, area, span }
     }
+}
+
+/// Whether a program refuses content that is too long.
+fn admits(block: &Block) -> bool {
+    let table = |table: &Table| table.routes.iter().any(|route| admits(&route.body));
+    block.steps.iter().any(|(step, _)| match step {
+        Step::Admit => true,
+        Step::Do(block) => admits(block),
+        Step::When { then, otherwise, .. } => admits(then) || admits(otherwise),
+        Step::Route(routes) => table(routes),
+        _ => false,
+    })
 }
 
 /// Whether a step stands for itself, and is no block.

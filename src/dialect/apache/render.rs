@@ -25,6 +25,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         config: outline.config,
         assigned: &outline.assigned,
         notes,
+        places: crate::ir::settings::Places::default(),
         losses,
         page: Page::new(4),
         modules: BTreeSet::new(),
@@ -51,6 +52,8 @@ struct Render<'a, 'b> {
     /// The variables that something assigns.
     assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
+    /// Where the settings at hand were written.
+    places: crate::ir::settings::Places,
     losses: &'b mut Losses,
     page: Page,
     /// Modules beyond those that every server has.
@@ -335,7 +338,9 @@ impl Render<'_, '_> {
             limits,
             listing,
             client_address,
+            places,
         } = settings;
+        self.places = places.clone();
         self.logs(logs, span);
         self.client(client, span);
         self.content(content, span);
@@ -496,7 +501,7 @@ impl Render<'_, '_> {
     fn lost(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => self.losses.lose_near(at, what, "Apache has no such setting", nearest),
                 None => self.losses.lose(at, what, "Apache has no such setting"),
@@ -508,7 +513,7 @@ impl Render<'_, '_> {
     fn left_out(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             self.losses.remark(at, what, "it changes no answer and is left to Apache's own way");
         }
     }

@@ -37,6 +37,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         config: outline.config,
         assigned: &outline.assigned,
         notes,
+        places: crate::ir::settings::Places::default(),
         losses,
         into: section::Sections::default(),
         names: Vec::new(),
@@ -58,6 +59,8 @@ struct Render<'a, 'b> {
     /// The variables that something assigns.
     assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
+    /// Where the settings at hand were written.
+    places: crate::ir::settings::Places,
     losses: &'b mut Losses,
     /// The sections of the place at hand.
     into: section::Sections,
@@ -125,7 +128,9 @@ impl Render<'_, '_> {
             limits,
             listing,
             client_address,
+            places,
         } = settings;
+        self.places = places.clone();
         self.client(client, span);
         self.content(content, span);
         self.answer(answer, span);
@@ -163,7 +168,7 @@ impl Render<'_, '_> {
     fn lost(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => {
                     self.losses.lose_near(at, what, "IIS has no such setting for a site", nearest)
@@ -177,7 +182,7 @@ impl Render<'_, '_> {
     fn left_out(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             self.losses.remark(at, what, "it changes no answer and is left to IIS's own way");
         }
     }

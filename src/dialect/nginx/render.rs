@@ -57,6 +57,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         config: outline.config,
         assigned: &outline.assigned,
         notes,
+        places: crate::ir::settings::Places::default(),
         losses,
         page: Page::new(4),
         answers: Vec::new(),
@@ -75,6 +76,8 @@ struct Render<'a, 'b> {
     /// The variables that something assigns.
     assigned: &'a BTreeSet<VarId>,
     notes: &'b Notes<'b>,
+    /// Where the settings at hand were written.
+    places: crate::ir::settings::Places,
     losses: &'b mut Losses,
     page: Page,
     /// Blocks of named locations that are still to be written.
@@ -309,7 +312,9 @@ impl Render<'_, '_> {
             limits,
             listing,
             client_address,
+            places,
         } = settings;
+        self.places = places.clone();
         if let Some(root) = &files.root {
             self.templated("root", root, span);
         }
@@ -446,7 +451,7 @@ impl Render<'_, '_> {
     fn lost(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => self.losses.lose_near(
                     at,
@@ -463,7 +468,7 @@ impl Render<'_, '_> {
     fn left_out(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
-            let (what, at) = self.notes.setting(&key, span);
+            let (what, at) = self.notes.placed(&key, span, &self.places);
             self.losses.remark(at, what, "it changes no answer and is left to nginx's own way");
         }
     }

@@ -208,6 +208,10 @@ impl<'a> Names<'a> {
             | Attr::Announced(_)
             | Attr::SignedLink
             | Attr::SignedLinkExpires
+            | Attr::PathWithout(_)
+            | Attr::UpstreamPath
+            | Attr::CacheStatus
+            | Attr::Http2
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
         };
         Ok(format!("%{{{name}}}"))

@@ -177,6 +177,10 @@ impl Names<'_> {
             | Attr::Stat(_)
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
             Attr::Announced(_) => return Err("what the PROXY protocol says".to_owned()),
+            Attr::Http2 => "http2",
+            Attr::PathWithout(_) | Attr::UpstreamPath | Attr::CacheStatus => {
+                return Err(format!("no variable holds {}", said(attr)));
+            }
             Attr::SignedLink => "secure_link",
             Attr::SignedLinkExpires => "secure_link_expires",
         }
