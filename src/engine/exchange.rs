@@ -173,6 +173,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
         self.answered = false;
@@ -213,6 +214,11 @@ impl Exchange {
             self.log(Level::Error, format_args!("the handshake was with a host of other TLS"));
             return Next::Status(421);
         }
+        if self.facts.head.expects_else && self.settings(plan).client.strict {
+            self.log(Level::Info, format_args!("client expects what is not known"));
+            self.keep = false;
+            return Next::Status(417);
+        }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {
                 let method = String::from_utf8_lossy(method);
@@ -250,7 +256,13 @@ impl Exchange {
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
         self.run.start(plan, chosen);
-        let settings = plan.settings(plan.host_settings(chosen));
+        let normalizing = if plan.config.targets_by_connection {
+            let shaken = self.facts.client.tls.as_ref().and_then(|session| session.host);
+            shaken.unwrap_or(plan.config.listeners[listener].default)
+        } else {
+            chosen
+        };
+        let settings = plan.settings(plan.host_settings(normalizing));
         let facts = &mut self.facts;
         let (mut path, mut query) = (std::mem::take(&mut self.run.path), std::mem::take(&mut self.run.query));
         let normal = target::normalize(
@@ -331,7 +343,12 @@ impl Exchange {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
-                    let found = files::is(&self.run.asked, kind);
+                    let mut found = files::is(&self.run.asked, kind);
+                    if !found && self.settings(plan).files.any_case {
+                        let mut name = self.run.asked.clone();
+                        files::spelling::correct(&mut name);
+                        found = name != self.run.asked && files::is(&name, kind);
+                    }
                     self.run.tell(found);
                 }
                 Need::Local => {

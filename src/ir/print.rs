@@ -56,6 +56,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         base,
         reasons,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -65,8 +66,12 @@ fn printed(config: &Config, with_base: bool) -> String {
         sent_as,
         charsets,
         zones,
+        targets_by_connection,
         caches,
     } = config;
+    if *targets_by_connection {
+        printer.line("targets by connection");
+    }
     printer.process(process);
     if with_base {
         printer.line("base");
@@ -80,6 +85,10 @@ fn printed(config: &Config, with_base: bool) -> String {
         }
     }
     if with_base {
+        for super::Failure { fault, status, reason, page } in failures {
+            printer.line(&format!("failure {fault:?} {status} \"{}\" ", reason.lossy()));
+            printer.template(page);
+        }
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
         }

@@ -59,6 +59,7 @@ pub(super) fn settings() -> Settings {
     base.files.index = Some(Vec::new());
     base.files.alias = Some(None);
     base.files.known_types = Some(false);
+    base.files.any_case = Some(true);
     base.files.log_missing = Some(false);
     base.files.chunk = Some(32 * KIB);
 
