@@ -302,7 +302,8 @@ impl Walk<'_, '_> {
             | Step::Locate(_)
             | Step::Local(_)
             | Step::Trace(_)
-            | Step::Identify => {}
+            | Step::Identify
+            | Step::Detach => {}
             _ if !written => {}
             Step::Respond(_)
             | Step::Rewrite { .. }

@@ -432,7 +432,8 @@ impl Walk<'_, '_> {
                 | Step::Locate(_)
                 | Step::Local(_)
                 | Step::Trace(_)
-                | Step::Identify => {}
+                | Step::Identify
+                | Step::Detach => {}
                 Step::Unassign(_) if !self.is_written(*span) => {}
                 Step::Promise { .. } if Notes::same(*span, rule) => {}
                 Step::Lookup(_)
@@ -542,17 +543,22 @@ impl Walk<'_, '_> {
         let mut area = Area { span, ..Area::default() };
         match value.0.as_slice() {
             [Part::Text(folder), Part::Attr(Attr::PathRest)] => {
-                area.settings.files.alias =
-                    Some(Some(Alias { with: Template::text(folder.clone()), cut: Some(0) }));
+                area.settings.files.alias = Some(Some(Alias {
+                    with: Template::text(folder.clone()),
+                    cut: Some(0),
+                    rewritten: false,
+                }));
             }
-            [Part::Text(_)] => area.settings.files.alias = Some(Some(Alias { with: value, cut: None })),
+            [Part::Text(_)] => {
+                area.settings.files.alias = Some(Some(Alias { with: value, cut: None, rewritten: false }))
+            }
             [Part::Text(root), Part::Attr(Attr::Path)] => {
                 if root.lossy() == self.root {
                     return None;
                 }
                 area.settings.files.root = Some(Template::text(root.clone()));
             }
-            _ => area.settings.files.alias = Some(Some(Alias { with: value, cut: None })),
+            _ => area.settings.files.alias = Some(Some(Alias { with: value, cut: None, rewritten: false })),
         }
         Some(Act::Set(Box::new(area)))
     }
@@ -606,7 +612,9 @@ impl Walk<'_, '_> {
                 }
                 Act::Set(said) => {
                     let mut said = *said;
-                    if let Some(Some(Alias { with, cut: Some(cut) })) = &mut said.settings.files.alias {
+                    if let Some(Some(Alias { with, cut: Some(cut), rewritten: _ })) =
+                        &mut said.settings.files.alias
+                    {
                         *cut = at.text.len() as u32;
                         if let Some(folder) = text_of(with) {
                             let (path, folder) = if at.how == How::Under {

@@ -191,7 +191,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, log_missing, hidden, symlinks, chunk } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, hidden, symlinks, chunk } = set;
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
         self.left_out(
@@ -203,7 +203,11 @@ impl Render<'_, '_> {
             ],
             span,
         );
-        self.lost("", &[("files.known_types", known_types.is_some())], span);
+        self.lost(
+            "",
+            &[("files.known_types", known_types.is_some()), ("files.any_case", any_case.is_some())],
+            span,
+        );
     }
 
     pub(super) fn access(&mut self, set: &Access, span: Span) {
@@ -303,6 +307,8 @@ impl Render<'_, '_> {
             join_repeated,
             hide_nominated,
             content_ahead,
+            once,
+            keep_interim,
             request_buffering,
             connect_timeout,
             send_timeout,
@@ -394,6 +400,8 @@ impl Render<'_, '_> {
                 ("content", content.is_some()),
                 ("pass_fields", pass_fields.is_some()),
                 ("pass_content", pass_content.is_some()),
+                ("once", once.is_some()),
+                ("keep_interim", keep_interim.is_some()),
                 ("connect_timeout", connect_timeout.is_some()),
                 ("send_timeout", send_timeout.is_some()),
                 ("retry", retry.is_some()),

@@ -182,7 +182,7 @@ impl Render<'_, '_> {
     /// What is in a location.
     fn body(&mut self, area: &Area, at: &Match, span: Span) {
         let mut settings = area.settings.clone();
-        if let Some(Some(Alias { with, cut: _ })) = settings.files.alias.take() {
+        if let Some(Some(Alias { with, cut: _, rewritten: _ })) = settings.files.alias.take() {
             settings.files.root = None;
             self.templated("alias", &with, span);
         }

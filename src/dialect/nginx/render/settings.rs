@@ -236,7 +236,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, log_missing, hidden, symlinks, chunk } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, hidden, symlinks, chunk } = set;
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
@@ -245,7 +245,11 @@ impl Render<'_, '_> {
         self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
         self.lost(
             "",
-            &[("files.known_types", known_types.is_some()), ("files.symlinks", symlinks.is_some())],
+            &[
+                ("files.known_types", known_types.is_some()),
+                ("files.any_case", any_case.is_some()),
+                ("files.symlinks", symlinks.is_some()),
+            ],
             span,
         );
     }
@@ -359,6 +363,8 @@ impl Render<'_, '_> {
             join_repeated,
             hide_nominated,
             content_ahead,
+            once,
+            keep_interim,
             request_buffering,
             connect_timeout,
             send_timeout,
@@ -512,6 +518,8 @@ impl Render<'_, '_> {
                 ("gzip_flag", gzip_flag.is_some()),
                 ("method", method.is_some()),
                 ("content", content.is_some()),
+                ("once", once.is_some()),
+                ("keep_interim", keep_interim.is_some()),
                 ("retry", retry.is_some()),
                 ("tries", tries.is_some()),
                 ("retry_timeout", retry_timeout.is_some()),
