@@ -52,6 +52,8 @@ pub(super) struct Inherited {
     pub(super) tls: ir::HostTls,
     /// The same in pieces.
     pub(super) tls_written: tls::Written,
+    /// Whether all addresses of servers speak TLS.
+    pub(super) tls_everywhere: bool,
     /// What is added to responses.
     pub(super) added: headers::Added,
     /// What the lists of `proxy_*`, `uwsgi_*` and so on are made of, by protocol.

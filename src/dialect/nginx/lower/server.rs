@@ -107,7 +107,7 @@ fn finish(cx: &mut Cx, mut level: Level) {
         span,
     });
     cx.names.push(names.into_list(span));
-    listen::attach(cx, id, listens, span);
+    listen::attach(cx, id, listens, level.inherited.tls_everywhere, span);
     debug_assert_eq!(level.place, Place::Outside);
 }
 
