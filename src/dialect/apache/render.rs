@@ -216,7 +216,24 @@ impl Render<'_, '_> {
             clients,
             exclusive: _,
             named: _,
+            passwords,
+            groups,
+            own_order,
+            record: _,
+            ticket_keys,
+            staple,
         } = tls;
+        if !passwords.is_empty() || groups.is_some() || !ticket_keys.is_empty() {
+            self.losses.lose(
+                server.span,
+                "passwords of keys, groups or ticket keys",
+                "they are not translated",
+            );
+        }
+        let _ = own_order;
+        if staple.is_some() {
+            self.page.line("SSLUseStapling On");
+        }
         for (certificate, key, _) in certificates {
             self.page.line(format!("SSLCertificateFile {}", quote(&certificate.display().to_string())));
             if certificate != key {
@@ -245,8 +262,26 @@ impl Render<'_, '_> {
         if *reject {
             self.losses.lose(server.span, "refusing handshakes", "Apache answers with some certificate");
         }
-        if let Some(crate::ir::ClientCertificates { trusted, required, depth }) = clients {
-            self.page.line(format!("SSLCACertificateFile {}", quote(&trusted.display().to_string())));
+        if let Some(crate::ir::ClientCertificates {
+            trusted,
+            required,
+            depth,
+            further,
+            revoked,
+            any,
+            answered,
+        }) = clients
+        {
+            if let Some(trusted) = trusted {
+                self.page.line(format!("SSLCACertificateFile {}", quote(&trusted.display().to_string())));
+            }
+            if further.is_some() || revoked.is_some() || *any || !answered {
+                self.losses.lose(
+                    server.span,
+                    "how clients' certificates are looked at",
+                    "it is not translated",
+                );
+            }
             self.page.line(format!("SSLVerifyClient {}", if *required { "require" } else { "optional" }));
             self.page.line(format!("SSLVerifyDepth {depth}"));
         }

@@ -245,7 +245,24 @@ impl Render<'_, '_> {
             clients,
             exclusive: _,
             named: _,
+            passwords,
+            groups,
+            own_order,
+            record: _,
+            ticket_keys,
+            staple,
         } = tls;
+        if !passwords.is_empty() || groups.is_some() || !ticket_keys.is_empty() {
+            self.losses.lose(
+                server.span,
+                "passwords of keys, groups or ticket keys",
+                "they are not translated",
+            );
+        }
+        let _ = own_order;
+        if staple.is_some() {
+            self.page.line("ssl_stapling on;");
+        }
         for (certificate, key, _) in certificates {
             self.page.line(format!("ssl_certificate {};", quote(&certificate.display().to_string())));
             self.page.line(format!("ssl_certificate_key {};", quote(&key.display().to_string())));
@@ -280,8 +297,19 @@ impl Render<'_, '_> {
         if *reject {
             self.page.line("ssl_reject_handshake on;");
         }
-        if let Some(ClientCertificates { trusted, required, depth }) = clients {
-            self.page.line(format!("ssl_client_certificate {};", quote(&trusted.display().to_string())));
+        if let Some(ClientCertificates { trusted, required, depth, further, revoked, any, answered }) =
+            clients
+        {
+            if let Some(trusted) = trusted {
+                self.page.line(format!("ssl_client_certificate {};", quote(&trusted.display().to_string())));
+            }
+            if further.is_some() || revoked.is_some() || *any || !answered {
+                self.losses.lose(
+                    server.span,
+                    "how clients' certificates are looked at",
+                    "it is not translated",
+                );
+            }
             self.page.line(format!("ssl_verify_client {};", if *required { "on" } else { "optional" }));
             self.page.line(format!("ssl_verify_depth {depth};"));
         }

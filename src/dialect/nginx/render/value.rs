@@ -178,7 +178,7 @@ impl Names<'_> {
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
             Attr::Announced(_) => return Err("what the PROXY protocol says".to_owned()),
             Attr::Http2 => "http2",
-            Attr::PathWithout(_) | Attr::UpstreamPath | Attr::CacheStatus => {
+            Attr::Tls(_) | Attr::PathWithout(_) | Attr::UpstreamPath | Attr::CacheStatus => {
                 return Err(format!("no variable holds {}", said(attr)));
             }
             Attr::SignedLink => "secure_link",
