@@ -104,6 +104,7 @@ mod limits;
 mod listing;
 mod logs;
 mod rewriting;
+mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
@@ -640,33 +641,6 @@ impl Settings {
         self.listing.lay(listing, accumulate);
         self.client_address.lay(client_address, accumulate);
         self.places.0.extend_from_slice(&places.0);
-    }
-
-    /// Takes out what `base` sets to the same.
-    pub fn subtract(&mut self, base: &Self) {
-        if self.handler == base.handler {
-            self.handler = None;
-        }
-        if self.prepare == base.prepare {
-            self.prepare = None;
-        }
-        self.hooks.retain(|hook| !base.hooks.contains(hook));
-        self.client.subtract(&base.client);
-        self.content.subtract(&base.content);
-        self.answer.subtract(&base.answer);
-        self.files.subtract(&base.files);
-        self.access.subtract(&base.access);
-        self.logs.subtract(&base.logs);
-        self.resolve.subtract(&base.resolve);
-        for protocol in Protocol::ALL {
-            self.forwarding_mut(protocol).subtract(base.forwarding(protocol));
-        }
-        self.gzip.subtract(&base.gzip);
-        self.brotli.subtract(&base.brotli);
-        self.zstd.subtract(&base.zstd);
-        self.rewriting.subtract(&base.rewriting);
-        self.limits.subtract(&base.limits);
-        self.listing.subtract(&base.listing);
     }
 
     /// How requests are forwarded over a protocol.
