@@ -8,6 +8,8 @@ mod support;
 
 #[path = "apps/htaccess.rs"]
 mod htaccess;
+#[path = "apps/http2.rs"]
+mod http2;
 #[path = "apps/idle.rs"]
 mod idle;
 #[path = "apps/jupyter.rs"]

@@ -104,6 +104,7 @@ struct Connection {
     place: Place,
     client: Client,
     tally: Rc<Tally>,
+    #[expect(clippy::vec_box, reason = "an exchange is large, and goes from here to its task and back")]
     spare: Rc<RefCell<Vec<Box<Exchange>>>>,
 }
 
@@ -349,22 +350,18 @@ impl Connection {
                 return;
             }
             let Stream::Frames(stream) = &mut exchange.stream else { return };
-            match end {
-                End::Abort => {
-                    // What was received of an answer before it broke off is still the client's.
-                    if exchange.answered {
-                        tokio::task::yield_now().await;
-                        tokio::task::yield_now().await;
-                    }
-                    let Stream::Frames(stream) = &mut exchange.stream else { return };
-                    // As observed: an answer that is refused differs from one that broke off.
-                    let refused = matches!(exchange.facts.logged_status, Some(444 | 408));
-                    stream.abort(if refused { Reason::PROTOCOL_ERROR } else { Reason::INTERNAL_ERROR });
+            if matches!(end, End::Abort) {
+                // What was received of an answer before it broke off is still the client's.
+                if exchange.answered {
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
                 }
-                _ => {
-                    stream.finish(None);
-                    stream.close();
-                }
+                // As observed: an answer that is refused differs from one that broke off.
+                let refused = matches!(exchange.facts.logged_status, Some(444 | 408));
+                stream.abort(if refused { Reason::PROTOCOL_ERROR } else { Reason::INTERNAL_ERROR });
+            } else {
+                stream.finish(None);
+                stream.close();
             }
             let mut spare = spare.borrow_mut();
             if spare.len() < SPARE {

@@ -203,10 +203,9 @@ pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Re
             _ => false,
         };
         let name = response.name(field);
-        if !written
-            && !name.eq_ignore_ascii_case(b"proxy-connection")
-            && !(tunnel && name.eq_ignore_ascii_case(b"sec-websocket-accept"))
-        {
+        let forbidden = name.eq_ignore_ascii_case(b"proxy-connection")
+            || (tunnel && name.eq_ignore_ascii_case(b"sec-websocket-accept"));
+        if !written && !forbidden {
             put(fields, name, response.value(field));
         }
     }

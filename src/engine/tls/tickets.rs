@@ -67,15 +67,14 @@ impl Tickets {
         if keys.is_empty() {
             let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = kept.get_or_insert_default();
-            let key = match kept.get(&whose) {
-                Some(key) => Arc::clone(key),
-                None => {
-                    let mut secret = [0; 48];
-                    aws_lc_rs::rand::fill(&mut secret).map_err(|error| error.to_string())?;
-                    let key = Key::of(&secret).ok_or("no key can be made")?;
-                    kept.insert(whose.clone(), Arc::clone(&key));
-                    key
-                }
+            let key = if let Some(key) = kept.get(&whose) {
+                Arc::clone(key)
+            } else {
+                let mut secret = [0; 48];
+                aws_lc_rs::rand::fill(&mut secret).map_err(|error| error.to_string())?;
+                let key = Key::of(&secret).ok_or("no key can be made")?;
+                kept.insert(whose.clone(), Arc::clone(&key));
+                key
             };
             keys.push(key);
         }

@@ -3,7 +3,7 @@
 //! The TLS library reads version 3 with alternative names only; servers behind
 //! proxies often have older ones.
 
-use std::net::IpAddr;
+use std::{fmt::Write as _, net::IpAddr};
 
 /// A certificate, as slices of its DER bytes.
 #[derive(Debug)]
@@ -193,12 +193,14 @@ pub(in crate::engine) fn name(contents: &[u8], slashes: bool) -> String {
             if !joined.is_empty() {
                 joined.push('+');
             }
-            joined += &if slashes { format!("{label}={text}") } else { format!("{label}={}", quoted(&text)) };
+            joined.push_str(&label);
+            joined.push('=');
+            joined.push_str(&if slashes { text } else { quoted(&text) });
         }
         parts.push(joined);
     }
     if slashes {
-        return parts.iter().map(|part| format!("/{part}")).collect();
+        return parts.iter().flat_map(|part| ["/", part]).collect();
     }
     parts.reverse();
     parts.join(",")
@@ -226,16 +228,12 @@ fn quoted(text: &str) -> String {
         if edge || matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
             out.push('\\');
         }
-        if letter.is_ascii() {
-            if letter.is_ascii_control() {
-                out += &format!("\\{:02X}", letter as u8)
-            } else {
-                out.push(letter)
-            }
+        if letter.is_ascii() && !letter.is_ascii_control() {
+            out.push(letter);
         } else {
             let mut bytes = [0; 4];
             for byte in letter.encode_utf8(&mut bytes).bytes() {
-                out += &format!("\\{byte:02X}");
+                let _ = write!(out, "\\{byte:02X}");
             }
         }
     }

@@ -56,7 +56,7 @@ pub(crate) struct Own {
     authorities: Option<PathBuf>,
     revoked: Option<PathBuf>,
     revocation: Option<bool>,
-    own_order: Option<bool>,
+    honors_order: Option<bool>,
     /// Whether `h2` and `h2c` are spoken.
     protocols: Option<(bool, bool)>,
     streams: Option<u64>,
@@ -202,7 +202,7 @@ fn revocation(_: &mut Cx, section: &mut Section, directive: &Directive) {
 
 /// `SSLHonorCipherOrder On|Off`
 fn own_order(cx: &mut Cx, section: &mut Section, directive: &Directive) {
-    section.own.tls.own_order = flag(cx, directive);
+    section.own.tls.honors_order = flag(cx, directive);
 }
 
 /// `Protocols protocol ...`: `h2` counts where there is TLS, `h2c` where there is none. HTTP/1.1 is always spoken.
@@ -246,7 +246,7 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     own.authorities = own.authorities.take().or_else(|| main.authorities.clone());
     own.revoked = own.revoked.take().or_else(|| main.revoked.clone());
     own.revocation = own.revocation.or(main.revocation);
-    own.own_order = own.own_order.or(main.own_order);
+    own.honors_order = own.honors_order.or(main.honors_order);
     own.protocols = own.protocols.or(main.protocols);
     own.streams = own.streams.or(main.streams);
     own.verify = own.verify.or(main.verify);
@@ -323,7 +323,7 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
         certificates: own.certificates.iter().enumerate().map(pair).collect(),
         versions: own.versions.clone().unwrap_or_else(|| vec![12, 13]),
         suites: own.suites.clone(),
-        own_order: own.own_order == Some(true),
+        own_order: own.honors_order == Some(true),
         tickets: own.tickets.unwrap_or(true),
         session_timeout: Some(Duration::from_mins(5)),
         reject: false,
