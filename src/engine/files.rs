@@ -73,6 +73,9 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         return Next::Status(500);
     }
     if exchange.run.path.ends_with(b"/") {
+        if exchange.settings(plan).files.random {
+            return index::any(exchange, plan, &name).await;
+        }
         return match index::find(exchange, plan, name) {
             Ok(next) => next,
             Err(folder) => {

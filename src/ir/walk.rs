@@ -423,8 +423,17 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
-        &**files;
+    let Files {
+        root,
+        alias,
+        index,
+        known_types: _,
+        log_missing: _,
+        hidden: _,
+        random: _,
+        symlinks: _,
+        chunk: _,
+    } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
@@ -501,7 +510,19 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         types: _,
         keep_modified: _,
         keep_tag: _,
+        before: _,
+        after: _,
+        around_types: _,
+        includes: _,
+        include_types: _,
+        include_silently: _,
+        include_value_length: _,
+        include_keeps_modified: _,
+        include_values,
     } = rewriting;
+    for (_, value) in include_values.iter().flatten() {
+        visit(Item::Template(value), span);
+    }
     if let Some(Some(when)) = when {
         visit(Item::Template(when), span);
     }
