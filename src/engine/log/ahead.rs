@@ -114,8 +114,6 @@ fn is_kept(attr: &Attr) -> bool {
         Attr::Now
             | Attr::TimeLocal
             | Attr::TimeIso8601
-            | Attr::TimeNamed
-            | Attr::TimeUniversal
             | Attr::BytesSent
             | Attr::ContentBytesSent
             | Attr::Completion
