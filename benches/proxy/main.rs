@@ -12,6 +12,7 @@ mod load;
 mod measure;
 mod origin;
 mod report;
+mod rules;
 mod subject;
 mod sys;
 mod wire;
