@@ -3,9 +3,12 @@
 //! Results go to standard output, everything else to standard error. Exit
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
+pub mod ask;
 pub mod check;
+pub mod compare;
 pub mod demo;
 pub mod directives;
+pub mod explain;
 pub mod files;
 mod fix;
 pub mod httpd;
@@ -14,10 +17,12 @@ pub mod iisexpress;
 pub mod ir;
 pub mod load;
 pub mod nginx;
+pub mod place;
 pub mod process;
 pub mod report;
 pub mod run;
 pub mod say;
+pub mod translate;
 
 use std::{
     ffi::OsString,
@@ -49,6 +54,10 @@ enum Command {
     Run(Run),
     /// Say everything there is to say about files: exit status 0 when clean, 1 with errors
     Check(Check),
+    /// Say which requests two configurations handle differently: exit status 0 when none, 1 when some, 2 with errors
+    Compare(Compare),
+    /// Say what happens to a request, and why
+    Explain(Explain),
     /// Print what a configuration means
     Ir(Ir),
     /// Print the directives of a dialect and what becomes of each
@@ -57,6 +66,8 @@ enum Command {
         #[arg(default_value = "nginx")]
         dialect: DialectName,
     },
+    /// Print a configuration in another server's words: exit status 0 when nothing is lost, 3 when something is
+    Translate(Translate),
     /// Start origins and serve them through example configurations, with a page to click
     Demo(Demo),
     /// nginx's own command line; also chosen when the program is called `nginx`
@@ -164,6 +175,68 @@ struct Check {
 }
 
 #[derive(Debug, Args)]
+struct Compare {
+    /// The configuration as it was
+    old: PathBuf,
+    /// The configuration as it is to be; its language may be another
+    new: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Replay the requests of an access log and weigh by how often each was seen: common, combined, W3C or JSON,
+    /// plain or gzip; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Requests to compare by, one a line: `GET https://host/path -H 'Name: value' --client IP`
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
+    /// The host of logged requests whose log does not name it
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// An aspect that may differ, as it is called in the output; `*` stands for anything
+    #[arg(long, value_name = "ASPECT")]
+    tolerate: Vec<String>,
+    /// Mind everything, even what differs between servers of different kinds whatever is written
+    #[arg(long)]
+    everything: bool,
+    /// How many requests to make up for each of the two
+    #[arg(long, value_name = "COUNT", default_value_t = 20_000)]
+    most: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// The files are away from their machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The configuration
+    file: PathBuf,
+    /// The method
+    method: String,
+    /// The URL: `https://host/path?x=1`, `ws://host/path`, or a path alone
+    url: String,
+    #[command(flatten)]
+    reading: Reading,
+    /// A field of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    fields: Vec<String>,
+    /// Where the request comes from
+    #[arg(long, value_name = "IP")]
+    client: Option<std::net::IpAddr>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Every step, also those that nothing came of
+    #[arg(long)]
+    trace: bool,
+    /// The file is away from its machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
 struct Ir {
     /// The configuration, or a part of one; `-` is standard input
     file: PathBuf,
@@ -178,6 +251,45 @@ struct Ir {
     /// The file is away from its machine
     #[arg(long)]
     offline: bool,
+}
+
+#[derive(Debug, Args)]
+struct Translate {
+    /// The configuration, or a part of one; a folder that holds one; `-` is standard input
+    file: PathBuf,
+    /// The language of the output
+    #[arg(long, value_name = "DIALECT")]
+    to: DialectName,
+    /// The language of the file; recognised when not given
+    #[arg(long, value_name = "DIALECT")]
+    from: Option<DialectName>,
+    /// Where to write: a file, or a folder; standard output when not given
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// How losses are reported on standard error
+    #[arg(long, value_enum, default_value_t = ReportName::Human)]
+    report: ReportName,
+    /// Write nothing when something is lost
+    #[arg(long)]
+    strict: bool,
+    /// Read the output again and compare it with the input over made-up requests; what differs is a loss. This is the
+    /// default
+    #[arg(long, overrides_with = "no_verify")]
+    verify: bool,
+    /// Do not compare
+    #[arg(long, overrides_with = "verify")]
+    no_verify: bool,
+    /// What relative paths are relative to
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportName {
+    /// With the lines in question
+    Human,
+    /// An array of objects
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -256,6 +368,8 @@ impl Command {
                 })
             }
             Self::Check(check) => check.run(),
+            Self::Compare(compare) => compare.run(),
+            Self::Explain(explain) => explain.run(),
             Self::Ir(Ir { file, reading, json, base, offline }) => {
                 let request = reading.request(&file, offline, false);
                 ir::run(&request, ir::Options { json, base })
@@ -269,6 +383,7 @@ impl Command {
                 say::result(page);
                 ExitCode::SUCCESS
             }
+            Self::Translate(translate) => translate.run(),
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Iis { command } => command.run(),
             Self::Iisexpress { arguments } => iisexpress::main(&arguments),
@@ -276,6 +391,27 @@ impl Command {
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
         }
+    }
+}
+
+impl Explain {
+    fn run(self) -> ExitCode {
+        let Self { file, method, url, reading, fields, client, json, trace, offline } = self;
+        let file = reading.request(&file, offline, false);
+        let ask = ask::Ask { method, url, fields, client };
+        let colour = say::colour(&std::io::stdout());
+        explain::run(&explain::Arguments { file, ask, json, trace, colour })
+    }
+}
+
+impl Compare {
+    fn run(self) -> ExitCode {
+        let Self { old, new, reading, log, requests, host, tolerate, everything, most, json, offline } = self;
+        let (old, new) = (reading.request(&old, offline, false), reading.request(&new, offline, false));
+        let colour = say::colour(&std::io::stdout());
+        let arguments =
+            compare::Arguments { old, new, log, requests, host, tolerate, everything, most, json, colour };
+        compare::run(&arguments)
     }
 }
 
@@ -293,6 +429,22 @@ impl Check {
         let colour = say::colour(&std::io::stdout());
         let fix = fix.then_some(if dry_run { check::Fixing::Show } else { check::Fixing::Write });
         check::run(&requests, check::Options { format, colour, strict, list_inert, fix })
+    }
+}
+
+impl Translate {
+    fn run(self) -> ExitCode {
+        let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
+        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
+        let request = reading.request(&file, true, false);
+        let format = match report {
+            ReportName::Human => Format::Human,
+            ReportName::Json => Format::Json,
+        };
+        translate::run(
+            &request,
+            &translate::Options { to: to.into(), output, format, strict, verify: !no_verify },
+        )
     }
 }
 

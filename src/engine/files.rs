@@ -69,7 +69,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
         exchange.log(
             Level::Error,
-            format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
+            format_args!("the rewritten URI \"{path}\" is not in the location of the alias"),
         );
         return Next::Status(500);
     }

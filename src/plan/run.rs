@@ -158,6 +158,8 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u32,
     prepared: bool,
+    /// Whether a path that was rewritten stays so in the routes that follow.
+    detached: bool,
     /// Which block of response steps comes next, and whether there is one under way.
     block: u32,
     in_block: bool,
@@ -195,6 +197,7 @@ impl Run {
         self.rewritten = false;
         self.internal = false;
         self.moved = false;
+        self.detached = false;
         self.limit_rate = None;
         self.path_rest = 0;
         self.unset_reads.clear();
@@ -288,6 +291,7 @@ impl Run {
                     if !self.rewrite(plan, view, path.as_ref(), query) {
                         return Need::EmptyPath;
                     }
+                    observer.rewritten(plan.spans[at], &self.path, &self.query);
                 }
                 Op::Lookup(lookup) => {
                     self.ask_for(plan, view, &lookup.key);
@@ -309,6 +313,7 @@ impl Run {
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
                 Op::Identify => return Need::Identity,
+                Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -389,6 +394,11 @@ impl Run {
                 let holds = self.compare(plan, view, subject, find, *into, |subject, outcome| {
                     observer.matched(plan.spans[at], subject, outcome);
                 })?;
+                if let Some(into) = into.filter(|_| holds && observer.is_curious()) {
+                    for group in 1..find.keep {
+                        observer.captured(plan.spans[at], group, self.registers.group(into, group));
+                    }
+                }
                 (holds, otherwise)
             }
             Op::Equal { left, right, otherwise } => {
@@ -415,6 +425,7 @@ impl Run {
             Op::Assign { var, value } => {
                 let value = self.value(plan, view, value);
                 self.values.set(*var, &value);
+                observer.assigned(plan.spans[at], *var, &value);
                 self.values.give_back(value);
                 return Ok(None);
             }
@@ -456,6 +467,7 @@ impl Run {
             | Op::Edit(_)
             | Op::Admit
             | Op::Identify
+            | Op::Detach
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
@@ -464,6 +476,9 @@ impl Run {
             | Op::Local(_)
             | Op::End => return Ok(None),
         };
+        if !matches!(op, Op::Match { .. }) {
+            observer.tested(plan.spans[at], holds);
+        }
         if !holds {
             self.place = *otherwise;
         }
@@ -522,7 +537,7 @@ impl Run {
             Some((body, prefix)) => {
                 self.place = body;
                 self.path_rest = prefix as usize;
-                self.moved = false;
+                self.moved = self.detached;
             }
             None => self.place = otherwise,
         }
@@ -629,6 +644,7 @@ impl Run {
         self.query.extend_from_slice(query);
         self.internal = true;
         self.rewritten = true;
+        self.detached = false;
         self.begin(plan);
         true
     }

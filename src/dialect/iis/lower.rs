@@ -43,7 +43,7 @@ mod farm;
 mod filtering;
 mod handlers;
 mod maps;
-mod pattern;
+pub(super) mod pattern;
 mod proxy;
 mod rules;
 mod vars;
