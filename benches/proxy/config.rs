@@ -16,12 +16,10 @@ pub enum Profile {
     Locations,
     Names,
     Regexes,
-    /// Rules of a web.config, and the same in an nginx.conf.
-    Rules,
 }
 
 impl Profile {
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes, Self::Rules];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -29,7 +27,6 @@ impl Profile {
             Self::Locations => "locations",
             Self::Names => "names",
             Self::Regexes => "regexes",
-            Self::Rules => "rules",
         }
     }
 
@@ -39,7 +36,7 @@ impl Profile {
         let pick = |count: usize| [0, 1, count / 2, count - 1].into_iter();
         let host = || String::from(crate::wire::HOST);
         let mut probes: Vec<(String, String, String)> = match self {
-            Self::Plain | Self::Rules => Vec::new(),
+            Self::Plain => Vec::new(),
             Self::Locations => {
                 pick(ROUTES).map(|n| (format!("/loc{n}/?head"), host(), format!("http/loc{n}"))).collect()
             }
@@ -62,15 +59,12 @@ pub fn host_name(n: usize) -> String {
 
 /// The text. `dir` takes logs, temporary files and `www/`; `port` keeps upstream connections alive, `port + 1` does not.
 pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> String {
-    if profile == Profile::Rules {
-        return crate::rules::nginx_conf(dir, port, origin);
-    }
     let dir = dir.display();
     let plain = forward("plain");
     let mut routes = String::new();
     let mut hosts = String::new();
     match profile {
-        Profile::Plain | Profile::Rules => {}
+        Profile::Plain => {}
         Profile::Locations => {
             for n in 0..ROUTES {
                 let _ = write!(

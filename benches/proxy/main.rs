@@ -12,7 +12,6 @@ mod load;
 mod measure;
 mod origin;
 mod report;
-mod rules;
 mod subject;
 mod sys;
 mod wire;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::config::{self, Profile};
-use crate::{load, measure, rules, sys, wire};
+use crate::{load, measure, sys, wire};
 
 /// How to start a proxy: `{conf}` and `{dir}` in the command are filled in.
 #[derive(Clone)]
@@ -42,15 +42,8 @@ impl Subject {
         fs::create_dir_all(dir.join("www/static"))?;
         fs::write(dir.join("www/static/1k.bin"), [b's'; 1024])?;
         let port = free_ports(site.first_port)?;
-        let mut conf = dir.join("nginx.conf");
+        let conf = dir.join("nginx.conf");
         fs::write(&conf, config::text(profile, &dir, port, site.origin))?;
-        let mut more = String::new();
-        if profile == Profile::Rules && recipe.command.contains(" run ") {
-            // Its own: a web.config says the same.
-            conf = dir.join("www/web.config");
-            fs::write(&conf, rules::web_config(site.origin))?;
-            more = format!(" --listen 127.0.0.1:{port}");
-        }
         let log = dir.join("output.log");
         let output = File::create(&log)?;
         let command = recipe
@@ -59,7 +52,7 @@ impl Subject {
             .replace("{dir}", &quote(&dir.to_string_lossy()));
         sys::pin(site.proxy_cpu)?;
         let child = Command::new("/bin/sh")
-            .args(["-c", &format!("exec {command}{more}")])
+            .args(["-c", &format!("exec {command}")])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -98,30 +91,8 @@ impl Subject {
         }
     }
 
-    /// The same for rules: one that rewrites, one that refuses, the map, and what is left.
-    fn prove_rules(&self) -> Result<()> {
-        let head = Self::forwarded(self.address(), "/rule98/x?head", wire::HOST)?;
-        if !head.starts_with("get /target98/x?head http/1.1")
-            || !head.contains("\r\nx-arr-log-id: ") && !head.contains("\nx-arr-log-id: ")
-        {
-            bail!("the rule does not rewrite:\n{head}");
-        }
-        let (status, _) = load::fetch(self.address(), "/moved99", wire::HOST)?;
-        if !status.starts_with("HTTP/1.1 301") {
-            bail!("the map was answered `{status}`");
-        }
-        let head = Self::forwarded(self.address(), "/?head", wire::HOST)?;
-        if !head.starts_with("get /?head http/1.1") {
-            bail!("the last rule does not forward:\n{head}");
-        }
-        Ok(())
-    }
-
     /// Asks the origin what it was sent: a proxy that skips work is not faster.
     fn prove(&self, profile: Profile) -> Result<()> {
-        if profile == Profile::Rules {
-            return self.prove_rules();
-        }
         for (target, host, route) in profile.probes() {
             let expected = [
                 format!("host: {host}"),

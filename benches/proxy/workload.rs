@@ -46,7 +46,7 @@ pub const IDLE_TARGET: f64 = 3.0 * 1024.0;
 
 /// Every workload, in the order of measurement; those that are compared with one another are neighbours.
 pub fn all() -> Vec<Workload> {
-    use Profile::{Locations, Names, Plain, Regexes, Rules};
+    use Profile::{Locations, Names, Plain, Regexes};
     use Target::{Growth, Ratio};
     use Unit::{Gibibyte, Handshake, Message, Request};
 
@@ -184,15 +184,6 @@ pub fn all() -> Vec<Workload> {
             paths(config::REGEXES, |n| format!("/re{n}/x.html")),
             Request,
             Some(Ratio(0.6)),
-        ),
-        row(
-            "rules",
-            "100 rules with conditions and a map, as a web.config",
-            Rules,
-            64,
-            Traffic::Requests(vec![wire::get("/some/page", wire::HOST)]),
-            Request,
-            Some(Ratio(1.1)),
         ),
     ]
 }
