@@ -66,6 +66,11 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Takes out what `base` sets to the same.
+            pub fn subtract(&mut self, base: &Self) {
+                $( if self.$field.is_some() && self.$field == base.$field { self.$field = None; } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
@@ -99,6 +104,7 @@ mod limits;
 mod listing;
 mod logs;
 mod rewriting;
+mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
@@ -280,6 +286,8 @@ settings! {
         index: Vec<Template>,
         /// Whether a file is only there when its type is known.
         known_types: bool,
+        /// Whether the case of names does not count, where no file has exactly the name.
+        any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
@@ -770,4 +778,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
+    /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
+    pub rewritten: bool,
 }
