@@ -132,7 +132,7 @@ impl Exchange {
             return Next::End(End::Abort);
         }
         self.facts.preset = None;
-        if matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501) {
+        if matches!(status, 400 | 413 | 414 | 493..=497 | 500 | 501) {
             self.keep = false;
         }
         let settings = self.settings(plan);

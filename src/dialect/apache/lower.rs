@@ -243,6 +243,12 @@ pub(super) fn lowers(name: &str) -> bool {
     lowering(name).is_some()
 }
 
+/// The names of all directives that have a meaning here.
+#[cfg(test)]
+pub(super) fn lowered() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().chain(proxy::TABLES).flat_map(|table| table.iter().map(|(name, _)| *name))
+}
+
 /// The function for a name.
 fn lowering(name: &str) -> Option<Lower> {
     static BY_NAME: OnceLock<HashMap<&'static str, Lower>> = OnceLock::new();

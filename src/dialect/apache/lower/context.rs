@@ -62,6 +62,7 @@ impl<'a> Cx<'a> {
             process: defaults::process(),
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
+            sent_as: signature::REFUSALS.iter().map(|(own, _)| (*own, 400)).collect(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };

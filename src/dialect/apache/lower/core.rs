@@ -19,15 +19,19 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("AllowEncodedSlashes", encoded_slashes),
     ("FileETag", file_etag),
     ("HostnameLookups", hostname_lookups),
+    ("HttpProtocolOptions", protocol_options),
     ("KeepAlive", keep_alive),
     ("KeepAliveTimeout", keep_alive_timeout),
     ("LimitInternalRecursion", internal_recursion),
     ("LimitRequestBody", request_body),
-    ("LimitRequestFieldSize", field_size),
+    ("LimitRequestFieldsize", field_size),
     ("LimitRequestFields", fields),
     ("LimitRequestLine", line),
     ("MaxKeepAliveRequests", keep_alive_requests),
+    ("MaxRanges", max_ranges),
     ("MergeSlashes", merge_slashes),
+    ("Protocols", protocols),
+    ("ProtocolsHonorOrder", protocols_order),
     ("RequestReadTimeout", read_timeout),
     ("ServerRoot", server_root),
     ("ServerTokens", server_tokens),
@@ -156,6 +160,58 @@ fn internal_recursion(cx: &mut Cx, section: &mut Section, directive: &Directive)
             cx.report(Diagnostic::error("invalid-value", word.span, message));
         }
     }
+}
+
+/// `Protocols protocol ...`: a client that would rather speak HTTP/2 is offered HTTP/1.1, as by a server without it.
+fn protocols(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    for word in &directive.args {
+        if word.is("h2") || word.is("h2c") {
+            let message = format!("`{}` is not offered: clients agree on HTTP/1.1", word.text());
+            cx.report(Diagnostic::new(Severity::Note, "approximated", message).label(word.span, ""));
+        } else if !word.is("http/1.1") && !word.is("acme-tls/1") {
+            let message = format!("no protocol `{}` is spoken", word.text());
+            cx.warn("no-effect", word.span, message);
+        }
+    }
+}
+
+/// `ProtocolsHonorOrder On|Off`: there is one protocol to choose.
+fn protocols_order(_: &mut Cx, _: &mut Section, _: &Directive) {}
+
+/// `HttpProtocolOptions [Strict|Unsafe] [RegisteredMethods|LenientMethods] [Allow0.9|Require1.0]`
+fn protocol_options(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    for word in &directive.args {
+        match &*word.text().to_ascii_lowercase() {
+            "strict" | "lenientmethods" | "allow0.9" => {}
+            "unsafe" | "registeredmethods" | "require1.0" => {
+                let message = format!("HttpProtocolOptions {} is not honoured", word.text());
+                let help = "leave the default: Strict LenientMethods Allow0.9";
+                cx.refuse(Diagnostic::error("refused-value", word.span, message).help(help));
+            }
+            _ => {
+                let message = "HttpProtocolOptions accepts 'Unsafe' or 'Strict' (default), 'RegisteredMethods' or \
+                               'LenientMethods' (default), and 'Require1.0' or 'Allow0.9' (default)";
+                cx.error("invalid-value", word.span, message);
+            }
+        }
+    }
+}
+
+/// `MaxRanges default|unlimited|none|number`
+fn max_ranges(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    section.set.answer.max_ranges = Some(match &*word.text().to_ascii_lowercase() {
+        "default" => Some(200),
+        "unlimited" => None,
+        "none" => Some(0),
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                let message = "MaxRanges must be 'default', 'none', 'unlimited', or a positive integer";
+                return cx.error("invalid-value", word.span, message);
+            }
+        },
+    });
 }
 
 /// `MergeSlashes On|Off`

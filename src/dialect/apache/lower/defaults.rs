@@ -21,6 +21,9 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.head_timeout = Some(minute);
     client.head_buffer = Some(8190);
     client.large_head_buffers = Some((100, 8190));
+    client.line_limit = Some(8190);
+    client.field_limit = Some(8190);
+    client.fields_limit = Some(100);
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
     client.merge_slashes = Some(true);

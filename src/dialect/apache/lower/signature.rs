@@ -70,12 +70,16 @@ fn template(text: &str) -> Template {
 /// The pages of all statuses that have a reason phrase.
 pub(super) fn pages(reasons: &[(u16, Text)]) -> Vec<(u16, Template)> {
     let pages = reasons.iter().filter(|(status, _)| *status >= 300 && *status != 304);
-    pages.map(|(status, reason)| (*status, page(*status, &reason.lossy()))).collect()
+    let pages = pages.map(|(status, reason)| (*status, page(*status, &reason.lossy())));
+    pages.chain(REFUSALS.iter().map(|(own, body)| (*own, with_body(400, "Bad Request", body)))).collect()
 }
 
 fn page(status: u16, reason: &str) -> Template {
     let own = BODIES.iter().find(|(statuses, _)| statuses.contains(&status));
-    let body = own.map_or(FAILED, |(_, body)| *body);
+    with_body(status, reason, own.map_or(FAILED, |(_, body)| *body))
+}
+
+fn with_body(status: u16, reason: &str, body: &str) -> Template {
     let mut out = template(&format!(
         "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n\
          <html><head>\n<title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n{body}"
@@ -84,6 +88,20 @@ fn page(status: u16, reason: &str) -> Template {
     out.push(Part::Text("</body></html>\n".into()));
     out
 }
+
+/// What is sent as 400 and says more: heads that are too large, and those with too many fields.
+pub(super) const REFUSALS: &[(u16, &str)] = &[
+    (
+        494,
+        "<p>Your browser sent a request that this server could not understand.<br />\nSize of a request header field \
+         exceeds server limit.</p>\n",
+    ),
+    (
+        493,
+        "<p>Your browser sent a request that this server could not understand.<br />\nThe number of request header \
+         fields exceeds this server's limit.</p>\n",
+    ),
+];
 
 const FAILED: &str = "<p>The server encountered an internal error or\nmisconfiguration and was unable to complete\n\
     your request.</p>\n<p>Please contact the server administrator at \n {contact} to inform them of the time this \
