@@ -10,6 +10,7 @@ pub mod files;
 mod fix;
 pub mod httpd;
 pub mod iis;
+pub mod iisexpress;
 pub mod ir;
 pub mod load;
 pub mod nginx;
@@ -78,6 +79,13 @@ enum Command {
         #[command(subcommand)]
         command: iis::Command,
     },
+    /// IIS Express's own command line; also chosen when the program is called `iisexpress`
+    #[command(disable_help_flag = true)]
+    Iisexpress {
+        /// As for IIS Express: /config: /site: /siteid: /path: /port: /clr: /systray: /trace: /userhome: /?
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Apache's control script; also chosen when the program is called `apachectl` or `apache2ctl`
     #[command(disable_help_flag = true, visible_alias = "apache2ctl")]
     Apachectl {
@@ -117,6 +125,9 @@ struct Run {
     /// Do not start when the name of an upstream does not resolve
     #[arg(long)]
     strict_names: bool,
+    /// Start the programs that handlers of a web.config name, and stop them with the server
+    #[arg(long)]
+    start_handlers: bool,
     /// What the `Server` field says
     #[arg(long, value_name = "TEXT")]
     server_header: Option<String>,
@@ -206,6 +217,12 @@ pub fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "nginx") {
         return nginx::main(&words[1..]);
     }
+    if iisexpress::is_called(Path::new(&program)) {
+        return iisexpress::main(&words);
+    }
+    if words.first().is_some_and(|word| iisexpress::is_called(Path::new(word))) {
+        return iisexpress::main(&words[1..]);
+    }
     if let Some(control) = httpd::is_called(Path::new(&program)) {
         return httpd::main(&words, control);
     }
@@ -225,7 +242,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         match self {
-            Self::Run(Run { file, reading, listen, strict_names, server_header }) => {
+            Self::Run(Run { file, reading, listen, strict_names, start_handlers, server_header }) => {
                 run::run(run::Arguments {
                     file,
                     dialect: reading.dialect.map(Into::into),
@@ -234,6 +251,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
+                    iis: dialect::iis::Stage { start: start_handlers, ..Default::default() },
                     roots: reading.roots,
                 })
             }
@@ -253,6 +271,7 @@ impl Command {
             }
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Iis { command } => command.run(),
+            Self::Iisexpress { arguments } => iisexpress::main(&arguments),
             Self::Nginx { arguments } => nginx::main(&arguments),
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
@@ -309,9 +328,9 @@ impl From<DialectName> for Dialect {
 /// `NAME=URL`
 fn handler(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
-    let known = url.starts_with("http://") || url.starts_with("https://");
+    let known = ["http://", "https://", "fcgi://"].iter().any(|scheme| url.starts_with(scheme));
     if name.is_empty() || !known {
-        return Err("not NAME=http://HOST:PORT".to_owned());
+        return Err("not NAME=http://HOST:PORT or NAME=fcgi://HOST:PORT".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))
 }

@@ -5,6 +5,10 @@ mod support;
 
 #[path = "cli_iis/dialog.rs"]
 mod dialog;
+#[path = "cli_iis/express.rs"]
+mod express;
+#[path = "cli_iis/handlers.rs"]
+mod handlers;
 
 use std::process::Command;
 

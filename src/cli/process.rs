@@ -6,6 +6,7 @@
 //! process that was started leave.
 
 pub mod background;
+pub mod companions;
 pub mod folders;
 pub mod pid_file;
 pub mod signals;
@@ -22,7 +23,7 @@ use std::{
 use crate::{
     cli::{
         load::{self, Ready},
-        report, say,
+        report,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
@@ -30,6 +31,7 @@ use crate::{
     source::SourceMap,
 };
 use background::Side;
+use companions::Companions;
 use pid_file::PidFile;
 pub use signals::Manners;
 
@@ -49,10 +51,18 @@ pub struct Setup {
     pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
-    /// What is said on standard error when it serves.
-    pub greeting: Option<String>,
+    /// What is said when it serves.
+    pub greeting: Option<Greeting>,
     /// What signals mean.
     pub manners: Manners,
+}
+
+/// What is said when it serves.
+pub struct Greeting {
+    /// The lines.
+    pub text: String,
+    /// Where they go.
+    pub say: fn(&str),
 }
 
 /// Shows findings.
@@ -64,6 +74,7 @@ struct Standing {
     log: Option<PathBuf>,
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
+    companions: Companions,
 }
 
 /// Serves until a signal ends it.
@@ -89,7 +100,7 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Err(faults) => return fail(&setup, &faults),
     };
     if let Some(greeting) = &setup.greeting {
-        say::remark(greeting);
+        (greeting.say)(&greeting.text);
     }
     standing.capture(setup.capture_stderr);
     if let Some(parent) = parent
@@ -111,9 +122,11 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
+    let mut companions = Companions::default();
+    companions.apply(&process.companions);
     let server = Server::start(plan, setup.engine.clone())?;
     (setup.complain)(&setup.sources, &server.take_warnings());
-    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None };
+    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None, companions };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     announce(&server, setup);
     Ok((server, standing))

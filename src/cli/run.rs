@@ -44,13 +44,16 @@ pub struct Arguments {
     pub server_header: Option<String>,
     /// Where programs are reached that the configuration names: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// What is said about sites.
+    pub iis: dialect::iis::Stage,
     /// Files of certificates to trust beside the system's.
     pub roots: Vec<PathBuf>,
 }
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, roots } = arguments;
+    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, iis, roots } =
+        arguments;
     let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
@@ -64,6 +67,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         root: system::is_root(),
         files: own_files(scratch.path()),
         handlers,
+        iis,
         roots,
         ..located(&file, prefix)
     };
@@ -86,7 +90,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         name: format!("triglot/{}", env!("CARGO_PKG_VERSION")),
         complain: Box::new(complain),
         capture_stderr: false,
-        greeting: Some(format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", "))),
+        greeting: Some(process::Greeting {
+            text: format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", ")),
+            say: |text| say::remark(text),
+        }),
         manners: process::Manners::default(),
     };
     process::serve(setup, ready)

@@ -41,6 +41,7 @@ mod defaults;
 mod expression;
 mod farm;
 mod filtering;
+mod handlers;
 mod maps;
 mod pattern;
 mod proxy;
@@ -80,6 +81,8 @@ pub struct Options {
     pub trusted: Vec<PathBuf>,
     /// Addresses to accept on instead of those of the bindings.
     pub listen: Option<Listen>,
+    /// What the command line says about sites.
+    pub stage: super::Stage,
 }
 
 /// What a lowering works on.
@@ -114,6 +117,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         content::mime(&stock, &mut cx.config.base);
     }
     cx.config.base.http.tls_trusted = Some(options.trusted.clone());
+    bindings::told(&mut cx);
     farm::farms(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.
