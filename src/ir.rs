@@ -31,8 +31,8 @@ pub mod walk;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
-    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
-    Table, Test,
+    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route, Scope,
+    Step, Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use companion::Companion;

@@ -23,7 +23,7 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Reply, ReplyContent, Template, settings::Level},
+    ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
     plan::{Effective, Need, Plan, Run},
 };
 
@@ -83,6 +83,8 @@ pub enum Next {
     Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
+    /// Find out how a request for another target would be answered, for the plan.
+    Probe(Box<Probe>),
     /// The request is held against the limits in force, which may delay it.
     Limit,
     /// The handler in force answers.
@@ -145,6 +147,7 @@ impl Exchange {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
                 }
+                Next::Probe(probe) => Box::pin(self.probe(plan, &probe)).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
@@ -322,7 +325,7 @@ impl Exchange {
     }
 
     /// Lets the plan decide, answering what it needs.
-    fn decide(&mut self, plan: &Plan) -> Next {
+    pub fn decide(&mut self, plan: &Plan) -> Next {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
@@ -353,7 +356,10 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
+                // A question changes nothing of the request.
+                Need::Edit(_) if self.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
@@ -420,7 +426,7 @@ impl Exchange {
     }
 
     /// Waits for what a program says.
-    async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
+    pub async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
         let value = asked.answer().await.unwrap_or_else(|_| {
             let map = self.serving.plan.config.maps.get(lookup.map.0 as usize);
             let name = map.map(|map| map.name.to_string()).unwrap_or_default();

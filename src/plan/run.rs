@@ -8,7 +8,9 @@ use super::{
     op::{Next, Op},
     pattern::Find,
 };
-use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
+use crate::ir::{
+    Attr, FileKind, HostId, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId,
+};
 
 mod eval;
 mod link;
@@ -87,6 +89,8 @@ pub enum Need<'p> {
     Access,
     /// This change to the request head. Then [`Run::step`].
     Edit(&'p EditOp),
+    /// How a request for the target in [`Run::asked`] would be answered. Then [`Run::probed`].
+    Probe(&'p Probe),
     /// Whose address is the client's. Then [`Run::step`].
     Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
@@ -170,6 +174,8 @@ pub struct Run {
     registers: Registers,
     values: Values,
     depth: u8,
+    /// How many questions of [`Need::Probe`] it is an answer to.
+    pub probes: u8,
 }
 
 /// A phase under way.
@@ -329,6 +335,10 @@ impl Run {
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
                 Op::Identify => return Need::Identity,
+                Op::Probe(probe) => {
+                    self.ask_for(plan, view, &probe.target);
+                    return Need::Probe(probe);
+                }
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -476,6 +486,7 @@ impl Run {
             | Op::Edit(_)
             | Op::Admit
             | Op::Identify
+            | Op::Probe(_)
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)

@@ -198,6 +198,11 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 run.found(plan, table, lookup, None);
                 continue;
             }
+            // No other target is looked at here.
+            Need::Probe(probe) => {
+                run.probed(probe, 404, &Run::default());
+                continue;
+            }
             Need::BadTarget => 400,
             Need::Edit(_) | Need::Identity | Need::Trace | Need::Local => continue,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
