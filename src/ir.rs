@@ -161,6 +161,9 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken to all of its hosts, too (RFC 9113).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
     /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
     pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.

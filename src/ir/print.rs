@@ -213,12 +213,14 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, announced, options, default, hosts, order, into, span: _ } = listener;
+        let Listener { address, tls, http2, announced, options, default, hosts, order, into, span: _ } =
+            listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
+        self.flag(*http2, "http2");
         if let Some(but) = announced {
             self.add(" announced");
             for range in but {
@@ -521,6 +523,7 @@ mod tests {
             listeners: vec![Listener {
                 address: Address::Tcp("0.0.0.0:80".parse().unwrap()),
                 tls: false,
+                http2: false,
                 announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),
