@@ -216,6 +216,7 @@ impl Exchange {
             content: super::content::Content::default(),
             keep: true,
             recovered: false,
+            first_error: None,
             answered: false,
             upgraded: false,
             challenges: Vec::new(),

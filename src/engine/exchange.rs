@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
-    plan::{Effective, Need, Plan, Run},
+    plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
 /// A client connection and the exchange on it.
@@ -48,6 +48,8 @@ pub struct Exchange {
     pub keep: bool,
     /// Whether a recovery was applied.
     pub recovered: bool,
+    /// The status that was recovered from, and the settings that were in force.
+    pub first_error: Option<(u16, SettingsId)>,
     /// Whether the head of the response was sent.
     pub answered: bool,
     /// Whether the response switches protocols.
@@ -174,6 +176,7 @@ impl Exchange {
         self.facts.preset = None;
         self.facts.user = None;
         self.recovered = false;
+        self.first_error = None;
         self.answered = false;
         self.upgraded = false;
         self.challenges.clear();

@@ -11,6 +11,7 @@ impl Exchange {
             return Next::Decide;
         };
         let outer = std::mem::replace(&mut self.run, fork);
+        let method = self.facts.method.replace(b"GET");
         let mut next = Next::Decide;
         let status = loop {
             next = match next {
@@ -32,6 +33,7 @@ impl Exchange {
                 Next::End(_) => break 500,
             };
         };
+        self.facts.method = method;
         let fork = std::mem::replace(&mut self.run, outer);
         self.run.probed(probe, status, &fork);
         Next::Decide

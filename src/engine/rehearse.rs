@@ -430,6 +430,7 @@ impl Stage<'_> {
             return Next::Decide;
         };
         let outer = std::mem::replace(&mut exchange.run, fork);
+        let method = exchange.facts.method.replace(b"GET");
         let mut next = Next::Decide;
         let status = loop {
             next = match next {
@@ -443,6 +444,7 @@ impl Stage<'_> {
                 Next::End(_) => break 500,
             };
         };
+        exchange.facts.method = method;
         let fork = std::mem::replace(&mut exchange.run, outer);
         exchange.run.probed(probe, status, &fork);
         Next::Decide

@@ -577,6 +577,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         on_response,
         errors,
         recursive_errors: _,
+        first_error: _,
         absolute_redirect: _,
         port_in_redirect: _,
         host_name_in_redirect: _,

@@ -527,6 +527,8 @@ impl Run {
                 Ok(false) => return Err(Need::Exhausted),
                 Err(NoSuchBlock) => return Err(Need::NoBlock(name)),
             },
+            // What a question leads to is not asked.
+            Next::Restart if self.probes > 0 => return Err(Need::Handle),
             Next::Restart => {
                 if !self.spend(plan) {
                     return Err(Need::Exhausted);

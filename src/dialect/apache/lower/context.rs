@@ -81,6 +81,7 @@ impl<'a> Cx<'a> {
         };
         mapping::defaults(&mut cx);
         super::filters::defaults(&mut cx);
+        signature::further(&mut cx);
         directory::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx

@@ -64,6 +64,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.if_modified_since = Some(3);
     answer.dated_errors = Some(true);
     answer.raw_pages = Some(true);
+    answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
 
     set.files.hidden = Some(vec![".".into()]);

@@ -117,7 +117,10 @@ fn fallback(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         // What is there itself is not looked for again.
         let again = Test::Equal(Template::attr(Attr::Path), path.clone());
         let (ask, there, _) = ask(cx, path.clone());
-        let steps = vec![(ask, directive.head()), when(there, go(cx, path, directive.head()))];
+        // Where this is a question, the file that was found is the answer.
+        let mut taken = vec![(Step::Assign { var: cx.kind(), value: "file".into() }, directive.head())];
+        taken.extend(go(cx, path, directive.head()));
+        let steps = vec![(ask, directive.head()), when(there, taken)];
         vec![when(Test::Not(Box::new(again)), steps)]
     };
     section.replace(Phase::Fallback, block(steps, directive.head()));
@@ -150,18 +153,17 @@ fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
         let (ask, there, status) = ask(cx, path.clone());
         let status = Template::var(status);
         let is = |code: &str| Test::Equal(status.clone(), code.into());
-        let taken = vec![
-            (Step::Assign { var: found, value: path.clone() }, span),
-            (Step::Perform(Phase::GoToIndex.name()), span),
-        ];
+        let taken = vec![(Step::Perform(Phase::GoToIndex.name()), span)];
         let redirected = Test::Match { subject: status.clone(), pattern: Pattern::prefix("3"), into: None };
         let passed_on = if names.len() == 1 { Test::Any(vec![redirected, is("401")]) } else { redirected };
         let other = Test::Not(Box::new(Test::Any(vec![is("404"), is("200")])));
+        steps.push((Step::Assign { var: found, value: path.clone() }, span));
         steps.push((ask, span));
         steps.push(when(there, taken));
         steps.push(when(passed_on, go(cx, path, span)));
         steps.push(when(other, vec![(Step::Assign { var: failed, value: status }, span)]));
     }
+    steps.push((Step::Unassign(found), span));
     for code in [401, 403, 405, 406, 410, 413] {
         let test = Test::Equal(Template::var(failed), code.to_string().as_str().into());
         steps.push(when(test, vec![respond(code)]));

@@ -71,7 +71,10 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
         ),
     ];
     let ours = Test::All(vec![not(walk::is_proxied(cx)), not(Test::Truthy(Template::var(cx.handler())))]);
-    let mut admitted = vec![when(not(methods(&["GET", "HEAD", "OPTIONS"])), vec![(Step::Admit, span)])];
+    let answering = cx.names.own("@answering");
+    let mut admitted: Steps =
+        answering.map(|var| (Step::Assign { var, value: "1".into() }, span)).into_iter().collect();
+    admitted.extend(vec![when(not(methods(&["GET", "HEAD", "OPTIONS"])), vec![(Step::Admit, span)])]);
     admitted.extend(steps);
     vec![when(ours, admitted)]
 }

@@ -5,7 +5,7 @@
 use super::{super::tree::Directive, Cx, Lower, Section};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Escape, Part, Template, Text},
+    ir::{Attr, Escape, Part, Template, Test, Text},
 };
 
 /// The directives of this file.
@@ -65,6 +65,22 @@ fn template(text: &str) -> Template {
     }
     out.push(Part::Text(rest.into()));
     out
+}
+
+/// What the pages of errors say of a further error on the way to an `ErrorDocument`.
+pub(super) fn further(cx: &mut Cx) {
+    let what = Template::attr(Attr::FurtherError);
+    let mut text: Template = "<p>Additionally, a ".into();
+    text.push(Part::Attr(Attr::FurtherError));
+    text.push(Part::Text(
+        "\nerror was encountered while trying to use an ErrorDocument to handle the request.</p>\n".into(),
+    ));
+    let said = cx.choice("@further", vec![(Test::Present(what), text)], Template::default());
+    for (_, page) in cx.config.pages.iter_mut().filter(|(status, _)| *status >= 400) {
+        if let Some(at) = page.0.iter().rposition(|part| *part == Part::Attr(Attr::Signature)) {
+            page.0.insert(at, Part::Var(said));
+        }
+    }
 }
 
 /// The pages of all statuses that have a reason phrase.

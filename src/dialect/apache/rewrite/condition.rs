@@ -102,10 +102,13 @@ fn question(cx: &mut Cx, scene: &Scene, condition: &Condition, before: &mut Step
             let subject = value::template(cx, scene, &condition.input, None, before);
             if let Asked::Passes { file: false } = asked {
                 let status = cx.own("@passes");
-                let probe = Probe { target: subject, status, take: Vec::new() };
+                // What only the file's absence would refuse passes (observed).
+                let (answering, reached) = (cx.own("@answering"), cx.own("@passes_answering"));
+                let probe = Probe { target: subject, status, take: vec![(answering, reached)] };
                 before.push((Step::Probe(Box::new(probe)), condition.span));
                 let passes = regex(b"^[123]", false);
-                let test = Test::Match { subject: Template::var(status), pattern: passes, into: None };
+                let passes = Test::Match { subject: Template::var(status), pattern: passes, into: None };
+                let test = Test::Any(vec![passes, Test::Present(Template::var(reached))]);
                 return if condition.negated { Test::Not(Box::new(test)) } else { test };
             }
             about(cx, condition, asked, subject, captures)
