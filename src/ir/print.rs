@@ -6,9 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
+    Address, Cache, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
     IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
-    SocketOptions, TcpKeepAlive, Template, VarId, Zone,
+    SocketOptions, TcpKeepAlive, Template, VarId, Zone, settings,
 };
 
 mod group;
@@ -26,6 +26,19 @@ pub fn print(config: &Config) -> String {
 /// The configuration with all that its dialect supplies.
 pub fn print_base(config: &Config) -> String {
     printed(config, true)
+}
+
+/// A value of a setting as the text of the whole has it.
+pub fn print_setting(config: &Config, value: &dyn settings::Setting) -> String {
+    let mut printer = Printer { config, text: String::new(), depth: 0 };
+    value.print(&mut printer);
+    printer.text.trim().to_owned()
+}
+
+/// A template as the text of the whole has it, without quotes.
+pub fn print_template(config: &Config, template: &Template) -> String {
+    let printer = Printer { config, text: String::new(), depth: 0 };
+    value::template(&printer, template)
 }
 
 /// Lines under construction.
@@ -52,6 +65,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         sent_as,
         charsets,
         zones,
+        caches,
     } = config;
     printer.process(process);
     if with_base {
@@ -68,6 +82,30 @@ fn printed(config: &Config, with_base: bool) -> String {
     if with_base {
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
+        }
+    }
+    for Cache {
+        name,
+        folder,
+        levels,
+        entries,
+        inactive,
+        max_size,
+        min_free,
+        manager: _,
+        loader: _,
+        span: _,
+    } in caches
+    {
+        let levels: Vec<String> = levels.iter().map(u8::to_string).collect();
+        let (folder, levels) = (path_text(folder), levels.join(":"));
+        let inactive = value::duration(*inactive);
+        printer.line(&format!("cache {name} {folder} levels {levels} entries {entries} inactive {inactive}"));
+        if let Some(size) = max_size {
+            printer.add(format_args!(" most {}", value::size(*size)));
+        }
+        if *min_free > 0 {
+            printer.add(format_args!(" free {}", value::size(*min_free)));
         }
     }
     for Zone { name, key, rate, entries } in zones {

@@ -10,15 +10,17 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade, VarId,
+    Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
 mod group;
+mod place;
 mod value;
 
 pub use failure::{Fault, Retry};
 pub use group::{Group, Grouped};
+pub use place::Places;
 pub use value::{Setting, Value};
 
 /// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
@@ -449,6 +451,38 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// The name of the cache that responses are kept in; empty or `off` is none.
+        cache: Template,
+        /// What a response is found by; `None` is scheme, authority and target as they are sent.
+        cache_key: Option<Template>,
+        /// Where one of these is neither empty nor `0` no kept response is sent.
+        cache_bypass: Vec<Template>,
+        /// Where one of these is, none is kept.
+        cache_skip: Vec<Template>,
+        /// How long responses are kept that do not say it themselves; the first that has the status counts.
+        cache_valid: Vec<Validity>,
+        /// A response is kept when it was asked for so often.
+        cache_min_uses: u32,
+        /// Ranges that begin behind this go to the upstream.
+        cache_range_offset: Option<u64>,
+        /// What lets a response be sent whose time is over.
+        cache_stale: Vec<Stale>,
+        /// The methods whose responses are kept.
+        cache_methods: Vec<Name>,
+        /// Whether only one request at a time asks for a response that is not there.
+        cache_lock: bool,
+        /// How long others wait before they ask for themselves.
+        cache_lock_timeout: Duration,
+        /// How long the one may take before another one asks.
+        cache_lock_age: Duration,
+        /// Whether the upstream is asked if a response whose time is over still holds.
+        cache_revalidate: bool,
+        /// Whether `HEAD` is answered by what `GET` brings.
+        cache_head_as_get: bool,
+        /// Whether what is over is sent at once and asked for meanwhile, where that is allowed.
+        cache_background: bool,
+        /// Fields of the response that say nothing to the cache.
+        cache_ignores: Vec<Name>,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
@@ -529,6 +563,9 @@ pub struct Settings {
     pub listing: Group<Listing>,
     /// Whose address is the client's.
     pub client_address: Group<ClientAddress>,
+    /// Where they were written, as far as that is known.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 impl Settings {
@@ -557,6 +594,7 @@ impl Settings {
             limits,
             listing,
             client_address,
+            places,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -591,10 +629,15 @@ impl Settings {
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
         self.client_address.lay(client_address, accumulate);
+        self.places.0.extend_from_slice(&places.0);
     }
 
     /// How requests are forwarded over a protocol.
     pub fn forwarding(&self, protocol: Protocol) -> &Forwarding {
+        self.forwarding_group(protocol)
+    }
+
+    fn forwarding_group(&self, protocol: Protocol) -> &Group<Forwarding> {
         match protocol {
             Protocol::Http => &self.http,
             Protocol::Uwsgi => &self.uwsgi,
@@ -656,23 +699,53 @@ impl Settings {
 
     /// Visits the scalar and list settings that are set, as group, field and value.
     pub fn each(&self, visit: &mut dyn FnMut(&'static str, &'static str, &dyn Setting)) {
-        self.client.each(&mut |field, value| visit("client", field, value));
-        self.content.each(&mut |field, value| visit("content", field, value));
-        self.answer.each(&mut |field, value| visit("answer", field, value));
-        self.files.each(&mut |field, value| visit("files", field, value));
-        self.access.each(&mut |field, value| visit("access", field, value));
-        self.logs.each(&mut |field, value| visit("logs", field, value));
-        self.resolve.each(&mut |field, value| visit("resolve", field, value));
-        for protocol in Protocol::ALL {
-            self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
+        if let Some(of) = self.client.written() {
+            of.each(&mut |field, value| visit("client", field, value));
         }
-        self.gzip.each(&mut |field, value| visit("gzip", field, value));
-        self.brotli.each(&mut |field, value| visit("brotli", field, value));
-        self.zstd.each(&mut |field, value| visit("zstd", field, value));
-        self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
-        self.limits.each(&mut |field, value| visit("limits", field, value));
-        self.listing.each(&mut |field, value| visit("listing", field, value));
-        self.client_address.each(&mut |field, value| visit("client-address", field, value));
+        if let Some(of) = self.content.written() {
+            of.each(&mut |field, value| visit("content", field, value));
+        }
+        if let Some(of) = self.answer.written() {
+            of.each(&mut |field, value| visit("answer", field, value));
+        }
+        if let Some(of) = self.files.written() {
+            of.each(&mut |field, value| visit("files", field, value));
+        }
+        if let Some(of) = self.access.written() {
+            of.each(&mut |field, value| visit("access", field, value));
+        }
+        if let Some(of) = self.logs.written() {
+            of.each(&mut |field, value| visit("logs", field, value));
+        }
+        if let Some(of) = self.resolve.written() {
+            of.each(&mut |field, value| visit("resolve", field, value));
+        }
+        for protocol in Protocol::ALL {
+            if let Some(of) = self.forwarding_group(protocol).written() {
+                of.each(&mut |field, value| visit(protocol.group(), field, value));
+            }
+        }
+        if let Some(of) = self.gzip.written() {
+            of.each(&mut |field, value| visit("gzip", field, value));
+        }
+        if let Some(of) = self.brotli.written() {
+            of.each(&mut |field, value| visit("brotli", field, value));
+        }
+        if let Some(of) = self.zstd.written() {
+            of.each(&mut |field, value| visit("zstd", field, value));
+        }
+        if let Some(of) = self.rewriting.written() {
+            of.each(&mut |field, value| visit("rewriting", field, value));
+        }
+        if let Some(of) = self.limits.written() {
+            of.each(&mut |field, value| visit("limits", field, value));
+        }
+        if let Some(of) = self.listing.written() {
+            of.each(&mut |field, value| visit("listing", field, value));
+        }
+        if let Some(of) = self.client_address.written() {
+            of.each(&mut |field, value| visit("client-address", field, value));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ir::{
     Attr, FileKind, HostId, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId,
 };
 
+mod branch;
 mod eval;
 mod link;
 mod memory;
@@ -210,27 +211,6 @@ impl Run {
         self.values.clear();
     }
 
-    /// Begins the host's program for a request beside the one that `from` decides, with the same variables.
-    pub fn branch(&mut self, plan: &Plan, from: &Self, path: &[u8], query: &[u8]) {
-        self.reset();
-        self.path.extend_from_slice(path);
-        self.query.extend_from_slice(query);
-        (self.rewritten, self.internal) = (true, true);
-        self.values.copy(&from.values);
-        self.start(plan, from.host);
-    }
-
-    /// Takes over what variables became in a run that began as [`Self::branch`] of this one.
-    pub fn take_values(&mut self, from: &mut Self) {
-        std::mem::swap(&mut self.values, &mut from.values);
-        from.values.copy(&self.values);
-    }
-
-    /// Writes a variable.
-    pub fn write(&mut self, var: VarId, value: &[u8]) {
-        self.values.set(var, value);
-    }
-
     /// Gives up memory beyond what is in it.
     pub fn shrink(&mut self) {
         self.path.shrink_to_fit();
@@ -314,6 +294,7 @@ impl Run {
                     if !self.rewrite(plan, view, path.as_ref(), query) {
                         return Need::EmptyPath;
                     }
+                    observer.rewritten(plan.spans[at], &self.path, &self.query);
                 }
                 Op::Lookup(lookup) => {
                     self.ask_for(plan, view, &lookup.key);
@@ -419,6 +400,11 @@ impl Run {
                 let holds = self.compare(plan, view, subject, find, *into, |subject, outcome| {
                     observer.matched(plan.spans[at], subject, outcome);
                 })?;
+                if let Some(into) = into.filter(|_| holds && observer.is_curious()) {
+                    for group in 1..find.keep {
+                        observer.captured(plan.spans[at], group, self.registers.group(into, group));
+                    }
+                }
                 (holds, otherwise)
             }
             Op::Equal { left, right, otherwise } => {
@@ -445,6 +431,7 @@ impl Run {
             Op::Assign { var, value } => {
                 let value = self.value(plan, view, value);
                 self.values.set(*var, &value);
+                observer.assigned(plan.spans[at], *var, &value);
                 self.values.give_back(value);
                 return Ok(None);
             }
@@ -495,6 +482,9 @@ impl Run {
             | Op::Local(_)
             | Op::End => return Ok(None),
         };
+        if !matches!(op, Op::Match { .. }) {
+            observer.tested(plan.spans[at], holds);
+        }
         if !holds {
             self.place = *otherwise;
         }

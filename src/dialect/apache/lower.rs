@@ -128,6 +128,7 @@ mod types;
 mod walk;
 
 pub(crate) use context::Cx;
+pub(super) use directory::slash_first;
 pub(crate) use host::names as host_names;
 pub(crate) use phase::Phase;
 pub(crate) use section::{Kind, Section};
@@ -273,6 +274,7 @@ impl Section {
         for directive in directives(items) {
             if let Some(lower) = lowering(directive.name()) {
                 lower(cx, self, directive);
+                self.set.written_at(directive.head());
             }
         }
     }

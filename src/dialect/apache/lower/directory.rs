@@ -39,7 +39,7 @@ fn slash(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let steps = if word.is("on") {
         add_slash(directive.head())
     } else if word.is("off") {
-        vec![(Step::Perform(Phase::Listing.name()), directive.head())]
+        Vec::new()
     } else if word.is("notfound") {
         vec![respond(404)]
     } else {
@@ -227,21 +227,29 @@ pub(super) fn defaults(cx: &mut Cx) {
     }
 }
 
+/// Before a section's rule leads elsewhere inside the server: a directory gets its slash first (observed).
+pub(in crate::dialect::apache) fn slash_first(cx: &mut Cx) -> (Step, Span) {
+    let ends = Test::Match { subject: Template::attr(Attr::Path), pattern: slash_at_end(), into: None };
+    let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
+    let test = Test::All(vec![directory, Test::Not(Box::new(ends))]);
+    when(test, vec![(Step::Perform(Phase::Slash.name()), Span::NONE)])
+}
+
+fn slash_at_end() -> Pattern {
+    Pattern { kind: crate::ir::Kind::Suffix, ..Pattern::exact("/") }
+}
+
 /// What is done about directories and what is not there, unless the request is proxied.
 pub(super) fn steps(cx: &mut Cx) -> Steps {
     let span = Span::NONE;
     let perform = |phase: Phase| (Step::Perform(phase.name()), span);
-    let ends = Test::Match {
-        subject: Template::attr(Attr::Path),
-        pattern: Pattern { kind: crate::ir::Kind::Suffix, ..Pattern::exact("/") },
-        into: None,
-    };
+    let ends = Test::Match { subject: Template::attr(Attr::Path), pattern: slash_at_end(), into: None };
     let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
     let nothing = Test::Equal(Template::var(cx.kind()), Template::default());
     let handled = Test::Truthy(Template::var(cx.handler()));
     let not_handled = Test::Not(Box::new(handled.clone()));
     let of_directory = vec![
-        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash)]),
+        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash), perform(Phase::Listing)]),
         when(handled, vec![perform(Phase::HandledIndex)]),
         when(
             not_handled.clone(),

@@ -70,7 +70,11 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
             vec![(Step::Perform(Phase::PathInfo.name()), span)],
         ),
     ];
-    let ours = Test::All(vec![not(walk::is_proxied(cx)), not(Test::Truthy(Template::var(cx.handler())))]);
+    let handler = Template::var(cx.handler());
+    // The one that answers by default may be named.
+    let by_file =
+        Test::Any(vec![not(Test::Truthy(handler.clone())), Test::Equal(handler, "default-handler".into())]);
+    let ours = Test::All(vec![not(walk::is_proxied(cx)), by_file]);
     let answering = cx.names.own("@answering");
     let mut admitted: Steps =
         answering.map(|var| (Step::Assign { var, value: "1".into() }, span)).into_iter().collect();

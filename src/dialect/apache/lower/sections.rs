@@ -93,7 +93,9 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
                 // The walk for a directory's index ends with the directory (observed).
                 let index = Template::var(cx.own("@index"));
                 let is_index = Test::Equal(Template::attr(Attr::Path), index);
-                let asked = Test::Not(Box::new(is_index));
+                // So does that for a path that goes on after the file.
+                let goes_on = Test::Truthy(Template::var(cx.path_info()));
+                let asked = Test::Not(Box::new(Test::Any(vec![is_index, goes_on])));
                 let itself = Test::All(vec![is_file, asked, matches(file, whole(&itself))]);
                 Some(Test::Any(vec![matches(folder, whole(&above)), itself]))
             } else {
