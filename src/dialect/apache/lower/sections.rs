@@ -56,6 +56,11 @@ fn add(cx: &mut Cx, outer: &mut Section, mut section: Section, directive: &Direc
     if outer.is_server() {
         return outer.sections.push(section);
     }
+    if (section.kind, outer.kind) == (Kind::Files, Kind::Files) {
+        // The file's name is looked at once, with the sections that are known by then (observed).
+        let message = "a section for files inside another one never applies";
+        return cx.warn("no-effect", directive.head(), message);
+    }
     let phase = match (section.kind, outer.kind) {
         (Kind::If, Kind::If) => Phase::InnerIf,
         (Kind::If, _) => Phase::If,
