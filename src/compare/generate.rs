@@ -262,7 +262,8 @@ impl<'c> Finder<'c> {
             | Step::Trace(_)
             | Step::Perform(_)
             | Step::Locate(_)
-            | Step::Local(_) => {}
+            | Step::Local(_)
+            | Step::Detach => {}
         }
     }
 

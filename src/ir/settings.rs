@@ -66,6 +66,11 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Takes out what `base` sets to the same.
+            pub fn subtract(&mut self, base: &Self) {
+                $( if self.$field.is_some() && self.$field == base.$field { self.$field = None; } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
@@ -99,6 +104,7 @@ mod limits;
 mod listing;
 mod logs;
 mod rewriting;
+mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
@@ -171,6 +177,7 @@ settings! {
         fields_limit: u64,
         /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
         /// in the request line.
+        /// What is expected of us other than `100-continue` is not met (417).
         strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
@@ -281,6 +288,8 @@ settings! {
         index: Vec<Template>,
         /// Whether a file is only there when its type is known.
         known_types: bool,
+        /// Whether the case of names does not count, where no file has exactly the name.
+        any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
@@ -416,6 +425,10 @@ settings! {
         /// So much of the content is read before it is sent on as it comes; content that is whole by then is
         /// sent with its length.
         content_ahead: u64,
+        /// Whether connections are not kept for other requests.
+        once: bool,
+        /// Whether interim answers other than `101` are kept from the client.
+        keep_interim: bool,
         /// Whether the whole request content is read first.
         request_buffering: bool,
         /// For a connection to be there.
@@ -767,4 +780,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
+    /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
+    pub rewritten: bool,
 }

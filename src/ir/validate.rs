@@ -298,6 +298,7 @@ impl Check<'_> {
             Step::Route(_)
             | Step::Identify
             | Step::Probe(_)
+            | Step::Detach
             | Step::Admit
             | Step::Authorize
             | Step::Perform(_)
@@ -338,6 +339,7 @@ impl Check<'_> {
             | Step::Edit(_)
             | Step::Identify
             | Step::Probe(_)
+            | Step::Detach
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
@@ -431,6 +433,7 @@ impl Progress {
                 | Step::Edit(_)
                 | Step::Identify
                 | Step::Probe(_)
+                | Step::Detach
                 | Step::Admit
                 | Step::Authorize
                 | Step::Respond(_)

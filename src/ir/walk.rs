@@ -46,6 +46,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         base,
         reasons: _,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -55,8 +56,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         sent_as: _,
         charsets: _,
         zones,
+        targets_by_connection: _,
         caches: _,
     } = config;
+    for failure in failures {
+        visit(Item::Template(&failure.page), Span::NONE);
+    }
     for zone in zones {
         let super::Zone { name: _, key, rate: _, entries: _ } = zone;
         visit(Item::Template(key), Span::NONE);
@@ -207,6 +212,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         | Step::Local(_)
         | Step::Admit
         | Step::Identify
+        | Step::Detach
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -432,12 +438,21 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
-        &**files;
+    let Files {
+        root,
+        alias,
+        index,
+        known_types: _,
+        any_case: _,
+        log_missing: _,
+        hidden: _,
+        symlinks: _,
+        chunk: _,
+    } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
-    if let Some(Some(Alias { with, cut: _ })) = alias {
+    if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {
         visit(Item::Template(with), span);
     }
     let Access {
@@ -684,6 +699,8 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         max_temp_file: _,
         temp_write: _,
         temp_path: _,
+        once: _,
+        keep_interim: _,
         request_buffering: _,
         connect_timeout: _,
         send_timeout: _,

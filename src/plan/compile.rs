@@ -440,6 +440,7 @@ impl<'c> Compiler<'c> {
             Step::Admit => Op::Admit,
             Step::Identify => Op::Identify,
             Step::Probe(probe) => Op::Probe(probe.clone()),
+            Step::Detach => Op::Detach,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),
             Step::Jump(jump) => match self.jump(jump, span) {

@@ -104,6 +104,7 @@ pub(super) enum Op {
     Admit,
     Identify,
     Probe(Box<Probe>),
+    Detach,
     Authorize,
     Respond(Reply),
     Trace(Template),
@@ -170,6 +171,7 @@ impl Op {
             | Self::Admit
             | Self::Identify
             | Self::Probe(_)
+            | Self::Detach
             | Self::Authorize
             | Self::Respond(_)
             | Self::Trace(_)

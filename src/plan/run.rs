@@ -162,6 +162,8 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u32,
     prepared: bool,
+    /// Whether a path that was rewritten stays so in the routes that follow.
+    detached: bool,
     /// Which block of response steps comes next, and whether there is one under way.
     block: u32,
     in_block: bool,
@@ -201,6 +203,7 @@ impl Run {
         self.rewritten = false;
         self.internal = false;
         self.moved = false;
+        self.detached = false;
         self.limit_rate = None;
         self.path_rest = 0;
         self.unset_reads.clear();
@@ -320,6 +323,7 @@ impl Run {
                     self.ask_for(plan, view, &probe.target);
                     return Need::Probe(probe);
                 }
+                Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -474,6 +478,7 @@ impl Run {
             | Op::Admit
             | Op::Identify
             | Op::Probe(_)
+            | Op::Detach
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
@@ -545,7 +550,7 @@ impl Run {
             Some((body, prefix)) => {
                 self.place = body;
                 self.path_rest = prefix as usize;
-                self.moved = false;
+                self.moved = self.detached;
             }
             None => self.place = otherwise,
         }
@@ -652,6 +657,7 @@ impl Run {
         self.query.extend_from_slice(query);
         self.internal = true;
         self.rewritten = true;
+        self.detached = false;
         self.begin(plan);
         true
     }

@@ -103,6 +103,7 @@ impl Printer<'_> {
                     self.add(format_args!(" take {from} as {into}"));
                 }
             }
+            Step::Detach => self.add("detach"),
             Step::Authorize => self.add("authorize"),
             Step::Respond(reply) => self.reply(reply),
             Step::Jump(jump) => self.jump(jump),

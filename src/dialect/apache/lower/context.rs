@@ -47,6 +47,8 @@ pub(crate) struct Names {
     pub(super) includes: bool,
     /// Filters that servers declare: their providers and when these work.
     pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
+    /// Variables that files speak of and that change how requests are sent on.
+    pub(super) notes: Vec<&'static str>,
     /// Maps of rules.
     pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }
@@ -65,6 +67,7 @@ impl<'a> Cx<'a> {
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
             sent_as: signature::REFUSALS.iter().map(|(own, _)| (*own, 400)).collect(),
+            failures: signature::failures(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };

@@ -30,8 +30,6 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("MaxKeepAliveRequests", keep_alive_requests),
     ("MaxRanges", max_ranges),
     ("MergeSlashes", merge_slashes),
-    ("Protocols", protocols),
-    ("ProtocolsHonorOrder", protocols_order),
     ("RequestReadTimeout", read_timeout),
     ("ServerRoot", server_root),
     ("ServerTokens", server_tokens),
@@ -161,22 +159,6 @@ fn internal_recursion(cx: &mut Cx, section: &mut Section, directive: &Directive)
         }
     }
 }
-
-/// `Protocols protocol ...`: a client that would rather speak HTTP/2 is offered HTTP/1.1, as by a server without it.
-fn protocols(cx: &mut Cx, _: &mut Section, directive: &Directive) {
-    for word in &directive.args {
-        if word.is("h2") || word.is("h2c") {
-            let message = format!("`{}` is not offered: clients agree on HTTP/1.1", word.text());
-            cx.report(Diagnostic::new(Severity::Note, "approximated", message).label(word.span, ""));
-        } else if !word.is("http/1.1") && !word.is("acme-tls/1") {
-            let message = format!("no protocol `{}` is spoken", word.text());
-            cx.warn("no-effect", word.span, message);
-        }
-    }
-}
-
-/// `ProtocolsHonorOrder On|Off`: there is one protocol to choose.
-fn protocols_order(_: &mut Cx, _: &mut Section, _: &Directive) {}
 
 /// `HttpProtocolOptions [Strict|Unsafe] [RegisteredMethods|LenientMethods] [Allow0.9|Require1.0]`
 fn protocol_options(cx: &mut Cx, _: &mut Section, directive: &Directive) {

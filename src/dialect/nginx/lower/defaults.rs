@@ -264,6 +264,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.any_case = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
@@ -355,6 +356,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         join_repeated: Some(false),
         hide_nominated: Some(false),
         content_ahead: Some(0),
+        once: Some(false),
+        keep_interim: Some(false),
         request_buffering: Some(true),
         connect_timeout: Some(seconds(60)),
         send_timeout: Some(seconds(60)),
