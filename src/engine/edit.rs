@@ -5,6 +5,7 @@ pub mod field;
 use super::{
     clock::{self, http_date},
     exchange::Exchange,
+    files::condition,
     forward::request::is_field_value,
     http1::field::Known,
     http2,
@@ -29,6 +30,10 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             Edit::Lifetime { seconds, from_modified } => lifetime(exchange, *seconds, *from_modified),
             Edit::Set(name, value) => match field_value(exchange, value) {
                 Some(value) if value.is_empty() => exchange.facts.response.remove(name),
+                // These have a place of their own in a head.
+                Some(value) if matches!(Known::of(name), Known::Server | Known::ContentType) => {
+                    exchange.facts.response.set(name, &value);
+                }
                 Some(value) => exchange.facts.response.set_added(name, &value),
                 None => {}
             },
@@ -43,7 +48,10 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
                     exchange.facts.response.add_trailer(name, &value);
                 }
             }
-            Edit::Remove(name) => exchange.facts.response.remove(name),
+            Edit::Remove(name) => match name.strip_suffix(b"*") {
+                Some(start) => exchange.facts.response.remove_all(start),
+                None => exchange.facts.response.remove(name),
+            },
             Edit::Expires(expiry) => expires(exchange, expiry),
             Edit::RemoveNominated
             | Edit::Append(..)
@@ -208,7 +216,9 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
         }
         other => other.clone(),
     };
-    let modified = exchange.facts.response.modified;
+    let response = &exchange.facts.response;
+    let modified =
+        response.modified.or_else(|| response.known(Known::LastModified).and_then(condition::date));
     let (at, control) = match read {
         Expiry::Off | Expiry::Read(_) | Expiry::ReadFromModified(_) => return,
         Expiry::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".to_owned(), "no-cache".to_owned()),

@@ -169,6 +169,12 @@ fn pass(stages: &mut [Stage], data: &[u8], ask: Ask, out: &mut Vec<u8>) -> Resul
 
 /// Whether the content of the response at hand will be changed, so that ranges of it cannot be answered.
 pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
+    if exchange.settings(plan).filters
+        && exchange.settings(plan).rewriting.composes()
+        && exchange.is_composed(plan)
+    {
+        return true;
+    }
     exchange.settings(plan).filters && !decide(exchange, plan).is_nothing()
 }
 
@@ -263,7 +269,7 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
                 continue;
             }
             decision.vary |= how.vary;
-            if how.silent && partial {
+            if partial && (how.silent || !forwarded) {
                 continue;
             }
             if accepted(exchange, plan, coding, how) {
@@ -327,7 +333,7 @@ fn rewriters(exchange: &mut Exchange, how: &RewritingPlan) -> Vec<Stage> {
 }
 
 /// The coding that content has, by its head.
-fn coding_of(response: &Response) -> Option<&[u8]> {
+pub fn coding_of(response: &Response) -> Option<&[u8]> {
     let field = response
         .fields
         .iter()
@@ -337,8 +343,11 @@ fn coding_of(response: &Response) -> Option<&[u8]> {
 
 /// Whether a response is one that may be coded, whoever asked. The length of what is rewritten is not known.
 fn is_eligible(response: &Response, how: &CompressInForce, rewritten: bool) -> bool {
-    let whatever = rewritten || (how.silent && response.status == 206);
-    (how.statuses.is_empty() || how.statuses.contains(&response.status))
+    // Of a file of our own, what is asked for in parts would be compressed as a whole.
+    let part = response.status == 206 && !response.forwarded;
+    let whatever = rewritten || part || (how.silent && response.status == 206);
+    let status = if part { 200 } else { response.status };
+    (how.statuses.is_empty() || how.statuses.contains(&status))
         && (whatever || response.length.is_none_or(|length| length >= how.min_length))
         && is_of(response, &how.types)
 }
@@ -425,6 +434,11 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
     let forbidden = no_time && response.known(Known::LastModified).is_some()
         || no_tag && response.known(Known::ETag).is_some();
     !which.is_empty() && !forbidden
+}
+
+/// Makes the entity tag of a response a weak one.
+pub fn weaken(response: &mut Response) {
+    retag(response, &TagChange::Weaken);
 }
 
 /// Takes back what a head says of content that will be rewritten. What an upstream says of ranges stays.

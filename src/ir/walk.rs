@@ -446,6 +446,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         any_case: _,
         log_missing: _,
         hidden: _,
+        random: _,
         symlinks: _,
         chunk: _,
     } = &**files;
@@ -525,7 +526,19 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         types: _,
         keep_modified: _,
         keep_tag: _,
+        before: _,
+        after: _,
+        around_types: _,
+        includes: _,
+        include_types: _,
+        include_silently: _,
+        include_value_length: _,
+        include_keeps_modified: _,
+        include_values,
     } = rewriting;
+    for (_, value) in include_values.iter().flatten() {
+        visit(Item::Template(value), span);
+    }
     if let Some(Some(when)) = when {
         visit(Item::Template(when), span);
     }
