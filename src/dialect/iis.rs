@@ -60,6 +60,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         root: options.root,
         handlers: options.handlers.clone(),
         listen: None,
+        machine: options.machine.clone(),
     };
     let (config, lowered) = lower::lower(&sites, &host, &lowering);
     found.extend(lowered);

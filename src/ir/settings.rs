@@ -98,7 +98,7 @@ mod rewriting;
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
 
-pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
+pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
 pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
 

@@ -448,14 +448,14 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _ } =
+    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _, charset: _, coded: _ } =
         rewriting;
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);
     }
     for edit in edits.iter().flatten() {
-        let super::settings::ContentEdit { place: _, find, with, when, last: _ } = edit;
+        let super::settings::ContentEdit { place: _, find, with, when, given, most: _, last: _ } = edit;
         match find {
             super::settings::ContentMatch::Text(..) => {}
             super::settings::ContentMatch::Pattern(pattern, into) => {
@@ -467,6 +467,9 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         visit(Item::Template(with), span);
         if let Some(when) = when {
             visit(Item::Template(when), span);
+        }
+        if let Some(given) = given {
+            test(given, span, visit);
         }
     }
 }

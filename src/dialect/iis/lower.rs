@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
+    dialect::Machine,
     ir::{
         self, Base, Block, Jump, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
         VarKind,
@@ -33,15 +34,18 @@ use crate::{
 };
 
 mod bindings;
+mod conditions;
 mod content;
 mod defaults;
 mod expression;
 mod farm;
 mod filtering;
 mod maps;
+mod outbound;
 mod pattern;
 mod proxy;
 mod rules;
+mod status;
 mod vars;
 
 pub use bindings::Listen;
@@ -75,6 +79,8 @@ pub struct Options {
     pub handlers: Vec<(String, String)>,
     /// Addresses to accept on instead of those of the bindings.
     pub listen: Option<Listen>,
+    /// What is left to the machine.
+    pub machine: Machine,
 }
 
 /// What a lowering works on.
@@ -84,6 +90,8 @@ struct Cx<'a> {
     options: &'a Options,
     host: &'a Host,
     vars: BTreeMap<String, VarId>,
+    /// Statuses and sub-statuses that have a number of our own.
+    statuses: Vec<(u16, u16)>,
 }
 
 /// A place of a site.
@@ -102,7 +110,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         pages: defaults::pages(),
         ..ir::Config::default()
     };
-    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new() };
+    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), statuses: status::known() };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
         let stock = site.assumed("system.webServer/staticContent", &mut found);
@@ -116,6 +124,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         cx.config.hosts.push(host);
     }
     bindings::listeners(&mut cx, sites);
+    status::finish(&mut cx);
     (cx.config, cx.found)
 }
 
@@ -178,7 +187,7 @@ impl Cx<'_> {
         main.push((
             Step::When {
                 test: Test::Truthy(Template::var(forward)),
-                then: proxy::forward(self, site, forward),
+                then: proxy::forward(site, forward),
                 otherwise: block(vec![(by_place(after), Span::NONE)]),
             },
             Span::NONE,
@@ -206,6 +215,7 @@ impl Cx<'_> {
         content::settings(self, place, &mut settings);
         filtering::limits(self, place, &mut settings);
         proxy::settings(self, place, &mut settings);
+        outbound::settings(self, place, &mut settings);
         let mut steps = filtering::steps(self, place);
         let rules = rules::distributed(self, place, forward);
         if !rules.is_empty() {
@@ -232,6 +242,7 @@ impl Cx<'_> {
         content::settings(self, place, &mut settings);
         filtering::limits(self, place, &mut settings);
         let steps = content::steps(self, place, &mut settings);
+        outbound::settings(self, place, &mut settings);
         Block {
             label: None,
             scope: Some(Scope { base: Base::Enclosing, set: Box::new(settings) }),

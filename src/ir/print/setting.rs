@@ -7,7 +7,7 @@ use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
     Template, Text, Upgrade,
     settings::{
-        AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
+        AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
         TagForm,
     },
@@ -56,6 +56,11 @@ in_line! {
         parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect::<Vec<_>>().join("-")
     };
     Level: |level| value::word(level);
+    Coded: |coded| match coded {
+        Coded::Pass => "pass".to_owned(),
+        Coded::Refuse(status) => format!("refuse {status}"),
+        Coded::Decode(status) => format!("decode, else {status}"),
+    };
     u16: |number| number;
     i64: |number| number;
     Proxied: |which| value::word(which);
@@ -207,9 +212,10 @@ own_line! {
         printer.line(&format!("zone {} at most {most}", printer.zone_name(*zone)));
     };
     ContentEdit: |edit, printer| {
-        let ContentEdit { place, find, with, when, last } = edit;
+        let ContentEdit { place, find, with, when, given, most, last } = edit;
         match place {
             ContentPlace::Line => printer.line("line "),
+            ContentPlace::Whole => printer.line("content "),
             ContentPlace::Attribute(of) => {
                 let of: Vec<String> = of.iter().map(|(tag, attribute)| format!("{tag}.{attribute}")).collect();
                 printer.line(&format!("attribute {} ", of.join(",")));
@@ -233,6 +239,13 @@ own_line! {
         if let Some(when) = when {
             printer.add(" when ");
             printer.template(when);
+        }
+        if let Some(given) = given {
+            printer.add(" given ");
+            printer.test(given, false);
+        }
+        if *most > 0 {
+            printer.add(format_args!(" at most {most}"));
         }
         printer.flag(*last, "last");
     };

@@ -20,21 +20,14 @@ use crate::{
 const LOCATION: Register = Register('L');
 
 /// Forwards to the URL that a rule left.
-pub(super) fn forward(cx: &mut Cx, site: &Site, url: VarId) -> Block {
+pub(super) fn forward(site: &Site, url: VarId) -> Block {
     let handler = Handler::Forward(Forward {
         protocol: Protocol::Http,
         tls: false,
         to: Upstream::Url(Template::var(url)),
         target: Target::Received,
     });
-    let mut set = Settings { handler: Some(handler), ..Settings::default() };
-    let mut found = Vec::new();
-    let proxy = site.section("system.webServer/proxy", &[], &mut found);
-    cx.found.append(&mut found);
-    if proxy.flag("arrResponseHeader") {
-        let edit = Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into()));
-        set.answer.on_response = Some(vec![super::block(vec![(edit, site.span)])]);
-    }
+    let set = Settings { handler: Some(handler), ..Settings::default() };
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
         span: site.span,
@@ -91,6 +84,17 @@ pub(super) fn idle() -> IdleConnections {
     }
 }
 
+/// The `Host` that was sent to a server where one was asked, else the client's.
+pub(super) fn host_sent(cx: &mut Cx) -> VarId {
+    let forward = cx.assigned("forward");
+    let sent = Template::attr(Attr::UpstreamAuthority);
+    let tests = vec![Test::Truthy(Template::var(forward)), Test::Truthy(sent.clone())];
+    cx.var("host sent", || VarKind::Choice {
+        choices: vec![Choice { test: Test::All(tests), value: sent }],
+        default: Template::attr(Attr::Field("host".into())),
+    })
+}
+
 /// What `proxy` and `webSocket` say at a place.
 pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let mut found = Vec::new();
@@ -98,6 +102,16 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
     cx.found.append(&mut found);
     settings.http = forwarding(cx, &proxy).into();
+    if proxy.flag("arrResponseHeader") {
+        let forward = cx.assigned("forward");
+        let add = (Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into())), proxy.span);
+        let when = Step::When {
+            test: Test::Truthy(Template::var(forward)),
+            then: super::block(vec![add]),
+            otherwise: Block::default(),
+        };
+        settings.answer.on_response.get_or_insert_default().push(super::block(vec![(when, proxy.span)]));
+    }
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);

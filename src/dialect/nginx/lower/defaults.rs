@@ -151,6 +151,8 @@ pub(super) fn settings(options: &Options) -> Settings {
         max_line: Some(MIB),
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
+        charset: Some(false),
+        coded: Some(crate::ir::settings::Coded::Pass),
     }
     .into();
     base.brotli = compress::defaults(6).into();
