@@ -93,6 +93,8 @@ struct Reading {
     /// or its module's
     #[arg(long = "handler", value_name = "NAME=URL", value_parser = handler)]
     handlers: Vec<(String, String)>,
+    #[command(flatten)]
+    machine: machine::Given,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +226,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
+                    machine: reading.machine.into(),
                 })
             }
             Self::Check(check) => check.run(),
@@ -271,8 +274,9 @@ impl Reading {
         let file = dialect::main_file(file);
         let located = run::located(&file, self.prefix.clone());
         let handlers = self.handlers.clone();
-        let options =
-            dialect::Options { handlers, offline, strict_names, root: process::system::is_root(), ..located };
+        let root = process::system::is_root();
+        let machine = self.machine.clone().into();
+        let options = dialect::Options { handlers, machine, offline, strict_names, root, ..located };
         Request { path: file, dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }

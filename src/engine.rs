@@ -26,8 +26,10 @@ use crate::{
 
 pub mod access;
 mod allocator;
+pub mod announce;
 mod authorize;
 pub mod balance;
+pub mod client_address;
 pub mod clock;
 pub mod connect;
 pub mod connection;

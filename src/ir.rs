@@ -154,6 +154,8 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
+    pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.

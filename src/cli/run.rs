@@ -44,11 +44,13 @@ pub struct Arguments {
     pub server_header: Option<String>,
     /// Where programs are reached that the configuration names: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// What a configuration leaves to the machine.
+    pub machine: dialect::Machine,
 }
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers } = arguments;
+    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, machine } = arguments;
     let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
@@ -62,6 +64,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         root: system::is_root(),
         files: own_files(scratch.path()),
         handlers,
+        machine,
         ..located(&file, prefix)
     };
     let request = Request { path: absolute(&file), dialect, options, listen };

@@ -352,6 +352,7 @@ impl Exchange {
                     self.run.tell(true);
                 }
                 Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
                     if self.settings(plan).logs.rewrite {

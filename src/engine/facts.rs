@@ -11,6 +11,8 @@ use std::{
 };
 
 use super::{
+    announce::Header,
+    client_address::Identity,
     clock,
     http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
     limit::Limited,
@@ -46,6 +48,8 @@ pub struct Client {
     pub requests: u64,
     /// When it was accepted.
     pub opened: Instant,
+    /// What a proxy announced of it.
+    pub announced: Option<Box<Header>>,
     /// The TLS session.
     pub tls: Option<Box<TlsSession>>,
     /// Descriptor of the socket, for readings of the kernel.
@@ -63,6 +67,7 @@ impl Client {
             serial: 0,
             requests: 0,
             opened,
+            announced: None,
             tls: None,
             descriptor: -1,
         }
@@ -147,6 +152,8 @@ pub struct Facts {
     pub received: Received,
     /// The host asked for: lower case, no port; empty when there is none.
     pub host: Vec<u8>,
+    /// The client, where a proxy told of it.
+    pub identity: Option<Box<Identity>>,
     /// The user whose credentials were checked.
     pub user: Option<Vec<u8>>,
     /// A method in place of the request's.
@@ -221,6 +228,7 @@ impl Facts {
             head: RequestHead::default(),
             received: Received::default(),
             host: Vec::new(),
+            identity: None,
             user: None,
             method: None,
             asked_head: false,
@@ -262,6 +270,7 @@ impl Facts {
         self.head.clear();
         self.received = Received::default();
         self.method = None;
+        self.identity = None;
         self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());
         self.content.clear();
@@ -337,7 +346,10 @@ impl Facts {
 
     /// The client's IP address.
     pub fn client_ip(&self) -> Option<IpAddr> {
-        self.client.remote.map(|addr| addr.ip().to_canonical())
+        match &self.identity {
+            Some(identity) => Some(identity.ip),
+            None => self.client.remote.map(|addr| addr.ip().to_canonical()),
+        }
     }
 
     /// Status as it is logged.

@@ -14,15 +14,17 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{
+    access, announce,
     clock::Turns,
     connection::{self, Open, Place},
     facts::Client,
     log,
     stream::{self, Stream},
+    timed::{Failure, within},
     tls,
-    worker::Worker,
+    worker::{Serving, Worker},
 };
-use crate::ir::{Address, Config, Listener, SocketOptions, settings::Level};
+use crate::ir::{Address, AddressRange, Config, Listener, SocketOptions, settings::Level};
 
 /// Connections that may wait to be accepted where the configuration does not say.
 const BACKLOG: u32 = 511;
@@ -319,6 +321,7 @@ fn client(
         serial: worker.shared.next_serial(),
         requests: 0,
         opened: Instant::now(),
+        announced: None,
         tls: None,
         descriptor,
     }
@@ -333,6 +336,14 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
     let serving = worker.serving();
     let Some(listener) = serving.listener(&place) else { return };
     tokio::task::spawn_local(Turns(Box::pin(async move {
+        if let Some(but) = &serving.plan.config.listeners[listener].announced
+            && let Err(message) = announced(&serving, listener, but, &socket, &mut client).await
+        {
+            let from = client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
+            let serial = client.serial;
+            log::event(&serving.logs, Level::Error, format_args!("*{serial} {message}, client: {from}"));
+            return;
+        }
         let stream = if serving.plan.config.listeners[listener].tls {
             match tls::accept(&serving, listener, socket).await {
                 tls::Accepted::Session(stream, session) => {
@@ -360,6 +371,31 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
         connection::serve(worker, serving, listener, stream, client, place).await;
         drop(open);
     })));
+}
+
+/// Reads whose connection it is, unless its client is one that does not say so.
+async fn announced(
+    serving: &Serving,
+    listener: usize,
+    but: &[AddressRange],
+    socket: &stream::Socket,
+    client: &mut Client,
+) -> Result<(), String> {
+    let peer = client.remote.map(|addr| addr.ip());
+    if but.iter().any(|range| access::holds(*range, peer)) {
+        return Ok(());
+    }
+    let plan = &serving.plan;
+    let limit =
+        plan.settings(plan.host_settings(plan.config.listeners[listener].default)).client.head_timeout;
+    match within(limit, announce::read(socket)).await {
+        Ok(header) => {
+            client.announced = Some(Box::new(header));
+            Ok(())
+        }
+        Err(Failure::TimedOut) => Err("client timed out while reading PROXY protocol".to_owned()),
+        Err(Failure::Io(error)) => Err(format!("broken header while reading PROXY protocol ({error})")),
+    }
 }
 
 /// Waits while the worker has as many connections as it may.

@@ -108,6 +108,8 @@ pub enum Step {
     /// Run the blocks that the settings in force have for this phase, in order. Settings that one of them brings
     /// stay in force; what the others are is not changed by it.
     Perform(Name),
+    /// Find out whose address is the client's, by the settings in force, unless it was found out before.
+    Identify,
     /// Look at the file that a variable names.
     Locate(Locate),
     /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of

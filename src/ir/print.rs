@@ -179,12 +179,18 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, options, default, hosts, order, into, span: _ } = listener;
+        let Listener { address, tls, announced, options, default, hosts, order, into, span: _ } = listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
+        if let Some(but) = announced {
+            self.add(" announced");
+            for range in but {
+                self.add(format_args!(" but {}", value::range(*range)));
+            }
+        }
         self.options(options);
         self.flag(*order == Order::First, "first");
         self.add(format_args!(" -> {}", into.0));
@@ -481,6 +487,7 @@ mod tests {
             listeners: vec![Listener {
                 address: Address::Tcp("0.0.0.0:80".parse().unwrap()),
                 tls: false,
+                announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),
                 hosts: vec![HostId(0)],

@@ -12,7 +12,6 @@ use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
     Required, Template, Text, Upgrade,
 };
-use crate::source::Span;
 
 mod group;
 mod value;
@@ -89,14 +88,18 @@ macro_rules! settings {
     };
 }
 
+mod client_address;
 mod compress;
 
 mod limits;
 mod listing;
+mod logs;
 mod rewriting;
 
+pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
+pub use logs::{AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Syslog};
 
 pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -294,22 +297,6 @@ settings! {
 }
 
 settings! {
-    /// Logs.
-    Logs, LogsInForce {
-        /// Lines written at the end of a request.
-        access: Vec<AccessLog>,
-        /// Where errors go.
-        errors: Vec<ErrorLog>,
-        /// Whether `Trace` steps are logged.
-        rewrite: bool,
-        /// Whether subrequests are logged.
-        subrequests: bool,
-        /// Whether reading a variable before it is written is logged.
-        uninitialized: bool,
-    }
-}
-
-settings! {
     /// Looking up names.
     Resolve, ResolveInForce {
         /// Name servers, `address:port`; none is the system's.
@@ -499,6 +486,8 @@ pub struct Settings {
     pub limits: Group<Limits>,
     /// Listings of folders.
     pub listing: Group<Listing>,
+    /// Whose address is the client's.
+    pub client_address: Group<ClientAddress>,
 }
 
 impl Settings {
@@ -526,6 +515,7 @@ impl Settings {
             rewriting,
             limits,
             listing,
+            client_address,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -559,6 +549,7 @@ impl Settings {
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+        self.client_address.lay(client_address, accumulate);
     }
 
     /// How requests are forwarded over a protocol.
@@ -614,6 +605,7 @@ impl Settings {
             "rewriting" => self.rewriting.set(field, value),
             "limits" => self.limits.set(field, value),
             "listing" => self.listing.set(field, value),
+            "client_address" => self.client_address.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
                 .find(|protocol| protocol.group() == group)
@@ -639,6 +631,7 @@ impl Settings {
         self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
         self.limits.each(&mut |field, value| visit("limits", field, value));
         self.listing.each(&mut |field, value| visit("listing", field, value));
+        self.client_address.each(&mut |field, value| visit("client-address", field, value));
     }
 }
 
@@ -660,98 +653,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
-}
-
-/// A log with a line for each request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccessLog {
-    /// Where lines go.
-    pub to: LogTarget,
-    /// What a line is.
-    pub format: LogFormat,
-    /// Written only when this is neither empty nor `0`.
-    pub when: Option<Template>,
-    /// Bytes collected before they are written; 0 writes each line.
-    pub buffer: u64,
-    /// How long a line may wait in the buffer.
-    pub flush: Option<Duration>,
-    /// Compression level; `None` writes plain text.
-    pub gzip: Option<u8>,
-}
-
-/// Where log lines go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum LogTarget {
-    /// A file; a template without variables is opened at start and at reopening. The span is where it is named.
-    File(Template, Span),
-    /// Standard error.
-    Stderr,
-    /// Syslog (RFC 3164).
-    Syslog(Syslog),
-}
-
-/// A syslog receiver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Syslog {
-    /// `host:port` or `unix:/path`.
-    pub server: Text,
-    /// Facility number.
-    pub facility: u8,
-    /// Severity number.
-    pub severity: u8,
-    /// Tag.
-    pub tag: Text,
-    /// Whether the host's name is sent.
-    pub host_name: bool,
-}
-
-/// What a log line is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LogFormat {
-    /// Its name, for people.
-    pub name: Name,
-    /// How values are written.
-    pub escape: LogEscape,
-    /// The line, without its line end.
-    pub line: Template,
-}
-
-/// How values are written to a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum LogEscape {
-    /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
-    #[default]
-    Hex,
-    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
-    C,
-    /// As in JSON strings; missing as nothing.
-    Json,
-    /// As they are; missing as nothing.
-    None,
-}
-
-/// A log of errors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ErrorLog {
-    /// Where lines go.
-    pub to: LogTarget,
-    /// The least level written.
-    pub level: Level,
-}
-
-/// How bad a line of the error log is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
-pub enum Level {
-    Debug,
-    Info,
-    Notice,
-    Warn,
-    #[default]
-    Error,
-    Crit,
-    Alert,
-    Emerg,
 }
 
 /// How a request to an upstream fails.

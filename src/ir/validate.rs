@@ -296,6 +296,7 @@ impl Check<'_> {
             | Step::Respond(_)
             | Step::Trace(_) => place != Place::Response,
             Step::Route(_)
+            | Step::Identify
             | Step::Admit
             | Step::Authorize
             | Step::Perform(_)
@@ -334,6 +335,7 @@ impl Check<'_> {
             | Step::LimitRate(_)
             | Step::Forget(_)
             | Step::Edit(_)
+            | Step::Identify
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
@@ -425,6 +427,7 @@ impl Progress {
                 | Step::Promise { .. }
                 | Step::Forget(_)
                 | Step::Edit(_)
+                | Step::Identify
                 | Step::Admit
                 | Step::Authorize
                 | Step::Respond(_)

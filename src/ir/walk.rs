@@ -197,6 +197,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         Step::Forget(_)
         | Step::Local(_)
         | Step::Admit
+        | Step::Identify
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -372,6 +373,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         rewriting: rewritten,
         limits: _,
         listing,
+        client_address,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);
@@ -441,6 +443,21 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
     if let Some(callback) = callback {
         visit(Item::Template(callback), span);
+    }
+    let super::settings::ClientAddress {
+        told: _,
+        announcement_first: _,
+        trusted: _,
+        trusts_all: _,
+        chained: _,
+        loose: _,
+        only_public: _,
+        consumed: _,
+        passed: _,
+        passed_into,
+    } = &**client_address;
+    if let Some(Some(var)) = passed_into {
+        visit(Item::Assign(*var), span);
     }
     for coding in [gzip, brotli, zstd] {
         compress(coding, span, visit);

@@ -465,6 +465,7 @@ impl<'c> Compiler<'c> {
             Step::Forget(register) => Op::Forget(*register),
             Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
             Step::Admit => Op::Admit,
+            Step::Identify => Op::Identify,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),
             Step::Jump(jump) => match self.jump(jump, span) {

@@ -10,9 +10,9 @@ use super::{
 use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Register, Template, Text,
     settings::{
-        AccessInForce, AnswerInForce, ClientInForce, CompressInForce, ContentEdit, ContentInForce, Fault,
-        FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce, ResolveInForce,
-        RewritingInForce,
+        AccessInForce, AnswerInForce, ClientAddressInForce, ClientInForce, CompressInForce, ContentEdit,
+        ContentInForce, Fault, FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce,
+        ResolveInForce, RewritingInForce,
     },
 };
 
@@ -92,6 +92,8 @@ pub struct Effective {
     pub limits: Arc<LimitsInForce>,
     /// Listings of folders.
     pub listing: Arc<ListingInForce>,
+    /// Whose address is the client's.
+    pub client_address: Arc<ClientAddressInForce>,
     /// Whether content may be changed on its way: one look for all who send a response.
     pub filters: bool,
 }
@@ -234,6 +236,7 @@ impl Effective {
             rewriting,
             limits,
             listing,
+            client_address,
             filters: _,
         } = self;
         let same_handler = match (handler, &other.handler) {
@@ -258,6 +261,7 @@ impl Effective {
             && Arc::ptr_eq(rewriting, &other.rewriting)
             && Arc::ptr_eq(limits, &other.limits)
             && Arc::ptr_eq(listing, &other.listing)
+            && Arc::ptr_eq(client_address, &other.client_address)
     }
 
     /// The codings of content, best first.

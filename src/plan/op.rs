@@ -102,6 +102,7 @@ pub(super) enum Op {
     Forget(Register),
     Edit(Box<EditOp>),
     Admit,
+    Identify,
     Authorize,
     Respond(Reply),
     Trace(Template),
@@ -166,6 +167,7 @@ impl Op {
             | Self::Local(_)
             | Self::Edit(_)
             | Self::Admit
+            | Self::Identify
             | Self::Authorize
             | Self::Respond(_)
             | Self::Trace(_)

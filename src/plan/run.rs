@@ -86,6 +86,8 @@ pub enum Need<'p> {
     Access,
     /// This change to the request head. Then [`Run::step`].
     Edit(&'p EditOp),
+    /// Whose address is the client's. Then [`Run::step`].
+    Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
     Lookup(&'p Lookup),
     /// A line for the error log at level notice; it is in [`Run::asked`]. Then [`Run::step`].
@@ -304,6 +306,7 @@ impl Run {
                     self.values.give_back(text);
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
+                Op::Identify => return Need::Identity,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -450,6 +453,7 @@ impl Run {
             | Op::LimitRate(_)
             | Op::Edit(_)
             | Op::Admit
+            | Op::Identify
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)

@@ -72,7 +72,7 @@ pub fn request(exchange: &mut Exchange, op: &EditOp) {
 }
 
 /// Makes these the values of a received field. Their text goes behind what was used of the buffer.
-fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
+pub fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
     let facts = &mut exchange.facts;
     let mut text = Vec::new();
     let begin = facts.used.min(facts.buffer.len());

@@ -176,12 +176,17 @@ impl Facts {
 
     fn connection_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
-            Attr::ClientAddr | Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
+            Attr::ClientAddr => match &self.identity {
+                Some(identity) => bytes(out, identity.shown.as_bytes()),
+                None => bytes(out, self.client.shown.as_bytes()),
+            },
+            Attr::PeerAddr => bytes(out, self.client.shown.as_bytes()),
             Attr::ClientAddrBinary => match self.client_ip() {
                 Some(IpAddr::V4(ip)) => bytes(out, &ip.octets()),
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
                 None => bytes(out, b"unix:"),
             },
+            Attr::ClientPort if let Some(identity) = &self.identity => number(out, u64::from(identity.port)),
             Attr::ClientPort | Attr::PeerPort => {
                 self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port())))
             }

@@ -33,6 +33,7 @@ fn config(hosts: Vec<Host>) -> Config {
     let listener = Listener {
         address: Address::Unix("/nowhere".into()),
         tls: true,
+        announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..hosts.len() as u32).map(HostId).collect(),

@@ -92,6 +92,7 @@ impl Printer<'_> {
             Step::Forget(register) => self.add(format_args!("forget {}", register.0)),
             Step::Edit(edit) => self.edit(edit),
             Step::Admit => self.add("admit"),
+            Step::Identify => self.add("identify"),
             Step::Authorize => self.add("authorize"),
             Step::Respond(reply) => self.reply(reply),
             Step::Jump(jump) => self.jump(jump),
@@ -272,6 +273,7 @@ impl Printer<'_> {
             rewriting: _,
             limits: _,
             listing: _,
+            client_address: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

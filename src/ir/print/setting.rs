@@ -5,11 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Template, Text, Upgrade,
+    Template, Text, Upgrade, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
-        TagForm,
+        TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -51,6 +51,12 @@ in_line! {
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
+    TrustedProxy: |proxy| format!("{}{}", value::range(proxy.range), if proxy.inside { " inside" } else { "" });
+    Telling: |told| match told {
+        Telling::Nowhere => "nowhere".to_owned(),
+        Telling::Field(name) => format!("field {name}"),
+        Telling::Announcement => "announcement".to_owned(),
+    };
     TagForm: |form| {
         let parts = [(form.inode, "number"), (form.size, "size"), (form.modified, "time")];
         parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect::<Vec<_>>().join("-")
@@ -140,6 +146,13 @@ impl Print for Pattern {
     fn print(&self, printer: &mut Printer<'_>) {
         printer.add(" ");
         printer.pattern(self);
+    }
+}
+
+impl Print for VarId {
+    fn print(&self, printer: &mut Printer<'_>) {
+        let name = printer.var_name(*self);
+        printer.add(format_args!(" {name}"));
     }
 }
 

@@ -6,9 +6,10 @@ use crate::{
     ir::{
         Edit, Handler, Join, Name, Protocol, Settings,
         settings::{
-            Access, AccessInForce, Answer, Client, ClientInForce, Compress, CompressInForce, Content,
-            ContentInForce, Files, FilesInForce, Forwarding, ForwardingInForce, Limits,
-            LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve, ResolveInForce, Rewriting,
+            Access, AccessInForce, Answer, Client, ClientAddress, ClientAddressInForce, ClientInForce,
+            Compress, CompressInForce, Content, ContentInForce, Files, FilesInForce, Forwarding,
+            ForwardingInForce, Limits, LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve,
+            ResolveInForce, Rewriting,
         },
     },
     plan::{
@@ -107,6 +108,7 @@ pub(super) struct Memo<'c> {
     rewriting: Made<'c, Rewriting, RewritingPlan>,
     limits: Made<'c, Limits, LimitsInForce>,
     listing: Made<'c, Listing, ListingInForce>,
+    client_address: Made<'c, ClientAddress, ClientAddressInForce>,
 }
 
 impl<'c> Memo<'c> {
@@ -140,6 +142,7 @@ impl<'c> Memo<'c> {
             rewriting,
             limits,
             listing,
+            client_address,
         } = set;
         macro_rules! lay {
             ($group:ident) => {
@@ -197,6 +200,7 @@ impl<'c> Memo<'c> {
             }),
             limits: lay!(limits),
             listing: lay!(listing),
+            client_address: lay!(client_address),
             filters: false,
         };
         new.filters = new.has_filters();

@@ -116,6 +116,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         cx.config.listeners.push(Listener {
             address,
             tls,
+            announced: None,
             options: SocketOptions::default(),
             default,
             hosts,

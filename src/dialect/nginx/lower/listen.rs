@@ -318,6 +318,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                 cx.config.listeners.push(Listener {
                     address,
                     tls: false,
+                    announced: None,
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),

@@ -1,0 +1,117 @@
+//! Settings of logs: where lines go, which, and what they say.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Setting, Template, Text, Value};
+use crate::ir::Name;
+use crate::source::Span;
+
+settings! {
+    /// Logs.
+    Logs, LogsInForce {
+        /// Lines written at the end of a request.
+        access: Vec<AccessLog>,
+        /// Where errors go.
+        errors: Vec<ErrorLog>,
+        /// Whether `Trace` steps are logged.
+        rewrite: bool,
+        /// Whether subrequests are logged.
+        subrequests: bool,
+        /// Whether reading a variable before it is written is logged.
+        uninitialized: bool,
+    }
+}
+
+/// A log with a line for each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub to: LogTarget,
+    /// What a line is.
+    pub format: LogFormat,
+    /// Written only when this is neither empty nor `0`.
+    pub when: Option<Template>,
+    /// Bytes collected before they are written; 0 writes each line.
+    pub buffer: u64,
+    /// How long a line may wait in the buffer.
+    pub flush: Option<Duration>,
+    /// Compression level; `None` writes plain text.
+    pub gzip: Option<u8>,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum LogTarget {
+    /// A file; a template without variables is opened at start and at reopening. The span is where it is named.
+    File(Template, Span),
+    /// Standard error.
+    Stderr,
+    /// Syslog (RFC 3164).
+    Syslog(Syslog),
+}
+
+/// A syslog receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Syslog {
+    /// `host:port` or `unix:/path`.
+    pub server: Text,
+    /// Facility number.
+    pub facility: u8,
+    /// Severity number.
+    pub severity: u8,
+    /// Tag.
+    pub tag: Text,
+    /// Whether the host's name is sent.
+    pub host_name: bool,
+}
+
+/// What a log line is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogFormat {
+    /// Its name, for people.
+    pub name: Name,
+    /// How values are written.
+    pub escape: LogEscape,
+    /// The line, without its line end.
+    pub line: Template,
+}
+
+/// How values are written to a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum LogEscape {
+    /// `"`, `\`, controls and bytes from 0x7f on as `\xHH`; missing as `-`.
+    #[default]
+    Hex,
+    /// `"` and `\` behind a backslash, controls as in C, what is not ASCII as `\xhh`; missing as `-`.
+    C,
+    /// As in JSON strings; missing as nothing.
+    Json,
+    /// As they are; missing as nothing.
+    None,
+}
+
+/// A log of errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorLog {
+    /// Where lines go.
+    pub to: LogTarget,
+    /// The least level written.
+    pub level: Level,
+}
+
+/// How bad a line of the error log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[expect(missing_docs, reason = "syslog's names, from harmless to fatal")]
+pub enum Level {
+    Debug,
+    Info,
+    Notice,
+    Warn,
+    #[default]
+    Error,
+    Crit,
+    Alert,
+    Emerg,
+}
