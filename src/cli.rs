@@ -11,6 +11,7 @@ mod fix;
 pub mod httpd;
 pub mod ir;
 pub mod load;
+mod machine;
 pub mod nginx;
 pub mod process;
 pub mod report;

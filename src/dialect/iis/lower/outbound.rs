@@ -108,10 +108,44 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
         settings.answer.on_response.get_or_insert_default().push(block(steps));
     }
     if !edits.is_empty() {
+        warn_of_codings(cx, place, &section);
         let coded = if cx.options.machine.decode { Coded::Decode(super::status::CODED) } else { Coded::Refuse(super::status::CODED) };
         settings.rewriting =
             Rewriting { edits: Some(edits), coded: Some(coded), ..Rewriting::default() }.into();
     }
+}
+
+/// Says that servers behind this one may code content that rules have to read, unless a rule keeps them from it.
+fn warn_of_codings(cx: &mut Cx, place: &Place, section: &Value) {
+    let mut found = Vec::new();
+    let inbound = ["rules", "globalRules"].map(|name| {
+        place.site.section(&format!("system.webServer/rewrite/{name}"), &place.path, &mut found)
+    });
+    let rules = || inbound.iter().flat_map(Value::items).filter(|rule| rule.value.flag("enabled"));
+    let proxies = rules().any(|rule| {
+        let action = rule.value.part("action");
+        action.is("type", "Rewrite") && action.text("url").contains("://")
+    });
+    let asks_plain = rules().any(|rule| {
+        let set = rule.value.part("serverVariables");
+        let is = |item: &Item| item.value.text("name").eq_ignore_ascii_case("HTTP_ACCEPT_ENCODING");
+        set.items().iter().any(is)
+    });
+    if !proxies || asks_plain || cx.options.machine.decode {
+        return;
+    }
+    let message = "compressed responses are answered with 500.52 where these rules read their content";
+    if cx.found.iter().any(|one| one.message == message) {
+        return;
+    }
+    cx.report(
+        Diagnostic::warning("coded-content", section.span, message)
+            .because("the client's `Accept-Encoding` reaches the server behind this one")
+            .help(
+                "set `HTTP_ACCEPT_ENCODING` to an empty value in the rule that rewrites to that server, or run with \
+                 `--decode-responses`",
+            ),
+    );
 }
 
 /// Rules while they are lowered.
