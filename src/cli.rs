@@ -9,6 +9,7 @@ pub mod directives;
 pub mod files;
 mod fix;
 pub mod httpd;
+pub mod iis;
 pub mod ir;
 pub mod load;
 mod machine;
@@ -34,7 +35,7 @@ use crate::{
 };
 use load::Request;
 
-/// Runs nginx and Apache configurations unchanged.
+/// Runs nginx, Apache and IIS configurations unchanged.
 #[derive(Debug, Parser)]
 #[command(name = "triglot", version, about, max_term_width = 100)]
 struct Cli {
@@ -72,6 +73,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// What IIS Manager does with dialogs
+    Iis {
+        /// What
+        #[command(subcommand)]
+        command: iis::Command,
+    },
     /// Apache's control script; also chosen when the program is called `apachectl` or `apache2ctl`
     #[command(disable_help_flag = true, visible_alias = "apache2ctl")]
     Apachectl {
@@ -94,6 +101,9 @@ struct Reading {
     /// or its module's
     #[arg(long = "handler", value_name = "NAME=URL", value_parser = handler)]
     handlers: Vec<(String, String)>,
+    /// A file of certificates to trust beside the system's, where a web.config leads to https servers
+    #[arg(long = "ca", value_name = "FILE")]
+    roots: Vec<PathBuf>,
     #[command(flatten)]
     machine: machine::Given,
 }
@@ -227,6 +237,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
+                    roots: reading.roots,
                     machine: reading.machine.into(),
                 })
             }
@@ -245,6 +256,7 @@ impl Command {
                 ExitCode::SUCCESS
             }
             Self::Demo(Demo { port }) => demo::run(port),
+            Self::Iis { command } => command.run(),
             Self::Nginx { arguments } => nginx::main(&arguments),
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
@@ -274,10 +286,16 @@ impl Reading {
     fn request(&self, file: &Path, offline: bool, strict_names: bool) -> Request {
         let file = dialect::main_file(file);
         let located = run::located(&file, self.prefix.clone());
-        let handlers = self.handlers.clone();
-        let root = process::system::is_root();
-        let machine = self.machine.clone().into();
-        let options = dialect::Options { handlers, machine, offline, strict_names, root, ..located };
+        let (handlers, roots) = (self.handlers.clone(), self.roots.clone());
+        let options = dialect::Options {
+            handlers,
+            machine: self.machine.clone().into(),
+            roots,
+            offline,
+            strict_names,
+            root: process::system::is_root(),
+            ..located
+        };
         Request { path: file, dialect: self.dialect.map(Into::into), options, listen: None }
     }
 }

@@ -48,7 +48,9 @@ pub struct Options {
     pub files: OwnFiles,
     /// Where programs are reached that a configuration names and that cannot run here: name and URL.
     pub handlers: Vec<(String, String)>,
-    /// What a configuration leaves to the machine it runs on.
+    /// Certificates to trust beside the system's, where a configuration relies on those of its machine.
+    pub roots: Vec<PathBuf>,
+    /// What else a configuration leaves to the machine it runs on.
     pub machine: Machine,
 }
 
@@ -57,9 +59,8 @@ pub struct Options {
 pub struct Machine {
     /// Whether content that has a coding is decoded where it has to be rewritten.
     pub decode: bool,
-    /// A file of certificates that upstreams are trusted by, besides the system's own.
-    pub trusted: Option<PathBuf>,
-    /// Certificates of addresses: address, file of the chain, file of the key. `*` is every address that has none.
+    /// Certificates of addresses: address, file of the chain, file of the key; an empty address is every one that has
+    /// none.
     pub certificates: Vec<(String, PathBuf, PathBuf)>,
     /// A file of certificates that clients are trusted by.
     pub clients: Option<PathBuf>,

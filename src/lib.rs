@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod cli;
+pub mod compare;
 pub mod diagnostic;
 pub mod dialect;
 pub mod engine;

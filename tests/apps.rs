@@ -8,6 +8,8 @@ mod support;
 
 #[path = "apps/idle.rs"]
 mod idle;
+#[path = "apps/jupyter.rs"]
+mod jupyter;
 #[path = "apps/memcached.rs"]
 mod memcached;
 #[path = "apps/novnc.rs"]

@@ -25,9 +25,10 @@ Xtigervnc                               tigervnc-standalone-server apps(novnc)
 xterm                                   xterm                      apps(novnc)
 xsetroot                                x11-xserver-utils          apps(novnc)
 /usr/share/fonts/X11/misc               xfonts-base                apps(novnc)
-chromium                                chromium                   apps(novnc)
-node                                    nodejs                     apps(ws,ws_log,idle,novnc)
+chromium                                chromium                   apps(novnc,jupyter)
+node                                    nodejs                     apps(ws,ws_log,idle,novnc,jupyter)
 openssl                                 openssl                    cli_nginx,differential
+python3                                 python3                    apps(uwsgi,jupyter)
 curl                                    curl                       demo
 setpriv                                 util-linux                 cli_nginx(faults)
 "
@@ -46,12 +47,18 @@ missing_packages() {
     done | sort -u
     # A node of its own distribution brings npm; Debian's does not.
     present npm || present_modules || echo npm
+    present_venv || python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
 # The npm packages are there, in the versions of the lock file.
 present_modules() {
     [ -e "$here/apps/node_modules/.package-lock.json" ] &&
         cmp -s "$here/apps/package-lock.json" "$here/apps/node_modules/.triglot-lock.json"
+}
+
+# JupyterLab is there, in the versions of tests/apps/requirements.txt.
+present_venv() {
+    [ -x "$here/apps/venv/bin/jupyter-lab" ] && cmp -s "$here/apps/requirements.txt" "$here/apps/venv/.requirements.txt"
 }
 
 as_root() {
@@ -96,18 +103,34 @@ install_modules() {
     rm -f "$log"
 }
 
+install_venv() {
+    echo "tests/setup.sh: installing JupyterLab into tests/apps/venv" >&2
+    log=$(mktemp)
+    venv=$here/apps/venv
+    if (python3 -m venv --clear "$venv" &&
+        "$venv/bin/pip" install -q --disable-pip-version-check -r "$here/apps/requirements.txt") >"$log" 2>&1; then
+        cp "$here/apps/requirements.txt" "$venv/.requirements.txt"
+    else
+        echo "tests/setup.sh: JupyterLab cannot be installed:" >&2
+        tail -n 10 "$log" >&2
+    fi
+    rm -f "$log"
+}
+
 if [ "${1:-}" != --check ]; then
     packages=$(missing_packages)
     # Unquoted: one word for each package.
     [ -z "$packages" ] || install_packages $packages
     present_modules || ! present npm || install_modules
+    present_venv || ! present python3 || install_venv
 fi
 
 lacking=$(
     echo "$needs" | while read -r thing package tests; do
         [ -z "$thing" ] || present "$thing" || echo "  $thing ($package): cannot run $tests"
     done
-    present_modules || echo "  npm package ws (tests/apps/package.json): cannot run apps(ws,ws_log,idle,novnc)"
+    present_modules || echo "  npm package ws (tests/apps/package.json): cannot run apps(ws,ws_log,idle,novnc,jupyter)"
+    present_venv || echo "  JupyterLab (tests/apps/requirements.txt): cannot run apps(jupyter)"
 )
 if [ -n "$lacking" ]; then
     printf 'tests/setup.sh: STILL MISSING, and without it tests will fail:\n%s\n' "$lacking" >&2

@@ -15,11 +15,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dialect", &["source", "diagnostic", "catalogue", "ir", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "engine"]),
+    ("compare", &["source", "diagnostic", "ir", "plan", "engine"]),
+    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "engine", "compare"]),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "engine"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "engine", "compare"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

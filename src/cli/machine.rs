@@ -12,9 +12,6 @@ pub(super) struct Given {
     /// Decode responses that outbound rules have to rewrite, instead of answering 500
     #[arg(long)]
     decode_responses: bool,
-    /// Certificates that servers behind this one are trusted by, besides the system's own
-    #[arg(long, value_name = "FILE")]
-    trusted_ca: Option<PathBuf>,
     /// The certificate of an https binding: BINDING is `ip:port:host` as it is written there, the host alone, or left
     /// out with its `=` for all that have none
     #[arg(long = "certificate", value_name = "[BINDING=]CHAIN,KEY", value_parser = certificate)]
@@ -32,11 +29,10 @@ pub(super) struct Given {
 
 impl From<Given> for Machine {
     fn from(given: Given) -> Self {
-        let Given { decode_responses, trusted_ca, certificates, client_ca, users, log_directory } = given;
+        let Given { decode_responses, certificates, client_ca, users, log_directory } = given;
         let whole = super::run::absolute;
         Self {
             decode: decode_responses,
-            trusted: trusted_ca.map(|path| whole(&path)),
             certificates: certificates
                 .into_iter()
                 .map(|(binding, chain, key)| (binding, whole(&chain), whole(&key)))

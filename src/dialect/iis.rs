@@ -59,12 +59,32 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         offline: options.offline,
         root: options.root,
         handlers: options.handlers.clone(),
+        trusted: if options.offline { Vec::new() } else { trusted(&options.roots, &mut found) },
         listen: None,
         machine: options.machine.clone(),
     };
     let (config, lowered) = lower::lower(&sites, &host, &lowering);
     found.extend(lowered);
     (config, found)
+}
+
+/// Where systems keep the certificates that they trust (the list of Go's `crypto/x509`).
+const SYSTEM_ROOTS: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The certificates that are trusted: the system's, as in the original (reference 9.6), and those given.
+fn trusted(given: &[PathBuf], found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let system = SYSTEM_ROOTS.iter().map(PathBuf::from).find(|path| path.is_file());
+    for path in given.iter().filter(|path| !path.is_file()) {
+        let message = format!("there is no file {}", path.display());
+        found.push(Diagnostic::new(Severity::Error, "unreadable-file", message));
+    }
+    system.into_iter().chain(given.iter().map(|path| std::path::absolute(path).unwrap_or_default())).collect()
 }
 
 /// The web.config of a folder, whatever its case.

@@ -97,6 +97,7 @@ async fn receive(socket: &Socket, into: &mut [u8], flags: i32) -> io::Result<usi
                 .async_io(Interest::READABLE, || SockRef::from(stream).recv_with_flags(&mut buffer, flags))
                 .await?
         }
+        Socket::Memory(_) => 0,
     };
     for (slot, byte) in into.iter_mut().zip(&buffer[..received.min(length)]) {
         *slot = initialized(*byte);

@@ -1,6 +1,9 @@
 //! Who may, where requests or users are required to be something: asks for credentials and checks them.
+//! Where checks are made in turn, see `turns`.
 
 use std::time::Duration;
+
+mod turns;
 
 use super::{
     access,
@@ -25,11 +28,23 @@ impl Exchange {
     /// Whether the settings in force ask for more than an address.
     pub fn is_guarded(&self, plan: &Plan) -> bool {
         let access = &self.settings(plan).access;
-        access.gate.is_some() || access.required.what.is_some() || access.credentials.is_some()
+        access.gate.is_some()
+            || access.required.what.is_some()
+            || access.credentials.is_some()
+            || self.takes_turns(plan)
     }
 
     /// Applies the access settings in force.
     pub async fn authorize(&mut self, plan: &Plan) -> Next {
+        if self.takes_turns(plan) {
+            return match self.check_in_turn(plan).await {
+                Ok(()) => {
+                    self.run.tell(true);
+                    Next::Decide
+                }
+                Err(next) => next,
+            };
+        }
         match self.admitted(plan).await {
             Ok(()) => {
                 self.run.tell(true);
@@ -225,7 +240,7 @@ impl Exchange {
         let files = credentials.users.clone();
         let asked = user.clone();
         // Guessing is to be slow for one client, not for the others.
-        let task = tokio::task::spawn_blocking(move || password::check(&files, &asked, &password));
+        let task = tokio::task::spawn_blocking(move || password::check(&files, &asked, &password, false));
         let checked = match tokio::time::timeout(Duration::from_mins(1), task).await {
             Ok(Ok(Ok(checked))) => checked,
             Ok(Ok(Err(error))) => {

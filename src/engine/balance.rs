@@ -364,6 +364,12 @@ impl Cluster {
         self.group.as_ref()
     }
 
+    /// Who belongs to it, as configured; nobody where it stands for an authority made when it was read.
+    pub fn endpoints(&self) -> impl Iterator<Item = &ir::Endpoint> {
+        let members = self.group.iter().flat_map(|group| group.members().map(|(endpoint, ..)| endpoint));
+        self.definition.iter().chain(members)
+    }
+
     /// A number that outlives plans: the same for the same name and endpoints.
     pub fn number(&self) -> u64 {
         self.number

@@ -195,7 +195,8 @@ pub enum Place {
 }
 
 impl Exchange {
-    fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
+    /// An exchange that has no request yet.
+    pub fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
         Self {
             stream,
             facts,
@@ -253,7 +254,7 @@ impl Exchange {
         }
     }
 
-    fn limits(settings: &Effective) -> Limits {
+    pub(super) fn limits(settings: &Effective) -> Limits {
         let client = &settings.client;
         let (count, each) = client.large_head_buffers;
         let line = client.head_buffer.max(each);

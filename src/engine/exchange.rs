@@ -200,7 +200,7 @@ impl Exchange {
     }
 
     /// Chooses the host and starts its program.
-    fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
+    pub(super) fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
         if let Err(next) = self.choose(plan, listener) {
             return next;
         }
@@ -342,6 +342,8 @@ impl Exchange {
                     let found = files::locate::locate(&self.run.asked);
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
+                // A request of our own goes where the client's may go.
+                Need::Access if self.is_subrequest() => self.run.tell(true),
                 Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
@@ -468,6 +470,12 @@ impl Exchange {
 
     /// After the answer: the rest of the content, the log.
     async fn finish(&mut self, plan: &Plan, end: End) -> End {
+        if self.is_subrequest() {
+            if self.settings(plan).logs.subrequests {
+                self.write_log(plan);
+            }
+            return end;
+        }
         let end = match end {
             End::Keep if !self.keep => End::Close,
             end => end,

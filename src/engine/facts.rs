@@ -32,7 +32,7 @@ mod view;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The client's address; `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
@@ -75,7 +75,7 @@ impl Client {
 }
 
 /// What a TLS handshake agreed on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TlsSession {
     /// The host whose TLS it is.
     pub host: Option<HostId>,
@@ -214,6 +214,8 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// How many requests of our own it is away from the client's; 0 is the client's.
+    pub depth: u8,
 }
 
 impl Facts {
@@ -259,6 +261,7 @@ impl Facts {
             coded: None,
             group: None,
             request_id: Cell::new(None),
+            depth: 0,
         }
     }
 

@@ -322,6 +322,9 @@ pub fn is_of(response: &Response, types: &[crate::ir::Text]) -> bool {
 /// Whether the client takes a coding, and the request is one that may get it.
 pub fn accepted(exchange: &mut Exchange, plan: &Plan, coding: Coding, how: &CompressInForce) -> bool {
     let facts = &exchange.facts;
+    if facts.depth > 0 {
+        return false;
+    }
     let field = |name: &[u8]| {
         let mut fields = facts.head.fields.iter();
         fields

@@ -26,6 +26,7 @@ use crate::{
     plan::{ForwardingPlan, Plan},
 };
 
+mod alone;
 mod head;
 pub mod member;
 pub mod relay;
@@ -35,6 +36,7 @@ mod upload;
 mod url;
 pub mod whom;
 
+pub use alone::Composed;
 pub use upload::Upload;
 
 /// Whom a request goes to.

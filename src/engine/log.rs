@@ -164,6 +164,8 @@ pub struct Logs {
     /// Files whose names depend on requests.
     opened: RefCell<file::Opened>,
     clock: Clock,
+    /// Lines about exchanges, where they are kept and not written.
+    kept: Option<RefCell<Vec<(Level, String)>>>,
 }
 
 /// Logs in force, ready to be written.
@@ -182,11 +184,29 @@ impl Logs {
             buffers: RefCell::default(),
             opened: RefCell::default(),
             clock: Clock::default(),
+            kept: None,
         };
         for host in 0..plan.config.hosts.len() {
             logs.table(&plan.settings(plan.host_settings(crate::ir::HostId(host as u32))).logs);
         }
         logs
+    }
+
+    /// Logs that open nothing and keep the lines of the error log.
+    pub fn kept() -> Self {
+        Self {
+            files: Arc::default(),
+            tables: RefCell::default(),
+            buffers: RefCell::default(),
+            opened: RefCell::default(),
+            clock: Clock::default(),
+            kept: Some(RefCell::default()),
+        }
+    }
+
+    /// The lines kept since this was asked last.
+    pub fn take_kept(&self) -> Vec<(Level, String)> {
+        self.kept.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
     /// Does what is due each second.
@@ -207,6 +227,9 @@ impl Logs {
     }
 
     fn make(&self, settings: &LogsInForce) -> Table {
+        if self.kept.is_some() {
+            return Table { access: Vec::new(), errors: Vec::new() };
+        }
         let errors = self.files.error_sinks(&settings.errors);
         let mut access = Vec::new();
         for log in &settings.access {

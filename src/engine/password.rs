@@ -9,6 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::{Digest as _, Md5};
 use sha_crypt::{PasswordVerifier as _, ShaCrypt};
 
+mod des;
+
 /// What became of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
@@ -20,8 +22,9 @@ pub enum Checked {
     Unknown,
 }
 
-/// Looks for a user in the files, in order: the first that has the user decides.
-pub fn check(files: &[PathBuf], user: &[u8], password: &[u8]) -> io::Result<Checked> {
+/// Looks for a user in the files, in order: the first that has the user decides. `labelled` hashes are those that
+/// directories have (RFC 2307 § 5.3): `{SSHA}`, `{PLAIN}`.
+pub fn check(files: &[PathBuf], user: &[u8], password: &[u8], labelled: bool) -> io::Result<Checked> {
     for file in files {
         let text = fs::read(file)?;
         for line in text.split(|byte| *byte == b'\n') {
@@ -31,7 +34,8 @@ pub fn check(files: &[PathBuf], user: &[u8], password: &[u8]) -> io::Result<Chec
             };
             if line[..colon] == *user {
                 let hash = line[colon + 1..].split(|byte| *byte == b':').next().unwrap_or_default();
-                return Ok(if is_hash_of(hash, password) { Checked::Right } else { Checked::Wrong });
+                let right = (labelled && is_labelled_of(hash, password)) || is_hash_of(hash, password);
+                return Ok(if right { Checked::Right } else { Checked::Wrong });
             }
         }
     }
@@ -55,11 +59,26 @@ pub fn is_member(files: &[PathBuf], user: &[u8], groups: &[&[u8]]) -> io::Result
     Ok(false)
 }
 
+/// Whether a hash with a label is of this password.
+fn is_labelled_of(hash: &[u8], password: &[u8]) -> bool {
+    if let Some(plain) = hash.strip_prefix(b"{PLAIN}") {
+        return same(plain, password);
+    }
+    let Some(encoded) = hash.strip_prefix(b"{SSHA}") else { return false };
+    let Ok(decoded) = STANDARD.decode(encoded) else { return false };
+    let Some((sum, salt)) = decoded.split_at_checked(20) else { return false };
+    let salted = [password, salt].concat();
+    same(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &salted).as_ref(), sum)
+}
+
 /// Whether a hash as files have them is of this password; one of a kind that is not known is of none.
 pub fn is_hash_of(hash: &[u8], password: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(hash) else { return false };
     if let Some(rest) = text.strip_prefix("$apr1$") {
-        return same(apr1(password, rest.as_bytes()).as_bytes(), hash);
+        return same(md5("$apr1$", password, rest.as_bytes()).as_bytes(), hash);
+    }
+    if let Some(rest) = text.strip_prefix("$1$") {
+        return same(md5("$1$", password, rest.as_bytes()).as_bytes(), hash);
     }
     if let Some(encoded) = text.strip_prefix("{SHA}") {
         let own = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, password);
@@ -70,6 +89,9 @@ pub fn is_hash_of(hash: &[u8], password: &[u8]) -> bool {
     }
     if text.starts_with("$5$") || text.starts_with("$6$") {
         return ShaCrypt::default().verify_password(password, text).is_ok();
+    }
+    if hash.len() == 13 {
+        return des::hash(password, hash).is_some_and(|own| same(own.as_bytes(), hash));
     }
     false
 }
@@ -83,11 +105,11 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A thousand rounds of MD5 over password and salt, which is up to eight bytes before a `$`.
-fn apr1(password: &[u8], salt: &[u8]) -> String {
+fn md5(kind: &str, password: &[u8], salt: &[u8]) -> String {
     let end = salt.iter().position(|byte| *byte == b'$').unwrap_or(salt.len()).min(8);
     let salt = &salt[..end];
     let inner = Md5::new().chain_update(password).chain_update(salt).chain_update(password).finalize();
-    let mut outer = Md5::new().chain_update(password).chain_update(b"$apr1$").chain_update(salt);
+    let mut outer = Md5::new().chain_update(password).chain_update(kind).chain_update(salt);
     let mut left = password.len();
     while left > 0 {
         outer.update(&inner[..left.min(16)]);
@@ -111,7 +133,7 @@ fn apr1(password: &[u8], salt: &[u8]) -> String {
         again.update(if round % 2 == 1 { &sum[..] } else { password });
         sum = again.finalize();
     }
-    let mut out = format!("$apr1${}$", String::from_utf8_lossy(salt));
+    let mut out = format!("{kind}{}$", String::from_utf8_lossy(salt));
     let mut digits = |mut value: u32, count: u8| {
         for _ in 0..count {
             out.push(char::from(DIGITS[(value & 63) as usize]));
@@ -135,10 +157,16 @@ mod tests {
             "$2y$05$GP2UiM4pet.Hza5THY/9XubKS8NxuOmtocmUj9jZ7IqOf2Oiev5RK",
             "$apr1$k5eEMM6T$k4Wq4H60Wbns5q8bBKVOv.",
             "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+            "$1$saltsalt$9xy1btjgzLYfb7hivXtC//",
+            "abNANd1rDfiNc",
             "$6$IEO4jg0xhwJZ3698$u70D4KXSNEPQoOsq.3gMgLg0AT1mbx1IVXQItN1Guu2c9.LmBvkDBTyDSEdIcJzgTr/8urVbvzlfLqnSbuOS5.",
         ] {
             assert!(is_hash_of(hash.as_bytes(), b"secret"), "{hash}");
             assert!(!is_hash_of(hash.as_bytes(), b"Secret"), "{hash}");
+        }
+        for hash in [&b"{PLAIN}secret"[..], b"{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0"] {
+            assert!(is_labelled_of(hash, b"secret"));
+            assert!(!is_labelled_of(hash, b"other") && !is_hash_of(hash, b"secret"));
         }
         assert!(!is_hash_of(b"secret", b"secret"));
         assert!(!is_hash_of(b"", b""));

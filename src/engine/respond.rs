@@ -366,6 +366,7 @@ impl Exchange {
         for challenge in std::mem::take(&mut self.challenges) {
             self.facts.response.add(b"WWW-Authenticate", &challenge);
         }
+        let beside = self.is_subrequest();
         let response = &mut self.facts.response;
         if response.ours && response.bodyless && !settings.answer.head_pages_have_length {
             response.length = None;
@@ -377,7 +378,7 @@ impl Exchange {
             response.forget_content();
         }
         let version = self.facts.head.version;
-        let chunked = version == 11 && settings.answer.chunked;
+        let chunked = version == 11 && settings.answer.chunked && !beside;
         let framing = match response.length {
             _ if response.bodyless => Framing::None,
             Some(length) if !response.has_trailers || !chunked => {
@@ -392,7 +393,7 @@ impl Exchange {
         self.keep &= framing != Framing::Close;
         let connection = self.say_connection(tunnel);
         self.facts.connection = connection;
-        if version != 9 {
+        if version != 9 && !beside {
             let begin = out.len();
             let when_asked = settings.client.keepalive_when_asked;
             // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).

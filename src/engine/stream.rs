@@ -19,6 +19,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
+    /// None: what is written is kept, and nothing is ever read.
+    Memory(Vec<u8>),
 }
 
 /// A connection.
@@ -30,15 +32,40 @@ pub enum Stream {
     Server(Box<server::TlsStream<Socket>>),
     /// TLS with us as the client.
     Client(Box<client::TlsStream<Socket>>),
+    /// None: what is written is kept, and nothing ever comes (see [`super::subrequest`]).
+    Kept(Kept),
+}
+
+/// What was written where there is no connection.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How many more are kept; what goes beyond is dropped.
+    pub room: usize,
+    /// Whether anything was dropped.
+    pub overflowed: bool,
+}
+
+impl Kept {
+    fn take(&mut self, data: &[u8]) -> usize {
+        let taken = data.len().min(self.room);
+        self.bytes.extend_from_slice(&data[..taken]);
+        self.room -= taken;
+        self.overflowed |= taken < data.len();
+        data.len()
+    }
 }
 
 macro_rules! each {
-    ($self:expr, $stream:ident => $body:expr) => {
+    ($self:expr, $stream:ident => $body:expr, $kept:ident => $other:expr) => {
         match $self {
             Stream::Plain(Socket::Tcp($stream)) => $body,
             Stream::Plain(Socket::Unix($stream)) => $body,
+            Stream::Plain($stream @ Socket::Memory(_)) => $body,
             Stream::Server($stream) => $body,
             Stream::Client($stream) => $body,
+            Stream::Kept($kept) => $other,
         }
     };
 }
@@ -47,7 +74,7 @@ impl Stream {
     /// Reads into `into`; 0 is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(into);
-        let done = each!(self, stream => Pin::new(stream).poll_read(cx, &mut buffer));
+        let done = each!(self, stream => Pin::new(stream).poll_read(cx, &mut buffer), _kept => Poll::Pending);
         let length = buffer.filled().len();
         match done {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(length)),
@@ -60,7 +87,7 @@ impl Stream {
 
     /// Writes some of `data`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, data))
+        each!(self, stream => Pin::new(stream).poll_write(cx, data), kept => Poll::Ready(Ok(kept.take(data))))
     }
 
     /// Writes some of several pieces.
@@ -69,18 +96,22 @@ impl Stream {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, data))
+        each!(
+            self,
+            stream => Pin::new(stream).poll_write_vectored(cx, data),
+            kept => Poll::Ready(Ok(data.iter().map(|piece| kept.take(piece)).sum()))
+        )
     }
 
     /// Whether writes reach the socket at once.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self, Self::Plain(_) | Self::Kept(_))
     }
 
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Kept(_) => Poll::Ready(Ok(())),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -88,7 +119,7 @@ impl Stream {
 
     /// Says that no more will be written.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx), _kept => Poll::Ready(Ok(())))
     }
 
     /// Whether the peer closed, or sent something, while nothing was expected of it. No system call
@@ -108,24 +139,25 @@ impl Stream {
     }
 
     /// The socket below TLS.
-    pub fn socket(&self) -> &Socket {
+    pub fn socket(&self) -> Option<&Socket> {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Server(stream) => stream.get_ref().0,
-            Self::Client(stream) => stream.get_ref().0,
+            Self::Plain(socket) => Some(socket),
+            Self::Server(stream) => Some(stream.get_ref().0),
+            Self::Client(stream) => Some(stream.get_ref().0),
+            Self::Kept(_) => None,
         }
     }
 
     /// Sends small pieces at once, whatever is on the way.
     pub fn send_promptly(&self) {
-        if let Socket::Tcp(stream) = self.socket() {
+        if let Some(Socket::Tcp(stream)) = self.socket() {
             let _ = stream.set_nodelay(true);
         }
     }
 
     /// Makes closing reset the connection instead of finishing it.
     pub fn reset_on_close(&self) {
-        if let Socket::Tcp(stream) = self.socket() {
+        if let Some(Socket::Tcp(stream)) = self.socket() {
             let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
         }
     }
@@ -136,6 +168,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }
@@ -145,6 +178,10 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Memory(kept) => {
+                kept.extend_from_slice(data);
+                Poll::Ready(Ok(data.len()))
+            }
         }
     }
 
@@ -156,6 +193,12 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::Memory(kept) => {
+                for piece in data {
+                    kept.extend_from_slice(piece);
+                }
+                Poll::Ready(Ok(data.iter().map(|piece| piece.len()).sum()))
+            }
         }
     }
 
@@ -171,6 +214,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -290,6 +290,7 @@ async fn first_byte(socket: &Socket) -> io::Result<Option<u8>> {
             let descriptor = stream.as_raw_fd();
             stream.async_io(Interest::READABLE, || peek(descriptor, &mut byte)).await?
         }
+        Socket::Memory(_) => 0,
     };
     Ok((length > 0).then_some(byte[0]))
 }

@@ -64,7 +64,7 @@ type Endpoint = (u64, Option<SocketAddr>);
 /// The files that settings name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Files {
-    trusted: Option<PathBuf>,
+    trusted: Vec<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
 }
@@ -131,13 +131,14 @@ impl Files {
         let trusted = |path: &PathBuf| {
             let certificates = keys::certificates(path)
                 .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", path.display()))?;
-            Ok::<_, String>(Arc::new(Trust::new(certificates)))
+            Ok::<_, String>(certificates)
         };
         let pair = |certificate: &PathBuf| {
             let key: &Path = self.key.as_ref().unwrap_or(certificate);
             keys::load(certificate, key).map(Arc::new)
         };
-        let trust = self.trusted.as_ref().map(trusted).transpose()?;
+        let certificates: Vec<_> = self.trusted.iter().map(trusted).collect::<Result<_, _>>()?;
+        let trust = (!certificates.is_empty()).then(|| Arc::new(Trust::new(certificates.concat())));
         let key = self.certificate.as_ref().map(pair).transpose()?;
         Ok(Material { trust, key, number: next_number() })
     }
@@ -221,7 +222,7 @@ impl Client {
         let Stream::Plain(socket) = stream else { return Ok(stream) };
         let place = match &socket {
             Socket::Tcp(stream) => stream.peer_addr().ok(),
-            Socket::Unix(_) => None,
+            Socket::Unix(_) | Socket::Memory(_) => None,
         };
         let config = self.config(place).map_err(|message| trouble(Retry::Error, 502, &message))?;
         let connected = TlsConnector::from(config).connect(self.settings.server_name(), socket);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade,
+    Required, Template, Text, Upgrade, VarId,
 };
 
 mod group;
@@ -293,6 +293,25 @@ settings! {
         credentials: Option<Credentials>,
         /// Whether a known user who may not is told so, not asked for another name.
         forbids_users: bool,
+        /// The realm that a user and a password are asked for in (RFC 7617 § 2), beside the rules; `off` asks for none.
+        /// The rules, this and `ask` are looked at in turn, each lets pass, refuses or says nothing.
+        realm: Option<Template>,
+        /// The file with a line `user:hash` for each user; nothing written is no condition.
+        passwords: Option<Template>,
+        /// The path of a request of our own whose answer decides: 2xx lets pass, 401 and 403 refuse; empty asks
+        /// nobody.
+        ask: Text,
+        /// Variables that take a value from that answer.
+        learned: Vec<(VarId, Template)>,
+        /// How long the answer to who is not known waits.
+        refusal_delay: Duration,
+        /// The signature that a link brings: an MD5 in Base64 for URLs, perhaps a comma and when its time is over.
+        link: Template,
+        /// What it has to be the digest of.
+        link_text: Template,
+        /// Instead of both: the digest, in hexadecimal digits, is the second part of the path and of what follows it,
+        /// with this behind.
+        link_secret: Text,
     }
 }
 
@@ -424,8 +443,8 @@ settings! {
         tls_name: Template,
         /// TLS: whether the name is asked for (RFC 6066 § 3).
         tls_server_name: bool,
-        /// TLS: PEM file of trusted certificates.
-        tls_trusted: Option<PathBuf>,
+        /// TLS: PEM files of trusted certificates.
+        tls_trusted: Vec<PathBuf>,
         /// TLS: PEM file of our certificate.
         tls_certificate: Option<PathBuf>,
         /// TLS: PEM file of its key.

@@ -205,6 +205,12 @@ pub enum Attr {
     /// What follows it in the path.
     ScriptRest,
 
+    /// What a signed link is worth: `1`, `0` when its time is over, or what is behind the signature; missing when it
+    /// is not right.
+    SignedLink,
+    /// Until when it counts, as the request says.
+    SignedLinkExpires,
+
     // The response
     /// Status, three digits; `000` before there is one.
     Status,

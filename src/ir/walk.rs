@@ -428,7 +428,30 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     if let Some(Some(Alias { with, cut: _ })) = alias {
         visit(Item::Template(with), span);
     }
-    let Access { rules: _, satisfy_any: _, gate, required, credentials: _, forbids_users: _ } = &**access;
+    let Access {
+        rules: _,
+        satisfy_any: _,
+        gate,
+        required,
+        credentials: _,
+        forbids_users: _,
+        realm,
+        passwords,
+        ask: _,
+        learned,
+        refusal_delay: _,
+        link,
+        link_text,
+        link_secret: _,
+    } = &**access;
+    let passwords = passwords.iter().flatten();
+    for template in realm.iter().flatten().chain(passwords).chain(link).chain(link_text) {
+        visit(Item::Template(template), span);
+    }
+    for (var, value) in learned.iter().flatten() {
+        visit(Item::Template(value), span);
+        visit(Item::Assign(*var), span);
+    }
     if let Some(Some(gate)) = gate {
         visit(Item::Template(gate), span);
     }

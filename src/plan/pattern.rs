@@ -14,11 +14,13 @@ use smallvec::SmallVec;
 use crate::ir::{self, Kind, VarId};
 
 mod emit;
+mod examples;
 mod literal;
 mod parse;
 mod several;
 mod tree;
 
+pub use examples::examples;
 pub use parse::PatternError;
 pub use several::Several;
 

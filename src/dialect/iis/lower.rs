@@ -17,7 +17,10 @@
 //! A *place* is a path for which anything is written: the site, a folder with a file of its own, a `<location>`. Each file's
 //! topic is in a module of its own; findings go to [`Cx::report`].
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     effective::Value,
@@ -77,6 +80,8 @@ pub struct Options {
     pub root: bool,
     /// Where a handler's programs are reached, by the name of the handler's module or of the handler.
     pub handlers: Vec<(String, String)>,
+    /// Files of certificates that are trusted.
+    pub trusted: Vec<PathBuf>,
     /// Addresses to accept on instead of those of the bindings.
     pub listen: Option<Listen>,
     /// What is left to the machine.
@@ -116,6 +121,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         let stock = site.assumed("system.webServer/staticContent", &mut found);
         content::mime(&stock, &mut cx.config.base);
     }
+    cx.config.base.http.tls_trusted = Some(options.trusted.clone());
     farm::farms(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.

@@ -42,6 +42,7 @@ use crate::{
 
 mod access;
 mod address;
+mod auth;
 mod charset;
 mod client;
 mod compress;
@@ -65,6 +66,7 @@ mod pages;
 mod parameter;
 mod process;
 mod proxy;
+mod referer;
 mod resolver;
 mod rewrite;
 mod scgi;
@@ -92,6 +94,7 @@ type Settle = fn(&mut Cx, &mut Level);
 /// The directives of step 1, by topic.
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
+    auth::TABLE,
     charset::TABLE,
     client::TABLE,
     compress::TABLE,
@@ -108,6 +111,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     names::TABLE,
     process::TABLE,
     proxy::TABLE,
+    referer::TABLE,
     resolver::TABLE,
     scgi::TABLE,
     split_clients::TABLE,
@@ -121,7 +125,8 @@ const TABLES: &[&[(&str, Lower)]] = &[
 ];
 
 /// Step 2, in order.
-const SETTLE: &[Settle] = &[headers::settle, gateway::settle, proxy::settle, tls::settle, upstream::settle];
+const SETTLE: &[Settle] =
+    &[headers::settle, gateway::settle, proxy::settle, referer::settle, tls::settle, upstream::settle];
 
 /// nginx has one set of captures per request, whoever matched.
 pub(super) const CAPTURES: Register = Register('L');

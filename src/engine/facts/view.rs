@@ -80,6 +80,8 @@ impl View for Facts {
             true
         };
         match attr {
+            // A request of our own says whose it is.
+            Attr::Method if self.depth > 0 => put(out, self.slice(self.head.method)),
             Attr::Method => put(out, Self::method(self)) && !Self::method(self).is_empty(),
             Attr::Scheme => put(out, if self.client.tls.is_some() { b"https" } else { b"http" }),
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),

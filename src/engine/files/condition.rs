@@ -32,6 +32,9 @@ impl<'a> Asked<'a> {
     /// What the request at hand says; of repeated fields the first counts.
     pub fn of(facts: &'a Facts) -> Self {
         let mut asked = Self::default();
+        if facts.depth > 0 {
+            return asked;
+        }
         for field in &facts.head.fields {
             let (name, value) = (facts.slice(field.name), facts.slice(field.value));
             let is = |other: &[u8]| name.eq_ignore_ascii_case(other);

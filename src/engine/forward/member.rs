@@ -41,6 +41,9 @@ enum Tried {
     Failed(Fault, u16),
 }
 
+/// A group, what stands behind its members' bases, and the whole URL.
+pub(super) type Whose = (Rc<Cluster>, Vec<u8>, Vec<u8>);
+
 /// What is sent to whichever member.
 struct Errand<'p> {
     plan: &'p Plan,
@@ -52,6 +55,29 @@ struct Errand<'p> {
 impl Exchange {
     /// Sends the request to a URL.
     pub(super) async fn forward_url(&mut self, plan: &Plan, url: &Template) -> Next {
+        let (cluster, rest, text) = match self.whose(url) {
+            Ok(found) => found,
+            Err(status) => return Next::Status(status),
+        };
+        if self.content.was_streamed() {
+            self.give_content_up();
+        }
+        let how = self.settings(plan).forwarding(Protocol::Http);
+        if let Err(Refused(status)) = self.read_ahead(plan, how).await {
+            return self.refused(status);
+        }
+        let streamed = !self.content.is_done();
+        if streamed {
+            self.begin_upload(plan, how, Protocol::Http);
+        }
+        let errand = Errand { plan, cluster, rest };
+        let next = self.try_members(&errand, &text, streamed).await;
+        self.end_upload();
+        next
+    }
+
+    /// The group of a URL, what stands behind its members' bases, and the URL; `Err` is a status.
+    pub(super) fn whose(&mut self, url: &Template) -> Result<Whose, u16> {
         let mut text = self.value(url);
         // A query that is empty is still one.
         let received = self.facts.head.target.of(&self.facts.buffer);
@@ -60,11 +86,11 @@ impl Exchange {
         }
         let Some(url) = Url::read(&mut text) else {
             self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
-            return Next::Status(500);
+            return Err(500);
         };
         if url.authority_of(&text).is_empty() {
             self.log(Level::Error, format_args!("no host in upstream \"{}\"", text.escape_ascii()));
-            return Next::Status(400);
+            return Err(400);
         }
         let clusters = &self.serving.clusters;
         let (cluster, rest) = match (clusters.by_url(self.run.host, &text), url::scheme(url.scheme_of(&text)))
@@ -82,24 +108,10 @@ impl Exchange {
             }
             (None, None) => {
                 self.log(Level::Error, format_args!("no protocol to speak with \"{}\"", text.escape_ascii()));
-                return Next::Status(500);
+                return Err(500);
             }
         };
-        if self.content.was_streamed() {
-            self.give_content_up();
-        }
-        let how = self.settings(plan).forwarding(Protocol::Http);
-        if let Err(Refused(status)) = self.read_ahead(plan, how).await {
-            return self.refused(status);
-        }
-        let streamed = !self.content.is_done();
-        if streamed {
-            self.begin_upload(plan, how, Protocol::Http);
-        }
-        let errand = Errand { plan, cluster, rest };
-        let next = self.try_members(&errand, &text, streamed).await;
-        self.end_upload();
-        next
+        Ok((cluster, rest, text))
     }
 
     /// Reads as much of the content as is to be known before the request is sent.
@@ -158,8 +170,11 @@ impl Exchange {
                 }
                 Tried::Failed(fault, status) => (fault, status),
             };
+            // What a failure is answered with is the configuration's.
+            let unreachable = status == 503 || fault == Fault::Unreachable;
             let failed = match status {
-                500 | 503 => group.fail(&standing),
+                _ if unreachable => group.fail(&standing),
+                500 => group.fail(&standing),
                 _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&standing),
                 _ => false,
             };
@@ -168,7 +183,7 @@ impl Exchange {
             if status == 0 {
                 return Next::End(End::Abort);
             }
-            let another = status == 503 && failed && !standing.is_usable() && attempt < attempts;
+            let another = unreachable && failed && !standing.is_usable() && attempt < attempts;
             if !another {
                 return Next::Status(status);
             }
@@ -352,7 +367,7 @@ impl Exchange {
     }
 
     /// Remembers the member's authority for the attributes that speak of it.
-    fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
+    pub(super) fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
         let facts = &mut self.facts;
         facts.authority.clear();
         facts.authority.extend_from_slice(&member.authority);

@@ -28,6 +28,57 @@ impl Exchange {
     }
 
     async fn dynamic(&mut self, plan: &Plan, forward: &Forward, url: &[u8]) -> Result<Destination, u16> {
+        let (tls, authority, target) = self.read_dynamic(forward, url)?;
+        if let Some(cluster) = self.serving.clusters.named(authority.as_bytes()) {
+            let idle = cluster.idle().copied();
+            return Ok(Destination { cluster, tls, target, idle });
+        }
+        let default = default_port(tls, forward.protocol);
+        let addresses = if authority.starts_with("unix:") {
+            Vec::new()
+        } else {
+            let Some((host, port)) = host_and_port(&authority, default) else {
+                return Err(self.bad(authority.as_bytes(), "invalid port in upstream"));
+            };
+            if port == 0 {
+                return Err(self.bad(authority.as_bytes(), "no port in upstream"));
+            }
+            let addresses = self.look_up(plan, host).await?;
+            addresses.into_iter().map(|ip| (ip, port).into()).collect()
+        };
+        let cluster = self.serving.clusters.dynamic(authority.as_bytes(), default, &addresses);
+        Ok(Destination { cluster, tls, target, idle: None })
+    }
+
+    /// Where a request would go, without looking a name up.
+    pub(super) fn named_destination(&mut self, plan: &Plan, forward: &Forward) -> Result<Destination, u16> {
+        let cluster = |exchange: &Self, id| exchange.serving.clusters.cluster(id);
+        let (tls, cluster, target) = match &forward.to {
+            Upstream::Cluster(id) => {
+                self.name_authority(&plan.config.cluster(*id).name, forward.tls, forward.protocol);
+                (forward.tls, cluster(self, *id), None)
+            }
+            Upstream::Url(_) => return Err(500),
+            Upstream::Dynamic(template) => {
+                let url = self.value(template);
+                let (tls, authority, target) = self.read_dynamic(forward, &url)?;
+                let clusters = &self.serving.clusters;
+                let default = default_port(tls, forward.protocol);
+                let named = clusters.named(authority.as_bytes());
+                let cluster = named.unwrap_or_else(|| clusters.dynamic(authority.as_bytes(), default, &[]));
+                (tls, cluster, target)
+            }
+        };
+        let idle = cluster.idle().copied();
+        Ok(Destination { cluster, tls, target, idle })
+    }
+
+    /// What a URL made when it is read says: whether over TLS, the authority, the target to send.
+    fn read_dynamic(
+        &mut self,
+        forward: &Forward,
+        url: &[u8],
+    ) -> Result<(bool, String, Option<Vec<u8>>), u16> {
         let (tls, rest) = match (forward.protocol, scheme(url)) {
             (_, Some((b"http", rest))) if forward.protocol == Protocol::Http => (false, rest),
             (_, Some((b"https", rest))) if forward.protocol == Protocol::Http => (true, rest),
@@ -48,25 +99,7 @@ impl Exchange {
         self.name_authority(authority, tls, forward.protocol);
         let target = (!target.is_empty())
             .then(|| if target[0] == b'/' { target.to_vec() } else { [b"/", target].concat() });
-        if let Some(cluster) = self.serving.clusters.named(authority) {
-            let idle = cluster.idle().copied();
-            return Ok(Destination { cluster, tls, target, idle });
-        }
-        let default = default_port(tls, forward.protocol);
-        let addresses = if authority.starts_with(b"unix:") {
-            Vec::new()
-        } else {
-            let Some((host, port)) = host_and_port(name, default) else {
-                return Err(self.bad(authority, "invalid port in upstream"));
-            };
-            if port == 0 {
-                return Err(self.bad(authority, "no port in upstream"));
-            }
-            let addresses = self.look_up(plan, host).await?;
-            addresses.into_iter().map(|ip| (ip, port).into()).collect()
-        };
-        let cluster = self.serving.clusters.dynamic(authority, default, &addresses);
-        Ok(Destination { cluster, tls, target, idle: None })
+        Ok((tls, name.to_owned(), target))
     }
 
     async fn look_up(&mut self, plan: &Plan, host: &str) -> Result<Vec<IpAddr>, u16> {

@@ -22,6 +22,10 @@ pub(super) use super::super::forward::system;
 
 /// Writes a line about an exchange to the error logs in force.
 pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
+    if let Some(kept) = &logs.kept {
+        kept.borrow_mut().push((level, message.to_string()));
+        return;
+    }
     let plan = &exchange.serving.plan;
     let settings = plan.settings(exchange.run.settings);
     if settings.logs.errors.iter().all(|log| log.level > level) {
@@ -172,6 +176,9 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
     };
     if !facts.head.line.is_empty() {
         part(b", request: \"", facts.slice(facts.head.line));
+    }
+    if exchange.is_subrequest() {
+        part(b", subrequest: \"", &exchange.run.path);
     }
     if let Some(attempt) = facts.attempts.last() {
         let address = attempt.address.as_bytes();

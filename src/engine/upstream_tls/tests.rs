@@ -13,7 +13,7 @@ fn how(verify: bool, trusted: &str) -> ForwardingInForce {
     ForwardingInForce {
         tls_verify: verify,
         tls_verify_depth: 1,
-        tls_trusted: verify.then(|| file(trusted)),
+        tls_trusted: verify.then(|| file(trusted)).into_iter().collect(),
         tls_server_name: true,
         tls_session_reuse: true,
         ..ForwardingInForce::default()

@@ -216,6 +216,12 @@ own_line! {
         printer.add(" => ");
         printer.template(&pair.1);
     };
+    (VarId, Template): |pair, printer| {
+        printer.line("");
+        printer.template(&Template::var(pair.0));
+        printer.add(" = ");
+        printer.template(&pair.1);
+    };
     RateLimit: |limit, printer| {
         let RateLimit { zone, burst, at_once } = limit;
         printer.line(&format!("zone {} burst {burst} at-once {at_once}", printer.zone_name(*zone)));

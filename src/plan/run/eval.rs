@@ -145,6 +145,8 @@ impl Run {
             Attr::Signature => {
                 self.eval(plan, view, &plan.settings(self.settings).answer.signature, out);
             }
+            Attr::SignedLink => return self.signed_link(plan, view, out),
+            Attr::SignedLinkExpires => return self.signed_link_expires(plan, view, out),
             Attr::ScriptName => self.script(plan, false, out),
             Attr::ScriptRest => self.script(plan, true, out),
             Attr::Path => out.extend_from_slice(&self.path),

@@ -94,6 +94,12 @@ impl Values {
         self.bytes.clear();
     }
 
+    /// Takes over all values of others.
+    pub(super) fn copy(&mut self, from: &Self) {
+        self.all.clone_from(&from.all);
+        self.bytes.clone_from(&from.bytes);
+    }
+
     pub(super) fn get(&self, var: VarId) -> Option<&[u8]> {
         let (_, start, end) = self.all.iter().find(|(other, ..)| *other == var)?;
         self.bytes.get(*start as usize..*end as usize)

@@ -130,6 +130,8 @@ fn forwarding() -> Forwarding {
         ),
         tries: Some(0),
         tls_verify: Some(true),
+        // Reference 9.6: a wrong host name alone is accepted.
+        tls_any_name: Some(true),
         tls_verify_depth: Some(9),
         tls_server_name: Some(true),
         tls_versions: Some(vec![12, 13]),

@@ -6,6 +6,7 @@
 
 use super::{Cx, Place, farm, vars};
 use crate::{
+    diagnostic::Diagnostic,
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
@@ -49,6 +50,17 @@ pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
         return;
     }
     let secure = scheme == "https";
+    if secure {
+        let message = format!("the certificate of `{authority}` may be for another name");
+        let found = Diagnostic::warning("certificate-name-unchecked", span, message);
+        cx.report(
+            found
+                .because(
+                    "accepted as the original does, if an authority of the system's or of `--ca` issued it",
+                )
+                .note("the original passes over a wrong name (SecureConnectionIgnoreFlags)"),
+        );
+    }
     cx.config.clusters.push(Cluster {
         name: url.as_str().into(),
         declared: false,

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::vars::{self, Builtin, Definable, Vars},
-    Options, defaults, limits, listen, logs, names, pages,
+    Options, defaults, limits, listen, logs, names, pages, referer,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
@@ -153,7 +153,9 @@ impl<'a> Cx<'a> {
                 None => {}
             }
         }
+        let known = name == referer::VARIABLE;
         let entry = self.entry(name, span);
+        entry.defined |= known;
         entry.used.push(span);
         Some(Part::Var(entry.id))
     }

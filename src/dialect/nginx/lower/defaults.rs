@@ -269,6 +269,14 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     base.access.required = Some(Required::default());
     base.access.credentials = Some(None);
     base.access.forbids_users = Some(false);
+    base.access.realm = Some(None);
+    base.access.passwords = Some(None);
+    base.access.ask = Some(Text::new());
+    base.access.learned = Some(Vec::new());
+    base.access.refusal_delay = Some(seconds(0));
+    base.access.link = Some(Template::default());
+    base.access.link_text = Some(Template::default());
+    base.access.link_secret = Some(Text::new());
 
     let logs = &mut base.logs;
     logs.access = Some(vec![AccessLog {
@@ -350,7 +358,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         tls_verify_depth: Some(1),
         tls_name: Some(Template::default()),
         tls_server_name: Some(false),
-        tls_trusted: Some(None),
+        tls_trusted: Some(Vec::new()),
         tls_certificate: Some(None),
         tls_key: Some(None),
         tls_versions: Some(vec![12, 13]),

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     super::tree::{Item, directives},
-    Cx, Kind, SETTLE, gateway, headers, is_nested, listen, location, lowering, names, nested, proxy, rewrite,
-    scalar, tls, try_files,
+    Cx, Kind, SETTLE, gateway, headers, is_nested, listen, location, lowering, names, nested, proxy, referer,
+    rewrite, scalar, tls, try_files,
 };
 use crate::{
     ir::{self, Text},
@@ -68,6 +68,10 @@ pub(super) struct Inherited {
     pub(super) prepares: bool,
     /// The path that the `alias` in force stands for.
     pub(super) cut: Option<Text>,
+    /// What `valid_referers` make of a request.
+    pub(super) referers: Option<ir::VarId>,
+    /// The names of the server.
+    pub(super) host_names: Vec<Text>,
 }
 
 /// Who answers at a level, as far as levels inside it need to know.
@@ -95,6 +99,8 @@ pub(super) struct Own {
     pub(super) names: names::Names,
     /// The methods that `limit_except` leaves alone, and the block of all others.
     pub(super) limited: Option<(Vec<ir::Name>, ir::Block)>,
+    /// Its `valid_referers`.
+    pub(super) referers: Option<referer::Referers>,
     /// Its `proxy_pass`.
     pub(super) pass: Option<proxy::Pass>,
     /// Its `proxy_set_header` fields.
@@ -144,6 +150,7 @@ impl Level {
         }
         try_files::settle(self);
         location::settle_handler(self);
+        referer::begin(cx, self);
         rewrite::program(cx, self, items);
         for directive in directives(items) {
             nested(cx, self, directive);

@@ -57,7 +57,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Adds a step.
-    fn push(&mut self, step: Step, span: Span) {
+    pub(super) fn push(&mut self, step: Step, span: Span) {
         self.steps.push((step, span));
     }
 

@@ -82,7 +82,7 @@ fn trusted(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             format!("SSLProxyCACertificateFile: file '{}' does not exist or is empty", path.display());
         return cx.error("no-such-file", word.span, message);
     }
-    http(section).tls_trusted = Some(Some(path));
+    http(section).tls_trusted = Some(vec![path]);
 }
 
 /// `SSLProxyMachineCertificateFile file`: certificate and key.

@@ -46,7 +46,7 @@ pub(in super::super) fn trusted(cx: &mut Cx, level: &mut Level, directive: &Dire
     let none = word.value.is_empty();
     keys(level, directive).trusted = !none;
     gateway::set(level, directive).tls_trusted =
-        if none { Some(None) } else { tls::file(cx, word).map(Some) };
+        if none { Some(Vec::new()) } else { tls::file(cx, word).map(|file| vec![file]) };
 }
 
 /// `proxy_ssl_protocols version...;`

@@ -1,0 +1,77 @@
+//! Requests of our own beside the client's: the same host's program answers them, and what it answers goes to whoever
+//! asked, not to the client.
+//!
+//! Such a request is an [`Exchange`] whose stream keeps what is written to it. It has the client's fields, so that
+//! variables and forwarded fields say the same, but no content unless it is handed some. Access was granted before, or
+//! is what is being asked about: it is neither checked again nor counted against limits. It shares the variables of
+//! the request that made it.
+
+use std::rc::Rc;
+
+use super::{
+    exchange::{Exchange, Next},
+    facts::Facts,
+    stream::{Kept, Stream},
+};
+use crate::{ir::settings::Level, plan::Plan};
+
+/// How many requests may lie between one of ours and the client's.
+const DEEPEST: u8 = 50;
+
+impl Exchange {
+    /// A request for another path, not yet answered. `room` bytes of its answer's content are kept. `None`, with a line
+    /// in the log, when too many lie between it and the client.
+    pub fn subrequest(&self, plan: &Plan, path: &[u8], query: &[u8], room: usize) -> Option<Box<Self>> {
+        let from = &self.facts;
+        if from.depth >= DEEPEST {
+            let path = path.escape_ascii();
+            self.log(Level::Error, format_args!("subrequests cycle while processing \"{path}\""));
+            return None;
+        }
+        let mut facts = Facts::new(&self.worker, from.client.clone());
+        facts.plan = std::sync::Arc::clone(&from.plan);
+        facts.depth = from.depth + 1;
+        facts.buffer = from.buffer.get(..from.head.length).unwrap_or_default().to_vec();
+        facts.used = facts.buffer.len();
+        facts.head = from.head.clone();
+        // What the client sends is not sent here, though it can be asked for.
+        facts.content_length = from.head.content_length.or(from.content_length);
+        let head = &mut facts.head;
+        (head.content_length, head.chunked, head.expect_continue, head.upgrade) = (None, false, false, None);
+        facts.received = from.received;
+        facts.host.clone_from(&from.host);
+        facts.user.clone_from(&from.user);
+        facts.method = Some(b"GET");
+        facts.began = from.began;
+        facts.request_length = from.request_length;
+        facts.pipelined = from.pipelined;
+        facts.request_id = from.request_id.clone();
+        let kept = Kept { room, ..Kept::default() };
+        let serving = Rc::clone(&self.serving);
+        let mut exchange = Box::new(Self::new(Rc::clone(&self.worker), serving, Stream::Kept(kept), facts));
+        exchange.limits_checked = true;
+        exchange.run.branch(plan, &self.run, path, query);
+        Some(exchange)
+    }
+
+    /// Answers a request made by [`Self::subrequest`]; the client's has its variables from here on.
+    pub async fn ask_beside(&mut self, plan: &Plan, asked: &mut Self) {
+        // A future that holds one of its own kind has to be boxed.
+        Box::pin(asked.drive(plan, Next::Decide)).await;
+        self.run.take_values(&mut asked.run);
+        self.facts.request_id = asked.facts.request_id.clone();
+    }
+
+    /// What was kept of the content that the program answered with, and whether there was more.
+    pub fn take_kept(&mut self) -> (Vec<u8>, bool) {
+        match &mut self.stream {
+            Stream::Kept(kept) => (std::mem::take(&mut kept.bytes), kept.overflowed),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    /// Whether it is a request of our own.
+    pub fn is_subrequest(&self) -> bool {
+        self.facts.depth > 0
+    }
+}
