@@ -31,7 +31,8 @@ mod var;
 
 pub use compile::{Added, compile};
 pub use effective::{
-    AnswerPlan, Coding, ContentOp, Effective, Entry, FieldNames, ForwardingPlan, Given, RewritingPlan, SettingsId,
+    AnswerPlan, Coding, ContentOp, Effective, Entry, FieldNames, ForwardingPlan, Given, RewritingPlan,
+    SettingsId,
 };
 pub use escape::{encode_path, escape};
 pub use name_set::NameSet;

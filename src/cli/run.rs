@@ -52,7 +52,8 @@ pub struct Arguments {
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, roots, machine } = arguments;
+    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, roots, machine } =
+        arguments;
     let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,

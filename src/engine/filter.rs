@@ -284,7 +284,8 @@ pub fn refuses(exchange: &mut Exchange, plan: &Plan) -> Option<u16> {
         Coded::Refuse(status) => (status, false),
         Coded::Decode(status) => (status, true),
     };
-    let coded = coding_of(&exchange.facts.response).filter(|coded| !coded.eq_ignore_ascii_case(b"identity"))?;
+    let coded =
+        coding_of(&exchange.facts.response).filter(|coded| !coded.eq_ignore_ascii_case(b"identity"))?;
     let known = settings.codings().iter().any(|(coding, _)| coded.eq_ignore_ascii_case(coding.name()));
     if decodes && known || matches!(exchange.facts.response.status, 100..=199 | 204 | 304) {
         return None;

@@ -488,8 +488,16 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
 }
 
 fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting { texts, once: _, edits, max_line: _, types: _, keep_modified: _, charset: _, coded: _ } =
-        rewriting;
+    let super::settings::Rewriting {
+        texts,
+        once: _,
+        edits,
+        max_line: _,
+        types: _,
+        keep_modified: _,
+        charset: _,
+        coded: _,
+    } = rewriting;
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);

@@ -407,11 +407,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// An edit of content with its pattern; `None`, with a finding, when that is none.
-    fn content_edit(
-        &mut self,
-        edit: &ContentEdit,
-        span: Span,
-    ) -> Option<ContentOp> {
+    fn content_edit(&mut self, edit: &ContentEdit, span: Span) -> Option<ContentOp> {
         let given = match &edit.given {
             Some(test) => Some(Arc::new(self.given(test, span)?)),
             None => None,

@@ -115,7 +115,8 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         pages: defaults::pages(),
         ..ir::Config::default()
     };
-    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), statuses: status::known() };
+    let mut cx =
+        Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), statuses: status::known() };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
         let stock = site.assumed("system.webServer/staticContent", &mut found);

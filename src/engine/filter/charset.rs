@@ -104,7 +104,8 @@ impl Reader {
 
 fn units(data: &[u8], high_first: bool) -> Vec<u16> {
     let (pairs, _) = data.as_chunks::<2>();
-    let unit = |pair: &[u8; 2]| if high_first { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+    let unit =
+        |pair: &[u8; 2]| if high_first { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
     pairs.iter().map(unit).collect()
 }
 

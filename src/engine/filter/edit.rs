@@ -420,7 +420,15 @@ mod tests {
         let matcher = Matcher::new(&Pattern::regex(find.as_bytes(), false)).unwrap();
         let of = of.iter().map(|&(tag, attribute)| (tag.into(), attribute.into())).collect();
         let find = Find::Pattern(Arc::new(matcher));
-        Edit { of, find, register: Some(Register('R')), given: None, with, left: u64::MAX.into(), last: false }
+        Edit {
+            of,
+            find,
+            register: Some(Register('R')),
+            given: None,
+            with,
+            left: u64::MAX.into(),
+            last: false,
+        }
     }
 
     fn text(text: &str) -> Piece {

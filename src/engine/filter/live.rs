@@ -77,7 +77,9 @@ impl Captures {
         text.clear();
         text.extend_from_slice(subject.get(start as usize..end as usize).unwrap_or_default());
         kept.clear();
-        kept.extend(spans.iter().map(|&span| if span == UNSET { UNSET } else { (span.0 - start, span.1 - start) }));
+        kept.extend(
+            spans.iter().map(|&span| if span == UNSET { UNSET } else { (span.0 - start, span.1 - start) }),
+        );
     }
 
     fn group(&self, register: Register, group: u8) -> &[u8] {

@@ -7,9 +7,9 @@ use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
     Template, Text, Upgrade, VarId,
     settings::{
-        AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
-        Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
-        TagForm, Telling, TrustedProxy,
+        AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
+        Fault, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog,
+        TagChange, TagForm, Telling, TrustedProxy,
     },
 };
 

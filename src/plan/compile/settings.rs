@@ -14,9 +14,7 @@ use crate::{
     },
     plan::{
         AnswerPlan, ContentOp, EditOp, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan,
-        effective::Hooks,
-        hash::Map,
-        pattern::Find,
+        effective::Hooks, hash::Map, pattern::Find,
     },
 };
 

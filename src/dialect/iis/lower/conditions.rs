@@ -30,8 +30,7 @@ pub(super) fn conditions(
     for (at, item) in conditions.items().iter().enumerate() {
         let value = &item.value;
         let (Some(input), negate) = (value.attribute("input"), value.flag("negate")) else { continue };
-        let around =
-            Around { maps, tracked: track.then_some(tracked.as_slice()), outbound };
+        let around = Around { maps, tracked: track.then_some(tracked.as_slice()), outbound };
         let subject = expression::parse(cx, input, &around).template;
         let kind = value.text("matchType").to_ascii_lowercase();
         let test = match kind.as_str() {
@@ -40,8 +39,7 @@ pub(super) fn conditions(
             _ => {
                 let empty = nothing(item.span);
                 let written = value.attribute("pattern").unwrap_or(&empty);
-                let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase"))
-                else {
+                let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase")) else {
                     continue;
                 };
                 let register = match TRACKED.get(at) {
@@ -68,9 +66,7 @@ pub(super) fn conditions(
     (test, track.then_some(tracked))
 }
 
-
 /// An attribute that is not written.
 fn nothing(span: Span) -> Attribute {
     Attribute { name: String::new(), name_span: span, value: String::new(), value_span: span, literal: false }
 }
-

@@ -44,7 +44,11 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
     by_address(cx, &addresses, &mut out);
     if access.is("sslFlags", "Ssl") || access.is("sslFlags", "Ssl128") {
         let secure = Test::Truthy(Template::attr(Attr::Https));
-        out.push(refuse(Test::Not(Box::new(secure)), own(403, if access.is("sslFlags", "Ssl128") { 5 } else { 4 }), access.place("sslFlags")));
+        out.push(refuse(
+            Test::Not(Box::new(secure)),
+            own(403, if access.is("sslFlags", "Ssl128") { 5 } else { 4 }),
+            access.place("sslFlags"),
+        ));
     }
     for flag in ["SslRequireCert", "SslNegotiateCert"] {
         if access.is("sslFlags", flag) {
@@ -101,10 +105,18 @@ fn filter(filtering: &Value) -> Steps {
     let span = filtering.span;
     let mut out = Steps::new();
     if !filtering.flag("allowDoubleEscaping") {
-        out.push(refuse(matches(path(), "\\+|%[0-9a-f]{2}"), own(404, 11), filtering.place("allowDoubleEscaping")));
+        out.push(refuse(
+            matches(path(), "\\+|%[0-9a-f]{2}"),
+            own(404, 11),
+            filtering.place("allowDoubleEscaping"),
+        ));
     }
     if !filtering.flag("allowHighBitCharacters") {
-        out.push(refuse(matches(path(), "[\\x80-\\xff]"), own(404, 12), filtering.place("allowHighBitCharacters")));
+        out.push(refuse(
+            matches(path(), "[\\x80-\\xff]"),
+            own(404, 12),
+            filtering.place("allowHighBitCharacters"),
+        ));
     }
     let limits = filtering.part("requestLimits");
     let longest = |name: &str| u64::try_from(limits.number(name)).unwrap_or(u64::MAX);

@@ -18,8 +18,8 @@ use crate::{
     diagnostic::{Diagnostic, suggest},
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Block, By, Change, Choice, Edit, Kind, Name, Pattern, Relation, Settings, Standing, Step, Syntax,
-        Template, Test, VarId, VarKind,
+        Attr, Block, By, Change, Choice, Edit, Kind, Name, Pattern, Relation, Settings, Standing, Step,
+        Syntax, Template, Test, VarId, VarKind,
         settings::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting},
     },
     source::Span,
@@ -71,7 +71,10 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
             let value = Template::var(var);
             let set = (Step::Edit(Edit::Set(spelled(&name), value.clone())), section.span);
             let test = Test::Truthy(value);
-            inbound.push((Step::When { test, then: block(vec![set]), otherwise: Block::default() }, section.span));
+            inbound.push((
+                Step::When { test, then: block(vec![set]), otherwise: Block::default() },
+                section.span,
+            ));
         }
     }
     if !inbound.is_empty() {
@@ -81,7 +84,13 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     if rules.is_empty() {
         return;
     }
-    let mut set = Set { maps: Maps::of(&maps), section: &section, heads: Vec::new(), edits: Vec::new(), stops: Vec::new() };
+    let mut set = Set {
+        maps: Maps::of(&maps),
+        section: &section,
+        heads: Vec::new(),
+        edits: Vec::new(),
+        stops: Vec::new(),
+    };
     for (at, rule) in rules.iter().enumerate() {
         set.rule(cx, rule, &rules[at + 1..]);
     }
@@ -97,7 +106,10 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
         let field = Template::attr(Attr::SentField("server".into()));
         let none = Test::Not(Box::new(Test::Present(field)));
         let add = (Step::Edit(Edit::Set("Server".into(), Template::text(own))), section.span);
-        steps.push((Step::When { test: none, then: block(vec![add]), otherwise: Block::default() }, section.span));
+        steps.push((
+            Step::When { test: none, then: block(vec![add]), otherwise: Block::default() },
+            section.span,
+        ));
         settings.answer.server = Some("".into());
     }
     if !heads.is_empty() {
@@ -109,7 +121,11 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     }
     if !edits.is_empty() {
         warn_of_codings(cx, place, &section);
-        let coded = if cx.options.machine.decode { Coded::Decode(super::status::CODED) } else { Coded::Refuse(super::status::CODED) };
+        let coded = if cx.options.machine.decode {
+            Coded::Decode(super::status::CODED)
+        } else {
+            Coded::Refuse(super::status::CODED)
+        };
         settings.rewriting =
             Rewriting { edits: Some(edits), coded: Some(coded), ..Rewriting::default() }.into();
     }
@@ -118,9 +134,8 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
 /// Says that servers behind this one may code content that rules have to read, unless a rule keeps them from it.
 fn warn_of_codings(cx: &mut Cx, place: &Place, section: &Value) {
     let mut found = Vec::new();
-    let inbound = ["rules", "globalRules"].map(|name| {
-        place.site.section(&format!("system.webServer/rewrite/{name}"), &place.path, &mut found)
-    });
+    let inbound = ["rules", "globalRules"]
+        .map(|name| place.site.section(&format!("system.webServer/rewrite/{name}"), &place.path, &mut found));
     let rules = || inbound.iter().flat_map(Value::items).filter(|rule| rule.value.flag("enabled"));
     let proxies = rules().any(|rule| {
         let action = rule.value.part("action");
@@ -210,7 +225,9 @@ impl Set<'_> {
         let reading = Reading::of(rule.value.text("patternSyntax"));
         let name = matching.text("serverVariable");
         let Some(written) = matching.attribute("pattern") else { return };
-        let Some(pattern) = pattern::pattern(cx, written, reading, matching.flag("ignoreCase")) else { return };
+        let Some(pattern) = pattern::pattern(cx, written, reading, matching.flag("ignoreCase")) else {
+            return;
+        };
         let field = vars::field(name, "RESPONSE_");
         let place = matching.place("serverVariable");
         if let Some(field) = &field
@@ -222,7 +239,11 @@ impl Set<'_> {
         }
         let subject = vars::read(cx, name, true).unwrap_or_default();
         let negate = matching.flag("negate");
-        let found = Test::Match { subject: subject.clone(), pattern: pattern.clone(), into: (!negate).then_some(RULE) };
+        let found = Test::Match {
+            subject: subject.clone(),
+            pattern: pattern.clone(),
+            into: (!negate).then_some(RULE),
+        };
         let mut tests: Vec<Test> = before.into_iter().collect();
         tests.push(if negate { Test::Not(Box::new(found)) } else { found });
         let (test, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, true);
@@ -231,7 +252,8 @@ impl Set<'_> {
         let mut then = Steps::new();
         let action = rule.value.part("action");
         if action.is("type", "Rewrite") {
-            let value = action.attribute("value").map(|written| expression::parse(cx, written, &around).template);
+            let value =
+                action.attribute("value").map(|written| expression::parse(cx, written, &around).template);
             let value = value.unwrap_or_default();
             if !action.flag("replace") {
                 tests.push(Test::Compare {
@@ -277,7 +299,8 @@ impl Set<'_> {
         let (ignore_case, negate) = (matching.flag("ignoreCase"), matching.flag("negate"));
         let whole = tags.is_empty();
         if whole && (reading == Reading::Wildcard || negate) {
-            let (attribute, what) = if negate { ("negate", "a negated pattern") } else { ("pattern", "a wildcard") };
+            let (attribute, what) =
+                if negate { ("negate", "a negated pattern") } else { ("pattern", "a wildcard") };
             let message = format!("{what} cannot be looked for in content as a whole");
             let found = Diagnostic::error("invalid-value", matching.place(attribute), message);
             return cx.report(found.help("name tags in `filterByTags`, or write an expression"));
@@ -311,7 +334,8 @@ impl Set<'_> {
         let is_content = |rule: &&&Item| rule.value.part("match").text("serverVariable").is_empty();
         if stops && whole && later.iter().any(|rule| is_content(&rule)) {
             let message = "rules after this one still run on content";
-            let found = Diagnostic::warning("rule-does-not-stop", rule.value.place("stopProcessing"), message);
+            let found =
+                Diagnostic::warning("rule-does-not-stop", rule.value.place("stopProcessing"), message);
             cx.report(
                 found
                     .because("content is passed on as it comes, before it is known whether this rule will find anything in it")
@@ -340,7 +364,10 @@ impl Set<'_> {
             1 => tests.remove(0),
             _ => Test::All(tests),
         };
-        let kind = VarKind::Choice { choices: vec![Choice { test, value: "1".into() }], default: Template::default() };
+        let kind = VarKind::Choice {
+            choices: vec![Choice { test, value: "1".into() }],
+            default: Template::default(),
+        };
         // Rules share what they ask alike.
         let same = cx.config.vars.iter().position(|var| &*var.name == b"precondition" && var.kind == kind);
         let id = same.map_or_else(|| cx.fresh("precondition", kind), |at| VarId(at as u32));
@@ -382,7 +409,8 @@ fn tags(cx: &mut Cx, matching: &Value, section: &Value) -> Vec<(Name, Name)> {
         if named.eq_ignore_ascii_case("CustomTags") {
             let custom = matching.text("customTags");
             let all = section.part("customTags");
-            let Some(tags) = all.items().iter().find(|item| item.value.text("name").eq_ignore_ascii_case(custom))
+            let Some(tags) =
+                all.items().iter().find(|item| item.value.text("name").eq_ignore_ascii_case(custom))
             else {
                 let message = format!("there are no custom tags `{custom}`");
                 let found = Diagnostic::error("unknown-tags", matching.place("customTags"), message);

@@ -24,8 +24,8 @@ use crate::{
         tree::Attribute,
     },
     ir::{
-        Attr, Block, By, Choice, Escape, Part, Pattern, Query, Relation, Reply,
-        ReplyContent, Step, Template, Test, VarId, VarKind,
+        Attr, Block, By, Choice, Escape, Part, Pattern, Query, Relation, Reply, ReplyContent, Step, Template,
+        Test, VarId, VarKind,
     },
     source::Span,
 };
@@ -465,7 +465,6 @@ impl Parts<'_> {
         }
     }
 }
-
 
 /// The URL of path and query as they are now, at an authority.
 fn current_url(mut authority: Template) -> Template {
