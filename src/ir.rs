@@ -34,7 +34,7 @@ pub use block::{
     Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
-pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
+pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,

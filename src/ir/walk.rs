@@ -72,17 +72,11 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster {
-            name: _,
-            declared: _,
-            balance,
-            idle: _,
-            resolve: _,
-            shared: _,
-            endpoints,
-            group: _,
-            span,
-        } = cluster;
+        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints, group, span } =
+            cluster;
+        if let Some(key) = group.as_ref().and_then(|group| group.key.as_ref()) {
+            visit(Item::Template(key), *span);
+        }
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin

@@ -123,7 +123,6 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         content::mime(&stock, &mut cx.config.base);
     }
     cx.config.base.http.tls_trusted = Some(options.trusted.clone());
-    farm::farms(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();
@@ -166,6 +165,7 @@ impl Cx<'_> {
         let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
         // What rules may set has to be known before anything reads it.
         rules::declare(self, site);
+        farm::farms(self);
         let forward = self.assigned("forward");
         let mut first = vars::begin(self);
         let global = rules::global(self, site, forward);

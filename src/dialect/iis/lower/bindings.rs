@@ -91,7 +91,14 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
                 let id = if made.iter().any(|(other, ..)| *other == site) {
                     let copy = cx.config.hosts[site].clone();
                     cx.config.hosts.push(copy);
-                    HostId(cx.config.hosts.len() as u32 - 1)
+                    let id = HostId(cx.config.hosts.len() as u32 - 1);
+                    for cluster in &mut cx.config.clusters {
+                        let hosts = cluster.group.as_mut().and_then(|group| group.hosts.as_mut());
+                        if let Some(hosts) = hosts.filter(|hosts| hosts.contains(&HostId(site as u32))) {
+                            hosts.push(id);
+                        }
+                    }
+                    id
                 } else {
                     HostId(site as u32)
                 };

@@ -69,7 +69,7 @@ pub(super) fn settings() -> Settings {
 
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());
-    base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Error }]);
+    base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
     base.logs.uninitialized = Some(false);
     base.resolve.timeout = Some(Duration::from_secs(30));
     base.resolve.ipv4 = Some(true);

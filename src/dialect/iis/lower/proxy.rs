@@ -113,7 +113,12 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let proxy = place.site.section("system.webServer/proxy", &place.path, &mut found);
     let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
     cx.found.append(&mut found);
-    settings.http = forwarding(cx, &proxy).into();
+    let response_edits = Some(response_edits(cx, &proxy));
+    settings.http = Forwarding { response_edits, ..forwarding(cx, &proxy) }.into();
+    let affinity = farm::affinity(cx);
+    if !affinity.is_empty() {
+        settings.answer.on_response.get_or_insert_default().push(super::block(affinity));
+    }
     if proxy.flag("arrResponseHeader") {
         let forward = cx.assigned("forward");
         let add = (Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into())), proxy.span);
@@ -136,7 +141,7 @@ pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
     Forwarding {
         version: Some(version),
         edits: Some(request_edits(cx, proxy)),
-        response_edits: Some(response_edits(proxy)),
+
         connect_timeout: Some(timeout),
         send_timeout: Some(timeout),
         read_timeout: Some(timeout),
@@ -253,18 +258,31 @@ fn max_forwards(cx: &mut Cx) -> VarId {
     })
 }
 
-fn response_edits(proxy: &Value) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    if proxy.flag("reverseRewriteHostInResponseHeaders") {
-        let host = Attr::Field("host".into());
-        let mut to = Template::attr(Attr::Scheme);
-        to.push(Part::Text("://".into()));
-        to.push(Part::Attr(host.clone()));
-        to.push(Part::Capture(LOCATION, 1));
-        let from = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
-        edits.push(Edit::Url { from, to });
-        let from = UrlMatch::Pattern(Pattern::regex("^", false), LOCATION);
-        edits.push(Edit::CookieDomain { from, to: Template::attr(host) });
+/// ARR's own changes to an answer, unless the farm that gave it says otherwise.
+fn response_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
+    let on = proxy.flag("reverseRewriteHostInResponseHeaders");
+    let others = farm::reversing(cx, on);
+    if !on && others.is_empty() {
+        return Vec::new();
     }
-    edits
+    let host = Attr::Field("host".into());
+    let mut location = Template::attr(Attr::Scheme);
+    location.push(Part::Text("://".into()));
+    location.push(Part::Attr(host.clone()));
+    location.push(Part::Capture(LOCATION, 1));
+    let kept = Template(vec![Part::Capture(LOCATION, 0)]);
+    let mut choose = |name: &str, changed: Template| {
+        if others.is_empty() {
+            return changed;
+        }
+        let value = |on: bool| if on { changed.clone() } else { kept.clone() };
+        let choices =
+            others.iter().map(|(test, on)| Choice { test: test.clone(), value: value(*on) }).collect();
+        Template::var(cx.var(name, || VarKind::Choice { choices, default: value(on) }))
+    };
+    let to = choose("own location", location);
+    let domain = choose("own domain", Template::attr(host));
+    let url = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
+    let any = UrlMatch::Pattern(Pattern::regex("^[\\s\\S]*$", false), LOCATION);
+    vec![Edit::Url { from: url, to }, Edit::CookieDomain { from: any, to: domain }]
 }
