@@ -35,6 +35,29 @@ const REFUSALS: [&str; 8] = [
     "third-party-directive",
 ];
 
+/// What is refused on purpose wherever it stands: programs that run inside the server (mod_wsgi, mod_php, mod_perl,
+/// mod_jk, mod_fcgid, Passenger, CGI), and WebDAV. Beginnings of names, in lower case.
+const ON_PURPOSE: [&str; 18] = [
+    "application/x-httpd-",
+    "cgi",
+    "dav",
+    "defaultmaxclassprocess",
+    "fastcgi",
+    "fcgid",
+    "jk",
+    "passenger",
+    "perl",
+    "php",
+    "python",
+    "rack",
+    "rails",
+    "scriptalias",
+    "scriptsock",
+    "wsgi",
+    "x-httpd-php",
+    "proxy-server",
+];
+
 /// How many rows of the longer tables are shown.
 const ROWS: usize = 60;
 
@@ -59,11 +82,25 @@ struct Outcome {
     compiles: bool,
 }
 
+impl Outcome {
+    /// What is refused, but for what is refused on purpose.
+    fn unwanted(&self) -> impl Iterator<Item = &str> {
+        self.refused.keys().map(String::as_str).filter(|name| {
+            let name = name.to_ascii_lowercase();
+            !ON_PURPOSE.iter().any(|begin| name.starts_with(begin))
+        })
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder] = arguments.as_slice() else {
-        println!("usage: corpus DIR");
-        return ExitCode::from(2);
+    let (folder, each) = match arguments.as_slice() {
+        [folder] => (folder, false),
+        [option, folder] if option == "--files" => (folder, true),
+        _ => {
+            println!("usage: corpus [--files] DIR");
+            return ExitCode::from(2);
+        }
     };
     let entries = match entries(Path::new(folder)) {
         Ok(entries) => entries,
@@ -79,6 +116,9 @@ fn main() -> ExitCode {
     summary(&entries, &outcomes);
     obstacles(&outcomes);
     errors(&entries, &outcomes);
+    if each {
+        files(&entries, &outcomes);
+    }
     println!("\n{} files in {:.1} s", entries.len(), took.as_secs_f64());
     let wrong = wrong(&entries, &outcomes);
     for line in &wrong {
@@ -178,8 +218,8 @@ fn subject(sources: &SourceMap, found: &Diagnostic) -> String {
 
 fn summary(entries: &[Entry], outcomes: &[Outcome]) {
     let verdicts: BTreeSet<&str> = entries.iter().map(|entry| entry.verdict.as_str()).collect();
-    println!("| the original | files | parse | no error | nothing refused | compile |");
-    println!("|---|---:|---:|---:|---:|---:|");
+    println!("| the original | files | parse | no error | nothing refused | but on purpose | compile |");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
     for verdict in verdicts.into_iter().map(Some).chain([None]) {
         let of: Vec<&Outcome> = entries
             .iter()
@@ -189,12 +229,13 @@ fn summary(entries: &[Entry], outcomes: &[Outcome]) {
             .collect();
         let count = |holds: &dyn Fn(&Outcome) -> bool| of.iter().filter(|outcome| holds(outcome)).count();
         println!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             verdict.unwrap_or("all"),
             of.len(),
             count(&|one| one.parses),
             count(&|one| one.errors.is_empty() && !one.panicked),
             count(&|one| one.errors.is_empty() && !one.panicked && one.refused.is_empty()),
+            count(&|one| one.errors.is_empty() && !one.panicked && one.unwanted().next().is_none()),
             count(&|one| one.compiles),
         );
     }
@@ -234,6 +275,18 @@ fn errors(entries: &[Entry], outcomes: &[Outcome]) {
     println!("\n| error | in files that the original | files | for example |\n|---|---|---:|---|");
     for ((code, accepted), (files, line)) in rows {
         println!("| {code} | {} | {files} | {line} |", if accepted { "accepts" } else { "rejects" });
+    }
+}
+
+/// Each file that does not get all the way, and why.
+fn files(entries: &[Entry], outcomes: &[Outcome]) {
+    println!();
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        let mut why: Vec<&str> = outcome.unwanted().collect();
+        why.extend(outcome.errors.iter().map(|(code, _)| *code));
+        if !why.is_empty() {
+            println!("{} ({}): {}", entry.name, entry.verdict, why.join(", "));
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod files;
 mod fix;
 pub mod httpd;
 pub mod iis;
+pub mod iisexpress;
 pub mod ir;
 pub mod load;
 mod machine;
@@ -78,6 +79,13 @@ enum Command {
         /// What
         #[command(subcommand)]
         command: iis::Command,
+    },
+    /// IIS Express's own command line; also chosen when the program is called `iisexpress`
+    #[command(disable_help_flag = true)]
+    Iisexpress {
+        /// As for IIS Express: /config: /site: /siteid: /path: /port: /clr: /systray: /trace: /userhome: /?
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Apache's control script; also chosen when the program is called `apachectl` or `apache2ctl`
     #[command(disable_help_flag = true, visible_alias = "apache2ctl")]
@@ -209,6 +217,12 @@ pub fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "nginx") {
         return nginx::main(&words[1..]);
     }
+    if iisexpress::is_called(Path::new(&program)) {
+        return iisexpress::main(&words);
+    }
+    if words.first().is_some_and(|word| iisexpress::is_called(Path::new(word))) {
+        return iisexpress::main(&words[1..]);
+    }
     if let Some(control) = httpd::is_called(Path::new(&program)) {
         return httpd::main(&words, control);
     }
@@ -257,6 +271,7 @@ impl Command {
             }
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Iis { command } => command.run(),
+            Self::Iisexpress { arguments } => iisexpress::main(&arguments),
             Self::Nginx { arguments } => nginx::main(&arguments),
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),

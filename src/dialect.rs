@@ -48,6 +48,8 @@ pub struct Options {
     pub files: OwnFiles,
     /// Where programs are reached that a configuration names and that cannot run here: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// What the command line says about sites.
+    pub iis: iis::Stage,
     /// Certificates to trust beside the system's, where a configuration relies on those of its machine.
     pub roots: Vec<PathBuf>,
     /// What else a configuration leaves to the machine it runs on.

@@ -44,7 +44,8 @@ pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base};
 pub use settings::Settings;
 pub use template::{
-    Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit, TlsAttr,
+    AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit,
+    TlsAttr,
 };
 pub use text::{Name, Text};
 pub use validate::validate;

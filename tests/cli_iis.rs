@@ -5,6 +5,8 @@ mod support;
 
 #[path = "cli_iis/dialog.rs"]
 mod dialog;
+#[path = "cli_iis/express.rs"]
+mod express;
 
 use std::process::Command;
 

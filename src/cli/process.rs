@@ -22,7 +22,7 @@ use std::{
 use crate::{
     cli::{
         load::{self, Ready},
-        report, say,
+        report,
     },
     diagnostic::{Diagnostic, Severity},
     engine::{self, Server},
@@ -49,10 +49,18 @@ pub struct Setup {
     pub complain: Complain,
     /// Whether the log of errors takes the place of standard error once the server runs.
     pub capture_stderr: bool,
-    /// What is said on standard error when it serves.
-    pub greeting: Option<String>,
+    /// What is said when it serves.
+    pub greeting: Option<Greeting>,
     /// What signals mean.
     pub manners: Manners,
+}
+
+/// What is said when it serves.
+pub struct Greeting {
+    /// The lines.
+    pub text: String,
+    /// Where they go.
+    pub say: fn(&str),
 }
 
 /// Shows findings.
@@ -89,7 +97,7 @@ pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
         Err(faults) => return fail(&setup, &faults),
     };
     if let Some(greeting) = &setup.greeting {
-        say::remark(greeting);
+        (greeting.say)(&greeting.text);
     }
     standing.capture(setup.capture_stderr);
     if let Some(parent) = parent

@@ -90,7 +90,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         name: format!("triglot/{}", env!("CARGO_PKG_VERSION")),
         complain: Box::new(complain),
         capture_stderr: false,
-        greeting: Some(format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", "))),
+        greeting: Some(process::Greeting {
+            text: format!("triglot {} serves {}\n", env!("CARGO_PKG_VERSION"), addresses.join(", ")),
+            say: |text| say::remark(text),
+        }),
         manners: process::Manners::default(),
     };
     process::serve(setup, ready)

@@ -12,6 +12,7 @@ pub mod file;
 pub mod lower;
 pub mod schema;
 pub mod site;
+pub mod stage;
 pub mod tree;
 pub mod xml;
 
@@ -26,6 +27,7 @@ use crate::{
 use effective::{Level, Value};
 use file::{Fragment, Written};
 use site::{Root, Site};
+pub use stage::{Known, Lone, Stage, Wanted, known};
 
 /// The lists of a stock server.
 const STOCK: &str = include_str!("../../grammar/iis/stock.config");
@@ -34,12 +36,15 @@ const STOCK: &str = include_str!("../../grammar/iis/stock.config");
 pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Config, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let main = if path.is_dir() { config_of(path) } else { Some(path.to_path_buf()) };
-    let Some(main) = main else {
-        let message = format!("there is no web.config in {}", path.display());
-        found.push(Diagnostic::new(Severity::Error, "unreadable-file", message));
-        return (ir::Config::default(), found);
+    // A folder without a file of its own is a site as well, with nothing but what the server says.
+    let (main, written) = match main {
+        None => (path.join("web.config"), Some(Written::default())),
+        Some(main) => {
+            let written = file::read(sources, &main, &mut found);
+            (main, written)
+        }
     };
-    let Some(written) = file::read(sources, &main, &mut found) else {
+    let Some(written) = written else {
         return (ir::Config::default(), found);
     };
     let stock = {
@@ -62,6 +67,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         trusted: if options.offline { Vec::new() } else { trusted(&options.roots, &mut found) },
         listen: None,
         machine: options.machine.clone(),
+        stage: options.iis.clone(),
     };
     let (config, lowered) = lower::lower(&sites, &host, &lowering);
     found.extend(lowered);
@@ -116,7 +122,7 @@ fn lone(
     let span = written.fragments.first().map_or(Span::NONE, |fragment| fragment.element.name_span);
     let root = Root { path: Vec::new(), folder, application: true, nested: true };
     let mut site = Site {
-        name: "Default Web Site".to_owned(),
+        name: options.iis.lone.as_ref().map_or("Default Web Site", |lone| &lone.name).to_owned(),
         id: 1,
         element: None,
         roots: vec![root],
@@ -153,12 +159,17 @@ fn sites(
     let all = whole("system.applicationHost/sites");
     let mut sites = Vec::new();
     let locked = |fragment: &Fragment| is_locked(written, fragment);
-    for item in all.iter().flat_map(Value::items) {
+    let wanted = |at: usize, item: &effective::Item| {
+        let id = u32::try_from(item.value.number("id")).unwrap_or(1);
+        options.iis.site.as_ref().is_none_or(|wanted| wanted.is(at, item.value.text("name"), id))
+    };
+    let on_stage = all.iter().flat_map(Value::items).enumerate().filter(|(at, item)| wanted(*at, item));
+    for (_, item) in on_stage {
         let mut site = Site {
             name: item.value.text("name").to_owned(),
             id: u32::try_from(item.value.number("id")).unwrap_or(1),
             element: Some(item.value.clone()),
-            roots: roots(&item.value, found),
+            roots: roots(&item.value, options, found),
             span: item.span,
             written: Vec::new(),
         };
@@ -191,15 +202,23 @@ fn is_locked(host: &Written, fragment: &Fragment) -> bool {
     }
 }
 
+/// The bindings of a site: protocol and what belongs to it.
+fn bindings_of(site: &Value) -> Vec<(String, String)> {
+    let of = |item: &effective::Item| {
+        (item.value.text("protocol").to_ascii_lowercase(), item.value.text("bindingInformation").to_owned())
+    };
+    site.part("bindings").items().iter().map(of).collect()
+}
+
 /// The folders of a site's applications and virtual directories, the deepest paths first.
-fn roots(site: &Value, found: &mut Vec<Diagnostic>) -> Vec<Root> {
+fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Root> {
     let mut roots = Vec::new();
     for application in site.items().iter().filter(|item| item.name == "application") {
         let path = site::segments(application.value.text("path"));
         let mut own = false;
         for directory in application.value.items() {
             let below = site::segments(directory.value.text("path"));
-            let physical = expand(directory.value.text("physicalPath"));
+            let physical = expand(directory.value.text("physicalPath"), &options.iis.vars);
             own |= below.is_empty();
             roots.push(Root {
                 path: path.iter().cloned().chain(below.iter().cloned()).collect(),
@@ -228,7 +247,7 @@ fn roots(site: &Value, found: &mut Vec<Diagnostic>) -> Vec<Root> {
 }
 
 /// A path of the machine: `%VARIABLES%` replaced, backslashes as slashes.
-fn expand(text: &str) -> PathBuf {
+fn expand(text: &str, vars: &[(String, String)]) -> PathBuf {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('%') {
@@ -239,8 +258,10 @@ fn expand(text: &str) -> PathBuf {
             break;
         };
         let (name, behind) = (&rest[..end], &rest[end + 1..]);
-        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase()));
-        out.push_str(&value.unwrap_or_else(|_| format!("%{name}%")));
+        let given =
+            || vars.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase())).ok().or_else(given);
+        out.push_str(&value.unwrap_or_else(|| format!("%{name}%")));
         rest = behind;
     }
     out.push_str(rest);

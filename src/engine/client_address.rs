@@ -78,7 +78,7 @@ pub fn identify(exchange: &mut Exchange, plan: &Plan) {
             let Some(client) = found.client else { return };
             exchange.facts.identity = Some(Box::new(client.into()));
             value.truncate(found.left);
-            let ignored = value.trim_ascii_end();
+            let ignored = if value.trim_ascii().is_empty() { &[] } else { value.as_slice() };
             if settings.consumed {
                 let left = (!ignored.is_empty()).then(|| ignored.to_vec());
                 field::set_received(exchange, name, left.as_slice());

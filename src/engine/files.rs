@@ -261,7 +261,7 @@ async fn respond(
             response.add(name, value);
         }
     }
-    if plain {
+    if plain || settings.answer.dated_errors {
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }
     let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
@@ -284,7 +284,9 @@ async fn respond(
         // Ranges have heads of their own, with the whole type in them.
         edit::charset(exchange, plan);
         let asked = Asked::of(&exchange.facts);
-        match condition::condition(&asked, &exchange.facts.response, settings.answer.if_modified_since) {
+        let now = exchange.worker.clock.now().as_secs();
+        let since = condition::since(&asked, settings.answer.if_modified_since, now);
+        match condition::condition(&asked, &exchange.facts.response, since) {
             Verdict::Answer => {}
             Verdict::NotModified => {
                 let response = &mut exchange.facts.response;

@@ -29,7 +29,7 @@ use super::{
     scratch,
 };
 use crate::{
-    ir::settings::{Coded, CompressInForce, Proxied, TagChange},
+    ir::settings::{Coded, CompressInForce, Proxied, RewritingInForce, TagChange},
     plan::{Coding, Plan},
 };
 
@@ -190,7 +190,7 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
     let mut chain = Chain::default();
     if let Some(coding) = decode {
         response.remove(b"Content-Encoding");
-        change(response, &TagChange::Weaken);
+        change(response, &TagChange::Weaken, false);
         if !bodyless {
             chain.stages.push(Stage::Decode(Decoder::new(coding)));
         }
@@ -199,7 +199,7 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
         let settings = exchange.settings(plan);
         let stages = rewriters::rewriters(exchange, &settings.rewriting);
         if !stages.is_empty() {
-            rewritten(&mut exchange.facts.response, settings.rewriting.settings.keep_modified);
+            rewritten(&mut exchange.facts.response, &settings.rewriting.settings);
         }
         if !bodyless {
             chain.stages.extend(stages);
@@ -207,7 +207,7 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
     }
     let response = &mut exchange.facts.response;
     if let Some((coding, settings)) = code {
-        change(response, &settings.tag);
+        change(response, &settings.tag, settings.keep_ranges);
         response.add(b"Content-Encoding", coding.name());
         if !bodyless {
             chain.stages.push(Stage::Code(Encoder::new(coding, settings.level)));
@@ -238,7 +238,8 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     let mut decision = Decision { vary: false, decode: None, rewrite: false, code: None };
     let settings = exchange.settings(plan);
     let status = exchange.facts.response.status;
-    if matches!(status, 100..=199 | 204 | 304) {
+    let raw = exchange.facts.response.ours && settings.answer.raw_pages;
+    if raw || matches!(status, 100..=199 | 204 | 304) {
         return decision;
     }
     let coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
@@ -246,9 +247,9 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
         let wanted = matches!(settings.rewriting.settings.coded, Coded::Decode(_))
             && rewriters::wanted(exchange, &settings.rewriting);
         for (coding, how) in settings.codings() {
-            if (how.decode || wanted) && coded.eq_ignore_ascii_case(coding.name()) {
+            if (how.decode || how.decode_all || wanted) && coded.eq_ignore_ascii_case(coding.name()) {
                 decision.vary |= how.vary;
-                if wanted || !accepted(exchange, plan, coding, how) {
+                if how.decode_all || wanted || !accepted(exchange, plan, coding, how) {
                     decision.decode = Some(coding);
                 }
             }
@@ -260,10 +261,22 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     let rewriting = &settings.rewriting;
     decision.rewrite = !rewriting.is_empty()
         && exchange.facts.response.length != Some(0)
-        && is_of(&exchange.facts.response, &rewriting.settings.types);
+        && is_of(&exchange.facts.response, &rewriting.settings.types)
+        && rewriting
+            .settings
+            .when
+            .as_ref()
+            .is_none_or(|when| !matches!(exchange.value(when).as_slice(), b"" | b"0"));
+    let (partial, forwarded) = (status == 206, exchange.facts.response.forwarded);
     for (coding, how) in settings.codings() {
-        if how.on && is_eligible(&exchange.facts.response, how) {
+        if how.on && is_eligible(&exchange.facts.response, how, decision.rewrite) {
+            if how.silent && (partial && forwarded || is_kept(exchange, how)) {
+                continue;
+            }
             decision.vary |= how.vary;
+            if how.silent && partial {
+                continue;
+            }
             if accepted(exchange, plan, coding, how) {
                 decision.code = Some((coding, how));
                 break;
@@ -302,16 +315,17 @@ fn coding_of(response: &Response) -> Option<&[u8]> {
     Some(response.value(field)).filter(|value| !value.is_empty())
 }
 
-/// Whether a response is one that may be coded, whoever asked.
-fn is_eligible(response: &Response, how: &CompressInForce) -> bool {
+/// Whether a response is one that may be coded, whoever asked. The length of what is rewritten is not known.
+fn is_eligible(response: &Response, how: &CompressInForce, rewritten: bool) -> bool {
+    let whatever = rewritten || (how.silent && response.status == 206);
     (how.statuses.is_empty() || how.statuses.contains(&response.status))
-        && response.length.is_none_or(|length| length >= how.min_length)
+        && (whatever || response.length.is_none_or(|length| length >= how.min_length))
         && is_of(response, &how.types)
 }
 
 /// Whether a response has one of these types; `*` is every one, and none.
 pub fn is_of(response: &Response, types: &[crate::ir::Text]) -> bool {
-    if matches!(types, [any] if any.0 == b"*") {
+    if types.iter().any(|any| any.0 == b"*") {
         return true;
     }
     let Some(kind) = response.known(Known::ContentType) else { return false };
@@ -340,8 +354,12 @@ pub fn accepted(exchange: &mut Exchange, plan: &Plan, coding: Coding, how: &Comp
     if field(b"via").is_some() && !was_proxied_well(exchange, &how.proxied) {
         return false;
     }
-    how.unless.is_empty()
-        || matches!(exchange.value(&settings_of(exchange, plan, coding).unless).as_slice(), b"" | b"0")
+    !is_kept(exchange, settings_of(exchange, plan, coding))
+}
+
+/// Whether content is left as it is for what settings say of the request.
+fn is_kept(exchange: &mut Exchange, how: &CompressInForce) -> bool {
+    !how.unless.is_empty() && !matches!(exchange.value(&how.unless).as_slice(), b"" | b"0")
 }
 
 fn settings_of<'p>(exchange: &Exchange, plan: &'p Plan, coding: Coding) -> &'p CompressInForce {
@@ -390,10 +408,13 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
 }
 
 /// Takes back what a head says of content that will be rewritten. What an upstream says of ranges stays.
-fn rewritten(response: &mut Response, keep_modified: bool) {
+fn rewritten(response: &mut Response, how: &RewritingInForce) {
+    let keep_modified = how.keep_modified;
     response.length = None;
-    response.ranges = false;
-    retag(response, if keep_modified { &TagChange::Weaken } else { &TagChange::Remove });
+    if !how.keep_tag {
+        response.ranges = false;
+        retag(response, if keep_modified { &TagChange::Weaken } else { &TagChange::Remove });
+    }
     if !keep_modified {
         response.fields.retain(|field| field.known != Known::LastModified || field.added);
         response.modified = None;
@@ -401,10 +422,12 @@ fn rewritten(response: &mut Response, keep_modified: bool) {
 }
 
 /// Takes back what a head says of content that will be in another coding.
-fn change(response: &mut Response, tag: &TagChange) {
+fn change(response: &mut Response, tag: &TagChange, keep_ranges: bool) {
     response.length = None;
-    response.ranges = false;
-    response.fields.retain(|field| field.known != Known::AcceptRanges || field.added);
+    if !keep_ranges {
+        response.ranges = false;
+        response.fields.retain(|field| field.known != Known::AcceptRanges || field.added);
+    }
     retag(response, tag);
 }
 

@@ -66,6 +66,7 @@ impl Exchange {
         response.modified = Some(modified);
         response.add(b"Last-Modified", http_date(modified).as_bytes());
         let asked = condition::Asked::of(&self.facts);
+        let since = condition::since(&asked, since, self.worker.clock.now().as_secs());
         match condition::condition(&asked, &self.facts.response, since) {
             condition::Verdict::Answer => self.send_whole(plan, content).await,
             condition::Verdict::Failed => Next::Status(412),
@@ -359,6 +360,9 @@ impl Exchange {
         self.filters = None;
         if settings.filters {
             filter::begin(self, plan);
+        }
+        if settings.answer.in_order && std::mem::take(&mut self.facts.response.vary) {
+            self.facts.response.add(b"Vary", b"Accept-Encoding");
         }
         self.tell_dependence();
         self.join_vary(plan);

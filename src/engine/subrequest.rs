@@ -41,6 +41,7 @@ impl Exchange {
         facts.received = from.received;
         facts.host.clone_from(&from.host);
         facts.user.clone_from(&from.user);
+        facts.identity.clone_from(&from.identity);
         facts.method = Some(b"GET");
         facts.began = from.began;
         facts.request_length = from.request_length;

@@ -241,9 +241,13 @@ settings! {
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.
         head_pages_have_length: bool,
+        /// Whether pages of our own go to clients as they are, whatever else changes content on its way.
+        raw_pages: bool,
         /// Whether all `Vary` fields are sent as one, each name once.
         join_vary: bool,
-        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before.
+        /// Whether a file that is sent in place of an error tells when it was last modified.
+        dated_errors: bool,
+        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
         if_modified_since: u8,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,

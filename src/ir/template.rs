@@ -175,6 +175,8 @@ pub enum Attr {
     PeerAddr,
     /// The port there.
     PeerPort,
+    /// What the PROXY protocol's header told of the connection; missing where there was none.
+    Announced(AnnouncedAttr),
     /// Serial number of the connection.
     Connection,
     /// How many requests the connection has carried, this one included.
@@ -299,6 +301,16 @@ pub enum Attr {
 
     /// Nothing, and missing: what a feature that is off would have told.
     Missing,
+}
+
+/// What the PROXY protocol's header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum AnnouncedAttr {
+    ClientAddr,
+    ClientPort,
+    ServerAddr,
+    ServerPort,
 }
 
 /// Units of time.

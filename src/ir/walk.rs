@@ -486,12 +486,18 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         texts,
         once: _,
         edits,
+        edits_first: _,
+        when,
         max_line: _,
         types: _,
         keep_modified: _,
+        keep_tag: _,
         charset: _,
         coded: _,
     } = rewriting;
+    if let Some(Some(when)) = when {
+        visit(Item::Template(when), span);
+    }
     for (find, with) in texts.iter().flatten() {
         visit(Item::Template(find), span);
         visit(Item::Template(with), span);
@@ -529,7 +535,10 @@ fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visi
         vary: _,
         tag: _,
         beside: _,
+        keep_ranges: _,
+        silent: _,
         decode: _,
+        decode_all: _,
     } = compress;
     if let Some(unless) = unless {
         visit(Item::Template(unless), span);
@@ -579,7 +588,9 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         etag: _,
         page_type: _,
         head_pages_have_length: _,
+        raw_pages: _,
         join_vary: _,
+        dated_errors: _,
         if_modified_since: _,
         max_ranges: _,
         modified: _,

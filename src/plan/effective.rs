@@ -271,7 +271,8 @@ impl Effective {
 
     /// Whether any setting may change content on its way.
     pub(super) fn has_filters(&self) -> bool {
-        self.codings().iter().any(|(_, coding)| coding.on || coding.decode) || !self.rewriting.is_empty()
+        self.codings().iter().any(|(_, coding)| coding.on || coding.decode || coding.decode_all)
+            || !self.rewriting.is_empty()
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

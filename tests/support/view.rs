@@ -16,6 +16,7 @@
 //! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
 //! | whether a connection to an upstream of Apache is new | a matter of timing there |
 //! | order of the fields of an answer of Apache, case of `Connection` | no meaning (RFC 9110 § 5.3, § 7.6.1) |
+//! | framing of an answer of Apache that it coded | it tells the length of what was there at once |
 //! | `# mask` of a fixture | said there |
 
 use super::fixture::escape;
@@ -90,6 +91,12 @@ pub(crate) fn upstream_summary(record: &Record) -> String {
 
 /// The fields of each answer in order of their names, those of one name as they came.
 pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
+    let decoded = lines.iter().any(|line| line == "[decoded]")
+        || lines.iter().any(|line| line == "Content-Encoding: gzip");
+    let frames = |line: &String| {
+        ["Content-Length: ", "Transfer-Encoding: ", "[framing] "].iter().any(|begin| line.starts_with(begin))
+    };
+    let lines: Vec<String> = lines.into_iter().filter(|line| !(decoded && frames(line))).collect();
     let mut out: Vec<String> = Vec::with_capacity(lines.len());
     let mut rest = lines.into_iter().peekable();
     while let Some(line) = rest.next() {

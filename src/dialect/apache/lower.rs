@@ -118,9 +118,11 @@ mod pages;
 mod phase;
 mod process;
 pub(crate) mod proxy;
+mod remoteip;
 mod section;
 mod sections;
 mod signature;
+mod substitute;
 mod tls;
 mod types;
 mod walk;
@@ -158,9 +160,11 @@ const TABLES: &[&[(&str, Lower)]] = &[
     options::TABLE,
     pages::TABLE,
     process::TABLE,
+    remoteip::TABLE,
     rewrite::TABLE,
     sections::TABLE,
     signature::TABLE,
+    substitute::TABLE,
     tls::TABLE,
     types::TABLE,
 ];
@@ -177,8 +181,17 @@ const SETTLE: &[Settle] = &[
 ];
 
 /// What is done before a virtual host is joined with the main server, in order.
-const JOIN: &[Join] =
-    &[alias::join, core::join, local::join, names::join, proxy::join, rewrite::join, tls::join, logs::join];
+const JOIN: &[Join] = &[
+    alias::join,
+    core::join,
+    local::join,
+    names::join,
+    proxy::join,
+    remoteip::join,
+    rewrite::join,
+    tls::join,
+    logs::join,
+];
 
 /// Captures of the pattern of a rule or section: `$1`.
 pub(crate) const RULE: Register = Register('R');
@@ -218,6 +231,7 @@ pub struct Lowered {
 pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
     proxy::survey(&mut cx, items);
+    options::survey(&mut cx, items);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);

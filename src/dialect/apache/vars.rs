@@ -179,7 +179,7 @@ const TABLE: &[(&str, Meaning, Knows)] = &[
     ("REMOTE_ADDR", Meaning::Attr(Attr::ClientAddr), Knows::Both),
     ("REMOTE_HOST", Meaning::RemoteHost, Knows::Both),
     ("REMOTE_IDENT", Meaning::Text(""), Knows::Both),
-    ("REMOTE_PORT", Meaning::Attr(Attr::ClientPort), Knows::Both),
+    ("REMOTE_PORT", Meaning::Attr(Attr::PeerPort), Knows::Both),
     ("REMOTE_USER", Meaning::User, Knows::Both),
     ("REQUEST_FILENAME", Meaning::File, Knows::Both),
     ("REQUEST_LOG_ID", Meaning::Text(""), Knows::Expressions),

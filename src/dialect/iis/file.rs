@@ -30,7 +30,7 @@ const USUAL_SIZE: usize = 250 << 10;
 const LARGEST: usize = 32 << 20;
 
 /// A file as it is written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Written {
     /// Where it was read from.
     pub path: PathBuf,

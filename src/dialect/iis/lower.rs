@@ -86,6 +86,8 @@ pub struct Options {
     pub listen: Option<Listen>,
     /// What is left to the machine.
     pub machine: Machine,
+    /// What the command line says about sites.
+    pub stage: super::Stage,
 }
 
 /// What a lowering works on.
@@ -123,6 +125,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         content::mime(&stock, &mut cx.config.base);
     }
     cx.config.base.http.tls_trusted = Some(options.trusted.clone());
+    bindings::told(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();

@@ -66,6 +66,7 @@ mod pages;
 mod parameter;
 mod process;
 mod proxy;
+mod realip;
 mod referer;
 mod resolver;
 mod rewrite;
@@ -111,6 +112,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     names::TABLE,
     process::TABLE,
     proxy::TABLE,
+    realip::TABLE,
     referer::TABLE,
     resolver::TABLE,
     scgi::TABLE,

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    ir::{Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
+    ir::{AnnouncedAttr, Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
     source::Span,
 };
 
@@ -175,8 +175,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_host", Attr::UpstreamAuthority),
     ("proxy_port", Attr::UpstreamPort),
     ("query_string", Attr::Query),
-    ("realip_remote_addr", Attr::ClientAddr),
-    ("realip_remote_port", Attr::ClientPort),
+    ("realip_remote_addr", Attr::PeerAddr),
+    ("realip_remote_port", Attr::PeerPort),
     ("realpath_root", Attr::DocumentRootReal),
     ("remote_addr", Attr::ClientAddr),
     ("remote_port", Attr::ClientPort),
@@ -225,10 +225,10 @@ const FIXED: &[(&str, Attr)] = &[
     ("http3", Attr::Missing),
     ("limit_conn_status", Attr::ConcurrencyLimited),
     ("limit_req_status", Attr::RateLimited),
-    ("proxy_protocol_addr", Attr::Missing),
-    ("proxy_protocol_port", Attr::Missing),
-    ("proxy_protocol_server_addr", Attr::Missing),
-    ("proxy_protocol_server_port", Attr::Missing),
+    ("proxy_protocol_addr", Attr::Announced(AnnouncedAttr::ClientAddr)),
+    ("proxy_protocol_port", Attr::Announced(AnnouncedAttr::ClientPort)),
+    ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
+    ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
     ("ssl_client_cert", Attr::Missing),
     ("ssl_client_escaped_cert", Attr::Missing),
     ("ssl_client_fingerprint", Attr::Missing),

@@ -10,6 +10,7 @@ use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
         access,
+        announce::Header,
         clock::{self, http_date},
         files,
         forward::whom,
@@ -20,7 +21,7 @@ use crate::{
         maps,
         worker::Counters,
     },
-    ir::{Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -188,7 +189,22 @@ impl Facts {
                 Some(IpAddr::V6(ip)) => bytes(out, &ip.octets()),
                 None => bytes(out, b"unix:"),
             },
-            Attr::ClientPort if let Some(identity) = &self.identity => number(out, u64::from(identity.port)),
+            // A port that nobody told is none.
+            Attr::ClientPort if let Some(identity) = &self.identity => {
+                identity.port == 0 || number(out, u64::from(identity.port))
+            }
+            Attr::Announced(which) => {
+                let Some(Header::Of(announced)) = self.client.announced.as_deref() else {
+                    return Some(false);
+                };
+                let (client, server) = (announced.client, announced.server);
+                match which {
+                    AnnouncedAttr::ClientAddr => write!(out, "{}", client.ip()).is_ok(),
+                    AnnouncedAttr::ClientPort => number(out, u64::from(client.port())),
+                    AnnouncedAttr::ServerAddr => write!(out, "{}", server.ip()).is_ok(),
+                    AnnouncedAttr::ServerPort => number(out, u64::from(server.port())),
+                }
+            }
             Attr::ClientPort | Attr::PeerPort => {
                 self.client.remote.is_some_and(|addr| number(out, u64::from(addr.port())))
             }

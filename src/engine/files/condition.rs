@@ -57,6 +57,16 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// How `If-Modified-Since` compares: a time in the future is none (RFC 9110 § 13.1.3) where the setting is 3.
+pub fn since(asked: &Asked<'_>, setting: u8, now: u64) -> u8 {
+    let future = || asked.if_modified_since.and_then(date).is_some_and(|date| date > now.cast_signed());
+    match setting {
+        3 if future() => 0,
+        3 => 2,
+        other => other,
+    }
+}
+
 /// Whether a response of status 200 is sent. `since` says how `If-Modified-Since` compares: 0 not at all,
 /// 1 for the same time, 2 for a time not before.
 pub fn condition(asked: &Asked<'_>, response: &Response, since: u8) -> Verdict {

@@ -27,14 +27,20 @@ settings! {
         proxied: Vec<Proxied>,
         /// Nothing is coded when this is neither empty nor `0`.
         unless: Template,
+        /// Whether `Vary` is not said where `unless` holds.
+        silent: bool,
         /// Whether a response that is coded for some clients says so in `Vary`, coded or not.
         vary: bool,
+        /// Whether `Accept-Ranges` stays.
+        keep_ranges: bool,
         /// What becomes of the entity tag of a response that is coded.
         tag: TagChange,
         /// Whether a file that was coded beforehand, with the coding's extension, is sent in place of a file.
         beside: Beside,
         /// Whether content that has the coding already is decoded for clients that do not accept it.
         decode: bool,
+        /// Whether it is decoded for all clients.
+        decode_all: bool,
     }
 }
 

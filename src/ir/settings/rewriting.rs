@@ -18,12 +18,18 @@ settings! {
         once: bool,
         /// Other edits, each of what those before it made.
         edits: Vec<ContentEdit>,
+        /// Whether the edits written here come before those in force, not after them.
+        edits_first: bool,
+        /// Read when the head of the response is known: content is only rewritten where it is neither empty nor `0`.
+        when: Option<Template>,
         /// The longest line, bytes, that line edits look at; a response with a longer one is broken off.
         max_line: u64,
         /// Types of content that is rewritten; `*` for all.
         types: Vec<Text>,
-        /// Whether the response keeps `Last-Modified`, and its entity tag as a weak one.
+        /// Whether the response keeps `Last-Modified`, and its entity tag.
         keep_modified: bool,
+        /// Whether that tag stays a strong one.
+        keep_tag: bool,
         /// Whether content in another character set than UTF-8 (UTF-16, and those of one byte) is read as what it
         /// stands for, and written in the same one.
         charset: bool,

@@ -192,7 +192,11 @@ impl<'c> Memo<'c> {
                 rewriting.lay_over(&mut new.settings, accumulate);
                 new.settings.edits = Vec::new();
                 if rewriting.edits.is_some() {
-                    extend(&mut new.edits, compile(Part::Rewriting).rewriting, accumulate);
+                    let mut more = compile(Part::Rewriting).rewriting;
+                    if rewriting.edits_first == Some(true) && accumulate {
+                        more.append(&mut new.edits);
+                    }
+                    extend(&mut new.edits, more, accumulate);
                 }
                 new
             }),

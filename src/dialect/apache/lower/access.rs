@@ -193,7 +193,7 @@ fn requirement(cx: &mut Cx, directive: &Directive, kind: &Word, words: &[Word]) 
 }
 
 /// `10`, `10.1`, `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `fe80::/10`.
-fn network(text: &str) -> Option<(IpAddr, u8)> {
+pub(super) fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, mask) = match text.split_once('/') {
         Some((address, mask)) => (address, Some(mask)),
         None => (text, None),

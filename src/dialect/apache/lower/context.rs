@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{self, Var, VarId, VarKind, local::Provider},
+    ir::{self, Test, Var, VarId, VarKind, local::Provider},
     source::{SourceMap, Span},
 };
 
@@ -41,6 +41,10 @@ pub(crate) struct Names {
     env: HashMap<Vec<u8>, VarId>,
     /// Variables of our own.
     own: HashMap<&'static str, VarId>,
+    /// Whether any `Options` allow server-side includes.
+    pub(super) includes: bool,
+    /// Filters that servers declare: their providers and when these work.
+    pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
     /// Maps of rules.
     pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }

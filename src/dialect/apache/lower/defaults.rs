@@ -58,7 +58,9 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.join_vary = Some(true);
     answer.head_pages_have_length = Some(false);
     answer.page_type = Some("text/html; charset=iso-8859-1".into());
-    answer.if_modified_since = Some(2);
+    answer.if_modified_since = Some(3);
+    answer.dated_errors = Some(true);
+    answer.raw_pages = Some(true);
     answer.max_ranges = Some(Some(200));
 
     set.files.hidden = Some(vec![".".into()]);

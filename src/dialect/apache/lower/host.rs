@@ -111,11 +111,13 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         names::finish(cx, &mut host.section);
         logs::finish(cx, &mut host.section);
     }
+    super::remoteip::finish(cx, &mut hosts);
     for host in &hosts {
         let lowered = program(cx, &host.section);
         cx.config.hosts.push(lowered);
     }
     listen::attach(cx, &hosts);
+    super::remoteip::attach(cx, &hosts);
     super::tls::attach(cx, &hosts);
     rename_redirected(cx);
     hosts
@@ -154,6 +156,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         let value = host.set.files.root.clone().unwrap_or_default();
         steps.push((Step::Assign { var: root, value }, span));
     }
+    steps.extend(super::remoteip::identify(host));
     let inline = |phase| host.steps.get(&phase).cloned().unwrap_or_default();
     let early = inline(Phase::Early);
     if !early.is_empty() {

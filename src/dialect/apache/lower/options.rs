@@ -6,7 +6,7 @@ use super::{
     super::{
         catalogue::{self, Override},
         check::Allowed,
-        tree::{Directive, Word},
+        tree::{Directive, Item, Word, directives},
     },
     Cx, Lower, Phase, Section,
     mapping::respond,
@@ -95,6 +95,21 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         section.set.files.symlinks = Some(links);
         let steps = if links == 1 { vec![respond(403)] } else { Vec::new() };
         section.replace(Phase::Links, Block { steps, span: directive.head(), ..Block::default() });
+    }
+}
+
+/// A walk before the lowering: whether any directory allows server-side includes.
+pub(super) fn survey(cx: &mut Cx, items: &[Item]) {
+    for directive in directives(items) {
+        if directive.name() == "Options" {
+            let names = ["includes", "includesnoexec", "all"];
+            let allows = |word: &Word| {
+                let text = word.text().to_ascii_lowercase();
+                names.contains(&text.strip_prefix('+').unwrap_or(&text))
+            };
+            cx.names.includes |= directive.args.iter().any(allows);
+        }
+        survey(cx, directive.block());
     }
 }
 

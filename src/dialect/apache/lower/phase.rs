@@ -48,6 +48,14 @@ pub(crate) enum Phase {
     PathInfo,
     /// `RequestHeader`.
     Fields,
+    /// `SetOutputFilter`.
+    Filters,
+    /// `AddOutputFilter`, `FilterChain`.
+    Chain,
+    /// `AddOutputFilterByType` of one filter: what an inner section says takes the place of what is said outside.
+    Deflated,
+    Brotlied,
+    Substituted,
 }
 
 /// Whose steps come first when a virtual host is joined with the main server.
@@ -60,7 +68,18 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 5] = [Self::Type, Self::Rules, Self::Redirect, Self::Env, Self::Fields];
+    pub(crate) const FIXUPS: [Self; 10] = [
+        Self::Type,
+        Self::Rules,
+        Self::Redirect,
+        Self::Env,
+        Self::Fields,
+        Self::Filters,
+        Self::Chain,
+        Self::Deflated,
+        Self::Brotlied,
+        Self::Substituted,
+    ];
 
     /// Its name in the IR.
     pub(crate) fn name(self) -> Name {
@@ -86,6 +105,11 @@ impl Phase {
             Self::Fallback => "fallback",
             Self::PathInfo => "path-info",
             Self::Fields => "fields",
+            Self::Filters => "filters",
+            Self::Chain => "chain",
+            Self::Deflated => "deflated",
+            Self::Brotlied => "brotlied",
+            Self::Substituted => "substituted",
         }
         .into()
     }

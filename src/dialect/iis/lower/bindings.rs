@@ -13,10 +13,11 @@ use std::{
 use super::{Cx, block};
 use crate::{
     diagnostic::Diagnostic,
-    dialect::iis::{effective::Item, site::Site},
+    dialect::iis::site::Site,
     ir::{
-        Address, Block, HostId, Kind, Listener, Order, Pattern, Reply, ReplyContent, Settings, SocketOptions,
-        Step, Text,
+        Address, Attr, Block, HostId, Kind, Listener, Order, Part, Pattern, Reply, ReplyContent, Settings,
+        SocketOptions, Step, Template, Text,
+        settings::{AccessLog, ErrorLog, LogEscape, LogFormat, LogTarget},
     },
     source::Span,
 };
@@ -46,6 +47,34 @@ pub(super) fn settings(site: &Site) -> Settings {
         settings.client.send_timeout = Some(timeout);
     }
     settings
+}
+
+/// What is told about requests where somebody watches.
+pub(super) fn told(cx: &mut Cx) {
+    let stage = &cx.options.stage;
+    if let Some(level) = stage.trace {
+        cx.config.base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level }]);
+    }
+    if !stage.console {
+        return;
+    }
+    let url = || {
+        let colon = |text: &str| Part::Text(text.into());
+        let host = [Part::Attr(Attr::Scheme), colon("://"), Part::Attr(Attr::Host), colon(":")];
+        host.into_iter().chain([Part::Attr(Attr::ServerPort), Part::Attr(Attr::Target)])
+    };
+    let mut line = Template::text("Request started: \"");
+    line.push(Part::Attr(Attr::Method));
+    line.push(Part::Text("\" ".into()));
+    url().for_each(|part| line.push(part));
+    line.push(Part::Text("\nRequest ended: ".into()));
+    url().for_each(|part| line.push(part));
+    line.push(Part::Text(" with HTTP status ".into()));
+    line.push(Part::Attr(Attr::Status));
+    let format = LogFormat { name: "console".into(), escape: LogEscape::None, line };
+    let to = LogTarget::File(Template::text("/dev/stdout"), Span::NONE);
+    cx.config.base.logs.access =
+        Some(vec![AccessLog { to, format, when: None, buffer: 0, flush: None, gzip: None }]);
 }
 
 /// The addresses to accept on. `hosts` has one host for each site, in order.
@@ -182,6 +211,11 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
         return;
     }
     let Some(element) = &site.element else {
+        if let Some(lone) = cx.options.stage.lone.clone() {
+            let written = Written { text: &lone.binding, place: site.span, span: site.span };
+            out.extend(binding(cx, &written, false, at));
+            return;
+        }
         let port = if cx.options.root { 80 } else { 8080 };
         let address = Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
         out.push(Binding { address, tls: false, name: String::new(), site: at, span: site.span });
@@ -202,16 +236,23 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
             );
             continue;
         }
-        if let Some(binding) = binding(cx, item, protocol == "https", at) {
-            out.push(binding);
-        }
+        let text = item.value.text("bindingInformation");
+        let written = Written { text, place: item.value.place("bindingInformation"), span: item.span };
+        out.extend(binding(cx, &written, protocol == "https", at));
     }
 }
 
+/// A binding as it is written.
+struct Written<'a> {
+    text: &'a str,
+    /// Where the text is, and what it belongs to.
+    place: Span,
+    span: Span,
+}
+
 /// `ip:port:host`, taken apart at the last two colons.
-fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> {
-    let text = item.value.text("bindingInformation");
-    let span = item.value.place("bindingInformation");
+fn binding(cx: &mut Cx, written: &Written, tls: bool, site: usize) -> Option<Binding> {
+    let (text, span) = (written.text, written.place);
     let mut parts = text.rsplitn(3, ':');
     let (name, port, ip) = (parts.next(), parts.next(), parts.next());
     let wrong = |cx: &mut Cx, why: &str| {
@@ -230,6 +271,9 @@ fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> 
         return None;
     };
     let ip = match ip {
+        "" | "*" if cx.options.stage.local && name.eq_ignore_ascii_case("localhost") => {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        }
         "" | "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "[::]" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         ip => {
@@ -242,7 +286,7 @@ fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> 
     };
     if tls {
         let message = "certificates are in the original's own store, which is not here";
-        let found = Diagnostic::error("no-certificate", item.span, message);
+        let found = Diagnostic::error("no-certificate", written.span, message);
         cx.report(if cx.options.offline {
             Diagnostic { severity: crate::diagnostic::Severity::Note, ..found }
         } else {
@@ -251,5 +295,5 @@ fn binding(cx: &mut Cx, item: &Item, tls: bool, site: usize) -> Option<Binding> 
         return None;
     }
     let address = Address::Tcp(SocketAddr::new(ip, port));
-    Some(Binding { address, tls, name: name.to_lowercase(), site, span: item.span })
+    Some(Binding { address, tls, name: name.to_lowercase(), site, span: written.span })
 }

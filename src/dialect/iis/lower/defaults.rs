@@ -82,6 +82,9 @@ pub(super) fn settings() -> Settings {
         max_line: Some(KIB * KIB),
         types: Some(vec!["*".into()]),
         keep_modified: Some(false),
+        keep_tag: Some(false),
+        edits_first: Some(false),
+        when: Some(None),
         charset: Some(true),
         coded: Some(Coded::Pass),
     }

@@ -185,6 +185,9 @@ pub(super) fn defaults(level: u8) -> Compress {
         vary: Some(false),
         tag: Some(crate::ir::settings::TagChange::Weaken),
         beside: Some(Beside::Never),
+        keep_ranges: Some(false),
+        silent: Some(false),
         decode: Some(false),
+        decode_all: Some(false),
     }
 }

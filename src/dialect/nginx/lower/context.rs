@@ -36,6 +36,8 @@ pub(super) struct Cx<'a> {
     pub(super) odd_paths: bool,
     /// Whether a named location of the server at hand may search a location again.
     pub(super) enters_locate: bool,
+    /// Whether anything so far says that proxies tell whose address is the client's.
+    pub(super) identifies: bool,
     /// Whether `rewrite_log` is on anywhere.
     pub(super) traces: bool,
     /// Listeners by address.
@@ -67,6 +69,7 @@ impl<'a> Cx<'a> {
             named: HashSet::new(),
             odd_paths: false,
             enters_locate: false,
+            identifies: false,
             traces: false,
             sockets: listen::Sockets::default(),
             names: Vec::new(),

@@ -9,7 +9,7 @@ use crate::ir::{
     Upgrade,
     settings::{
         AccessLog, ErrorLog, Forwarding, Level, Listing, ListingForm, LogEscape, LogFormat, LogTarget, Retry,
-        Rewriting,
+        Rewriting, Telling,
     },
 };
 use crate::source::Span;
@@ -153,6 +153,9 @@ pub(super) fn settings(options: &Options) -> Settings {
         keep_modified: Some(false),
         charset: Some(false),
         coded: Some(crate::ir::settings::Coded::Pass),
+        keep_tag: Some(false),
+        edits_first: Some(false),
+        when: Some(None),
     }
     .into();
     base.brotli = compress::defaults(6).into();
@@ -224,6 +227,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.default_type = Some("text/plain".into());
     answer.page_type = Some("text/html".into());
     answer.join_vary = Some(false);
+    answer.raw_pages = Some(false);
+    answer.dated_errors = Some(false);
     answer.head_pages_have_length = Some(true);
     answer.charset = Some(Template::default());
     answer.charset_types = Some(names(&[
@@ -262,6 +267,18 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
+
+    let from = &mut base.client_address;
+    from.told = Some(Telling::Field("X-Real-IP".into()));
+    from.announcement_first = Some(false);
+    from.trusted = Some(Vec::new());
+    from.trusts_all = Some(false);
+    from.chained = Some(false);
+    from.loose = Some(true);
+    from.only_public = Some(false);
+    from.consumed = Some(false);
+    from.passed = Some(None);
+    from.passed_into = Some(None);
 
     base.access.rules = Some(Vec::new());
     base.access.satisfy_any = Some(false);

@@ -30,6 +30,8 @@ pub(super) struct Listen {
     addresses: Vec<Address>,
     default: bool,
     tls: bool,
+    /// Whether connections begin with the PROXY protocol's header.
+    pub(super) announced: bool,
     /// Options of the socket, when any is written.
     options: Option<SocketOptions>,
     span: Span,
@@ -72,7 +74,14 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             return;
         }
     };
-    let mut listen = Listen { addresses, default: false, tls: false, options: None, span: directive.head() };
+    let mut listen = Listen {
+        addresses,
+        default: false,
+        tls: false,
+        announced: false,
+        options: None,
+        span: directive.head(),
+    };
     for word in parameters {
         parameter(cx, &mut listen, word);
     }
@@ -116,7 +125,8 @@ fn parameter(cx: &mut Cx, listen: &mut Listen, word: &Word) {
     match (name, value) {
         (b"default_server" | b"default", None) => listen.default = true,
         (b"ssl", None) => listen.tls = true,
-        (b"http2" | b"quic" | b"proxy_protocol" | b"spdy", None) => {
+        (b"proxy_protocol", None) => listen.announced = true,
+        (b"http2" | b"quic" | b"spdy", None) => {
             let message = format!("`{}` is not yet honoured", word.text());
             cx.refuse(Diagnostic::error("refused-parameter", word.span, message));
         }
@@ -308,9 +318,16 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
     if listens.is_empty() {
         let port = if cx.options.root { 80 } else { 8000 };
         let address = Address::Tcp(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
-        listens.push(Listen { addresses: vec![address], default: false, tls: false, options: None, span });
+        listens.push(Listen {
+            addresses: vec![address],
+            default: false,
+            tls: false,
+            announced: false,
+            options: None,
+            span,
+        });
     }
-    for Listen { addresses, default, tls, options, span } in listens {
+    for Listen { addresses, default, tls, announced, options, span } in listens {
         for address in addresses {
             let at = cx.config.listeners.len();
             let shown = Shown(&address).to_string();
@@ -331,6 +348,9 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             let listener = &mut cx.config.listeners[socket.at];
             listener.hosts.push(host);
             listener.tls |= tls;
+            if announced {
+                listener.announced.get_or_insert_default();
+            }
             let mut findings = Vec::new();
             if default && let Some(first) = socket.default {
                 let message = format!("a duplicate default server for {shown}");

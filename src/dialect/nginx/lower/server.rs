@@ -71,22 +71,26 @@ fn finish(cx: &mut Cx, mut level: Level) {
     let (table, named) = locations.table();
     let locate = locate(table, span);
     let block = |scope, steps| Block { label: None, scope, steps, span };
+    let identifies = cx.identifies;
+    let identify = |span| if identifies { vec![(Step::Identify, span)] } else { Vec::new() };
+    let authorize = || identify(span).into_iter().chain([(Step::Authorize, span)]);
 
     let mut blocks: Vec<(Text, Block)> = Vec::new();
     for (name, body) in named {
         // Of equal names nginx takes the first.
         if !blocks.iter().any(|(known, _)| *known == name) {
-            let steps = vec![(Step::Do(body), span), (Step::Authorize, span)];
-            blocks.push((name, block(None, steps)));
+            let steps = [(Step::Do(body), span)].into_iter().chain(authorize());
+            blocks.push((name, block(None, steps.collect())));
         }
     }
     if cx.enters_locate {
-        let steps = vec![(Step::Do(locate.clone()), span), (Step::Authorize, span)];
-        blocks.push((LOCATE.into(), block(None, steps)));
+        let steps = [(Step::Do(locate.clone()), span)].into_iter().chain(authorize());
+        blocks.push((LOCATE.into(), block(None, steps.collect())));
     }
-    let mut steps = program;
+    let mut steps = identify(span);
+    steps.extend(program);
     steps.push((Step::Do(locate), span));
-    steps.push((Step::Authorize, span));
+    steps.extend(authorize());
 
     let names = std::mem::take(&mut level.own.names);
     let listens = std::mem::take(&mut level.own.listens);
