@@ -157,6 +157,7 @@ fn sites(
     };
     let farms = whole("webFarms");
     let all = whole("system.applicationHost/sites");
+    let all = all.map(|all| with_defaults(&all));
     let mut sites = Vec::new();
     let locked = |fragment: &Fragment| is_locked(written, fragment);
     let wanted = |at: usize, item: &effective::Item| {
@@ -186,6 +187,19 @@ fn sites(
         found.push(found_none.help("give the web.config, or the folder, of one"));
     }
     (sites, lower::Host { farms, assumed: false })
+}
+
+/// The sites with what `siteDefaults` and `virtualDirectoryDefaults` say where they say nothing.
+fn with_defaults(all: &Value) -> Value {
+    let (site, directory) = (all.part("siteDefaults"), all.part("virtualDirectoryDefaults"));
+    all.clone().with_items(|item| {
+        let value = item.clone().over(&site);
+        let of_site = value.part("virtualDirectoryDefaults").over(&directory);
+        value.with_items(|application| {
+            let of_application = application.part("virtualDirectoryDefaults").over(&of_site);
+            application.clone().with_items(|one| one.clone().over(&of_application))
+        })
+    })
 }
 
 /// Whether the server's file keeps other files from writing a section.

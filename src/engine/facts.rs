@@ -89,6 +89,8 @@ pub struct TlsSession {
     pub resumed: bool,
     /// The application protocol agreed on.
     pub alpn: Option<String>,
+    /// The certificate that the client showed.
+    pub client: Option<Box<[u8]>>,
 }
 
 /// One try at an upstream.

@@ -367,6 +367,7 @@ impl Stage<'_> {
             server_name: named.map(|name| String::from_utf8_lossy(name).into_owned()),
             resumed: false,
             alpn: None,
+            client: None,
         }
     }
 

@@ -314,6 +314,7 @@ fn session(stream: &TlsStream<Socket>, server_name: Option<String>) -> TlsSessio
         server_name,
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        client: connection.peer_certificates().and_then(|chain| Some(chain.first()?.as_ref().into())),
     }
 }
 

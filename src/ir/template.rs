@@ -378,6 +378,8 @@ pub enum TlsAttr {
     Resumed,
     /// The application protocol agreed on.
     Alpn,
+    /// The certificate that the client showed, in Base64; missing without one.
+    ClientCertificate,
 }
 
 /// What is known of the group that a request went to; missing where there was none.

@@ -123,6 +123,35 @@ impl Value {
         }
     }
 
+    /// This where it says something, else what `outer` says: an element and its defaults.
+    #[must_use]
+    pub fn over(mut self, outer: &Self) -> Self {
+        for (name, attribute) in &outer.attributes {
+            if self.schema.attributes.contains_key(name) {
+                self.attributes.entry(name.clone()).or_insert_with(|| attribute.clone());
+            }
+        }
+        for (name, part) in &outer.elements {
+            if self.schema.elements.contains_key(name) {
+                let own = self.part(name).over(part);
+                self.elements.insert(name.clone(), own);
+            }
+        }
+        if self.items.is_empty() {
+            self.items.clone_from(&outer.items);
+        }
+        self
+    }
+
+    /// Its items, changed.
+    #[must_use]
+    pub fn with_items(mut self, change: impl Fn(&Self) -> Self) -> Self {
+        for item in &mut self.items {
+            item.value = change(&item.value);
+        }
+        self
+    }
+
     /// An attribute's value: as written, else its default, else nothing.
     pub fn text(&self, name: &str) -> &str {
         let written = self.attributes.get(name).map(|attribute| attribute.value.as_str());

@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod bindings;
+mod certificates;
 mod conditions;
 mod content;
 mod defaults;
@@ -203,9 +204,13 @@ impl Cx<'_> {
             Span::NONE,
         ));
         main.push((Step::Authorize, Span::NONE));
+        let mut own = bindings::settings(site);
+        if let Some(redirect) = bindings::hsts(site, &mut own) {
+            main.insert(0, redirect);
+        }
         let request = Block {
             label: None,
-            scope: Some(Scope { base: Base::Enclosing, set: Box::new(bindings::settings(site)) }),
+            scope: Some(Scope { base: Base::Enclosing, set: Box::new(own) }),
             steps: main,
             span: site.span,
         };

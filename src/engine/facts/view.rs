@@ -230,6 +230,10 @@ impl Facts {
                         tls.server_name.as_ref().is_some_and(|name| bytes(out, name.as_bytes()))
                     }
                     TlsAttr::Resumed => bytes(out, if tls.resumed { b"r" } else { b"." }),
+                    TlsAttr::ClientCertificate => tls.client.as_ref().is_some_and(|der| {
+                        crate::plan::escape(crate::ir::Escape::Base64, der, true, out);
+                        true
+                    }),
                     TlsAttr::Alpn => tls.alpn.as_ref().is_some_and(|name| bytes(out, name.as_bytes())),
                 }
             }

@@ -37,6 +37,8 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let headers = headers.items().iter().filter(|item| !item.level.assumed);
     let steps: Steps = headers.map(add).collect();
     settings.answer.on_response = Some(if steps.is_empty() { Vec::new() } else { vec![block(steps)] });
+    // The redirect to https comes before any place.
+    let _ = super::bindings::hsts(place.site, settings);
     if !protocol.flag("allowKeepAlive") {
         settings.client.keepalive_timeout = Some(std::time::Duration::ZERO);
     }

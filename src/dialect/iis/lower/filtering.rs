@@ -5,11 +5,11 @@
 
 use std::net::IpAddr;
 
-use super::{Cx, Place, block, pattern::literal, status::own};
+use super::{Cx, Place, block, certificates::has, pattern::literal, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
-    ir::{Attr, Block, Name, Part, Pattern, Reply, ReplyContent, Settings, Step, Template, Test},
+    ir::{Attr, Block, Name, Part, Pattern, Reply, ReplyContent, Settings, Step, Template, Test, TlsAttr},
     source::Span,
 };
 
@@ -42,19 +42,15 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
 
     let mut out = filter(&filtering);
     by_address(cx, &addresses, &mut out);
-    if access.is("sslFlags", "Ssl") || access.is("sslFlags", "Ssl128") {
-        let secure = Test::Truthy(Template::attr(Attr::Https));
-        out.push(refuse(
-            Test::Not(Box::new(secure)),
-            own(403, if access.is("sslFlags", "Ssl128") { 5 } else { 4 }),
-            access.place("sslFlags"),
-        ));
+    let flags = access.text("sslFlags");
+    let secure = || Test::Truthy(Template::attr(Attr::Https));
+    if has(flags, "Ssl") || has(flags, "Ssl128") {
+        let status = own(403, if has(flags, "Ssl128") { 5 } else { 4 });
+        out.push(refuse(Test::Not(Box::new(secure())), status, access.place("sslFlags")));
     }
-    for flag in ["SslRequireCert", "SslNegotiateCert"] {
-        if access.is("sslFlags", flag) {
-            let message = format!("`{flag}`: client certificates are not yet honoured");
-            cx.report(Diagnostic::error("not-yet-honoured", access.place("sslFlags"), message));
-        }
+    if has(flags, "SslRequireCert") {
+        let shown = Test::Present(Template::attr(Attr::Tls(TlsAttr::ClientCertificate)));
+        out.push(refuse(Test::Not(Box::new(shown)), own(403, 7), access.place("sslFlags")));
     }
     if !anonymous.flag("enabled") {
         let message = "requests without a user are refused here";

@@ -10,7 +10,7 @@ use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
+        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, TlsAttr, Upgrade,
         Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
@@ -174,6 +174,10 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     let name = proxy.text("sslHeaderName");
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(secure(cx))));
+    }
+    let name = proxy.text("clientCertName");
+    if !name.is_empty() {
+        edits.push(Edit::Set(name.into(), Template::attr(Attr::Tls(TlsAttr::ClientCertificate))));
     }
     let name = proxy.text("logGuidName");
     if !name.is_empty() {
