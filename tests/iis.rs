@@ -8,3 +8,5 @@ mod support;
 mod farms;
 #[path = "iis/outbound.rs"]
 mod outbound;
+#[path = "iis/tls.rs"]
+mod tls;

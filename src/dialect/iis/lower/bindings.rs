@@ -18,8 +18,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::site::Site,
     ir::{
-        Address, Attr, Block, Edit, HostId, HostTls, Kind, Listener, Order, Part, Pattern, Reply, ReplyContent, Settings,
-        SocketOptions, Step, Template, Test, Text,
+        Address, Attr, Block, Edit, HostId, HostTls, Kind, Listener, Order, Part, Pattern, Reply,
+        ReplyContent, Settings, SocketOptions, Step, Template, Test, Text,
         settings::{AccessLog, ErrorLog, LogEscape, LogFormat, LogTarget},
     },
     source::Span,
@@ -29,15 +29,15 @@ use crate::{
 pub type Listen = Address;
 
 /// A binding of a site.
-struct Binding {
+pub(super) struct Binding {
     address: Address,
-    tls: Option<HostTls>,
+    pub(super) tls: Option<HostTls>,
     /// Whether the name in the handshake decides about its certificate.
     own_certificate: bool,
     /// The host name, lower case; empty for any.
     name: String,
     site: usize,
-    span: Span,
+    pub(super) span: Span,
 }
 
 /// The settings of a site as a whole.
@@ -123,7 +123,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
     // A site's host for a list of names.
     let mut made: Vec<(usize, Vec<String>, Option<HostTls>, HostId)> = Vec::new();
     let mut nobody: Vec<(Option<HostTls>, HostId)> = Vec::new();
-    for (address, bindings) in by_address {
+    for (address, mut bindings) in by_address {
         let span = bindings[0].span;
         let tls = bindings[0].tls.is_some();
         if let Some(other) = bindings.iter().find(|binding| binding.tls.is_some() != tls) {
@@ -133,6 +133,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             );
             continue;
         }
+        certificates::agree(cx, &mut bindings);
         // What is shown to who asks for a name that no binding has: the certificate of the address.
         let shared = bindings.iter().find(|binding| !binding.own_certificate);
         let shared = shared.and_then(|binding| binding.tls.clone());
@@ -191,7 +192,11 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         let default = default.unwrap_or_else(|| {
             // Without a certificate for any name, names that are not known are no names to shake hands for.
             let offer = tls.then(|| {
-                shared.clone().unwrap_or_else(|| HostTls { reject: true, versions: vec![12, 13], ..HostTls::default() })
+                shared.clone().unwrap_or_else(|| HostTls {
+                    reject: true,
+                    versions: vec![12, 13],
+                    ..HostTls::default()
+                })
             });
             let known = nobody.iter().find(|(known, _)| *known == offer).map(|(_, id)| *id);
             let id = known.unwrap_or_else(|| {

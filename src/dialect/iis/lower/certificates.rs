@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::{Cx, Place};
+use super::{Cx, Place, bindings::Binding};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     dialect::iis::site::Site,
@@ -70,6 +70,26 @@ pub(super) fn offered(cx: &mut Cx, binding: &Secure) -> Option<HostTls> {
     })
 }
 
+/// Versions are of an address here: TLS 1.3 is left out only where all of its bindings do without.
+pub(super) fn agree(cx: &mut Cx, bindings: &mut [Binding]) {
+    let has = |binding: &Binding| binding.tls.as_ref().is_some_and(|tls| tls.versions.contains(&13));
+    if !bindings.iter().any(has) {
+        return;
+    }
+    for binding in bindings {
+        if let Some(tls) = binding.tls.as_mut().filter(|tls| !tls.versions.contains(&13)) {
+            tls.versions = vec![12, 13];
+            let message = "TLS 1.3 is offered at this binding";
+            let found = Diagnostic::warning("shared-versions", binding.span, message);
+            cx.report(
+                found
+                    .because("another binding of the address has it, and versions are decided for an address")
+                    .help("add 32 to the `sslFlags` of all of them, or leave it out"),
+            );
+        }
+    }
+}
+
 /// Whether a binding's certificate is its own, not that of its address.
 pub(super) fn is_own(flags: i64) -> bool {
     flags & SNI != 0
@@ -91,13 +111,15 @@ pub(super) fn asks_clients(cx: &mut Cx, site: &Site) -> bool {
     for path in site.places() {
         let place = Place { site, path };
         let access = site.section("system.webServer/security/access", &place.path, &mut found);
-        let wants = ["SslNegotiateCert", "SslRequireCert"].iter().any(|flag| has(access.text("sslFlags"), flag));
+        let wants =
+            ["SslNegotiateCert", "SslRequireCert"].iter().any(|flag| has(access.text("sslFlags"), flag));
         if !wants {
             continue;
         }
         asks = true;
         if cx.options.machine.clients.is_none() {
-            let message = "who may issue the certificates of clients is in the original's own store, which is not here";
+            let message =
+                "who may issue the certificates of clients is in the original's own store, which is not here";
             let found = Diagnostic::error("no-client-certificates", access.place("sslFlags"), message);
             cx.report(if cx.options.offline {
                 Diagnostic { severity: Severity::Note, ..found }
