@@ -128,6 +128,9 @@ struct Run {
     /// Do not start when the name of an upstream does not resolve
     #[arg(long)]
     strict_names: bool,
+    /// Start the programs that handlers of a web.config name, and stop them with the server
+    #[arg(long)]
+    start_handlers: bool,
     /// What the `Server` field says
     #[arg(long, value_name = "TEXT")]
     server_header: Option<String>,
@@ -242,7 +245,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         match self {
-            Self::Run(Run { file, reading, listen, strict_names, server_header }) => {
+            Self::Run(Run { file, reading, listen, strict_names, start_handlers, server_header }) => {
                 run::run(run::Arguments {
                     file,
                     dialect: reading.dialect.map(Into::into),
@@ -251,6 +254,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
+                    iis: dialect::iis::Stage { start: start_handlers, ..Default::default() },
                     roots: reading.roots,
                     machine: reading.machine.into(),
                 })
@@ -329,9 +333,9 @@ impl From<DialectName> for Dialect {
 /// `NAME=URL`
 fn handler(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
-    let known = url.starts_with("http://") || url.starts_with("https://");
+    let known = ["http://", "https://", "fcgi://"].iter().any(|scheme| url.starts_with(scheme));
     if name.is_empty() || !known {
-        return Err("not NAME=http://HOST:PORT".to_owned());
+        return Err("not NAME=http://HOST:PORT or NAME=fcgi://HOST:PORT".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))
 }

@@ -45,6 +45,7 @@ pub mod forward;
 pub mod gateway;
 mod health;
 pub mod http1;
+pub mod http2;
 pub mod idle;
 pub mod limit;
 pub mod listen;

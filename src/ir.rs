@@ -14,6 +14,7 @@ use crate::source::Span;
 mod access;
 mod block;
 mod cluster;
+mod companion;
 mod compare;
 mod group;
 mod handler;
@@ -34,6 +35,7 @@ pub use block::{
     Table, Test,
 };
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
@@ -130,6 +132,9 @@ pub struct Process {
     pub environment: Vec<(Text, Option<Text>)>,
     /// The working directory of the workers.
     pub working_directory: Option<PathBuf>,
+    /// Programs that run beside the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<Companion>,
 }
 
 impl Default for Process {
@@ -144,6 +149,7 @@ impl Default for Process {
             shutdown_timeout: None,
             environment: Vec::new(),
             working_directory: None,
+            companions: Vec::new(),
         }
     }
 }
@@ -155,6 +161,9 @@ pub struct Listener {
     pub address: Address,
     /// Whether connections begin with a TLS handshake.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken to all of its hosts, too (RFC 9113).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
     /// Whether they begin, before that, with the PROXY protocol's header, and of which clients they do not.
     pub announced: Option<Vec<AddressRange>>,
     /// Options of the socket.

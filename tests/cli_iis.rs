@@ -7,6 +7,8 @@ mod support;
 mod dialog;
 #[path = "cli_iis/express.rs"]
 mod express;
+#[path = "cli_iis/handlers.rs"]
+mod handlers;
 
 use std::process::Command;
 

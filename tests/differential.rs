@@ -13,6 +13,8 @@ mod client;
 mod dns;
 #[path = "support/fixture.rs"]
 mod fixture;
+#[path = "support/frames.rs"]
+mod frames;
 #[path = "support/gateways.rs"]
 mod gateways;
 #[path = "support/origin.rs"]

@@ -115,6 +115,7 @@ fn stage(args: &Args) -> Result<(PathBuf, Stage), String> {
     let mut stage = Stage {
         local: true,
         console: true,
+        start: true,
         trace: args.trace,
         vars: vars.map(|(name, value)| (name.to_owned(), value.display().to_string())).to_vec(),
         ..Stage::default()

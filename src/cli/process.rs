@@ -6,6 +6,7 @@
 //! process that was started leave.
 
 pub mod background;
+pub mod companions;
 pub mod folders;
 pub mod pid_file;
 pub mod signals;
@@ -30,6 +31,7 @@ use crate::{
     source::SourceMap,
 };
 use background::Side;
+use companions::Companions;
 use pid_file::PidFile;
 pub use signals::Manners;
 
@@ -72,6 +74,7 @@ struct Standing {
     log: Option<PathBuf>,
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
+    companions: Companions,
 }
 
 /// Serves until a signal ends it.
@@ -119,9 +122,11 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     let process = plan.config.process.clone();
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
+    let mut companions = Companions::default();
+    companions.apply(&process.companions);
     let server = Server::start(plan, setup.engine.clone())?;
     (setup.complain)(&setup.sources, &server.take_warnings());
-    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None };
+    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None, companions };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     announce(&server, setup);
     Ok((server, standing))

@@ -44,6 +44,8 @@ pub struct Arguments {
     pub server_header: Option<String>,
     /// Where programs are reached that the configuration names: name and URL.
     pub handlers: Vec<(String, String)>,
+    /// What is said about sites.
+    pub iis: dialect::iis::Stage,
     /// Files of certificates to trust beside the system's.
     pub roots: Vec<PathBuf>,
     /// What a configuration leaves to the machine.
@@ -52,8 +54,18 @@ pub struct Arguments {
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, roots, machine } =
-        arguments;
+    let Arguments {
+        file,
+        dialect,
+        listen,
+        prefix,
+        strict_names,
+        server_header,
+        handlers,
+        iis,
+        roots,
+        machine,
+    } = arguments;
     let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
@@ -67,6 +79,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         root: system::is_root(),
         files: own_files(scratch.path()),
         handlers,
+        iis,
         roots,
         machine,
         ..located(&file, prefix)

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod decode;
 pub mod effective;
+pub mod expand;
 pub mod file;
 pub mod lower;
 pub mod schema;
@@ -232,7 +233,7 @@ fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Ro
         let mut own = false;
         for directory in application.value.items() {
             let below = site::segments(directory.value.text("path"));
-            let physical = expand(directory.value.text("physicalPath"), &options.iis.vars);
+            let physical = expand::path(directory.value.text("physicalPath"), &options.iis.vars);
             own |= below.is_empty();
             roots.push(Root {
                 path: path.iter().cloned().chain(below.iter().cloned()).collect(),
@@ -258,26 +259,4 @@ fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Ro
     }
     roots.sort_by_key(|root| std::cmp::Reverse(root.path.len()));
     roots
-}
-
-/// A path of the machine: `%VARIABLES%` replaced, backslashes as slashes.
-fn expand(text: &str, vars: &[(String, String)]) -> PathBuf {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let Some(end) = rest.find('%') else {
-            out.push('%');
-            break;
-        };
-        let (name, behind) = (&rest[..end], &rest[end + 1..]);
-        let given =
-            || vars.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase())).ok().or_else(given);
-        out.push_str(&value.unwrap_or_else(|| format!("%{name}%")));
-        rest = behind;
-    }
-    out.push_str(rest);
-    PathBuf::from(out.replace('\\', "/"))
 }

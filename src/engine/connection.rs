@@ -20,7 +20,7 @@ use super::{
     log, scratch,
     stream::Stream,
     timed::{self, Either, Failure, Timer, first, within},
-    tunnel::Ended,
+    tunnel::{Ended, Tunnel},
     worker::{Serving, Worker},
 };
 use crate::{
@@ -41,17 +41,19 @@ enum Head {
     Again,
 }
 
-/// Serves a connection until it closes. `place` is the local address that its listener is found by.
+/// Serves a connection until it closes; `said` was read of it already. `place` is the local address that its listener is found by.
 pub async fn serve(
     worker: Rc<Worker>,
     serving: Rc<Serving>,
     mut listener: usize,
     stream: Stream,
+    said: Vec<u8>,
     client: Client,
     place: Place,
 ) {
     let mut exchange =
         Box::new(Exchange::new(Rc::clone(&worker), serving, stream, Facts::new(&worker, client)));
+    exchange.facts.buffer = said;
     loop {
         let serving = Rc::clone(&exchange.serving);
         let head = if exchange.facts.client.requests == 0 {
@@ -94,44 +96,48 @@ pub async fn serve(
                 }
                 return;
             }
-            End::Tunnel(mut tunnel) => {
-                // The exchange's future is large; the tunnel's own task is not.
-                let guard = Open::new(&worker);
-                let serving = Rc::clone(&exchange.serving);
-                if let Some(ahead) = log::ahead(&mut exchange, &serving.plan) {
-                    let Exchange { mut stream, worker, .. } = *exchange;
-                    let ahead = Box::new(ahead);
-                    // A plan is remembered only where it may cut the tunnel off.
-                    let serving = serving.is_impatient().then_some(serving);
-                    tokio::task::spawn_local(async move {
-                        match serving {
-                            Some(serving) => {
-                                Box::pin(first(tunnel.run(&mut stream), serving.over())).await;
-                            }
-                            None => {
-                                tunnel.run(&mut stream).await;
-                            }
-                        }
-                        ahead.end(&worker, &tunnel);
-                        drop(guard);
-                    });
-                    return;
-                }
-                exchange.facts.shrink();
-                exchange.run.shrink();
-                tokio::task::spawn_local(async move {
-                    let serving = Rc::clone(&exchange.serving);
-                    let ended = match first(tunnel.run(&mut exchange.stream), serving.over()).await {
-                        Either::One(ended) => ended,
-                        Either::Other(()) => Ended::Closed,
-                    };
-                    exchange.end_tunnel(&tunnel, &ended);
-                    drop(guard);
-                });
+            End::Tunnel(tunnel) => {
+                hand_over(exchange, tunnel);
                 return;
             }
         }
     }
+}
+
+/// Runs a tunnel in a task of its own: the exchange's future is large, the tunnel's is not.
+pub fn hand_over(mut exchange: Box<Exchange>, mut tunnel: Box<Tunnel>) {
+    let guard = Open::new(&exchange.worker);
+    let serving = Rc::clone(&exchange.serving);
+    if let Some(ahead) = log::ahead(&mut exchange, &serving.plan) {
+        let Exchange { mut stream, worker, .. } = *exchange;
+        let ahead = Box::new(ahead);
+        // A plan is remembered only where it may cut the tunnel off.
+        let serving = serving.is_impatient().then_some(serving);
+        tokio::task::spawn_local(async move {
+            match serving {
+                Some(serving) => {
+                    Box::pin(first(tunnel.run(&mut stream), serving.over())).await;
+                }
+                None => {
+                    tunnel.run(&mut stream).await;
+                }
+            }
+            ahead.end(&worker, &tunnel);
+            drop(guard);
+        });
+        return;
+    }
+    exchange.facts.shrink();
+    exchange.run.shrink();
+    tokio::task::spawn_local(async move {
+        let serving = Rc::clone(&exchange.serving);
+        let ended = match first(tunnel.run(&mut exchange.stream), serving.over()).await {
+            Either::One(ended) => ended,
+            Either::Other(()) => Ended::Closed,
+        };
+        exchange.end_tunnel(&tunnel, &ended);
+        drop(guard);
+    });
 }
 
 /// Answers plain HTTP that came where TLS was expected: with status 497, for which recoveries may be written.
@@ -240,7 +246,7 @@ impl Exchange {
     }
 
     /// Answers a request, unless its plan was replaced and has no more patience with it.
-    async fn run_in_time(&mut self, listener: usize) -> End {
+    pub async fn run_in_time(&mut self, listener: usize) -> End {
         let serving = Rc::clone(&self.serving);
         if !serving.is_impatient() {
             return self.run(listener).await;
@@ -254,7 +260,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn limits(settings: &Effective) -> Limits {
+    /// The limits of heads.
+    pub fn limits(settings: &Effective) -> Limits {
         let client = &settings.client;
         let (count, each) = client.large_head_buffers;
         let line = client.head_buffer.max(each);
@@ -423,7 +430,7 @@ impl Exchange {
     }
 
     /// Writes what is to be written when a tunnel has ended.
-    fn end_tunnel(&mut self, tunnel: &super::tunnel::Tunnel, ended: &Ended) {
+    fn end_tunnel(&mut self, tunnel: &Tunnel, ended: &Ended) {
         let serving = Rc::clone(&self.serving);
         self.facts.end_tunnel(tunnel);
         match ended {

@@ -39,6 +39,8 @@ enum Framing {
     Done,
     Length(u64),
     Chunked(Box<Decoder>),
+    /// As the stream has it, to its end.
+    ToEnd,
 }
 
 /// Why content could not be read, as the status to answer.
@@ -49,6 +51,7 @@ impl Content {
     /// The content that a head announces.
     pub fn of(head: &RequestHead) -> Self {
         let framing = match (head.chunked, head.content_length) {
+            (true, _) if head.version == 20 => Framing::ToEnd,
             (true, _) => Framing::Chunked(Box::default()),
             (false, Some(length)) if length > 0 => Framing::Length(length),
             (false, _) => Framing::Done,
@@ -126,7 +129,7 @@ impl Content {
                 return Poll::Ready(Err(Ok(Refused(400))));
             }
             wire += (*used - start) as u64;
-            let into_out = matches!(self.framing, Framing::Length(_));
+            let into_out = matches!(self.framing, Framing::Length(_) | Framing::ToEnd);
             if out.len() == before && !self.is_done() {
                 if !into_out && *used >= buffer.len() {
                     buffer.truncate(head);
@@ -146,6 +149,10 @@ impl Content {
                 });
                 let length = match read {
                     Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) if matches!(self.framing, Framing::ToEnd) => {
+                        self.framing = Framing::Done;
+                        return Poll::Ready(Ok(wire));
+                    }
                     Poll::Ready(Ok(0)) => {
                         return Poll::Ready(Err(Err(std::io::ErrorKind::UnexpectedEof.into())));
                     }
@@ -155,6 +162,7 @@ impl Content {
                 match &mut self.framing {
                     Framing::Length(left) if *left > length => *left -= length,
                     Framing::Length(_) => self.framing = Framing::Done,
+                    Framing::ToEnd => {}
                     _ => continue,
                 }
                 wire += length;
@@ -167,7 +175,7 @@ impl Content {
     /// Decodes what was received already.
     fn decode(&mut self, buffer: &[u8], used: &mut usize, out: &mut Vec<u8>) -> Result<(), Invalid> {
         match &mut self.framing {
-            Framing::Done => Ok(()),
+            Framing::Done | Framing::ToEnd => Ok(()),
             Framing::Length(left) => {
                 let rest = buffer.get(*used..).unwrap_or_default();
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
@@ -255,8 +263,13 @@ impl Exchange {
                 return self.admit(plan, read);
             }
             let timeout = self.settings(plan).content.timeout;
-            let done = if let Framing::Length(left) = &self.content.framing {
-                let max = usize::try_from(*left).unwrap_or(usize::MAX).min(scratch::SCRATCH);
+            let direct = match &self.content.framing {
+                Framing::Length(left) => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
+                Framing::ToEnd => Some(usize::MAX),
+                _ => None,
+            };
+            let done = if let Some(max) = direct {
+                let max = max.min(scratch::SCRATCH);
                 within(timeout, timed::read(&mut self.stream, out, max)).await
             } else {
                 if self.facts.rest().is_empty() {
@@ -266,20 +279,28 @@ impl Exchange {
                 within(timeout, timed::read(&mut self.stream, &mut self.facts.buffer, 32 * 1024)).await
             };
             match done {
+                Ok(0) if matches!(self.content.framing, Framing::ToEnd) => {
+                    self.content.framing = Framing::Done;
+                    return Ok(());
+                }
                 Ok(0) => {
                     self.log(Level::Info, format_args!("client prematurely closed connection"));
                     self.keep = false;
                     return Err(Refused(400));
                 }
                 Ok(length) => {
-                    if let Framing::Length(left) = &mut self.content.framing {
-                        self.facts.request_length += length as u64;
-                        *left -= length as u64;
-                        if *left == 0 {
-                            self.content.framing = Framing::Done;
+                    match &mut self.content.framing {
+                        Framing::Length(left) => {
+                            *left -= length as u64;
+                            if *left == 0 {
+                                self.content.framing = Framing::Done;
+                            }
                         }
-                        return self.admit(plan, length as u64);
+                        Framing::ToEnd => {}
+                        _ => continue,
                     }
+                    self.facts.request_length += length as u64;
+                    return self.admit(plan, length as u64);
                 }
                 Err(Failure::TimedOut) => {
                     self.log(
@@ -402,6 +423,10 @@ impl Exchange {
         self.facts.content.clear();
         self.facts.content_file = None;
         self.content_is_whole();
+        if self.facts.head.chunked {
+            // Nobody said how long it would have been.
+            self.facts.content_length = None;
+        }
     }
 
     /// Reads what is left of the content, so that the connection can be kept.

@@ -7,7 +7,9 @@ use super::{
     exchange::Exchange,
     forward::request::is_field_value,
     http1::field::Known,
+    http2,
     response::Framing,
+    stream::Stream,
 };
 use crate::{
     ir::{Edit, Expiry, Template, UrlMatch, settings::Level},
@@ -138,11 +140,11 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     exchange.facts.response.replace(index, &value);
 }
 
-/// The trailer lines to send behind chunks, and so only there.
+/// The trailer lines to send behind chunks or frames, and so only there.
 pub fn trailers(exchange: &Exchange, framing: Framing) -> Vec<u8> {
     let response = &exchange.facts.response;
     let mut out = Vec::new();
-    if framing == Framing::Chunked {
+    if matches!(framing, Framing::Chunked | Framing::Frames) {
         for field in &response.trailers {
             out.extend_from_slice(&[response.name(field), b": ", response.value(field), b"\r\n"].concat());
         }
@@ -155,6 +157,15 @@ pub fn last_chunk(exchange: &Exchange, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     out.append(&mut trailers(exchange, Framing::Chunked));
     out.extend_from_slice(b"\r\n");
+}
+
+/// Ends content in frames, with these trailer lines and our own.
+pub fn end_frames(exchange: &mut Exchange, received: &[u8]) {
+    let mut lines = received.to_vec();
+    lines.append(&mut trailers(exchange, Framing::Frames));
+    if let Stream::Frames(stream) = &mut exchange.stream {
+        stream.finish(http2::trailers(&lines));
+    }
 }
 
 /// Tells how long the response may be kept, where nobody has said so.

@@ -490,6 +490,8 @@ impl Exchange {
                 return End::Tunnel(tunnel);
             }
             End::Abort => End::Abort,
+            // What a client still sends on a stream stands in nobody's way.
+            End::Close | End::Keep if self.facts.head.version == 20 => End::Keep,
             End::Close => {
                 self.linger(plan).await;
                 End::Close

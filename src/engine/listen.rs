@@ -18,7 +18,7 @@ use super::{
     clock::Turns,
     connection::{self, Open, Place},
     facts::Client,
-    log,
+    http2, log,
     stream::{self, Stream},
     timed::{Failure, within},
     tls,
@@ -344,11 +344,13 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
             log::event(&serving.logs, Level::Error, format_args!("*{serial} {message}, client: {from}"));
             return;
         }
-        let stream = if serving.plan.config.listeners[listener].tls {
+        let mut said = Vec::new();
+        let (stream, frames) = if serving.plan.config.listeners[listener].tls {
             match tls::accept(&serving, listener, socket).await {
                 tls::Accepted::Session(stream, session) => {
+                    let frames = session.alpn.as_deref() == Some("h2");
                     client.tls = Some(Box::new(session));
-                    Stream::Server(stream)
+                    (Stream::Server(stream), frames)
                 }
                 tls::Accepted::Plain(socket) => {
                     let stream = Stream::Plain(socket);
@@ -366,11 +368,28 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
                 }
             }
         } else {
-            Stream::Plain(socket)
+            let mut stream = Stream::Plain(socket);
+            let frames = match speaks_frames(&serving, listener) {
+                Some(limit) => http2::sniff(&mut stream, &mut said, limit).await,
+                None => false,
+            };
+            (stream, frames)
         };
-        connection::serve(worker, serving, listener, stream, client, place).await;
+        if frames {
+            http2::serve(worker, serving, listener, stream, said, client, place).await;
+        } else {
+            connection::serve(worker, serving, listener, stream, said, client, place).await;
+        }
         drop(open);
     })));
+}
+
+/// Whether clients may begin with HTTP/2 where there is no TLS to agree on it, and how long they have for that.
+fn speaks_frames(serving: &Serving, listener: usize) -> Option<Duration> {
+    let plan = &serving.plan;
+    let listener = &plan.config.listeners[listener];
+    let client = &plan.settings(plan.host_settings(listener.default)).client;
+    (listener.http2 || client.http2).then_some(client.head_timeout)
 }
 
 /// Reads whose connection it is, unless its client is one that does not say so.

@@ -11,8 +11,10 @@ use super::{
     files::{self, condition},
     filter,
     http1::field::{Known, Slice},
+    http2::{self, Follows},
     response::{Framing, Out, Wire},
     scratch,
+    stream::Stream,
     timed::{self, Failure},
 };
 use crate::{
@@ -249,6 +251,9 @@ impl Exchange {
             }
         }
         let end = self.send(plan, &out).await;
+        if framing == Framing::Frames {
+            edit::end_frames(self, &[]);
+        }
         scratch::give(out);
         if let Some(filtered) = filtered {
             scratch::give(filtered);
@@ -382,14 +387,16 @@ impl Exchange {
             response.forget_content();
         }
         let version = self.facts.head.version;
-        let chunked = version == 11 && settings.answer.chunked && !beside;
+        let frames = version == 20 && !beside;
+        let chunked = frames || (version == 11 && settings.answer.chunked && !beside);
         let framing = match response.length {
             _ if response.bodyless => Framing::None,
             Some(length) if !response.has_trailers || !chunked => {
                 // Trailers that cannot be sent: observed to end the connection of an old client.
-                self.keep &= !response.has_trailers || version == 11;
+                self.keep &= !response.has_trailers || version >= 11;
                 Framing::Length(length)
             }
+            _ if frames => Framing::Frames,
             _ if chunked => Framing::Chunked,
             _ => Framing::Close,
         };
@@ -397,7 +404,9 @@ impl Exchange {
         self.keep &= framing != Framing::Close;
         let connection = self.say_connection(tunnel);
         self.facts.connection = connection;
-        if version != 9 && !beside {
+        if frames {
+            self.send_head(plan, framing, tunnel);
+        } else if version != 9 && !beside {
             let begin = out.len();
             let when_asked = settings.client.keepalive_when_asked;
             // Without a word HTTP/1.1 keeps a connection (RFC 9112 § 9.3).
@@ -431,6 +440,36 @@ impl Exchange {
         }
         self.answered = true;
         framing
+    }
+
+    /// Sends the head as a frame.
+    fn send_head(&mut self, plan: &Plan, framing: Framing, tunnel: bool) {
+        let settings = self.settings(plan);
+        let response = &self.facts.response;
+        let head = self.worker.clock.texts(|texts| {
+            let wire = Wire {
+                in_order: settings.answer.in_order,
+                reason: b"",
+                server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
+                date: texts.http.as_bytes(),
+                framing,
+                connection: b"",
+                keep_alive: None,
+                more: None,
+            };
+            http2::write(response, &wire, tunnel)
+        });
+        let follows = match framing {
+            _ if tunnel => Follows::Tunnel,
+            Framing::None => Follows::Nothing,
+            Framing::Length(length) => Follows::Length(length),
+            _ => Follows::Content,
+        };
+        self.facts.sent_head = http2::size(head.headers());
+        self.facts.sent += self.facts.sent_head;
+        if let Stream::Frames(stream) = &mut self.stream {
+            stream.answer(head, follows);
+        }
     }
 
     /// Says in `Vary` what the response depends on, as far as that is known.

@@ -272,6 +272,8 @@ pub enum Framing {
     Chunked,
     /// By closing.
     Close,
+    /// By the last frame of the stream (RFC 9113 § 8.1).
+    Frames,
 }
 
 /// The lines of a head that are not among its fields.

@@ -1,4 +1,4 @@
-//! A connection's bytes: TCP or Unix, plain or TLS, behind one type.
+//! A connection's bytes: TCP or Unix, plain or TLS, or one stream of frames, behind one type.
 
 use std::{
     io,
@@ -11,6 +11,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{client, server};
+
+use super::http2::Duplex;
 
 /// A plain socket.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub enum Stream {
     Server(Box<server::TlsStream<Socket>>),
     /// TLS with us as the client.
     Client(Box<client::TlsStream<Socket>>),
+    /// A stream of an HTTP/2 connection of a client.
+    Frames(Box<Duplex>),
     /// None: what is written is kept, and nothing ever comes (see [`super::subrequest`]).
     Kept(Kept),
 }
@@ -57,24 +61,19 @@ impl Kept {
     }
 }
 
-macro_rules! each {
-    ($self:expr, $stream:ident => $body:expr, $kept:ident => $other:expr) => {
-        match $self {
-            Stream::Plain(Socket::Tcp($stream)) => $body,
-            Stream::Plain(Socket::Unix($stream)) => $body,
-            Stream::Plain($stream @ Socket::Memory(_)) => $body,
-            Stream::Server($stream) => $body,
-            Stream::Client($stream) => $body,
-            Stream::Kept($kept) => $other,
-        }
-    };
-}
-
 impl Stream {
     /// Reads into `into`; 0 is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(into);
-        let done = each!(self, stream => Pin::new(stream).poll_read(cx, &mut buffer), _kept => Poll::Pending);
+        let done = match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Frames(stream) => return stream.poll_read(cx, into),
+            Self::Kept(_) => return Poll::Pending,
+        };
         let length = buffer.filled().len();
         match done {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(length)),
@@ -87,31 +86,26 @@ impl Stream {
 
     /// Writes some of `data`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, data), kept => Poll::Ready(Ok(kept.take(data))))
+        match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_write(cx, data),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_write(cx, data),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_write(cx, data),
+            Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Frames(stream) => stream.poll_write(cx, data),
+            Self::Kept(kept) => Poll::Ready(Ok(kept.take(data))),
+        }
     }
 
-    /// Writes some of several pieces.
-    pub fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(
-            self,
-            stream => Pin::new(stream).poll_write_vectored(cx, data),
-            kept => Poll::Ready(Ok(data.iter().map(|piece| kept.take(piece)).sum()))
-        )
-    }
-
-    /// Whether writes reach the socket at once.
+    /// Whether what is written is not held back.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_) | Self::Kept(_))
+        matches!(self, Self::Plain(_) | Self::Frames(_) | Self::Kept(_))
     }
 
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) | Self::Kept(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Frames(_) | Self::Kept(_) => Poll::Ready(Ok(())),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -119,7 +113,18 @@ impl Stream {
 
     /// Says that no more will be written.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx), _kept => Poll::Ready(Ok(())))
+        match self {
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Frames(stream) => {
+                stream.finish(None);
+                Poll::Ready(Ok(()))
+            }
+            Self::Kept(_) => Poll::Ready(Ok(())),
+        }
     }
 
     /// Whether the peer closed, or sent something, while nothing was expected of it. No system call
@@ -138,13 +143,13 @@ impl Stream {
         }
     }
 
-    /// The socket below TLS.
+    /// The socket that it alone uses.
     pub fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Plain(socket) => Some(socket),
             Self::Server(stream) => Some(stream.get_ref().0),
             Self::Client(stream) => Some(stream.get_ref().0),
-            Self::Kept(_) => None,
+            Self::Frames(_) | Self::Kept(_) => None,
         }
     }
 

@@ -27,7 +27,7 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use super::{facts::TlsSession, stream::Socket, worker::Serving};
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{ClientCertificates, Config, Host, HostId, HostTls},
+    ir::{ClientCertificates, Host, HostId, HostTls},
     plan::{Plan, Run},
     source::Span,
 };
@@ -76,10 +76,7 @@ pub enum Accepted {
 impl Certificates {
     /// Reads the certificates and keys of all hosts.
     pub fn load(plan: &Plan) -> Result<Self, Vec<Diagnostic>> {
-        Self::of(&plan.config)
-    }
-
-    fn of(config: &Config) -> Result<Self, Vec<Diagnostic>> {
+        let config = &plan.config;
         let mut loading = Loading::default();
         let mut listeners = HashMap::new();
         for (at, listener) in config.listeners.iter().enumerate().filter(|(_, listener)| listener.tls) {
@@ -93,7 +90,8 @@ impl Certificates {
             let versions = default.tls.as_ref().map_or(&[][..], |tls| &tls.versions);
             let mut offers = HashMap::new();
             for id in listener.hosts.iter().chain([&listener.default]) {
-                if let Some(offer) = loading.offer(*id, config.host(*id), versions) {
+                let http2 = listener.http2 || plan.settings(plan.host_settings(*id)).client.http2;
+                if let Some(offer) = loading.offer(*id, config.host(*id), versions, http2) {
                     offers.insert(*id, offer);
                 }
             }
@@ -119,13 +117,13 @@ impl Certificates {
 #[derive(Default)]
 struct Loading {
     keys: HashMap<(PathBuf, PathBuf), Option<Arc<rustls::sign::CertifiedKey>>>,
-    offers: HashMap<(HostId, Vec<u8>), Option<Offer>>,
+    offers: HashMap<(HostId, Vec<u8>, bool), Option<Offer>>,
     found: Vec<Diagnostic>,
 }
 
 impl Loading {
-    fn offer(&mut self, id: HostId, host: &Host, versions: &[u8]) -> Option<Offer> {
-        let key = (id, versions.to_vec());
+    fn offer(&mut self, id: HostId, host: &Host, versions: &[u8], http2: bool) -> Option<Offer> {
+        let key = (id, versions.to_vec(), http2);
         if let Some(known) = self.offers.get(&key) {
             return known.clone();
         }
@@ -142,7 +140,7 @@ impl Loading {
             if keys.is_empty() {
                 return None;
             }
-            match server_config(tls, versions, keys) {
+            match server_config(tls, versions, http2, keys) {
                 Ok(config) => Some(Offer::Session(Arc::new(config))),
                 Err(message) => {
                     self.found.push(Diagnostic::error("no-tls", host.span, message));
@@ -171,6 +169,7 @@ impl Loading {
 fn server_config(
     tls: &HostTls,
     versions: &[u8],
+    http2: bool,
     keys: Vec<Arc<rustls::sign::CertifiedKey>>,
 ) -> Result<ServerConfig, String> {
     let versions = names::versions(versions)?;
@@ -188,7 +187,8 @@ fn server_config(
     };
     let mut config = config.with_cert_resolver(Arc::new(Keys::new(keys)));
     // Clients that speak something else only must not take what follows for it (RFC 7301 § 3.2).
-    config.alpn_protocols = [&b"http/1.1"[..], b"http/1.0", b"http/0.9"].map(<[u8]>::to_vec).into();
+    let protocols = [&b"h2"[..], b"http/1.1", b"http/1.0", b"http/0.9"];
+    config.alpn_protocols = protocols.iter().skip(usize::from(!http2)).map(|name| name.to_vec()).collect();
     if tls.tickets {
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -75,7 +75,7 @@ pub enum Upstream {
     Dynamic(Template),
     /// A whole URL, known when it is read: the group or member whose URL is the longest that it begins with,
     /// else whom its authority names, for this request alone. What follows is the target to send, exactly.
-    /// `ws` and `wss` are `http` and `https`.
+    /// `ws` and `wss` are `http` and `https`; `fcgi`, `scgi` and `uwsgi` are gateways.
     Url(Template),
 }
 

@@ -6,9 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Config, Endpoint, Host, HostTls, IdleConnections,
-    Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings, SocketOptions, TcpKeepAlive,
-    Template, VarId, Zone,
+    Address, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
+    IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
+    SocketOptions, TcpKeepAlive, Template, VarId, Zone,
 };
 
 mod group;
@@ -128,6 +128,36 @@ impl Printer<'_> {
         self.depth -= 1;
     }
 
+    fn companion(&mut self, companion: &Companion) {
+        let Companion {
+            name,
+            command,
+            arguments,
+            folder,
+            environment,
+            address,
+            start_limit,
+            stop_limit,
+            restarts,
+            output,
+        } = companion;
+        self.line(&format!("companion {name} at {address} runs {}", path_text(command)));
+        for argument in arguments {
+            self.add(format_args!(" \"{argument}\""));
+        }
+        self.inside(|printer| {
+            printer.line(&format!("in {}", path_text(folder)));
+            for (name, value) in environment {
+                printer.line(&format!("environment {name} \"{value}\""));
+            }
+            let (start, stop) = (value::duration(*start_limit), value::duration(*stop_limit));
+            printer.line(&format!("starts within {start} stops within {stop} restarts {restarts}/60s"));
+            if let Some(path) = output {
+                printer.line(&format!("output {}", path_text(path)));
+            }
+        });
+    }
+
     /// A line for each thing that is not as it is by default.
     fn process(&mut self, process: &Process) {
         let usual = Process::default();
@@ -141,6 +171,7 @@ impl Printer<'_> {
             shutdown_timeout,
             environment,
             working_directory,
+            companions,
         } = process;
         if *workers != usual.workers {
             let count = workers.map_or("one per processor".to_owned(), |count| count.to_string());
@@ -173,18 +204,23 @@ impl Printer<'_> {
                 self.add(format_args!(" \"{text}\""));
             }
         }
+        for companion in companions {
+            self.companion(companion);
+        }
         if let Some(path) = working_directory {
             self.line(&format!("working-directory {}", path_text(path)));
         }
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, announced, options, default, hosts, order, into, span: _ } = listener;
+        let Listener { address, tls, http2, announced, options, default, hosts, order, into, span: _ } =
+            listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
         }
         self.flag(*tls, "tls");
+        self.flag(*http2, "http2");
         if let Some(but) = announced {
             self.add(" announced");
             for range in but {
@@ -487,6 +523,7 @@ mod tests {
             listeners: vec![Listener {
                 address: Address::Tcp("0.0.0.0:80".parse().unwrap()),
                 tls: false,
+                http2: false,
                 announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),

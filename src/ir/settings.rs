@@ -13,9 +13,11 @@ use super::{
     Required, Template, Text, Upgrade, VarId,
 };
 
+mod failure;
 mod group;
 mod value;
 
+pub use failure::{Fault, Retry};
 pub use group::{Group, Grouped};
 pub use value::{Setting, Value};
 
@@ -133,6 +135,10 @@ settings! {
         keepalive_requests: u64,
         /// Age after which a connection is closed.
         keepalive_time: Duration,
+        /// Whether HTTP/2 is spoken, too (RFC 9113), beside what listeners say of that.
+        http2: bool,
+        /// Streams that an HTTP/2 connection may carry at a time; 0 is 128.
+        http2_streams: u64,
         /// On a graceful stop, how long an idle connection is kept for a last request.
         keepalive_min_timeout: Duration,
         /// Statuses of answers after which the connection is not kept.
@@ -344,6 +350,16 @@ settings! {
         edits: Vec<Edit>,
         /// Variables of a gateway request: name, value, whether to leave it out when empty.
         params: Vec<(Name, Template, bool)>,
+        /// Whether variables of a gateway request whose value is missing are left out, and of those of one name all but
+        /// the last.
+        omit_missing: bool,
+        /// Whether request fields whose names hold anything but letters, digits and hyphens become no variables, nor
+        /// do those that frame content.
+        plain_names: bool,
+        /// Whether a status that comes without its reason phrase is given with ours.
+        name_statuses: bool,
+        /// Whether content whose length is not known ahead is refused (411).
+        needs_length: bool,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
         /// What follows a path that ends in `/` in the name of a gateway's program.
@@ -676,44 +692,4 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
-}
-
-/// How a request to an upstream fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum Fault {
-    /// The name of the host has no address.
-    Unresolved,
-    /// There is no connection to be had.
-    Unreachable,
-    /// The TLS handshake fails.
-    Tls,
-    /// TLS is needed, and not allowed.
-    NoTls,
-    /// Sending takes too long.
-    SendTimeout,
-    /// The answer takes too long.
-    ReadTimeout,
-    /// The connection ends before a head came.
-    Closed,
-    /// The same, on a client's connection that carried requests before.
-    ClosedLater,
-    /// The head cannot be read.
-    InvalidHead,
-    /// No endpoint can be used.
-    NoEndpoint,
-}
-
-/// What lets another endpoint be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum Retry {
-    /// Failure to connect, to send or to read the head.
-    Error,
-    /// Taking too long for these.
-    Timeout,
-    /// An empty or invalid head.
-    InvalidHead,
-    /// This status.
-    Status(u16),
-    /// Also after content or a head of a method that is not idempotent was sent.
-    NonIdempotent,
 }

@@ -120,6 +120,8 @@ pub enum Attr {
     Path,
     /// What follows the prefix that the route matched.
     PathRest,
+    /// The path without as much at its end as the value of a variable is long; all of it where that is longer.
+    PathWithout(VarId),
     /// The query as received or last rewritten, without `?`.
     Query,
     /// `?` when the query is not empty.
@@ -157,6 +159,8 @@ pub enum Attr {
     RequestLength,
     /// 32 random hexadecimal digits, the same throughout the request.
     RequestId,
+    /// `h2` when the request came over HTTP/2 and TLS, `h2c` when without TLS, else empty.
+    Http2,
     /// `p` when the request was pipelined, else `.`.
     Pipelined,
 
@@ -256,6 +260,8 @@ pub enum Attr {
     UpstreamAuthority,
     /// The upstream's port as configured, or its scheme's default.
     UpstreamPort,
+    /// The path of the URL that the request is sent to, as it stands there.
+    UpstreamPath,
     /// `X-Forwarded-For` as received, joined, with the client's address appended.
     ForwardedFor,
     /// The group that the request went to, and its member.

@@ -582,6 +582,7 @@ fn hosts_by_name() {
     let listener = Listener {
         address: Address::Unix("/s".into()),
         tls: false,
+        http2: false,
         announced: None,
         options: SocketOptions::default(),
         default: HostId(0),

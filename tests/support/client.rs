@@ -1,6 +1,7 @@
 //! The client: sends a request as the fixture says and describes everything that came back.
 
 use super::fixture::{Request, Step, escape};
+use super::frames;
 use super::ports::Ports;
 use super::tls;
 use super::view::content;
@@ -56,8 +57,16 @@ enum Stop {
     Timeout,
 }
 
+/// A client connection.
+pub(crate) enum Connection {
+    /// HTTP/1.
+    Lines(Lines),
+    /// HTTP/2.
+    Frames(Box<frames::Connection>),
+}
+
 /// A client connection with what was read too far.
-pub(crate) struct Connection {
+pub(crate) struct Lines {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     greeting: Option<String>,
@@ -80,7 +89,7 @@ impl Connection {
         prefix: &Path,
         tls: &tls::Material,
     ) -> Result<Self, String> {
-        let plain = |stream| Self { stream, buffer: Vec::new(), greeting: None };
+        let plain = |stream| Self::Lines(Lines { stream, buffer: Vec::new(), greeting: None });
         if let Some(path) = &request.unix {
             let stream = UnixStream::connect(prefix.join(path)).map_err(|e| format!("{path}: {e}"))?;
             return Ok(plain(Box::new(stream)));
@@ -96,10 +105,15 @@ impl Connection {
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_read_timeout(Some(PATIENCE));
         let socket = TcpStream::from(socket);
+        if request.frames {
+            let tls =
+                request.tls.as_ref().map(|name| tls.agree(name, request.certificate.as_deref(), &["h2"]));
+            return Ok(Self::Frames(Box::new(frames::Connection::open(socket, tls.transpose()?)?)));
+        }
         if let Some(name) = &request.tls {
             let (stream, shown) = tls.connect(socket, name, request.certificate.as_deref())?;
             let greeting = Some(format!("certificate {shown}"));
-            return Ok(Self { stream: Box::new(stream), buffer: Vec::new(), greeting });
+            return Ok(Self::Lines(Lines { stream: Box::new(stream), buffer: Vec::new(), greeting }));
         }
         Ok(plain(Box::new(socket)))
     }
@@ -107,6 +121,15 @@ impl Connection {
     /// Sends `request`, reads what it asks for; the view's lines, the recorded lines, and whether the
     /// connection can be used again.
     pub(crate) fn exchange(&mut self, request: &Request) -> (Vec<String>, Vec<String>, bool) {
+        match self {
+            Self::Lines(lines) => lines.exchange(request),
+            Self::Frames(frames) => frames.exchange(request),
+        }
+    }
+}
+
+impl Lines {
+    fn exchange(&mut self, request: &Request) -> (Vec<String>, Vec<String>, bool) {
         let mut lines: Vec<String> = self.greeting.take().into_iter().collect();
         let mut recorded = Vec::new();
         self.send(&request.pieces);
@@ -355,7 +378,7 @@ impl Connection {
 
 /// Content without its coding, and what follows it; `None` when it has none that is known, or not whole. How well
 /// it is compressed is not compared.
-fn decoded(coding: &str, body: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decoded(coding: &str, body: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = body;
     match coding {
@@ -374,7 +397,7 @@ fn ending(stop: Stop) -> &'static str {
 }
 
 /// The recorded form: what a reader of the fixture wants to know.
-fn summary(start: &str, location: Option<&str>, body: &[u8]) -> String {
+pub(crate) fn summary(start: &str, location: Option<&str>, body: &[u8]) -> String {
     let mut text = start.to_owned();
     if let Some(location) = location {
         text = format!("{text} Location: {location}");

@@ -18,7 +18,7 @@
 //! may be missing), `unrecorded` (no `<-` lines).
 //!
 //! Request options. Connection: `keep` (the previous one), `port: N`, `to: ADDR`, `from: ADDR`, `unix: PATH`,
-//! `tls[: NAME]`, `tls-certificate: NAME`. Sending: `raw`, `split: N`, `body: N`, `continue`, `repeat: N`,
+//! `tls[: NAME]`, `tls-certificate: NAME`, `h2` (the request is a stream of HTTP/2). Sending: `raw`, `split: N`, `body: N`, `continue`, `repeat: N`,
 //! `shutdown-write`, `abort`. Reading: `responses: N`, `read: close`, `idle-close`; `send: TEXT`,
 //! `recv: N`, `recv: eof`, `finish` drive a tunnel. Origin: `origin[N] [MODE]: REPLY` queues the answer of
 //! the next upstream request (of origin port N), MODE being `close`, `keep`, `early`, `reset` or `hang`.
@@ -129,6 +129,8 @@ pub(crate) struct Request {
     pub(crate) tls: Option<String>,
     /// Client certificate for TLS.
     pub(crate) certificate: Option<String>,
+    /// Whether over HTTP/2.
+    pub(crate) frames: bool,
     /// How often to send it.
     pub(crate) repeat: usize,
     /// How many answers to read.
@@ -282,6 +284,7 @@ impl Request {
             "unix" => self.unix = Some(value.to_owned()),
             "tls" => self.tls = Some(value.to_owned()),
             "tls-certificate" => self.certificate = Some(value.to_owned()),
+            "h2" => self.frames = true,
             "repeat" => self.repeat = number(value)?,
             "responses" => self.responses = number(value)?,
             "read" if value == "close" => self.read_close = true,

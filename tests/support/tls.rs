@@ -90,9 +90,26 @@ impl Material {
         sni: &str,
         own: Option<&str>,
     ) -> Result<(StreamOwned<ClientConnection, TcpStream>, String), String> {
+        let (config, name) = self.agree(sni, own, &[])?;
+        let mut connection = ClientConnection::new(config, name).map_err(|e| e.to_string())?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).map_err(|e| format!("handshake failed: {e}"))?;
+        }
+        let leaf = connection.peer_certificates().and_then(|chain| chain.first());
+        let shown = leaf.map_or("none", |leaf| self.name(leaf)).to_owned();
+        Ok((StreamOwned::new(connection, socket), shown))
+    }
+
+    /// What a client brings to a handshake, and the name it asks for.
+    pub(crate) fn agree(
+        &self,
+        sni: &str,
+        own: Option<&str>,
+        protocols: &[&str],
+    ) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
         let builder =
             ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate));
-        let config = match own {
+        let mut config = match own {
             Some(own) => {
                 let chain = vec![certificate(&self.folder.join(format!("{own}.pem")))?];
                 let key = private_key(&self.folder.join(format!("{own}.key")))?;
@@ -102,13 +119,8 @@ impl Material {
         };
         let name = if sni.is_empty() { "127.0.0.1" } else { sni };
         let name = ServerName::try_from(name.to_owned()).map_err(|e| e.to_string())?;
-        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|e| e.to_string())?;
-        while connection.is_handshaking() {
-            connection.complete_io(&mut socket).map_err(|e| format!("handshake failed: {e}"))?;
-        }
-        let leaf = connection.peer_certificates().and_then(|chain| chain.first());
-        let shown = leaf.map_or("none", |leaf| self.name(leaf)).to_owned();
-        Ok((StreamOwned::new(connection, socket), shown))
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok((Arc::new(config), name))
     }
 
     fn name(&self, leaf: &CertificateDer<'_>) -> &'static str {

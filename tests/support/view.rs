@@ -15,6 +15,7 @@
 //! | chunk sizes of answers | depend on how the data arrived; the framing's kind is compared |
 //! | content in a coding | compressors differ; what it decodes to is compared (`client.rs`) |
 //! | whether a connection to an upstream of Apache is new | a matter of timing there |
+//! | order of the variables that Apache tells a gateway; `UNIQUE_ID`, `proxy-nokeepalive` | a table's; a number of the request; what a module notes for itself |
 //! | order of the fields of an answer of Apache, case of `Connection` | no meaning (RFC 9110 § 5.3, § 7.6.1) |
 //! | framing of an answer of Apache that it coded | it tells the length of what was there at once |
 //! | `# mask` of a fixture | said there |
@@ -73,6 +74,9 @@ pub(crate) fn upstream(record: &Record) -> Vec<String> {
     lines
 }
 
+/// The protocols of gateways, as titles have them.
+const GATEWAYS: [&str; 3] = [" uwsgi", " fastcgi", " scgi"];
+
 /// The protocol of a request that is not HTTP.
 fn gateway(record: &Record) -> Option<&'static str> {
     let names = ["uwsgi", "fastcgi", "scgi", "memcached"];
@@ -107,6 +111,15 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
         out.push(
             pooled.filter(|_| line.starts_with("[upstream]")).map_or_else(|| line.clone(), str::to_owned),
         );
+        if line.starts_with("[upstream]") && GATEWAYS.iter().any(|name| line.contains(name)) {
+            let mut told = Vec::new();
+            while let Some(variable) = rest.next_if(|line| !line.is_empty() && !line.starts_with('[')) {
+                told.push(variable);
+            }
+            told.retain(|line| !line.contains("UNIQUE_ID=") && !line.contains("proxy-nokeepalive="));
+            told.sort();
+            out.append(&mut told);
+        }
         if !head {
             continue;
         }
@@ -125,11 +138,11 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
 
 /// Applies the table above to finished lines.
 pub(crate) fn normalise(lines: &[String], masks: &[Regex]) -> Vec<String> {
-    let date = lines.iter().find_map(|line| moment(line.strip_prefix("Date: ")?));
+    let date = lines.iter().find_map(|line| moment(date_of(line)?));
     let one = |line: &String| {
         let mut line = line.clone();
-        if line.strip_prefix("Date: ").is_some_and(|value| moment(value).is_some()) {
-            "Date: (now)".clone_into(&mut line);
+        if date_of(&line).is_some_and(|value| moment(value).is_some()) {
+            line.replace_range(6.., "(now)");
         }
         if let Some(distance) = line.strip_prefix("Expires: ").and_then(|value| near(moment(value)?, date?)) {
             line = format!("Expires: (now){distance:+}s");
@@ -221,4 +234,9 @@ pub(crate) fn diff(wanted: &[String], came: &[String]) -> String {
         }
     }
     out
+}
+
+/// The value of a `Date`, however its name is written.
+fn date_of(line: &str) -> Option<&str> {
+    line.strip_prefix("Date: ").or_else(|| line.strip_prefix("date: "))
 }

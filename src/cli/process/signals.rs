@@ -238,7 +238,9 @@ impl Master {
             self.complain(&[fault]);
             return;
         }
+        let gone = self.standing.companions.apply(&process.companions);
         if !self.replace(plan) {
+            self.standing.companions.join(gone);
             return;
         }
         self.standing.log = files.main_log;

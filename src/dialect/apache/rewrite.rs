@@ -256,6 +256,7 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
             }
         }
     }
+    host.own.rewrite.engine = Some(engine);
     if !engine || rules.is_empty() {
         return;
     }
@@ -271,6 +272,11 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
     for (step, span) in steps {
         host.hook(Phase::Rewrite, step, span);
     }
+}
+
+/// Whether a server's engine is on.
+pub(crate) fn is_on(host: &Section) -> bool {
+    host.own.rewrite.engine == Some(true)
 }
 
 /// A section's rules.

@@ -44,6 +44,7 @@ mod defaults;
 mod expression;
 mod farm;
 mod filtering;
+mod handlers;
 mod maps;
 mod outbound;
 mod pattern;

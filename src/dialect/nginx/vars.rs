@@ -165,6 +165,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("fastcgi_script_name", Attr::ScriptName),
     ("host", Attr::Host),
     ("hostname", Attr::MachineName),
+    ("http2", Attr::Http2),
     ("https", Attr::Https),
     ("is_args", Attr::QueryMark),
     ("limit_rate", Attr::LimitRate),
@@ -221,7 +222,6 @@ const FIXED: &[(&str, Attr)] = &[
     ("uri", Attr::Path),
     // What modules say of features that are off here as long as their directives are refused.
     ("gzip_ratio", Attr::CodingRatio),
-    ("http2", Attr::Missing),
     ("http3", Attr::Missing),
     ("limit_conn_status", Attr::ConcurrencyLimited),
     ("limit_req_status", Attr::RateLimited),

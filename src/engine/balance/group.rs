@@ -322,6 +322,13 @@ impl Group {
         self.members.is_empty()
     }
 
+    /// What is spoken to all members; `None` where they differ.
+    pub fn protocol(&self) -> Option<ir::Protocol> {
+        let mut members = self.members.iter().map(|(_, member, _)| member.protocol);
+        let first = members.next().unwrap_or(ir::Protocol::Http);
+        members.all(|protocol| protocol == first).then_some(first)
+    }
+
     /// A member, where it is and its state.
     pub fn member(&self, index: usize) -> Option<&(ir::Endpoint, ir::Member, Arc<Standing>)> {
         self.members.get(index)

@@ -144,6 +144,11 @@ impl View for Facts {
                 self.request_id.set(Some(id));
                 write!(out, "{id:032x}").is_ok()
             }
+            Attr::Http2 => match (self.head.version, &self.client.tls) {
+                (20, Some(_)) => put(out, b"h2"),
+                (20, None) => put(out, b"h2c"),
+                _ => true,
+            },
             Attr::Pipelined => put(out, if self.pipelined { b"p" } else { b"." }),
             Attr::Time(moment, form) => moment::write(self, *moment, form, out),
             Attr::Load(load) => moment::load(self, *load, out),
@@ -339,6 +344,10 @@ impl Facts {
             Attr::ServerToken => bytes(out, self.plan.settings(run.settings).answer.server.as_ref()),
             Attr::LimitRate => number(out, run.limit_rate.unwrap_or(0)),
             Attr::UpstreamAuthority => !self.authority.is_empty() && bytes(out, &self.authority),
+            Attr::UpstreamPath => {
+                let end = memchr::memchr(b'?', &self.upstream_target).unwrap_or(self.upstream_target.len());
+                bytes(out, &self.upstream_target[..end])
+            }
             Attr::UpstreamPort => whom::port(&self.authority, self.authority_default)
                 .is_some_and(|port| number(out, u64::from(port))),
             Attr::ForwardedFor => {

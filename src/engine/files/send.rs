@@ -85,6 +85,9 @@ pub(super) async fn send(
         edit::last_chunk(exchange, &mut out);
         done = flush(exchange, plan, &mut out).await;
     }
+    if framing == Framing::Frames && done.is_ok() {
+        edit::end_frames(exchange, &[]);
+    }
     scratch::give(out);
     match done {
         Ok(()) => {

@@ -1,6 +1,6 @@
 //! Waiting for the upstream's response head, past interim responses, while the client is watched.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
 
 use super::{
     super::{
@@ -12,7 +12,8 @@ use super::{
             records::Step,
         },
         http1::{field::Known, response::Parsed},
-        scratch,
+        http2, scratch,
+        stream::Stream,
         timed::{self, Failure},
     },
     Outcome, Request, Trouble, relay, system, timed_out,
@@ -271,15 +272,22 @@ impl Exchange {
     async fn interim(&mut self) -> Result<(), Failure> {
         let head = &self.facts.upstream_head;
         let (status, length) = (head.status, head.length);
-        if status != 100 && self.facts.head.version == 11 {
+        if let Stream::Frames(stream) = &mut self.stream
+            && status != 100
+        {
+            let mut interim = http::Response::new(());
+            *interim.status_mut() = http::StatusCode::from_u16(status)
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {
+                let (name, value) =
+                    (field.name.of(&self.facts.upstream), field.value.of(&self.facts.upstream));
+                http2::put(interim.headers_mut(), name, value);
+            }
+            stream.interim(interim)?;
+        } else if status != 100 && self.facts.head.version == 11 {
             // Written anew: neither line ends that others read differently nor anything about framing are passed on.
             let mut text = [b"HTTP/1.1 ", head.status_text.of(&self.facts.upstream), b"\r\n"].concat();
-            for field in head.fields.iter().filter(|field| {
-                !matches!(
-                    field.known,
-                    Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::ContentLength
-                )
-            }) {
+            for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {
                 text.extend_from_slice(field.name.of(&self.facts.upstream));
                 text.extend_from_slice(b": ");
                 text.extend_from_slice(field.value.of(&self.facts.upstream));
@@ -356,4 +364,16 @@ enum Watched {
     Halted(Halt),
     Failed(Failure),
     ClientGone,
+}
+
+/// Whether a field frames a message or is about a connection, and is nobody's further on.
+fn frames_connection(known: Known) -> bool {
+    matches!(
+        known,
+        Known::Connection
+            | Known::KeepAlive
+            | Known::TransferEncoding
+            | Known::ContentLength
+            | Known::Upgrade
+    )
 }

@@ -9,7 +9,7 @@ use super::{
     super::{
         balance::{
             Cluster,
-            group::{Connected, Elected, Nobody, Standing},
+            group::{Connected, Elected, Group, Nobody, Standing},
         },
         clock,
         connect::Place,
@@ -62,13 +62,23 @@ impl Exchange {
         if self.content.was_streamed() {
             self.give_content_up();
         }
-        let how = self.settings(plan).forwarding(Protocol::Http);
-        if let Err(Refused(status)) = self.read_ahead(plan, how).await {
+        let protocol = cluster.group().map_or(Some(Protocol::Http), Group::protocol);
+        let how = self.settings(plan).forwarding(protocol.unwrap_or(Protocol::Http));
+        let chunked = self.facts.head.chunked;
+        if chunked && how.needs_length {
+            self.log(Level::Error, format_args!("content of unknown length cannot be sent"));
+            self.give_content_up();
+            return Next::Status(411);
+        }
+        // A gateway is told the length first; where members differ, the one that is elected decides about framing.
+        let whole = protocol.is_none_or(|protocol| chunked && protocol != Protocol::Http);
+        let read = if whole { self.read_content(plan).await } else { self.read_ahead(plan, how).await };
+        if let Err(Refused(status)) = read {
             return self.refused(status);
         }
         let streamed = !self.content.is_done();
         if streamed {
-            self.begin_upload(plan, how, Protocol::Http);
+            self.begin_upload(plan, how, protocol.unwrap_or(Protocol::Http));
         }
         let errand = Errand { plan, cluster, rest };
         let next = self.try_members(&errand, &text, streamed).await;
@@ -276,12 +286,22 @@ impl Exchange {
         if target.first() != Some(&b'/') {
             target.insert(0, b'/');
         }
-        let to =
-            Destination { cluster: Rc::clone(&errand.cluster), tls: member.tls, target: Some(target), idle };
         self.name_member(member, endpoint);
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
-        self.facts.upstream_scheme = if member.tls { b"https://" } else { b"http://" };
+        if member.protocol != Protocol::Http {
+            // Nothing of it is sent but what variables say.
+            self.facts.upstream_target.extend_from_slice(&target);
+        }
+        let to =
+            Destination { cluster: Rc::clone(&errand.cluster), tls: member.tls, target: Some(target), idle };
+        self.facts.upstream_scheme = match member.protocol {
+            Protocol::FastCgi => b"fcgi://",
+            Protocol::Scgi => b"scgi://",
+            Protocol::Uwsgi => b"uwsgi://",
+            _ if member.tls => b"https://",
+            _ => b"http://",
+        };
         let mut head = scratch::take();
         let key = match self.compose(how, &forward, &to, None, &mut head) {
             Ok(key) => key,

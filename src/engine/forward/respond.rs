@@ -93,7 +93,7 @@ impl Exchange {
         }
         self.facts.response.start(status);
         self.facts.response.forwarded = true;
-        self.copy_status();
+        self.copy_status(how);
         self.copy_fields(how, &[]);
         if stored {
             let kind = self.type_of_path(plan);
@@ -229,6 +229,13 @@ impl Exchange {
         }
         match ending {
             Ending::Whole => {
+                if framing == Framing::Frames {
+                    let mut lines = Vec::new();
+                    if how.pass_trailers {
+                        pass_trailers(how, &self.facts.upstream_trailers, &mut lines);
+                    }
+                    edit::end_frames(self, &lines);
+                }
                 self.facts.complete = true;
                 self.reuse(to, how, connection, fit);
                 Next::End(if framing == Framing::Close || missing { End::Close } else { End::Keep })
@@ -344,10 +351,10 @@ impl Exchange {
         }
     }
 
-    fn copy_status(&mut self) {
+    fn copy_status(&mut self, how: &ForwardingPlan) {
         let facts = &mut self.facts;
         let text = facts.upstream_head.status_text.of(&facts.upstream);
-        if !text.is_empty() {
+        if !text.is_empty() && !(how.name_statuses && text.len() == 3) {
             let start = facts.response.text.len();
             facts.response.text.extend_from_slice(text);
             facts.response.status_text = Slice::new(start, facts.response.text.len());
@@ -467,7 +474,7 @@ impl Exchange {
         self.facts.response.start(101);
         self.facts.response.forwarded = true;
         self.upgraded = true;
-        self.copy_status();
+        self.copy_status(how);
         self.copy_fields(how, &[]);
         if how.names.hidden.contains(b"upgrade") {
             // What is not passed on else says here what is spoken from now on.

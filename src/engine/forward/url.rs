@@ -17,14 +17,18 @@ pub(super) struct Scheme {
 
 /// Schemes that can be spoken.
 pub(super) fn scheme(name: &[u8]) -> Option<Scheme> {
-    let (tls, port, socket) = match name {
-        b"http" => (false, 80, false),
-        b"https" => (true, 443, false),
-        b"ws" => (false, 80, true),
-        b"wss" => (true, 443, true),
+    let (protocol, tls, port, socket) = match name {
+        b"http" => (Protocol::Http, false, 80, false),
+        b"https" => (Protocol::Http, true, 443, false),
+        b"ws" => (Protocol::Http, false, 80, true),
+        b"wss" => (Protocol::Http, true, 443, true),
+        // They have no registered ports; these are in use (`mod_proxy_fcgi`, `mod_proxy_scgi`, `mod_proxy_uwsgi`).
+        b"fcgi" => (Protocol::FastCgi, false, 8000, false),
+        b"scgi" => (Protocol::Scgi, false, 4000, false),
+        b"uwsgi" => (Protocol::Uwsgi, false, 3031, false),
         _ => return None,
     };
-    Some(Scheme { protocol: Protocol::Http, tls, port, socket })
+    Some(Scheme { protocol, tls, port, socket })
 }
 
 /// A URL taken apart, by places in its text.

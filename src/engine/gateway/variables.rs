@@ -1,6 +1,10 @@
 //! The variables of a gateway request: configured ones, then one for each request field that none of them replaces.
 
-use super::super::{exchange::Exchange, http1::field::Field, scratch};
+use super::super::{
+    exchange::Exchange,
+    http1::field::{Field, Known},
+    scratch,
+};
 use crate::plan::ForwardingPlan;
 
 /// Takes a name and its value.
@@ -13,8 +17,8 @@ impl Exchange {
         let mut done = Ok(());
         for (name, template, skip_empty) in &how.params {
             value.clear();
-            self.eval(template, &mut value);
-            if value.is_empty() && *skip_empty {
+            let present = self.eval(template, &mut value);
+            if (value.is_empty() && *skip_empty) || (!present && how.omit_missing) {
                 continue;
             }
             done = put(name, &value);
@@ -37,6 +41,14 @@ impl Exchange {
         let mut done = Ok(());
         for (at, field) in fields.iter().enumerate() {
             let written = facts.slice(field.name);
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            if how.names.replaced.contains(written) {
+                continue;
+            }
+            let framing = matches!(field.known, Known::ContentLength | Known::TransferEncoding);
+            if how.plain_names && (framing || !written.iter().all(plain)) {
+                continue;
+            }
             let same = |other: &&Field| facts.slice(other.name).eq_ignore_ascii_case(written);
             if fields[..at].iter().any(|other| same(&other)) {
                 continue;
@@ -49,7 +61,8 @@ impl Exchange {
             if how.params.iter().any(|(param, ..)| param.0 == *name) {
                 continue;
             }
-            let separator: &[u8] = if name == b"HTTP_COOKIE" { b"; " } else { b", " };
+            // Who joins fields before anything looks at them joins cookies as all others.
+            let separator: &[u8] = if name == b"HTTP_COOKIE" && !how.join_repeated { b"; " } else { b", " };
             value.clear();
             for (nth, other) in fields[at..].iter().filter(same).enumerate() {
                 if nth > 0 {

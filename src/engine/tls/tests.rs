@@ -6,7 +6,7 @@ use tokio::{io::AsyncReadExt as _, net::UnixStream};
 
 use super::*;
 use crate::{
-    ir::{Address, Block, Listener, Pattern, SocketOptions},
+    ir::{Address, Block, Config, Listener, Pattern, SocketOptions},
     plan,
 };
 
@@ -33,6 +33,7 @@ fn config(hosts: Vec<Host>) -> Config {
     let listener = Listener {
         address: Address::Unix("/nowhere".into()),
         tls: true,
+        http2: false,
         announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
@@ -114,7 +115,7 @@ fn refusals_are_told_by_an_alert() {
 #[test]
 fn what_cannot_be_loaded_is_told() {
     let wrong = |pairs: &[(&str, &str)]| {
-        let found = Certificates::of(&config(vec![host("a", pairs)])).unwrap_err();
+        let found = Certificates::load(&plan::compile(config(vec![host("a", pairs)])).unwrap()).unwrap_err();
         let short = |finding: &Diagnostic| finding.message.replace(&file("").display().to_string(), "");
         found.iter().map(short).collect::<Vec<_>>().join("; ")
     };
@@ -135,6 +136,6 @@ fn what_cannot_be_loaded_is_told() {
     );
     let mut old = host("a", &[("one.pem", "one.key")]);
     old.tls = old.tls.map(|tls| HostTls { versions: vec![10, 11], ..tls });
-    let found = Certificates::of(&config(vec![old])).unwrap_err();
+    let found = Certificates::load(&plan::compile(config(vec![old])).unwrap()).unwrap_err();
     assert!(found[0].message.contains("before 1.2"), "{found:?}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     ir::{
-        Edit, Handler, Join, Name, Protocol, Settings,
+        Edit, Handler, Join, Name, Protocol, Settings, Template,
         settings::{
             Access, AccessInForce, Answer, Client, ClientAddress, ClientAddressInForce, ClientInForce,
             Compress, CompressInForce, Content, ContentInForce, Files, FilesInForce, Forwarding,
@@ -343,6 +343,9 @@ fn lay_forwarding(
     let mut settings = ForwardingInForce::clone(&old.settings);
     set.lay_over(&mut settings, accumulate);
     settings.response_edits = Vec::new();
+    if settings.omit_missing && set.params.is_some() {
+        keep_last(&mut settings.params);
+    }
     let written = std::mem::take(&mut settings.edits);
     if set.edits.is_some() {
         let kept = if accumulate { &*old.edits } else { &[] };
@@ -358,6 +361,14 @@ fn lay_forwarding(
     new.names = one_of(&mut alike.names, FieldNames::new(&settings, &new.edits));
     new.settings = one_of(&mut alike.settings, settings);
     new
+}
+
+/// Of variables of one name the last counts.
+fn keep_last(params: &mut Vec<(Name, Template, bool)>) {
+    let mut known = std::collections::HashSet::new();
+    let mut kept: Vec<_> = params.drain(..).rev().filter(|(name, ..)| known.insert(name.clone())).collect();
+    kept.reverse();
+    *params = kept;
 }
 
 fn extend<T>(list: &mut Vec<T>, more: Vec<T>, accumulate: bool) {

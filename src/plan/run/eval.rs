@@ -151,6 +151,13 @@ impl Run {
             Attr::ScriptRest => self.script(plan, true, out),
             Attr::Path => out.extend_from_slice(&self.path),
             Attr::PathRest => out.extend_from_slice(self.path.get(self.path_rest..).unwrap_or_default()),
+            Attr::PathWithout(var) => {
+                let mut end = self.values.take();
+                self.var(plan, view, *var, &mut end);
+                let length = self.path.len().checked_sub(end.len()).unwrap_or(self.path.len());
+                out.extend_from_slice(&self.path[..length]);
+                self.values.give_back(end);
+            }
             // A log shows a missing query as a dash.
             Attr::Query if self.query.is_empty() => return false,
             Attr::Query => out.extend_from_slice(&self.query),

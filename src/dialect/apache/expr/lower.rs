@@ -87,10 +87,14 @@ pub(crate) fn test_into(cx: &mut Cx, text: &Written, into: Register) -> Option<T
 
 /// The text with variables that an argument, or a part of one, is.
 pub(crate) fn template_of(cx: &mut Cx, text: &Written) -> Option<Template> {
+    template_from(cx, text, MATCH)
+}
+
+/// The same, with the register that captures come from where a test went before.
+pub(crate) fn template_from(cx: &mut Cx, text: &Written, into: Register) -> Option<Template> {
     match parse::text(text.bytes()) {
         Ok(word) => {
-            let mut lower =
-                Lower { cx, text, into: MATCH, captured: false, failed: false, varies: Vec::new() };
+            let mut lower = Lower { cx, text, into, captured: false, failed: false, varies: Vec::new() };
             let template = lower.word(&word);
             (!lower.failed).then_some(template)
         }

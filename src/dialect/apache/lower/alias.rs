@@ -52,10 +52,12 @@ fn alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         }
         [from, to] if section.is_server() => {
             let file_name = file(cx, to);
-            let to = Template::text(file_name);
+            let to = Template::text(file_name.clone());
             for (path, tail) in under(from) {
                 let value = followed_by(&to, tail, vec![Part::Attr(Attr::PathRest)]);
-                let route = mapped(cx, path, value, directive.head());
+                let mut route = mapped(cx, path, value, directive.head());
+                let context = context(cx, &from.value, &file_name, directive.head());
+                route.body.steps.splice(0..0, context);
                 section.own.alias.aliases.push(route);
             }
         }
@@ -255,6 +257,16 @@ fn mapped(cx: &mut Cx, path: Pattern, value: Template, span: Span) -> Route {
     let exit = (Step::Jump(Jump::Exit("translate".into())), span);
     let body = Block { steps: vec![assign, exit], span, ..Block::default() };
     Route { path, decisive: false, body, nested: None }
+}
+
+/// What `CONTEXT_PREFIX` and `CONTEXT_DOCUMENT_ROOT` say of a path that was mapped so, where anybody asks.
+fn context(cx: &mut Cx, prefix: &[u8], root: &[u8], span: Span) -> Vec<(Step, Span)> {
+    if !cx.proxy.contexts {
+        return Vec::new();
+    }
+    let bare = |text: &[u8]| Template::text(text.strip_suffix(b"/").unwrap_or(text));
+    let assign = |var, value| (Step::Assign { var, value }, span);
+    vec![assign(cx.own("@context_prefix"), bare(prefix)), assign(cx.own("@context_root"), bare(root))]
 }
 
 /// A file's name, relative to the server's root.

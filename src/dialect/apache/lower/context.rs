@@ -41,6 +41,8 @@ pub(crate) struct Names {
     env: HashMap<Vec<u8>, VarId>,
     /// Variables of our own.
     own: HashMap<&'static str, VarId>,
+    /// Whether requests may go to gateways, and how many variables there are without `.htaccess` files.
+    pub(super) gateways: Option<usize>,
     /// Whether any `Options` allow server-side includes.
     pub(super) includes: bool,
     /// Filters that servers declare: their providers and when these work.
@@ -86,6 +88,7 @@ impl<'a> Cx<'a> {
     /// For a `.htaccess`: with the variables that are known.
     pub(super) fn local(sources: &'a SourceMap, options: &'a Options, names: Names, vars: Vec<Var>) -> Self {
         let mut cx = Self::new(sources, options);
+        cx.proxy.gateways = names.gateways.is_some();
         cx.names = names;
         cx.config.vars = vars;
         cx.local = true;
@@ -100,6 +103,7 @@ impl<'a> Cx<'a> {
     /// What was made.
     pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
         proxy::finish(&mut self);
+        self.names.gateways = self.proxy.gateways.then_some(self.config.vars.len());
         let Self { config, options, names, root, diagnostics, .. } = self;
         let options = Options { root, ..options.clone() };
         let provider =
@@ -206,6 +210,7 @@ impl<'a> Cx<'a> {
 }
 
 fn declare(vars: &mut Vec<Var>, name: &[u8]) -> VarId {
-    vars.push(Var { name: name.into(), kind: VarKind::Optional, span: Span::NONE });
+    let kind = proxy::gateway::known(name).unwrap_or(VarKind::Optional);
+    vars.push(Var { name: name.into(), kind, span: Span::NONE });
     VarId(vars.len() as u32 - 1)
 }

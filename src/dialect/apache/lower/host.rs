@@ -6,6 +6,7 @@ use super::{
     super::{glob, tree::Directive},
     Cx, JOIN, Kind, Lower, Phase, Section, core, listen, logs, mapping, names,
     phase::Joins,
+    proxy,
     walk::{self, Steps},
 };
 use crate::{
@@ -152,10 +153,15 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()] {
         steps.push((Step::Unassign(var), span));
     }
+    if cx.proxy.contexts {
+        steps.push((Step::Unassign(cx.own("@context_prefix")), span));
+        steps.push((Step::Unassign(cx.own("@context_root")), span));
+    }
     if let Some(root) = cx.names.own("@root") {
         let value = host.set.files.root.clone().unwrap_or_default();
         steps.push((Step::Assign { var: root, value }, span));
     }
+    steps.extend(proxy::gateway::remember(cx, crate::dialect::apache::rewrite::is_on(host)));
     steps.extend(super::remoteip::identify(host));
     let inline = |phase| host.steps.get(&phase).cloned().unwrap_or_default();
     let early = inline(Phase::Early);
@@ -237,6 +243,7 @@ pub(crate) fn names(host: &Section) -> Vec<Pattern> {
 
 /// After an internal redirect each variable that was set is called `REDIRECT_` and its name.
 fn rename_redirected(cx: &mut Cx) {
+    proxy::gateway::declare_redirected(cx);
     let envs: Vec<_> = cx.envs().map(|(name, var)| (name.to_vec(), var)).collect();
     let (keeps, renames) = (cx.keeps_env(), cx.renames());
     let span = Span::NONE;

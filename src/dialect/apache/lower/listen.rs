@@ -137,6 +137,7 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
         listeners.push(Listener {
             address: Address::Tcp(address),
             tls: false,
+            http2: false,
             announced: None,
             options: SocketOptions { backlog: Some(511), separate, ..SocketOptions::default() },
             default: chosen[0],

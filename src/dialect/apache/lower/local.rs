@@ -16,7 +16,7 @@ use super::{
     context::Names,
     host::Host,
     mapping::{respond, when},
-    walk,
+    proxy, walk,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -183,12 +183,14 @@ impl Provider for Htaccess {
             Some(Fault { status, found }) => (vec![respond(status)], found),
             None => (walk::rest(&mut cx, &host.section, &sections), Vec::new()),
         };
+        proxy::gateway::declare_redirected(&mut cx);
         let renamed = rename(&mut cx, before);
         let steps = renamed.into_iter().chain(steps).collect();
+        let scope = cx.names.gateways.and_then(|without| proxy::gateway::local(&mut cx, without));
         let (known, all) = cx.into_names();
         *names = known;
         *vars = all;
-        Loaded { rest: Block { steps, span, ..Block::default() }, found }
+        Loaded { rest: Block { scope, steps, span, ..Block::default() }, found }
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Phase {
     Env,
     /// `SetHandler`.
     Type,
+    /// `AddHandler`, for what no `SetHandler` gave to anybody.
+    ByName,
     /// A path of a directory without its slash.
     Slash,
     /// `DirectoryIndex`.
@@ -48,6 +50,8 @@ pub(crate) enum Phase {
     PathInfo,
     /// `RequestHeader`.
     Fields,
+    /// `ProxyFCGISetEnvIf`.
+    Gateway,
     /// `SetOutputFilter`.
     Filters,
     /// `AddOutputFilter`, `FilterChain`.
@@ -68,12 +72,14 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 10] = [
+    pub(crate) const FIXUPS: [Self; 12] = [
         Self::Type,
+        Self::ByName,
         Self::Rules,
         Self::Redirect,
         Self::Env,
         Self::Fields,
+        Self::Gateway,
         Self::Filters,
         Self::Chain,
         Self::Deflated,
@@ -97,6 +103,7 @@ impl Phase {
             Self::Redirect => "redirect",
             Self::Env => "env",
             Self::Type => "type",
+            Self::ByName => "by-name",
             Self::Slash => "slash",
             Self::Index => "index",
             Self::HandledIndex => "handled-index",
@@ -105,6 +112,7 @@ impl Phase {
             Self::Fallback => "fallback",
             Self::PathInfo => "path-info",
             Self::Fields => "fields",
+            Self::Gateway => "gateway",
             Self::Filters => "filters",
             Self::Chain => "chain",
             Self::Deflated => "deflated",

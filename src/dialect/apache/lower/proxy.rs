@@ -17,6 +17,7 @@ use crate::{
     ir::{self, Attr, Choice, Edit, Name, Part, Step, Template, Test, VarId, VarKind, settings::Fault},
 };
 
+pub(super) mod gateway;
 mod member;
 mod parameter;
 mod pass;
@@ -26,7 +27,6 @@ pub(crate) mod target;
 mod tls;
 
 pub(super) use member::set_for;
-pub(crate) use survey::survey;
 pub(super) use tls::versions;
 
 /// The directives of this file.
@@ -56,7 +56,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
 
 /// The tables of all files of this topic.
 pub(super) const TABLES: &[&[(&str, Lower)]] =
-    &[TABLE, pass::TABLE, member::TABLE, reverse::TABLE, tls::TABLE];
+    &[TABLE, gateway::TABLE, pass::TABLE, member::TABLE, reverse::TABLE, tls::TABLE];
 
 /// What is remembered of a section.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,12 @@ pub(crate) struct Own {
     timeout: Option<Duration>,
     /// Whether `SSLProxyEngine` is on; unset takes the main server's.
     pub(crate) tls: Option<bool>,
+}
+
+/// A walk before the lowering: what has to be known of all of it.
+pub(crate) fn survey(cx: &mut Cx, items: &[super::super::tree::Item]) {
+    gateway::survey(cx);
+    survey::survey(cx, items);
 }
 
 /// What is remembered of the whole configuration.
@@ -94,6 +100,14 @@ pub(crate) struct State {
     excluded: bool,
     /// Whether `Via` is written somewhere.
     via: bool,
+    /// Whether requests may go to gateways.
+    pub(crate) gateways: bool,
+    /// Whether anybody asks by which `Alias` a path was mapped.
+    pub(super) contexts: bool,
+    /// Variables of gateways that `ProxyFCGISetEnvIf` reads or changes.
+    edited: std::collections::BTreeSet<Vec<u8>>,
+    /// The URLs of `SetHandler`, by server.
+    handlers: Vec<(u32, target::Url, crate::source::Span)>,
 }
 
 impl State {
@@ -185,6 +199,7 @@ pub(super) fn finish(cx: &mut Cx) {
     edits.push(Edit::Framing);
     edits.push(Edit::Switch("Keep-Alive".into()));
     cx.config.base.http.edits = Some(edits);
+    gateway::finish(cx);
     member::finish(cx);
 }
 
@@ -212,14 +227,19 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
         http.send_timeout = Some(timeout);
         http.read_timeout = Some(timeout);
     }
+    gateway::settle(cx, section);
 }
 
 /// Before a virtual host is joined with the main server.
 pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     // `Timeout` of a host does not count where the main server has `ProxyTimeout`.
     if main.own.proxy.timeout.is_some() && host.own.proxy.timeout.is_none() {
-        let http = &mut host.set.http;
-        (http.connect_timeout, http.send_timeout, http.read_timeout) = (None, None, None);
+        for protocol in [ir::Protocol::Http, ir::Protocol::FastCgi, ir::Protocol::Scgi, ir::Protocol::Uwsgi] {
+            if !host.set.forwarding(protocol).is_empty() {
+                let set = host.set.forwarding_mut(protocol);
+                (set.connect_timeout, set.send_timeout, set.read_timeout) = (None, None, None);
+            }
+        }
     }
 }
 

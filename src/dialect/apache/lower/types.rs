@@ -10,6 +10,7 @@ use super::{
     },
     Cx, Lower, Phase, Section,
     mapping::{respond, when},
+    proxy::gateway,
     walk::Steps,
 };
 use crate::{
@@ -150,6 +151,18 @@ fn types(text: &[u8]) -> Vec<(Text, Text)> {
 fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let Some((word, extensions)) = by_extension(directive) else { return };
     let name = word.value.to_ascii_lowercase();
+    if name.starts_with(b"proxy:") {
+        let Some(mut steps) = gateway::hand_over(cx, word) else { return };
+        // What is chosen for the section comes before what is chosen by name.
+        let free = Test::Not(Box::new(Test::Truthy(Template::var(cx.handler()))));
+        let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
+        let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
+        let pattern = Pattern::regex(text.as_bytes(), true);
+        let named = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
+        let step = when(Test::All(vec![free, named]), std::mem::take(&mut steps));
+        section.hook(Phase::ByName, step.0, directive.head());
+        return;
+    }
     if name != b"type-map" {
         if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
             let message = "files of this kind are answered as all others";
@@ -173,8 +186,13 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let span = directive.head();
     let name = word.value.to_ascii_lowercase();
+    if name.starts_with(b"proxy:") {
+        let Some(steps) = gateway::hand_over(cx, word) else { return };
+        return section.replace(Phase::Type, Block { steps, span, ..Block::default() });
+    }
     let handler = cx.handler();
-    let mut steps: Steps = Vec::new();
+    let given = cx.own("@gateway_file");
+    let mut steps: Steps = vec![(Step::Unassign(given), span)];
     match handler_of(cx, word, &name) {
         None => return,
         Some(Chosen::Nobody) => steps.push((Step::Unassign(handler), span)),

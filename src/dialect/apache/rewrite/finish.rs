@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    dialect::apache::lower::proxy::target,
+    dialect::apache::lower::{Phase, proxy::target},
     ir::{
         Attr, Escape, FileKind, Jump, Part, Pattern, Query, Register, Reply, ReplyContent, Step, Template,
         Test,
@@ -352,13 +352,18 @@ fn go_on(cx: &mut Cx, scene: &Scene, dir: &Dir, path: &Template, below: bool, sp
     let from = Template::var(cx.own("@rewrite-file"));
     steps.push((Step::Assign { var: file, value: path.clone() }, span));
     let url = dir.url(cx, scene, path, below);
-    let again = vec![
+    let mut again = Steps::new();
+    if cx.proxy.gateways {
+        // Variables are set before the request begins anew, and programs are told what they were.
+        again.push((Step::Perform(Phase::Env.name()), span));
+    }
+    again.extend([
         (
             Step::Target(join([url, Template(vec![Part::Attr(Attr::QueryMark), Part::Attr(Attr::Query)])])),
             span,
         ),
         (Step::Jump(Jump::Restart), span),
-    ];
+    ]);
     steps.push(when(not(Test::Equal(Template::var(file), from)), again, span));
 }
 

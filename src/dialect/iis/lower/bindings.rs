@@ -211,6 +211,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         cx.config.listeners.push(Listener {
             address,
             tls,
+            http2: false,
             announced: None,
             options: SocketOptions::default(),
             default,

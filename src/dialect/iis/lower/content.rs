@@ -7,9 +7,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, Forward, Handler, Name, Part, Pattern, Protocol, Recovery,
-        RecoveryStatus, RecoveryTarget, Reply, ReplyContent, Scope, Settings, Step, Target, Template, Test,
-        Text, Upstream, settings::Alias,
+        Attr, Base, Block, Edit, Escape, Handler, Name, Part, Pattern, Recovery, RecoveryStatus,
+        RecoveryTarget, Reply, ReplyContent, Scope, Settings, Step, Template, Test, Text, settings::Alias,
     },
     source::Span,
 };
@@ -162,7 +161,7 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
     let mut of =
         |name: &str| place.site.section(&format!("system.webServer/{name}"), &place.path, &mut found);
     let (redirect, types, handlers) = (of("httpRedirect"), of("staticContent"), of("handlers"));
-    let (browse, core) = (of("directoryBrowse"), of("aspNetCore"));
+    let browse = of("directoryBrowse");
     let protocol = of("httpProtocol");
     cx.found.append(&mut found);
 
@@ -180,7 +179,7 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
     if redirect.flag("enabled") {
         self::redirect(cx, place, &redirect, &protocol.part("redirectHeaders"), &mut out);
     }
-    programs(cx, &handlers, &core, &mut out);
+    super::handlers::programs(cx, place, &handlers, &mut out);
     let files = Test::Method(["GET", "HEAD", "POST", "OPTIONS"].map(Name::from).to_vec());
     let reply = Reply { status: 405, content: ReplyContent::Page };
     let otherwise = block(vec![(Step::Respond(reply), Span::NONE)]);
@@ -329,107 +328,4 @@ fn expanded(text: &str) -> Template {
     }
     out.push(Part::Text(rest.into()));
     out
-}
-
-/// Handlers that are programs: forwarded to where the command line says they are, else refused.
-fn programs(cx: &mut Cx, handlers: &Value, core: &Value, out: &mut Steps) {
-    for item in handlers.items().iter().filter(|item| !item.level.assumed) {
-        let modules = item.value.text("modules");
-        let name = item.value.text("name");
-        let built_in =
-            ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
-        if modules.split(',').any(|module| built_in.iter().any(|one| one.eq_ignore_ascii_case(module.trim())))
-        {
-            continue;
-        }
-        let is = |key: &str| {
-            key.eq_ignore_ascii_case(name)
-                || modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(key))
-        };
-        let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
-        // What ran in the server itself, in .NET or by ISAPI: a stock server lists dozens of them.
-        let inside = modules.is_empty()
-            || [
-                "IsapiModule",
-                "ManagedPipelineHandler",
-                "CgiModule",
-                "ServerSideIncludeModule",
-                "TRACEVerbHandler",
-            ]
-            .iter()
-            .any(|one| modules.split(',').any(|module| module.trim().eq_ignore_ascii_case(one)));
-        if given.is_none() && (inside || item.value.attribute("type").is_some()) {
-            let message = format!("requests for the handler `{name}` are answered with 404");
-            let found = Diagnostic::note_at("handler-not-here", item.span, message);
-            cx.report(found.because("it runs inside of the original, in .NET or by ISAPI"));
-            let reply = Reply { status: 404, content: ReplyContent::Page };
-            let then = block(vec![(Step::Respond(reply), item.span)]);
-            handled(item, then, out);
-            continue;
-        }
-        let Some(url) = given else {
-            let program = if modules.is_empty() { name } else { modules };
-            let message = format!("the handler `{name}` is a program of the original's ({program})");
-            let message = Diagnostic::error("handler-not-here", item.span, message);
-            let help = format!("say where it is reached: `--handler {program}=http://HOST:PORT`");
-            let command = core.text("processPath");
-            let note =
-                (!command.is_empty()).then(|| format!("it starts `{command} {}`", core.text("arguments")));
-            let found = message.because("it cannot run here").help(help);
-            cx.report(match note {
-                Some(note) => found.note(note),
-                None => found,
-            });
-            continue;
-        };
-        let mut target = Template::text(url.trim_end_matches('/'));
-        super::proxy::known(cx, &target, item.span);
-        target.push(Part::Attr(Attr::Target));
-        let handler = Handler::Forward(Forward {
-            protocol: Protocol::Http,
-            tls: false,
-            to: Upstream::Url(target),
-            target: Target::Received,
-        });
-        let set = Settings { handler: Some(handler), ..Settings::default() };
-        let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
-        let then = Block { scope, span: item.span, ..Block::default() };
-        if handled(item, then, out) {
-            return;
-        }
-    }
-}
-
-/// What a handler does with the requests that are its own; whether these are all.
-fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
-    let mut tests = Vec::new();
-    let path = item.value.text("path");
-    if path != "*" {
-        let alternatives: Vec<String> = path
-            .split(',')
-            .map(|one| {
-                let pattern = super::pattern::wildcard(one.trim());
-                pattern.trim_start_matches('^').to_owned()
-            })
-            .collect();
-        let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
-        tests.push(Test::Match {
-            subject: Template::attr(Attr::Path),
-            pattern: Pattern::regex(text, true),
-            into: None,
-        });
-    }
-    let verbs = item.value.text("verb");
-    if verbs != "*" {
-        tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
-    }
-    let test = match tests.len() {
-        0 => {
-            out.push((Step::Do(then), item.span));
-            return true;
-        }
-        _ => Test::All(tests),
-    };
-    out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
-    false
 }

@@ -201,7 +201,7 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
 }
 
 /// The client's address, IPv6 in brackets, with its port.
-fn client(cx: &mut Cx, port: bool) -> Template {
+pub(super) fn client(cx: &mut Cx, port: bool) -> Template {
     let address = Template::attr(Attr::ClientAddr);
     let mut six = Template::text("[");
     six.push(Part::Attr(Attr::ClientAddr));

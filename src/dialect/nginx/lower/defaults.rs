@@ -181,6 +181,8 @@ fn client(base: &mut Settings) {
     client.keepalive_when_asked = Some(false);
     client.keepalive_requests = Some(1000);
     client.keepalive_time = Some(seconds(3600));
+    client.http2 = Some(false);
+    client.http2_streams = Some(128);
     client.keepalive_min_timeout = Some(seconds(0));
     client.closing = Some(Vec::new());
     client.keepalive_disable = Some(vec!["msie6".into()]);
@@ -325,6 +327,10 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         version: Some(10),
         edits: Some(Vec::new()),
         params: Some(Vec::new()),
+        omit_missing: Some(false),
+        plain_names: Some(false),
+        name_statuses: Some(false),
+        needs_length: Some(false),
         modifiers: Some((0, 0)),
         script_index: Some(Text::default()),
         script_split: Some(None),

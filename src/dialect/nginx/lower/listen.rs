@@ -30,6 +30,7 @@ pub(super) struct Listen {
     addresses: Vec<Address>,
     default: bool,
     tls: bool,
+    http2: bool,
     /// Whether connections begin with the PROXY protocol's header.
     pub(super) announced: bool,
     /// Options of the socket, when any is written.
@@ -78,6 +79,7 @@ fn listen(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         addresses,
         default: false,
         tls: false,
+        http2: false,
         announced: false,
         options: None,
         span: directive.head(),
@@ -125,8 +127,14 @@ fn parameter(cx: &mut Cx, listen: &mut Listen, word: &Word) {
     match (name, value) {
         (b"default_server" | b"default", None) => listen.default = true,
         (b"ssl", None) => listen.tls = true,
+        (b"http2", None) => listen.http2 = true,
+        (b"spdy", None) => cx.warn(
+            "inert-parameter",
+            word.span,
+            "`spdy` has no effect: HTTP/2 took its place, write `http2 on;`",
+        ),
         (b"proxy_protocol", None) => listen.announced = true,
-        (b"http2" | b"quic" | b"spdy", None) => {
+        (b"quic", None) => {
             let message = format!("`{}` is not yet honoured", word.text());
             cx.refuse(Diagnostic::error("refused-parameter", word.span, message));
         }
@@ -322,12 +330,13 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             addresses: vec![address],
             default: false,
             tls: false,
+            http2: false,
             announced: false,
             options: None,
             span,
         });
     }
-    for Listen { addresses, default, tls, announced, options, span } in listens {
+    for Listen { addresses, default, tls, http2, announced, options, span } in listens {
         for address in addresses {
             let at = cx.config.listeners.len();
             let shown = Shown(&address).to_string();
@@ -335,6 +344,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
                 cx.config.listeners.push(Listener {
                     address,
                     tls: false,
+                    http2: false,
                     announced: None,
                     options: SocketOptions::default(),
                     default: host,
@@ -348,6 +358,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             let listener = &mut cx.config.listeners[socket.at];
             listener.hosts.push(host);
             listener.tls |= tls;
+            listener.http2 |= http2;
             if announced {
                 listener.announced.get_or_insert_default();
             }

@@ -94,7 +94,7 @@ fn servers_and_addresses() {
         ("server { listen 127.0.0.1:18099 bind reuseport fastopen=5 setfib=1 deferred; }", ""),
         ("server { listen 127.0.0.1:18099 accept_filter=x; }", "warning inert-parameter `accept_filter=x`"),
         ("server { listen 127.0.0.1:18099 quic; }", "refused-parameter `quic`"),
-        ("server { listen 127.0.0.1:18099 spdy; }", "refused-parameter `spdy`"),
+        ("server { listen 127.0.0.1:18099 spdy; }", "warning inert-parameter `spdy`"),
         (
             "server { listen 127.0.0.1:18099; listen 127.0.0.1:18099; }",
             "duplicate-listen `listen 127.0.0.1:18099`",

@@ -100,7 +100,14 @@ fn member(
     };
     let tls = matches!(&*url.scheme, b"https" | b"wss");
     let mut member = Member::plain(url.text(), url.authority.clone(), tls);
-    member.protocol = Protocol::Http;
+    member.protocol = match &*url.scheme {
+        b"fcgi" => Protocol::FastCgi,
+        b"scgi" => Protocol::Scgi,
+        b"uwsgi" => Protocol::Uwsgi,
+        _ => Protocol::Http,
+    };
+    let gateway = member.protocol != Protocol::Http;
+    member.reuse = !gateway;
     member.base = Text::from(url.path.clone());
     if matches!(&*url.scheme, b"ws" | b"wss") {
         member.settings.upgrade = Some(Upgrade::Only(vec![Name::from("WebSocket")]));
@@ -111,6 +118,9 @@ fn member(
     };
     let (mut max, mut idle) = (0, None);
     apply(cx, &mut member, &mut max, &mut idle, parameters);
+    if gateway {
+        keep(&mut member);
+    }
     let endpoint = Endpoint {
         address: address.into(),
         default_port,
@@ -126,15 +136,20 @@ fn member(
     Some((endpoint, idle))
 }
 
+/// Whether a gateway's connection is kept: only where it is asked for, and only FastCGI has the means.
+fn keep(member: &mut Member) {
+    member.reuse &= member.protocol == Protocol::FastCgi;
+    member.settings.keep_connection = member.reuse.then_some(true);
+}
+
 /// Says that a scheme cannot be spoken.
 pub(super) fn refuse_scheme(cx: &mut Cx, url: &Url, span: Span) {
     let scheme = lossy(&url.scheme);
     let help = match scheme.as_str() {
         "ajp" => "use http:// to the HTTP connector of the same application server",
         "h2" | "h2c" => "use https:// or http://: the upstream is spoken to in HTTP/1.1",
-        "fcgi" | "scgi" | "uwsgi" => "not yet honoured: put an HTTP server in front of the program",
         "ftp" => "only HTTP can be forwarded",
-        _ => "use http, https, ws or wss",
+        _ => "use http, https, ws, wss, fcgi, scgi or uwsgi",
     };
     let message = format!("`{scheme}://` cannot be spoken to an upstream");
     cx.refuse(Diagnostic::error("refused", span, message).label(span, "").help(help));
@@ -259,6 +274,9 @@ pub(in crate::dialect::apache::lower) fn set_for(cx: &mut Cx, url: &[u8], words:
     let mut idle = cx.config.clusters[id.0 as usize].idle;
     if let Some(member) = endpoint.member.as_deref_mut() {
         apply(cx, member, &mut endpoint.max_connections, &mut idle, words);
+        if member.protocol != Protocol::Http {
+            keep(member);
+        }
     }
     let cluster = &mut cx.config.clusters[id.0 as usize];
     cluster.idle = idle;
@@ -267,6 +285,7 @@ pub(in crate::dialect::apache::lower) fn set_for(cx: &mut Cx, url: &[u8], words:
 
 /// What has to be known of all clusters before they are what they are.
 pub(super) fn finish(cx: &mut Cx) {
+    behind_sockets(cx);
     for cluster in &mut cx.config.clusters {
         let Some(group) = &mut cluster.group else { continue };
         if group.alone {
@@ -278,5 +297,36 @@ pub(super) fn finish(cx: &mut Cx) {
         if group.sticky.as_ref().is_some_and(|sticky| sticky.cookie.is_empty()) {
             group.sticky = None;
         }
+    }
+}
+
+/// A program behind a Unix socket that `SetHandler` names takes the parameters of the worker whose URL it has behind the
+/// socket, as `<Proxy "fcgi://name/">` gives them.
+fn behind_sockets(cx: &mut Cx) {
+    for (server, url, span) in std::mem::take(&mut cx.proxy.handlers) {
+        let text = url.text();
+        let known = |text: &[u8]| {
+            let of = |(at, _, _): &&(u32, Vec<u8>, ClusterId)| *at == server || *at == 0;
+            // The lone slash of a host counts for nothing.
+            let begins = |known: &[u8]| text.starts_with(known.strip_suffix(b"/").unwrap_or(known));
+            let all = cx.proxy.known.iter().filter(of).filter(|(_, known, _)| begins(known));
+            all.max_by_key(|(_, known, _)| known.len()).cloned()
+        };
+        let Some(socket) = &url.socket else { continue };
+        if known(&text).is_some() {
+            continue;
+        }
+        let behind = Url { socket: None, ..url.clone() };
+        let Some((_, _, id)) = known(&behind.text()) else { continue };
+        let Cluster { group, endpoints, idle, .. } = cx.config.clusters[id.0 as usize].clone();
+        let (Some(mut group), Some(mut endpoint)) = (group, endpoints.into_iter().next()) else { continue };
+        group.url = text.clone().into();
+        group.hosts = hosts(server);
+        endpoint.address = [b"unix:", socket.as_slice()].concat().into();
+        if let Some(member) = endpoint.member.as_deref_mut() {
+            member.url = text.clone().into();
+        }
+        let id = push(cx, &text, *group, vec![endpoint], idle, span);
+        cx.proxy.known.push((server, text, id));
     }
 }

@@ -150,6 +150,9 @@ pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
     match scheme {
         b"http" | b"ws" => Some(80),
         b"https" | b"wss" => Some(443),
+        b"fcgi" => Some(8000),
+        b"scgi" => Some(4000),
+        b"uwsgi" => Some(3031),
         _ => None,
     }
 }

@@ -1,0 +1,307 @@
+//! Handlers that are programs: forwarded to where the command line says they are, or started beside the server.
+//!
+//! Reference 12; <https://learn.microsoft.com/aspnet/core/host-and-deploy/iis/web-config>,
+//! <https://learn.microsoft.com/iis/extensions/httpplatformhandler/httpplatformhandler-configuration-reference>. The
+//! forwarder of such a program keeps the client's `Host` and adds `X-Forwarded-For`, with the port, and
+//! `X-Forwarded-Proto`; that of ASP.NET Core adds a token that the program knows from its environment.
+
+use super::{Cx, Place, block, proxy, root_of};
+use crate::{
+    diagnostic::Diagnostic,
+    dialect::iis::effective::{Item, Value},
+    ir::{
+        Attr, Base, Block, Cluster, ClusterId, Edit, Endpoint, Forward, Handler, Name, Part, Pattern,
+        Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test, Upstream,
+        settings::Forwarding,
+    },
+    source::Span,
+};
+
+mod started;
+
+type Steps = Vec<(Step, Span)>;
+
+/// Modules that are built in.
+const BUILT_IN: [&str; 4] =
+    ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
+
+/// Modules that run programs in the original itself, in .NET or by ISAPI: a stock server lists dozens of them.
+const INSIDE: [&str; 5] =
+    ["IsapiModule", "ManagedPipelineHandler", "CgiModule", "ServerSideIncludeModule", "TRACEVerbHandler"];
+
+/// A program behind a module, and the section that says how it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    AspNetCore,
+    HttpPlatform,
+    IisNode,
+    FastCgi,
+}
+
+impl Kind {
+    fn of(module: &str) -> Option<Self> {
+        match module.to_ascii_lowercase().as_str() {
+            "aspnetcoremodule" | "aspnetcoremodulev2" => Some(Self::AspNetCore),
+            "httpplatformhandler" => Some(Self::HttpPlatform),
+            "iisnode" => Some(Self::IisNode),
+            "fastcgimodule" => Some(Self::FastCgi),
+            _ => None,
+        }
+    }
+
+    /// The section with its settings.
+    fn section(self, place: &Place) -> Option<Value> {
+        let name = match self {
+            Self::AspNetCore => "system.webServer/aspNetCore",
+            Self::HttpPlatform => "system.webServer/httpPlatform",
+            Self::IisNode | Self::FastCgi => return None,
+        };
+        Some(place.site.section(name, &place.path, &mut Vec::new()))
+    }
+}
+
+/// Adds what the handlers of a place do.
+pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut Steps) {
+    for item in handlers.items().iter().filter(|item| !item.level.assumed) {
+        let modules: Vec<&str> = item.value.text("modules").split(',').map(str::trim).collect();
+        let one_of = |list: &[&str]| {
+            modules.iter().any(|module| list.iter().any(|one| one.eq_ignore_ascii_case(module)))
+        };
+        if one_of(&BUILT_IN) {
+            continue;
+        }
+        let name = item.value.text("name");
+        let kind = modules.iter().find_map(|module| Kind::of(module));
+        let is = |key: &str| key.eq_ignore_ascii_case(name) || one_of(&[key]);
+        let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
+        let then = match (given, kind) {
+            (Some(url), _) => reached(cx, place, kind, item, &url, None),
+            (None, Some(kind)) if cx.options.stage.start => match started::start(cx, place, kind, item) {
+                Some(started) => reached(cx, place, Some(kind), item, &started.url, started.token.as_deref()),
+                None => continue,
+            },
+            (None, None) if one_of(&INSIDE) || modules == [""] || item.value.attribute("type").is_some() => {
+                let message = format!("requests for the handler `{name}` are answered with 404");
+                let found = Diagnostic::note_at("handler-not-here", item.span, message);
+                cx.report(found.because("it runs inside of the original, in .NET or by ISAPI"));
+                let reply = Reply { status: 404, content: ReplyContent::Page };
+                block(vec![(Step::Respond(reply), item.span)])
+            }
+            (None, kind) => {
+                refuse(cx, place, kind, item);
+                continue;
+            }
+        };
+        if handled(item, then, out) {
+            return;
+        }
+    }
+}
+
+fn refuse(cx: &mut Cx, place: &Place, kind: Option<Kind>, item: &Item) {
+    let (name, modules) = (item.value.text("name"), item.value.text("modules"));
+    let program = if modules.is_empty() { name } else { modules };
+    let message = format!("the handler `{name}` is a program of the original's ({program})");
+    let scheme = if kind == Some(Kind::FastCgi) { "fcgi" } else { "http" };
+    let mut help = format!("say where it is reached: `--handler {program}={scheme}://HOST:PORT`");
+    if kind.is_some() {
+        help.push_str("; or have it started: `run --start-handlers`");
+    }
+    let mut found =
+        Diagnostic::error("handler-not-here", item.span, message).because("it does not run here").help(help);
+    if let Some(section) = kind.and_then(|kind| kind.section(place)) {
+        let command = section.text("processPath");
+        if !command.is_empty() {
+            found = found.note(format!("it starts `{command} {}`", section.text("arguments")));
+        }
+    }
+    cx.report(found);
+}
+
+/// Forwards to a program at a URL.
+fn reached(
+    cx: &mut Cx,
+    place: &Place,
+    kind: Option<Kind>,
+    item: &Item,
+    url: &str,
+    token: Option<&str>,
+) -> Block {
+    let mut set = Settings::default();
+    if let Some(authority) = url.strip_prefix("fcgi://") {
+        let to = Upstream::Cluster(cluster(cx, authority.trim_end_matches('/'), item.span));
+        set.handler = Some(Handler::Forward(Forward {
+            protocol: Protocol::FastCgi,
+            tls: false,
+            to,
+            target: Target::Received,
+        }));
+        set.fastcgi = fast_cgi(place).into();
+    } else {
+        let mut target = Template::text(url.trim_end_matches('/'));
+        proxy::known(cx, &target, item.span);
+        target.push(Part::Attr(Attr::Target));
+        set.handler = Some(Handler::Forward(Forward {
+            protocol: Protocol::Http,
+            tls: false,
+            to: Upstream::Url(target),
+            target: Target::Received,
+        }));
+        set.http.edits = Some(edits(cx, token));
+        set.http.response_edits = Some(Vec::new());
+        if let Some(section) = kind.and_then(|kind| kind.section(place)) {
+            let limit = section.time("requestTimeout");
+            set.http.read_timeout = Some(limit);
+            set.http.send_timeout = Some(limit);
+        }
+    }
+    Block {
+        scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
+        span: item.span,
+        ..Block::default()
+    }
+}
+
+/// What the forwarder of a program changes in the head of a request.
+fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
+    let mut edits = vec![
+        Edit::RemoveNominated,
+        Edit::Set("Host".into(), Template::attr(Attr::Field("host".into()))),
+        Edit::Append("X-Forwarded-For".into(), proxy::client(cx, true)),
+        Edit::Set("X-Forwarded-Proto".into(), Template::attr(Attr::Scheme)),
+    ];
+    if let Some(token) = token {
+        edits.push(Edit::Set("MS-ASPNETCORE-TOKEN".into(), Template::text(token)));
+    } else {
+        // Nobody but the forwarder may speak for it.
+        edits.push(Edit::Remove("MS-ASPNETCORE-TOKEN".into()));
+    }
+    for name in ["TE", "Keep-Alive", "Proxy-Connection", "Expect", "Trailer"] {
+        edits.push(Edit::Remove(name.into()));
+    }
+    edits.push(Edit::Switch("Keep-Alive".into()));
+    edits
+}
+
+/// The cluster of a FastCGI program.
+fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
+    let name = format!("fcgi://{authority}");
+    let there = cx.config.clusters.iter().position(|cluster| cluster.name == name.as_str().into());
+    if let Some(at) = there {
+        return ClusterId(at as u32);
+    }
+    cx.config.clusters.push(Cluster {
+        name: name.as_str().into(),
+        declared: false,
+        balance: crate::ir::Balance::RoundRobin,
+        idle: None,
+        shared: true,
+        resolve: None,
+        group: None,
+        endpoints: vec![Endpoint {
+            address: authority.into(),
+            default_port: 9000,
+            weight: 1,
+            max_connections: 0,
+            max_fails: 0,
+            fail_timeout: std::time::Duration::ZERO,
+            role: Role::Active,
+            resolve: false,
+            member: None,
+            span,
+        }],
+        span,
+    });
+    ClusterId(cx.config.clusters.len() as u32 - 1)
+}
+
+/// The variables of CGI as the original sets them (<https://learn.microsoft.com/iis/web-dev-reference/server-variables>).
+fn fast_cgi(place: &Place) -> Forwarding {
+    let attr = Template::attr;
+    let root = root_of(place.site, &place.path).map(|root| root.folder.clone()).unwrap_or_default();
+    let mut uri = attr(Attr::Path);
+    uri.push(Part::Attr(Attr::QueryMark));
+    uri.push(Part::Attr(Attr::Query));
+    let params: Vec<(&str, Template, bool)> = vec![
+        ("GATEWAY_INTERFACE", "CGI/1.1".into(), false),
+        ("SERVER_SOFTWARE", "Microsoft-IIS/10.0".into(), false),
+        ("REDIRECT_STATUS", "200".into(), false),
+        ("REQUEST_METHOD", attr(Attr::Method), false),
+        ("SCRIPT_NAME", attr(Attr::Path), false),
+        ("SCRIPT_FILENAME", attr(Attr::FilePath), false),
+        ("PATH_TRANSLATED", attr(Attr::FilePath), false),
+        ("PATH_INFO", attr(Attr::Path), false),
+        ("URL", attr(Attr::Path), false),
+        ("QUERY_STRING", attr(Attr::Query), false),
+        ("REQUEST_URI", uri, false),
+        ("HTTP_X_ORIGINAL_URL", attr(Attr::Target), false),
+        ("UNENCODED_URL", attr(Attr::Target), false),
+        ("DOCUMENT_ROOT", super::path_text(&root), false),
+        ("APPL_PHYSICAL_PATH", super::path_text(&root), false),
+        ("CONTENT_TYPE", attr(Attr::Field("content-type".into())), false),
+        ("CONTENT_LENGTH", attr(Attr::ContentLength), false),
+        ("SERVER_PROTOCOL", attr(Attr::Protocol), false),
+        ("SERVER_NAME", attr(Attr::Host), false),
+        ("SERVER_PORT", attr(Attr::ServerPort), false),
+        ("LOCAL_ADDR", attr(Attr::ServerAddr), false),
+        ("REMOTE_ADDR", attr(Attr::ClientAddr), false),
+        ("REMOTE_HOST", attr(Attr::ClientAddr), false),
+        ("REMOTE_PORT", attr(Attr::ClientPort), false),
+        ("REMOTE_USER", attr(Attr::User), true),
+        ("HTTPS", attr(Attr::Https), true),
+    ];
+    let limit = std::time::Duration::from_mins(2);
+    Forwarding {
+        params: Some(params.into_iter().map(|(name, value, skip)| (Name::from(name), value, skip)).collect()),
+        pass_fields: Some(true),
+        pass_content: Some(true),
+        hide: Some(Vec::new()),
+        upgrade: Some(crate::ir::Upgrade::Never),
+        buffering: Some(false),
+        buffer_size: Some(64 << 10),
+        buffers: Some((8, 8 << 10)),
+        busy_size: Some(16 << 10),
+        max_temp_file: Some(0),
+        temp_write: Some(16 << 10),
+        temp_path: Some(std::env::temp_dir().join("triglot-responses")),
+        request_buffering: Some(true),
+        connect_timeout: Some(limit),
+        send_timeout: Some(limit),
+        read_timeout: Some(limit),
+        ..Forwarding::default()
+    }
+}
+
+/// What a handler does with the requests that are its own; whether these are all.
+fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
+    let mut tests = Vec::new();
+    let path = item.value.text("path");
+    if path != "*" {
+        let alternatives: Vec<String> = path
+            .split(',')
+            .map(|one| {
+                let pattern = super::pattern::wildcard(one.trim());
+                pattern.trim_start_matches('^').to_owned()
+            })
+            .collect();
+        let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
+        tests.push(Test::Match {
+            subject: Template::attr(Attr::Path),
+            pattern: Pattern::regex(text, true),
+            into: None,
+        });
+    }
+    let verbs = item.value.text("verb");
+    if verbs != "*" {
+        tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
+    }
+    let test = match tests.len() {
+        0 => {
+            out.push((Step::Do(then), item.span));
+            return true;
+        }
+        _ => Test::All(tests),
+    };
+    out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
+    false
+}
