@@ -623,7 +623,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
 fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
     let to = |target: &'c LogTarget, visit: Visit<'_, 'c>| match target {
         LogTarget::File(template, at) => visit(Item::Template(template), *at),
-        LogTarget::Stderr | LogTarget::Syslog(_) => {}
+        LogTarget::Stderr | LogTarget::Syslog(_) | LogTarget::Series(..) => {}
     };
     let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;
     for log in access.iter().flatten() {

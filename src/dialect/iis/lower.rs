@@ -38,6 +38,7 @@ use crate::{
 
 mod bindings;
 mod certificates;
+mod compression;
 mod conditions;
 mod content;
 mod defaults;
@@ -45,6 +46,7 @@ mod expression;
 mod farm;
 mod filtering;
 mod handlers;
+mod logging;
 mod maps;
 mod outbound;
 mod pattern;
@@ -232,6 +234,7 @@ impl Cx<'_> {
         filtering::limits(self, place, &mut settings);
         proxy::settings(self, place, &mut settings);
         outbound::settings(self, place, &mut settings);
+        compression::settings(self, place, compression::Content::Dynamic, &mut settings);
         let mut steps = filtering::steps(self, place);
         let rules = rules::distributed(self, place, forward);
         if !rules.is_empty() {
@@ -259,6 +262,7 @@ impl Cx<'_> {
         filtering::limits(self, place, &mut settings);
         let steps = content::steps(self, place, &mut settings);
         outbound::settings(self, place, &mut settings);
+        compression::settings(self, place, compression::Content::Static, &mut settings);
         Block {
             label: None,
             scope: Some(Scope { base: Base::Enclosing, set: Box::new(settings) }),

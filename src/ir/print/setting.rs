@@ -8,8 +8,8 @@ use crate::ir::{
     Template, Text, Upgrade, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog,
-        TagChange, TagForm, Telling, TrustedProxy,
+        Fault, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series,
+        Syslog, TagChange, TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -278,6 +278,7 @@ own_line! {
             LogEscape::C => printer.add(" c"),
             LogEscape::Json => printer.add(" json"),
             LogEscape::None => printer.add(" unescaped"),
+            LogEscape::Plus => printer.add(" plus"),
         }
         printer.add(" ");
         printer.template(line);
@@ -335,6 +336,13 @@ impl Printer<'_> {
             LogTarget::File(path, _) => {
                 self.add("file ");
                 self.template(path);
+            }
+            LogTarget::Series(Series { folder, prefix, period, size, local, heading }, _) => {
+                let (folder, period) = (path_text(folder), value::word(period));
+                self.add(format_args!("series {folder} {prefix} by {period}"));
+                self.number("size", Some(*size).filter(|size| *size != 0));
+                self.flag(*local, "local");
+                self.add(format_args!(" heading \"{heading}\""));
             }
             LogTarget::Stderr => self.add("stderr"),
             LogTarget::Syslog(Syslog { server, facility, severity, tag, host_name }) => {

@@ -43,6 +43,8 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     }
     if logging.flag("dontLog") {
         settings.logs.access = Some(Vec::new());
+    } else {
+        super::logging::settings(cx, place.site, settings);
     }
     self::errors(cx, &errors, settings);
 }

@@ -232,7 +232,7 @@ fn secure(cx: &mut Cx) -> VarId {
 }
 
 /// The request's id in the form of a GUID.
-fn guid(cx: &mut Cx) -> VarId {
+pub(super) fn guid(cx: &mut Cx) -> VarId {
     let register = Register('G');
     let mut value = Template::default();
     for group in 1..=5 {

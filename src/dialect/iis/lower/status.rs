@@ -4,6 +4,7 @@
 //! of a log and `httpErrors` know it by that number.
 
 use super::Cx;
+use crate::ir::{Attr, Order, Pattern, Register, Row, Template, VarId, VarKind};
 
 /// Pairs of status and sub-status that are known without a configuration; the first is 600.
 const KNOWN: &[(u16, u16)] = &[
@@ -76,6 +77,27 @@ pub(super) fn own(status: u16, sub: u16) -> u16 {
     KNOWN.iter().position(|pair| *pair == (status, sub)).map_or(status, |at| FIRST + at as u16)
 }
 
+/// The variable that tells a log the sub-status of a response.
+pub(super) fn logged(cx: &mut Cx) -> VarId {
+    let same = cx.config.vars.iter().position(|var| &*var.name == NAME.as_bytes());
+    same.map_or_else(|| cx.fresh(NAME, table(Vec::new())), |at| VarId(at as u32))
+}
+
+/// The name of that variable.
+const NAME: &str = "sub-status";
+
+fn table(rows: Vec<Row>) -> VarKind {
+    let key = Template::attr(Attr::OwnStatus);
+    VarKind::Table {
+        key,
+        order: Order::Specific,
+        rows,
+        default: "0".into(),
+        once: false,
+        into: Register('M'),
+    }
+}
+
 /// The pairs that are known from the beginning.
 pub(super) fn known() -> Vec<(u16, u16)> {
     KNOWN.to_vec()
@@ -88,6 +110,13 @@ pub(super) fn all(cx: &Cx, status: u16) -> Vec<u16> {
 
 /// Says in the configuration what all these are sent as.
 pub(super) fn finish(cx: &mut Cx) {
+    if let Some(var) = cx.config.vars.iter_mut().find(|var| &*var.name == NAME.as_bytes()) {
+        let row = |(own, (_, sub)): (u16, &(u16, u16))| Row {
+            pattern: Pattern::exact(own.to_string().as_str()),
+            value: Template::text(sub.to_string()),
+        };
+        var.kind = table((FIRST..).zip(&cx.statuses).map(row).collect());
+    }
     for (own, (status, _)) in (FIRST..).zip(&cx.statuses) {
         cx.config.sent_as.push((own, *status));
         let page = cx.config.pages.iter().find(|(known, _)| known == status).map(|(_, page)| page.clone());

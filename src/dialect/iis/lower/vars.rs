@@ -88,6 +88,10 @@ pub(super) fn begin(cx: &mut Cx) -> Vec<(Step, Span)> {
     let mut steps = Vec::new();
     let asked = asked(cx);
     steps.push((Step::Assign { var: asked, value: Template::attr(Attr::Path) }, Span::NONE));
+    for (name, attr) in [("logged path", Attr::Path), ("logged query", Attr::Query)] {
+        let var = cx.assigned(name);
+        steps.push((Step::Assign { var, value: Template::attr(attr) }, Span::NONE));
+    }
     for (name, var) in all_written(cx) {
         let value = computed(cx, &name, false).unwrap_or_default();
         if !value.is_empty() && field(&name, "RESPONSE_").is_none() {
