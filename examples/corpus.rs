@@ -1,10 +1,10 @@
 //! `make corpus CORPUS=DIR`: other people's configurations, and how far each gets.
 //!
-//! Reads every file below the folder as `triglot check --offline` does. Where
-//! the folder has a `manifest.tsv` with a column `file` and one of what the
-//! original said, only the files in it are read, and what the original accepts
-//! must parse and hold no unknown directive. The column is `nginx_t` (`pass`,
-//! `fail-module`, ...) or, for Apache, `t` (`ok`, `ok-stubbed`, `error:...`).
+//! Reads every file below the folder as `triglot check --offline` does, and shows a table for each language. Where a folder,
+//! or one right below it, has a `manifest.tsv` with a column `file` and one of what the original said, only the files in it
+//! are read, and what the original accepts must parse and hold no unknown directive. The column is `nginx_t` (`pass`,
+//! `fail-module`, ...), for Apache `t` (`ok`, `ok-stubbed`, `error:...`), for IIS `xml` (`well-formed`, or what is wrong;
+//! files of the kind `xdt transform` are none). Programs behind handlers of IIS count as reachable.
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
 
 use std::{
@@ -19,20 +19,32 @@ use std::{
 use triglot::{
     cli::{load, report},
     diagnostic::{Diagnostic, Severity},
-    dialect::{Dialect, Options, apache, nginx},
+    dialect::{Dialect, Options, apache, iis, nginx},
     source::SourceMap,
 };
 
 /// Findings that say that something is not honoured.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 10] = [
+    "handler-not-here",
     "not-yet-honoured",
     "refused",
     "refused-directive",
     "refused-handler",
     "refused-parameter",
+    "refused-section",
     "refused-value",
     "refused-variable",
     "third-party-directive",
+];
+
+/// Modules of IIS whose programs count as reachable.
+const HANDLERS: [&str; 6] = [
+    "AspNetCoreModule",
+    "AspNetCoreModuleV2",
+    "httpPlatformHandler",
+    "iisnode",
+    "FastCgiModule",
+    "CgiModule",
 ];
 
 /// What is refused on purpose wherever it stands: programs that run inside the server (mod_wsgi, mod_php, mod_perl,
@@ -102,29 +114,61 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let entries = match entries(Path::new(folder)) {
-        Ok(entries) => entries,
+    let all = match all(Path::new(folder)) {
+        Ok(all) => all,
         Err(error) => {
             println!("{folder}: {error}");
             return ExitCode::from(2);
         }
     };
+    let mut status = ExitCode::SUCCESS;
+    for dialect in Dialect::ALL {
+        let entries: Vec<&Entry> = all.iter().filter(|entry| entry.dialect == dialect).collect();
+        if !entries.is_empty() && !report_on(dialect, &entries, each) {
+            status = ExitCode::FAILURE;
+        }
+    }
+    status
+}
+
+/// Shows how files of a language do; whether nothing is wrong.
+fn report_on(dialect: Dialect, entries: &[&Entry], each: bool) -> bool {
     let began = Instant::now();
     let outcomes: Vec<Outcome> = entries.iter().map(|entry| look(&entry.path, entry.dialect)).collect();
     let took = began.elapsed();
-
-    summary(&entries, &outcomes);
+    println!("\n## {}\n", dialect.name());
+    summary(entries, &outcomes);
     obstacles(&outcomes);
-    errors(&entries, &outcomes);
+    errors(entries, &outcomes);
     if each {
-        files(&entries, &outcomes);
+        files(entries, &outcomes);
     }
     println!("\n{} files in {:.1} s", entries.len(), took.as_secs_f64());
-    let wrong = wrong(&entries, &outcomes);
+    let wrong = wrong(entries, &outcomes);
     for line in &wrong {
         println!("WRONG {line}");
     }
-    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    wrong.is_empty()
+}
+
+/// The files of a folder, or of the folders with a manifest right below it.
+fn all(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.join("manifest.tsv").exists() {
+            parts.push(path);
+        }
+    }
+    if parts.is_empty() {
+        return entries(folder);
+    }
+    parts.sort();
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend(entries(&part)?);
+    }
+    Ok(all)
 }
 
 /// The files of the manifest, or all files below the folder.
@@ -151,11 +195,18 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     };
     let (verdict, dialect) = match column("nginx_t") {
         None if column("t").is_some() => (column("t"), Dialect::Apache),
+        None if column("xml").is_some() => (column("xml"), Dialect::Iis),
         verdict => (verdict, Dialect::Nginx),
     };
+    let kind = column("kind").filter(|_| dialect == Dialect::Iis);
     let entry = |row: Vec<&str>| {
+        if kind.is_some_and(|at| row.get(at) == Some(&"xdt transform")) {
+            return None;
+        }
         let name = (*row.get(file)?).to_owned();
         let verdict = verdict.and_then(|at| row.get(at)).map_or("not asked", |verdict| verdict);
+        // What is wrong with it makes no table.
+        let verdict = verdict.split(':').next().filter(|_| dialect == Dialect::Iis).unwrap_or(verdict);
         Some(Entry { path: folder.join(&name), name, verdict: verdict.to_owned(), dialect })
     };
     Ok(lines.filter_map(entry).collect())
@@ -179,7 +230,13 @@ fn look(path: &Path, dialect: Dialect) -> Outcome {
         let parses = sources.read(path).is_ok_and(|file| {
             let found = match dialect {
                 Dialect::Apache => apache::parse::parse(&sources, file).1,
-                Dialect::Nginx | Dialect::Iis => nginx::parse::parse(&sources, file).1,
+                Dialect::Nginx => nginx::parse::parse(&sources, file).1,
+                Dialect::Iis => {
+                    let bytes = &sources.file(file).text;
+                    let Ok(text) = iis::decode::recode(bytes) else { return false };
+                    let text = String::from_utf8_lossy(text.as_deref().unwrap_or(bytes)).into_owned();
+                    iis::xml::read(file, &text).1
+                }
             };
             !load::has_errors(&found)
         });
@@ -189,6 +246,7 @@ fn look(path: &Path, dialect: Dialect) -> Outcome {
             dialect: Some(dialect),
             options: Options {
                 offline: true,
+                handlers: HANDLERS.map(|name| (name.to_owned(), "http://127.0.0.1:1".to_owned())).to_vec(),
                 prefix: path.parent().unwrap_or(Path::new("")).to_path_buf(),
                 ..Options::default()
             },
@@ -197,7 +255,7 @@ fn look(path: &Path, dialect: Dialect) -> Outcome {
         let (ready, found) = load::plan(&mut sources, &request);
         let mut outcome = Outcome { parses, compiles: ready.is_some(), ..Outcome::default() };
         for one in &found {
-            if REFUSALS.contains(&one.code) {
+            if REFUSALS.contains(&one.code) && one.severity > Severity::Note {
                 *outcome.refused.entry(subject(&sources, one)).or_default() += 1;
             } else if one.severity == Severity::Error {
                 outcome.errors.push((one.code, report::line(&sources, one)));
@@ -216,7 +274,7 @@ fn subject(sources: &SourceMap, found: &Diagnostic) -> String {
     named.or(first).unwrap_or(found.code).to_owned()
 }
 
-fn summary(entries: &[Entry], outcomes: &[Outcome]) {
+fn summary(entries: &[&Entry], outcomes: &[Outcome]) {
     let verdicts: BTreeSet<&str> = entries.iter().map(|entry| entry.verdict.as_str()).collect();
     println!("| the original | files | parse | no error | nothing refused | but on purpose | compile |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
@@ -264,7 +322,7 @@ fn obstacles(outcomes: &[Outcome]) {
 }
 
 /// Errors by code, with one example each.
-fn errors(entries: &[Entry], outcomes: &[Outcome]) {
+fn errors(entries: &[&Entry], outcomes: &[Outcome]) {
     let mut rows: BTreeMap<(&str, bool), (usize, &str)> = BTreeMap::new();
     for (entry, outcome) in entries.iter().zip(outcomes) {
         let codes: BTreeMap<_, _> = outcome.errors.iter().map(|(code, line)| (*code, line)).collect();
@@ -279,7 +337,7 @@ fn errors(entries: &[Entry], outcomes: &[Outcome]) {
 }
 
 /// Each file that does not get all the way, and why.
-fn files(entries: &[Entry], outcomes: &[Outcome]) {
+fn files(entries: &[&Entry], outcomes: &[Outcome]) {
     println!();
     for (entry, outcome) in entries.iter().zip(outcomes) {
         let mut why: Vec<&str> = outcome.unwanted().collect();
@@ -291,11 +349,11 @@ fn files(entries: &[Entry], outcomes: &[Outcome]) {
 }
 
 fn accepted(entry: &Entry) -> bool {
-    entry.verdict.starts_with("pass") || entry.verdict.starts_with("ok")
+    ["pass", "ok", "well-formed"].iter().any(|verdict| entry.verdict.starts_with(verdict))
 }
 
 /// What must not be.
-fn wrong(entries: &[Entry], outcomes: &[Outcome]) -> Vec<String> {
+fn wrong(entries: &[&Entry], outcomes: &[Outcome]) -> Vec<String> {
     let mut lines = Vec::new();
     for (entry, outcome) in entries.iter().zip(outcomes) {
         let Entry { name, .. } = entry;

@@ -13,6 +13,7 @@ use crate::source::Span;
 
 mod access;
 mod block;
+mod cache;
 mod cluster;
 mod companion;
 mod compare;
@@ -34,6 +35,7 @@ pub use block::{
     AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
     Table, Test,
 };
+pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
@@ -93,6 +95,9 @@ pub struct Config {
     /// What limits are counted in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<Zone>,
+    /// Where responses are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,

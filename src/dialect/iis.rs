@@ -10,6 +10,7 @@ pub mod decode;
 pub mod effective;
 pub mod expand;
 pub mod file;
+mod locks;
 pub mod lower;
 pub mod schema;
 pub mod site;
@@ -26,7 +27,7 @@ use crate::{
     source::{SourceMap, Span},
 };
 use effective::{Level, Value};
-use file::{Fragment, Written};
+use file::Written;
 use site::{Root, Site};
 pub use stage::{Known, Lone, Stage, Wanted, known};
 
@@ -131,11 +132,12 @@ fn lone(
         written: Vec::new(),
     };
     site.add(stock, &[], true);
-    site::permitted(written, None, found);
+    site::permitted(written, found);
     site.add(written, &[], false);
     if !options.offline {
         site.read_folders(sources, Some(main), found);
     }
+    locks::check(&site, None, found);
     site
 }
 
@@ -158,15 +160,23 @@ fn sites(
     };
     let farms = whole("webFarms");
     let all = whole("system.applicationHost/sites");
-    let all = all.map(|all| with_defaults(&all));
     let mut sites = Vec::new();
-    let locked = |fragment: &Fragment| is_locked(written, fragment);
     let wanted = |at: usize, item: &effective::Item| {
         let id = u32::try_from(item.value.number("id")).unwrap_or(1);
         options.iis.site.as_ref().is_none_or(|wanted| wanted.is(at, item.value.text("name"), id))
     };
     let on_stage = all.iter().flat_map(Value::items).enumerate().filter(|(at, item)| wanted(*at, item));
+    // Defaults of all sites, of their applications and of their virtual directories.
+    let of_all = |name: &str| all.iter().find_map(|all| all.written_part(name)).cloned();
+    let (site_defaults, directory_defaults) = (of_all("siteDefaults"), of_all("virtualDirectoryDefaults"));
     for (_, item) in on_stage {
+        let mut item = item.clone();
+        if let Some(defaults) = &site_defaults {
+            item.value.fill(defaults);
+        }
+        if let Some(defaults) = &directory_defaults {
+            item.value.fill_part("virtualDirectoryDefaults", defaults);
+        }
         let mut site = Site {
             name: item.value.text("name").to_owned(),
             id: u32::try_from(item.value.number("id")).unwrap_or(1),
@@ -179,7 +189,7 @@ fn sites(
         if !options.offline {
             site.read_folders(sources, None, found);
         }
-        let _ = &locked;
+        locks::check(&site, Some(written), found);
         sites.push(site);
     }
     if sites.is_empty() {
@@ -188,33 +198,6 @@ fn sites(
         found.push(found_none.help("give the web.config, or the folder, of one"));
     }
     (sites, lower::Host { farms, assumed: false })
-}
-
-/// The sites with what `siteDefaults` and `virtualDirectoryDefaults` say where they say nothing.
-fn with_defaults(all: &Value) -> Value {
-    let (site, directory) = (all.part("siteDefaults"), all.part("virtualDirectoryDefaults"));
-    all.clone().with_items(|item| {
-        let value = item.clone().over(&site);
-        let of_site = value.part("virtualDirectoryDefaults").over(&directory);
-        value.with_items(|application| {
-            let of_application = application.part("virtualDirectoryDefaults").over(&of_site);
-            application.clone().with_items(|one| one.clone().over(&of_application))
-        })
-    })
-}
-
-/// Whether the server's file keeps other files from writing a section.
-fn is_locked(host: &Written, fragment: &Fragment) -> bool {
-    let declared =
-        host.declared.iter().rev().find(|(name, _)| *name == fragment.section).map(|(_, unlock)| *unlock);
-    let stock = || schema::schema().section(&fragment.section).map(|section| section.unlock);
-    let unlock = declared.or_else(stock);
-    let said =
-        host.fragments.iter().filter(|one| one.section == fragment.section).find_map(|one| one.unlocks);
-    match said {
-        Some(unlocks) => !unlocks,
-        None => unlock.is_some_and(|unlock| unlock != schema::Unlock::Everywhere),
-    }
 }
 
 /// The bindings of a site: protocol and what belongs to it.
@@ -231,7 +214,15 @@ fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Ro
     for application in site.items().iter().filter(|item| item.name == "application") {
         let path = site::segments(application.value.text("path"));
         let mut own = false;
+        let defaults: Vec<&Value> = [&application.value, site]
+            .into_iter()
+            .filter_map(|one| one.written_part("virtualDirectoryDefaults"))
+            .collect();
         for directory in application.value.items() {
+            let mut directory = directory.clone();
+            for defaults in &defaults {
+                directory.value.fill(defaults);
+            }
             let below = site::segments(directory.value.text("path"));
             let physical = expand::path(directory.value.text("physicalPath"), &options.iis.vars);
             own |= below.is_empty();

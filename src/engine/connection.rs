@@ -223,6 +223,8 @@ impl Exchange {
             directed_charset: None,
             seat: None,
             limits_checked: false,
+            caching: None,
+            refreshes: false,
             held: Vec::new(),
             filters: None,
         }

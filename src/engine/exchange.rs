@@ -9,7 +9,7 @@ use super::{
     content::Content,
     facts::Facts,
     files, filter,
-    forward::Upload,
+    forward::{Caching, Upload},
     http1::{field::Known, target},
     idle::Seat,
     limit::Held,
@@ -68,6 +68,10 @@ pub struct Exchange {
     pub seat: Option<Seat>,
     /// Whether the limits in force were just looked at.
     pub limits_checked: bool,
+    /// What the request has to do with a cache.
+    pub caching: Option<Box<Caching>>,
+    /// Whether it asks for a kept response that is over, while that is being sent.
+    pub refreshes: bool,
     /// Places that the request holds in zones.
     pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
@@ -180,6 +184,7 @@ impl Exchange {
         self.directed_charset = None;
         self.filters = None;
         self.limits_checked = false;
+        self.caching = None;
         self.held.clear();
         self.facts.response.start(0);
     }

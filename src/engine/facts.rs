@@ -216,6 +216,8 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// What a cache had to say.
+    pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
     pub depth: u8,
 }
@@ -263,6 +265,7 @@ impl Facts {
             coded: None,
             group: None,
             request_id: Cell::new(None),
+            cache_status: None,
             depth: 0,
         }
     }
@@ -298,6 +301,7 @@ impl Facts {
         self.upstream_target.clear();
         self.authority.clear();
         self.group = None;
+        self.cache_status = None;
         self.request_id.set(None);
     }
 

@@ -33,13 +33,16 @@ use crate::{
 
 mod beside;
 pub mod condition;
+mod deliver;
 mod directory;
 mod index;
 pub mod kind;
 pub mod listing;
 pub mod locate;
 pub mod range;
-mod send;
+pub mod send;
+
+pub use deliver::{Whole, deliver, not_modified};
 
 use beside::Found;
 use condition::{Asked, Verdict};

@@ -217,6 +217,7 @@ impl Rehearsal {
             serial: AtomicU64::new(1),
             began: Instant::now(),
             zones: limit::Zones::default(),
+            caches: super::cache::Caches::default(),
         });
         let worker = Worker::new(0, shared, serving);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -6,7 +6,7 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
+    Address, Cache, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
     IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
     SocketOptions, TcpKeepAlive, Template, VarId, Zone,
 };
@@ -52,6 +52,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         sent_as,
         charsets,
         zones,
+        caches,
     } = config;
     printer.process(process);
     if with_base {
@@ -68,6 +69,30 @@ fn printed(config: &Config, with_base: bool) -> String {
     if with_base {
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
+        }
+    }
+    for Cache {
+        name,
+        folder,
+        levels,
+        entries,
+        inactive,
+        max_size,
+        min_free,
+        manager: _,
+        loader: _,
+        span: _,
+    } in caches
+    {
+        let levels: Vec<String> = levels.iter().map(u8::to_string).collect();
+        let (folder, levels) = (path_text(folder), levels.join(":"));
+        let inactive = value::duration(*inactive);
+        printer.line(&format!("cache {name} {folder} levels {levels} entries {entries} inactive {inactive}"));
+        if let Some(size) = max_size {
+            printer.add(format_args!(" most {}", value::size(*size)));
+        }
+        if *min_free > 0 {
+            printer.add(format_args!(" free {}", value::size(*min_free)));
         }
     }
     for Zone { name, key, rate, entries } in zones {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade, VarId,
+    Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
@@ -449,6 +449,38 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// The name of the cache that responses are kept in; empty or `off` is none.
+        cache: Template,
+        /// What a response is found by; `None` is scheme, authority and target as they are sent.
+        cache_key: Option<Template>,
+        /// Where one of these is neither empty nor `0` no kept response is sent.
+        cache_bypass: Vec<Template>,
+        /// Where one of these is, none is kept.
+        cache_skip: Vec<Template>,
+        /// How long responses are kept that do not say it themselves; the first that has the status counts.
+        cache_valid: Vec<Validity>,
+        /// A response is kept when it was asked for so often.
+        cache_min_uses: u32,
+        /// Ranges that begin behind this go to the upstream.
+        cache_range_offset: Option<u64>,
+        /// What lets a response be sent whose time is over.
+        cache_stale: Vec<Stale>,
+        /// The methods whose responses are kept.
+        cache_methods: Vec<Name>,
+        /// Whether only one request at a time asks for a response that is not there.
+        cache_lock: bool,
+        /// How long others wait before they ask for themselves.
+        cache_lock_timeout: Duration,
+        /// How long the one may take before another one asks.
+        cache_lock_age: Duration,
+        /// Whether the upstream is asked if a response whose time is over still holds.
+        cache_revalidate: bool,
+        /// Whether `HEAD` is answered by what `GET` brings.
+        cache_head_as_get: bool,
+        /// Whether what is over is sent at once and asked for meanwhile, where that is allowed.
+        cache_background: bool,
+        /// Fields of the response that say nothing to the cache.
+        cache_ignores: Vec<Name>,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.

@@ -268,6 +268,8 @@ pub enum Attr {
     ForwardedFor,
     /// The group that the request went to, and its member.
     Group(GroupAttr),
+    /// What a cache had to say: `MISS`, `BYPASS`, `EXPIRED`, `STALE`, `UPDATING`, `REVALIDATED` or `HIT`.
+    CacheStatus,
     /// Addresses tried, joined.
     UpstreamAddr,
     /// Their statuses.

@@ -55,6 +55,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         sent_as: _,
         charsets: _,
         zones,
+        caches: _,
     } = config;
     for zone in zones {
         let super::Zone { name: _, key, rate: _, entries: _ } = zone;
@@ -696,6 +697,22 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         ignore_client_abort: _,
         force_ranges: _,
         pass_trailers: _,
+        cache,
+        cache_key,
+        cache_bypass,
+        cache_skip,
+        cache_valid: _,
+        cache_min_uses: _,
+        cache_range_offset: _,
+        cache_stale: _,
+        cache_methods: _,
+        cache_lock: _,
+        cache_lock_timeout: _,
+        cache_lock_age: _,
+        cache_revalidate: _,
+        cache_head_as_get: _,
+        cache_background: _,
+        cache_ignores: _,
         tls_verify: _,
         tls_verify_depth: _,
         tls_name,
@@ -712,7 +729,9 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
+    let tests = cache_bypass.iter().chain(cache_skip).flatten();
+    let single = [method, key, bind, limit_rate, tls_name, cache].into_iter().flatten();
+    for template in single.chain(cache_key.iter().flatten()).chain(tests) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {

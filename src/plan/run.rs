@@ -10,6 +10,7 @@ use super::{
 };
 use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
 
+mod branch;
 mod eval;
 mod link;
 mod memory;
@@ -202,27 +203,6 @@ impl Run {
         self.promised.clear();
         self.registers.clear();
         self.values.clear();
-    }
-
-    /// Begins the host's program for a request beside the one that `from` decides, with the same variables.
-    pub fn branch(&mut self, plan: &Plan, from: &Self, path: &[u8], query: &[u8]) {
-        self.reset();
-        self.path.extend_from_slice(path);
-        self.query.extend_from_slice(query);
-        (self.rewritten, self.internal) = (true, true);
-        self.values.copy(&from.values);
-        self.start(plan, from.host);
-    }
-
-    /// Takes over what variables became in a run that began as [`Self::branch`] of this one.
-    pub fn take_values(&mut self, from: &mut Self) {
-        std::mem::swap(&mut self.values, &mut from.values);
-        from.values.copy(&self.values);
-    }
-
-    /// Writes a variable.
-    pub fn write(&mut self, var: VarId, value: &[u8]) {
-        self.values.set(var, value);
     }
 
     /// Gives up memory beyond what is in it.

@@ -25,6 +25,42 @@ pub struct Value {
     pub span: Span,
     /// Whether any file wrote it, other than the assumed one.
     pub written: bool,
+    /// What outer levels locked: `lockAttributes`, `lockElements` and their opposites.
+    locks: Vec<Lock>,
+}
+
+/// What a level locked of an element for the levels below it.
+#[derive(Clone, Debug)]
+struct Lock {
+    level: Level,
+    /// Whether it is about attributes; else elements.
+    attributes: bool,
+    /// Whether all but the names are locked.
+    except: bool,
+    names: Vec<String>,
+    span: Span,
+}
+
+impl Lock {
+    fn holds(&self, attributes: bool, name: &str, level: Level) -> bool {
+        let named = self.names.iter().any(|one| one == name || (one == "*" && !self.except));
+        self.attributes == attributes && self.level != level && named != self.except
+    }
+
+    /// The locks that an element names.
+    fn of(element: &Element, level: Level) -> impl Iterator<Item = Self> {
+        let names = [
+            ("lockAttributes", true, false),
+            ("lockAllAttributesExcept", true, true),
+            ("lockElements", false, false),
+            ("lockAllElementsExcept", false, true),
+        ];
+        names.into_iter().filter_map(move |(name, attributes, except)| {
+            let written = element.attribute(name)?;
+            let names = written.value.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned);
+            Some(Self { level, attributes, except, names: names.collect(), span: written.name_span })
+        })
+    }
 }
 
 /// An item of a collection.
@@ -38,6 +74,8 @@ pub struct Item {
     pub span: Span,
     /// The level that added it.
     pub level: Level,
+    /// Whether that level keeps it from being removed: `lockItem`.
+    locked: bool,
     key: Vec<String>,
 }
 
@@ -60,6 +98,7 @@ impl Value {
             items: Vec::new(),
             span: Span::NONE,
             written: false,
+            locks: Vec::new(),
         }
     }
 
@@ -69,12 +108,14 @@ impl Value {
         self.span = element.head;
         for attribute in &element.attributes {
             if self.schema.attributes.contains_key(&attribute.name) {
+                self.unlocked(true, &attribute.name, attribute.name_span, level, found);
                 self.attributes.insert(attribute.name.clone(), attribute.clone());
             }
         }
         let schema = self.schema;
         let mut first = 0;
         for inner in element.elements() {
+            self.unlocked(false, &inner.name, inner.name_span, level, found);
             if let Some(part) = schema.elements.get(&inner.name) {
                 let value = self.elements.entry(inner.name.clone()).or_insert_with(|| Self::new(part));
                 value.lay(inner, level, found);
@@ -101,7 +142,11 @@ impl Value {
                 }
                 let mut value = Self::new(item);
                 value.lay(inner, level, found);
-                let item = Item { name: inner.name.clone(), value, span: inner.head, level, key };
+                let locked = inner
+                    .attribute("lockItem")
+                    .and_then(|lock| schema::boolean(&lock.value))
+                    .unwrap_or_default();
+                let item = Item { name: inner.name.clone(), value, span: inner.head, level, locked, key };
                 if collection.prepend {
                     self.items.insert(first, item);
                     first += 1;
@@ -109,47 +154,60 @@ impl Value {
                     self.items.push(item);
                 }
             } else if inner.name == "clear" {
+                if let Some(item) = self.items.iter().find(|item| item.locked && item.level != level) {
+                    found.push(kept(inner, item));
+                    continue;
+                }
                 self.items.clear();
                 first = 0;
             } else if inner.name == "remove" {
                 for (name, item) in &collection.add {
                     let key = check::key(inner, item);
                     let gone = |one: &Item| one.name == *name && one.key == key;
+                    let locked = |one: &&Item| gone(one) && one.locked && one.level != level;
+                    if let Some(item) = self.items.iter().find(locked) {
+                        found.push(kept(inner, item));
+                        continue;
+                    }
                     let before = self.items.iter().take(first).filter(|one| gone(one)).count();
                     self.items.retain(|one| !gone(one));
                     first -= before;
                 }
             }
         }
+        self.locks.extend(Lock::of(element, level));
     }
 
-    /// This where it says something, else what `outer` says: an element and its defaults.
-    #[must_use]
-    pub fn over(mut self, outer: &Self) -> Self {
-        for (name, attribute) in &outer.attributes {
-            if self.schema.attributes.contains_key(name) {
-                self.attributes.entry(name.clone()).or_insert_with(|| attribute.clone());
+    /// Says that a name is locked for a level.
+    fn unlocked(&self, attributes: bool, name: &str, span: Span, level: Level, found: &mut Vec<Diagnostic>) {
+        if let Some(lock) = self.locks.iter().find(|lock| lock.holds(attributes, name, level)) {
+            let found_lock = Diagnostic::error("locked", span, format!("`{name}` is locked"))
+                .because("an outer file does not let this one write it");
+            found.push(found_lock.label(lock.span, "locked here"));
+        }
+    }
+
+    /// Takes what another element says and this one does not: defaults for elements of its kind.
+    pub fn fill(&mut self, defaults: &Self) {
+        for (name, attribute) in &defaults.attributes {
+            if self.schema.attributes.contains_key(name) && !self.attributes.contains_key(name) {
+                self.attributes.insert(name.clone(), attribute.clone());
             }
         }
-        for (name, part) in &outer.elements {
-            if self.schema.elements.contains_key(name) {
-                let own = self.part(name).over(part);
-                self.elements.insert(name.clone(), own);
-            }
+        for (name, part) in &defaults.elements {
+            self.fill_part(name, part);
         }
         if self.items.is_empty() {
-            self.items.clone_from(&outer.items);
+            let known = self.schema.collection.as_ref();
+            let known = |item: &&Item| known.is_some_and(|known| known.add.contains_key(&item.name));
+            self.items.extend(defaults.items.iter().filter(known).cloned());
         }
-        self
     }
 
-    /// Its items, changed.
-    #[must_use]
-    pub fn with_items(mut self, change: impl Fn(&Self) -> Self) -> Self {
-        for item in &mut self.items {
-            item.value = change(&item.value);
-        }
-        self
+    /// The same for a part of it.
+    pub fn fill_part(&mut self, name: &str, defaults: &Self) {
+        let Some(schema) = self.schema.elements.get(name) else { return };
+        self.elements.entry(name.to_owned()).or_insert_with(|| Self::new(schema)).fill(defaults);
     }
 
     /// An attribute's value: as written, else its default, else nothing.
@@ -219,6 +277,15 @@ impl Value {
     pub fn items(&self) -> &[Item] {
         &self.items
     }
+}
+
+/// An item that an outer level keeps.
+fn kept(element: &Element, old: &Item) -> Diagnostic {
+    let key: Vec<&str> = old.key.iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+    let message = format!("`{}` is locked", key.join(", "));
+    Diagnostic::error("locked", element.head, message)
+        .because("an outer file does not let this one remove it")
+        .label(old.span, "`lockItem` stands here")
 }
 
 fn twice(element: &Element, old: &Item) -> Diagnostic {

@@ -236,42 +236,23 @@ impl Site {
                 continue;
             }
             if let Some(written) = super::file::read(sources, config, found) {
-                permitted(&written, None, found);
+                permitted(&written, found);
                 self.add(&written, &path, false);
             }
         }
     }
 }
 
-/// Says which sections of a file other than the server's own may not stand there. `locked` is what the server's file says,
-/// where there is one.
-pub fn permitted(written: &Written, locked: Option<&dyn Fn(&Fragment) -> bool>, found: &mut Vec<Diagnostic>) {
+/// Says which sections of a file other than the server's own can never stand there. Those that are only locked are for
+/// [`super::locks`].
+pub fn permitted(written: &Written, found: &mut Vec<Diagnostic>) {
     for fragment in &written.fragments {
-        let Some(section) = schema::schema().section(&fragment.section) else { continue };
-        let span = fragment.element.name_span;
         let name = &fragment.section;
-        if section.unlock == Unlock::Machine {
+        if schema::schema().section(name).is_some_and(|section| section.unlock == Unlock::Machine) {
             let message = format!("`{name}` cannot stand in a web.config");
             found.push(
-                Diagnostic::error("section-not-allowed", span, message)
+                Diagnostic::error("section-not-allowed", fragment.element.name_span, message)
                     .because("it belongs into applicationHost.config"),
-            );
-            continue;
-        }
-        let is_locked = locked.map_or(section.unlock == Unlock::Locked, |locked| locked(fragment));
-        if is_locked && locked.is_some() {
-            let message = format!("`{name}` is locked");
-            found.push(
-                Diagnostic::error("section-locked", span, message)
-                    .because("applicationHost.config does not let other files write it")
-                    .help(format!("there, put it into `<location path=\"...\" overrideMode=\"Allow\">`, or move `{name}` there")),
-            );
-        } else if is_locked {
-            let message = format!("`{name}` is locked on a stock server");
-            found.push(
-                Diagnostic::warning("section-locked", span, message)
-                    .because("taken as unlocked")
-                    .note("an administrator has to unlock it there, else the server answers 500.19"),
             );
         }
     }

@@ -242,7 +242,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("ssl_client_v_remain", Attr::Missing),
     ("ssl_client_v_start", Attr::Missing),
     ("ssl_early_data", Attr::Missing),
-    ("upstream_cache_status", Attr::Missing),
+    ("upstream_cache_status", Attr::CacheStatus),
 ];
 
 /// Names with a meaning that a configuration may replace.

@@ -310,10 +310,11 @@ impl Exchange {
 
     /// Reads from the upstream, moves the upload along, and notices when the client leaves.
     async fn read_upstream(&mut self, how: &ForwardingPlan, connection: &mut Connection) -> Watched {
+        let keeps_all = self.caching.is_some();
         let Self { stream: client, upload, facts, content, timer, .. } = self;
         let deadline = upload.as_ref().and_then(|upload| upload.deadline());
         let reads_client = upload.as_ref().is_some_and(|upload| upload.reads_client());
-        let watch = !how.ignore_client_abort && !reads_client && content.is_done();
+        let watch = !how.ignore_client_abort && !keeps_all && !reads_client && content.is_done();
         let (buffer, into) = (&mut facts.buffer, &mut facts.upstream);
         let read = poll_fn(|cx| {
             if let Some(upload) = upload {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Template, Text, Upgrade, VarId,
+    Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
         Fault, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series,
@@ -51,6 +51,7 @@ in_line! {
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
+    Stale: |stale| value::word(stale);
     TrustedProxy: |proxy| format!("{}{}", value::range(proxy.range), if proxy.inside { " inside" } else { "" });
     Telling: |told| match told {
         Telling::Nowhere => "nowhere".to_owned(),
@@ -221,6 +222,12 @@ own_line! {
         printer.template(&Template::var(pair.0));
         printer.add(" = ");
         printer.template(&pair.1);
+    };
+    Validity: |validity, printer| {
+        let Validity { statuses, lasts } = validity;
+        let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
+        let of = if statuses.is_empty() { "any".to_owned() } else { statuses.join(" ") };
+        printer.line(&format!("{of} {}", value::duration(*lasts)));
     };
     RateLimit: |limit, printer| {
         let RateLimit { zone, burst, at_once } = limit;

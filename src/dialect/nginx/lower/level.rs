@@ -68,6 +68,9 @@ pub(super) struct Inherited {
     pub(super) prepares: bool,
     /// The path that the `alias` in force stands for.
     pub(super) cut: Option<Text>,
+    /// Where a cache is written for a protocol, and whether it has a key.
+    pub(super) cached: [Option<Span>; ir::Protocol::ALL.len()],
+    pub(super) keyed: [bool; ir::Protocol::ALL.len()],
     /// What `valid_referers` make of a request.
     pub(super) referers: Option<ir::VarId>,
     /// The names of the server.
@@ -99,6 +102,8 @@ pub(super) struct Own {
     pub(super) names: names::Names,
     /// The methods that `limit_except` leaves alone, and the block of all others.
     pub(super) limited: Option<(Vec<ir::Name>, ir::Block)>,
+    /// Whether it has a cache of its own.
+    pub(super) caches: bool,
     /// Its `valid_referers`.
     pub(super) referers: Option<referer::Referers>,
     /// Its `proxy_pass`.
