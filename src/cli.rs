@@ -3,9 +3,12 @@
 //! Results go to standard output, everything else to standard error. Exit
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
+pub mod ask;
 pub mod check;
+pub mod compare;
 pub mod demo;
 pub mod directives;
+pub mod explain;
 pub mod files;
 mod fix;
 pub mod httpd;
@@ -15,6 +18,7 @@ pub mod ir;
 pub mod load;
 mod machine;
 pub mod nginx;
+pub mod place;
 pub mod process;
 pub mod report;
 pub mod run;
@@ -50,6 +54,10 @@ enum Command {
     Run(Run),
     /// Say everything there is to say about files: exit status 0 when clean, 1 with errors
     Check(Check),
+    /// Say which requests two configurations handle differently: exit status 0 when none, 1 when some, 2 with errors
+    Compare(Compare),
+    /// Say what happens to a request, and why
+    Explain(Explain),
     /// Print what a configuration means
     Ir(Ir),
     /// Print the directives of a dialect and what becomes of each
@@ -167,6 +175,68 @@ struct Check {
 }
 
 #[derive(Debug, Args)]
+struct Compare {
+    /// The configuration as it was
+    old: PathBuf,
+    /// The configuration as it is to be; its language may be another
+    new: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Replay the requests of an access log and weigh by how often each was seen: common, combined, W3C or JSON,
+    /// plain or gzip; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Requests to compare by, one a line: `GET https://host/path -H 'Name: value' --client IP`
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
+    /// The host of logged requests whose log does not name it
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// An aspect that may differ, as it is called in the output; `*` stands for anything
+    #[arg(long, value_name = "ASPECT")]
+    tolerate: Vec<String>,
+    /// Mind everything, even what differs between servers of different kinds whatever is written
+    #[arg(long)]
+    everything: bool,
+    /// How many requests to make up for each of the two
+    #[arg(long, value_name = "COUNT", default_value_t = 20_000)]
+    most: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// The files are away from their machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The configuration
+    file: PathBuf,
+    /// The method
+    method: String,
+    /// The URL: `https://host/path?x=1`, `ws://host/path`, or a path alone
+    url: String,
+    #[command(flatten)]
+    reading: Reading,
+    /// A field of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    fields: Vec<String>,
+    /// Where the request comes from
+    #[arg(long, value_name = "IP")]
+    client: Option<std::net::IpAddr>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Every step, also those that nothing came of
+    #[arg(long)]
+    trace: bool,
+    /// The file is away from its machine
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
 struct Ir {
     /// The configuration, or a part of one; `-` is standard input
     file: PathBuf,
@@ -260,6 +330,8 @@ impl Command {
                 })
             }
             Self::Check(check) => check.run(),
+            Self::Compare(compare) => compare.run(),
+            Self::Explain(explain) => explain.run(),
             Self::Ir(Ir { file, reading, json, base, offline }) => {
                 let request = reading.request(&file, offline, false);
                 ir::run(&request, ir::Options { json, base })
@@ -280,6 +352,27 @@ impl Command {
             Self::Httpd { arguments } => httpd::main(&arguments, false),
             Self::Apachectl { arguments } => httpd::main(&arguments, true),
         }
+    }
+}
+
+impl Explain {
+    fn run(self) -> ExitCode {
+        let Self { file, method, url, reading, fields, client, json, trace, offline } = self;
+        let file = reading.request(&file, offline, false);
+        let ask = ask::Ask { method, url, fields, client };
+        let colour = say::colour(&std::io::stdout());
+        explain::run(&explain::Arguments { file, ask, json, trace, colour })
+    }
+}
+
+impl Compare {
+    fn run(self) -> ExitCode {
+        let Self { old, new, reading, log, requests, host, tolerate, everything, most, json, offline } = self;
+        let (old, new) = (reading.request(&old, offline, false), reading.request(&new, offline, false));
+        let colour = say::colour(&std::io::stdout());
+        let arguments =
+            compare::Arguments { old, new, log, requests, host, tolerate, everything, most, json, colour };
+        compare::run(&arguments)
     }
 }
 

@@ -133,7 +133,7 @@ pub struct Difference {
 impl Difference {
     /// Where the old configuration decided, and the new one.
     pub fn places(&self) -> (Option<Span>, Option<Span>) {
-        (self.old.trail.last().copied(), self.new.trail.last().copied())
+        (self.old.place(), self.new.place())
     }
 }
 
@@ -232,7 +232,7 @@ struct Found {
 
 impl Found {
     fn key(&self) -> Key {
-        let place = |decision: &Decision| decision.trail.last().map(|span| (span.file.0, span.start));
+        let place = |decision: &Decision| decision.place().map(|span| (span.file.0, span.start));
         let aspects = self.changes.iter().map(|change| change.aspect.clone()).collect();
         (aspects, place(&self.old), place(&self.new))
     }
@@ -274,7 +274,11 @@ pub fn changes(old: &Decision, new: &Decision, tolerance: &Tolerance) -> Vec<Cha
     // Where the outcomes are of different kinds, what one side alone has says nothing more.
     if changes.first().is_some_and(|change| change.aspect == "outcome") {
         let telling = ["outcome", "upstream", "upstream target", "status", "file", "field location"];
-        changes.retain(|change| telling.contains(&change.aspect.as_str()));
+        let sends = |decision: &Decision| decision.aspects.contains_key("file");
+        let sends = sends(old) || sends(new);
+        changes.retain(|change| {
+            telling.contains(&change.aspect.as_str()) && !(sends && change.aspect == "status")
+        });
     }
     changes
 }

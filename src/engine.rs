@@ -64,6 +64,7 @@ pub mod stream;
 pub mod subrequest;
 pub mod timed;
 pub mod tls;
+pub mod trace;
 pub mod tunnel;
 pub mod upstream_tls;
 pub mod worker;

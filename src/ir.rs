@@ -45,7 +45,7 @@ pub use handler::{
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
 pub use pattern::{Kind, Pattern, Register, Syntax};
-pub use print::{print, print_base};
+pub use print::{print, print_base, print_setting, print_template};
 pub use settings::Settings;
 pub use template::{
     AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit,

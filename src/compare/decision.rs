@@ -123,6 +123,7 @@ pub fn decide(rehearsal: &Rehearsal, probe: &Probe, how: How) -> Decision {
         local: Some(probe.to),
         world: probe.world,
         reaction: Reaction::Silence,
+        read: &[],
     };
     let mut trail = Trail::default();
     let answer = rehearsal.answer(&asked, &mut trail);
@@ -314,6 +315,15 @@ fn settings(all: &Effective, protocol: Protocol) -> Vec<(&'static str, String)> 
 }
 
 impl Decision {
+    /// Where it was decided: the last place that was come to for the first time; what surrounds it ends after it.
+    pub fn place(&self) -> Option<Span> {
+        let same =
+            |one: &Span, other: &Span| (one.file, one.start, one.end) == (other.file, other.start, other.end);
+        let trail = &self.trail;
+        let new = |at: &usize| !trail[..*at].iter().any(|known| same(known, &trail[*at]));
+        (0..trail.len()).rev().find(new).map(|at| trail[at])
+    }
+
     fn put(&mut self, name: &str, value: &str) {
         self.aspects.insert(name.to_owned(), value.to_owned());
     }

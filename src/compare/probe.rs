@@ -96,7 +96,15 @@ impl Probe {
         let scheme = if self.tls { "https" } else { "http" };
         let usual = self.to.port() == if self.tls { 443 } else { 80 };
         let host = self.host.as_deref().map_or_else(|| format!("{}", self.to), text);
-        let port = if usual || self.host.is_none() { String::new() } else { format!(":{}", self.to.port()) };
+        let named = self.host.as_deref().is_some_and(|host| {
+            let bracket = memchr::memrchr(b']', host).unwrap_or(0);
+            memchr::memchr(b':', &host[bracket..]).is_some()
+        });
+        let port = if usual || named || self.host.is_none() {
+            String::new()
+        } else {
+            format!(":{}", self.to.port())
+        };
         let mut shown = format!("{} {scheme}://{host}{port}{}", text(&self.method), text(&self.target));
         if self.old {
             shown.push_str(" HTTP/1.0");

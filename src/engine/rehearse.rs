@@ -22,7 +22,7 @@ use super::{
     facts::{Attempt, Client, Facts, TlsSession},
     files::{self, locate::locate},
     forward::Composed,
-    http1::{request::Parsed, response},
+    http1::{field::has_token, request::Parsed, response},
     limit,
     local::Brought,
     log::Logs,
@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Protocol, Role,
+        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Protocol, Role, Template, VarId,
         settings::{Fault, Level},
     },
     plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
@@ -80,6 +80,8 @@ pub struct Asked<'a> {
     pub world: World,
     /// What an upstream does.
     pub reaction: Reaction<'a>,
+    /// Variables whose values at the end are wanted.
+    pub read: &'a [VarId],
 }
 
 /// Something that happened beside the steps of the program.
@@ -192,6 +194,8 @@ pub struct Answer {
     pub ending: Ending,
     /// Whether what was answered is a page of the server's own.
     pub page: bool,
+    /// The values asked for at the end; `None` is missing.
+    pub values: Vec<(VarId, Option<Vec<u8>>)>,
 }
 
 /// A plan that answers without serving.
@@ -278,7 +282,14 @@ impl Rehearsal {
             (Some(End::Abort), ..) if written.is_empty() => Ending::Closed,
             (Some(_), ..) => Ending::Answered(written),
         };
+        let values = asked.read.iter().map(|var| {
+            let mut value = Vec::new();
+            let present = exchange.eval(&Template::var(*var), &mut value);
+            (*var, present.then_some(value))
+        });
+        let values = values.collect();
         Answer {
+            values,
             host: exchange.run.host,
             settings: exchange.run.settings,
             path: exchange.run.path.clone(),
@@ -312,6 +323,20 @@ fn shown(endpoint: &Endpoint) -> String {
         }
     }
     text
+}
+
+/// Whether a head asks for another protocol, so that an upstream may switch (RFC 9110 § 7.8).
+fn asks_switch(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let modern = lines.next().is_some_and(|line| line.ends_with(b" HTTP/1.1"));
+    let (mut named, mut nominated) = (false, false);
+    for line in lines {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        named |= name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty();
+        nominated |= name.eq_ignore_ascii_case(b"connection") && has_token(value, b"upgrade");
+    }
+    modern && named && nominated
 }
 
 /// One request under way.
@@ -507,8 +532,7 @@ impl Stage<'_> {
             Ok(composed) => composed,
             Err(status) => return Some(Next::Status(status)),
         };
-        let wants =
-            forward.protocol == Protocol::Http && exchange.asked_switch(&how).is_some() && how.version == 11;
+        let wants = exchange.asked_switch(&how).is_some() && asks_switch(&head);
         self.sent = Some(Sent {
             protocol: forward.protocol,
             tls: to.tls,

@@ -8,7 +8,7 @@ use std::{fmt::Write, path::Path};
 use super::{
     Address, Cache, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
     IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
-    SocketOptions, TcpKeepAlive, Template, VarId, Zone,
+    SocketOptions, TcpKeepAlive, Template, VarId, Zone, settings,
 };
 
 mod group;
@@ -26,6 +26,19 @@ pub fn print(config: &Config) -> String {
 /// The configuration with all that its dialect supplies.
 pub fn print_base(config: &Config) -> String {
     printed(config, true)
+}
+
+/// A value of a setting as the text of the whole has it.
+pub fn print_setting(config: &Config, value: &dyn settings::Setting) -> String {
+    let mut printer = Printer { config, text: String::new(), depth: 0 };
+    value.print(&mut printer);
+    printer.text.trim().to_owned()
+}
+
+/// A template as the text of the whole has it, without quotes.
+pub fn print_template(config: &Config, template: &Template) -> String {
+    let printer = Printer { config, text: String::new(), depth: 0 };
+    value::template(&printer, template)
 }
 
 /// Lines under construction.

@@ -15,10 +15,12 @@ use super::{
 
 mod failure;
 mod group;
+mod place;
 mod value;
 
 pub use failure::{Fault, Retry};
 pub use group::{Group, Grouped};
+pub use place::Places;
 pub use value::{Setting, Value};
 
 /// Makes a group of settings in both forms, with merge, access by key and a walk for printing.
@@ -561,6 +563,9 @@ pub struct Settings {
     pub listing: Group<Listing>,
     /// Whose address is the client's.
     pub client_address: Group<ClientAddress>,
+    /// Where they were written, as far as that is known.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 impl Settings {
@@ -589,6 +594,7 @@ impl Settings {
             limits,
             listing,
             client_address,
+            places,
         } = over;
         if handler.is_some() {
             self.handler.clone_from(handler);
@@ -623,10 +629,15 @@ impl Settings {
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
         self.client_address.lay(client_address, accumulate);
+        self.places.0.extend_from_slice(&places.0);
     }
 
     /// How requests are forwarded over a protocol.
     pub fn forwarding(&self, protocol: Protocol) -> &Forwarding {
+        self.forwarding_group(protocol)
+    }
+
+    fn forwarding_group(&self, protocol: Protocol) -> &Group<Forwarding> {
         match protocol {
             Protocol::Http => &self.http,
             Protocol::Uwsgi => &self.uwsgi,
@@ -688,23 +699,53 @@ impl Settings {
 
     /// Visits the scalar and list settings that are set, as group, field and value.
     pub fn each(&self, visit: &mut dyn FnMut(&'static str, &'static str, &dyn Setting)) {
-        self.client.each(&mut |field, value| visit("client", field, value));
-        self.content.each(&mut |field, value| visit("content", field, value));
-        self.answer.each(&mut |field, value| visit("answer", field, value));
-        self.files.each(&mut |field, value| visit("files", field, value));
-        self.access.each(&mut |field, value| visit("access", field, value));
-        self.logs.each(&mut |field, value| visit("logs", field, value));
-        self.resolve.each(&mut |field, value| visit("resolve", field, value));
-        for protocol in Protocol::ALL {
-            self.forwarding(protocol).each(&mut |field, value| visit(protocol.group(), field, value));
+        if let Some(of) = self.client.written() {
+            of.each(&mut |field, value| visit("client", field, value));
         }
-        self.gzip.each(&mut |field, value| visit("gzip", field, value));
-        self.brotli.each(&mut |field, value| visit("brotli", field, value));
-        self.zstd.each(&mut |field, value| visit("zstd", field, value));
-        self.rewriting.each(&mut |field, value| visit("rewriting", field, value));
-        self.limits.each(&mut |field, value| visit("limits", field, value));
-        self.listing.each(&mut |field, value| visit("listing", field, value));
-        self.client_address.each(&mut |field, value| visit("client-address", field, value));
+        if let Some(of) = self.content.written() {
+            of.each(&mut |field, value| visit("content", field, value));
+        }
+        if let Some(of) = self.answer.written() {
+            of.each(&mut |field, value| visit("answer", field, value));
+        }
+        if let Some(of) = self.files.written() {
+            of.each(&mut |field, value| visit("files", field, value));
+        }
+        if let Some(of) = self.access.written() {
+            of.each(&mut |field, value| visit("access", field, value));
+        }
+        if let Some(of) = self.logs.written() {
+            of.each(&mut |field, value| visit("logs", field, value));
+        }
+        if let Some(of) = self.resolve.written() {
+            of.each(&mut |field, value| visit("resolve", field, value));
+        }
+        for protocol in Protocol::ALL {
+            if let Some(of) = self.forwarding_group(protocol).written() {
+                of.each(&mut |field, value| visit(protocol.group(), field, value));
+            }
+        }
+        if let Some(of) = self.gzip.written() {
+            of.each(&mut |field, value| visit("gzip", field, value));
+        }
+        if let Some(of) = self.brotli.written() {
+            of.each(&mut |field, value| visit("brotli", field, value));
+        }
+        if let Some(of) = self.zstd.written() {
+            of.each(&mut |field, value| visit("zstd", field, value));
+        }
+        if let Some(of) = self.rewriting.written() {
+            of.each(&mut |field, value| visit("rewriting", field, value));
+        }
+        if let Some(of) = self.limits.written() {
+            of.each(&mut |field, value| visit("limits", field, value));
+        }
+        if let Some(of) = self.listing.written() {
+            of.each(&mut |field, value| visit("listing", field, value));
+        }
+        if let Some(of) = self.client_address.written() {
+            of.each(&mut |field, value| visit("client-address", field, value));
+        }
     }
 }
 

@@ -369,6 +369,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         limits: _,
         listing,
         client_address,
+        places: _,
     } = all;
     if let Some(answered_by) = answered_by {
         handler(answered_by, span, visit);

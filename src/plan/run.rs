@@ -288,6 +288,7 @@ impl Run {
                     if !self.rewrite(plan, view, path.as_ref(), query) {
                         return Need::EmptyPath;
                     }
+                    observer.rewritten(plan.spans[at], &self.path, &self.query);
                 }
                 Op::Lookup(lookup) => {
                     self.ask_for(plan, view, &lookup.key);
@@ -389,6 +390,11 @@ impl Run {
                 let holds = self.compare(plan, view, subject, find, *into, |subject, outcome| {
                     observer.matched(plan.spans[at], subject, outcome);
                 })?;
+                if let Some(into) = into.filter(|_| holds && observer.is_curious()) {
+                    for group in 1..find.keep {
+                        observer.captured(plan.spans[at], group, self.registers.group(into, group));
+                    }
+                }
                 (holds, otherwise)
             }
             Op::Equal { left, right, otherwise } => {
@@ -415,6 +421,7 @@ impl Run {
             Op::Assign { var, value } => {
                 let value = self.value(plan, view, value);
                 self.values.set(*var, &value);
+                observer.assigned(plan.spans[at], *var, &value);
                 self.values.give_back(value);
                 return Ok(None);
             }
@@ -464,6 +471,9 @@ impl Run {
             | Op::Local(_)
             | Op::End => return Ok(None),
         };
+        if !matches!(op, Op::Match { .. }) {
+            observer.tested(plan.spans[at], holds);
+        }
         if !holds {
             self.place = *otherwise;
         }

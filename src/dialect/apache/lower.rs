@@ -267,6 +267,7 @@ impl Section {
         for directive in directives(items) {
             if let Some(lower) = lowering(directive.name()) {
                 lower(cx, self, directive);
+                self.set.written_at(directive.head());
             }
         }
     }

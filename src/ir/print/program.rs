@@ -274,6 +274,7 @@ impl Printer<'_> {
             limits: _,
             listing: _,
             client_address: _,
+            places: _,
         } = settings;
         if let Some(handler) = handler {
             self.line("");

@@ -17,6 +17,11 @@ pub trait Grouped: Clone + Default + PartialEq + 'static {
 pub struct Group<T>(Option<Box<T>>);
 
 impl<T: Grouped> Group<T> {
+    /// The group, where anything of it may be written.
+    pub fn written(&self) -> Option<&T> {
+        self.0.as_deref()
+    }
+
     /// Lays `over` on top: what it sets replaces, or extends lists when `accumulate`.
     pub fn lay(&mut self, over: &T, accumulate: bool) {
         if !std::ptr::eq(over, std::ptr::from_ref(T::nothing())) {

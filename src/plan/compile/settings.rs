@@ -141,6 +141,7 @@ impl<'c> Memo<'c> {
             limits,
             listing,
             client_address,
+            places: _,
         } = set;
         macro_rules! lay {
             ($group:ident) => {

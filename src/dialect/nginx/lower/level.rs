@@ -149,6 +149,7 @@ impl Level {
                 Some(lower) => lower(cx, self, directive),
                 None => scalar(cx, self, directive),
             }
+            self.set.written_at(directive.head());
         }
         for settle in SETTLE {
             settle(cx, self);
