@@ -6,6 +6,8 @@ mod support;
 
 #[path = "iis/farms.rs"]
 mod farms;
+#[path = "iis/logs.rs"]
+mod logs;
 #[path = "iis/outbound.rs"]
 mod outbound;
 #[path = "iis/tls.rs"]
