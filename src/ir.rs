@@ -80,6 +80,8 @@ pub struct Config {
     pub reasons: Vec<(u16, Text)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
+    /// Pages that take the place of those of their statuses where requests to upstreams failed.
+    pub failures: Vec<Failure>,
     /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
@@ -307,4 +309,17 @@ impl Config {
     pub fn var(&self, id: VarId) -> &Var {
         &self.vars[id.0 as usize]
     }
+}
+
+/// The page of a request to an upstream that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// How it failed.
+    pub fault: settings::Fault,
+    /// What it is answered with.
+    pub status: u16,
+    /// The reason phrase sent.
+    pub reason: Text,
+    /// The content, as `text/html`.
+    pub page: Template,
 }

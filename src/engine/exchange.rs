@@ -173,6 +173,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
         self.answered = false;
@@ -212,6 +213,11 @@ impl Exchange {
         if self.is_misdirected(plan) {
             self.log(Level::Error, format_args!("the handshake was with a host of other TLS"));
             return Next::Status(421);
+        }
+        if self.facts.head.expects_else && self.settings(plan).client.strict {
+            self.log(Level::Info, format_args!("client expects what is not known"));
+            self.keep = false;
+            return Next::Status(417);
         }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {

@@ -212,6 +212,8 @@ pub struct Facts {
     pub concurrency_limited: Option<Limited>,
     /// Content of the response before and after it was changed on its way, bytes.
     pub coded: Option<(u64, u64)>,
+    /// How the request to an upstream failed that is about to be answered.
+    pub failed: Option<crate::ir::settings::Fault>,
     /// The group that the request went to.
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
@@ -263,6 +265,7 @@ impl Facts {
             rate_limited: None,
             concurrency_limited: None,
             coded: None,
+            failed: None,
             group: None,
             request_id: Cell::new(None),
             cache_status: None,

@@ -207,7 +207,8 @@ impl Exchange {
         self.facts.response.ours = true;
         self.facts.response.set_status(status, plan);
         let mut content = Vec::new();
-        if let Some(template) = plan.page(status) {
+        let failure = self.name_failure(plan, status);
+        if let Some(template) = failure.map(|failure| &failure.page).or_else(|| plan.page(status)) {
             self.eval(template, &mut content);
             if status >= 400
                 && self.settings(plan).answer.msie_padding
@@ -223,6 +224,20 @@ impl Exchange {
         }
         self.facts.response.length = (status != 304).then_some(content.len() as u64);
         self.send_whole(plan, &content).await
+    }
+
+    /// Gives the answer the reason phrase of the failure to send the request on that it tells of, if any.
+    fn name_failure<'p>(&mut self, plan: &'p Plan, status: u16) -> Option<&'p crate::ir::Failure> {
+        let fault = self.facts.failed.take()?;
+        let mut failures = plan.config.failures.iter();
+        let failure = failures.find(|failure| failure.fault == fault && failure.status == status)?;
+        let response = &mut self.facts.response;
+        let start = response.text.len();
+        response.text.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+        response.text.push(b' ');
+        response.text.extend_from_slice(&failure.reason);
+        response.status_text = Slice::new(start, response.text.len());
+        Some(failure)
     }
 
     /// Sends the head in `facts.response` and all of its content.

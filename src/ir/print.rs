@@ -56,6 +56,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         base,
         reasons,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -80,6 +81,10 @@ fn printed(config: &Config, with_base: bool) -> String {
         }
     }
     if with_base {
+        for super::Failure { fault, status, reason, page } in failures {
+            printer.line(&format!("failure {fault:?} {status} \"{}\" ", reason.lossy()));
+            printer.template(page);
+        }
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
         }

@@ -173,6 +173,7 @@ settings! {
         fields_limit: u64,
         /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
         /// in the request line.
+        /// What is expected of us other than `100-continue` is not met (417).
         strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
@@ -416,6 +417,10 @@ settings! {
         /// So much of the content is read before it is sent on as it comes; content that is whole by then is
         /// sent with its length.
         content_ahead: u64,
+        /// Whether connections are not kept for other requests.
+        once: bool,
+        /// Whether interim answers other than `101` are kept from the client.
+        keep_interim: bool,
         /// Whether the whole request content is read first.
         request_buffering: bool,
         /// For a connection to be there.

@@ -46,6 +46,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         base,
         reasons: _,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -57,6 +58,9 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         zones,
         caches: _,
     } = config;
+    for failure in failures {
+        visit(Item::Template(&failure.page), Span::NONE);
+    }
     for zone in zones {
         let super::Zone { name: _, key, rate: _, entries: _ } = zone;
         visit(Item::Template(key), Span::NONE);
@@ -674,6 +678,8 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         max_temp_file: _,
         temp_write: _,
         temp_path: _,
+        once: _,
+        keep_interim: _,
         request_buffering: _,
         connect_timeout: _,
         send_timeout: _,

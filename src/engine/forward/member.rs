@@ -183,6 +183,7 @@ impl Exchange {
                 }
                 Tried::Failed(fault, status) => (fault, status),
             };
+            self.facts.failed = Some(fault);
             let out = group.lived(&standing, None);
             self.fell_out(out, member);
             // What a failure is answered with is the configuration's.
@@ -268,6 +269,7 @@ impl Exchange {
             let message = format!("no connection to {} became free", member.url);
             return (failed(self, Fault::Unreachable, 502, message), Some(elected));
         };
+        self.name_member(member, endpoint);
         let places = match places(endpoint).await {
             Ok(places) => places,
             Err(message) => {
@@ -281,12 +283,11 @@ impl Exchange {
             to: Upstream::Dynamic(Template::default()),
             target: Target::Received,
         };
-        let idle = member.reuse.then(|| errand.cluster.idle().copied()).flatten();
+        let idle = (member.reuse && !how.once).then(|| errand.cluster.idle().copied()).flatten();
         let mut target = [&*member.base, &*errand.rest].concat();
         if target.first() != Some(&b'/') {
             target.insert(0, b'/');
         }
-        self.name_member(member, endpoint);
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
         if member.protocol != Protocol::Http {

@@ -122,6 +122,8 @@ impl Exchange {
                 out.extend_from_slice(protocol);
                 out.extend_from_slice(b"\r\n");
             }
+            // HTTP/1.0 closes unless something else is said.
+            None if to.idle.is_none() && how.version == 10 => {}
             None if to.idle.is_none() => out.extend_from_slice(b"Connection: close\r\n"),
             None => self.write_field(b"Connection", otherwise, out),
         }

@@ -51,6 +51,8 @@ pub struct RequestHead {
     pub keep_alive_said: bool,
     /// Whether 100 (Continue) is expected.
     pub expect_continue: bool,
+    /// Whether something else is expected of us (RFC 9110 § 10.1.1).
+    pub expects_else: bool,
     /// The value of `Host`.
     pub host: Option<Slice>,
     /// The value of `Upgrade`.
@@ -243,6 +245,7 @@ impl RequestHead {
     fn forget_fields(&mut self) {
         self.fields.clear();
         (self.content_length, self.chunked, self.expect_continue) = (None, false, false);
+        self.expects_else = false;
         (self.keep_alive, self.keep_alive_said) = (self.version == 11, false);
         (self.host, self.upgrade) = (None, None);
     }
@@ -336,7 +339,9 @@ impl RequestHead {
                 }
             }
             Known::Expect => {
-                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue");
+                let is_usual = value.eq_ignore_ascii_case(b"100-continue");
+                self.expect_continue = self.version == 11 && is_usual;
+                self.expects_else |= !is_usual;
             }
             Known::Upgrade => self.upgrade = self.upgrade.or(Some(field.value)),
             _ => {}

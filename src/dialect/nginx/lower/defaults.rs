@@ -356,6 +356,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         join_repeated: Some(false),
         hide_nominated: Some(false),
         content_ahead: Some(0),
+        once: Some(false),
+        keep_interim: Some(false),
         request_buffering: Some(true),
         connect_timeout: Some(seconds(60)),
         send_timeout: Some(seconds(60)),
