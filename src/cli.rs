@@ -324,7 +324,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
-                    iis: dialect::iis::Stage { start: start_handlers, ..Default::default() },
+                    iis: dialect::iis::Stage { start: start_handlers, lenient: true, ..Default::default() },
                     roots: reading.roots,
                     machine: reading.machine.into(),
                 })

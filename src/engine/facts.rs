@@ -18,6 +18,7 @@ use super::{
     limit::Limited,
     response::Response,
     scratch,
+    tls::Proof,
     tunnel::Tunnel,
     worker::Worker,
 };
@@ -81,6 +82,8 @@ pub struct TlsSession {
     pub host: Option<HostId>,
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
+    /// Whether that host has the name the client asked for, rather than none.
+    pub named: bool,
     /// The cipher suite by its OpenSSL name.
     pub cipher: String,
     /// The name the client asked for.
@@ -89,8 +92,12 @@ pub struct TlsSession {
     pub resumed: bool,
     /// The application protocol agreed on.
     pub alpn: Option<String>,
-    /// The certificate that the client showed.
-    pub client: Option<Box<[u8]>>,
+    /// The group that keys were exchanged by.
+    pub group: Option<u16>,
+    /// The suites and groups that the client offers.
+    pub offered: Arc<[Vec<u16>; 2]>,
+    /// What the client showed of itself.
+    pub proof: Option<Arc<Proof>>,
 }
 
 /// One try at an upstream.

@@ -41,6 +41,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 pub mod send;
+pub mod spelling;
 
 pub use deliver::{Whole, deliver, not_modified};
 
@@ -68,9 +69,12 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
         exchange.log(
             Level::Error,
-            format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
+            format_args!("the rewritten URI \"{path}\" is not in the location of the alias"),
         );
         return Next::Status(500);
+    }
+    if exchange.settings(plan).files.any_case {
+        spelling::correct(&mut name);
     }
     if exchange.run.path.ends_with(b"/") {
         return match index::find(exchange, plan, name) {

@@ -83,6 +83,10 @@ enum Outcome {
     Refused(u16),
 }
 
+/// What is said when a client went while an upstream was at work.
+const CLIENT_GONE: &str = "epoll_wait() reported that client prematurely closed connection, \
+    so upstream connection is closed too while sending request to upstream";
+
 impl Exchange {
     /// Sends the request on and answers with the response.
     pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
@@ -243,7 +247,7 @@ impl Exchange {
             match outcome {
                 Outcome::ClientGone => {
                     cluster.release(pick, Verdict::Neutral);
-                    self.log(Level::Info, format_args!("client prematurely closed connection"));
+                    self.log(Level::Info, format_args!("{CLIENT_GONE}"));
                     self.facts.logged_status = Some(499);
                     return Next::End(End::Abort);
                 }

@@ -392,8 +392,7 @@ impl Stage<'_> {
             cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
             server_name: named.map(|name| String::from_utf8_lossy(name).into_owned()),
             resumed: false,
-            alpn: None,
-            client: None,
+            ..TlsSession::default()
         }
     }
 

@@ -47,7 +47,9 @@ impl Exchange {
                 self.facts.response.set_status(reply.status, plan);
                 let content = self.value(text);
                 let kind = self.type_of_path(plan);
-                self.facts.response.add(b"Content-Type", &kind);
+                if !kind.is_empty() {
+                    self.facts.response.add(b"Content-Type", &kind);
+                }
                 self.facts.response.length = Some(content.len() as u64);
                 if let Some(modified) = self.settings(plan).answer.modified.filter(|_| reply.status == 200) {
                     return self.send_modified(plan, &content, modified).await;
@@ -55,6 +57,7 @@ impl Exchange {
                 self.send_whole(plan, &content).await
             }
             ReplyContent::Location(location) => {
+                self.facts.response.start(reply.status);
                 let location = self.value(location);
                 self.redirect(plan, reply.status, &location).await
             }
@@ -84,6 +87,8 @@ impl Exchange {
     /// Sends the client elsewhere, with the page of that status.
     pub async fn redirect(&mut self, plan: &Plan, status: u16, location: &[u8]) -> Next {
         let absolute = self.absolute(plan, location);
+        // Not the status of an error that this recovers from.
+        self.facts.preset = None;
         self.facts.response.start(status);
         self.facts.response.own_location = absolute.is_some();
         self.facts.response.ours = true;

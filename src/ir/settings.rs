@@ -282,6 +282,8 @@ settings! {
         index: Vec<Template>,
         /// Whether a file is only there when its type is known.
         known_types: bool,
+        /// Whether the case of names does not count, where no file has exactly the name.
+        any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
@@ -772,4 +774,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
+    /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
+    pub rewritten: bool,
 }

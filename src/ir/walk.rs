@@ -56,6 +56,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         sent_as: _,
         charsets: _,
         zones,
+        targets_by_connection: _,
         caches: _,
     } = config;
     for failure in failures {
@@ -197,6 +198,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         | Step::Local(_)
         | Step::Admit
         | Step::Identify
+        | Step::Detach
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -422,12 +424,21 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
-        &**files;
+    let Files {
+        root,
+        alias,
+        index,
+        known_types: _,
+        any_case: _,
+        log_missing: _,
+        hidden: _,
+        symlinks: _,
+        chunk: _,
+    } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
-    if let Some(Some(Alias { with, cut: _ })) = alias {
+    if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {
         visit(Item::Template(with), span);
     }
     let Access {

@@ -158,6 +158,8 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u32,
     prepared: bool,
+    /// Whether a path that was rewritten stays so in the routes that follow.
+    detached: bool,
     /// Which block of response steps comes next, and whether there is one under way.
     block: u32,
     in_block: bool,
@@ -195,6 +197,7 @@ impl Run {
         self.rewritten = false;
         self.internal = false;
         self.moved = false;
+        self.detached = false;
         self.limit_rate = None;
         self.path_rest = 0;
         self.unset_reads.clear();
@@ -310,6 +313,7 @@ impl Run {
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
                 Op::Identify => return Need::Identity,
+                Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -463,6 +467,7 @@ impl Run {
             | Op::Edit(_)
             | Op::Admit
             | Op::Identify
+            | Op::Detach
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
@@ -532,7 +537,7 @@ impl Run {
             Some((body, prefix)) => {
                 self.place = body;
                 self.path_rest = prefix as usize;
-                self.moved = false;
+                self.moved = self.detached;
             }
             None => self.place = otherwise,
         }
@@ -639,6 +644,7 @@ impl Run {
         self.query.extend_from_slice(query);
         self.internal = true;
         self.rewritten = true;
+        self.detached = false;
         self.begin(plan);
         true
     }

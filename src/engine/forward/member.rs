@@ -314,7 +314,7 @@ impl Exchange {
         scratch::give(request.head);
         match outcome {
             Outcome::ClientGone => {
-                self.log(Level::Info, format_args!("client prematurely closed connection"));
+                self.log(Level::Info, format_args!("{}", super::CLIENT_GONE));
                 self.facts.logged_status = Some(499);
                 (Tried::Done(Next::End(End::Abort)), Some(elected))
             }

@@ -210,7 +210,8 @@ impl RequestHead {
             .iter()
             .position(|&byte| matches!(byte, b'/' | b'?' | b'#'))
             .unwrap_or(target.len() - host);
-        if length == 0 {
+        // Observed: an authority ends with a path, a query or the target; a fragment alone is no request.
+        if length == 0 || target.get(host + length) == Some(&b'#') {
             return Err(invalid);
         }
         self.authority = Slice::new(start + host, start + host + length);
@@ -500,6 +501,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", Err(400)),
             ("GET / HTTP/1.1\r\nHost: a\r\nA: b\0\r\n\r\n", Err(400)),
             ("GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n", Err(400)),
+            ("GET http://a#b HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", Err(400)),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", Err(400)),
             (

@@ -311,7 +311,10 @@ own_line! {
 
 impl Print for Alias {
     fn print(&self, printer: &mut Printer<'_>) {
-        let Self { with, cut } = self;
+        let Self { with, cut, rewritten } = self;
+        if *rewritten {
+            printer.add(" for any path");
+        }
         match cut {
             Some(cut) => printer.add(format_args!(" cut {cut} with ")),
             None => printer.add(" whole "),

@@ -34,8 +34,8 @@ pub(super) fn conditions(
         let subject = expression::parse(cx, input, &around).template;
         let kind = value.text("matchType").to_ascii_lowercase();
         let test = match kind.as_str() {
-            "isfile" => Test::File(subject, FileKind::File),
-            "isdirectory" => Test::File(subject, FileKind::Directory),
+            "isfile" => Test::File(expression::as_path(subject), FileKind::File),
+            "isdirectory" => Test::File(expression::as_path(subject), FileKind::Directory),
             _ => {
                 let empty = nothing(item.span);
                 let written = value.attribute("pattern").unwrap_or(&empty);

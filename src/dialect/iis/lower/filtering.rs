@@ -9,7 +9,10 @@ use super::{Cx, Place, block, certificates::has, pattern::literal, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
-    ir::{Attr, Block, Name, Part, Pattern, Reply, ReplyContent, Settings, Step, Template, Test, TlsAttr},
+    ir::{
+        Attr, Block, Name, Part, Pattern, ProofAttr, Reply, ReplyContent, Settings, Step, Template, Test,
+        TlsAttr,
+    },
     source::Span,
 };
 
@@ -49,8 +52,11 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
         out.push(refuse(Test::Not(Box::new(secure())), status, access.place("sslFlags")));
     }
     if has(flags, "SslRequireCert") {
-        let shown = Test::Present(Template::attr(Attr::Tls(TlsAttr::ClientCertificate)));
-        out.push(refuse(Test::Not(Box::new(shown)), own(403, 7), access.place("sslFlags")));
+        let proof = || Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Verdict)));
+        let fine = Test::Equal(proof(), "SUCCESS".into());
+        let shown = matches(proof(), "^FAILED");
+        out.push(refuse(shown, own(403, 16), access.place("sslFlags")));
+        out.push(refuse(Test::Not(Box::new(fine)), own(403, 7), access.place("sslFlags")));
     }
     if !anonymous.flag("enabled") {
         let message = "requests without a user are refused here";

@@ -175,10 +175,6 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(secure(cx))));
     }
-    let name = proxy.text("clientCertName");
-    if !name.is_empty() {
-        edits.push(Edit::Set(name.into(), Template::attr(Attr::Tls(TlsAttr::ClientCertificate))));
-    }
     let name = proxy.text("logGuidName");
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(guid(cx))));

@@ -265,6 +265,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.any_case = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
