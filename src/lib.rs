@@ -9,4 +9,5 @@ pub mod dialect;
 pub mod engine;
 pub mod ir;
 pub mod plan;
+pub mod raise;
 pub mod source;

@@ -12,15 +12,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("catalogue", &["source", "diagnostic"]),
     ("ir", &["source", "diagnostic"]),
-    ("dialect", &["source", "diagnostic", "catalogue", "ir", "dialect"]),
+    ("raise", &["source", "diagnostic", "ir"]),
+    ("dialect", &["source", "diagnostic", "catalogue", "ir", "raise", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
     ("compare", &["source", "diagnostic", "ir", "plan", "engine"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "engine", "compare"]),
+    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine", "compare"]),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "engine", "compare"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine", "compare"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

@@ -12,6 +12,7 @@ pub mod expand;
 pub mod file;
 mod locks;
 pub mod lower;
+pub mod render;
 pub mod schema;
 pub mod site;
 pub mod stage;

@@ -66,6 +66,11 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Takes out what `base` sets to the same.
+            pub fn subtract(&mut self, base: &Self) {
+                $( if self.$field.is_some() && self.$field == base.$field { self.$field = None; } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
@@ -99,6 +104,7 @@ mod limits;
 mod listing;
 mod logs;
 mod rewriting;
+mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};

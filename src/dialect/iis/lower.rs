@@ -49,7 +49,7 @@ mod handlers;
 mod logging;
 mod maps;
 mod outbound;
-mod pattern;
+pub(super) mod pattern;
 mod proxy;
 mod rules;
 mod status;

@@ -155,8 +155,10 @@ impl Exchange {
                 }
             }
         }
-        let window = match self.select_range(plan, how, known, kept.is_some()) {
-            Ok(window) => window,
+        // Of an answer to HEAD only the fields tell of the part.
+        let bare = asked_head && is_head;
+        let window = match self.select_range(plan, how, known || bare, kept.is_some()) {
+            Ok(window) => window.filter(|_| !bare),
             Err(status) => {
                 self.end_attempt(0, 0);
                 return Next::Status(status);

@@ -176,7 +176,7 @@ fn scan(text: &str, mut visit: impl FnMut(&[u8], usize)) {
 }
 
 /// Finds what other engines have and the original has not: place, length and reason.
-fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
+pub(in crate::dialect::iis) fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
     let bytes = text.as_bytes();
     let (mut at, mut class, mut depth) = (0, None, Vec::new());
     // Whether something stands before that can be repeated.
