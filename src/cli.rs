@@ -439,7 +439,8 @@ impl Check {
 impl Translate {
     fn run(self) -> ExitCode {
         let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
-        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
+        let machine = machine::Given::default();
+        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new(), machine };
         let request = reading.request(&file, true, false);
         let format = match report {
             ReportName::Human => Format::Human,

@@ -563,8 +563,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn rewriting(&mut self, set: &Rewriting, span: Span) {
-        let Rewriting { texts, once, edits, edits_first, when, max_line, types, keep_modified, keep_tag } =
-            set;
+        let Rewriting {
+            texts,
+            once,
+            edits,
+            edits_first,
+            when,
+            max_line,
+            types,
+            keep_modified,
+            keep_tag,
+            charset: _,
+            coded: _,
+        } = set;
         if let Some(v) = texts {
             self.substitutions(v, span);
         }

@@ -56,9 +56,15 @@ pub(super) fn offered(cx: &mut Cx, binding: &Secure) -> Option<HostTls> {
         return None;
     };
     let clients = match (&cx.options.machine.clients, asks) {
-        (Some(trusted), true) => {
-            Some(ClientCertificates { trusted: trusted.clone(), required: false, depth: 9 })
-        }
+        (Some(trusted), true) => Some(ClientCertificates {
+            trusted: Some(trusted.clone()),
+            further: None,
+            revoked: None,
+            required: false,
+            any: false,
+            answered: true,
+            depth: 9,
+        }),
         _ => None,
     };
     Some(HostTls {

@@ -495,8 +495,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn rewriting(&mut self, set: &Rewriting, span: Span) {
-        let Rewriting { texts, once, edits, edits_first, when, max_line, types, keep_modified, keep_tag } =
-            set;
+        let Rewriting {
+            texts,
+            once,
+            edits,
+            edits_first,
+            when,
+            max_line,
+            types,
+            keep_modified,
+            keep_tag,
+            charset: _,
+            coded: _,
+        } = set;
         self.left_out(
             "",
             &[("rewriting.edits_first", edits_first.is_some()), ("rewriting.keep_tag", keep_tag.is_some())],
