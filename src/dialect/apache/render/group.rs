@@ -60,7 +60,8 @@ impl Render<'_, '_> {
                 | Balance::Random
                 | Balance::RandomTwo,
                 None,
-            ) => {
+            )
+            | (_, Some(Group { share: Share::Latency | Share::Hash, .. })) => {
                 self.losses.lose_near(
                     *span,
                     format!("the choice of an endpoint in `{}`", name.lossy()),
