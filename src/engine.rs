@@ -30,8 +30,10 @@ pub mod announce;
 mod authorize;
 pub mod balance;
 pub mod cache;
+mod changes;
 pub mod client_address;
 pub mod clock;
+mod compose;
 pub mod connect;
 pub mod connection;
 pub mod content;
@@ -261,6 +263,8 @@ impl Server {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
+        let changes = changes::line(&state.plan.config, &next.plan.config);
+        next.logs.process(&next.plan, Level::Notice, &changes);
         let Next { plan, bound, logs, names, zones, .. } = next;
         *state = State { plan, bound, logs, names, zones, warnings };
         Ok(())

@@ -241,7 +241,7 @@ pub struct TcpKeepAlive {
 }
 
 /// A virtual host: the program run for each of its requests.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Host {
     /// What it is called in logs and in `{host-name}`: its first name, or empty.
     pub name: Text,

@@ -70,6 +70,12 @@ pub struct Exchange {
     pub limits_checked: bool,
     /// What the request has to do with a cache.
     pub caching: Option<Box<Caching>>,
+    /// The client's connection, while the response is composed.
+    pub composing: Option<Box<Stream>>,
+    /// Whether the response was.
+    pub composed: bool,
+    /// Whether copies of the request were sent.
+    pub copied: bool,
     /// Whether it asks for a kept response that is over, while that is being sent.
     pub refreshes: bool,
     /// Places that the request holds in zones.
@@ -149,6 +155,7 @@ impl Exchange {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
                 }
+                Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
@@ -162,6 +169,7 @@ impl Exchange {
                 },
                 Next::Reply(reply) => self.reply(plan, &reply).await,
                 Next::Status(status) => self.recover(plan, status).await,
+                Next::End(end) if self.composing.is_some() => self.end_composing(plan, end).await,
                 Next::End(end) => break end,
             }
         };
@@ -186,6 +194,8 @@ impl Exchange {
         self.filters = None;
         self.limits_checked = false;
         self.caching = None;
+        self.composed = false;
+        self.copied = false;
         self.held.clear();
         self.facts.response.start(0);
     }

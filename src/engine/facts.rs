@@ -30,6 +30,7 @@ use crate::{
 mod moment;
 mod view;
 
+pub use moment::formatted;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.

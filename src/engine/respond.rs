@@ -373,6 +373,10 @@ impl Exchange {
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
         self.restore_kept();
+        if settings.filters && settings.rewriting.composes() && self.begin_composing(plan) {
+            self.answered = true;
+            return Framing::Close;
+        }
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);

@@ -199,6 +199,10 @@ settings! {
         temp_path: PathBuf,
         /// Always in a file: 0 no, 1 kept afterwards, 2 removed afterwards.
         in_file: u8,
+        /// Paths that a copy of each request is sent to, whose answers nobody waits for.
+        copies: Vec<Text>,
+        /// Whether copies have the content, which is read first then.
+        copies_content: bool,
     }
 }
 
@@ -294,6 +298,8 @@ settings! {
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
         hidden: Vec<Text>,
+        /// Whether a path that ends in `/` is redirected to any of the files there.
+        random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
         /// Bytes read from a file at once.

@@ -300,6 +300,10 @@ pub enum Attr {
     Now,
     /// Local time as in the common log format.
     TimeLocal,
+    /// Local time with the names of day and month: `Saturday, 21-Nov-2026 14:00:00 UTC`.
+    TimeNamed,
+    /// Universal time in the same form.
+    TimeUniversal,
     /// Local time as in ISO 8601.
     TimeIso8601,
     /// A moment.

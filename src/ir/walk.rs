@@ -432,6 +432,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         any_case: _,
         log_missing: _,
         hidden: _,
+        random: _,
         symlinks: _,
         chunk: _,
     } = &**files;
@@ -513,7 +514,19 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         keep_tag: _,
         charset: _,
         coded: _,
+        before: _,
+        after: _,
+        around_types: _,
+        includes: _,
+        include_types: _,
+        include_silently: _,
+        include_value_length: _,
+        include_keeps_modified: _,
+        include_values,
     } = rewriting;
+    for (_, value) in include_values.iter().flatten() {
+        visit(Item::Template(value), span);
+    }
     if let Some(Some(when)) = when {
         visit(Item::Template(when), span);
     }

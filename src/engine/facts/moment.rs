@@ -24,7 +24,7 @@ pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Ve
             write!(out, "[{}]", texts.log).is_ok()
         }
         TimeForm::Format(format) => {
-            formatted(format, time.as_secs(), out);
+            formatted(format, &clock::local(time.as_secs()), out);
             true
         }
         TimeForm::UtcDate => write!(out, "{}", clock::utc(time.as_secs())[0]).is_ok(),
@@ -45,17 +45,18 @@ pub(super) fn units(time: Duration, unit: TimeUnit) -> u64 {
     }
 }
 
+/// Appends a time by a format of `strftime`.
 #[expect(
     unsafe_code,
     reason = "strftime knows the locale's names and has no safe interface in the libraries used"
 )]
-fn formatted(format: &[u8], second: u64, out: &mut Vec<u8>) {
+pub fn formatted(format: &[u8], broken: &libc::tm, out: &mut Vec<u8>) {
     let Ok(format) = CString::new(format) else { return };
-    let broken = clock::local(second);
     let mut text = [0u8; LONGEST];
     // SAFETY: the buffer has the length that is told, the format ends in NUL, and `broken` is a live value.
-    let length =
-        unsafe { libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), &raw const broken) };
+    let length = unsafe {
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), std::ptr::from_ref(broken))
+    };
     out.extend_from_slice(text.get(..length).unwrap_or_default());
 }
 

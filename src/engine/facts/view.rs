@@ -252,6 +252,12 @@ impl Facts {
             Attr::ProcessId => number(out, u64::from(std::process::id())),
             Attr::Now => seconds(out, self.worker.clock.now()),
             Attr::TimeLocal => self.worker.clock.texts(|texts| bytes(out, texts.log.as_bytes())),
+            Attr::TimeNamed | Attr::TimeUniversal => {
+                let now = self.worker.clock.now().as_secs();
+                let broken = if *attr == Attr::TimeNamed { clock::local(now) } else { clock::universal(now) };
+                moment::formatted(b"%A, %d-%b-%Y %H:%M:%S %Z", &broken, out);
+                true
+            }
             Attr::TimeIso8601 => self.worker.clock.texts(|texts| bytes(out, texts.iso.as_bytes())),
             Attr::Stat(which) => {
                 let sum =
