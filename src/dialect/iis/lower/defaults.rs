@@ -89,6 +89,7 @@ pub(super) fn settings() -> Settings {
         when: Some(None),
         charset: Some(true),
         coded: Some(Coded::Pass),
+        ..Rewriting::default()
     }
     .into();
     base
