@@ -471,6 +471,15 @@ pub enum Stat {
     Writing,
     /// Connections idle.
     Waiting,
+    /// Connections that are not.
+    Busy,
+    /// Connections that could be open and are not.
+    Free,
+    /// Seconds since the process began.
+    Uptime,
+    /// A letter for each connection: `R` reading, `W` writing, `K` idle; then `_` for those that could be open, as
+    /// long as the line is no longer than 256.
+    Board,
 }
 
 impl Template {

@@ -122,6 +122,7 @@ mod remoteip;
 mod section;
 mod sections;
 mod signature;
+mod status;
 mod substitute;
 mod tls;
 mod types;

@@ -5,7 +5,7 @@ use std::{ffi::CString, io::Write as _, time::Duration};
 use super::Facts;
 use crate::{
     engine::{clock, worker::Counters},
-    ir::{Load, Moment, TimeForm, TimeUnit},
+    ir::{Load, Moment, Stat, TimeForm, TimeUnit},
 };
 
 /// Longest result of a format; what would be longer is left out.
@@ -73,6 +73,41 @@ pub(super) fn load(facts: &Facts, load: Load, out: &mut Vec<u8>) -> bool {
         Load::Busy => write!(out, "{busy}").is_ok(),
         Load::Idle => write!(out, "{}", 100 - busy).is_ok(),
     }
+}
+
+/// The longest line of letters for connections.
+const BOARD: usize = 256;
+
+/// Appends a counter of the process.
+pub(super) fn stat(facts: &Facts, stat: Stat, out: &mut Vec<u8>) -> bool {
+    let shared = &facts.worker.shared;
+    let sum = |which: fn(&Counters) -> u64| shared.counters.iter().map(which).sum::<u64>();
+    let workers = shared.counters.len().max(1) as u64;
+    let all = u64::from(facts.plan.config.process.connections).saturating_mul(workers);
+    let (reading, writing) = (sum(Counters::reading), sum(Counters::writing));
+    let waiting = sum(Counters::active).saturating_sub(reading + writing);
+    let number = match stat {
+        Stat::Active => sum(Counters::active),
+        Stat::Accepted | Stat::Handled => sum(Counters::accepted),
+        Stat::Requests => sum(Counters::requests),
+        Stat::Reading => reading,
+        Stat::Writing => writing,
+        Stat::Waiting => waiting,
+        Stat::Busy => reading + writing,
+        Stat::Free => all.saturating_sub(reading + writing + waiting),
+        Stat::Uptime => shared.began.elapsed().as_secs(),
+        Stat::Board => {
+            let end = out.len() + BOARD;
+            let free = all.saturating_sub(reading + writing + waiting);
+            for (letter, count) in [(b'R', reading), (b'W', writing), (b'K', waiting), (b'_', free)] {
+                let room = end.saturating_sub(out.len());
+                let count = usize::try_from(count).unwrap_or(room).min(room);
+                out.resize(out.len() + count, letter);
+            }
+            return true;
+        }
+    };
+    write!(out, "{number}").is_ok()
 }
 
 #[expect(unsafe_code, reason = "no safe interface to getloadavg exists in the libraries used")]

@@ -19,9 +19,8 @@ use crate::{
             target,
         },
         maps, tls,
-        worker::Counters,
     },
-    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, Stat, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -259,22 +258,7 @@ impl Facts {
                 true
             }
             Attr::TimeIso8601 => self.worker.clock.texts(|texts| bytes(out, texts.iso.as_bytes())),
-            Attr::Stat(which) => {
-                let sum =
-                    |which: fn(&Counters) -> u64| self.worker.shared.counters.iter().map(which).sum::<u64>();
-                number(
-                    out,
-                    match which {
-                        Stat::Active => sum(Counters::active),
-                        Stat::Accepted | Stat::Handled => sum(Counters::accepted),
-                        Stat::Requests => sum(Counters::requests),
-                        Stat::Reading => sum(Counters::reading),
-                        Stat::Writing => sum(Counters::writing),
-                        Stat::Waiting => sum(Counters::active)
-                            .saturating_sub(sum(Counters::reading) + sum(Counters::writing)),
-                    },
-                )
-            }
+            Attr::Stat(which) => moment::stat(self, *which, out),
             _ => return None,
         })
     }
