@@ -57,6 +57,7 @@ pub mod log;
 pub mod maps;
 pub mod password;
 pub mod pool;
+mod probe;
 pub mod rehearse;
 pub mod resolve;
 pub mod respond;

@@ -33,8 +33,8 @@ pub mod walk;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
-    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
-    Table, Test,
+    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route, Scope,
+    Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};

@@ -23,8 +23,8 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Reply, ReplyContent, Template, settings::Level},
-    plan::{Effective, Need, Plan, Run},
+    ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
+    plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
 /// A client connection and the exchange on it.
@@ -48,6 +48,8 @@ pub struct Exchange {
     pub keep: bool,
     /// Whether a recovery was applied.
     pub recovered: bool,
+    /// The status that was recovered from, and the settings that were in force.
+    pub first_error: Option<(u16, SettingsId)>,
     /// Whether the head of the response was sent.
     pub answered: bool,
     /// Whether the response switches protocols.
@@ -93,6 +95,8 @@ pub enum Next {
     Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
+    /// Find out how a request for another target would be answered, for the plan.
+    Probe(Box<Probe>),
     /// The request is held against the limits in force, which may delay it.
     Limit,
     /// The handler in force answers.
@@ -155,6 +159,7 @@ impl Exchange {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
                 }
+                Next::Probe(probe) => Box::pin(self.probe(plan, &probe)).await,
                 Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
@@ -184,6 +189,7 @@ impl Exchange {
         self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
+        self.first_error = None;
         self.answered = false;
         self.upgraded = false;
         self.challenges.clear();
@@ -380,7 +386,7 @@ impl Exchange {
     }
 
     /// Lets the plan decide, answering what it needs.
-    fn decide(&mut self, plan: &Plan) -> Next {
+    pub fn decide(&mut self, plan: &Plan) -> Next {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
@@ -416,7 +422,10 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
+                // A question changes nothing of the request.
+                Need::Edit(_) if self.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
@@ -483,7 +492,7 @@ impl Exchange {
     }
 
     /// Waits for what a program says.
-    async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
+    pub async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
         let value = asked.answer().await.unwrap_or_else(|_| {
             let map = self.serving.plan.config.maps.get(lookup.map.0 as usize);
             let name = map.map(|map| map.name.to_string()).unwrap_or_default();

@@ -217,6 +217,8 @@ settings! {
         errors: Vec<Recovery>,
         /// Whether recoveries apply to recovered answers too.
         recursive_errors: bool,
+        /// Whether an error met on the way to what is sent in place of another leaves the answer that of the first.
+        first_error: bool,
         /// Whether a `Location` that begins with `/` gets scheme and authority in front.
         absolute_redirect: bool,
         /// What that authority is; `None` is what the next two say.

@@ -250,6 +250,9 @@ pub enum Attr {
     OwnPort,
     /// Whom our own pages name to write to.
     Contact,
+    /// Status and reason of an error that was met on the way to what is sent in place of another; missing when there
+    /// was none.
+    FurtherError,
     /// What our own pages are signed with.
     Signature,
     /// What `Server` says and our own pages sign with.

@@ -188,6 +188,14 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Assign(*into), span);
         }
         Step::Promise { field: _, value, always: _, member: _ } => visit(Item::Template(value), span),
+        Step::Probe(probe) => {
+            let super::Probe { target, status, take } = &**probe;
+            visit(Item::Template(target), span);
+            visit(Item::Assign(*status), span);
+            for (_, into) in take {
+                visit(Item::Assign(*into), span);
+            }
+        }
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);
@@ -598,6 +606,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         on_response,
         errors,
         recursive_errors: _,
+        first_error: _,
         absolute_redirect: _,
         port_in_redirect: _,
         host_name_in_redirect: _,

@@ -303,6 +303,10 @@ impl Facts {
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
             Attr::RequestTime => seconds(out, clock::since(self.began)),
+            Attr::FurtherError => self.further_error.is_some_and(|status| {
+                let reason = self.plan.reason(status);
+                number(out, u64::from(status)) && bytes(out, b" ") && bytes(out, reason)
+            }),
             _ => return None,
         })
     }

@@ -181,6 +181,7 @@ impl<'a> Names<'a> {
             | Attr::OwnHost
             | Attr::OwnPort
             | Attr::Contact
+            | Attr::FurtherError
             | Attr::Signature
             | Attr::ServerToken
             | Attr::LimitRate

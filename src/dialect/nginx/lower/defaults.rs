@@ -229,6 +229,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.on_response = Some(Vec::new());
     answer.errors = Some(Vec::new());
     answer.recursive_errors = Some(false);
+    answer.first_error = Some(false);
     answer.absolute_redirect = Some(true);
     answer.port_in_redirect = Some(true);
     answer.host_name_in_redirect = Some(false);

@@ -172,6 +172,7 @@ impl Names<'_> {
             | Attr::ConnectionFate
             | Attr::Took(_)
             | Attr::Contact
+            | Attr::FurtherError
             | Attr::Signature
             | Attr::ServerToken
             | Attr::Group(_)
