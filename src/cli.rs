@@ -16,6 +16,7 @@ pub mod iis;
 pub mod iisexpress;
 pub mod ir;
 pub mod load;
+mod machine;
 pub mod nginx;
 pub mod place;
 pub mod process;
@@ -122,6 +123,8 @@ struct Reading {
     /// A file of certificates to trust beside the system's, where a web.config leads to https servers
     #[arg(long = "ca", value_name = "FILE")]
     roots: Vec<PathBuf>,
+    #[command(flatten)]
+    machine: machine::Given,
 }
 
 #[derive(Debug, Args)]
@@ -365,6 +368,7 @@ impl Command {
                     handlers: reading.handlers,
                     iis: dialect::iis::Stage { start: start_handlers, lenient: true, ..Default::default() },
                     roots: reading.roots,
+                    machine: reading.machine.into(),
                 })
             }
             Self::Check(check) => check.run(),
@@ -435,7 +439,8 @@ impl Check {
 impl Translate {
     fn run(self) -> ExitCode {
         let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
-        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
+        let machine = machine::Given::default();
+        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new(), machine };
         let request = reading.request(&file, true, false);
         let format = match report {
             ReportName::Human => Format::Human,
@@ -456,6 +461,7 @@ impl Reading {
         let (handlers, roots) = (self.handlers.clone(), self.roots.clone());
         let options = dialect::Options {
             handlers,
+            machine: self.machine.clone().into(),
             roots,
             offline,
             strict_names,

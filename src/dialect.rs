@@ -53,6 +53,24 @@ pub struct Options {
     pub iis: iis::Stage,
     /// Certificates to trust beside the system's, where a configuration relies on those of its machine.
     pub roots: Vec<PathBuf>,
+    /// What else a configuration leaves to the machine it runs on.
+    pub machine: Machine,
+}
+
+/// What a configuration leaves to the machine it runs on, and is given on the command line instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Whether content that has a coding is decoded where it has to be rewritten.
+    pub decode: bool,
+    /// Certificates of addresses: address, file of the chain, file of the key; an empty address is every one that has
+    /// none.
+    pub certificates: Vec<(String, PathBuf, PathBuf)>,
+    /// A file of certificates that clients are trusted by.
+    pub clients: Option<PathBuf>,
+    /// A file of users and hashes of their passwords.
+    pub users: Option<PathBuf>,
+    /// The folder for logs of requests that a configuration asks for; `None` is where it says.
+    pub logs: Option<PathBuf>,
 }
 
 /// Where a server's own files are unless the configuration says so.

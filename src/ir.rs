@@ -39,7 +39,7 @@ pub use block::{
 pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use companion::Companion;
-pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
+pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
     Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,

@@ -31,7 +31,8 @@ mod var;
 
 pub use compile::{Added, compile};
 pub use effective::{
-    AnswerPlan, Coding, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan, SettingsId,
+    AnswerPlan, Coding, ContentOp, Effective, Entry, FieldNames, ForwardingPlan, Given, RewritingPlan,
+    SettingsId,
 };
 pub use escape::{encode_path, escape};
 pub use name_set::NameSet;
@@ -94,6 +95,25 @@ struct HostNames {
 }
 
 impl Plan {
+    /// What is looked up in the table that a variable is; `None` for one that is no table.
+    pub fn table_key(&self, var: ir::VarId) -> Option<&Template> {
+        match self.vars.get(var.0 as usize)? {
+            VarPlan::Table(table) => Some(&table.key),
+            _ => None,
+        }
+    }
+
+    /// What a table has for a key; captures of its patterns are not in it.
+    pub fn table_value(&self, var: ir::VarId, key: &[u8]) -> Option<&Template> {
+        match self.vars.get(var.0 as usize)? {
+            VarPlan::Table(table) => Some(match table.names.find(key) {
+                Ok(Some(hit)) => &table.values[hit.place as usize],
+                _ => &table.default,
+            }),
+            _ => None,
+        }
+    }
+
     /// Settings in force.
     pub fn settings(&self, id: SettingsId) -> &Effective {
         self.settings.get(id)
@@ -148,6 +168,11 @@ impl Plan {
     /// The reason phrase of a status (RFC 9112 § 4); empty when there is none.
     pub fn reason(&self, status: u16) -> &[u8] {
         self.reasons.get(&status).map_or(&[], |at| &self.config.reasons[*at as usize].1)
+    }
+
+    /// The status that a number of the program's is sent as.
+    pub fn sent(&self, own: u16) -> u16 {
+        self.config.sent_as.iter().find(|(known, _)| *known == own).map_or(own, |(_, sent)| *sent)
     }
 
     /// The content of a reply of our own that brings none.

@@ -73,7 +73,7 @@ impl Files {
 fn log_path(to: &LogTarget) -> Option<PathBuf> {
     match to {
         LogTarget::File(name, _) => fixed(name),
-        LogTarget::Stderr | LogTarget::Syslog(_) => None,
+        LogTarget::Stderr | LogTarget::Syslog(_) | LogTarget::Series(..) => None,
     }
 }
 

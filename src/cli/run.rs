@@ -48,12 +48,24 @@ pub struct Arguments {
     pub iis: dialect::iis::Stage,
     /// Files of certificates to trust beside the system's.
     pub roots: Vec<PathBuf>,
+    /// What a configuration leaves to the machine.
+    pub machine: dialect::Machine,
 }
 
 /// Serves until a signal ends it.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, dialect, listen, prefix, strict_names, server_header, handlers, iis, roots } =
-        arguments;
+    let Arguments {
+        file,
+        dialect,
+        listen,
+        prefix,
+        strict_names,
+        server_header,
+        handlers,
+        iis,
+        roots,
+        machine,
+    } = arguments;
     let file = dialect::main_file(&file);
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
@@ -69,6 +81,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         handlers,
         iis,
         roots,
+        machine,
         ..located(&file, prefix)
     };
     let request = Request { path: absolute(&file), dialect, options, listen };

@@ -69,6 +69,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         handlers: options.handlers.clone(),
         trusted: if options.offline { Vec::new() } else { trusted(&options.roots, &mut found) },
         listen: None,
+        machine: options.machine.clone(),
         stage: options.iis.clone(),
     };
     let (mut config, mut lowered) = lower::lower(&sites, &host, &lowering);

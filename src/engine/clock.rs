@@ -126,6 +126,21 @@ impl Texts {
     }
 }
 
+/// A moment's day and time of day in UTC: `2015-10-21` and `07:28:00`.
+/// Reference: Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+pub fn utc(second: u64) -> [String; 2] {
+    let (days, rest) = ((second / 86_400) as i64 + 719_468, second % 86_400);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let time = format!("{:02}:{:02}:{:02}", rest / 3_600, rest / 60 % 60, rest % 60);
+    [format!("{year:04}-{month:02}-{day:02}"), time]
+}
+
 /// A second since the epoch in the machine's time zone.
 #[expect(unsafe_code, reason = "only libc knows the machine's time zone")]
 pub fn local(second: u64) -> libc::tm {

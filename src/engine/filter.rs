@@ -10,13 +10,15 @@
 //! The order of stages: what decodes, what edits, what codes.
 
 mod accept;
+mod charset;
 mod code;
 mod edit;
+mod live;
+mod rewriters;
 mod texts;
+mod whole;
 
 pub use code::{Decoder, Encoder};
-
-use std::sync::Arc;
 
 use super::{
     exchange::Exchange,
@@ -27,13 +29,8 @@ use super::{
     scratch,
 };
 use crate::{
-    ir::{
-        Part, Template,
-        settings::{
-            CompressInForce, ContentEdit, ContentMatch, ContentPlace, Proxied, RewritingInForce, TagChange,
-        },
-    },
-    plan::{Coding, Plan, RewritingPlan},
+    ir::settings::{Coded, CompressInForce, Proxied, RewritingInForce, TagChange},
+    plan::{Coding, Plan},
 };
 
 /// Why content cannot be passed on: it is not what its head says.
@@ -51,6 +48,12 @@ pub enum Stage {
     Lines(Box<edit::Lines>),
     /// Edits attributes of elements.
     Attributes(Box<edit::Attributes>),
+    /// Edits content as a whole.
+    Whole(Box<whole::Whole>),
+    /// Makes UTF-8 of another character set.
+    Read(Box<charset::Reader>),
+    /// Makes the other character set of it again.
+    Write(Box<charset::Writer>),
     /// Puts one on.
     Code(Encoder),
 }
@@ -73,14 +76,17 @@ impl Stage {
             Self::Code(stage) => return stage.push(data, out),
             Self::Texts(stage) => stage.push(data, out),
             Self::Attributes(stage) => stage.push(data, out),
+            Self::Whole(stage) => stage.push(data, out),
+            Self::Read(stage) => stage.push(data, out),
+            Self::Write(stage) => stage.push(data, out),
         }
         Ok(())
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
         match self {
-            Self::Decode(_) | Self::Texts(_) | Self::Lines(_) | Self::Attributes(_) => Ok(()),
             Self::Code(stage) => stage.flush(out),
+            _ => Ok(()),
         }
     }
 
@@ -91,6 +97,9 @@ impl Stage {
             Self::Code(stage) => return stage.finish(out),
             Self::Texts(stage) => stage.finish(out),
             Self::Attributes(stage) => stage.finish(out),
+            Self::Whole(stage) => stage.finish(out),
+            Self::Read(stage) => stage.finish(out),
+            Self::Write(stage) => stage.finish(out),
         }
         Ok(())
     }
@@ -194,7 +203,7 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
     }
     if rewrite {
         let settings = exchange.settings(plan);
-        let stages = rewriters(exchange, &settings.rewriting);
+        let stages = rewriters::rewriters(exchange, &settings.rewriting);
         if !stages.is_empty() {
             rewritten(&mut exchange.facts.response, &settings.rewriting.settings);
         }
@@ -241,10 +250,12 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     }
     let coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
     if let Some(coded) = coded {
+        let wanted = matches!(settings.rewriting.settings.coded, Coded::Decode(_))
+            && rewriters::wanted(exchange, &settings.rewriting);
         for (coding, how) in settings.codings() {
-            if (how.decode || how.decode_all) && coded.eq_ignore_ascii_case(coding.name()) {
+            if (how.decode || how.decode_all || wanted) && coded.eq_ignore_ascii_case(coding.name()) {
                 decision.vary |= how.vary;
-                if how.decode_all || !accepted(exchange, plan, coding, how) {
+                if how.decode_all || wanted || !accepted(exchange, plan, coding, how) {
                     decision.decode = Some(coding);
                 }
             }
@@ -281,55 +292,24 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     decision
 }
 
-/// The stages that rewrite content, with everything but captures evaluated.
-fn rewriters(exchange: &mut Exchange, how: &RewritingPlan) -> Vec<Stage> {
-    let mut stages = Vec::new();
-    if !how.settings.texts.is_empty() {
-        let texts = &how.settings.texts;
-        let mut rows: Vec<_> =
-            texts.iter().map(|(find, with)| (exchange.value(find), exchange.value(with))).collect();
-        // What is empty is nowhere.
-        rows.retain(|(find, _)| !find.is_empty());
-        if !rows.is_empty() {
-            stages.push(Stage::Texts(texts::Texts::new(rows, how.settings.once)));
-        }
+/// The status to answer instead of a response whose content has a coding and would have to be rewritten.
+pub fn refuses(exchange: &mut Exchange, plan: &Plan) -> Option<u16> {
+    let settings = exchange.settings(plan);
+    if !settings.filters || settings.rewriting.is_empty() || exchange.facts.is_head() {
+        return None;
     }
-    let (mut lines, mut attributes) = (Vec::new(), Vec::new());
-    for (written, matcher) in &how.edits {
-        let ContentEdit { place, find, with, when, last } = written;
-        if when.as_ref().is_some_and(|when| matches!(exchange.value(when).as_slice(), b"" | b"0")) {
-            continue;
-        }
-        let mut register = None;
-        let find = match (find, matcher) {
-            (ContentMatch::Text(text, ignore_case), _) => edit::Find::Text(text.0.clone(), *ignore_case),
-            (ContentMatch::Pattern(_, into), Some(matcher)) => {
-                register = Some(*into);
-                edit::Find::Pattern(Arc::clone(matcher))
-            }
-            (ContentMatch::Not(_), Some(matcher)) => edit::Find::Not(Arc::clone(matcher)),
-            (_, None) => continue,
-        };
-        let mut pieces = Vec::new();
-        for part in &with.0 {
-            pieces.push(match part {
-                Part::Capture(from, group) if Some(*from) == register => edit::Piece::Group(*group),
-                part => edit::Piece::Text(exchange.value(&Template(vec![part.clone()]))),
-            });
-        }
-        let (list, of) = match place {
-            ContentPlace::Line => (&mut lines, Vec::new()),
-            ContentPlace::Attribute(of) => (&mut attributes, of.clone()),
-        };
-        list.push(edit::Edit { of, find, with: pieces, last: *last });
+    let (status, decodes) = match settings.rewriting.settings.coded {
+        Coded::Pass => return None,
+        Coded::Refuse(status) => (status, false),
+        Coded::Decode(status) => (status, true),
+    };
+    let coded =
+        coding_of(&exchange.facts.response).filter(|coded| !coded.eq_ignore_ascii_case(b"identity"))?;
+    let known = settings.codings().iter().any(|(coding, _)| coded.eq_ignore_ascii_case(coding.name()));
+    if decodes && known || matches!(exchange.facts.response.status, 100..=199 | 204 | 304) {
+        return None;
     }
-    if !lines.is_empty() {
-        stages.push(Stage::Lines(Box::new(edit::Lines::new(lines, how.settings.max_line))));
-    }
-    if !attributes.is_empty() {
-        stages.push(Stage::Attributes(Box::new(edit::Attributes::new(attributes))));
-    }
-    stages
+    rewriters::wanted(exchange, &settings.rewriting).then_some(status)
 }
 
 /// The coding that content has, by its head.

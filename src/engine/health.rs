@@ -59,7 +59,11 @@ async fn look_on(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, che
         let out = standing.is(group::UNHEALTHY);
         let change = if out { good >= check.passes } else { bad >= check.fails };
         if change {
-            standing.put(group::UNHEALTHY, !out);
+            if out {
+                standing.put(group::UNHEALTHY, false);
+            } else if !members.put_out(standing) {
+                continue;
+            }
             let word = if out { "passes" } else { "fails" };
             let message = format_args!("upstream server {} {word} its health check", member.url);
             super::log::event(&serving.logs, Level::Warn, message);
@@ -69,9 +73,16 @@ async fn look_on(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, che
 
 /// Whether a member answers as it should.
 async fn look(how: &ForwardingPlan, endpoint: &Endpoint, member: &Member, check: &Check) -> bool {
-    let limit = if how.connect_timeout.is_zero() { LONGEST } else { how.connect_timeout.min(LONGEST) };
+    let limit = match (check.timeout, how.connect_timeout) {
+        (Duration::ZERO, Duration::ZERO) => LONGEST,
+        (Duration::ZERO, limit) | (limit, _) => limit.min(LONGEST),
+    };
     let asked = ask(how, endpoint, member, check, limit);
-    matches!(tokio::time::timeout(limit, asked).await, Ok(Some(status)) if (200..400).contains(&status))
+    let Ok(Some(status)) = tokio::time::timeout(limit, asked).await else { return false };
+    if check.statuses.is_empty() {
+        return (200..400).contains(&status);
+    }
+    check.statuses.iter().any(|(from, to)| (*from..=*to).contains(&status))
 }
 
 /// The status of the answer; 200 where a connection is all that is asked for.
@@ -96,20 +107,30 @@ async fn ask(
     let head =
         [&**method, b" ", slash, &target, version, &*member.authority, b"\r\nConnection: close\r\n\r\n"];
     timed::write_all(&mut stream, &head.concat(), limit).await.ok()?;
-    status(&mut stream).await.ok().flatten()
+    let status = status(&mut stream, &check.contains).await;
+    status.ok().flatten()
 }
 
-/// The status in the first line of an answer.
-async fn status(stream: &mut Stream) -> Result<Option<u16>, Failure> {
-    let mut line = Vec::new();
-    while line.len() < 512 {
-        let mut bytes = [0; 512];
+/// The longest content that is looked through.
+const CONTENT: usize = 1 << 20;
+
+/// The status in the first line of an answer; none when it lacks what it has to hold.
+async fn status(stream: &mut Stream, contains: &[u8]) -> Result<Option<u16>, Failure> {
+    let mut answer = Vec::new();
+    let holds = |answer: &[u8]| {
+        let head = memchr::memmem::find(answer, b"\r\n\r\n");
+        contains.is_empty()
+            || head.is_some_and(|at| memchr::memmem::find(&answer[at + 4..], contains).is_some())
+    };
+    let most = if contains.is_empty() { 512 } else { CONTENT };
+    while answer.len() < most {
+        let mut bytes = [0; 4096];
         let length = poll_fn(|cx| stream.poll_read(cx, &mut bytes)).await?;
-        line.extend_from_slice(&bytes[..length]);
-        if length == 0 || line.contains(&b'\n') {
+        answer.extend_from_slice(&bytes[..length]);
+        if length == 0 || (answer.contains(&b'\n') && holds(&answer)) {
             break;
         }
     }
-    let code = line.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
+    let code = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).filter(|_| holds(&answer));
     Ok(code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok()))
 }

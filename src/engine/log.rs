@@ -22,6 +22,7 @@ mod access;
 mod ahead;
 mod error;
 mod file;
+mod series;
 mod syslog;
 
 pub use access::access;
@@ -36,6 +37,8 @@ use syslog::Receiver;
 enum Sink {
     /// To a file.
     File(Arc<LogFile>),
+    /// To files that follow each other.
+    Series(Arc<series::Series>),
     /// To standard error.
     Stderr,
     /// To a syslog receiver.
@@ -52,6 +55,7 @@ pub struct Files {
     errors: Errors,
     /// Keeps files open while the plan is served.
     opened: Vec<Arc<LogFile>>,
+    series: Vec<Arc<series::Series>>,
     receivers: Mutex<Vec<(settings::Syslog, Arc<Receiver>)>>,
 }
 
@@ -63,6 +67,7 @@ impl Files {
         for target in plan.log_targets() {
             match files.sink(target) {
                 Ok(Some(Sink::File(file))) => files.opened.push(file),
+                Ok(Some(Sink::Series(series))) => files.series.push(series),
                 Ok(_) => {}
                 Err(message) if problems.iter().any(|known| known.message == message) => {}
                 Err(message) => problems.push(cannot_open(target, message)),
@@ -118,6 +123,10 @@ impl Files {
                 Some(name) => Sink::File(file::open(name).map_err(|error| failed(name, &error))?),
                 None => return Ok(None),
             },
+            LogTarget::Series(how, _) => {
+                let name = how.folder.as_os_str().as_encoded_bytes();
+                Sink::Series(series::open(how).map_err(|error| failed(name, &error))?)
+            }
             LogTarget::Stderr => Sink::Stderr,
             LogTarget::Syslog(to) => {
                 let mut known = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,7 +155,9 @@ fn failed(name: &[u8], error: &std::io::Error) -> String {
 
 fn cannot_open(target: &LogTarget, message: String) -> Diagnostic {
     match target {
-        LogTarget::File(_, span) => Diagnostic::error("cannot-open-log", *span, message),
+        LogTarget::File(_, span) | LogTarget::Series(_, span) => {
+            Diagnostic::error("cannot-open-log", *span, message)
+        }
         LogTarget::Stderr | LogTarget::Syslog(_) => {
             Diagnostic::new(Severity::Error, "cannot-open-log", message)
         }
@@ -258,6 +269,7 @@ impl Sink {
     fn write(&self, line: &[u8], severity: Option<u8>) -> std::io::Result<()> {
         match self {
             Self::File(file) => file.write(line),
+            Self::Series(series) => series.write(line),
             Self::Stderr => std::io::Write::write_all(&mut std::io::stderr(), line),
             Self::Syslog(receiver) => receiver.send(line.strip_suffix(b"\n").unwrap_or(line), severity),
         }
@@ -269,6 +281,7 @@ impl Sink {
             Self::File(file) => {
                 file.may_complain().then(|| format!("write() to \"{}\"", file.path().display()))
             }
+            Self::Series(series) => Some(format!("write() to \"{}\"", series.folder().display())),
             Self::Stderr => None,
             Self::Syslog(receiver) => receiver.may_complain().then(|| "send() to syslog".to_owned()),
         }

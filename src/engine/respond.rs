@@ -33,6 +33,7 @@ impl Exchange {
             }
             ReplyContent::Empty => {
                 self.facts.response.start(reply.status);
+                self.facts.response.set_status(reply.status, plan);
                 let said = files::kind::kind(self.settings(plan), &self.run.path);
                 if !said.of.is_empty() {
                     self.facts.response.add(b"Content-Type", &said.of);
@@ -43,6 +44,7 @@ impl Exchange {
             ReplyContent::Text(text) => {
                 self.say_continue(plan).await;
                 self.facts.response.start(reply.status);
+                self.facts.response.set_status(reply.status, plan);
                 let content = self.value(text);
                 let kind = self.type_of_path(plan);
                 if !kind.is_empty() {
@@ -214,8 +216,7 @@ impl Exchange {
             return Next::End(End::Abort);
         }
         self.facts.response.ours = true;
-        let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
-        self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
+        self.facts.response.set_status(status, plan);
         let mut content = Vec::new();
         let failure = self.name_failure(plan, status);
         if let Some(template) = failure.map(|failure| &failure.page).or_else(|| plan.page(status)) {
@@ -372,7 +373,7 @@ impl Exchange {
     pub fn head(&mut self, plan: &Plan, out: &mut Vec<u8>) -> Framing {
         let settings = self.settings(plan);
         if let Some(status) = self.facts.preset.take() {
-            self.facts.response.status = status;
+            self.facts.response.set_status(status, plan);
             self.facts.response.status_text = Slice::default();
         }
         self.facts.response.bodyless =
@@ -452,7 +453,10 @@ impl Exchange {
             self.worker.clock.texts(|texts| {
                 let wire = Wire {
                     in_order: settings.answer.in_order,
-                    reason: plan.reason(response.status),
+                    reason: match plan.reason(response.own) {
+                        b"" => plan.reason(response.status),
+                        own => own,
+                    },
                     server: self.worker.shared.server_header.as_ref().unwrap_or(&settings.answer.server),
                     date: texts.http.as_bytes(),
                     framing,

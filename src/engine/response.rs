@@ -11,6 +11,8 @@ use super::http1::field::{Known, Lines, Slice};
 pub struct Response {
     /// Status code, 0 to 999.
     pub status: u16,
+    /// The number that the program has for it where that is another; else 0.
+    pub own: u16,
     /// Status code and reason phrase as an upstream gave them; empty to use our own phrase.
     pub status_text: Slice,
     /// The fields.
@@ -63,10 +65,17 @@ pub struct Out {
 }
 
 impl Response {
+    /// Makes it the answer of a status of the program's, which may be sent as another one.
+    pub fn set_status(&mut self, own: u16, plan: &crate::plan::Plan) {
+        self.status = plan.sent(own);
+        self.own = if self.status == own { 0 } else { own };
+    }
+
     /// Makes it an empty response of this status, keeping memory.
     pub fn start(&mut self, status: u16) {
         let Self {
             status: now,
+            own,
             status_text,
             fields,
             trailers,
@@ -85,6 +94,7 @@ impl Response {
             unsigned,
         } = self;
         *length_at = None;
+        *own = 0;
         fields.clear();
         trailers.clear();
         text.clear();
@@ -135,7 +145,7 @@ impl Response {
             }
             match new.pop() {
                 Some(next) => {
-                    field.value = next.value;
+                    (field.value, field.plain) = (next.value, false);
                     true
                 }
                 None => false,

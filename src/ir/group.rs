@@ -19,6 +19,15 @@ pub struct Group {
     pub hosts: Option<Vec<HostId>>,
     /// What decides between members that can be used.
     pub share: Share,
+    /// What is hashed where shares go by hash.
+    pub key: Option<Template>,
+    /// Whose members' states these are: groups with the same text here and members with the same route share them. Empty
+    /// for none.
+    pub states: Text,
+    /// So many members stay in use, whatever is found of their health.
+    pub keep: u32,
+    /// What answers to requests tell about the health of a member.
+    pub live: Option<Live>,
     /// Whether it is one member for itself: it is always used, and whatever fails, it stays in use.
     pub alone: bool,
     /// Requests of one session go to one member.
@@ -49,6 +58,23 @@ pub enum Share {
     Traffic,
     /// The fewest requests under way; of equals the one whose turn it would be by requests.
     Busyness,
+    /// The shortest time to the head of an answer, on average over the last ones; one without any comes first.
+    Latency,
+    /// By the hash of the group's key: a key stays with its member as long as that can be used, and members get keys
+    /// by factor.
+    Hash,
+}
+
+/// What answers to requests tell about the health of a member: one that fails too often is out of use until a look at its
+/// health finds it well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// So many failures
+    pub failures: u32,
+    /// within so long.
+    pub period: Duration,
+    /// Statuses that are failures, from and to; having no answer is one.
+    pub statuses: Vec<(u16, u16)>,
 }
 
 /// How a session says which member it belongs to.
@@ -147,6 +173,12 @@ pub struct Check {
     pub fails: u32,
     /// The answer is good when this is neither empty nor `0`; without it, when its status is below 400.
     pub good: Option<Template>,
+    /// How long it may take in all; zero is as long as a connection may.
+    pub timeout: Duration,
+    /// Statuses that are good, from and to, instead of those below 400; none is these.
+    pub statuses: Vec<(u16, u16)>,
+    /// What the content has to hold; empty for nothing.
+    pub contains: Text,
 }
 
 impl Member {
@@ -180,6 +212,10 @@ impl Group {
             url: url.into(),
             hosts: None,
             share: Share::Requests,
+            key: None,
+            states: Text::new(),
+            keep: 0,
+            live: None,
             alone: true,
             sticky: None,
             attempts: Some(0),

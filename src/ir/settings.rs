@@ -109,9 +109,11 @@ mod subtract;
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
-pub use logs::{AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Syslog};
+pub use logs::{
+    AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Period, Series, Syslog,
+};
 
-pub use rewriting::{ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
+pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
 pub use compress::{Beside, Compress, CompressInForce, Proxied, TagChange};
 

@@ -220,6 +220,8 @@ pub enum Attr {
     // The response
     /// Status, three digits; `000` before there is one.
     Status,
+    /// The number that the program has for the status, where that is sent as another one; else the status.
+    OwnStatus,
     /// Bytes sent to the client.
     BytesSent,
     /// The same without the head.
@@ -353,6 +355,10 @@ pub enum TimeForm {
     Log,
     /// By a format of `strftime`.
     Format(Text),
+    /// The day in UTC: `2015-10-21`.
+    UtcDate,
+    /// The time of day in UTC: `07:28:00`.
+    UtcTime,
     /// Whole units since the epoch.
     Since(TimeUnit),
     /// What goes beyond the whole second, in digits: three of milliseconds or six of microseconds.

@@ -78,17 +78,11 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster {
-            name: _,
-            declared: _,
-            balance,
-            idle: _,
-            resolve: _,
-            shared: _,
-            endpoints,
-            group: _,
-            span,
-        } = cluster;
+        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints, group, span } =
+            cluster;
+        if let Some(key) = group.as_ref().and_then(|group| group.key.as_ref()) {
+            visit(Item::Template(key), *span);
+        }
         match balance {
             Balance::Hash(key) | Balance::ConsistentHash(key) => visit(Item::Template(key), *span),
             Balance::RoundRobin
@@ -526,6 +520,8 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         types: _,
         keep_modified: _,
         keep_tag: _,
+        charset: _,
+        coded: _,
         before: _,
         after: _,
         around_types: _,
@@ -547,7 +543,7 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         visit(Item::Template(with), span);
     }
     for edit in edits.iter().flatten() {
-        let super::settings::ContentEdit { place: _, find, with, when, last: _ } = edit;
+        let super::settings::ContentEdit { place: _, find, with, when, given, most: _, last: _ } = edit;
         match find {
             super::settings::ContentMatch::Text(..) => {}
             super::settings::ContentMatch::Pattern(pattern, into) => {
@@ -559,6 +555,9 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         visit(Item::Template(with), span);
         if let Some(when) = when {
             visit(Item::Template(when), span);
+        }
+        if let Some(given) = given {
+            test(given, span, visit);
         }
     }
 }
@@ -663,7 +662,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
 fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
     let to = |target: &'c LogTarget, visit: Visit<'_, 'c>| match target {
         LogTarget::File(template, at) => visit(Item::Template(template), *at),
-        LogTarget::Stderr | LogTarget::Syslog(_) => {}
+        LogTarget::Stderr | LogTarget::Syslog(_) | LogTarget::Series(..) => {}
     };
     let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;
     for log in access.iter().flatten() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    EditOp, Effective, Entry, HostPlan, Plan, SettingsId,
+    ContentOp, EditOp, Effective, Entry, Given, HostPlan, Plan, SettingsId,
     hash::Map,
     op::{Next, Op},
     pattern::{Find, Matcher},
@@ -407,18 +407,41 @@ impl<'c> Compiler<'c> {
     }
 
     /// An edit of content with its pattern; `None`, with a finding, when that is none.
-    fn content_edit(
-        &mut self,
-        edit: &ContentEdit,
-        span: Span,
-    ) -> Option<(ContentEdit, Option<Arc<Matcher>>)> {
+    fn content_edit(&mut self, edit: &ContentEdit, span: Span) -> Option<ContentOp> {
+        let given = match &edit.given {
+            Some(test) => Some(Arc::new(self.given(test, span)?)),
+            None => None,
+        };
         let pattern = match &edit.find {
-            ContentMatch::Text(..) => return Some((edit.clone(), None)),
+            ContentMatch::Text(..) => return Some(ContentOp { edit: edit.clone(), matcher: None, given }),
             ContentMatch::Pattern(pattern, _) | ContentMatch::Not(pattern) => pattern,
         };
         let find = self.find(pattern, None, span);
         self.alone(find.as_slice(), span);
-        find.map(|find| (edit.clone(), Some(find.matcher)))
+        find.map(|find| ContentOp { edit: edit.clone(), matcher: Some(find.matcher), given })
+    }
+
+    /// What has to hold besides a pattern in content.
+    fn given(&mut self, test: &Test, span: Span) -> Option<Given> {
+        let mut all = |tests: &[Test]| {
+            let all: Vec<_> = tests.iter().map(|test| self.given(test, span)).collect();
+            all.into_iter().collect::<Option<Vec<_>>>()
+        };
+        Some(match test {
+            Test::All(tests) => Given::All(all(tests)?),
+            Test::Any(tests) => Given::Any(all(tests)?),
+            Test::Not(test) => Given::Not(Box::new(self.given(test, span)?)),
+            Test::Match { subject, pattern, into } => {
+                let find = self.find(pattern, *into, span)?;
+                self.alone(std::slice::from_ref(&find), span);
+                Given::Match { subject: subject.clone(), find, into: *into }
+            }
+            _ => {
+                let message = "only matches can be asked for where content is rewritten";
+                self.diagnostics.push(Diagnostic::error("broken-ir", span, message));
+                return None;
+            }
+        })
     }
 
     fn step(&mut self, step: &'c Step, span: Span, ground: Ground) {

@@ -8,7 +8,7 @@ use super::{
     pattern::{Find, Matcher},
 };
 use crate::ir::{
-    Edit, Handler, Name, Protocol, Recovery, Text,
+    Edit, Handler, Name, Protocol, Recovery, Register, Template, Text,
     settings::{
         AccessInForce, AnswerInForce, ClientAddressInForce, ClientInForce, CompressInForce, ContentEdit,
         ContentInForce, Fault, FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce,
@@ -118,7 +118,38 @@ pub struct RewritingPlan {
     /// The settings. `edits` is empty here: see the field beside.
     pub settings: RewritingInForce,
     /// The edits with their patterns; those whose pattern is none are left out.
-    pub edits: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
+    pub edits: Vec<ContentOp>,
+}
+
+/// An edit of content, compiled.
+#[derive(Clone, Debug)]
+pub struct ContentOp {
+    /// The edit.
+    pub edit: ContentEdit,
+    /// What is looked for, where it is no text.
+    pub matcher: Option<Arc<Matcher>>,
+    /// What has to hold besides.
+    pub given: Option<Arc<Given>>,
+}
+
+/// What has to hold besides a pattern that is found in content.
+#[derive(Debug)]
+pub enum Given {
+    /// All of these.
+    All(Vec<Self>),
+    /// One of these.
+    Any(Vec<Self>),
+    /// Not this.
+    Not(Box<Self>),
+    /// A value matches.
+    Match {
+        /// The value.
+        subject: Template,
+        /// The pattern.
+        find: Find,
+        /// Where captures go.
+        into: Option<Register>,
+    },
 }
 
 impl RewritingPlan {

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
+    dialect::Machine,
     ir::{
         self, Base, Block, Jump, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
         VarKind,
@@ -36,16 +37,22 @@ use crate::{
 };
 
 mod bindings;
+mod certificates;
+mod compression;
+mod conditions;
 mod content;
 mod defaults;
 mod expression;
 mod farm;
 mod filtering;
 mod handlers;
+mod logging;
 mod maps;
+mod outbound;
 pub(super) mod pattern;
 mod proxy;
 mod rules;
+mod status;
 mod vars;
 
 pub use bindings::Listen;
@@ -81,6 +88,8 @@ pub struct Options {
     pub trusted: Vec<PathBuf>,
     /// Addresses to accept on instead of those of the bindings.
     pub listen: Option<Listen>,
+    /// What is left to the machine.
+    pub machine: Machine,
     /// What the command line says about sites.
     pub stage: super::Stage,
 }
@@ -92,6 +101,8 @@ struct Cx<'a> {
     options: &'a Options,
     host: &'a Host,
     vars: BTreeMap<String, VarId>,
+    /// Statuses and sub-statuses that have a number of our own.
+    statuses: Vec<(u16, u16)>,
 }
 
 /// A place of a site.
@@ -110,7 +121,8 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         pages: defaults::pages(),
         ..ir::Config::default()
     };
-    let mut cx = Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new() };
+    let mut cx =
+        Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), statuses: status::known() };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
         let stock = site.assumed("system.webServer/staticContent", &mut found);
@@ -118,7 +130,6 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
     }
     cx.config.base.http.tls_trusted = Some(options.trusted.clone());
     bindings::told(&mut cx);
-    farm::farms(&mut cx);
     for site in sites {
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();
@@ -126,6 +137,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         cx.config.hosts.push(host);
     }
     bindings::listeners(&mut cx, sites);
+    status::finish(&mut cx);
     (cx.config, cx.found)
 }
 
@@ -160,6 +172,7 @@ impl Cx<'_> {
         let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
         // What rules may set has to be known before anything reads it.
         rules::declare(self, site);
+        farm::farms(self);
         let forward = self.assigned("forward");
         let mut first = vars::begin(self);
         let global = rules::global(self, site, forward);
@@ -188,15 +201,19 @@ impl Cx<'_> {
         main.push((
             Step::When {
                 test: Test::Truthy(Template::var(forward)),
-                then: proxy::forward(self, site, forward),
+                then: proxy::forward(site, forward),
                 otherwise: block(vec![(by_place(after), Span::NONE)]),
             },
             Span::NONE,
         ));
         main.push((Step::Authorize, Span::NONE));
+        let mut own = bindings::settings(site);
+        if let Some(redirect) = bindings::hsts(site, &mut own) {
+            main.insert(0, redirect);
+        }
         let request = Block {
             label: None,
-            scope: Some(Scope { base: Base::Enclosing, set: Box::new(bindings::settings(site)) }),
+            scope: Some(Scope { base: Base::Enclosing, set: Box::new(own) }),
             steps: main,
             span: site.span,
         };
@@ -221,6 +238,8 @@ impl Cx<'_> {
         content::settings(self, place, &mut settings);
         filtering::limits(self, place, &mut settings);
         proxy::settings(self, place, &mut settings);
+        outbound::settings(self, place, &mut settings);
+        compression::settings(self, place, compression::Content::Dynamic, &mut settings);
         let mut steps = filtering::steps(self, place);
         let rules = rules::distributed(self, place, forward);
         if !rules.is_empty() {
@@ -247,6 +266,8 @@ impl Cx<'_> {
         content::settings(self, place, &mut settings);
         filtering::limits(self, place, &mut settings);
         let steps = content::steps(self, place, &mut settings);
+        outbound::settings(self, place, &mut settings);
+        compression::settings(self, place, compression::Content::Static, &mut settings);
         Block {
             label: None,
             scope: Some(Scope { base: Base::Enclosing, set: Box::new(settings) }),

@@ -23,6 +23,7 @@ use crate::{
     plan::{ForwardingPlan, SettingsId, hash::Map},
 };
 
+mod hash;
 mod session;
 
 pub use session::Session;
@@ -71,6 +72,10 @@ pub struct Standing {
     sent: AtomicU64,
     received: AtomicU64,
     factor: AtomicU32,
+    /// Average time to a head, in microseconds and one; 0 is not known.
+    latency: AtomicU64,
+    /// When the failures counted began, and how many there were.
+    live: Mutex<(i64, u32)>,
     set: AtomicU32,
     routes: ArcSwap<Routes>,
 }
@@ -97,6 +102,8 @@ impl Standing {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             factor: AtomicU32::new(member.factor),
+            latency: AtomicU64::new(0),
+            live: Mutex::new((0, 0)),
             set: AtomicU32::new(u32::from(member.set)),
             routes: ArcSwap::from_pointee(routes),
         }
@@ -172,6 +179,18 @@ impl Standing {
         self.received.fetch_add(received, Relaxed);
     }
 
+    /// Takes note of how long the head of an answer took. Each counts for an eighth of the average.
+    pub fn answered_in(&self, time: std::time::Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).min(u64::MAX >> 8);
+        let next = |old: u64| Some(if old == 0 { micros } else { (old * 7 + micros) / 8 }.max(1));
+        // What another worker adds at the same time is no matter.
+        let _ = self.latency.fetch_update(Relaxed, Relaxed, next);
+    }
+
+    fn latency(&self) -> u64 {
+        self.latency.load(Relaxed)
+    }
+
     fn advance(&self) -> i64 {
         let factor = i64::from(self.factor());
         self.turn.fetch_add(factor, Relaxed);
@@ -206,9 +225,9 @@ pub struct Standings {
 }
 
 impl Standings {
-    fn of(&self, definition: u64, member: &ir::Member) -> Arc<Standing> {
+    fn of(&self, definition: u64, name: &Text, member: &ir::Member) -> Arc<Standing> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (definition, member.url.clone());
+        let key = (definition, name.clone());
         if let Some(standing) = known.get(&key).and_then(Weak::upgrade) {
             return standing;
         }
@@ -264,7 +283,8 @@ impl Group {
             .iter()
             .filter_map(|endpoint| {
                 let member = endpoint.member.as_deref()?.clone();
-                let standing = standings.of(definition, &member);
+                let name = if how.states.is_empty() { &member.url } else { &member.route };
+                let standing = standings.of(definition, name, &member);
                 Some((endpoint.clone(), member, standing))
             })
             .collect();
@@ -326,6 +346,11 @@ impl Group {
 
     /// Elects the member that takes a request of this session's route.
     pub fn elect(&self, route: Option<&[u8]>) -> Result<Elected, Nobody> {
+        self.elect_by(route, &[])
+    }
+
+    /// The same where members may share by the hash of a key.
+    pub fn elect_by(&self, route: Option<&[u8]>, key: &[u8]) -> Result<Elected, Nobody> {
         if self.how.alone {
             return self.members.first().map_or(Err(Nobody::Usable), |_| Ok(self.chosen(0, false)));
         }
@@ -345,7 +370,7 @@ impl Group {
         {
             return Err(Nobody::Forced);
         }
-        let index = self.best().ok_or(Nobody::Usable)?;
+        let index = self.best(key).ok_or(Nobody::Usable)?;
         Ok(self.chosen(index, self.how.sticky.is_some()))
     }
 
@@ -357,6 +382,43 @@ impl Group {
             standing.put(FAILED, true);
         }
         counts
+    }
+
+    /// Takes note of the answer to a request, or that there was none; whether the member is out of use for it now.
+    pub fn lived(&self, standing: &Standing, status: Option<u16>) -> bool {
+        let Some(live) = self.how.live.as_ref().filter(|live| live.failures > 0) else { return false };
+        let failed = match status {
+            Some(status) => live.statuses.iter().any(|(from, to)| (*from..=*to).contains(&status)),
+            None => true,
+        };
+        if !failed || standing.is(UNHEALTHY) {
+            return false;
+        }
+        let now = (self.clock)();
+        let mut counted = standing.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let period = i64::try_from(live.period.as_millis()).unwrap_or(i64::MAX);
+        if counted.1 == 0 || now - counted.0 > period {
+            *counted = (now, 0);
+        }
+        counted.1 += 1;
+        if counted.1 < live.failures {
+            return false;
+        }
+        *counted = (now, 0);
+        drop(counted);
+        self.put_out(standing)
+    }
+
+    /// Takes a member out of use for its health, unless too few would be left; whether it is out.
+    pub fn put_out(&self, standing: &Standing) -> bool {
+        let others = self.members.iter().filter(|(_, _, other)| {
+            !std::ptr::eq(&raw const **other, std::ptr::from_ref(standing)) && other.is_usable()
+        });
+        let enough = others.count() >= self.how.keep as usize;
+        if enough {
+            standing.put(UNHEALTHY, true);
+        }
+        enough
     }
 
     fn chosen(&self, index: usize, changed: bool) -> Elected {
@@ -418,9 +480,9 @@ impl Group {
     }
 
     /// The best of the lowest set that has any member to use.
-    fn best(&self) -> Option<usize> {
+    fn best(&self, key: &[u8]) -> Option<usize> {
         let highest = self.members.iter().map(|(_, _, standing)| standing.set()).max()?;
-        let mut best = Best { share: self.how.share, found: None, traffic: 0, total: 0 };
+        let mut best = Best { share: self.how.share, key, found: None, traffic: 0, total: 0, score: 0.0 };
         for set in 0..=highest {
             let in_set = |index: &usize| self.members[*index].2.set() == set;
             let mut missing = 0;
@@ -467,14 +529,16 @@ impl Group {
 }
 
 /// The best member so far.
-struct Best {
+struct Best<'k> {
     share: Share,
+    key: &'k [u8],
+    score: f64,
     found: Option<usize>,
     traffic: u64,
     total: i64,
 }
 
-impl Best {
+impl Best<'_> {
     fn consider(&mut self, members: &[(ir::Endpoint, ir::Member, Arc<Standing>)], index: usize) {
         let one = &members[index].2;
         let better = match self.share {
@@ -500,6 +564,22 @@ impl Best {
                     ours < theirs || (ours == theirs && one.turn() > other.turn())
                 })
             }
+            Share::Latency => {
+                self.total += one.advance();
+                self.found.is_none_or(|best| {
+                    let other = &members[best].2;
+                    let (ours, theirs) = (one.latency(), other.latency());
+                    ours < theirs || (ours == theirs && one.turn() > other.turn())
+                })
+            }
+            Share::Hash => {
+                let score = hash::score(self.key, &members[index].1, one.factor());
+                let better = self.found.is_none() || score > self.score;
+                if better {
+                    self.score = score;
+                }
+                better
+            }
         };
         if better {
             self.found = Some(index);
@@ -511,10 +591,14 @@ impl Best {
 fn definition(cluster: &ir::Cluster) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    cluster.name.hash(&mut hasher);
+    let states = cluster.group.as_ref().map(|group| &group.states).filter(|states| !states.is_empty());
+    states.unwrap_or(&cluster.name).hash(&mut hasher);
     for endpoint in &cluster.endpoints {
         if let Some(member) = &endpoint.member {
-            (&member.url, member.factor, member.set, member.duty, member.state).hash(&mut hasher);
+            if states.is_none() {
+                member.url.hash(&mut hasher);
+            }
+            (member.factor, member.set, member.duty, member.state).hash(&mut hasher);
             (&member.route, &member.redirect).hash(&mut hasher);
         }
     }

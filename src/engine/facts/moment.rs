@@ -27,6 +27,8 @@ pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Ve
             formatted(format, &clock::local(time.as_secs()), out);
             true
         }
+        TimeForm::UtcDate => write!(out, "{}", clock::utc(time.as_secs())[0]).is_ok(),
+        TimeForm::UtcTime => write!(out, "{}", clock::utc(time.as_secs())[1]).is_ok(),
         TimeForm::Since(unit) => write!(out, "{}", units(time, *unit)).is_ok(),
         TimeForm::Fraction(TimeUnit::Micros) => write!(out, "{:06}", time.subsec_micros()).is_ok(),
         TimeForm::Fraction(TimeUnit::Millis) => write!(out, "{:03}", time.subsec_millis()).is_ok(),

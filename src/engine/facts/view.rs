@@ -265,6 +265,8 @@ impl Facts {
 
     fn response_attr(&self, attr: &Attr, out: &mut Vec<u8>) -> Option<bool> {
         Some(match attr {
+            Attr::OwnStatus if self.response.own != 0 => write!(out, "{}", self.response.own).is_ok(),
+            Attr::OwnStatus => write!(out, "{:03}", self.status()).is_ok(),
             Attr::Status => write!(out, "{:03}", self.status()).is_ok(),
             Attr::BytesSent => number(out, self.sent),
             Attr::ContentBytesSent | Attr::ContentSent => {

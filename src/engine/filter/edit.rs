@@ -1,11 +1,14 @@
 //! Edits by pattern, of lines and of the values of HTML attributes.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-use super::Broken;
+use super::{
+    Broken,
+    live::{Captures, Judge, Piece},
+};
 use crate::{
-    ir::Name,
-    plan::{Matcher, Spans, UNSET},
+    ir::{Name, Register},
+    plan::{Matcher, Spans},
 };
 
 /// What is looked for.
@@ -19,15 +22,6 @@ pub enum Find {
     Not(Arc<Matcher>),
 }
 
-/// A piece of what stands in its place.
-#[derive(Debug)]
-pub enum Piece {
-    /// These bytes.
-    Text(Vec<u8>),
-    /// What a group of the pattern matched.
-    Group(u8),
-}
-
 /// An edit.
 #[derive(Debug)]
 pub struct Edit {
@@ -35,10 +29,23 @@ pub struct Edit {
     pub of: Vec<(Name, Name)>,
     /// What is looked for.
     pub find: Find,
+    /// Where captures go.
+    pub register: Option<Register>,
+    /// What has to hold besides.
+    pub given: Option<Judge>,
     /// What stands in its place.
     pub with: Vec<Piece>,
+    /// How often it may still be done.
+    pub left: Cell<u64>,
     /// Whether later edits are not tried where it changed something.
     pub last: bool,
+}
+
+/// A match at hand.
+#[derive(Debug, Default)]
+pub struct Found {
+    spans: Spans,
+    captures: Captures,
 }
 
 impl Edit {
@@ -66,16 +73,24 @@ impl Edit {
         }
     }
 
-    fn write(&self, subject: &[u8], spans: &Spans, out: &mut Vec<u8>) {
-        for piece in &self.with {
-            match piece {
-                Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Group(group) => match spans.get(usize::from(*group)) {
-                    Some(&UNSET) | None => {}
-                    Some(&(start, end)) => out.extend_from_slice(&subject[start as usize..end as usize]),
-                },
+    /// The first match from a place on with which all holds that has to; it counts as done.
+    pub fn next(&self, subject: &[u8], mut at: usize, found: &mut Found) -> Option<(usize, usize)> {
+        while self.left.get() > 0 && at <= subject.len() && self.find(subject, at, &mut found.spans) {
+            let &(start, end) = found.spans.first()?;
+            let (start, end) = (start as usize, end as usize);
+            found.captures.begin(self.register, subject, &found.spans);
+            if self.given.as_ref().is_none_or(|given| found.captures.holds(given)) {
+                return Some((start, end));
             }
+            at = if end > start { end } else { end + 1 };
         }
+        None
+    }
+
+    /// Writes what stands in the place of the match at hand, which is one done.
+    pub fn write(&self, found: &Found, out: &mut Vec<u8>) {
+        self.left.set(self.left.get().saturating_sub(1));
+        found.captures.write(&self.with, out);
     }
 }
 
@@ -88,7 +103,7 @@ pub struct Lines {
     /// The line at hand before and after an edit.
     line: Vec<u8>,
     edited: Vec<u8>,
-    spans: Spans,
+    found: Found,
 }
 
 const TOO_LONG: Broken = Broken("a line of the content is too long to be edited");
@@ -97,7 +112,7 @@ impl Lines {
     /// These edits, of lines up to so many bytes.
     pub fn new(edits: Vec<Edit>, max: u64) -> Self {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        Self { edits, max, held: Vec::new(), line: Vec::new(), edited: Vec::new(), spans: Spans::new() }
+        Self { edits, max, held: Vec::new(), line: Vec::new(), edited: Vec::new(), found: Found::default() }
     }
 
     /// Takes content.
@@ -137,11 +152,9 @@ impl Lines {
             let subject = if changed { &self.line } else { line };
             let (mut at, mut copied, mut some) = (0, 0, false);
             self.edited.clear();
-            while at <= subject.len() && edit.find(subject, at, &mut self.spans) {
-                let Some(&(start, end)) = self.spans.first() else { break };
-                let (start, end) = (start as usize, end as usize);
+            while let Some((start, end)) = edit.next(subject, at, &mut self.found) {
                 self.edited.extend_from_slice(&subject[copied..start]);
-                edit.write(subject, &self.spans, &mut self.edited);
+                edit.write(&self.found, &mut self.edited);
                 (copied, some) = (end, true);
                 // A match of nothing is not found again at its place.
                 at = if end > start { end } else { end + 1 };
@@ -173,7 +186,7 @@ pub struct Attributes {
     held: Vec<u8>,
     /// The element whose content is no markup: it ends at its end tag.
     raw: Option<&'static [u8]>,
-    spans: Spans,
+    found: Found,
 }
 
 /// What stands at a `<`.
@@ -189,7 +202,7 @@ enum Markup {
 impl Attributes {
     /// These edits.
     pub fn new(edits: Vec<Edit>) -> Self {
-        Self { edits, held: Vec::new(), raw: None, spans: Spans::new() }
+        Self { edits, held: Vec::new(), raw: None, found: Found::default() }
     }
 
     /// Takes content.
@@ -258,9 +271,9 @@ impl Attributes {
             let mut value: Option<Vec<u8>> = None;
             for edit in self.edits.iter().filter(|edit| about(edit, attribute.name)) {
                 let subject = value.as_deref().unwrap_or(&tag[attribute.start..attribute.stop]);
-                if edit.find(subject, 0, &mut self.spans) {
+                if edit.next(subject, 0, &mut self.found).is_some() {
                     let mut new = Vec::new();
-                    edit.write(subject, &self.spans, &mut new);
+                    edit.write(&self.found, &mut new);
                     value = Some(new);
                     if edit.last {
                         break;
@@ -406,7 +419,16 @@ mod tests {
     fn edit(of: &[(&str, &str)], find: &str, with: Vec<Piece>) -> Edit {
         let matcher = Matcher::new(&Pattern::regex(find.as_bytes(), false)).unwrap();
         let of = of.iter().map(|&(tag, attribute)| (tag.into(), attribute.into())).collect();
-        Edit { of, find: Find::Pattern(Arc::new(matcher)), with, last: false }
+        let find = Find::Pattern(Arc::new(matcher));
+        Edit {
+            of,
+            find,
+            register: Some(Register('R')),
+            given: None,
+            with,
+            left: u64::MAX.into(),
+            last: false,
+        }
     }
 
     fn text(text: &str) -> Piece {
@@ -418,7 +440,7 @@ mod tests {
         let data = "one two one\ntwo\n\nlast one";
         for step in 1..=data.len() {
             let edits = vec![
-                edit(&[], "o(n)e", vec![text("<"), Piece::Group(1), text(">")]),
+                edit(&[], "o(n)e", vec![text("<"), Piece::Group(Register('R'), 1), text(">")]),
                 edit(&[], "^two", vec![text("2")]),
                 edit(&[], "<n>$", vec![text("end")]),
                 edit(&[], "x*", vec![text("")]),
@@ -449,7 +471,7 @@ mod tests {
             .replace("href=/>", "href=/app/>");
         let of = [("a", "href"), ("img", "src"), ("form", "action")];
         for step in 1..=data.len() {
-            let edits = vec![edit(&of, "^/(.*)", vec![text("/app/"), Piece::Group(1)])];
+            let edits = vec![edit(&of, "^/(.*)", vec![text("/app/"), Piece::Group(Register('R'), 1)])];
             let (mut attributes, mut out) = (Attributes::new(edits), Vec::new());
             for piece in data.as_bytes().chunks(step) {
                 attributes.push(piece, &mut out);

@@ -152,9 +152,10 @@ impl Exchange {
             group.session(url, found.then_some(cookies.as_slice()))
         });
         let route = session.as_ref().map(|session| session.route);
+        let key = group.how().key.as_ref().map(|key| self.value(key)).unwrap_or_default();
         let attempts = group.attempts();
         for attempt in 0.. {
-            let elected = match self.elect(errand, route).await {
+            let elected = match self.elect(errand, route, &key).await {
                 Ok(elected) => elected,
                 Err(status) => return Next::Status(status),
             };
@@ -176,13 +177,20 @@ impl Exchange {
                     if group.how().failing.contains(&self.facts.upstream_head.status) {
                         self.fell_out(group.fail(&standing), member);
                     }
+                    let out = group.lived(&standing, Some(self.facts.upstream_head.status));
+                    self.fell_out(out, member);
                     return next;
                 }
                 Tried::Failed(fault, status) => (fault, status),
             };
             self.facts.failed = Some(fault);
+            let out = group.lived(&standing, None);
+            self.fell_out(out, member);
+            // What a failure is answered with is the configuration's.
+            let unreachable = status == 503 || fault == Fault::Unreachable;
             let failed = match status {
-                500 | 503 => group.fail(&standing),
+                _ if unreachable => group.fail(&standing),
+                500 => group.fail(&standing),
                 _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&standing),
                 _ => false,
             };
@@ -191,7 +199,7 @@ impl Exchange {
             if status == 0 {
                 return Next::End(End::Abort);
             }
-            let another = status == 503 && failed && !standing.is_usable() && attempt < attempts;
+            let another = unreachable && failed && !standing.is_usable() && attempt < attempts;
             if !another {
                 return Next::Status(status);
             }
@@ -206,12 +214,12 @@ impl Exchange {
     }
 
     /// The member that takes the request, waited for as long as the group says.
-    async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>) -> Result<Elected, u16> {
+    async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>, key: &[u8]) -> Result<Elected, u16> {
         let Some(group) = errand.cluster.group() else { return Err(500) };
         let wait = group.how().wait;
         let began = clock::moment();
         loop {
-            match group.elect(route) {
+            match group.elect_by(route, key) {
                 Ok(elected) => return Ok(elected),
                 Err(Nobody::Usable) if clock::since(began) < wait => {
                     tokio::time::sleep((wait / 100).max(Duration::from_millis(1))).await;
@@ -325,10 +333,14 @@ impl Exchange {
             }
             Outcome::Head(connection) => {
                 let status = self.facts.upstream_head.status;
-                if let Some(attempt) = self.facts.attempt() {
+                let began = self.facts.attempt().and_then(|attempt| {
                     attempt.status = status;
-                }
+                    attempt.began
+                });
                 let standing = std::sync::Arc::clone(&elected.standing);
+                if let Some(began) = began {
+                    standing.answered_in(clock::since(began));
+                }
                 let mut next = self.respond(plan, &forward, how, &to, connection).await;
                 let tries = self.facts.attempts.get(before..).unwrap_or_default();
                 let sum = |of: fn(&Attempt) -> u64| tries.iter().map(of).sum();

@@ -110,6 +110,12 @@ impl Exchange {
             self.facts.response.add(b"Content-Type", &kind);
         }
         edit::upstream_response(self, plan, how);
+        if let Some(status) = filter::refuses(self, plan) {
+            let text = format_args!("the content has a coding, and would have to be rewritten");
+            self.log(Level::Error, text);
+            self.end_attempt(0, 0);
+            return Next::Status(status);
+        }
         // The upstream need not have been asked with the client's method: content that the client does not get is
         // not waited for, and the connection it comes on not used again.
         let (asked_head, is_head) = (self.facts.asked_head, self.facts.is_head());

@@ -161,13 +161,18 @@ pub(super) fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = |byte: u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     let Some(value) = value else {
-        if matches!(how, LogEscape::Hex | LogEscape::C) {
+        if matches!(how, LogEscape::Hex | LogEscape::C | LogEscape::Plus) {
             out.push(b'-');
         }
         return;
     };
     match how {
         LogEscape::None => out.extend_from_slice(value),
+        LogEscape::Plus if value.is_empty() => out.push(b'-'),
+        LogEscape::Plus => {
+            let shown = |byte: &u8| if matches!(byte, 0..=b' ' | 0x7f) { b'+' } else { *byte };
+            out.extend(value.iter().map(shown));
+        }
         LogEscape::C => {
             for &byte in value {
                 match byte {

@@ -1,7 +1,7 @@
 //! Groups and their members.
 
 use super::{Printer, value};
-use crate::ir::{Check, Duty, Group, Member, Settings, Share, State, Sticky};
+use crate::ir::{Check, Duty, Group, Live, Member, Settings, Share, State, Sticky};
 
 impl Printer<'_> {
     /// In the line of its cluster.
@@ -10,6 +10,10 @@ impl Printer<'_> {
             url,
             hosts,
             share,
+            key,
+            states,
+            keep,
+            live,
             alone,
             sticky,
             attempts,
@@ -32,7 +36,21 @@ impl Printer<'_> {
             Share::Requests => " by requests",
             Share::Traffic => " by traffic",
             Share::Busyness => " by busyness",
+            Share::Latency => " by latency",
+            Share::Hash => " by hash",
         });
+        if let Some(key) = key {
+            self.add(" ");
+            self.template(key);
+        }
+        if !states.is_empty() {
+            self.add(format_args!(" states {states}"));
+        }
+        self.number("keep", Some(u64::from(*keep)).filter(|keep| *keep != 0));
+        if let Some(Live { failures, period, statuses }) = live {
+            self.add(format_args!(" live {failures} in {}", value::duration(*period)));
+            self.ranges(statuses);
+        }
         if let Some(Sticky { cookie, param, separator, semicolon, force }) = sticky {
             self.add(format_args!(" sticky cookie {cookie} param {param}"));
             match separator {
@@ -54,6 +72,12 @@ impl Printer<'_> {
         self.number("growth", Some(u64::from(*growth)).filter(|growth| *growth != 5));
         if let Some(nonce) = nonce {
             self.add(format_args!(" nonce \"{nonce}\""));
+        }
+    }
+
+    fn ranges(&mut self, statuses: &[(u16, u16)]) {
+        for (from, to) in statuses {
+            self.add(format_args!(" {from}-{to}"));
         }
     }
 
@@ -112,7 +136,19 @@ impl Printer<'_> {
         self.flag(!reuse, "no-reuse");
         self.inside(|printer| {
             printer.settings(&Settings { http: settings.clone().into(), ..Settings::default() });
-            if let Some(Check { method, modern, target, interval, passes, fails, good }) = check {
+            if let Some(check) = check {
+                let Check {
+                    method,
+                    modern,
+                    target,
+                    interval,
+                    passes,
+                    fails,
+                    good,
+                    timeout,
+                    statuses,
+                    contains,
+                } = check;
                 printer.line("check ");
                 match method {
                     Some(method) => {
@@ -125,6 +161,13 @@ impl Printer<'_> {
                 if let Some(good) = good {
                     printer.add(" good ");
                     printer.template(good);
+                }
+                if !timeout.is_zero() {
+                    printer.add(format_args!(" timeout {}", value::duration(*timeout)));
+                }
+                printer.ranges(statuses);
+                if !contains.is_empty() {
+                    printer.add(format_args!(" contains \"{contains}\""));
                 }
             }
         });

@@ -7,9 +7,9 @@ use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
-        AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
-        Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
-        TagForm, Telling, TrustedProxy,
+        AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
+        Fault, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series,
+        Syslog, TagChange, TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -63,6 +63,11 @@ in_line! {
         parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect::<Vec<_>>().join("-")
     };
     Level: |level| value::word(level);
+    Coded: |coded| match coded {
+        Coded::Pass => "pass".to_owned(),
+        Coded::Refuse(status) => format!("refuse {status}"),
+        Coded::Decode(status) => format!("decode, else {status}"),
+    };
     u16: |number| number;
     i64: |number| number;
     Proxied: |which| value::word(which);
@@ -237,9 +242,10 @@ own_line! {
         printer.line(&format!("zone {} at most {most}", printer.zone_name(*zone)));
     };
     ContentEdit: |edit, printer| {
-        let ContentEdit { place, find, with, when, last } = edit;
+        let ContentEdit { place, find, with, when, given, most, last } = edit;
         match place {
             ContentPlace::Line => printer.line("line "),
+            ContentPlace::Whole => printer.line("content "),
             ContentPlace::Attribute(of) => {
                 let of: Vec<String> = of.iter().map(|(tag, attribute)| format!("{tag}.{attribute}")).collect();
                 printer.line(&format!("attribute {} ", of.join(",")));
@@ -264,6 +270,13 @@ own_line! {
             printer.add(" when ");
             printer.template(when);
         }
+        if let Some(given) = given {
+            printer.add(" given ");
+            printer.test(given, false);
+        }
+        if *most > 0 {
+            printer.add(format_args!(" at most {most}"));
+        }
         printer.flag(*last, "last");
     };
     AccessLog: |log, printer| {
@@ -276,6 +289,7 @@ own_line! {
             LogEscape::C => printer.add(" c"),
             LogEscape::Json => printer.add(" json"),
             LogEscape::None => printer.add(" unescaped"),
+            LogEscape::Plus => printer.add(" plus"),
         }
         printer.add(" ");
         printer.template(line);
@@ -336,6 +350,13 @@ impl Printer<'_> {
             LogTarget::File(path, _) => {
                 self.add("file ");
                 self.template(path);
+            }
+            LogTarget::Series(Series { folder, prefix, period, size, local, heading }, _) => {
+                let (folder, period) = (path_text(folder), value::word(period));
+                self.add(format_args!("series {folder} {prefix} by {period}"));
+                self.number("size", Some(*size).filter(|size| *size != 0));
+                self.flag(*local, "local");
+                self.add(format_args!(" heading \"{heading}\""));
             }
             LogTarget::Stderr => self.add("stderr"),
             LogTarget::Syslog(Syslog { server, facility, severity, tag, host_name }) => {

@@ -1,6 +1,6 @@
 //! Settings of logs: where lines go, which, and what they say.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -50,6 +50,37 @@ pub enum LogTarget {
     Stderr,
     /// Syslog (RFC 3164).
     Syslog(Syslog),
+    /// Files that follow each other.
+    Series(Series, Span),
+}
+
+/// Files in a folder, a new one for each period or size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Series {
+    /// The folder; it is made where it is not there.
+    pub folder: PathBuf,
+    /// What names of files begin with.
+    pub prefix: String,
+    /// When a new file begins.
+    pub period: Period,
+    /// The size after which one begins, where sizes count; 0 is none.
+    pub size: u64,
+    /// Whether periods are those of local time.
+    pub local: bool,
+    /// What stands at the beginning of each file; a line `#Date:` gets the time.
+    pub heading: Text,
+}
+
+/// When a new file begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum Period {
+    Size,
+    Hour,
+    #[default]
+    Day,
+    Week,
+    Month,
 }
 
 /// A syslog receiver.
@@ -90,6 +121,8 @@ pub enum LogEscape {
     Json,
     /// As they are; missing as nothing.
     None,
+    /// White space and controls as `+`; missing or empty as `-`.
+    Plus,
 }
 
 /// A log of errors.

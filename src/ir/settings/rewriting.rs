@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::{Setting, Template, Text, Value};
-use crate::ir::{Name, Pattern, Register};
+use crate::ir::{Name, Pattern, Register, Test};
 
 settings! {
     /// What is rewritten in the content of responses on its way to the client.
     ///
     /// Content that has a coding is left alone unless the coding is taken off first. `texts` come first, then the
-    /// line edits, then the attribute edits.
+    /// line edits, then the others in their order.
     Rewriting, RewritingInForce {
         /// Texts looked for all at once, without regard to case, and what stands in their place. What was put in is
         /// not looked through. Of texts that begin at the same place the first counts.
@@ -48,6 +48,29 @@ settings! {
         include_keeps_modified: bool,
         /// Values that instructions may ask for beside variables, by name.
         include_values: Vec<(Name, Template)>,
+        /// Whether content in another character set than UTF-8 (UTF-16, and those of one byte) is read as what it
+        /// stands for, and written in the same one.
+        charset: bool,
+        /// What becomes of content that has a coding.
+        coded: Coded,
+    }
+}
+
+/// What becomes of content that has a coding and would be rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub enum Coded {
+    /// It is passed on as it is.
+    #[default]
+    Pass,
+    /// This status is answered instead.
+    Refuse(u16),
+    /// The coding is taken off; one that cannot be is refused with this status.
+    Decode(u16),
+}
+
+impl Setting for Coded {
+    fn accumulate(&mut self, over: &Self) {
+        *self = *over;
     }
 }
 
@@ -62,6 +85,11 @@ pub struct ContentEdit {
     pub with: Template,
     /// Read when the head of the response is known: only where it is neither empty nor `0`.
     pub when: Option<Template>,
+    /// What has to hold besides wherever the pattern is found: `Match`es, which see captures of the pattern, and of
+    /// each other.
+    pub given: Option<Test>,
+    /// How often it is done in a response; 0 is no limit.
+    pub most: u64,
     /// Whether edits after it are not tried at a place that it changed.
     pub last: bool,
 }
@@ -74,6 +102,8 @@ pub enum ContentPlace {
     /// The values of these attributes of these HTML elements: element and attribute. A value in which the pattern is
     /// found is replaced as a whole.
     Attribute(Vec<(Name, Name)>),
+    /// The content as a whole: every match in it is replaced, in a window of 64 KiB that moves over it.
+    Whole,
 }
 
 /// What is looked for in content.

@@ -7,16 +7,14 @@ use crate::{
         Edit, Handler, Join, Name, Protocol, Settings, Template,
         settings::{
             Access, AccessInForce, Answer, Client, ClientAddress, ClientAddressInForce, ClientInForce,
-            Compress, CompressInForce, Content, ContentEdit, ContentInForce, Files, FilesInForce, Forwarding,
+            Compress, CompressInForce, Content, ContentInForce, Files, FilesInForce, Forwarding,
             ForwardingInForce, Limits, LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve,
             ResolveInForce, Rewriting,
         },
     },
     plan::{
-        AnswerPlan, EditOp, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan,
-        effective::Hooks,
-        hash::Map,
-        pattern::{Find, Matcher},
+        AnswerPlan, ContentOp, EditOp, Effective, Entry, FieldNames, ForwardingPlan, RewritingPlan,
+        effective::Hooks, hash::Map, pattern::Find,
     },
 };
 
@@ -27,7 +25,7 @@ pub(in crate::plan) struct Parts {
     pub(in crate::plan) on_response: Vec<Entry>,
     /// Number of the phase, how the blocks join, the blocks.
     pub(in crate::plan) hooks: Vec<(u16, Join, Vec<Entry>)>,
-    pub(in crate::plan) rewriting: Vec<(ContentEdit, Option<Arc<Matcher>>)>,
+    pub(in crate::plan) rewriting: Vec<ContentOp>,
     /// By protocol, where there is any.
     pub(in crate::plan) forwarding: Vec<(Protocol, ForwardingParts)>,
 }

@@ -59,7 +59,8 @@ fn substitute(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         headers::groups(to, MATCH, &mut with);
         (ContentMatch::Pattern(pattern, MATCH), with)
     };
-    let edit = ContentEdit { place: ContentPlace::Line, find, with, when: None, last: false };
+    let edit =
+        ContentEdit { place: ContentPlace::Line, find, with, when: None, given: None, most: 0, last: false };
     let rewriting = &mut section.set.rewriting;
     rewriting.edits.get_or_insert_default().push(edit);
     rewriting.edits_first.get_or_insert(true);

@@ -60,7 +60,8 @@ impl Render<'_, '_> {
                 | Balance::Random
                 | Balance::RandomTwo,
                 None,
-            ) => {
+            )
+            | (_, Some(Group { share: Share::Latency | Share::Hash, .. })) => {
                 self.losses.lose_near(
                     *span,
                     format!("the choice of an endpoint in `{}`", name.lossy()),
@@ -89,6 +90,10 @@ impl Render<'_, '_> {
             url: _,
             hosts: _,
             share: _,
+            key: _,
+            states: _,
+            keep: _,
+            live: _,
             alone: _,
             sticky,
             attempts,

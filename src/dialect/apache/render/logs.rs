@@ -20,6 +20,16 @@ impl Render<'_, '_> {
                         continue;
                     }
                 },
+                LogTarget::Series(series, at) => {
+                    let near = "`|/usr/bin/rotatelogs`";
+                    self.losses.lose_near(
+                        *at,
+                        "files that follow each other",
+                        "`CustomLog` has one file",
+                        near,
+                    );
+                    series.folder.join(format!("{}.log", series.prefix)).display().to_string()
+                }
                 LogTarget::Stderr => "/dev/stderr".to_owned(),
                 LogTarget::Syslog(_) => {
                     self.losses.lose_near(
@@ -95,7 +105,7 @@ impl Render<'_, '_> {
                 self.page.line(format!("ErrorLog {}", quote(&path)));
             }
             LogTarget::Stderr => self.page.line("ErrorLog /dev/stderr"),
-            LogTarget::Syslog(_) => self.page.line("ErrorLog syslog"),
+            LogTarget::Syslog(_) | LogTarget::Series(..) => self.page.line("ErrorLog syslog"),
         }
         let level = match level {
             Level::Debug => "debug",

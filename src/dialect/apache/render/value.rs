@@ -166,6 +166,7 @@ impl<'a> Names<'a> {
             | Attr::ScriptName
             | Attr::ScriptRest
             | Attr::Status
+            | Attr::OwnStatus
             | Attr::BytesSent
             | Attr::ContentBytesSent
             | Attr::SentField(_)

@@ -10,13 +10,16 @@ use std::{
     time::Duration,
 };
 
-use super::{Cx, block};
+use super::{
+    Cx, block,
+    certificates::{self, Secure, files},
+};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::site::Site,
     ir::{
-        Address, Attr, Block, HostId, Kind, Listener, Order, Part, Pattern, Reply, ReplyContent, Settings,
-        SocketOptions, Step, Template, Text,
+        Address, Attr, Block, Edit, HostId, HostTls, Kind, Listener, Order, Part, Pattern, Reply,
+        ReplyContent, Settings, SocketOptions, Step, Template, Test, Text,
         settings::{AccessLog, ErrorLog, LogEscape, LogFormat, LogTarget},
     },
     source::Span,
@@ -26,13 +29,15 @@ use crate::{
 pub type Listen = Address;
 
 /// A binding of a site.
-struct Binding {
+pub(super) struct Binding {
     address: Address,
-    tls: bool,
+    pub(super) tls: Option<HostTls>,
+    /// Whether the name in the handshake decides about its certificate.
+    own_certificate: bool,
     /// The host name, lower case; empty for any.
     name: String,
     site: usize,
-    span: Span,
+    pub(super) span: Span,
 }
 
 /// The settings of a site as a whole.
@@ -47,6 +52,34 @@ pub(super) fn settings(site: &Site) -> Settings {
         settings.client.send_timeout = Some(timeout);
     }
     settings
+}
+
+/// `hsts`: a redirect of http to https before anything else, and what is said over https.
+/// Reference: <https://learn.microsoft.com/iis/configuration/system.applicationhost/sites/site/hsts>.
+pub(super) fn hsts(site: &Site, settings: &mut Settings) -> Option<(Step, Span)> {
+    let hsts = site.element.as_ref()?.part("hsts");
+    if !hsts.flag("enabled") {
+        return None;
+    }
+    let secure = Test::Truthy(Template::attr(Attr::Https));
+    let mut value = format!("max-age={}", hsts.number("max-age"));
+    for (flag, word) in [("includeSubDomains", "; includeSubDomains"), ("preload", "; preload")] {
+        if hsts.flag(flag) {
+            value.push_str(word);
+        }
+    }
+    let say = (Step::Edit(Edit::Set("Strict-Transport-Security".into(), value.as_str().into())), hsts.span);
+    let when = Step::When { test: secure.clone(), then: block(vec![say]), otherwise: Block::default() };
+    settings.answer.on_response.get_or_insert_default().push(block(vec![(when, hsts.span)]));
+    if !hsts.flag("redirectHttpToHttps") {
+        return None;
+    }
+    let mut location = Template::text("https://");
+    location.push(Part::Attr(Attr::Host));
+    location.push(Part::Attr(Attr::Target));
+    let reply = Reply { status: 307, content: ReplyContent::Location(location) };
+    let then = block(vec![(Step::Respond(reply), hsts.span)]);
+    Some((Step::When { test: Test::Not(Box::new(secure)), then, otherwise: Block::default() }, hsts.span))
 }
 
 /// What is told about requests where somebody watches.
@@ -88,19 +121,23 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         by_address.entry(binding.address.clone()).or_default().push(binding);
     }
     // A site's host for a list of names.
-    let mut made: Vec<(usize, Vec<String>, HostId)> = Vec::new();
-    let mut nobody = None;
-    for (address, bindings) in by_address {
+    let mut made: Vec<(usize, Vec<String>, Option<HostTls>, HostId)> = Vec::new();
+    let mut nobody: Vec<(Option<HostTls>, HostId)> = Vec::new();
+    for (address, mut bindings) in by_address {
         let span = bindings[0].span;
-        let tls = bindings[0].tls;
-        if let Some(other) = bindings.iter().find(|binding| binding.tls != tls) {
+        let tls = bindings[0].tls.is_some();
+        if let Some(other) = bindings.iter().find(|binding| binding.tls.is_some() != tls) {
             let message = "this address is bound with http and with https";
             cx.report(
                 Diagnostic::error("binding-conflict", other.span, message).label(span, "the other one"),
             );
             continue;
         }
-        let mut names: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        certificates::agree(cx, &mut bindings);
+        // What is shown to who asks for a name that no binding has: the certificate of the address.
+        let shared = bindings.iter().find(|binding| !binding.own_certificate);
+        let shared = shared.and_then(|binding| binding.tls.clone());
+        let mut names: Vec<(usize, Option<HostTls>, Vec<String>)> = Vec::new();
         for binding in &bindings {
             let twice = bindings.iter().find(|other| other.name == binding.name && other.site < binding.site);
             if let Some(first) = twice {
@@ -108,25 +145,43 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
                 let found = Diagnostic::error("binding-conflict", binding.span, message);
                 cx.report(found.label(first.span, "first here").note("the original starts only one of them"));
             }
-            names.entry(binding.site).or_default().push(binding.name.clone());
+            let offered = if binding.own_certificate { &binding.tls } else { &shared };
+            let same = |known: &&mut (usize, Option<HostTls>, Vec<String>)| {
+                known.0 == binding.site && files(known.1.as_ref()) == files(offered.as_ref())
+            };
+            match names.iter_mut().find(same) {
+                Some((_, _, names)) => names.push(binding.name.clone()),
+                None => names.push((binding.site, offered.clone(), vec![binding.name.clone()])),
+            }
         }
+        names.sort_by_key(|(site, ..)| *site);
         let mut hosts = Vec::new();
         let mut default = None;
-        for (site, names) in names {
-            let known = made.iter().find(|(other, list, _)| *other == site && *list == names);
+        for (site, offered, names) in names {
+            let known = made.iter().find(|(other, list, tls, _)| {
+                *other == site && *list == names && files(tls.as_ref()) == files(offered.as_ref())
+            });
             let id = if let Some((.., id)) = known {
                 *id
             } else {
                 let id = if made.iter().any(|(other, ..)| *other == site) {
                     let copy = cx.config.hosts[site].clone();
                     cx.config.hosts.push(copy);
-                    HostId(cx.config.hosts.len() as u32 - 1)
+                    let id = HostId(cx.config.hosts.len() as u32 - 1);
+                    for cluster in &mut cx.config.clusters {
+                        let hosts = cluster.group.as_mut().and_then(|group| group.hosts.as_mut());
+                        if let Some(hosts) = hosts.filter(|hosts| hosts.contains(&HostId(site as u32))) {
+                            hosts.push(id);
+                        }
+                    }
+                    id
                 } else {
                     HostId(site as u32)
                 };
                 cx.config.hosts[id.0 as usize].names =
                     names.iter().filter(|name| !name.is_empty()).map(|name| self::name(name)).collect();
-                made.push((site, names.clone(), id));
+                cx.config.hosts[id.0 as usize].tls.clone_from(&offered);
+                made.push((site, names.clone(), offered, id));
                 id
             };
             if names.iter().any(String::is_empty) {
@@ -135,9 +190,20 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             hosts.push(id);
         }
         let default = default.unwrap_or_else(|| {
-            let id = *nobody.get_or_insert_with(|| {
-                cx.config.hosts.push(unknown());
-                HostId(cx.config.hosts.len() as u32 - 1)
+            // Without a certificate for any name, names that are not known are no names to shake hands for.
+            let offer = tls.then(|| {
+                shared.clone().unwrap_or_else(|| HostTls {
+                    reject: true,
+                    versions: vec![12, 13],
+                    ..HostTls::default()
+                })
+            });
+            let known = nobody.iter().find(|(known, _)| *known == offer).map(|(_, id)| *id);
+            let id = known.unwrap_or_else(|| {
+                cx.config.hosts.push(crate::ir::Host { tls: offer.clone(), ..unknown() });
+                let id = HostId(cx.config.hosts.len() as u32 - 1);
+                nobody.push((offer, id));
+                id
             });
             hosts.push(id);
             id
@@ -198,7 +264,8 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
     if let Some(address) = &cx.options.listen {
         out.push(Binding {
             address: address.clone(),
-            tls: false,
+            tls: None,
+            own_certificate: false,
             name: String::new(),
             site: at,
             span: site.span,
@@ -208,12 +275,13 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
     let Some(element) = &site.element else {
         if let Some(lone) = cx.options.stage.lone.clone() {
             let written = Written { text: &lone.binding, place: site.span, span: site.span };
-            out.extend(binding(cx, &written, false, at));
+            out.extend(binding(cx, &written, None, at));
             return;
         }
         let port = if cx.options.root { 80 } else { 8080 };
         let address = Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
-        out.push(Binding { address, tls: false, name: String::new(), site: at, span: site.span });
+        let name = String::new();
+        out.push(Binding { address, tls: None, own_certificate: false, name, site: at, span: site.span });
         return;
     };
     if !element.flag("serverAutoStart") {
@@ -221,6 +289,7 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
         cx.report(Diagnostic::note_at("site-not-started", element.place("serverAutoStart"), message));
         return;
     }
+    let asks = certificates::asks_clients(cx, site);
     for item in element.part("bindings").items() {
         let protocol = item.value.text("protocol").to_ascii_lowercase();
         if protocol != "http" && protocol != "https" {
@@ -233,7 +302,8 @@ fn of_site(cx: &mut Cx, site: &Site, at: usize, out: &mut Vec<Binding>) {
         }
         let text = item.value.text("bindingInformation");
         let written = Written { text, place: item.value.place("bindingInformation"), span: item.span };
-        out.extend(binding(cx, &written, protocol == "https", at));
+        let secure = (protocol == "https").then(|| (item.value.number("sslFlags"), asks));
+        out.extend(binding(cx, &written, secure, at));
     }
 }
 
@@ -246,7 +316,7 @@ struct Written<'a> {
 }
 
 /// `ip:port:host`, taken apart at the last two colons.
-fn binding(cx: &mut Cx, written: &Written, tls: bool, site: usize) -> Option<Binding> {
+fn binding(cx: &mut Cx, written: &Written, secure: Option<(i64, bool)>, site: usize) -> Option<Binding> {
     let (text, span) = (written.text, written.place);
     let mut parts = text.rsplitn(3, ':');
     let (name, port, ip) = (parts.next(), parts.next(), parts.next());
@@ -279,16 +349,13 @@ fn binding(cx: &mut Cx, written: &Written, tls: bool, site: usize) -> Option<Bin
             ip
         }
     };
-    if tls {
-        let message = "certificates are in the original's own store, which is not here";
-        let found = Diagnostic::error("no-certificate", written.span, message);
-        cx.report(if cx.options.offline {
-            Diagnostic { severity: crate::diagnostic::Severity::Note, ..found }
-        } else {
-            found.help("remove the binding, or put a server with the certificate in front")
-        });
-        return None;
+    let name = name.to_lowercase();
+    let mut offer = None;
+    if let Some((flags, asks)) = secure {
+        let binding = Secure { text, name: &name, flags, span: written.span, asks };
+        offer = Some(certificates::offered(cx, &binding)?);
     }
     let address = Address::Tcp(SocketAddr::new(ip, port));
-    Some(Binding { address, tls, name: name.to_lowercase(), site, span: written.span })
+    let own_certificate = secure.is_some_and(|(flags, _)| certificates::is_own(flags));
+    Some(Binding { address, tls: offer, own_certificate, name, site, span: written.span })
 }

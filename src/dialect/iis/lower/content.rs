@@ -36,11 +36,15 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let headers = headers.items().iter().filter(|item| !item.level.assumed);
     let steps: Steps = headers.map(add).collect();
     settings.answer.on_response = Some(if steps.is_empty() { Vec::new() } else { vec![block(steps)] });
+    // The redirect to https comes before any place.
+    let _ = super::bindings::hsts(place.site, settings);
     if !protocol.flag("allowKeepAlive") {
         settings.client.keepalive_timeout = Some(std::time::Duration::ZERO);
     }
     if logging.flag("dontLog") {
         settings.logs.access = Some(Vec::new());
+    } else {
+        super::logging::settings(cx, place.site, settings);
     }
     self::errors(cx, &errors, settings);
 }
@@ -94,25 +98,24 @@ fn errors(cx: &mut Cx, section: &Value, settings: &mut Settings) {
                 recoveries.push(recovery);
             }
         }
+        // One that names a sub-status counts before one for all of a status.
+        recoveries.sort_by_key(|recovery| recovery.statuses.len() > 1);
     }
     settings.answer.errors = Some(recoveries);
 }
 
 fn error(cx: &mut Cx, item: &Item) -> Option<Recovery> {
     let status = u16::try_from(item.value.number("statusCode")).ok()?;
-    let sub = item.value.number("subStatusCode");
-    if sub > 0 {
-        let message = format!("{status}.{sub}: errors are told apart by their status alone");
-        let found = Diagnostic::note_at("inert-element", item.span, message);
-        cx.report(
-            found
-                .because("no effect")
-                .help(format!("write it for subStatusCode -1 to have it for all of {status}")),
-        );
-        return None;
-    }
+    let statuses = match u16::try_from(item.value.number("subStatusCode")) {
+        Ok(0) => vec![status],
+        Ok(sub) => vec![super::status::of(cx, status, sub)],
+        Err(_) => {
+            let mut all = super::status::all(cx, status);
+            all.insert(0, status);
+            all
+        }
+    };
     let path = item.value.text("path").replace('\\', "/");
-    let statuses = vec![status];
     if item.value.is("responseMode", "Redirect") {
         let to = RecoveryTarget::Redirect(Template::text(path));
         return Some(Recovery { statuses, status: RecoveryStatus::Set(302), to });

@@ -4,12 +4,16 @@
 
 use std::time::Duration;
 
+use super::status::{FORWARD, NO_SERVER};
 use crate::ir::{
     Block, Handler, Settings, Template, Text, Upgrade,
-    settings::{ErrorLog, Forwarding, Level, LogTarget, Retry},
+    settings::{Coded, ErrorLog, Fault, Forwarding, Level, LogTarget, Retry, Rewriting},
 };
 
 const KIB: u64 = 1024;
+
+/// What `Server` says where an upstream says nothing.
+pub(super) const SERVER: &str = "Microsoft-IIS/10.0";
 
 /// All settings.
 pub(super) fn settings() -> Settings {
@@ -45,7 +49,7 @@ pub(super) fn settings() -> Settings {
     base.content.in_file = Some(0);
 
     let answer = &mut base.answer;
-    answer.server = Some("Microsoft-IIS/10.0".into());
+    answer.server = Some(SERVER.into());
     answer.on_response = Some(Vec::new());
     answer.errors = Some(Vec::new());
     answer.recursive_errors = Some(false);
@@ -54,6 +58,7 @@ pub(super) fn settings() -> Settings {
     answer.chunked = Some(true);
     answer.types = Some(Vec::new());
     answer.default_type = Some(Template::default());
+    answer.page_type = Some("text/html".into());
     answer.etag = Some(true);
     answer.if_modified_since = Some(2);
     answer.max_ranges = Some(Some(100));
@@ -67,12 +72,27 @@ pub(super) fn settings() -> Settings {
 
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());
-    base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Error }]);
+    base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
     base.logs.uninitialized = Some(false);
     base.resolve.timeout = Some(Duration::from_secs(30));
     base.resolve.ipv4 = Some(true);
     base.resolve.ipv6 = Some(true);
     base.http = forwarding().into();
+    base.rewriting = Rewriting {
+        texts: Some(Vec::new()),
+        once: Some(false),
+        edits: Some(Vec::new()),
+        max_line: Some(KIB * KIB),
+        types: Some(vec!["*".into()]),
+        keep_modified: Some(false),
+        keep_tag: Some(false),
+        edits_first: Some(false),
+        when: Some(None),
+        charset: Some(true),
+        coded: Some(Coded::Pass),
+        ..Rewriting::default()
+    }
+    .into();
     base
 }
 
@@ -98,6 +118,23 @@ fn forwarding() -> Forwarding {
         send_timeout: Some(two_minutes),
         read_timeout: Some(two_minutes),
         retry: Some(vec![Retry::Error]),
+        faults: Some(
+            [
+                Fault::Unresolved,
+                Fault::Unreachable,
+                Fault::Tls,
+                Fault::NoTls,
+                Fault::SendTimeout,
+                Fault::ReadTimeout,
+                Fault::Closed,
+                Fault::ClosedLater,
+                Fault::InvalidHead,
+            ]
+            .into_iter()
+            .map(|fault| (fault, FORWARD))
+            .chain([(Fault::NoEndpoint, NO_SERVER)])
+            .collect(),
+        ),
         tries: Some(0),
         tls_verify: Some(true),
         // Reference 9.6: a wrong host name alone is accepted.

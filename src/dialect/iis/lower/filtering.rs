@@ -5,11 +5,14 @@
 
 use std::net::IpAddr;
 
-use super::{Cx, Place, block, pattern::literal};
+use super::{Cx, Place, block, certificates::has, pattern::literal, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
-    ir::{Attr, Block, Name, Part, Pattern, Reply, ReplyContent, Settings, Step, Template, Test},
+    ir::{
+        Attr, Block, Name, Part, Pattern, ProofAttr, Reply, ReplyContent, Settings, Step, Template, Test,
+        TlsAttr,
+    },
     source::Span,
 };
 
@@ -42,15 +45,18 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
 
     let mut out = filter(&filtering);
     by_address(cx, &addresses, &mut out);
-    if access.is("sslFlags", "Ssl") || access.is("sslFlags", "Ssl128") {
-        let secure = Test::Truthy(Template::attr(Attr::Https));
-        out.push(refuse(Test::Not(Box::new(secure)), 403, access.place("sslFlags")));
+    let flags = access.text("sslFlags");
+    let secure = || Test::Truthy(Template::attr(Attr::Https));
+    if has(flags, "Ssl") || has(flags, "Ssl128") {
+        let status = own(403, if has(flags, "Ssl128") { 5 } else { 4 });
+        out.push(refuse(Test::Not(Box::new(secure())), status, access.place("sslFlags")));
     }
-    for flag in ["SslRequireCert", "SslNegotiateCert"] {
-        if access.is("sslFlags", flag) {
-            let message = format!("`{flag}`: client certificates are not yet honoured");
-            cx.report(Diagnostic::error("not-yet-honoured", access.place("sslFlags"), message));
-        }
+    if has(flags, "SslRequireCert") {
+        let proof = || Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Verdict)));
+        let fine = Test::Equal(proof(), "SUCCESS".into());
+        let shown = matches(proof(), "^FAILED");
+        out.push(refuse(shown, own(403, 16), access.place("sslFlags")));
+        out.push(refuse(Test::Not(Box::new(fine)), own(403, 7), access.place("sslFlags")));
     }
     if !anonymous.flag("enabled") {
         let message = "requests without a user are refused here";
@@ -101,18 +107,26 @@ fn filter(filtering: &Value) -> Steps {
     let span = filtering.span;
     let mut out = Steps::new();
     if !filtering.flag("allowDoubleEscaping") {
-        out.push(refuse(matches(path(), "\\+|%[0-9a-f]{2}"), 404, filtering.place("allowDoubleEscaping")));
+        out.push(refuse(
+            matches(path(), "\\+|%[0-9a-f]{2}"),
+            own(404, 11),
+            filtering.place("allowDoubleEscaping"),
+        ));
     }
     if !filtering.flag("allowHighBitCharacters") {
-        out.push(refuse(matches(path(), "[\\x80-\\xff]"), 404, filtering.place("allowHighBitCharacters")));
+        out.push(refuse(
+            matches(path(), "[\\x80-\\xff]"),
+            own(404, 12),
+            filtering.place("allowHighBitCharacters"),
+        ));
     }
     let limits = filtering.part("requestLimits");
     let longest = |name: &str| u64::try_from(limits.number(name)).unwrap_or(u64::MAX);
-    out.push(refuse(Test::Longer(path(), longest("maxUrl")), 404, limits.place("maxUrl")));
+    out.push(refuse(Test::Longer(path(), longest("maxUrl")), own(404, 14), limits.place("maxUrl")));
     let query = Template::attr(Attr::Query);
     out.push(refuse(
         Test::Longer(query.clone(), longest("maxQueryString")),
-        404,
+        own(404, 15),
         limits.place("maxQueryString"),
     ));
     for limit in limits.part("headerLimits").items() {
@@ -122,22 +136,22 @@ fn filter(filtering: &Value) -> Steps {
         out.push(refuse(Test::Longer(field, most), 431, limit.span));
     }
     if let Some(denied) = one_of(listed(&filtering.part("denyUrlSequences"), "sequence")) {
-        out.push(refuse(matches(path(), &denied), 404, span));
+        out.push(refuse(matches(path(), &denied), own(404, 5), span));
     }
     if let Some(denied) = one_of(listed(&filtering.part("denyQueryStringSequences"), "sequence")) {
         let mut subject = query.clone();
         if filtering.flag("unescapeQueryString") {
             subject = Template(vec![Part::Escape(crate::ir::Escape::Decode, subject)]);
         }
-        out.push(refuse(matches(subject, &denied), 404, span));
+        out.push(refuse(matches(subject, &denied), own(404, 18), span));
     }
     let verbs = filtering.part("verbs");
     let methods = |allowed: bool| -> Vec<Name> { entries(&verbs, "verb", allowed).map(Name::from).collect() };
     let (allowed, denied) = (methods(true), methods(false));
     if !verbs.flag("allowUnlisted") {
-        out.push(refuse(Test::Not(Box::new(Test::Method(allowed))), 404, verbs.span));
+        out.push(refuse(Test::Not(Box::new(Test::Method(allowed))), own(404, 6), verbs.span));
     } else if !denied.is_empty() {
-        out.push(refuse(Test::Method(denied), 404, verbs.span));
+        out.push(refuse(Test::Method(denied), own(404, 6), verbs.span));
     }
     let extensions = filtering.part("fileExtensions");
     if !extensions.flag("allowUnlisted") {
@@ -148,16 +162,16 @@ fn filter(filtering: &Value) -> Steps {
         if let Some(allowed) = allowed {
             tests.push(Test::Not(Box::new(matches(path(), &format!("{allowed}$")))));
         }
-        out.push(refuse(Test::All(tests), 404, extensions.span));
+        out.push(refuse(Test::All(tests), own(404, 7), extensions.span));
         if !bare {
             let named = matches(path(), "(?:\\.[^./]*|/)$");
-            out.push(refuse(Test::Not(Box::new(named)), 404, extensions.span));
+            out.push(refuse(Test::Not(Box::new(named)), own(404, 7), extensions.span));
         }
     } else if let Some(denied) = one_of(entries(&extensions, "fileExtension", false)) {
-        out.push(refuse(matches(path(), &format!("{denied}$")), 404, extensions.span));
+        out.push(refuse(matches(path(), &format!("{denied}$")), own(404, 7), extensions.span));
     }
     if let Some(hidden) = one_of(listed(&filtering.part("hiddenSegments"), "segment")) {
-        out.push(refuse(matches(path(), &format!("/{hidden}(?:/|$)")), 404, span));
+        out.push(refuse(matches(path(), &format!("/{hidden}(?:/|$)")), own(404, 8), span));
     }
     rules(&filtering.part("filteringRules"), &mut out);
     let always = one_of(listed(&filtering.part("alwaysAllowedUrls"), "url"));
@@ -200,7 +214,7 @@ fn rules(rules: &Value, out: &mut Steps) {
         if let Some(extensions) = one_of(listed(&value.part("appliesTo"), "fileExtension")) {
             test = Test::All(vec![matches(path(), &format!("{extensions}$")), test]);
         }
-        out.push(refuse(test, 404, rule.span));
+        out.push(refuse(test, own(404, 19), rule.span));
     }
 }
 
@@ -210,7 +224,7 @@ fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
         "abortrequest" => None,
         "unauthorized" => Some(401),
         "notfound" => Some(404),
-        _ => Some(403),
+        _ => Some(own(403, 6)),
     };
     let answer = match status {
         Some(status) => reply(status),

@@ -128,6 +128,7 @@ fn reached(
     token: Option<&str>,
 ) -> Block {
     let mut set = Settings::default();
+    super::compression::settings(cx, place, super::compression::Content::Dynamic, &mut set);
     if let Some(authority) = url.strip_prefix("fcgi://") {
         let to = Upstream::Cluster(cluster(cx, authority.trim_end_matches('/'), item.span));
         set.handler = Some(Handler::Forward(Forward {

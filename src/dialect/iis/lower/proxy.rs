@@ -10,8 +10,8 @@ use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
-        Upstream, UrlMatch, VarId, VarKind,
+        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, TlsAttr,
+        Upgrade, Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
@@ -21,21 +21,14 @@ use crate::{
 const LOCATION: Register = Register('L');
 
 /// Forwards to the URL that a rule left.
-pub(super) fn forward(cx: &mut Cx, site: &Site, url: VarId) -> Block {
+pub(super) fn forward(site: &Site, url: VarId) -> Block {
     let handler = Handler::Forward(Forward {
         protocol: Protocol::Http,
         tls: false,
         to: Upstream::Url(Template::var(url)),
         target: Target::Received,
     });
-    let mut set = Settings { handler: Some(handler), ..Settings::default() };
-    let mut found = Vec::new();
-    let proxy = site.section("system.webServer/proxy", &[], &mut found);
-    cx.found.append(&mut found);
-    if proxy.flag("arrResponseHeader") {
-        let edit = Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into()));
-        set.answer.on_response = Some(vec![super::block(vec![(edit, site.span)])]);
-    }
+    let set = Settings { handler: Some(handler), ..Settings::default() };
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
         span: site.span,
@@ -103,13 +96,39 @@ pub(super) fn idle() -> IdleConnections {
     }
 }
 
+/// The `Host` that was sent to a server where one was asked, else the client's.
+pub(super) fn host_sent(cx: &mut Cx) -> VarId {
+    let forward = cx.assigned("forward");
+    let sent = Template::attr(Attr::UpstreamAuthority);
+    let tests = vec![Test::Truthy(Template::var(forward)), Test::Truthy(sent.clone())];
+    cx.var("host sent", || VarKind::Choice {
+        choices: vec![Choice { test: Test::All(tests), value: sent }],
+        default: Template::attr(Attr::Field("host".into())),
+    })
+}
+
 /// What `proxy` and `webSocket` say at a place.
 pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let mut found = Vec::new();
     let proxy = place.site.section("system.webServer/proxy", &place.path, &mut found);
     let socket = place.site.section("system.webServer/webSocket", &place.path, &mut found);
     cx.found.append(&mut found);
-    settings.http = forwarding(cx, &proxy).into();
+    let response_edits = Some(response_edits(cx, &proxy));
+    settings.http = Forwarding { response_edits, ..forwarding(cx, &proxy) }.into();
+    let affinity = farm::affinity(cx);
+    if !affinity.is_empty() {
+        settings.answer.on_response.get_or_insert_default().push(super::block(affinity));
+    }
+    if proxy.flag("arrResponseHeader") {
+        let forward = cx.assigned("forward");
+        let add = (Step::Edit(Edit::Add("X-Powered-By".into(), "ARR/3.0".into())), proxy.span);
+        let when = Step::When {
+            test: Test::Truthy(Template::var(forward)),
+            then: super::block(vec![add]),
+            otherwise: Block::default(),
+        };
+        settings.answer.on_response.get_or_insert_default().push(super::block(vec![(when, proxy.span)]));
+    }
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);
@@ -122,7 +141,7 @@ pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
     Forwarding {
         version: Some(version),
         edits: Some(request_edits(cx, proxy)),
-        response_edits: Some(response_edits(proxy)),
+
         connect_timeout: Some(timeout),
         send_timeout: Some(timeout),
         read_timeout: Some(timeout),
@@ -209,7 +228,7 @@ fn secure(cx: &mut Cx) -> VarId {
 }
 
 /// The request's id in the form of a GUID.
-fn guid(cx: &mut Cx) -> VarId {
+pub(super) fn guid(cx: &mut Cx) -> VarId {
     let register = Register('G');
     let mut value = Template::default();
     for group in 1..=5 {
@@ -239,18 +258,31 @@ fn max_forwards(cx: &mut Cx) -> VarId {
     })
 }
 
-fn response_edits(proxy: &Value) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    if proxy.flag("reverseRewriteHostInResponseHeaders") {
-        let host = Attr::Field("host".into());
-        let mut to = Template::attr(Attr::Scheme);
-        to.push(Part::Text("://".into()));
-        to.push(Part::Attr(host.clone()));
-        to.push(Part::Capture(LOCATION, 1));
-        let from = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
-        edits.push(Edit::Url { from, to });
-        let from = UrlMatch::Pattern(Pattern::regex("^", false), LOCATION);
-        edits.push(Edit::CookieDomain { from, to: Template::attr(host) });
+/// ARR's own changes to an answer, unless the farm that gave it says otherwise.
+fn response_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
+    let on = proxy.flag("reverseRewriteHostInResponseHeaders");
+    let others = farm::reversing(cx, on);
+    if !on && others.is_empty() {
+        return Vec::new();
     }
-    edits
+    let host = Attr::Field("host".into());
+    let mut location = Template::attr(Attr::Scheme);
+    location.push(Part::Text("://".into()));
+    location.push(Part::Attr(host.clone()));
+    location.push(Part::Capture(LOCATION, 1));
+    let kept = Template(vec![Part::Capture(LOCATION, 0)]);
+    let mut choose = |name: &str, changed: Template| {
+        if others.is_empty() {
+            return changed;
+        }
+        let value = |on: bool| if on { changed.clone() } else { kept.clone() };
+        let choices =
+            others.iter().map(|(test, on)| Choice { test: test.clone(), value: value(*on) }).collect();
+        Template::var(cx.var(name, || VarKind::Choice { choices, default: value(on) }))
+    };
+    let to = choose("own location", location);
+    let domain = choose("own domain", Template::attr(host));
+    let url = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
+    let any = UrlMatch::Pattern(Pattern::regex("^[\\s\\S]*$", false), LOCATION);
+    vec![Edit::Url { from: url, to }, Edit::CookieDomain { from: any, to: domain }]
 }

@@ -8,9 +8,11 @@
 
 use super::{
     CONDITION, Cx, Place, RULE, URL,
+    conditions::conditions,
     expression::{self, Around, Parsed},
     inside, leave,
     maps::Maps,
+    outbound,
     pattern::{self, Reading},
     prefix, steps, vars,
 };
@@ -22,16 +24,13 @@ use crate::{
         tree::Attribute,
     },
     ir::{
-        Attr, Block, By, Choice, Escape, FileKind, Part, Pattern, Query, Register, Relation, Reply,
-        ReplyContent, Step, Template, Test, VarId, VarKind,
+        Attr, Block, By, Choice, Escape, Part, Pattern, Query, Relation, Reply, ReplyContent, Step, Template,
+        Test, VarId, VarKind,
     },
     source::Span,
 };
 
 type Steps = Vec<(Step, Span)>;
-
-/// The registers of conditions whose captures are all tracked.
-const TRACKED: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 
 /// A set of rules while it is lowered.
 struct Set<'a> {
@@ -56,8 +55,14 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) {
     let mut found = Vec::new();
     let sections = ["system.webServer/rewrite/rules", "system.webServer/rewrite/globalRules"];
     for place in site.places() {
+        outbound::declare(cx, &site.section("system.webServer/rewrite/outboundRules", &place, &mut found));
         for section in sections {
             for rule in site.section(section, &place, &mut found).items() {
+                let action = rule.value.part("action");
+                let number = |name: &str| u16::try_from(action.number(name)).unwrap_or(0);
+                if action.is("type", "CustomResponse") {
+                    super::status::of(cx, number("statusCode"), number("subStatusCode"));
+                }
                 for set in rule.value.part("serverVariables").items() {
                     vars::written(cx, set.value.text("name"));
                 }
@@ -144,8 +149,7 @@ impl<'a> Set<'a> {
         let matched = Test::Match { subject, pattern, into: (!negate).then_some(RULE) };
         tests.push(if negate { Test::Not(Box::new(matched)) } else { matched });
 
-        let conditions = rule.value.part("conditions");
-        let (test, tracked) = self.conditions(cx, &conditions, reading);
+        let (test, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, false);
         tests.extend(test);
         let around = Around { maps: &self.maps, tracked: tracked.as_deref(), outbound: false };
 
@@ -165,58 +169,6 @@ impl<'a> Set<'a> {
         out.push((Step::When { test, then, otherwise: Block::default() }, rule.span));
     }
 
-    /// The conditions as one test; and, where all captures are tracked, where `{C:n}` is.
-    fn conditions(
-        &self,
-        cx: &mut Cx,
-        conditions: &Value,
-        reading: Reading,
-    ) -> (Option<Test>, Option<Vec<(Register, u8)>>) {
-        let any = conditions.is("logicalGrouping", "MatchAny");
-        let track = conditions.flag("trackAllCaptures") && !any;
-        let mut tracked: Vec<(Register, u8)> = Vec::new();
-        let mut tests = Vec::new();
-        for (at, item) in conditions.items().iter().enumerate() {
-            let value = &item.value;
-            let (Some(input), negate) = (value.attribute("input"), value.flag("negate")) else { continue };
-            let around =
-                Around { maps: &self.maps, tracked: track.then_some(tracked.as_slice()), outbound: false };
-            let subject = expression::parse(cx, input, &around).template;
-            let kind = value.text("matchType").to_ascii_lowercase();
-            let test = match kind.as_str() {
-                "isfile" => Test::File(expression::as_path(subject), FileKind::File),
-                "isdirectory" => Test::File(expression::as_path(subject), FileKind::Directory),
-                _ => {
-                    let empty = nothing(item.span);
-                    let written = value.attribute("pattern").unwrap_or(&empty);
-                    let Some(pattern) = pattern::pattern(cx, written, reading, value.flag("ignoreCase"))
-                    else {
-                        continue;
-                    };
-                    let register = match TRACKED.get(at) {
-                        Some(letter) if track => Register(char::from(*letter)),
-                        _ => CONDITION,
-                    };
-                    if track && !negate {
-                        let groups = pattern::groups(&written.value, reading);
-                        // Only the first whole match has a number.
-                        let first = u8::from(!tracked.is_empty());
-                        tracked.extend((first..=groups).map(|group| (register, group)));
-                    }
-                    Test::Match { subject, pattern, into: (!negate).then_some(register) }
-                }
-            };
-            tests.push(if negate { Test::Not(Box::new(test)) } else { test });
-        }
-        let test = match tests.len() {
-            0 => None,
-            1 => tests.pop(),
-            _ if any => Some(Test::Any(tests)),
-            _ => Some(Test::All(tests)),
-        };
-        (test, track.then_some(tracked))
-    }
-
     /// `<serverVariables>`
     fn variables(&self, cx: &mut Cx, variables: &Value, around: &Around) -> Steps {
         let mut out = steps();
@@ -232,7 +184,7 @@ impl<'a> Set<'a> {
                         "add `<add name=\"{name}\" />` to `allowedServerVariables` in applicationHost.config"
                     ),
                 ));
-                let reply = Reply { status: 500, content: ReplyContent::Page };
+                let reply = Reply { status: super::status::own(500, 50), content: ReplyContent::Page };
                 out.push((Step::Respond(reply), set.span));
                 continue;
             }
@@ -302,7 +254,9 @@ impl<'a> Set<'a> {
                     }
                     _ => ReplyContent::Page,
                 };
-                out.push((Step::Respond(Reply { status: status as u16, content }), span));
+                let sub = u16::try_from(action.number("subStatusCode")).unwrap_or(0);
+                let status = super::status::of(cx, status as u16, sub);
+                out.push((Step::Respond(Reply { status, content }), span));
                 true
             }
             "abortrequest" => {
@@ -524,11 +478,6 @@ impl Parts<'_> {
             (None, false) => Query::Replace(Template::default()),
         }
     }
-}
-
-/// An attribute that is not written: an empty text.
-fn nothing(span: Span) -> Attribute {
-    Attribute { name: String::new(), name_span: span, value: String::new(), value_span: span, literal: false }
 }
 
 /// The URL of path and query as they are now, at an authority.

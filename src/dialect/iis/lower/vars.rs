@@ -86,6 +86,12 @@ pub(super) fn all_written(cx: &Cx) -> Vec<(String, VarId)> {
 /// Gives each variable that some rule sets the value that it has without the rule.
 pub(super) fn begin(cx: &mut Cx) -> Vec<(Step, Span)> {
     let mut steps = Vec::new();
+    let asked = asked(cx);
+    steps.push((Step::Assign { var: asked, value: Template::attr(Attr::Path) }, Span::NONE));
+    for (name, attr) in [("logged path", Attr::Path), ("logged query", Attr::Query)] {
+        let var = cx.assigned(name);
+        steps.push((Step::Assign { var, value: Template::attr(attr) }, Span::NONE));
+    }
     for (name, var) in all_written(cx) {
         let value = computed(cx, &name, false).unwrap_or_default();
         if !value.is_empty() && field(&name, "RESPONSE_").is_none() {
@@ -97,10 +103,26 @@ pub(super) fn begin(cx: &mut Cx) -> Vec<(Step, Span)> {
 
 /// The value of a variable; `None` when there is none of this name.
 pub(super) fn read(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
-    if let Some(id) = cx.vars.get(&key(name)) {
+    // What rules set of a response is in the response by then.
+    let of_response = outbound && field(name, "RESPONSE_").is_some();
+    if let Some(id) = cx.vars.get(&key(name)).filter(|_| !of_response) {
         return Some(Template::var(*id));
     }
+    if outbound {
+        let upper = name.to_uppercase().replace('-', "_");
+        match upper.as_str() {
+            // What the client asked for, whatever rules made of it.
+            "URL" | "PATH_INFO" | "SCRIPT_NAME" => return Some(Template::var(asked(cx))),
+            "HTTP_HOST" => return Some(Template::var(super::proxy::host_sent(cx))),
+            _ => {}
+        }
+    }
     computed(cx, name, outbound)
+}
+
+/// The path as the client asked for it, decoded.
+pub(super) fn asked(cx: &mut Cx) -> VarId {
+    cx.assigned("asked")
 }
 
 fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {

@@ -538,6 +538,7 @@ impl Render<'_, '_> {
                 Some("LeastRequests")
             }
             (_, Some(Share::Traffic)) => Some("WeightedTotalTraffic"),
+            (_, Some(Share::Latency)) => Some("LeastResponseTime"),
             (crate::ir::Balance::RoundRobin, None) | (_, Some(Share::Requests)) => Some("WeightedRoundRobin"),
             _ => {
                 self.losses.lose_near(

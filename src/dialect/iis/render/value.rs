@@ -121,7 +121,7 @@ impl<'a> Names<'a> {
             Attr::FilePath => "REQUEST_FILENAME",
             Attr::ContentLength => "CONTENT_LENGTH",
             Attr::Tls(TlsAttr::Version) => "CRYPT_PROTOCOL",
-            Attr::Status => "RESPONSE_STATUS",
+            Attr::Status | Attr::OwnStatus => "RESPONSE_STATUS",
             Attr::Field(name) | Attr::FieldList(name) => {
                 return Ok(format!("{{HTTP_{}}}", name.lossy().to_ascii_uppercase().replace('-', "_")));
             }

@@ -151,6 +151,8 @@ pub(super) fn settings(options: &Options) -> Settings {
         max_line: Some(MIB),
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
+        charset: Some(false),
+        coded: Some(crate::ir::settings::Coded::Pass),
         keep_tag: Some(false),
         edits_first: Some(false),
         when: Some(None),

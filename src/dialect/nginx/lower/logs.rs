@@ -138,6 +138,7 @@ fn buffer(cx: &mut Cx, log: &AccessLog, path: &Word, span: Span) -> bool {
             }
             None => "a log with variables in its path cannot be buffered",
         },
+        LogTarget::Series(..) => return true,
         LogTarget::Syslog(_) => "a log to syslog cannot be buffered",
         LogTarget::Stderr => return true,
     };

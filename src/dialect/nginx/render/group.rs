@@ -176,6 +176,10 @@ impl Render<'_, '_> {
             url: _,
             hosts: _,
             share,
+            key,
+            states: _,
+            keep: _,
+            live: _,
             alone: _,
             sticky,
             attempts: _,
@@ -189,6 +193,18 @@ impl Render<'_, '_> {
         match share {
             Share::Requests => {}
             Share::Busyness => self.page.line("least_conn;"),
+            Share::Hash => {
+                let key = key.as_ref().and_then(|key| self.value(key, span));
+                if let Some(key) = key {
+                    self.page.line(format!("hash {} consistent;", quote(&key)));
+                }
+            }
+            Share::Latency => self.losses.lose_near(
+                span,
+                "balancing by the time of answers",
+                "nginx counts requests and connections",
+                "`least_conn`",
+            ),
             Share::Traffic => self.losses.lose_near(
                 span,
                 "balancing by traffic",

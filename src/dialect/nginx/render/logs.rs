@@ -58,6 +58,14 @@ impl Render<'_, '_> {
     fn target(&mut self, to: &LogTarget, span: Span) -> Option<String> {
         Some(match to {
             LogTarget::File(path, _) => quote(&self.value(path, span)?),
+            LogTarget::Series(series, at) => {
+                self.losses.lose(
+                    *at,
+                    "files that follow each other",
+                    "nginx has one file, which logrotate turns",
+                );
+                quote(&series.folder.join(format!("{}.log", series.prefix)).display().to_string())
+            }
             LogTarget::Stderr => "stderr".to_owned(),
             LogTarget::Syslog(Syslog { server, facility: _, severity: _, tag, host_name }) => {
                 let mut text = format!("syslog:server={}", server.lossy());

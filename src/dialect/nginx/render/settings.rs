@@ -640,6 +640,8 @@ impl Render<'_, '_> {
             include_value_length,
             include_keeps_modified,
             include_values,
+            charset: _,
+            coded: _,
         } = set;
         self.left_out("", &[("rewriting.include_values", include_values.is_some())], span);
         self.lost(

@@ -135,7 +135,7 @@ impl Names<'_> {
             Attr::FilePath => "request_filename",
             Attr::ScriptName => "fastcgi_script_name",
             Attr::ScriptRest => "fastcgi_path_info",
-            Attr::Status => "status",
+            Attr::Status | Attr::OwnStatus => "status",
             Attr::BytesSent => "bytes_sent",
             Attr::ContentBytesSent | Attr::ContentSent => "body_bytes_sent",
             Attr::RateLimited => "limit_req_status",

@@ -256,6 +256,9 @@ fn check(member: &mut Member, key: &str, text: &str) -> Result<bool, String> {
         passes: 1,
         fails: 1,
         good: None,
+        timeout: Duration::ZERO,
+        statuses: Vec::new(),
+        contains: Text::new(),
     });
     match key {
         "hcmethod" => {

@@ -1,0 +1,14 @@
+//! What fixtures cannot say of a site of IIS: how farms share requests, what health checks do, memory, files of logs and
+//! certificates. Expectations rest on the pages that the modules of `dialect/iis` name.
+
+#[path = "iis/support.rs"]
+mod support;
+
+#[path = "iis/farms.rs"]
+mod farms;
+#[path = "iis/logs.rs"]
+mod logs;
+#[path = "iis/outbound.rs"]
+mod outbound;
+#[path = "iis/tls.rs"]
+mod tls;

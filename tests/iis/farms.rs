@@ -1,0 +1,261 @@
+//! Web farms: who takes how many requests, sessions that stay, servers that fail and come back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::support::{Folder, Origin, Reply, Server, get, port, say, try_get};
+
+/// A farm of origins that say their number, on addresses of the loopback network.
+struct Farm {
+    port: u16,
+    server: Server,
+    origins: Vec<Origin>,
+    healthy: Vec<Arc<AtomicBool>>,
+    _folder: Folder,
+}
+
+/// `servers` are attributes of each, `routing` what stands in `applicationRequestRouting`.
+fn farm(servers: &[&str], routing: &str) -> Farm {
+    static NETWORK: AtomicU32 = AtomicU32::new(1);
+    let network = NETWORK.fetch_add(1, Ordering::Relaxed);
+    let (listen, behind, folder) = (port(), port(), Folder::new());
+    let mut written = String::new();
+    let (mut origins, mut healthy) = (Vec::new(), Vec::new());
+    for (at, own) in servers.iter().enumerate() {
+        let address = format!("127.77.{network}.{}", at + 1);
+        let fine = Arc::new(AtomicBool::new(true));
+        let state = Arc::clone(&fine);
+        let slow = Duration::from_millis(if own.contains("slow") { 30 } else { 0 });
+        let answer = move |head: &str, stream: &mut std::net::TcpStream| {
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            if path.starts_with("/health") {
+                let word = if state.load(Ordering::Relaxed) { "fine" } else { "ill" };
+                return say(stream, "200 OK", "", word);
+            }
+            std::thread::sleep(slow);
+            if path.starts_with("/fail") && !state.load(Ordering::Relaxed) {
+                return say(stream, "503 Service Unavailable", "", "ill");
+            }
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
+            say(stream, "200 OK", "", &format!("{at} {host}"));
+        };
+        origins.push(Origin::start(&address, behind, Arc::new(answer)));
+        healthy.push(fine);
+        let own = own.replace("slow", "");
+        let weight = if own.starts_with("weight") { own.as_str() } else { "" };
+        let state = if own.starts_with("enabled") { own.as_str() } else { "" };
+        written.push_str(&format!(
+            r#"<server address="{address}" {state}><applicationRequestRouting {weight} httpPort="{behind}" /></server>"#
+        ));
+    }
+    let text = format!(
+        r#"<configuration>
+        <system.applicationHost><sites><site name="A" id="1">
+          <application path="/"><virtualDirectory path="/" physicalPath="{0}" /></application>
+          <bindings><binding protocol="http" bindingInformation="*:{listen}:" /></bindings>
+        </site></sites></system.applicationHost>
+        <webFarms><webFarm name="Farm">{written}<applicationRequestRouting>{routing}</applicationRequestRouting></webFarm></webFarms>
+        <system.webServer><proxy enabled="true" /><rewrite><globalRules>
+          <rule name="all" patternSyntax="Wildcard" stopProcessing="true"><match url="*" /><action type="Rewrite" url="http://farm/{{R:0}}" /></rule>
+        </globalRules></rewrite></system.webServer></configuration>"#,
+        folder.0.display(),
+    );
+    let file = folder.write("applicationHost.config", text);
+    let server = Server::start(&file, &[], listen);
+    Farm { port: listen, server, origins, healthy, _folder: folder }
+}
+
+impl Farm {
+    fn ask(&self, path: &str, fields: &str) -> Reply {
+        let reply = get(self.port, path, fields);
+        assert_eq!(reply.status, 200, "{} {}", reply.head, self.server.said());
+        reply
+    }
+
+    /// Who answers.
+    fn who(&self, path: &str, fields: &str) -> usize {
+        self.ask(path, fields).text().split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// How often each answers.
+    fn counts(&self, times: usize, path: impl Fn(usize) -> String) -> Vec<u32> {
+        let mut counts = vec![0; self.origins.len()];
+        for at in 0..times {
+            counts[self.who(&path(at), "")] += 1;
+        }
+        counts
+    }
+}
+
+#[test]
+fn weights_are_shares_and_a_disabled_server_has_none() {
+    let farm = farm(
+        &[r#"weight="100""#, r#"weight="300""#, r#"enabled="false""#],
+        r#"<loadBalancing algorithm="WeightedRoundRobin" />"#,
+    );
+    assert_eq!(farm.counts(40, |_| "/".to_owned()), [10, 30, 0]);
+    // The client's host is kept.
+    assert!(farm.ask("/", "").text().ends_with(" a.test"));
+}
+
+#[test]
+fn the_server_with_the_fewest_requests_under_way_takes_the_next() {
+    let farm = farm(&["slow", ""], "");
+    let busy: Vec<_> = (0..12)
+        .map(|_| {
+            let port = farm.port;
+            std::thread::spawn(move || {
+                for _ in 0..10 {
+                    assert_eq!(get(port, "/", "").status, 200);
+                }
+            })
+        })
+        .collect();
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
+    let (slow, fast) = (farm.origins[0].taken(), farm.origins[1].taken());
+    assert_eq!(slow + fast, 120);
+    assert!(slow < fast, "{slow} {fast}");
+}
+
+#[test]
+fn the_server_that_answers_fastest_takes_the_next() {
+    let farm = farm(&["slow", "", "slow"], r#"<loadBalancing algorithm="LeastResponseTime" />"#);
+    let counts = farm.counts(40, |_| "/".to_owned());
+    assert!(counts[1] >= 36 && counts[0] >= 1 && counts[2] >= 1, "{counts:?}");
+}
+
+#[test]
+fn a_hash_stays_and_spreads() {
+    for (how, path) in [
+        (r#"<loadBalancing algorithm="RequestHash" />"#, "/x/{}?a=1"),
+        (
+            r#"<loadBalancing algorithm="RequestHash" hashServerVariable="QUERY_STRING" queryStringNames="id" />"#,
+            "/x?id={}&t=0",
+        ),
+        (r#"<loadBalancing algorithm="RequestHash" hashServerVariable="URL" />"#, "/{}"),
+    ] {
+        let farm = farm(&["", "", ""], how);
+        let ask = |at: usize| farm.who(&path.replace("{}", &at.to_string()), "");
+        let first: Vec<usize> = (0..60).map(ask).collect();
+        let second: Vec<usize> = (0..60).map(ask).collect();
+        assert_eq!(first, second, "{how}");
+        for server in 0..3 {
+            let count = first.iter().filter(|who| **who == server).count();
+            assert!((8..=35).contains(&count), "{how} {first:?}");
+        }
+        if how.contains("queryStringNames") {
+            assert_eq!(farm.who("/other?t=9&id=7", ""), first[7]);
+        }
+    }
+}
+
+#[test]
+fn hosts_stay_with_their_server() {
+    let farm = farm(&["", "", ""], r#"<affinity useHostName="true" />"#);
+    let first = farm.who("/a", "");
+    assert!((0..10).all(|at| farm.who(&format!("/{at}"), "") == first));
+}
+
+#[test]
+fn a_session_stays_with_its_server_while_that_can_be_used() {
+    let farm = farm(
+        &["", ""],
+        r#"<affinity useCookie="true" cookieName="Mine" /><loadBalancing algorithm="WeightedRoundRobin" />
+           <healthCheck url="http://farm/health" interval="00:00:01" responseMatch="fine" />"#,
+    );
+    let first = farm.ask("/", "");
+    let cookie = first.field("Set-Cookie").unwrap().to_owned();
+    let (value, attributes) = cookie.split_once(';').unwrap();
+    assert!(value.starts_with("Mine=") && value.len() == 5 + 64, "{cookie}");
+    assert_eq!(attributes, "Path=/;HttpOnly;Domain=a.test");
+    let who = first.text().as_bytes()[0] - b'0';
+    let fields = format!("Cookie: x=y; {value}\r\n");
+    for _ in 0..5 {
+        let again = farm.ask("/", &fields);
+        assert_eq!((again.text().as_bytes()[0] - b'0', again.field("Set-Cookie")), (who, None));
+    }
+    // When it fails, the session moves and is told so.
+    farm.healthy[usize::from(who)].store(false, Ordering::Relaxed);
+    farm.server.hear("fails its health check");
+    let moved = farm.ask("/", &fields);
+    assert_ne!(moved.text().as_bytes()[0] - b'0', who);
+    assert!(moved.field("Set-Cookie").unwrap().starts_with("Mine="));
+}
+
+#[test]
+fn a_health_check_takes_a_server_out_and_back_under_load_without_an_error() {
+    let farm = farm(
+        &["", ""],
+        r#"<healthCheck url="http://farm/health" interval="00:00:01" timeout="00:00:01" responseMatch="fine" />"#,
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (port, stop) = (farm.port, Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut seen = BTreeMap::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let status = try_get(port, "/", "").map_or(0, |reply| reply.status);
+                    *seen.entry(status).or_insert(0) += 1;
+                }
+                seen
+            })
+        })
+        .collect();
+    farm.healthy[0].store(false, Ordering::Relaxed);
+    farm.server.hear("fails its health check");
+    std::thread::sleep(Duration::from_millis(200));
+    let _ = farm.origins[0].taken();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(farm.origins[0].taken(), 0);
+    assert!(farm.origins[1].taken() > 0);
+    farm.healthy[0].store(true, Ordering::Relaxed);
+    farm.server.hear("passes its health check");
+    let began = Instant::now();
+    while farm.origins[0].taken() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        let seen = client.join().unwrap();
+        assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [200], "{seen:?}");
+    }
+}
+
+#[test]
+fn live_traffic_takes_a_server_out_and_only_a_test_takes_it_back() {
+    let farm = farm(
+        &["", ""],
+        r#"<loadBalancing algorithm="WeightedRoundRobin" />
+           <healthCheck url="http://farm/health" interval="00:00:02" liveTrafficFailures="2" liveTrafficFailureCodes="503" statusCodeMatch="200" />"#,
+    );
+    farm.healthy[1].store(false, Ordering::Relaxed);
+    let failed = (0..8).filter(|_| get(farm.port, "/fail", "").status == 503).count();
+    assert_eq!(failed, 2);
+    // The URL test looks at the status alone, and finds it well.
+    farm.server.hear("passes its health check");
+    assert_eq!(farm.counts(8, |_| "/".to_owned()), [4, 4]);
+}
+
+#[test]
+fn as_many_stay_in_use_as_there_have_to_be() {
+    let farm = farm(
+        &["", ""],
+        r#"<loadBalancing algorithm="WeightedRoundRobin" />
+           <healthCheck url="http://farm/health" interval="00:00:01" responseMatch="fine" minServers="1" />"#,
+    );
+    farm.healthy[0].store(false, Ordering::Relaxed);
+    farm.healthy[1].store(false, Ordering::Relaxed);
+    farm.server.hear("fails its health check");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(get(farm.port, "/", "").status, 200);
+}
+
+#[test]
+fn a_farm_without_a_server_to_use_answers_502() {
+    let farm = farm(&[r#"enabled="false""#], "");
+    assert_eq!(get(farm.port, "/", "").status, 502);
+}

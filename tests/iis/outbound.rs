@@ -1,0 +1,82 @@
+//! Outbound rules on a response that is larger than memory would be.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use super::support::{Folder, Origin, Server, get, port, say};
+
+const SITE: &str = r#"<configuration><system.webServer><rewrite>
+  <rules><rule name="in" stopProcessing="true"><match url="(.*)" /><action type="Rewrite" url="http://127.0.0.1:PORT/{R:1}" /></rule></rules>
+  <outboundRules>
+    <rule name="links"><match filterByTags="A" pattern="^http://inner/(.*)" /><action type="Rewrite" value="/out/{R:1}" /></rule>
+    <rule name="text"><match pattern="needle-(\d+)" /><action type="Rewrite" value="pin" /></rule>
+  </outboundRules></rewrite></system.webServer></configuration>"#;
+
+/// So many mebibytes; `TRIGLOT_LARGE=1024` for a whole gibibyte.
+fn size() -> usize {
+    std::env::var("TRIGLOT_LARGE").ok().and_then(|text| text.parse().ok()).unwrap_or(96)
+}
+
+#[test]
+fn a_large_response_is_rewritten_in_bounded_memory() {
+    let folder = Folder::new();
+    let mut piece = b"<p>needle-7 <a href=\"http://inner/x\">".to_vec();
+    piece.resize(64 * 1024, b'.');
+    let count = size() * 16;
+    let answer = move |head: &str, stream: &mut TcpStream| {
+        if head.starts_with("GET /small") {
+            return say(stream, "200 OK", "", "<a href=http://inner/y>");
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n");
+        for _ in 0..count {
+            if stream.write_all(&piece).is_err() {
+                return;
+            }
+        }
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    };
+    let origin = Origin::start("127.0.0.1", 0, Arc::new(answer));
+    folder.write("web.config", SITE.replace("PORT", &origin.port.to_string()));
+    let listen = port();
+    let server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/small", "").text(), "<a href=/out/y>");
+    let before = server.memory();
+    let mut stream = TcpStream::connect(("127.0.0.1", listen)).unwrap();
+    stream.write_all(b"GET /large HTTP/1.0\r\nHost: a.test\r\n\r\n").unwrap();
+    let (mut bytes, mut total, mut most) = (vec![0; 256 * 1024], 0_usize, before);
+    let (mut links, mut pins, mut tail) = (0, 0, Vec::new());
+    loop {
+        let length = stream.read(&mut bytes).unwrap();
+        if length == 0 {
+            break;
+        }
+        total += length;
+        // What is counted may stand over the edge of two reads.
+        tail.extend_from_slice(&bytes[..length]);
+        let count = |text: &[u8]| memchr_count(&tail, text);
+        let (some_links, some_pins) = (count(b"\"/out/x\""), count(b"pin "));
+        let left = tail.len().min(7);
+        let kept = tail.split_off(tail.len() - left);
+        let count = |text: &[u8]| memchr_count(&kept, text);
+        links += some_links - count(b"\"/out/x\"");
+        pins += some_pins - count(b"pin ");
+        tail = kept;
+        if total % (16 << 20) < length {
+            most = most.max(server.memory());
+        }
+    }
+    assert_eq!((links, pins), (count, count));
+    assert!(total > count * 64 * 1000, "{total}");
+    assert!(most - before < 8 * 1024, "grew by {} KiB", most - before);
+}
+
+fn memchr_count(data: &[u8], text: &[u8]) -> usize {
+    let (first, mut at, mut count) = (text[0], 0, 0);
+    while let Some(found) = data[at..].iter().position(|byte| *byte == first) {
+        at += found;
+        count += usize::from(data[at..].starts_with(text));
+        at += 1;
+    }
+    count
+}
