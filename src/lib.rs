@@ -8,5 +8,6 @@ pub mod diagnostic;
 pub mod dialect;
 pub mod engine;
 pub mod ir;
+pub mod lint;
 pub mod plan;
 pub mod source;
