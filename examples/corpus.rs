@@ -205,6 +205,15 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
         }
         let name = (*row.get(file)?).to_owned();
         let verdict = verdict.and_then(|at| row.get(at)).map_or("not asked", |verdict| verdict);
+        // A transform says how another file is changed; it is none itself, whatever it is called.
+        let text = if dialect == Dialect::Iis {
+            fs::read(folder.join(&name)).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        if memchr::memmem::find(&text, b"xmlns:xdt=").is_some() {
+            return None;
+        }
         // What is wrong with it makes no table.
         let verdict = verdict.split(':').next().filter(|_| dialect == Dialect::Iis).unwrap_or(verdict);
         Some(Entry { path: folder.join(&name), name, verdict: verdict.to_owned(), dialect })

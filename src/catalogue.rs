@@ -106,6 +106,11 @@ pub enum Found {
 }
 
 impl Catalogue {
+    /// All rows.
+    pub fn all(&self) -> &[Directive] {
+        &self.rows
+    }
+
     /// The first row of a name, wherever it may stand.
     pub fn get(&self, name: &str) -> Option<&Directive> {
         self.rows(name).next()

@@ -23,6 +23,7 @@ pub mod process;
 pub mod report;
 pub mod run;
 pub mod say;
+pub mod translate;
 
 use std::{
     ffi::OsString,
@@ -66,6 +67,8 @@ enum Command {
         #[arg(default_value = "nginx")]
         dialect: DialectName,
     },
+    /// Print a configuration in another server's words: exit status 0 when nothing is lost, 3 when something is
+    Translate(Translate),
     /// Start origins and serve them through example configurations, with a page to click
     Demo(Demo),
     /// nginx's own command line; also chosen when the program is called `nginx`
@@ -261,6 +264,45 @@ struct Ir {
 }
 
 #[derive(Debug, Args)]
+struct Translate {
+    /// The configuration, or a part of one; a folder that holds one; `-` is standard input
+    file: PathBuf,
+    /// The language of the output
+    #[arg(long, value_name = "DIALECT")]
+    to: DialectName,
+    /// The language of the file; recognised when not given
+    #[arg(long, value_name = "DIALECT")]
+    from: Option<DialectName>,
+    /// Where to write: a file, or a folder; standard output when not given
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// How losses are reported on standard error
+    #[arg(long, value_enum, default_value_t = ReportName::Human)]
+    report: ReportName,
+    /// Write nothing when something is lost
+    #[arg(long)]
+    strict: bool,
+    /// Read the output again and compare it with the input over made-up requests; what differs is a loss. This is the
+    /// default
+    #[arg(long, overrides_with = "no_verify")]
+    verify: bool,
+    /// Do not compare
+    #[arg(long, overrides_with = "verify")]
+    no_verify: bool,
+    /// What relative paths are relative to
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportName {
+    /// With the lines in question
+    Human,
+    /// An array of objects
+    Json,
+}
+
+#[derive(Debug, Args)]
 struct Demo {
     /// The first port; each configuration takes the next
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
@@ -333,7 +375,7 @@ impl Command {
                     strict_names,
                     server_header,
                     handlers: reading.handlers,
-                    iis: dialect::iis::Stage { start: start_handlers, ..Default::default() },
+                    iis: dialect::iis::Stage { start: start_handlers, lenient: true, ..Default::default() },
                     roots: reading.roots,
                 })
             }
@@ -353,6 +395,7 @@ impl Command {
                 say::result(page);
                 ExitCode::SUCCESS
             }
+            Self::Translate(translate) => translate.run(),
             Self::Demo(Demo { port }) => demo::run(port),
             Self::Iis { command } => command.run(),
             Self::Iisexpress { arguments } => iisexpress::main(&arguments),
@@ -417,6 +460,22 @@ impl Check {
         check::run(
             &requests,
             check::Options { format, colour, strict, list_inert, fix, baseline, write_baseline },
+        )
+    }
+}
+
+impl Translate {
+    fn run(self) -> ExitCode {
+        let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
+        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new() };
+        let request = reading.request(&file, true, false);
+        let format = match report {
+            ReportName::Human => Format::Human,
+            ReportName::Json => Format::Json,
+        };
+        translate::run(
+            &request,
+            &translate::Options { to: to.into(), output, format, strict, verify: !no_verify },
         )
     }
 }

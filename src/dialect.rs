@@ -5,12 +5,13 @@ mod ciphers;
 pub mod iis;
 pub mod nginx;
 
-use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ffi::OsString, path::Path, path::PathBuf, sync::Arc};
 
 use crate::{
     catalogue,
     diagnostic::{self, Diagnostic},
     ir::{self, local::Provider},
+    raise::{Losses, Notes, Outline, Shape},
     source::SourceMap,
 };
 
@@ -119,6 +120,74 @@ impl Dialect {
             return Self::Iis;
         }
         if text.split(|&byte| byte == b'\n').any(is_apache) { Self::Apache } else { Self::Nginx }
+    }
+
+    /// The text of an outline in this language.
+    pub fn render(
+        self,
+        outline: &Outline<'_>,
+        notes: &Notes<'_>,
+        losses: &mut Losses,
+        shape: Shape,
+    ) -> String {
+        match self {
+            Self::Nginx => nginx::render::render(outline, notes, losses, shape),
+            Self::Apache => apache::render::render(outline, notes, losses, shape),
+            Self::Iis => iis::render::render(outline, notes, losses, shape),
+        }
+    }
+
+    /// The words that settings are written with, by the settings' keys.
+    pub fn setting_names(self) -> BTreeMap<String, Vec<String>> {
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        match self {
+            Self::Nginx => {
+                for row in catalogue::nginx().all() {
+                    if let Some(key) = &row.setting {
+                        names.entry(key.clone()).or_default().extend(row.names.iter().cloned());
+                    }
+                }
+                nginx::render::NAMES.iter().for_each(|(key, name)| {
+                    names.entry((*key).to_owned()).or_default().push((*name).to_owned())
+                });
+            }
+            Self::Apache => apache::render::NAMES
+                .iter()
+                .for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
+            Self::Iis => iis::render::NAMES
+                .iter()
+                .for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
+        }
+        names
+    }
+
+    /// How much of a configuration a text is.
+    pub fn shape(self, path: &Path, text: &[u8]) -> Shape {
+        let word = |names: &[&str]| {
+            text.split(|byte| b"\n;{}".contains(byte)).any(|line| {
+                let word = line
+                    .trim_ascii()
+                    .split(|byte| byte.is_ascii_whitespace() || *byte == b'>')
+                    .next()
+                    .unwrap_or_default();
+                names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+            })
+        };
+        match self {
+            Self::Nginx if word(&["http", "events"]) => Shape::Whole,
+            Self::Nginx if word(&["server", "upstream", "map"]) => Shape::Servers,
+            Self::Nginx => Shape::Inside,
+            Self::Apache if apache::alone::is_htaccess(path) => Shape::Inside,
+            Self::Apache if word(&["Listen", "LoadModule"]) => Shape::Whole,
+            Self::Apache if word(&["<VirtualHost"]) => Shape::Servers,
+            Self::Apache => Shape::Inside,
+            Self::Iis => {
+                let whole = text.windows(23).any(|part| {
+                    part == b"system.applicationHost/" || part.starts_with(b"<system.applicationHost")
+                });
+                if whole { Shape::Whole } else { Shape::Servers }
+            }
+        }
     }
 
     /// Reads and lowers the file at `path` with all that belongs to it.

@@ -29,6 +29,7 @@ mod allocator;
 pub mod announce;
 mod authorize;
 pub mod balance;
+pub mod cache;
 pub mod client_address;
 pub mod clock;
 pub mod connect;
@@ -162,6 +163,7 @@ impl Server {
             serial: AtomicU64::new(1),
             began: Instant::now(),
             zones: limit::Zones::default(),
+            caches: cache::Caches::default(),
         });
         let user = credentials::look_up(next.plan.config.process.user.as_ref())
             .map_err(|message| vec![Diagnostic::new(Severity::Error, "unknown-user", message)])?;

@@ -13,6 +13,7 @@ use crate::source::Span;
 
 mod access;
 mod block;
+mod cache;
 mod cluster;
 mod companion;
 mod compare;
@@ -25,6 +26,7 @@ pub mod print;
 pub mod settings;
 mod template;
 mod text;
+mod tls;
 mod validate;
 mod var;
 pub mod walk;
@@ -34,6 +36,7 @@ pub use block::{
     AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
     Table, Test,
 };
+pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Member, Share, State, Sticky};
@@ -46,10 +49,11 @@ pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base, print_setting, print_template};
 pub use settings::Settings;
 pub use template::{
-    AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, Stat, TcpInfo, Template, TimeForm, TimeUnit,
-    TlsAttr,
+    AnnouncedAttr, Attr, Escape, GroupAttr, Load, Moment, Part, ProofAttr, Stat, TcpInfo, Template, TimeForm,
+    TimeUnit, TlsAttr,
 };
 pub use text::{Name, Text};
+pub use tls::{ClientCertificates, HostTls, Staple};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
 
@@ -78,10 +82,16 @@ pub struct Config {
     pub reasons: Vec<(u16, Text)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
+    /// Pages that take the place of those of their statuses where requests to upstreams failed.
+    pub failures: Vec<Failure>,
     /// Statuses that are sent, and logged, as another one; recoveries and pages go by the first.
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
     pub charsets: Vec<Text>,
+    /// Whether a target is normalized by the settings of the host that the connection began with (that of its
+    /// handshake, else the listener's default) instead of those of the host that the request is for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub targets_by_connection: bool,
     /// The addresses to accept on.
     pub listeners: Vec<Listener>,
     /// The virtual hosts.
@@ -93,6 +103,9 @@ pub struct Config {
     /// What limits are counted in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<Zone>,
+    /// Where responses are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
@@ -245,48 +258,6 @@ pub struct Host {
     pub span: Span,
 }
 
-/// TLS of a virtual host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct HostTls {
-    /// Certificate chain and key, PEM files; several for several key types.
-    pub certificates: Vec<(PathBuf, PathBuf, Span)>,
-    /// Versions to offer, of `1.2` and `1.3` (in tenths: 12, 13).
-    pub versions: Vec<u8>,
-    /// Cipher suites of TLS 1.2 to offer, by number, preferred first; `None` is all that are spoken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub suites: Option<Vec<u16>>,
-    /// Whether to hand out session tickets (RFC 8446 § 4.6.1).
-    pub tickets: bool,
-    /// How long a session may be resumed.
-    pub session_timeout: Option<Duration>,
-    /// Whether to refuse handshakes.
-    pub reject: bool,
-    /// Certificates shown behind those of each chain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chain: Option<PathBuf>,
-    /// Clients' certificates, where they are asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clients: Option<ClientCertificates>,
-    /// Whether requests for this host are misdirected (RFC 9110 § 15.5.20) on a connection whose handshake was with
-    /// a host of other TLS.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub exclusive: bool,
-    /// Whether clients that name no host in the handshake get no answer from hosts other than the default.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub named: bool,
-}
-
-/// Asking clients for certificates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClientCertificates {
-    /// PEM file of who may issue them.
-    pub trusted: PathBuf,
-    /// Whether a client without one is refused.
-    pub required: bool,
-    /// The longest chain.
-    pub depth: u32,
-}
-
 impl Config {
     /// The host of an id.
     pub fn host(&self, id: HostId) -> &Host {
@@ -302,4 +273,17 @@ impl Config {
     pub fn var(&self, id: VarId) -> &Var {
         &self.vars[id.0 as usize]
     }
+}
+
+/// The page of a request to an upstream that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// How it failed.
+    pub fault: settings::Fault,
+    /// What it is answered with.
+    pub status: u16,
+    /// The reason phrase sent.
+    pub reason: Text,
+    /// The content, as `text/html`.
+    pub page: Template,
 }

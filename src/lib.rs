@@ -10,4 +10,5 @@ pub mod engine;
 pub mod ir;
 pub mod lint;
 pub mod plan;
+pub mod raise;
 pub mod source;

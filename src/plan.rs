@@ -140,6 +140,11 @@ impl Plan {
         names.hosts[hit.place as usize]
     }
 
+    /// Whether a host on the listener has this name.
+    pub fn knows(&self, listener: usize, host: &[u8]) -> bool {
+        matches!(self.listeners[listener].names.names.find(host), Ok(Some(_)))
+    }
+
     /// The reason phrase of a status (RFC 9112 § 4); empty when there is none.
     pub fn reason(&self, status: u16) -> &[u8] {
         self.reasons.get(&status).map_or(&[], |at| &self.config.reasons[*at as usize].1)

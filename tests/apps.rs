@@ -6,6 +6,8 @@
 #[path = "apps_support/all.rs"]
 mod support;
 
+#[path = "apps/htaccess.rs"]
+mod htaccess;
 #[path = "apps/idle.rs"]
 mod idle;
 #[path = "apps/jupyter.rs"]

@@ -10,6 +10,8 @@ mod support;
 mod connections;
 #[path = "limits/disk.rs"]
 mod disk;
+#[path = "limits/frames.rs"]
+mod frames;
 #[path = "limits/time.rs"]
 mod time;
 

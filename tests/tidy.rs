@@ -12,16 +12,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("catalogue", &["source", "diagnostic"]),
     ("ir", &["source", "diagnostic"]),
-    ("dialect", &["source", "diagnostic", "catalogue", "ir", "dialect"]),
+    ("raise", &["source", "diagnostic", "ir"]),
+    ("dialect", &["source", "diagnostic", "catalogue", "ir", "raise", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
     ("lint", &["source", "diagnostic", "ir", "plan"]),
     ("compare", &["source", "diagnostic", "ir", "plan", "engine"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "engine", "compare", "lint"]),
+    (
+        "cli",
+        &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine", "compare", "lint"],
+    ),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "engine", "compare", "lint"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine", "compare", "lint"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

@@ -116,6 +116,7 @@ fn stage(args: &Args) -> Result<(PathBuf, Stage), String> {
         local: true,
         console: true,
         start: true,
+        lenient: true,
         trace: args.trace,
         vars: vars.map(|(name, value)| (name.to_owned(), value.display().to_string())).to_vec(),
         ..Stage::default()

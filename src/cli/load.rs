@@ -120,7 +120,7 @@ fn listen_on(config: &mut ir::Config, address: &Address) -> Option<Diagnostic> {
 }
 
 /// The language of a file. It is read into the map, from which reading takes it: a pipe can be read once.
-fn detect(sources: &mut SourceMap, path: &Path) -> Result<Dialect, Diagnostic> {
+pub fn detect(sources: &mut SourceMap, path: &Path) -> Result<Dialect, Diagnostic> {
     if path.is_dir() {
         return Ok(Dialect::of_folder(path));
     }

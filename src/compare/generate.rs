@@ -261,7 +261,8 @@ impl<'c> Finder<'c> {
             | Step::Trace(_)
             | Step::Perform(_)
             | Step::Locate(_)
-            | Step::Local(_) => {}
+            | Step::Local(_)
+            | Step::Detach => {}
         }
     }
 

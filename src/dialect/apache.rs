@@ -15,6 +15,7 @@ pub mod load;
 pub mod lower;
 pub mod modules;
 pub mod parse;
+pub mod render;
 mod rewrite;
 pub mod tree;
 pub mod variables;

@@ -58,6 +58,12 @@ const SUITES: [Suite; 6] = [
 const COMMON: &[&str] =
     &["ALL", "HIGH", "DEFAULT", "TLSv1.2", "ECDHE", "EECDH", "kECDHE", "kEECDH", "ECDH", "AEAD"];
 
+/// The names of suites, in OpenSSL's words.
+pub(in crate::dialect) fn names(numbers: &[u16]) -> Vec<&'static str> {
+    let name = |number: &u16| SUITES.iter().find(|suite| suite.number == *number).map(|suite| suite.name);
+    numbers.iter().filter_map(name).collect()
+}
+
 /// What a list comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::dialect) struct Chosen {

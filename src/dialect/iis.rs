@@ -12,6 +12,7 @@ pub mod expand;
 pub mod file;
 mod locks;
 pub mod lower;
+pub mod render;
 pub mod schema;
 pub mod site;
 pub mod stage;
@@ -56,7 +57,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         debug_assert!(faults.iter().all(|fault| fault.severity == Severity::Note), "{faults:?}");
         stock
     };
-    let (sites, host) = if written.is_host() {
+    let (mut sites, host) = if written.is_host() {
         sites(sources, &written, options, &mut found)
     } else {
         let site = lone(sources, &written, &stock, &main, options, &mut found);
@@ -70,9 +71,49 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         listen: None,
         stage: options.iis.clone(),
     };
-    let (config, lowered) = lower::lower(&sites, &host, &lowering);
+    let (mut config, mut lowered) = lower::lower(&sites, &host, &lowering);
+    if options.iis.lenient {
+        let mut both: Vec<Diagnostic> = found.drain(..).chain(lowered.drain(..)).collect();
+        if set_aside(sources, &mut sites, &mut both) {
+            (config, lowered) = lower::lower(&sites, &host, &lowering);
+            // What was said already is not said again.
+            lowered.retain(|new| {
+                !both.iter().any(|old| {
+                    let place = |one: &Diagnostic| {
+                        one.labels.first().map(|label| (label.span.file, label.span.start, label.span.end))
+                    };
+                    old.code == new.code && old.message == new.message && place(old) == place(new)
+                })
+            });
+        }
+        found = both;
+    }
     found.extend(lowered);
     (config, found)
+}
+
+/// Takes files of folders that are invalid out of force, and turns what is wrong in them into warnings: their folders are
+/// answered with 500.19, as in the original. Whether there are any.
+fn set_aside(sources: &SourceMap, sites: &mut [Site], found: &mut [Diagnostic]) -> bool {
+    let mut any = false;
+    for one in found.iter_mut().filter(|one| one.severity == Severity::Error) {
+        let Some(label) = one.labels.first() else { continue };
+        if label.span.file == Span::NONE.file {
+            continue;
+        }
+        let path = sources.file(label.span.file).path.clone();
+        let mut set_aside = false;
+        for site in sites.iter_mut() {
+            set_aside |= site.break_file(sources, &path);
+        }
+        if set_aside {
+            any = true;
+            one.severity = Severity::Warning;
+            one.notes
+                .push("the folder of this file is answered with 500.19 until it is corrected".to_owned());
+        }
+    }
+    any
 }
 
 /// Where systems keep the certificates that they trust (the list of Go's `crypto/x509`).
@@ -129,6 +170,8 @@ fn lone(
         roots: vec![root],
         span,
         written: Vec::new(),
+        files: Vec::new(),
+        broken: Vec::new(),
     };
     site.add(stock, &[], true);
     site::permitted(written, found);
@@ -183,6 +226,8 @@ fn sites(
             roots: roots(&item.value, options, found),
             span: item.span,
             written: Vec::new(),
+            files: Vec::new(),
+            broken: Vec::new(),
         };
         site.add(written, &[], false);
         if !options.offline {

@@ -10,6 +10,7 @@ pub mod load;
 pub mod lower;
 pub mod mend;
 pub mod parse;
+pub mod render;
 pub mod tree;
 pub mod values;
 mod vars;

@@ -200,6 +200,9 @@ pub enum Place {
     Unix(Rc<std::path::PathBuf>),
 }
 
+/// How much of a request line that is not whole is shown.
+const LINE_SHOWN: usize = 1024;
+
 impl Exchange {
     /// An exchange that has no request yet.
     pub fn new(worker: Rc<Worker>, serving: Rc<Serving>, stream: Stream, facts: Facts) -> Self {
@@ -223,6 +226,8 @@ impl Exchange {
             directed_charset: None,
             seat: None,
             limits_checked: false,
+            caching: None,
+            refreshes: false,
             held: Vec::new(),
             filters: None,
         }
@@ -324,10 +329,7 @@ impl Exchange {
                 }
                 Err(failure) => {
                     let bytes = !self.facts.buffer.is_empty();
-                    break Head::Closed {
-                        bytes,
-                        timed_out: !waiting && matches!(failure, Failure::TimedOut),
-                    };
+                    break Head::Closed { bytes, timed_out: matches!(failure, Failure::TimedOut) };
                 }
             }
         };
@@ -413,7 +415,7 @@ impl Exchange {
     /// Notes a connection that ended before a head was whole.
     fn closed_early(&mut self, listener: usize, bytes: bool, timed_out: bool) {
         if !bytes {
-            return;
+            return self.closed_idle(listener, timed_out);
         }
         let serving = Rc::clone(&self.serving);
         let plan = &*serving.plan;
@@ -423,10 +425,43 @@ impl Exchange {
         } else {
             "client prematurely closed connection"
         };
-        let doing = if self.facts.head.line.is_empty() { "line" } else { "headers" };
+        let in_line = self.facts.head.line.is_empty();
+        if in_line {
+            // What there is of it.
+            self.facts.head.line = Slice::new(0, self.facts.buffer.len().min(LINE_SHOWN));
+        }
+        let doing = if in_line { "line" } else { "headers" };
         self.log(Level::Info, format_args!("{what} while reading client request {doing}"));
         self.facts.logged_status = Some(if timed_out { 408 } else { 400 });
         self.write_log(plan);
+    }
+
+    /// Notes a connection that ended while no request was under way. Where it is this side that ends it, between
+    /// requests or in order to stop, nothing is said.
+    fn closed_idle(&mut self, listener: usize, timed_out: bool) {
+        if self.worker.stopping.get() {
+            return;
+        }
+        let serving = Rc::clone(&self.serving);
+        let plan = &*serving.plan;
+        let first = self.facts.client.requests <= 1;
+        self.run.start(plan, plan.config.listeners[listener].default);
+        let client = self.facts.client_ip().map_or_else(|| "unix:".to_owned(), |ip| ip.to_string());
+        if !first {
+            if !timed_out {
+                let message = format_args!("client {client} closed keepalive connection");
+                log::connection(&serving.logs, Level::Info, message, self);
+            }
+            return;
+        }
+        let what = if timed_out {
+            "client timed out (110: Connection timed out)"
+        } else {
+            "client closed connection"
+        };
+        let server = self.facts.client.local.map(|address| address.to_string()).unwrap_or_default();
+        let message = format_args!("{what} while waiting for request, client: {client}, server: {server}");
+        log::connection(&serving.logs, Level::Info, message, self);
     }
 
     /// Writes what is to be written when a tunnel has ended.

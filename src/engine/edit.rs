@@ -5,6 +5,7 @@ pub mod field;
 use super::{
     clock::{self, http_date},
     exchange::Exchange,
+    files::condition,
     forward::request::is_field_value,
     http1::field::Known,
     http2,
@@ -208,7 +209,9 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
         }
         other => other.clone(),
     };
-    let modified = exchange.facts.response.modified;
+    let response = &exchange.facts.response;
+    let modified =
+        response.modified.or_else(|| response.known(Known::LastModified).and_then(condition::date));
     let (at, control) = match read {
         Expiry::Off | Expiry::Read(_) | Expiry::ReadFromModified(_) => return,
         Expiry::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".to_owned(), "no-cache".to_owned()),

@@ -9,7 +9,7 @@ use super::{
     content::Content,
     facts::Facts,
     files, filter,
-    forward::Upload,
+    forward::{Caching, Upload},
     http1::{field::Known, target},
     idle::Seat,
     limit::Held,
@@ -68,6 +68,10 @@ pub struct Exchange {
     pub seat: Option<Seat>,
     /// Whether the limits in force were just looked at.
     pub limits_checked: bool,
+    /// What the request has to do with a cache.
+    pub caching: Option<Box<Caching>>,
+    /// Whether it asks for a kept response that is over, while that is being sent.
+    pub refreshes: bool,
     /// Places that the request holds in zones.
     pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
@@ -169,6 +173,7 @@ impl Exchange {
         self.run.reset();
         self.keep = self.facts.head.keep_alive;
         self.facts.preset = None;
+        self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
         self.answered = false;
@@ -180,6 +185,7 @@ impl Exchange {
         self.directed_charset = None;
         self.filters = None;
         self.limits_checked = false;
+        self.caching = None;
         self.held.clear();
         self.facts.response.start(0);
     }
@@ -207,6 +213,14 @@ impl Exchange {
         if self.is_misdirected(plan) {
             self.log(Level::Error, format_args!("the handshake was with a host of other TLS"));
             return Next::Status(421);
+        }
+        if let Some(next) = self.unproven(plan) {
+            return next;
+        }
+        if self.facts.head.expects_else && self.settings(plan).client.strict {
+            self.log(Level::Info, format_args!("client expects what is not known"));
+            self.keep = false;
+            return Next::Status(417);
         }
         match self.facts.slice(self.facts.head.method) {
             method @ (b"TRACE" | b"CONNECT") => {
@@ -245,7 +259,13 @@ impl Exchange {
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
         self.run.start(plan, chosen);
-        let settings = plan.settings(plan.host_settings(chosen));
+        let normalizing = if plan.config.targets_by_connection {
+            let shaken = self.facts.client.tls.as_ref().and_then(|session| session.host);
+            shaken.unwrap_or(plan.config.listeners[listener].default)
+        } else {
+            chosen
+        };
+        let settings = plan.settings(plan.host_settings(normalizing));
         let facts = &mut self.facts;
         let (mut path, mut query) = (std::mem::take(&mut self.run.path), std::mem::take(&mut self.run.query));
         let normal = target::normalize(
@@ -313,6 +333,34 @@ impl Exchange {
         tls.exclusive && shaken != chosen && plan.config.host(shaken).tls.as_ref() != Some(tls)
     }
 
+    /// Whether the client is asked to say by a certificate who it is, and has not.
+    fn unproven(&mut self, plan: &Plan) -> Option<Next> {
+        let session = self.facts.client.tls.as_ref()?;
+        let clients = plan.config.host(self.run.host).tls.as_ref()?.clients.as_ref()?;
+        if !clients.answered {
+            return None;
+        }
+        // What was shown, was shown to the host that the handshake was with.
+        let elsewhere = session.server_name.as_ref().filter(|_| session.named);
+        if elsewhere.is_some_and(|name| !name.as_bytes().eq_ignore_ascii_case(&self.facts.host)) {
+            self.keep = false;
+            let message =
+                "client attempted to request the server name different from the one that was negotiated";
+            self.log(Level::Info, format_args!("{message}"));
+            return Some(Next::Status(421));
+        }
+        let (status, message) = match &session.proof {
+            Some(proof) => {
+                let (code, text) = proof.refusal()?;
+                (495, format!("client SSL certificate verify error: ({code}:{text})"))
+            }
+            None if clients.required => (496, "client sent no required SSL certificate".to_owned()),
+            None => return None,
+        };
+        self.log(Level::Info, format_args!("{message} while reading client request headers"));
+        Some(Next::Status(status))
+    }
+
     /// Takes only the first fields for read.
     fn forget_fields(&mut self, kept: usize) {
         let head = &mut self.facts.head;
@@ -326,7 +374,12 @@ impl Exchange {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
-                    let found = files::is(&self.run.asked, kind);
+                    let mut found = files::is(&self.run.asked, kind);
+                    if !found && self.settings(plan).files.any_case {
+                        let mut name = self.run.asked.clone();
+                        files::spelling::correct(&mut name);
+                        found = name != self.run.asked && files::is(&name, kind);
+                    }
                     self.run.tell(found);
                 }
                 Need::Local => {

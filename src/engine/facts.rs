@@ -18,6 +18,7 @@ use super::{
     limit::Limited,
     response::Response,
     scratch,
+    tls::Proof,
     tunnel::Tunnel,
     worker::Worker,
 };
@@ -81,6 +82,8 @@ pub struct TlsSession {
     pub host: Option<HostId>,
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
+    /// Whether that host has the name the client asked for, rather than none.
+    pub named: bool,
     /// The cipher suite by its OpenSSL name.
     pub cipher: String,
     /// The name the client asked for.
@@ -89,6 +92,12 @@ pub struct TlsSession {
     pub resumed: bool,
     /// The application protocol agreed on.
     pub alpn: Option<String>,
+    /// The group that keys were exchanged by.
+    pub group: Option<u16>,
+    /// The suites and groups that the client offers.
+    pub offered: Arc<[Vec<u16>; 2]>,
+    /// What the client showed of itself.
+    pub proof: Option<Arc<Proof>>,
 }
 
 /// One try at an upstream.
@@ -210,10 +219,14 @@ pub struct Facts {
     pub concurrency_limited: Option<Limited>,
     /// Content of the response before and after it was changed on its way, bytes.
     pub coded: Option<(u64, u64)>,
+    /// How the request to an upstream failed that is about to be answered.
+    pub failed: Option<crate::ir::settings::Fault>,
     /// The group that the request went to.
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// What a cache had to say.
+    pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
     pub depth: u8,
 }
@@ -259,8 +272,10 @@ impl Facts {
             rate_limited: None,
             concurrency_limited: None,
             coded: None,
+            failed: None,
             group: None,
             request_id: Cell::new(None),
+            cache_status: None,
             depth: 0,
         }
     }
@@ -296,6 +311,7 @@ impl Facts {
         self.upstream_target.clear();
         self.authority.clear();
         self.group = None;
+        self.cache_status = None;
         self.request_id.set(None);
     }
 

@@ -33,13 +33,17 @@ use crate::{
 
 mod beside;
 pub mod condition;
+mod deliver;
 mod directory;
 mod index;
 pub mod kind;
 pub mod listing;
 pub mod locate;
 pub mod range;
-mod send;
+pub mod send;
+pub mod spelling;
+
+pub use deliver::{Whole, deliver, not_modified};
 
 use beside::Found;
 use condition::{Asked, Verdict};
@@ -65,9 +69,12 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         let path = String::from_utf8_lossy(&exchange.run.path).into_owned();
         exchange.log(
             Level::Error,
-            format_args!("the rewritten URI \"{path}\" is no longer in the location of the alias"),
+            format_args!("the rewritten URI \"{path}\" is not in the location of the alias"),
         );
         return Next::Status(500);
+    }
+    if exchange.settings(plan).files.any_case {
+        spelling::correct(&mut name);
     }
     if exchange.run.path.ends_with(b"/") {
         return match index::find(exchange, plan, name) {

@@ -263,7 +263,7 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
                 continue;
             }
             decision.vary |= how.vary;
-            if how.silent && partial {
+            if partial && (how.silent || !forwarded) {
                 continue;
             }
             if accepted(exchange, plan, coding, how) {
@@ -337,8 +337,11 @@ fn coding_of(response: &Response) -> Option<&[u8]> {
 
 /// Whether a response is one that may be coded, whoever asked. The length of what is rewritten is not known.
 fn is_eligible(response: &Response, how: &CompressInForce, rewritten: bool) -> bool {
-    let whatever = rewritten || (how.silent && response.status == 206);
-    (how.statuses.is_empty() || how.statuses.contains(&response.status))
+    // Of a file of our own, what is asked for in parts would be compressed as a whole.
+    let part = response.status == 206 && !response.forwarded;
+    let whatever = rewritten || part || (how.silent && response.status == 206);
+    let status = if part { 200 } else { response.status };
+    (how.statuses.is_empty() || how.statuses.contains(&status))
         && (whatever || response.length.is_none_or(|length| length >= how.min_length))
         && is_of(response, &how.types)
 }

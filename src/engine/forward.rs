@@ -20,13 +20,15 @@ use super::{
 };
 use crate::{
     ir::{
-        Balance, Forward, IdleConnections, Protocol, Upstream,
+        Balance, Forward, IdleConnections, Protocol, Stale, Upstream,
         settings::{Fault, Level, Retry},
     },
     plan::{ForwardingPlan, Plan},
 };
 
 mod alone;
+mod cached;
+mod fresh;
 mod head;
 pub mod member;
 pub mod relay;
@@ -37,6 +39,7 @@ mod url;
 pub mod whom;
 
 pub use alone::Composed;
+pub use cached::Caching;
 pub use upload::Upload;
 
 /// Whom a request goes to.
@@ -80,6 +83,10 @@ enum Outcome {
     Refused(u16),
 }
 
+/// What is said when a client went while an upstream was at work.
+const CLIENT_GONE: &str = "epoll_wait() reported that client prematurely closed connection, \
+    so upstream connection is closed too while sending request to upstream";
+
 impl Exchange {
     /// Sends the request on and answers with the response.
     pub async fn forward(&mut self, plan: &Plan, forward: &Forward) -> Next {
@@ -102,6 +109,11 @@ impl Exchange {
         };
         if forward.protocol == Protocol::Memcached && !matches!(self.facts.method(), b"GET" | b"HEAD") {
             return Next::Status(405);
+        }
+        if !how.cache.is_empty()
+            && let Some(next) = self.consult(plan, how, forward, &destination).await
+        {
+            return next;
         }
         // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
         let may_stream = !self.facts.head.chunked
@@ -216,6 +228,10 @@ impl Exchange {
                     ..Attempt::default()
                 });
                 self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
+                if let Some(next) = self.fall_back(plan, forward, how, Stale::Error).await {
+                    return next;
+                }
+                self.keep_failure(how, 502);
                 return Next::Status(502);
             };
             let attempt =
@@ -231,7 +247,7 @@ impl Exchange {
             match outcome {
                 Outcome::ClientGone => {
                     cluster.release(pick, Verdict::Neutral);
-                    self.log(Level::Info, format_args!("client prematurely closed connection"));
+                    self.log(Level::Info, format_args!("{CLIENT_GONE}"));
                     self.facts.logged_status = Some(499);
                     return Next::End(End::Abort);
                 }
@@ -259,7 +275,13 @@ impl Exchange {
                         now = clock::moment();
                         continue;
                     }
-                    return Next::Status(trouble.status);
+                    let status = trouble.status;
+                    let over = cached::trouble(trouble.kind);
+                    if let Some(next) = self.fall_back(plan, forward, how, over).await {
+                        return next;
+                    }
+                    self.keep_failure(how, status);
+                    return Next::Status(status);
                 }
                 Outcome::Head(connection) => {
                     let status = self.facts.upstream_head.status;

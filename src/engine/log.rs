@@ -26,7 +26,7 @@ mod syslog;
 
 pub use access::access;
 pub use ahead::{Ahead, ahead};
-pub use error::{Scribe, error, event};
+pub use error::{Scribe, connection, error, event};
 
 use file::{Buffer, LogFile};
 use syslog::Receiver;

@@ -221,6 +221,7 @@ impl Rehearsal {
             serial: AtomicU64::new(1),
             began: Instant::now(),
             zones: limit::Zones::default(),
+            caches: super::cache::Caches::default(),
         });
         let worker = Worker::new(0, shared, serving);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -391,7 +392,7 @@ impl Stage<'_> {
             cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
             server_name: named.map(|name| String::from_utf8_lossy(name).into_owned()),
             resumed: false,
-            alpn: None,
+            ..TlsSession::default()
         }
     }
 

@@ -45,7 +45,9 @@ impl Exchange {
                 self.facts.response.start(reply.status);
                 let content = self.value(text);
                 let kind = self.type_of_path(plan);
-                self.facts.response.add(b"Content-Type", &kind);
+                if !kind.is_empty() {
+                    self.facts.response.add(b"Content-Type", &kind);
+                }
                 self.facts.response.length = Some(content.len() as u64);
                 if let Some(modified) = self.settings(plan).answer.modified.filter(|_| reply.status == 200) {
                     return self.send_modified(plan, &content, modified).await;
@@ -53,6 +55,7 @@ impl Exchange {
                 self.send_whole(plan, &content).await
             }
             ReplyContent::Location(location) => {
+                self.facts.response.start(reply.status);
                 let location = self.value(location);
                 self.redirect(plan, reply.status, &location).await
             }
@@ -82,6 +85,8 @@ impl Exchange {
     /// Sends the client elsewhere, with the page of that status.
     pub async fn redirect(&mut self, plan: &Plan, status: u16, location: &[u8]) -> Next {
         let absolute = self.absolute(plan, location);
+        // Not the status of an error that this recovers from.
+        self.facts.preset = None;
         self.facts.response.start(status);
         self.facts.response.own_location = absolute.is_some();
         self.facts.response.ours = true;
@@ -206,7 +211,8 @@ impl Exchange {
         let sent_as = plan.config.sent_as.iter().find(|(own, _)| *own == status);
         self.facts.response.status = sent_as.map_or(status, |(_, sent)| *sent);
         let mut content = Vec::new();
-        if let Some(template) = plan.page(status) {
+        let failure = self.name_failure(plan, status);
+        if let Some(template) = failure.map(|failure| &failure.page).or_else(|| plan.page(status)) {
             self.eval(template, &mut content);
             if status >= 400
                 && self.settings(plan).answer.msie_padding
@@ -222,6 +228,20 @@ impl Exchange {
         }
         self.facts.response.length = (status != 304).then_some(content.len() as u64);
         self.send_whole(plan, &content).await
+    }
+
+    /// Gives the answer the reason phrase of the failure to send the request on that it tells of, if any.
+    fn name_failure<'p>(&mut self, plan: &'p Plan, status: u16) -> Option<&'p crate::ir::Failure> {
+        let fault = self.facts.failed.take()?;
+        let mut failures = plan.config.failures.iter();
+        let failure = failures.find(|failure| failure.fault == fault && failure.status == status)?;
+        let response = &mut self.facts.response;
+        let start = response.text.len();
+        response.text.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+        response.text.push(b' ');
+        response.text.extend_from_slice(&failure.reason);
+        response.status_text = Slice::new(start, response.text.len());
+        Some(failure)
     }
 
     /// Sends the head in `facts.response` and all of its content.

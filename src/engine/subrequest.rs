@@ -55,6 +55,31 @@ impl Exchange {
         Some(exchange)
     }
 
+    /// The same request once more, with the same settings, whose answer goes nowhere.
+    pub fn twin(&self) -> Box<Self> {
+        let from = &self.facts;
+        let mut facts = Facts::new(&self.worker, from.client.clone());
+        facts.plan = std::sync::Arc::clone(&from.plan);
+        facts.depth = from.depth + 1;
+        facts.buffer = from.buffer.get(..from.head.length).unwrap_or_default().to_vec();
+        facts.used = facts.buffer.len();
+        facts.head = from.head.clone();
+        let head = &mut facts.head;
+        (head.content_length, head.chunked, head.expect_continue, head.upgrade) = (None, false, false, None);
+        facts.received = from.received;
+        facts.host.clone_from(&from.host);
+        facts.user.clone_from(&from.user);
+        facts.identity.clone_from(&from.identity);
+        facts.method = from.method;
+        facts.request_id = from.request_id.clone();
+        let serving = Rc::clone(&self.serving);
+        let stream = Stream::Kept(Kept::default());
+        let mut exchange = Box::new(Self::new(Rc::clone(&self.worker), serving, stream, facts));
+        exchange.limits_checked = true;
+        exchange.run.repeat(&self.run);
+        exchange
+    }
+
     /// Answers a request made by [`Self::subrequest`]; the client's has its variables from here on.
     pub async fn ask_beside(&mut self, plan: &Plan, asked: &mut Self) {
         // A future that holds one of its own kind has to be boxed.

@@ -19,7 +19,7 @@ use std::{
 use rustls::{
     HandshakeKind, ServerConfig,
     crypto::aws_lc_rs,
-    server::{Acceptor, NoServerSessionStorage, ServerSessionMemoryCache},
+    server::{Acceptor, ClientHello, NoServerSessionStorage, ServerSessionMemoryCache},
 };
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
@@ -27,16 +27,20 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use super::{facts::TlsSession, stream::Socket, worker::Serving};
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{ClientCertificates, Host, HostId, HostTls},
+    ir::{Host, HostId, HostTls},
     plan::{Plan, Run},
     source::Span,
 };
 
+mod clients;
 pub mod keys;
 mod names;
+mod tickets;
 
+pub use clients::{Judge, Proof};
 use keys::Keys;
 pub use names::versions;
+pub use names::{groups_named, suites_named};
 
 /// Sessions kept per host where tickets are off.
 const SESSIONS: usize = 4096;
@@ -56,8 +60,8 @@ pub struct Certificates {
 /// What a host has for a handshake.
 #[derive(Clone, Debug)]
 enum Offer {
-    /// A certificate.
-    Session(Arc<ServerConfig>),
+    /// A certificate, and who judges those of clients.
+    Session(Arc<ServerConfig>, Option<Arc<Judge>>),
     /// A refusal.
     Refusal,
 }
@@ -116,7 +120,7 @@ impl Certificates {
 /// What was read so far, each file once.
 #[derive(Default)]
 struct Loading {
-    keys: HashMap<(PathBuf, PathBuf), Option<Arc<rustls::sign::CertifiedKey>>>,
+    keys: HashMap<(PathBuf, PathBuf, Vec<PathBuf>), Option<Arc<rustls::sign::CertifiedKey>>>,
     offers: HashMap<(HostId, Vec<u8>, bool), Option<Offer>>,
     found: Vec<Diagnostic>,
 }
@@ -133,15 +137,16 @@ impl Loading {
             }
             let mut keys = Vec::new();
             for (certificate, key, span) in &tls.certificates {
-                if let Some(key) = self.key(certificate, key, *span) {
-                    keys.push(behind(key, tls.chain.as_deref(), &mut self.found));
+                if let Some(key) = self.key(certificate, key, &tls.passwords, *span) {
+                    let key = behind(key, tls.chain.as_deref(), &mut self.found);
+                    keys.push(stapled(key, tls, &mut self.found));
                 }
             }
             if keys.is_empty() {
                 return None;
             }
-            match server_config(tls, versions, http2, keys) {
-                Ok(config) => Some(Offer::Session(Arc::new(config))),
+            match server_config(tls, &host.name, versions, http2, keys) {
+                Ok((config, judge)) => Some(Offer::Session(Arc::new(config), judge)),
                 Err(message) => {
                     self.found.push(Diagnostic::error("no-tls", host.span, message));
                     None
@@ -152,12 +157,18 @@ impl Loading {
         offer
     }
 
-    fn key(&mut self, certificate: &Path, key: &Path, span: Span) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        let at = (certificate.to_path_buf(), key.to_path_buf());
+    fn key(
+        &mut self,
+        certificate: &Path,
+        key: &Path,
+        passwords: &[PathBuf],
+        span: Span,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        let at = (certificate.to_path_buf(), key.to_path_buf(), passwords.to_vec());
         if let Some(known) = self.keys.get(&at) {
             return known.clone();
         }
-        let read = keys::load(certificate, key).map(Arc::new);
+        let read = keys::load(certificate, key, passwords).map(Arc::new);
         let read = read.map_err(|message| {
             let finding = Diagnostic::new(Severity::Error, "bad-certificate", message);
             self.found.push(finding.label(span, ""));
@@ -168,21 +179,32 @@ impl Loading {
 
 fn server_config(
     tls: &HostTls,
+    name: &[u8],
     versions: &[u8],
     http2: bool,
     keys: Vec<Arc<rustls::sign::CertifiedKey>>,
-) -> Result<ServerConfig, String> {
+) -> Result<(ServerConfig, Option<Arc<Judge>>), String> {
     let versions = names::versions(versions)?;
     let mut provider = aws_lc_rs::default_provider();
     if let Some(suites) = &tls.suites {
         let wanted = |suite: &rustls::SupportedCipherSuite| suites.contains(&u16::from(suite.suite()));
         provider.cipher_suites.retain(|suite| suite.tls13().is_some() || wanted(suite));
     }
+    if let Some(groups) = &tls.groups {
+        provider.kx_groups = names::groups(groups);
+    }
+    let mut whose = name.to_vec();
+    for key in &keys {
+        whose.extend(key.cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default());
+    }
+    whose.extend_from_slice(format!("{:?}", tls.clients).as_bytes());
+    let whose = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, &whose).as_ref().to_vec();
+    let judge = tls.clients.as_ref().map(Judge::load).transpose()?.map(Arc::new);
     let config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&versions)
         .map_err(|error| error.to_string())?;
-    let config = match &tls.clients {
-        Some(clients) => config.with_client_cert_verifier(verifier(clients)?),
+    let config = match &judge {
+        Some(judge) => config.with_client_cert_verifier(Arc::clone(judge) as _),
         None => config.with_no_client_auth(),
     };
     let mut config = config.with_cert_resolver(Arc::new(Keys::new(keys)));
@@ -190,13 +212,37 @@ fn server_config(
     let protocols = [&b"h2"[..], b"http/1.1", b"http/1.0", b"http/0.9"];
     config.alpn_protocols = protocols.iter().skip(usize::from(!http2)).map(|name| name.to_vec()).collect();
     if tls.tickets {
-        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        config.ticketer = Arc::new(tickets::Tickets::new(&tls.ticket_keys, whose, tls.session_timeout)?);
         config.session_storage = Arc::new(NoServerSessionStorage {});
     } else {
         config.send_tls13_tickets = 0;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     }
-    Ok(config)
+    config.ignore_client_order = tls.own_order;
+    // A record's head and what encryption adds are counted, too.
+    config.max_fragment_size = tls.record.map(|length| usize::from(length).max(32) + 5);
+    Ok((config, judge))
+}
+
+/// A key with what its certificate's status file says.
+fn stapled(
+    key: Arc<rustls::sign::CertifiedKey>,
+    tls: &HostTls,
+    found: &mut Vec<Diagnostic>,
+) -> Arc<rustls::sign::CertifiedKey> {
+    let Some(path) = tls.staple.as_ref().and_then(|staple| staple.file.as_ref()) else { return key };
+    match std::fs::read(path) {
+        Ok(answer) => {
+            let mut stapled = rustls::sign::CertifiedKey::clone(&key);
+            stapled.ocsp = Some(answer);
+            Arc::new(stapled)
+        }
+        Err(error) => {
+            let message = format!("cannot read the certificate's status \"{}\": {error}", path.display());
+            found.push(Diagnostic::new(Severity::Error, "bad-certificate", message));
+            key
+        }
+    }
 }
 
 /// A key with more certificates behind its own.
@@ -218,21 +264,6 @@ fn behind(
             key
         }
     }
-}
-
-/// Who decides about clients' certificates.
-fn verifier(
-    clients: &ClientCertificates,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
-    let ClientCertificates { trusted, required, depth: _ } = clients;
-    let certificates = keys::certificates(trusted)
-        .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", trusted.display()))?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if *required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| error.to_string())
 }
 
 /// Shakes hands with a client, unless what it sends is no TLS.
@@ -259,8 +290,8 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
         Err(error) => return Accepted::Failed(failure(&error)),
     };
     let name = hello.client_hello().server_name().map(str::to_owned);
-    let (host, config) = match certificates.offer(plan, listener, name.as_deref()) {
-        Some((host, Offer::Session(config))) => (host, Arc::clone(config)),
+    let (host, config, judge) = match certificates.offer(plan, listener, name.as_deref()) {
+        Some((host, Offer::Session(config, judge))) => (host, Arc::clone(config), judge.as_deref()),
         Some((_, Offer::Refusal)) | None => {
             let mut io = hello.io;
             // The client is refused either way.
@@ -269,13 +300,25 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
             return Accepted::Failed("SSL_do_handshake() failed (SSL: callback failed)".to_owned());
         }
     };
+    let offered = offered(&hello.client_hello());
     match hello.into_stream(config).await {
         Ok(stream) => {
-            let session = TlsSession { host: Some(host), ..session(&stream, name) };
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let proof = judge.and_then(|judge| judge.proof(chain)).map(Arc::new);
+            let asked = name.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
+            let named = plan.knows(listener, asked.trim_end_matches('.').as_bytes());
+            let session = TlsSession { host: Some(host), named, offered, proof, ..session(&stream, name) };
             Accepted::Session(Box::new(stream), session)
         }
         Err(error) => Accepted::Failed(failure(&error)),
     }
+}
+
+/// The suites and groups that a client offers.
+fn offered(hello: &ClientHello<'_>) -> Arc<[Vec<u16>; 2]> {
+    let suites = hello.cipher_suites().iter().map(|suite| u16::from(*suite)).collect();
+    let groups = hello.named_groups().unwrap_or_default().iter().map(|group| u16::from(*group)).collect();
+    Arc::new([suites, groups])
 }
 
 /// The first byte that the client sends, left where it is; `None` when it sends none.
@@ -314,6 +357,8 @@ fn session(stream: &TlsStream<Socket>, server_name: Option<String>) -> TlsSessio
         server_name,
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        group: connection.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
+        ..TlsSession::default()
     }
 }
 

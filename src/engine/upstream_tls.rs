@@ -40,8 +40,8 @@ use crate::{
     plan::{ForwardingPlan, Plan},
 };
 
-mod certificate;
-mod verify;
+pub(super) mod certificate;
+pub(super) mod verify;
 
 use verify::{Trust, Verifier};
 
@@ -135,7 +135,7 @@ impl Files {
         };
         let pair = |certificate: &PathBuf| {
             let key: &Path = self.key.as_ref().unwrap_or(certificate);
-            keys::load(certificate, key).map(Arc::new)
+            keys::load(certificate, key, &[]).map(Arc::new)
         };
         let certificates: Vec<_> = self.trusted.iter().map(trusted).collect::<Result<_, _>>()?;
         let trust = (!certificates.is_empty()).then(|| Arc::new(Trust::new(certificates.concat())));
@@ -280,6 +280,7 @@ impl Settings {
             trust: verify.map(|depth| (material.trust.clone().unwrap_or_default(), depth)),
             name: matches.then(|| name.clone()),
             in_time: *in_time,
+            clients: None,
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&tls::versions(versions)?)

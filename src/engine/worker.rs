@@ -20,6 +20,7 @@ use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
     balance::Clusters,
+    cache::{Caches, Store},
     clock::Clock,
     connection::Place,
     idle::Idle,
@@ -50,6 +51,8 @@ pub struct Shared {
     pub began: Instant,
     /// What limits are counted in.
     pub zones: Zones,
+    /// Where responses are kept.
+    pub caches: Caches,
 }
 
 impl Shared {
@@ -113,6 +116,8 @@ pub struct Serving {
     pub certificates: Arc<Certificates>,
     /// What its limits are counted in, once one was looked at.
     pub zones: OnceCell<Box<[Arc<Zone>]>>,
+    /// Where its responses are kept, once one was asked for.
+    pub caches: OnceCell<Box<[Arc<Store>]>>,
     /// What directories bring.
     pub locals: Locals,
     places: Map<SocketAddr, usize>,
@@ -139,8 +144,8 @@ impl Serving {
         }
         let (over, ending) = (Cell::new(false), Notify::new());
         let locals = Locals::default();
-        let zones = OnceCell::new();
-        Self { plan, clusters, logs, maps, certificates, zones, locals, places, paths, over, ending }
+        let (zones, caches) = (OnceCell::new(), OnceCell::new());
+        Self { plan, clusters, logs, maps, certificates, zones, caches, locals, places, paths, over, ending }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

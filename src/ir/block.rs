@@ -108,6 +108,9 @@ pub enum Step {
     /// Run the blocks that the settings in force have for this phase, in order. Settings that one of them brings
     /// stay in force; what the others are is not changed by it.
     Perform(Name),
+    /// If the path was rewritten since a route was entered, it counts as rewritten in the routes that follow, too,
+    /// until an internal redirect.
+    Detach,
     /// Find out whose address is the client's, by the settings in force, unless it was found out before.
     Identify,
     /// Look at the file that a variable names.

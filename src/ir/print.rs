@@ -6,9 +6,9 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Address, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
+    Address, Cache, ClientCertificates, Cluster, ClusterId, Companion, Config, Endpoint, Host, HostTls,
     IdleConnections, Listener, Map, MapId, MapSource, Order, Process, Register, Role, Settings,
-    SocketOptions, TcpKeepAlive, Template, VarId, Zone, settings,
+    SocketOptions, Staple, TcpKeepAlive, Template, VarId, Zone, settings,
 };
 
 mod group;
@@ -56,6 +56,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         base,
         reasons,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -65,7 +66,12 @@ fn printed(config: &Config, with_base: bool) -> String {
         sent_as,
         charsets,
         zones,
+        targets_by_connection,
+        caches,
     } = config;
+    if *targets_by_connection {
+        printer.line("targets by connection");
+    }
     printer.process(process);
     if with_base {
         printer.line("base");
@@ -79,8 +85,36 @@ fn printed(config: &Config, with_base: bool) -> String {
         }
     }
     if with_base {
+        for super::Failure { fault, status, reason, page } in failures {
+            printer.line(&format!("failure {fault:?} {status} \"{}\" ", reason.lossy()));
+            printer.template(page);
+        }
         for (own, sent) in sent_as {
             printer.line(&format!("status {own} sent as {sent}"));
+        }
+    }
+    for Cache {
+        name,
+        folder,
+        levels,
+        entries,
+        inactive,
+        max_size,
+        min_free,
+        manager: _,
+        loader: _,
+        span: _,
+    } in caches
+    {
+        let levels: Vec<String> = levels.iter().map(u8::to_string).collect();
+        let (folder, levels) = (path_text(folder), levels.join(":"));
+        let inactive = value::duration(*inactive);
+        printer.line(&format!("cache {name} {folder} levels {levels} entries {entries} inactive {inactive}"));
+        if let Some(size) = max_size {
+            printer.add(format_args!(" most {}", value::size(*size)));
+        }
+        if *min_free > 0 {
+            printer.add(format_args!(" free {}", value::size(*min_free)));
         }
     }
     for Zone { name, key, rate, entries } in zones {
@@ -363,12 +397,18 @@ impl Printer<'_> {
     fn tls(&mut self, tls: &HostTls) {
         let HostTls {
             certificates,
+            passwords,
             versions,
             suites,
+            groups,
+            own_order,
+            record,
             tickets,
+            ticket_keys,
             session_timeout,
             reject,
             chain,
+            staple,
             clients,
             exclusive,
             named,
@@ -383,7 +423,18 @@ impl Printer<'_> {
                 self.add(format_args!(" {suite:04x}"));
             }
         }
+        if let Some(groups) = groups {
+            self.add(" groups");
+            for group in groups {
+                self.add(format_args!(" {group:04x}"));
+            }
+        }
+        self.flag(*own_order, "own-order");
+        self.number("record", record.map(u64::from));
         self.flag(*tickets, "tickets");
+        for path in ticket_keys {
+            self.add(format_args!(" ticket-key {}", path_text(path)));
+        }
         if let Some(time) = session_timeout {
             self.add(format_args!(" session-timeout {}", value::duration(*time)));
         }
@@ -391,15 +442,37 @@ impl Printer<'_> {
         for (certificate, key, _) in certificates {
             self.add(format_args!(" certificate {} key {}", path_text(certificate), path_text(key)));
         }
-        if let Some(chain) = chain {
-            self.add(format_args!(" chain {}", path_text(chain)));
+        for path in passwords {
+            self.add(format_args!(" passwords {}", path_text(path)));
         }
-        if let Some(ClientCertificates { trusted, required, depth }) = clients {
-            self.add(format_args!(" clients {} depth {depth}", path_text(trusted)));
+        self.named_path("chain", chain.as_ref());
+        if let Some(Staple { file, responder, issuers }) = staple {
+            self.add(" staple");
+            self.named_path("file", file.as_ref());
+            if let Some(url) = responder {
+                self.add(format_args!(" from {url}"));
+            }
+            self.named_path("issuers", issuers.as_ref());
+        }
+        if let Some(clients) = clients {
+            let ClientCertificates { trusted, further, revoked, required, any, answered, depth } = clients;
+            self.add(" clients");
+            self.named_path("trusted", trusted.as_ref());
+            self.named_path("further", further.as_ref());
+            self.named_path("revoked", revoked.as_ref());
+            self.add(format_args!(" depth {depth}"));
             self.flag(*required, "required");
+            self.flag(*any, "any");
+            self.flag(*answered, "answered");
         }
         self.flag(*exclusive, "exclusive");
         self.flag(*named, "named");
+    }
+
+    fn named_path(&mut self, name: &str, path: Option<&std::path::PathBuf>) {
+        if let Some(path) = path {
+            self.add(format_args!(" {name} {}", path_text(path)));
+        }
     }
 
     fn flag(&mut self, on: bool, name: &str) {

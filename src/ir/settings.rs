@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Template, Text, Upgrade, VarId,
+    Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
@@ -66,6 +66,11 @@ macro_rules! settings {
                 } )*
             }
 
+            /// Takes out what `base` sets to the same.
+            pub fn subtract(&mut self, base: &Self) {
+                $( if self.$field.is_some() && self.$field == base.$field { self.$field = None; } )*
+            }
+
             /// All fields; what is set nowhere is the type's default.
             pub fn in_force(&self) -> $in_force {
                 $in_force { $( $field: self.$field.clone().unwrap_or_default(), )* }
@@ -99,6 +104,7 @@ mod limits;
 mod listing;
 mod logs;
 mod rewriting;
+mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
@@ -171,6 +177,7 @@ settings! {
         fields_limit: u64,
         /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
         /// in the request line.
+        /// What is expected of us other than `100-continue` is not met (417).
         strict: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
@@ -279,6 +286,8 @@ settings! {
         index: Vec<Template>,
         /// Whether a file is only there when its type is known.
         known_types: bool,
+        /// Whether the case of names does not count, where no file has exactly the name.
+        any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
@@ -414,6 +423,10 @@ settings! {
         /// So much of the content is read before it is sent on as it comes; content that is whole by then is
         /// sent with its length.
         content_ahead: u64,
+        /// Whether connections are not kept for other requests.
+        once: bool,
+        /// Whether interim answers other than `101` are kept from the client.
+        keep_interim: bool,
         /// Whether the whole request content is read first.
         request_buffering: bool,
         /// For a connection to be there.
@@ -449,6 +462,38 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// The name of the cache that responses are kept in; empty or `off` is none.
+        cache: Template,
+        /// What a response is found by; `None` is scheme, authority and target as they are sent.
+        cache_key: Option<Template>,
+        /// Where one of these is neither empty nor `0` no kept response is sent.
+        cache_bypass: Vec<Template>,
+        /// Where one of these is, none is kept.
+        cache_skip: Vec<Template>,
+        /// How long responses are kept that do not say it themselves; the first that has the status counts.
+        cache_valid: Vec<Validity>,
+        /// A response is kept when it was asked for so often.
+        cache_min_uses: u32,
+        /// Ranges that begin behind this go to the upstream.
+        cache_range_offset: Option<u64>,
+        /// What lets a response be sent whose time is over.
+        cache_stale: Vec<Stale>,
+        /// The methods whose responses are kept.
+        cache_methods: Vec<Name>,
+        /// Whether only one request at a time asks for a response that is not there.
+        cache_lock: bool,
+        /// How long others wait before they ask for themselves.
+        cache_lock_timeout: Duration,
+        /// How long the one may take before another one asks.
+        cache_lock_age: Duration,
+        /// Whether the upstream is asked if a response whose time is over still holds.
+        cache_revalidate: bool,
+        /// Whether `HEAD` is answered by what `GET` brings.
+        cache_head_as_get: bool,
+        /// Whether what is over is sent at once and asked for meanwhile, where that is allowed.
+        cache_background: bool,
+        /// Fields of the response that say nothing to the cache.
+        cache_ignores: Vec<Name>,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
@@ -733,4 +778,6 @@ pub struct Alias {
     pub with: Template,
     /// Length of the prefix in bytes; `None` when `with` is the whole file name.
     pub cut: Option<u32>,
+    /// Whether it holds for a path that was rewritten since the route was entered; else no file is there for that.
+    pub rewritten: bool,
 }

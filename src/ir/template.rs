@@ -266,6 +266,8 @@ pub enum Attr {
     ForwardedFor,
     /// The group that the request went to, and its member.
     Group(GroupAttr),
+    /// What a cache had to say: `MISS`, `BYPASS`, `EXPIRED`, `STALE`, `UPDATING`, `REVALIDATED` or `HIT`.
+    CacheStatus,
     /// Addresses tried, joined.
     UpstreamAddr,
     /// Their statuses.
@@ -384,6 +386,45 @@ pub enum TlsAttr {
     Resumed,
     /// The application protocol agreed on.
     Alpn,
+    /// The group that keys were exchanged by.
+    Group,
+    /// The cipher suites that the client offers, `:` between them.
+    OfferedCiphers,
+    /// The groups that it offers, likewise.
+    OfferedGroups,
+    /// What is known of the client's certificate; missing where it showed none.
+    Proof(ProofAttr),
+}
+
+/// What is told of a client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum ProofAttr {
+    /// `SUCCESS`, `FAILED:` and why, or `NONE`.
+    Verdict,
+    /// Its subject (RFC 4514).
+    Subject,
+    /// Its issuer (RFC 4514).
+    Issuer,
+    /// Its subject as `/C=../CN=..`.
+    SubjectLegacy,
+    /// Its issuer as `/C=../CN=..`.
+    IssuerLegacy,
+    /// Its serial number, hexadecimal.
+    Serial,
+    /// Its SHA-1, hexadecimal.
+    Fingerprint,
+    /// When it begins to be valid.
+    Begins,
+    /// When it ends to be.
+    Ends,
+    /// Days until then.
+    DaysLeft,
+    /// As PEM.
+    Pem,
+    /// As PEM, with a tab in front of each line but the first.
+    PemFolded,
+    /// As PEM, escaped as a part of a URI.
+    PemEscaped,
 }
 
 /// What is known of the group that a request went to; missing where there was none.

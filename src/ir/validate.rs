@@ -297,6 +297,7 @@ impl Check<'_> {
             | Step::Trace(_) => place != Place::Response,
             Step::Route(_)
             | Step::Identify
+            | Step::Detach
             | Step::Admit
             | Step::Authorize
             | Step::Perform(_)
@@ -336,6 +337,7 @@ impl Check<'_> {
             | Step::Forget(_)
             | Step::Edit(_)
             | Step::Identify
+            | Step::Detach
             | Step::Admit
             | Step::Authorize
             | Step::Respond(_)
@@ -428,6 +430,7 @@ impl Progress {
                 | Step::Forget(_)
                 | Step::Edit(_)
                 | Step::Identify
+                | Step::Detach
                 | Step::Admit
                 | Step::Authorize
                 | Step::Respond(_)

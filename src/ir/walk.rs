@@ -46,6 +46,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         base,
         reasons: _,
         pages,
+        failures,
         listeners,
         hosts,
         clusters,
@@ -55,7 +56,12 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         sent_as: _,
         charsets: _,
         zones,
+        targets_by_connection: _,
+        caches: _,
     } = config;
+    for failure in failures {
+        visit(Item::Template(&failure.page), Span::NONE);
+    }
     for zone in zones {
         let super::Zone { name: _, key, rate: _, entries: _ } = zone;
         visit(Item::Template(key), Span::NONE);
@@ -198,6 +204,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         | Step::Local(_)
         | Step::Admit
         | Step::Identify
+        | Step::Detach
         | Step::Authorize
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
@@ -423,12 +430,21 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         visit(Item::Template(template), span);
     }
     answer(answers, span, visit);
-    let Files { root, alias, index, known_types: _, log_missing: _, hidden: _, symlinks: _, chunk: _ } =
-        &**files;
+    let Files {
+        root,
+        alias,
+        index,
+        known_types: _,
+        any_case: _,
+        log_missing: _,
+        hidden: _,
+        symlinks: _,
+        chunk: _,
+    } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
-    if let Some(Some(Alias { with, cut: _ })) = alias {
+    if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {
         visit(Item::Template(with), span);
     }
     let Access {
@@ -674,6 +690,8 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         max_temp_file: _,
         temp_write: _,
         temp_path: _,
+        once: _,
+        keep_interim: _,
         request_buffering: _,
         connect_timeout: _,
         send_timeout: _,
@@ -698,6 +716,22 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         ignore_client_abort: _,
         force_ranges: _,
         pass_trailers: _,
+        cache,
+        cache_key,
+        cache_bypass,
+        cache_skip,
+        cache_valid: _,
+        cache_min_uses: _,
+        cache_range_offset: _,
+        cache_stale: _,
+        cache_methods: _,
+        cache_lock: _,
+        cache_lock_timeout: _,
+        cache_lock_age: _,
+        cache_revalidate: _,
+        cache_head_as_get: _,
+        cache_background: _,
+        cache_ignores: _,
         tls_verify: _,
         tls_verify_depth: _,
         tls_name,
@@ -714,7 +748,9 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     for (_, value, _) in params.iter().flatten() {
         visit(Item::Template(value), span);
     }
-    for template in [method, key, bind, limit_rate, tls_name].into_iter().flatten() {
+    let tests = cache_bypass.iter().chain(cache_skip).flatten();
+    let single = [method, key, bind, limit_rate, tls_name, cache].into_iter().flatten();
+    for template in single.chain(cache_key.iter().flatten()).chain(tests) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(content)) = content {

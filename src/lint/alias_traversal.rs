@@ -21,7 +21,7 @@ pub(super) const LINT: Lint = Lint {
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for scene in &cx.scenes {
-        let Some(Some(Alias { with, cut: Some(_) })) = &scene.own.files.alias else { continue };
+        let Some(Some(Alias { with, cut: Some(_), .. })) = &scene.own.files.alias else { continue };
         let Some(path) = scene.path.filter(|path| path.kind == Kind::Prefix && !path.text.ends_with(b"/"))
         else {
             continue;

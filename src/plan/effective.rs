@@ -252,8 +252,8 @@ impl Effective {
     /// The type of a path by the extension of its last segment; `None` leaves `default_type`.
     pub fn type_of(&self, path: &[u8]) -> Option<&Text> {
         let name = path.rsplit(|&byte| byte == b'/').next()?;
-        let dot = memchr::memrchr(b'.', name)?;
-        let extension = &name[dot + 1..];
+        // A name without a dot has an empty one.
+        let extension = memchr::memrchr(b'.', name).map_or(&[][..], |dot| &name[dot + 1..]);
         let mut lower = [0; 32];
         let lower = lower.get_mut(..extension.len())?;
         lower.copy_from_slice(extension);

@@ -103,6 +103,7 @@ pub(super) enum Op {
     Edit(Box<EditOp>),
     Admit,
     Identify,
+    Detach,
     Authorize,
     Respond(Reply),
     Trace(Template),
@@ -168,6 +169,7 @@ impl Op {
             | Self::Edit(_)
             | Self::Admit
             | Self::Identify
+            | Self::Detach
             | Self::Authorize
             | Self::Respond(_)
             | Self::Trace(_)

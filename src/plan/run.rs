@@ -10,6 +10,7 @@ use super::{
 };
 use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
 
+mod branch;
 mod eval;
 mod link;
 mod memory;
@@ -157,6 +158,8 @@ pub struct Run {
     /// How much of the budget is spent.
     spent: u32,
     prepared: bool,
+    /// Whether a path that was rewritten stays so in the routes that follow.
+    detached: bool,
     /// Which block of response steps comes next, and whether there is one under way.
     block: u32,
     in_block: bool,
@@ -194,6 +197,7 @@ impl Run {
         self.rewritten = false;
         self.internal = false;
         self.moved = false;
+        self.detached = false;
         self.limit_rate = None;
         self.path_rest = 0;
         self.unset_reads.clear();
@@ -202,27 +206,6 @@ impl Run {
         self.promised.clear();
         self.registers.clear();
         self.values.clear();
-    }
-
-    /// Begins the host's program for a request beside the one that `from` decides, with the same variables.
-    pub fn branch(&mut self, plan: &Plan, from: &Self, path: &[u8], query: &[u8]) {
-        self.reset();
-        self.path.extend_from_slice(path);
-        self.query.extend_from_slice(query);
-        (self.rewritten, self.internal) = (true, true);
-        self.values.copy(&from.values);
-        self.start(plan, from.host);
-    }
-
-    /// Takes over what variables became in a run that began as [`Self::branch`] of this one.
-    pub fn take_values(&mut self, from: &mut Self) {
-        std::mem::swap(&mut self.values, &mut from.values);
-        from.values.copy(&self.values);
-    }
-
-    /// Writes a variable.
-    pub fn write(&mut self, var: VarId, value: &[u8]) {
-        self.values.set(var, value);
     }
 
     /// Gives up memory beyond what is in it.
@@ -330,6 +313,7 @@ impl Run {
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
                 Op::Identify => return Need::Identity,
+                Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
                     if longest != 0 && view.content_length().is_some_and(|length| length > longest) {
@@ -483,6 +467,7 @@ impl Run {
             | Op::Edit(_)
             | Op::Admit
             | Op::Identify
+            | Op::Detach
             | Op::Authorize
             | Op::Respond(_)
             | Op::Trace(_)
@@ -552,7 +537,7 @@ impl Run {
             Some((body, prefix)) => {
                 self.place = body;
                 self.path_rest = prefix as usize;
-                self.moved = false;
+                self.moved = self.detached;
             }
             None => self.place = otherwise,
         }
@@ -659,6 +644,7 @@ impl Run {
         self.query.extend_from_slice(query);
         self.internal = true;
         self.rewritten = true;
+        self.detached = false;
         self.begin(plan);
         true
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use crate::Case;
 use crate::support::http::get;
@@ -77,4 +79,36 @@ fn a_log_is_made_before_the_first_line_and_again_on_the_signal() {
     let after = wait::until("the log", wait::SOON, || fs::metadata(&path).ok()).mode() & 0o777;
     // 0644 less what the umask takes; never writable for others, and never hidden from those who read logs.
     assert_eq!((before & !0o044, after), (0o600, before), "{before:o} before, {after:o} after");
+}
+
+#[test]
+fn who_ends_a_connection_without_a_request_is_said_at_info() {
+    let case = Case::start_with(
+        "idle-ends",
+        "error_log logs/info.log info; client_header_timeout 1s; keepalive_timeout 1s;",
+    );
+    let prefix = case.server.prefix();
+    let connect = || TcpStream::connect(("127.0.0.1", case.port)).expect("the subject accepts connections");
+    drop(connect());
+    prefix.wait_for(
+        "logs/info.log",
+        "client closed connection while waiting for request, client: 127.0.0.1, server: ",
+    );
+    let mut timed_out = connect();
+    assert_eq!(timed_out.read(&mut [0]).ok(), Some(0));
+    prefix.wait_for(
+        "logs/info.log",
+        "timed out (110: Connection timed out) while waiting for request, client: 127.0.0.1",
+    );
+    let mut torn = connect();
+    torn.write_all(b"GET /to").expect("a piece of a request is sent");
+    drop(torn);
+    prefix.wait_for("logs/info.log", "while reading client request line, client: 127.0.0.1, server: ");
+    prefix.wait_for("logs/info.log", "request: \"GET /to\"");
+    // Of the two ends of a connection that is kept, only the client's is said.
+    let mut kept = case.connect();
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request is sent");
+    assert_eq!(kept.response().expect("it is answered").status, 200);
+    drop(kept);
+    prefix.wait_for("logs/info.log", "client 127.0.0.1 closed keepalive connection");
 }

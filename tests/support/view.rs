@@ -104,7 +104,7 @@ pub(crate) fn sorted(lines: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(lines.len());
     let mut rest = lines.into_iter().peekable();
     while let Some(line) = rest.next() {
-        let head = line.starts_with("HTTP/1.") && !line.contains('[');
+        let head = (line.starts_with("HTTP/1.") || line.starts_with("HTTP/2 ")) && !line.contains('[');
         // When the original's process takes up a connection again depends on what else it does meanwhile.
         let pooled =
             line.strip_suffix(" (same connection)").or_else(|| line.strip_suffix(" (new connection)"));

@@ -180,6 +180,9 @@ impl Reading<'_> {
             );
             return;
         }
+        if !root.attributes.iter().any(|one| one.name.starts_with("xdt:")) {
+            self.only_known(root, &[]);
+        }
         let mut transforms = false;
         transform(root, &mut |span| {
             if !std::mem::replace(&mut transforms, true) {

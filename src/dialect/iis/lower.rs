@@ -43,7 +43,7 @@ mod farm;
 mod filtering;
 mod handlers;
 mod maps;
-mod pattern;
+pub(super) mod pattern;
 mod proxy;
 mod rules;
 mod vars;
@@ -212,6 +212,11 @@ impl Cx<'_> {
 
     /// What happens to a request of a place before it is known who answers.
     fn admit(&mut self, place: &Place, forward: VarId, after_global: bool) -> Block {
+        if place.site.is_broken(&place.path) {
+            // 500.19
+            let reply = ir::Reply { status: 500, content: ir::ReplyContent::Page };
+            return block(vec![(Step::Respond(reply), Span::NONE)]);
+        }
         let mut settings = Settings::default();
         content::settings(self, place, &mut settings);
         filtering::limits(self, place, &mut settings);

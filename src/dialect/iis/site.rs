@@ -40,6 +40,10 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
+    /// The files of its folders below the root, with their paths.
+    pub files: Vec<(PathBuf, Vec<String>)>,
+    /// Paths whose files are invalid: they are answered with an error, and so is what is below.
+    pub broken: Vec<Vec<String>>,
 }
 
 /// A folder that a path of a site is mapped to.
@@ -83,6 +87,21 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 impl Site {
+    /// Whether a path is answered with an error.
+    pub fn is_broken(&self, path: &[String]) -> bool {
+        self.broken.iter().any(|broken| is_below(path, broken))
+    }
+
+    /// Takes what a file of one of its folders says out of force; whether there is such a file.
+    pub fn break_file(&mut self, sources: &SourceMap, file: &Path) -> bool {
+        let Some((_, path)) = self.files.iter().find(|(one, _)| one == file).cloned() else { return false };
+        self.written.retain(|layer| sources.file(layer.fragment.element.head.file).path != file);
+        if !self.broken.contains(&path) {
+            self.broken.push(path);
+        }
+        true
+    }
+
     /// The folder of a path, by the deepest mapping above it.
     pub fn folder(&self, path: &[String]) -> Option<PathBuf> {
         let root = self.roots.iter().find(|root| is_below(path, &root.path))?;
@@ -102,6 +121,7 @@ impl Site {
         let mut places: Vec<Vec<String>> = vec![Vec::new()];
         let paths =
             self.written.iter().map(|layer| &layer.path).chain(self.roots.iter().map(|root| &root.path));
+        let paths = paths.chain(&self.broken);
         for path in paths {
             if !places.iter().any(|place| place.len() == path.len() && is_below(place, path)) {
                 places.push(path.clone());
@@ -136,6 +156,8 @@ impl Site {
             roots: self.roots.clone(),
             span: Span::NONE,
             written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
+            files: Vec::new(),
+            broken: Vec::new(),
         };
         stock.section(name, &[], found)
     }
@@ -234,6 +256,9 @@ impl Site {
             let Some(config) = configs.first() else { continue };
             if main.is_some_and(|main| crate::source::identity(main) == crate::source::identity(config)) {
                 continue;
+            }
+            if !path.is_empty() {
+                self.files.push((config.clone(), path.clone()));
             }
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);

@@ -18,6 +18,8 @@ pub struct Stage {
     pub console: bool,
     /// What the log of errors says at least.
     pub trace: Option<Level>,
+    /// Whether a folder whose own file is invalid is answered with an error; else nothing is served.
+    pub lenient: bool,
     /// Whether programs that handlers name are started.
     pub start: bool,
     /// What stands for `%NAME%` where the environment has no such variable.

@@ -21,6 +21,9 @@ use crate::{
 /// How deep elements may be nested; no section of the original's is deeper than a dozen.
 const DEEPEST: usize = 64;
 
+/// Attributes of one element; the longest known one has forty.
+const MOST_ATTRIBUTES: usize = 256;
+
 /// The root element of a text, and what is wrong with it.
 pub fn read(file: FileId, text: &str) -> (Option<Element>, Vec<Diagnostic>) {
     let mut reading = Reading { file, text, found: Vec::new(), open: Vec::new(), root: None, began: false };
@@ -203,6 +206,11 @@ impl<'t> Reading<'t> {
             debug_assert!(quote.is_ascii());
             let raw = &value[1..=end];
             let name_span = self.span(at, at + length);
+            if attributes.len() == MOST_ATTRIBUTES {
+                let message = format!("an element has at most {MOST_ATTRIBUTES} attributes");
+                self.found.push(Diagnostic::error("xml", name_span, message));
+                return attributes;
+            }
             let value_span = self.span(from + 1, from + 1 + end);
             let decoded = self.value(from + 1, raw);
             if let Some(before) = attributes.iter().find(|one| one.name == name).map(|one| one.name_span) {

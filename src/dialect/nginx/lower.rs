@@ -43,6 +43,7 @@ use crate::{
 mod access;
 mod address;
 mod auth;
+mod cache;
 mod charset;
 mod client;
 mod compress;
@@ -96,6 +97,8 @@ type Settle = fn(&mut Cx, &mut Level);
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
     auth::TABLE,
+    cache::TABLE,
+    cache::HTTP_TABLE,
     charset::TABLE,
     client::TABLE,
     compress::TABLE,
@@ -127,8 +130,15 @@ const TABLES: &[&[(&str, Lower)]] = &[
 ];
 
 /// Step 2, in order.
-const SETTLE: &[Settle] =
-    &[headers::settle, gateway::settle, proxy::settle, referer::settle, tls::settle, upstream::settle];
+const SETTLE: &[Settle] = &[
+    cache::settle,
+    headers::settle,
+    gateway::settle,
+    proxy::settle,
+    referer::settle,
+    tls::settle,
+    upstream::settle,
+];
 
 /// nginx has one set of captures per request, whoever matched.
 pub(super) const CAPTURES: Register = Register('L');

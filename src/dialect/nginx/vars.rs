@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    ir::{AnnouncedAttr, Attr, Name, Stat, TcpInfo, Template, TlsAttr, VarId},
+    ir::{AnnouncedAttr, Attr, Name, ProofAttr, Stat, TcpInfo, Template, TlsAttr, VarId},
     source::Span,
 };
 
@@ -201,6 +201,22 @@ const FIXED: &[(&str, Attr)] = &[
     ("server_protocol", Attr::Protocol),
     ("ssl_alpn_protocol", Attr::Tls(TlsAttr::Alpn)),
     ("ssl_cipher", Attr::Tls(TlsAttr::Cipher)),
+    ("ssl_ciphers", Attr::Tls(TlsAttr::OfferedCiphers)),
+    ("ssl_client_cert", Attr::Tls(TlsAttr::Proof(ProofAttr::PemFolded))),
+    ("ssl_client_escaped_cert", Attr::Tls(TlsAttr::Proof(ProofAttr::PemEscaped))),
+    ("ssl_client_fingerprint", Attr::Tls(TlsAttr::Proof(ProofAttr::Fingerprint))),
+    ("ssl_client_i_dn", Attr::Tls(TlsAttr::Proof(ProofAttr::Issuer))),
+    ("ssl_client_i_dn_legacy", Attr::Tls(TlsAttr::Proof(ProofAttr::IssuerLegacy))),
+    ("ssl_client_raw_cert", Attr::Tls(TlsAttr::Proof(ProofAttr::Pem))),
+    ("ssl_client_s_dn", Attr::Tls(TlsAttr::Proof(ProofAttr::Subject))),
+    ("ssl_client_s_dn_legacy", Attr::Tls(TlsAttr::Proof(ProofAttr::SubjectLegacy))),
+    ("ssl_client_serial", Attr::Tls(TlsAttr::Proof(ProofAttr::Serial))),
+    ("ssl_client_v_end", Attr::Tls(TlsAttr::Proof(ProofAttr::Ends))),
+    ("ssl_client_v_remain", Attr::Tls(TlsAttr::Proof(ProofAttr::DaysLeft))),
+    ("ssl_client_v_start", Attr::Tls(TlsAttr::Proof(ProofAttr::Begins))),
+    ("ssl_client_verify", Attr::Tls(TlsAttr::Proof(ProofAttr::Verdict))),
+    ("ssl_curve", Attr::Tls(TlsAttr::Group)),
+    ("ssl_curves", Attr::Tls(TlsAttr::OfferedGroups)),
     ("ssl_protocol", Attr::Tls(TlsAttr::Version)),
     ("ssl_server_name", Attr::Tls(TlsAttr::ServerName)),
     ("ssl_session_reused", Attr::Tls(TlsAttr::Resumed)),
@@ -229,20 +245,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_protocol_port", Attr::Announced(AnnouncedAttr::ClientPort)),
     ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
     ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
-    ("ssl_client_cert", Attr::Missing),
-    ("ssl_client_escaped_cert", Attr::Missing),
-    ("ssl_client_fingerprint", Attr::Missing),
-    ("ssl_client_i_dn", Attr::Missing),
-    ("ssl_client_i_dn_legacy", Attr::Missing),
-    ("ssl_client_raw_cert", Attr::Missing),
-    ("ssl_client_s_dn", Attr::Missing),
-    ("ssl_client_s_dn_legacy", Attr::Missing),
-    ("ssl_client_serial", Attr::Missing),
-    ("ssl_client_v_end", Attr::Missing),
-    ("ssl_client_v_remain", Attr::Missing),
-    ("ssl_client_v_start", Attr::Missing),
     ("ssl_early_data", Attr::Missing),
-    ("upstream_cache_status", Attr::Missing),
+    ("upstream_cache_status", Attr::CacheStatus),
 ];
 
 /// Names with a meaning that a configuration may replace.

@@ -18,10 +18,10 @@ use crate::{
             field::{Field, Known},
             target,
         },
-        maps,
+        maps, tls,
         worker::Counters,
     },
-    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, Stat, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, Stat, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -227,15 +227,26 @@ impl Facts {
                 tcp_info(self.client.descriptor, *which).is_some_and(|value| number(out, value))
             }
             Attr::Tls(which) => {
-                let Some(tls) = &self.client.tls else { return Some(false) };
+                let Some(session) = &self.client.tls else { return Some(false) };
                 match which {
-                    TlsAttr::Version => bytes(out, tls.version.as_bytes()),
-                    TlsAttr::Cipher => bytes(out, tls.cipher.as_bytes()),
+                    TlsAttr::Version => bytes(out, session.version.as_bytes()),
+                    TlsAttr::Cipher => bytes(out, session.cipher.as_bytes()),
                     TlsAttr::ServerName => {
-                        tls.server_name.as_ref().is_some_and(|name| bytes(out, name.as_bytes()))
+                        session.server_name.as_ref().is_some_and(|name| bytes(out, name.as_bytes()))
                     }
-                    TlsAttr::Resumed => bytes(out, if tls.resumed { b"r" } else { b"." }),
-                    TlsAttr::Alpn => tls.alpn.as_ref().is_some_and(|name| bytes(out, name.as_bytes())),
+                    TlsAttr::Resumed => bytes(out, if session.resumed { b"r" } else { b"." }),
+                    TlsAttr::Alpn => session.alpn.as_ref().is_some_and(|name| bytes(out, name.as_bytes())),
+                    TlsAttr::Group => {
+                        session.group.is_some_and(|group| bytes(out, tls::groups_named(&[group]).as_bytes()))
+                    }
+                    TlsAttr::OfferedCiphers => bytes(out, tls::suites_named(&session.offered[0]).as_bytes()),
+                    TlsAttr::OfferedGroups => bytes(out, tls::groups_named(&session.offered[1]).as_bytes()),
+                    TlsAttr::Proof(which) => match &session.proof {
+                        Some(proof) => {
+                            proof.attr(*which, self.worker.clock.now().as_secs().cast_signed(), out)
+                        }
+                        None => *which == ProofAttr::Verdict && bytes(out, b"NONE"),
+                    },
                 }
             }
             Attr::ProcessId => number(out, u64::from(std::process::id())),
@@ -352,6 +363,7 @@ impl Facts {
                 }
                 self.connection_attr(&Attr::ClientAddr, out).unwrap_or(false)
             }
+            Attr::CacheStatus => self.cache_status.is_some_and(|status| bytes(out, status.as_bytes())),
             Attr::Group(which) => self.group_attr(*which, out),
             Attr::UpstreamAddr => self.each(out, |attempt, out| bytes(out, attempt.address.as_bytes())),
             Attr::UpstreamStatus => {

@@ -127,13 +127,28 @@ fn lists(list: &[u8], tag: Option<&[u8]>, weak: bool) -> bool {
 /// Seconds since the epoch of a date in any of its three forms (RFC 9110 § 5.6.7).
 pub fn date(text: &[u8]) -> Option<i64> {
     let text = text.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    let time = httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok()?;
+    let text = std::str::from_utf8(text).ok()?;
+    // Observed: nobody asks whether the day of the week is that of the date, which the library does.
+    let on_some_day = |text: &str| {
+        let (_, rest) = text.split_at_checked(3).filter(|_| text.len() == 29)?;
+        let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        days.iter().find_map(|day| httpdate::parse_http_date(&format!("{day}{rest}")).ok())
+    };
+    let time = httpdate::parse_http_date(text).ok().or_else(|| on_some_day(text))?;
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs().cast_signed())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_day_of_the_week_may_be_wrong() {
+        assert_eq!(date(b"Wed, 01 Jan 2020 00:00:00 GMT"), Some(1_577_836_800));
+        assert_eq!(date(b"Thu, 01 Jan 2020 00:00:00 GMT"), Some(1_577_836_800));
+        assert_eq!(date(b"Thu, 41 Jan 2020 00:00:00 GMT"), None);
+        assert_eq!(date("\u{e9}\u{e9}, 01 Jan 2020 00:00:00 GMT".as_bytes()), None);
+    }
 
     const TIME: &[u8] = b"Sat, 21 Nov 2026 14:45:42 GMT";
     const BEFORE: &[u8] = b"Sat, 21 Nov 2026 14:45:41 GMT";

@@ -22,6 +22,9 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Res
         if name[begin..].starts_with(b"/") {
             return Ok(exchange.restart(plan, &name[begin..], &query));
         }
+        if exchange.settings(plan).files.any_case {
+            super::spelling::correct(&mut name);
+        }
         let Err(error) = std::fs::metadata(OsStr::from_bytes(&name)) else {
             let path = [&exchange.run.path, &name[begin..]].concat();
             return Ok(exchange.restart(plan, &path, &query));

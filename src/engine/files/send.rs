@@ -61,15 +61,27 @@ pub(super) async fn send(
     file: File,
     pieces: &[Piece],
 ) -> Next {
+    send_shared(exchange, plan, name, Arc::new(file), pieces, 0).await
+}
+
+/// The same for a file that others have, too; `total` is how long the content is where the head does not say it.
+pub(super) async fn send_shared(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    name: &[u8],
+    file: Arc<File>,
+    pieces: &[Piece],
+    total: u64,
+) -> Next {
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
     let pieces = if framing == Framing::None { &[] } else { pieces };
     let filters = exchange.filters.take();
-    let length = exchange.facts.response.length.filter(|length| *length > 0);
+    let total = if filters.is_none() { total } else { 0 };
+    let length = Some(exchange.facts.response.length.unwrap_or(total)).filter(|length| *length > 0);
     if let (Framing::Chunked, Some(length)) = (framing, length) {
         out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
     }
-    let file = Arc::new(file);
     let mut done = match filters {
         Some(mut filters) => {
             let sent = send_changed(exchange, plan, &file, pieces, &mut filters, framing, &mut out).await;
@@ -293,7 +305,7 @@ async fn warm(file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
 }
 
 /// Reads a range to the end of `out`, on another thread when it is not in the page cache.
-async fn read(file: &Arc<File>, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
+pub async fn read(file: &Arc<File>, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
     let mut at = range.start;
     let start = out.len();
     out.resize(start + (range.end - range.start) as usize, 0);

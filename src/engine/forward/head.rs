@@ -151,7 +151,7 @@ impl Exchange {
                 }
                 // Interim responses (RFC 9110 § 15.2) are passed on to clients that know them, 100 is answered by us.
                 Ok(Parsed::Whole) if matches!(self.facts.upstream_head.status, 100 | 102..=199) => {
-                    if self.interim().await.is_err() {
+                    if self.interim(how).await.is_err() {
                         return Outcome::ClientGone;
                     }
                     more = self.facts.upstream.is_empty();
@@ -269,11 +269,12 @@ impl Exchange {
     }
 
     /// Passes an interim response on and takes it out of the buffer.
-    async fn interim(&mut self) -> Result<(), Failure> {
+    async fn interim(&mut self, how: &ForwardingPlan) -> Result<(), Failure> {
         let head = &self.facts.upstream_head;
         let (status, length) = (head.status, head.length);
         if let Stream::Frames(stream) = &mut self.stream
             && status != 100
+            && !how.keep_interim
         {
             let mut interim = http::Response::new(());
             *interim.status_mut() = http::StatusCode::from_u16(status)
@@ -284,7 +285,7 @@ impl Exchange {
                 http2::put(interim.headers_mut(), name, value);
             }
             stream.interim(interim)?;
-        } else if status != 100 && self.facts.head.version == 11 {
+        } else if status != 100 && self.facts.head.version == 11 && !how.keep_interim {
             // Written anew: neither line ends that others read differently nor anything about framing are passed on.
             let mut text = [b"HTTP/1.1 ", head.status_text.of(&self.facts.upstream), b"\r\n"].concat();
             for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {
@@ -310,10 +311,11 @@ impl Exchange {
 
     /// Reads from the upstream, moves the upload along, and notices when the client leaves.
     async fn read_upstream(&mut self, how: &ForwardingPlan, connection: &mut Connection) -> Watched {
+        let keeps_all = self.caching.is_some();
         let Self { stream: client, upload, facts, content, timer, .. } = self;
         let deadline = upload.as_ref().and_then(|upload| upload.deadline());
         let reads_client = upload.as_ref().is_some_and(|upload| upload.reads_client());
-        let watch = !how.ignore_client_abort && !reads_client && content.is_done();
+        let watch = !how.ignore_client_abort && !keeps_all && !reads_client && content.is_done();
         let (buffer, into) = (&mut facts.buffer, &mut facts.upstream);
         let read = poll_fn(|cx| {
             if let Some(upload) = upload {

@@ -180,6 +180,7 @@ impl Exchange {
                 }
                 Tried::Failed(fault, status) => (fault, status),
             };
+            self.facts.failed = Some(fault);
             let failed = match status {
                 500 | 503 => group.fail(&standing),
                 _ if fault == Fault::ReadTimeout && group.how().failing_late => group.fail(&standing),
@@ -260,6 +261,7 @@ impl Exchange {
             let message = format!("no connection to {} became free", member.url);
             return (failed(self, Fault::Unreachable, 502, message), Some(elected));
         };
+        self.name_member(member, endpoint);
         let places = match places(endpoint).await {
             Ok(places) => places,
             Err(message) => {
@@ -273,12 +275,11 @@ impl Exchange {
             to: Upstream::Dynamic(Template::default()),
             target: Target::Received,
         };
-        let idle = member.reuse.then(|| errand.cluster.idle().copied()).flatten();
+        let idle = (member.reuse && !how.once).then(|| errand.cluster.idle().copied()).flatten();
         let mut target = [&*member.base, &*errand.rest].concat();
         if target.first() != Some(&b'/') {
             target.insert(0, b'/');
         }
-        self.name_member(member, endpoint);
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
         if member.protocol != Protocol::Http {
@@ -305,7 +306,7 @@ impl Exchange {
         scratch::give(request.head);
         match outcome {
             Outcome::ClientGone => {
-                self.log(Level::Info, format_args!("client prematurely closed connection"));
+                self.log(Level::Info, format_args!("{}", super::CLIENT_GONE));
                 self.facts.logged_status = Some(499);
                 (Tried::Done(Next::End(End::Abort)), Some(elected))
             }

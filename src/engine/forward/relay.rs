@@ -18,6 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
+    cache::Writer,
     clock,
     content::{failed, temporary},
     filter::{Broken, Chain},
@@ -131,6 +132,8 @@ pub struct Relay<'a> {
     pub upload: Option<&'a mut Upload>,
     /// What the content passes through.
     pub filters: Option<Box<Chain>>,
+    /// Where it is kept, too.
+    pub keep: Option<&'a mut Writer>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -192,6 +195,7 @@ impl<'a> Relay<'a> {
             complaint: None,
             upload: None,
             filters: None,
+            keep: None,
             pending: head,
             at: 0,
             spill: None,
@@ -484,6 +488,9 @@ impl<'a> Relay<'a> {
 
     fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {
         self.content += data.len() as u64;
+        if let Some(keep) = &mut self.keep {
+            keep.push(data);
+        }
         let data = self.within_window(data);
         if data.is_empty() {
             return Ok(());

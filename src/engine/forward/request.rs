@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        clock::http_date,
         exchange::Exchange,
         http1::{
             field::{self, Field, Known, Lines},
@@ -26,7 +27,12 @@ impl Exchange {
         out: &mut Vec<u8>,
     ) {
         let mark = out.len();
-        self.eval(&how.method, out);
+        // What `GET` brings is kept for both.
+        if self.facts.is_head() && how.cache_head_as_get && self.may_keep_response() {
+            out.extend_from_slice(b"GET");
+        } else {
+            self.eval(&how.method, out);
+        }
         if !is_token(&out[mark..]) {
             out.truncate(mark);
         }
@@ -57,6 +63,9 @@ impl Exchange {
         if !how.names.framing_placed {
             self.write_framing(how, replaced, out);
         }
+        if self.caching.is_some() {
+            self.write_conditions(how, out);
+        }
         if how.pass_fields && !how.names.received_placed {
             self.write_received(how, out);
         }
@@ -74,6 +83,22 @@ impl Exchange {
             out.truncate(line);
         } else {
             out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Asks whether what is kept still holds.
+    fn write_conditions(&mut self, how: &ForwardingPlan, out: &mut Vec<u8>) {
+        let (modified, tag) = self.conditions(how);
+        let mut line = |name: &[u8], value: &[u8]| {
+            if !how.names.replaced.contains(name) {
+                out.extend_from_slice(&[name, b": ", value, b"\r\n"].concat());
+            }
+        };
+        if let Some(modified) = modified {
+            line(b"If-Modified-Since", http_date(modified).as_bytes());
+        }
+        if let Some(tag) = tag {
+            line(b"If-None-Match", tag);
         }
     }
 
@@ -97,6 +122,8 @@ impl Exchange {
                 out.extend_from_slice(protocol);
                 out.extend_from_slice(b"\r\n");
             }
+            // HTTP/1.0 closes unless something else is said.
+            None if to.idle.is_none() && how.version == 10 => {}
             None if to.idle.is_none() => out.extend_from_slice(b"Connection: close\r\n"),
             None => self.write_field(b"Connection", otherwise, out),
         }
@@ -143,7 +170,10 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.names.replaced.contains(name) || (how.names.removes_nominated && self.nominated(name)) {
+            if how.names.replaced.contains(name)
+                || (how.names.removes_nominated && self.nominated(name))
+                || (self.caching.is_some() && self.is_for_cache(name))
+            {
                 continue;
             }
             lines.write(field.name, field.value, field.plain, out);
@@ -160,7 +190,10 @@ impl Exchange {
                 continue;
             }
             let name = field.name.of(&facts.buffer);
-            if how.names.replaced.contains(name) || (how.names.removes_nominated && self.nominated(name)) {
+            if how.names.replaced.contains(name)
+                || (how.names.removes_nominated && self.nominated(name))
+                || (self.caching.is_some() && self.is_for_cache(name))
+            {
                 continue;
             }
             let same = |other: &&Field| other.name.of(&facts.buffer).eq_ignore_ascii_case(name);
@@ -206,7 +239,7 @@ impl Exchange {
             .any(|field| field::has_token(field.value.of(&facts.buffer), name))
     }
 
-    fn write_target(&mut self, forward: &Forward, to: &Destination, out: &mut Vec<u8>) {
+    pub(super) fn write_target(&mut self, forward: &Forward, to: &Destination, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(target) = &to.target {
             out.extend_from_slice(target);

@@ -9,7 +9,7 @@ use super::{
         exchange::{End, Exchange, Next},
         facts::Facts,
         files::{
-            condition,
+            self, condition,
             range::{self, Selection},
         },
         filter::{self, Broken},
@@ -60,6 +60,15 @@ impl Exchange {
             );
             return Next::Status(502);
         }
+        if self.caching.is_some()
+            && let Some(next) = self.weigh(plan, forward, how).await
+        {
+            // What was asked for is here already; a refusal that it stands for may have content.
+            let fit = status == 304 && !is_unfinished(&connection);
+            self.end_attempt(0, 0);
+            self.reuse(to, how, connection, fit);
+            return next;
+        }
         let mut buffering = how.buffering;
         if let Some(next) = self.follow_controls(plan, how, &mut buffering) {
             // Content that is not read here would be taken for the next response.
@@ -86,6 +95,7 @@ impl Exchange {
             return Next::Status(404);
         }
         if how.intercept_errors && status >= 300 && recovers && !self.recovered {
+            self.keep_intercepted(how, status);
             self.facts.response.start(status);
             self.copy_fields(how, &[b"www-authenticate"]);
             self.end_attempt(0, 0);
@@ -103,7 +113,9 @@ impl Exchange {
         // The upstream need not have been asked with the client's method: content that the client does not get is
         // not waited for, and the connection it comes on not used again.
         let (asked_head, is_head) = (self.facts.asked_head, self.facts.is_head());
-        let without = asked_head || is_head || matches!(status, 100..=199 | 204 | 304);
+        let mut kept = self.begin_keeping(how, buffering);
+        let mute = kept.is_some() && is_head && !asked_head;
+        let without = asked_head || (is_head && !mute) || matches!(status, 100..=199 | 204 | 304);
         let head = &mut self.facts.upstream_head;
         let unread = is_head && !asked_head && (head.chunked || head.content_length != Some(0));
         let missing = asked_head && !is_head;
@@ -121,13 +133,33 @@ impl Exchange {
         let unfinished = is_unfinished(&connection);
         self.facts.response.length = if head.chunked { None } else { head.content_length };
         let known = matches!(from, From::Length(_) | From::Packed(_) | From::Stored { .. });
-        let window = match self.select_range(plan, how, known) {
-            Ok(window) => window,
+        let mut mute = mute;
+        if kept.is_some() {
+            self.prepare_ranges();
+            match self.compare_kept(plan) {
+                condition::Verdict::Answer => {}
+                condition::Verdict::NotModified => {
+                    files::not_modified(self);
+                    mute = true;
+                }
+                // It is kept all the same when it comes again.
+                condition::Verdict::Failed => {
+                    self.end_attempt(0, 0);
+                    return Next::Status(412);
+                }
+            }
+        }
+        // Of an answer to HEAD only the fields tell of the part.
+        let bare = asked_head && is_head;
+        let window = match self.select_range(plan, how, known || bare, kept.is_some()) {
+            Ok(window) => window.filter(|_| !bare),
             Err(status) => {
                 self.end_attempt(0, 0);
                 return Next::Status(status);
             }
         };
+        let window = if mute { Some((u64::MAX, 0)) } else { window };
+        let expected = self.facts.upstream_head.content_length.filter(|_| !self.facts.upstream_head.chunked);
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
         // The whole response is here already: one write, and no relay.
@@ -135,6 +167,10 @@ impl Exchange {
             (from.whole(&self.facts.upstream[begin..]), framing, window)
         {
             out.extend_from_slice(&self.facts.upstream[begin..begin + length]);
+            if let Some(mut writer) = kept.take() {
+                writer.push(&self.facts.upstream[begin..begin + length]);
+                self.end_keeping(Some(writer), true, expected);
+            }
             self.facts.upstream.truncate(begin);
             self.end_attempt(length as u64, 0);
             self.reuse(to, how, connection, fit);
@@ -159,7 +195,7 @@ impl Exchange {
             send_timeout: self.send_timeout(plan),
             limit,
             read_rate,
-            ignore_abort: how.ignore_client_abort || !self.content.is_done(),
+            ignore_abort: how.ignore_client_abort || kept.is_some() || !self.content.is_done(),
             at_once: !buffering || self.is_event_stream(),
         };
         let filters = self.filters.take();
@@ -176,6 +212,7 @@ impl Exchange {
         relay.window = window;
         relay.trailers = trailers;
         relay.filters = filters;
+        relay.keep = kept.as_mut();
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
@@ -212,6 +249,8 @@ impl Exchange {
             );
         }
         scratch::give(rest);
+        let whole = matches!(ending, Ending::Whole);
+        self.end_keeping(kept, whole, expected.filter(|_| !asked_head));
         self.facts.sent += sent;
         self.facts.coded = coded;
         self.end_attempt(content, received);
@@ -300,9 +339,14 @@ impl Exchange {
         plan: &Plan,
         how: &ForwardingPlan,
         known: bool,
+        kept: bool,
     ) -> Result<Option<(u64, u64)>, u16> {
         let facts = &mut self.facts;
-        let Some(size) = facts.response.length.filter(|_| how.force_ranges) else { return Ok(None) };
+        let Some(size) =
+            facts.response.length.filter(|_| how.force_ranges || (kept && facts.response.ranges))
+        else {
+            return Ok(None);
+        };
         if facts.response.status != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
@@ -345,7 +389,7 @@ impl Exchange {
         }
     }
 
-    fn copy_status(&mut self, how: &ForwardingPlan) {
+    pub(super) fn copy_status(&mut self, how: &ForwardingPlan) {
         let facts = &mut self.facts;
         let text = facts.upstream_head.status_text.of(&facts.upstream);
         if !text.is_empty() && !(how.name_statuses && text.len() == 3) {
@@ -356,7 +400,7 @@ impl Exchange {
     }
 
     /// Copies the upstream's fields, but for those consumed, hidden or directing us; only `these` if there are any.
-    fn copy_fields(&mut self, how: &ForwardingPlan, these: &[&[u8]]) {
+    pub(super) fn copy_fields(&mut self, how: &ForwardingPlan, these: &[&[u8]]) {
         let facts = &mut self.facts;
         let base = facts.response.text.len();
         facts
@@ -393,7 +437,12 @@ impl Exchange {
     }
 
     /// Does what fields of the response direct.
-    fn follow_controls(&mut self, plan: &Plan, how: &ForwardingPlan, buffering: &mut bool) -> Option<Next> {
+    pub(super) fn follow_controls(
+        &mut self,
+        plan: &Plan,
+        how: &ForwardingPlan,
+        buffering: &mut bool,
+    ) -> Option<Next> {
         let facts = &self.facts;
         let mut names = facts.upstream_head.fields.iter().map(|field| field.name.of(&facts.upstream));
         if !names.any(|name| how.names.directing.contains(name)) {

@@ -1,6 +1,7 @@
 //! The variables of a gateway request: configured ones, then one for each request field that none of them replaces.
 
 use super::super::{
+    clock::http_date,
     exchange::Exchange,
     http1::field::{Field, Known},
     scratch,
@@ -58,6 +59,9 @@ impl Exchange {
             name.extend(
                 written.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }),
             );
+            if self.caching.is_some() && self.is_for_cache(written) {
+                continue;
+            }
             if how.params.iter().any(|(param, ..)| param.0 == *name) {
                 continue;
             }
@@ -73,6 +77,15 @@ impl Exchange {
             done = put(&name, value);
             if done.is_err() {
                 break;
+            }
+        }
+        if done.is_ok() && self.caching.is_some() {
+            let (modified, tag) = self.conditions(how);
+            if let Some(modified) = modified {
+                done = put(b"HTTP_IF_MODIFIED_SINCE", http_date(modified).as_bytes());
+            }
+            if let (Some(tag), Ok(())) = (tag, &done) {
+                done = put(b"HTTP_IF_NONE_MATCH", tag);
             }
         }
         scratch::give(name);

@@ -51,6 +51,8 @@ pub struct RequestHead {
     pub keep_alive_said: bool,
     /// Whether 100 (Continue) is expected.
     pub expect_continue: bool,
+    /// Whether something else is expected of us (RFC 9110 § 10.1.1).
+    pub expects_else: bool,
     /// The value of `Host`.
     pub host: Option<Slice>,
     /// The value of `Upgrade`.
@@ -208,7 +210,8 @@ impl RequestHead {
             .iter()
             .position(|&byte| matches!(byte, b'/' | b'?' | b'#'))
             .unwrap_or(target.len() - host);
-        if length == 0 {
+        // Observed: an authority ends with a path, a query or the target; a fragment alone is no request.
+        if length == 0 || target.get(host + length) == Some(&b'#') {
             return Err(invalid);
         }
         self.authority = Slice::new(start + host, start + host + length);
@@ -243,6 +246,7 @@ impl RequestHead {
     fn forget_fields(&mut self) {
         self.fields.clear();
         (self.content_length, self.chunked, self.expect_continue) = (None, false, false);
+        self.expects_else = false;
         (self.keep_alive, self.keep_alive_said) = (self.version == 11, false);
         (self.host, self.upgrade) = (None, None);
     }
@@ -336,7 +340,9 @@ impl RequestHead {
                 }
             }
             Known::Expect => {
-                self.expect_continue = self.version == 11 && value.eq_ignore_ascii_case(b"100-continue");
+                let is_usual = value.eq_ignore_ascii_case(b"100-continue");
+                self.expect_continue = self.version == 11 && is_usual;
+                self.expects_else |= !is_usual;
             }
             Known::Upgrade => self.upgrade = self.upgrade.or(Some(field.value)),
             _ => {}
@@ -495,6 +501,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", Err(400)),
             ("GET / HTTP/1.1\r\nHost: a\r\nA: b\0\r\n\r\n", Err(400)),
             ("GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n", Err(400)),
+            ("GET http://a#b HTTP/1.1\r\nHost: a\r\n\r\n", Err(400)),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", Err(400)),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", Err(400)),
             (

@@ -42,6 +42,18 @@ pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &
     scratch::give(line);
 }
 
+/// Writes a line about a client connection on which there is no request.
+pub fn connection(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
+    let plan = &exchange.serving.plan;
+    let settings = plan.settings(exchange.run.settings);
+    if settings.logs.errors.iter().all(|log| log.level > level) {
+        return;
+    }
+    let table = logs.table(&settings.logs);
+    let serial = exchange.facts.client.serial;
+    compose(&table.errors, &exchange.worker.clock, level, format_args!("*{serial} {message}"));
+}
+
 /// Writes lines about an exchange while its parts are lent.
 #[derive(Debug)]
 pub struct Scribe {

@@ -1,6 +1,10 @@
 //! Certificates and keys from PEM files (RFC 7468), and which of several is shown.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     InconsistentKeys, SignatureAlgorithm, SignatureScheme,
@@ -15,13 +19,13 @@ use rustls_pki_types::{
 };
 
 /// A chain and its key, from their files.
-pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
+pub fn load(certificate: &Path, key: &Path, passwords: &[PathBuf]) -> Result<CertifiedKey, String> {
     let chain = certificates(certificate).map_err(|why| cannot("certificate", certificate, &why))?;
     let text = std::fs::read(key).map_err(|error| cannot("certificate key", key, &system(&error)))?;
     let der = match PrivateKeyDer::from_pem_slice(&text) {
         Ok(der) => der,
         Err(_) if memchr::memmem::find(&text, b"ENCRYPTED").is_some() => {
-            return Err(cannot("certificate key", key, "it is encrypted, and passwords are not supported"));
+            decrypted(&text, passwords).map_err(|why| cannot("certificate key", key, &why))?
         }
         Err(pem::Error::NoItemsFound) => return Err(cannot("certificate key", key, "no key in it")),
         Err(error) => return Err(cannot("certificate key", key, &error.to_string())),
@@ -38,6 +42,31 @@ pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
         )),
         _ => Ok(made),
     }
+}
+
+/// The key in a file that is encrypted (RFC 5958 § 3), by the first password that opens it.
+fn decrypted(text: &[u8], passwords: &[PathBuf]) -> Result<PrivateKeyDer<'static>, String> {
+    const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+    let text = String::from_utf8_lossy(text);
+    let Some(begin) = text.find(BEGIN) else {
+        return Err("it is encrypted in the old way: convert it with `openssl pkcs8 -topk8`".to_owned());
+    };
+    let end = text[begin..].find(END).map_or(text.len(), |at| begin + at + END.len());
+    let (_, sealed) =
+        pkcs8::SecretDocument::from_pem(&text[begin..end]).map_err(|error| error.to_string())?;
+    let sealed =
+        pkcs8::EncryptedPrivateKeyInfoRef::try_from(sealed.as_bytes()).map_err(|error| error.to_string())?;
+    for path in passwords {
+        let lines = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read passwords \"{}\": {}", path.display(), system(&error)))?;
+        for password in lines.lines() {
+            if let Ok(plain) = sealed.decrypt(password) {
+                return Ok(PrivateKeyDer::Pkcs8(plain.as_bytes().to_vec().into()));
+            }
+        }
+    }
+    Err("it is encrypted, and no password opens it".to_owned())
 }
 
 /// All certificates in a file.

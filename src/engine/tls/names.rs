@@ -1,6 +1,10 @@
 //! Names of versions and cipher suites, as OpenSSL and everyone's logs have them.
 
-use rustls::{CipherSuite, ProtocolVersion, SupportedProtocolVersion, version};
+use rustls::{
+    CipherSuite, ProtocolVersion, SupportedProtocolVersion,
+    crypto::{SupportedKxGroup, aws_lc_rs},
+    version,
+};
 
 /// The versions to offer; all when none is given.
 pub fn versions(tenths: &[u8]) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
@@ -50,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_suite_has_its_name() {
-        for suite in rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES {
+        for suite in aws_lc_rs::ALL_CIPHER_SUITES {
             let name = cipher(suite.suite());
             assert!(name.contains("AES") || name.contains("CHACHA20"), "{name}");
             assert_eq!(name.starts_with("TLS_"), suite.tls13().is_some(), "{name}");
@@ -63,4 +67,37 @@ mod tests {
         assert_eq!(versions(&[10, 11, 12]).unwrap(), [&version::TLS12]);
         assert!(versions(&[10, 11]).is_err());
     }
+}
+
+/// The groups of these numbers that are spoken, in their order; all where none is.
+pub(super) fn groups(numbers: &[u16]) -> Vec<&'static dyn SupportedKxGroup> {
+    let all = aws_lc_rs::ALL_KX_GROUPS;
+    let of = |number: &u16| all.iter().find(|group| u16::from(group.name()) == *number).copied();
+    let found: Vec<_> = numbers.iter().filter_map(of).collect();
+    if found.is_empty() { aws_lc_rs::DEFAULT_KX_GROUPS.to_vec() } else { found }
+}
+
+/// Groups by their OpenSSL names, `:` between them; those without one as numbers.
+pub fn groups_named(numbers: &[u16]) -> String {
+    let name = |number: &u16| match number {
+        0x0017 => "prime256v1".to_owned(),
+        0x0018 => "secp384r1".to_owned(),
+        0x0019 => "secp521r1".to_owned(),
+        0x001d => "X25519".to_owned(),
+        0x001e => "X448".to_owned(),
+        0x11ec => "X25519MLKEM768".to_owned(),
+        0x0100 => "ffdhe2048".to_owned(),
+        0x0101 => "ffdhe3072".to_owned(),
+        other => format!("0x{other:04x}"),
+    };
+    numbers.iter().map(name).collect::<Vec<_>>().join(":")
+}
+
+/// Suites by their OpenSSL names, likewise.
+pub fn suites_named(numbers: &[u16]) -> String {
+    let name = |number: &u16| match cipher(CipherSuite::from(*number)) {
+        name if name.contains('-') || name.starts_with("TLS_") => name,
+        _ => format!("0x{number:04x}"),
+    };
+    numbers.iter().map(name).collect::<Vec<_>>().join(":")
 }

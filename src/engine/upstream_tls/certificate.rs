@@ -7,27 +7,29 @@ use std::net::IpAddr;
 
 /// A certificate, as slices of its DER bytes.
 #[derive(Debug)]
-pub(super) struct Certificate<'a> {
+pub(in crate::engine) struct Certificate<'a> {
+    /// Its serial number.
+    pub(in crate::engine) serial: &'a [u8],
     /// What is signed.
-    pub(super) signed: &'a [u8],
+    pub(in crate::engine) signed: &'a [u8],
     /// The contents of the algorithm it is signed with.
-    pub(super) algorithm: &'a [u8],
+    pub(in crate::engine) algorithm: &'a [u8],
     /// The signature.
-    pub(super) signature: &'a [u8],
+    pub(in crate::engine) signature: &'a [u8],
     /// The issuer's name.
-    pub(super) issuer: &'a [u8],
+    pub(in crate::engine) issuer: &'a [u8],
     /// The subject's name.
-    pub(super) subject: &'a [u8],
+    pub(in crate::engine) subject: &'a [u8],
     /// First and last second of its validity, since the epoch.
-    pub(super) validity: (i64, i64),
+    pub(in crate::engine) validity: (i64, i64),
     /// The contents of the key's algorithm.
-    pub(super) key_algorithm: &'a [u8],
+    pub(in crate::engine) key_algorithm: &'a [u8],
     /// The key.
-    pub(super) key: &'a [u8],
+    pub(in crate::engine) key: &'a [u8],
     /// The contents of its extensions; empty in versions 1 and 2.
     extensions: &'a [u8],
     /// Whether it is version 3.
-    pub(super) has_extensions: bool,
+    pub(in crate::engine) has_extensions: bool,
 }
 
 const SEQUENCE: u8 = 0x30;
@@ -47,7 +49,7 @@ const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
 impl<'a> Certificate<'a> {
     /// Reads a certificate; `None` when it is none.
-    pub(super) fn read(der: &'a [u8]) -> Option<Self> {
+    pub(in crate::engine) fn read(der: &'a [u8]) -> Option<Self> {
         let mut outer = Reader(Reader(der).expect(SEQUENCE)?);
         let before = outer.0;
         let mut inner = Reader(outer.expect(SEQUENCE)?);
@@ -56,7 +58,7 @@ impl<'a> Certificate<'a> {
         let signature = bits(outer.expect(BIT_STRING)?)?;
         let version =
             inner.optional(0xa0).and_then(|version| Reader(version).expect(INTEGER)).map_or(0, last);
-        inner.expect(INTEGER)?;
+        let serial = inner.expect(INTEGER)?;
         inner.expect(SEQUENCE)?;
         let issuer = inner.expect(SEQUENCE)?;
         let mut validity = Reader(inner.expect(SEQUENCE)?);
@@ -72,6 +74,7 @@ impl<'a> Certificate<'a> {
         };
         let has_extensions = version >= 2;
         Some(Self {
+            serial,
             signed,
             algorithm,
             signature,
@@ -85,13 +88,18 @@ impl<'a> Certificate<'a> {
         })
     }
 
+    /// The subject's name with what is around it.
+    pub(in crate::engine) fn subject_der(&self) -> Vec<u8> {
+        wrapped(SEQUENCE, self.subject)
+    }
+
     /// Whether it names itself as its issuer.
-    pub(super) fn is_self_issued(&self) -> bool {
+    pub(in crate::engine) fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
     }
 
     /// Whether it is for this name: by its alternative names; without any for hosts, by its common name (RFC 6125 § 6.4.4).
-    pub(super) fn is_for(&self, name: &str) -> bool {
+    pub(in crate::engine) fn is_for(&self, name: &str) -> bool {
         let ip = name.parse::<IpAddr>().ok();
         let mut named = false;
         let mut names = Reader(self.alternative_names().unwrap_or_default());
@@ -132,6 +140,139 @@ impl<'a> Certificate<'a> {
             pair.next().filter(|_| kind == COMMON_NAME).map(|(_, value)| value)
         })
     }
+}
+
+/// An element of DER.
+pub(in crate::engine) fn wrapped(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len();
+    let mut out = vec![tag];
+    if length < 0x80 {
+        out.push(length as u8);
+    } else {
+        let bytes = (length as u32).to_be_bytes();
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        out.push(0x80 | (4 - zeros) as u8);
+        out.extend_from_slice(&bytes[zeros..]);
+    }
+    out.extend_from_slice(contents);
+    out
+}
+
+/// Short names of attributes (RFC 4514 § 3, and what OpenSSL calls the others).
+const ATTRIBUTES: [(&[u8], &str); 15] = [
+    (&[0x55, 0x04, 0x03], "CN"),
+    (&[0x55, 0x04, 0x04], "SN"),
+    (&[0x55, 0x04, 0x05], "serialNumber"),
+    (&[0x55, 0x04, 0x06], "C"),
+    (&[0x55, 0x04, 0x07], "L"),
+    (&[0x55, 0x04, 0x08], "ST"),
+    (&[0x55, 0x04, 0x09], "street"),
+    (&[0x55, 0x04, 0x0a], "O"),
+    (&[0x55, 0x04, 0x0b], "OU"),
+    (&[0x55, 0x04, 0x0c], "title"),
+    (&[0x55, 0x04, 0x2a], "GN"),
+    (&[0x55, 0x04, 0x11], "postalCode"),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01], "emailAddress"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x19], "DC"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01], "UID"),
+];
+
+/// A name as text: by RFC 4514 from the last to the first, or as `/C=.../CN=...`.
+pub(in crate::engine) fn name(contents: &[u8], slashes: bool) -> String {
+    let mut parts = Vec::new();
+    let mut sets = Reader(contents);
+    while let Some((SET, set)) = sets.next() {
+        let mut set = Reader(set);
+        let mut joined = String::new();
+        while let Some((SEQUENCE, pair)) = set.next() {
+            let mut pair = Reader(pair);
+            let (Some(kind), Some((tag, value))) = (pair.expect(OID), pair.next()) else { continue };
+            let label = ATTRIBUTES.iter().find(|(oid, _)| *oid == kind);
+            let label = label.map_or_else(|| dotted(kind), |(_, label)| (*label).to_owned());
+            let text = text(tag, value);
+            if !joined.is_empty() {
+                joined.push('+');
+            }
+            joined += &if slashes { format!("{label}={text}") } else { format!("{label}={}", quoted(&text)) };
+        }
+        parts.push(joined);
+    }
+    if slashes {
+        return parts.iter().map(|part| format!("/{part}")).collect();
+    }
+    parts.reverse();
+    parts.join(",")
+}
+
+/// A string of any of the kinds that names have.
+fn text(tag: u8, value: &[u8]) -> String {
+    match tag {
+        // BMPString
+        0x1e => {
+            let units: Vec<u16> =
+                value.chunks_exact(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect();
+            String::from_utf16_lossy(&units)
+        }
+        _ => String::from_utf8_lossy(value).into_owned(),
+    }
+}
+
+/// Text in a name (RFC 4514 § 2.4).
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    let last = text.chars().count().saturating_sub(1);
+    for (at, letter) in text.chars().enumerate() {
+        let edge = (letter == ' ' && (at == 0 || at == last)) || (letter == '#' && at == 0);
+        if edge || matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+            out.push('\\');
+        }
+        if letter.is_ascii() {
+            if letter.is_ascii_control() {
+                out += &format!("\\{:02X}", letter as u8)
+            } else {
+                out.push(letter)
+            }
+        } else {
+            let mut bytes = [0; 4];
+            for byte in letter.encode_utf8(&mut bytes).bytes() {
+                out += &format!("\\{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// An object identifier in digits.
+fn dotted(oid: &[u8]) -> String {
+    let (mut numbers, mut number) = (Vec::new(), 0u64);
+    for byte in oid {
+        number = number << 7 | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            if numbers.is_empty() {
+                let first = (number / 40).min(2);
+                numbers.extend([first, number - first * 40]);
+            } else {
+                numbers.push(number);
+            }
+            number = 0;
+        }
+    }
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
+}
+
+/// A moment as OpenSSL prints it: `Jan  2 03:04:05 2024 GMT`.
+pub(in crate::engine) fn date(second: i64) -> String {
+    // `Tue, 02 Jan 2024 03:04:05 GMT`
+    let text = super::super::clock::http_date(second);
+    let mut words = text.split_whitespace().skip(1);
+    let (day, month, year, time) = (words.next(), words.next(), words.next(), words.next());
+    let day = day.map_or(0, |day| day.parse::<u8>().unwrap_or(0));
+    format!(
+        "{} {day:2} {} {} GMT",
+        month.unwrap_or_default(),
+        time.unwrap_or_default(),
+        year.unwrap_or_default()
+    )
 }
 
 /// Whether a name in a certificate is that of a host: without regard to case, `*` for one whole first label.
@@ -230,6 +371,24 @@ mod tests {
         ] {
             assert_eq!(matches(pattern.as_bytes(), host), expected, "{pattern} {host}");
         }
+    }
+
+    #[test]
+    fn names_are_written() {
+        let part = |oid: &[u8], value: &[u8]| {
+            let pair = [wrapped(OID, oid), wrapped(0x0c, value)].concat();
+            wrapped(SET, &wrapped(SEQUENCE, &pair))
+        };
+        let contents = [
+            part(&[0x55, 0x04, 0x06], b"DE"),
+            part(&[0x55, 0x04, 0x0a], b"A, B\xc3\xa9"),
+            part(&[0x55, 0x04, 0x03], b"#x "),
+            part(&[0x2a, 0x03], b"y"),
+        ]
+        .concat();
+        assert_eq!(name(&contents, false), "1.2.3=y,CN=\\#x\\ ,O=A\\, B\\C3\\A9,C=DE");
+        assert_eq!(name(&contents, true), "/C=DE/O=A, B\u{e9}/CN=#x /1.2.3=y");
+        assert_eq!(date(1_704_164_645), "Jan  2 03:04:05 2024 GMT");
     }
 
     #[test]

@@ -15,14 +15,14 @@ use rustls::{
     },
     crypto::WebPkiSupportedAlgorithms,
     pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime},
-    server::ParsedCertificate,
+    server::{ParsedCertificate, danger::ClientCertVerifier},
 };
 
 use super::certificate::Certificate;
 
 /// Certificates that are trusted, and others that help to reach them.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(in crate::engine) struct Trust {
     roots: Vec<CertificateDer<'static>>,
     anchors: RootCertStore,
     others: Vec<CertificateDer<'static>>,
@@ -36,13 +36,18 @@ impl Default for Trust {
 
 impl Trust {
     /// Only certificates that issued themselves are trusted; the rest of the file are intermediates.
-    pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
+    pub(in crate::engine) fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let is_root =
             |der: &CertificateDer<'_>| Certificate::read(der).is_some_and(|read| read.is_self_issued());
         let (roots, others): (Vec<_>, Vec<_>) = certificates.into_iter().partition(is_root);
         let mut anchors = RootCertStore::empty();
         anchors.add_parsable_certificates(roots.iter().cloned());
         Self { roots, anchors, others }
+    }
+
+    /// Those that are trusted.
+    pub(in crate::engine) fn anchors(&self) -> &RootCertStore {
+        &self.anchors
     }
 
     fn issuer_of(&self, certificate: &Certificate<'_>) -> Option<Certificate<'_>> {
@@ -53,21 +58,26 @@ impl Trust {
 
 /// Decides about an upstream's certificate.
 #[derive(Debug)]
-pub(super) struct Verifier {
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+pub(in crate::engine) struct Verifier {
+    pub(in crate::engine) algorithms: WebPkiSupportedAlgorithms,
     /// What is trusted, through how many intermediates; `None` believes anything.
-    pub(super) trust: Option<(Arc<Trust>, u32)>,
+    pub(in crate::engine) trust: Option<(Arc<Trust>, u32)>,
     /// The name that the certificate has to have.
-    pub(super) name: Option<String>,
+    pub(in crate::engine) name: Option<String>,
+    /// Who decides about chains where they are of clients.
+    pub(in crate::engine) clients: Option<Arc<dyn ClientCertVerifier>>,
     /// Whether it has to be in its time whatever is trusted.
-    pub(super) in_time: bool,
+    pub(in crate::engine) in_time: bool,
 }
 
 /// Why a chain is not believed, by OpenSSL's number and words.
-type Reason = (u32, &'static str);
+pub(in crate::engine) type Reason = (u32, &'static str);
 
 const NOT_SIGNED: Reason = (7, "certificate signature failure");
 const NOT_YET: Reason = (9, "certificate is not yet valid");
+const NO_LIST: Reason = (3, "unable to get certificate CRL");
+const LIST_EXPIRED: Reason = (12, "CRL has expired");
+const REVOKED: Reason = (23, "certificate revoked");
 const EXPIRED: Reason = (10, "certificate has expired");
 const SELF_SIGNED: Reason = (18, "self-signed certificate");
 const SELF_SIGNED_IN_CHAIN: Reason = (19, "self-signed certificate in certificate chain");
@@ -77,7 +87,7 @@ const UNREADABLE: Reason = (50, "application verification failure");
 
 impl Verifier {
     /// Follows the chain from the leaf to a trusted certificate.
-    fn chain(
+    pub(in crate::engine) fn chain(
         &self,
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],
@@ -108,16 +118,15 @@ impl Verifier {
             in_time(&issuer, now)?;
             return if self.signed_by(&read, &issuer) { Ok(()) } else { Err(NOT_SIGNED) };
         }
-        let parsed = ParsedCertificate::try_from(leaf).map_err(|error| reason(&error))?;
-        let checked = verify_server_cert_signed_by_trust_anchor(
-            &parsed,
-            &trust.anchors,
-            &between,
-            now,
-            self.algorithms.all,
-        );
+        let checked = if let Some(clients) = &self.clients {
+            clients.verify_client_cert(leaf, &between, now).map(drop)
+        } else {
+            let parsed = ParsedCertificate::try_from(leaf).map_err(|error| reason(&error))?;
+            let (anchors, algorithms) = (&trust.anchors, self.algorithms.all);
+            verify_server_cert_signed_by_trust_anchor(&parsed, anchors, &between, now, algorithms)
+        };
         checked.map_err(|error| match reason(&error) {
-            NO_ISSUER if between.is_empty() => NOBODY,
+            NO_ISSUER if !has_issuer(&read, &between) => NOBODY,
             NO_ISSUER
                 if sent.iter().filter_map(|der| Certificate::read(der)).any(|read| read.is_self_issued()) =>
             {
@@ -212,6 +221,11 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Whether a certificate's issuer is among these, by name.
+fn has_issuer(certificate: &Certificate<'_>, between: &[CertificateDer<'_>]) -> bool {
+    between.iter().filter_map(|der| Certificate::read(der)).any(|read| read.subject == certificate.issuer)
+}
+
 /// How many certificates lie between a leaf and a trusted one, by names.
 fn steps(leaf: &Certificate<'_>, between: &[CertificateDer<'_>], trust: &Trust) -> u32 {
     let mut issuer = leaf.issuer;
@@ -245,6 +259,10 @@ fn reason(error: &Error) -> Reason {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => NOT_YET,
             CertificateError::UnknownIssuer => NO_ISSUER,
             CertificateError::BadSignature => NOT_SIGNED,
+            CertificateError::Revoked => REVOKED,
+            CertificateError::UnknownRevocationStatus => NO_LIST,
+            CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => LIST_EXPIRED,
             _ => UNREADABLE,
         },
         _ => UNREADABLE,

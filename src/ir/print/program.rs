@@ -93,6 +93,7 @@ impl Printer<'_> {
             Step::Edit(edit) => self.edit(edit),
             Step::Admit => self.add("admit"),
             Step::Identify => self.add("identify"),
+            Step::Detach => self.add("detach"),
             Step::Authorize => self.add("authorize"),
             Step::Respond(reply) => self.reply(reply),
             Step::Jump(jump) => self.jump(jump),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{Printer, path_text, value};
 use crate::ir::{
     AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Template, Text, Upgrade, VarId,
+    Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog, Fault,
         Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Syslog, TagChange,
@@ -51,6 +51,7 @@ in_line! {
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
     Retry: |retry| value::word(retry);
+    Stale: |stale| value::word(stale);
     TrustedProxy: |proxy| format!("{}{}", value::range(proxy.range), if proxy.inside { " inside" } else { "" });
     Telling: |told| match told {
         Telling::Nowhere => "nowhere".to_owned(),
@@ -217,6 +218,12 @@ own_line! {
         printer.add(" = ");
         printer.template(&pair.1);
     };
+    Validity: |validity, printer| {
+        let Validity { statuses, lasts } = validity;
+        let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
+        let of = if statuses.is_empty() { "any".to_owned() } else { statuses.join(" ") };
+        printer.line(&format!("{of} {}", value::duration(*lasts)));
+    };
     RateLimit: |limit, printer| {
         let RateLimit { zone, burst, at_once } = limit;
         printer.line(&format!("zone {} burst {burst} at-once {at_once}", printer.zone_name(*zone)));
@@ -290,7 +297,10 @@ own_line! {
 
 impl Print for Alias {
     fn print(&self, printer: &mut Printer<'_>) {
-        let Self { with, cut } = self;
+        let Self { with, cut, rewritten } = self;
+        if *rewritten {
+            printer.add(" for any path");
+        }
         match cut {
             Some(cut) => printer.add(format_args!(" cut {cut} with ")),
             None => printer.add(" whole "),

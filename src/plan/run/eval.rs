@@ -214,12 +214,13 @@ impl Run {
         out.len() > start
     }
 
-    /// Appends the name of the file that the path maps to; `false` when the path was rewritten so that it is
-    /// shorter than the prefix which the mapping replaces.
+    /// Appends the name of the file that the path maps to; `false` when the path was rewritten and the mapping
+    /// is not for that, or it is shorter than the prefix which the mapping replaces.
     pub fn file_path(&mut self, plan: &Plan, view: &impl View, out: &mut Vec<u8>) -> bool {
         self.document_root(plan, view, out);
         let files = &plan.settings(self.settings).files;
         let cut = match &files.alias {
+            Some(Alias { rewritten: false, .. }) if self.moved => return false,
             Some(Alias { cut: None, .. }) => return true,
             Some(Alias { cut: Some(cut), .. }) => *cut as usize,
             None => 0,

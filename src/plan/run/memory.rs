@@ -14,7 +14,7 @@ pub(super) struct Registers {
     spans: Spans,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Captures {
     subject: Vec<u8>,
     spans: Spans,
@@ -25,6 +25,11 @@ impl Registers {
         for (_, captures) in &mut self.all {
             captures.spans.clear();
         }
+    }
+
+    /// Takes over what others hold.
+    pub(super) fn copy(&mut self, from: &Self) {
+        self.all.clone_from(&from.all);
     }
 
     pub(super) fn forget(&mut self, register: Register) {

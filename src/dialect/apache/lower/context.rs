@@ -47,6 +47,8 @@ pub(crate) struct Names {
     pub(super) includes: bool,
     /// Filters that servers declare: their providers and when these work.
     pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
+    /// Variables that files speak of and that change how requests are sent on.
+    pub(super) notes: Vec<&'static str>,
     /// Maps of rules.
     pub(crate) maps: std::collections::BTreeMap<Vec<u8>, crate::dialect::apache::rewrite::Map>,
 }
@@ -64,6 +66,7 @@ impl<'a> Cx<'a> {
             process: defaults::process(),
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
+            failures: signature::failures(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
         };

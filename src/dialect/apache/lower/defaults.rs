@@ -30,6 +30,8 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.keepalive_when_asked = Some(true);
     client.keepalive_announce = Some(Some(Duration::from_secs(5)));
     client.keepalive_requests = Some(100);
+    client.http2 = Some(false);
+    client.http2_streams = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
     client.closing = Some(vec![400, 408, 411, 413, 414, 421, 500, 501, 503]);
     client.keepalive_min_timeout = Some(Duration::ZERO);

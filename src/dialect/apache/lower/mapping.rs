@@ -123,7 +123,7 @@ pub(super) fn defaults(cx: &mut Cx) {
     cx.config.base.handler = Some(Handler::File);
     let blocks = vec![Block { steps: vec![respond(404)], ..Block::default() }];
     cx.config.base.hooks.push(Hook { phase: Phase::PathInfo.name(), join: Join::Replace, blocks });
-    cx.config.base.files.alias = Some(Some(Alias { with: Template::var(file), cut: None }));
+    cx.config.base.files.alias = Some(Some(Alias { with: Template::var(file), cut: None, rewritten: true }));
 }
 
 /// A status of our own.

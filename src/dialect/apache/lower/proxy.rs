@@ -19,6 +19,7 @@ use crate::{
 
 pub(super) mod gateway;
 mod member;
+pub(super) mod notes;
 mod parameter;
 mod pass;
 mod reverse;
@@ -76,6 +77,7 @@ pub(crate) struct Own {
 /// A walk before the lowering: what has to be known of all of it.
 pub(crate) fn survey(cx: &mut Cx, items: &[super::super::tree::Item]) {
     gateway::survey(cx);
+    notes::survey(cx);
     survey::survey(cx, items);
 }
 

@@ -5,7 +5,7 @@
 use super::{super::tree::Directive, Cx, Lower, Section};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Escape, Part, Template, Text},
+    ir::{Attr, Escape, Failure, Part, Template, Text, settings::Fault},
 };
 
 /// The directives of this file.
@@ -55,6 +55,7 @@ fn template(text: &str) -> Template {
             "method" => Attr::Method,
             "location" => Attr::SentField("Location".into()),
             "contact" => Attr::Contact,
+            "upstream" => Attr::UpstreamAuthority,
             "token" => Attr::ServerToken,
             "port" => Attr::OwnPort,
             "expect" => Attr::Field("Expect".into()),
@@ -73,9 +74,30 @@ pub(super) fn pages(reasons: &[(u16, Text)]) -> Vec<(u16, Template)> {
     pages.map(|(status, reason)| (*status, page(*status, &reason.lossy()))).collect()
 }
 
+/// Pages that tell why a request could not be sent on.
+pub(super) fn failures() -> Vec<Failure> {
+    const HEARD: &str = "The proxy server could not handle the request<p>Reason: <strong>";
+    let told = |fault, status, before: &str, why: &str, after: &str| Failure {
+        fault,
+        status,
+        reason: "Proxy Error".into(),
+        page: page_with(status, "Proxy Error", &format!("{before}{HEARD}{why}</strong></p>{after}\n")),
+    };
+    let invalid = "<p>The proxy server received an invalid\r\nresponse from an upstream server.<br />\r\n";
+    let unread = "Error reading from remote server";
+    vec![
+        told(Fault::Unresolved, 500, "", "DNS lookup failure for: {upstream}", "<p />"),
+        told(Fault::Closed, 502, invalid, unread, "</p>"),
+        told(Fault::ReadTimeout, 502, invalid, unread, "</p>"),
+    ]
+}
+
 fn page(status: u16, reason: &str) -> Template {
     let own = BODIES.iter().find(|(statuses, _)| statuses.contains(&status));
-    let body = own.map_or(FAILED, |(_, body)| *body);
+    page_with(status, reason, own.map_or(FAILED, |(_, body)| *body))
+}
+
+fn page_with(status: u16, reason: &str, body: &str) -> Template {
     let mut out = template(&format!(
         "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n\
          <html><head>\n<title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n{body}"

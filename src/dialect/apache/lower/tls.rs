@@ -23,12 +23,17 @@ use crate::{
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("H2MaxSessionStreams", streams),
+    ("Protocols", protocols),
     ("SSLCACertificateFile", authorities),
+    ("SSLCARevocationCheck", revocation),
+    ("SSLCARevocationFile", revoked),
     ("SSLCertificateChainFile", chain),
     ("SSLCertificateFile", certificate),
     ("SSLCertificateKeyFile", key),
     ("SSLCipherSuite", suites),
     ("SSLEngine", engine),
+    ("SSLHonorCipherOrder", own_order),
     ("SSLProtocol", protocol),
     ("SSLRequireSSL", require),
     ("SSLSessionTickets", tickets),
@@ -49,9 +54,23 @@ pub(crate) struct Own {
     suites: Option<Vec<u16>>,
     tickets: Option<bool>,
     authorities: Option<PathBuf>,
-    verify: Option<(bool, Span)>,
+    revoked: Option<PathBuf>,
+    revocation: Option<bool>,
+    own_order: Option<bool>,
+    /// Whether `h2` and `h2c` are spoken.
+    protocols: Option<(bool, bool)>,
+    streams: Option<u64>,
+    verify: Option<(Verify, Span)>,
     depth: Option<u32>,
     strict: Option<bool>,
+}
+
+/// How clients are asked for certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verify {
+    Optional,
+    OptionalNoCa,
+    Require,
 }
 
 /// A file that has to be there.
@@ -161,18 +180,44 @@ fn verify(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     }
     section.own.tls.verify = match word.text().to_ascii_lowercase().as_str() {
         "none" | "off" => None,
-        "require" => Some((true, word.span)),
-        "optional" => Some((false, word.span)),
-        "optional_no_ca" => {
-            let message = "SSLVerifyClient optional_no_ca is not honoured";
-            let help = "use `optional` with SSLCACertificateFile";
-            return cx.refuse(Diagnostic::error("refused", word.span, message).help(help));
-        }
+        "require" => Some((Verify::Require, word.span)),
+        "optional" => Some((Verify::Optional, word.span)),
+        "optional_no_ca" => Some((Verify::OptionalNoCa, word.span)),
         _ => {
             let message = format!("SSLVerifyClient: Invalid argument '{}'", word.text());
             return cx.error("invalid-value", word.span, message);
         }
     };
+}
+
+/// `SSLCARevocationFile file`
+fn revoked(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.revoked = file(cx, directive).map(|(path, _)| path);
+}
+
+/// `SSLCARevocationCheck chain|leaf|none [flag ...]`: lists are looked at only where this says so.
+fn revocation(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.revocation = directive.args.first().map(|word| !word.is("none"));
+}
+
+/// `SSLHonorCipherOrder On|Off`
+fn own_order(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.own_order = flag(cx, directive);
+}
+
+/// `Protocols protocol ...`: `h2` counts where there is TLS, `h2c` where there is none. HTTP/1.1 is always spoken.
+fn protocols(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let named = |name: &str| directive.args.iter().any(|word| word.is(name));
+    section.own.tls.protocols = Some((named("h2"), named("h2c")));
+}
+
+/// `H2MaxSessionStreams number`
+fn streams(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    match word.text().parse() {
+        Ok(number @ 1..) => section.own.tls.streams = Some(number),
+        _ => cx.error("invalid-value", word.span, "value must be > 0"),
+    }
 }
 
 /// `SSLVerifyDepth number`
@@ -199,6 +244,11 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     own.suites = own.suites.take().or_else(|| main.suites.clone());
     own.tickets = own.tickets.or(main.tickets);
     own.authorities = own.authorities.take().or_else(|| main.authorities.clone());
+    own.revoked = own.revoked.take().or_else(|| main.revoked.clone());
+    own.revocation = own.revocation.or(main.revocation);
+    own.own_order = own.own_order.or(main.own_order);
+    own.protocols = own.protocols.or(main.protocols);
+    own.streams = own.streams.or(main.streams);
     own.verify = own.verify.or(main.verify);
     own.depth = own.depth.or(main.depth);
     own.strict = own.strict.or(main.strict);
@@ -215,6 +265,11 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
         if on {
             let tls = of_host(cx, &host.section, strict);
             cx.config.hosts[at].tls = Some(tls);
+        }
+        let Own { protocols, streams, .. } = &host.section.own.tls;
+        if let (Some((h2, h2c)), Some(scope)) = (protocols, &mut cx.config.hosts[at].request.scope) {
+            scope.set.client.http2 = Some(if on { *h2 } else { *h2c });
+            scope.set.client.http2_streams = *streams;
         }
     }
     let of_hosts: Vec<bool> = cx.config.hosts.iter().map(|host| host.tls.is_some()).collect();
@@ -245,20 +300,30 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
     let pair = |(at, (certificate, span)): (usize, &(PathBuf, Span))| {
         (certificate.clone(), own.keys.get(at).unwrap_or(certificate).clone(), *span)
     };
-    let clients = own.verify.map(|(required, span)| (own.authorities.clone(), required, span));
-    let clients = clients.and_then(|(trusted, required, span)| {
-        if trusted.is_none() {
+    let clients = own.verify.map(|(how, span)| (own.authorities.clone(), how, span));
+    let clients = clients.and_then(|(trusted, how, span)| {
+        let any = how == Verify::OptionalNoCa;
+        if trusted.is_none() && !any {
             let message = "certificates of clients are asked for, and nobody is trusted to issue them";
             let found = Diagnostic::error("no-authorities", span, message);
             cx.diagnostics.push(found.help("name the issuers with `SSLCACertificateFile`"));
         }
         let depth = own.depth.unwrap_or(1);
-        trusted.map(|trusted| ClientCertificates { trusted, required, depth })
+        (trusted.is_some() || any).then(|| ClientCertificates {
+            trusted,
+            further: None,
+            revoked: own.revoked.clone().filter(|_| own.revocation == Some(true)),
+            required: how == Verify::Require,
+            any,
+            answered: false,
+            depth,
+        })
     });
     HostTls {
         certificates: own.certificates.iter().enumerate().map(pair).collect(),
         versions: own.versions.clone().unwrap_or_else(|| vec![12, 13]),
         suites: own.suites.clone(),
+        own_order: own.own_order == Some(true),
         tickets: own.tickets.unwrap_or(true),
         session_timeout: Some(Duration::from_mins(5)),
         reject: false,
@@ -266,5 +331,6 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
         clients,
         exclusive: true,
         named: strict,
+        ..HostTls::default()
     }
 }

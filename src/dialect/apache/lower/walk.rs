@@ -63,6 +63,7 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
         }
         perform(host, local, phase, &mut steps);
     }
+    steps.extend(super::proxy::notes::steps(cx));
     steps.extend(mapping::answer(cx));
     steps
 }

@@ -145,7 +145,8 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
         cx.config.listeners.push(Listener {
             address,
             tls,
-            http2: false,
+            // Spoken over TLS by default (https://learn.microsoft.com/iis/get-started/whats-new-in-iis-10/http2-on-iis).
+            http2: tls,
             announced: None,
             options: SocketOptions::default(),
             default,

@@ -54,7 +54,8 @@ fn files(place: &Place, settings: &mut Settings) {
         return;
     }
     let cut = prefix(&root.path).len() - 1;
-    settings.files.alias = Some(Some(Alias { with: path_text(&root.folder), cut: Some(cut as u32) }));
+    settings.files.alias =
+        Some(Some(Alias { with: path_text(&root.folder), cut: Some(cut as u32), rewritten: true }));
 }
 
 pub(super) fn mime(section: &Value, settings: &mut Settings) {

@@ -28,6 +28,7 @@ pub(super) fn settings() -> Settings {
     client.close_after = Some(Vec::new());
     client.keepalive_when_asked = Some(true);
     client.keepalive_requests = Some(u64::MAX);
+    client.http2_streams = Some(100);
     client.keepalive_time = Some(Duration::from_hours(24 * 365));
     client.keepalive_min_timeout = Some(Duration::ZERO);
     client.keepalive_disable = Some(Vec::new());
@@ -59,6 +60,7 @@ pub(super) fn settings() -> Settings {
     base.files.index = Some(Vec::new());
     base.files.alias = Some(None);
     base.files.known_types = Some(false);
+    base.files.any_case = Some(true);
     base.files.log_missing = Some(false);
     base.files.chunk = Some(32 * KIB);
 

@@ -58,6 +58,22 @@ pub(super) fn parse_part(
     Parsed { template, open }
 }
 
+/// The value as the path of a file: a backslash of the text is a slash.
+pub(super) fn as_path(template: Template) -> Template {
+    let mut out = Template::default();
+    for part in template.0 {
+        out.push(match part {
+            Part::Text(text) => {
+                let slashed: Vec<u8> =
+                    text.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
+                Part::Text(slashed.into())
+            }
+            other => other,
+        });
+    }
+    out
+}
+
 struct Reading<'a, 'c, 'x> {
     cx: &'a mut Cx<'x>,
     written: &'a Attribute,

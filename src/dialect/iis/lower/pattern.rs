@@ -62,7 +62,7 @@ pub(super) fn pattern(
                 });
                 return None;
             }
-            Some(regex(text.to_owned()))
+            Some(regex(posix(text)))
         }
     }
 }
@@ -115,6 +115,50 @@ pub(super) fn wildcard(text: &str) -> String {
     out
 }
 
+/// The classes of POSIX within brackets, as the C++ library knows them, in the C locale.
+const POSIX: [(&str, &str); 13] = [
+    ("[:alnum:]", "a-zA-Z0-9"),
+    ("[:alpha:]", "a-zA-Z"),
+    ("[:blank:]", " \\t"),
+    ("[:cntrl:]", "\\x00-\\x1f\\x7f"),
+    ("[:digit:]", "0-9"),
+    ("[:graph:]", "!-~"),
+    ("[:lower:]", "a-z"),
+    ("[:print:]", " -~"),
+    ("[:punct:]", "!-\\/:-@\\[-`{-~"),
+    ("[:space:]", "\\t\\n\\v\\f\\r "),
+    ("[:upper:]", "A-Z"),
+    ("[:w:]", "a-zA-Z0-9_"),
+    ("[:xdigit:]", "0-9A-Fa-f"),
+];
+
+/// The expression with these classes as ranges, which every engine of ours knows.
+fn posix(text: &str) -> String {
+    if !text.contains("[:") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut class) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        let known = POSIX.iter().find(|(name, _)| class && rest.starts_with(name));
+        if let Some((name, ranges)) = known {
+            out.push_str(ranges);
+            rest = &rest[name.len()..];
+            continue;
+        }
+        let mut length = c.len_utf8();
+        match c {
+            '\\' => length += rest[1..].chars().next().map_or(0, char::len_utf8),
+            '[' => class = true,
+            ']' => class = false,
+            _ => {}
+        }
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
 /// Visits every byte outside of escapes and classes.
 fn scan(text: &str, mut visit: impl FnMut(&[u8], usize)) {
     let bytes = text.as_bytes();
@@ -132,7 +176,7 @@ fn scan(text: &str, mut visit: impl FnMut(&[u8], usize)) {
 }
 
 /// Finds what other engines have and the original has not: place, length and reason.
-fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
+pub(in crate::dialect::iis) fn check(text: &str) -> Result<(), (usize, usize, &'static str)> {
     let bytes = text.as_bytes();
     let (mut at, mut class, mut depth) = (0, None, Vec::new());
     // Whether something stands before that can be repeated.
@@ -317,6 +361,12 @@ mod tests {
         assert_eq!(groups("(a)(?:b)(?!c)\\((d)[(]", Reading::Expression), 2);
         assert_eq!(groups("*/?.*", Reading::Wildcard), 2);
         assert_eq!(groups("(a)", Reading::Exact), 0);
+    }
+
+    #[test]
+    fn posix_classes_are_ranges() {
+        assert_eq!(posix("x[[:alpha:]_]+[:digit:]"), "x[a-zA-Z_]+[:digit:]");
+        assert_eq!(posix("[^[:digit:]]\\[[:upper:]]"), "[^0-9]\\[[:upper:]]");
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl<'a> Set<'a> {
 
         let mut then = self.variables(cx, &rule.value.part("serverVariables"), &around);
         let action = rule.value.part("action");
-        let stops = self.action(cx, &action, base, &around, &mut then);
+        let stops = self.action(cx, &action, (base, &url.value), &around, &mut then);
         if rule.value.flag("stopProcessing") && !stops {
             then.push(leave(self.label));
         }
@@ -184,8 +184,8 @@ impl<'a> Set<'a> {
             let subject = expression::parse(cx, input, &around).template;
             let kind = value.text("matchType").to_ascii_lowercase();
             let test = match kind.as_str() {
-                "isfile" => Test::File(subject, FileKind::File),
-                "isdirectory" => Test::File(subject, FileKind::Directory),
+                "isfile" => Test::File(expression::as_path(subject), FileKind::File),
+                "isdirectory" => Test::File(expression::as_path(subject), FileKind::Directory),
                 _ => {
                     let empty = nothing(item.span);
                     let written = value.attribute("pattern").unwrap_or(&empty);
@@ -257,16 +257,23 @@ impl<'a> Set<'a> {
     }
 
     /// The action; whether nothing comes after it.
-    fn action(&self, cx: &mut Cx, action: &Value, base: &[String], around: &Around, out: &mut Steps) -> bool {
+    fn action(
+        &self,
+        cx: &mut Cx,
+        action: &Value,
+        (base, pattern): (&[String], &str),
+        around: &Around,
+        out: &mut Steps,
+    ) -> bool {
         let span = action.span;
         match action.text("type").to_ascii_lowercase().as_str() {
             "rewrite" => {
                 let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
-                self.rewrite(cx, action, url, base, around, out)
+                self.rewrite(cx, action, url, (base, pattern), around, out)
             }
             "redirect" => {
                 let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
-                redirect(cx, action, url, base, around, out);
+                redirect(cx, action, url, (base, pattern), around, out);
                 true
             }
             "customresponse" => {
@@ -319,7 +326,7 @@ impl<'a> Set<'a> {
         cx: &mut Cx,
         action: &Value,
         url: &Attribute,
-        base: &[String],
+        (base, pattern): (&[String], &str),
         around: &Around,
         out: &mut Steps,
     ) -> bool {
@@ -342,6 +349,13 @@ impl<'a> Set<'a> {
         if absolute {
             let start = text.find("://").map_or(0, |at| at + 3);
             let end = top_level(text, start, &['/', '?']).unwrap_or(text.len());
+            // `http://host{REQUEST_URI}`: the variable brings the slash along.
+            let end = url_variable(&text[..end], start).unwrap_or(end);
+            if end == text.len() && text[start..].contains('{') && self.encode {
+                let target = whole.template(cx, around);
+                self.split(cx, target, append, Some(base), span, out);
+                return true;
+            }
             let authority = expression::parse_part(cx, url, 0..end, around).template;
             super::proxy::known(cx, &authority, span);
             let path = expression::parse_part(cx, url, end..question.unwrap_or(text.len()), around);
@@ -379,7 +393,7 @@ impl<'a> Set<'a> {
                 }
             }
         }
-        if path.open {
+        if path.open || may_be_rooted(text, pattern) {
             let begins = if text.starts_with('{') { Some(base) } else { None };
             if begins.is_none() {
                 let anchored = if text.starts_with('/') { String::new() } else { prefix(base) };
@@ -525,6 +539,30 @@ fn current_url(mut authority: Template) -> Template {
     authority
 }
 
+/// Where an item begins that is a URL or the path of one, so that it begins with a slash.
+fn url_variable(text: &str, from: usize) -> Option<usize> {
+    let names = [
+        "REQUEST_URI",
+        "UNENCODED_URL",
+        "HTTP_URL",
+        "URL",
+        "PATH_INFO",
+        "SCRIPT_NAME",
+        "HTTP_X_ORIGINAL_URL",
+    ];
+    text[from..].match_indices('{').map(|(at, _)| from + at).find(|at| {
+        let name = text[at + 1..].split('}').next().unwrap_or_default();
+        names.iter().any(|one| one.eq_ignore_ascii_case(name))
+    })
+}
+
+/// Whether a URL that begins with an item may turn out to be from the root, or absolute: only a capture of a pattern that
+/// cannot begin with a slash is certain not to.
+fn may_be_rooted(text: &str, pattern: &str) -> bool {
+    let capture = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("{R:"));
+    text.starts_with('{') && !(capture && !pattern.contains("(/") && !pattern.starts_with('/'))
+}
+
 /// The first of these characters outside of `{...}`.
 fn top_level(text: &str, from: usize, wanted: &[char]) -> Option<usize> {
     let mut depth = 0;
@@ -551,7 +589,14 @@ fn rest_of_query(cx: &mut Cx, behind: bool) -> VarId {
 }
 
 /// A redirect of the client. Reference 5.9: a relative URL is sent as a path, which resolves equally.
-fn redirect(cx: &mut Cx, action: &Value, url: &Attribute, base: &[String], around: &Around, out: &mut Steps) {
+fn redirect(
+    cx: &mut Cx,
+    action: &Value,
+    url: &Attribute,
+    (base, pattern): (&[String], &str),
+    around: &Around,
+    out: &mut Steps,
+) {
     let text = url.value.as_str();
     let span = action.span;
     let status = action.code("redirectType").unwrap_or(301);
@@ -561,7 +606,7 @@ fn redirect(cx: &mut Cx, action: &Value, url: &Attribute, base: &[String], aroun
         !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     });
-    let dynamic = text.starts_with('{') && parsed.open;
+    let dynamic = may_be_rooted(text, pattern) || (text.starts_with('{') && parsed.open);
     let front = if scheme || text.starts_with('/') || dynamic { String::new() } else { prefix(base) };
     let question = top_level(text, 0, &['?']).is_some();
     let answer = |cx: &mut Cx, front: &str, question: bool| {

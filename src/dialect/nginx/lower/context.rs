@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::vars::{self, Builtin, Definable, Vars},
-    Options, defaults, limits, listen, logs, names, pages, referer,
+    Options, cache, defaults, limits, listen, logs, names, pages, referer,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
@@ -46,6 +46,8 @@ pub(super) struct Cx<'a> {
     pub(super) names: Vec<Vec<names::Name>>,
     /// How the lines of log files are collected, by path.
     pub(super) log_buffers: HashMap<Vec<u8>, logs::Buffered>,
+    /// What is said of caches.
+    pub(super) caches: cache::Known,
     /// What is known of the zones of limits.
     pub(super) zones: limits::Zones,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -74,6 +76,7 @@ impl<'a> Cx<'a> {
             sockets: listen::Sockets::default(),
             names: Vec::new(),
             log_buffers: HashMap::new(),
+            caches: cache::Known::default(),
             zones: limits::Zones::new(),
             diagnostics: Vec::new(),
         }
@@ -85,6 +88,7 @@ impl<'a> Cx<'a> {
         listen::take_names(self, &names);
         listen::require_certificates(self);
         limits::require_zones(self);
+        cache::require_zones(self);
         let undefined: Vec<(String, Vec<Span>)> = self
             .vars
             .undefined()

@@ -263,6 +263,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.any_case = Some(false);
     files.log_missing = Some(true);
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
@@ -354,10 +355,28 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         join_repeated: Some(false),
         hide_nominated: Some(false),
         content_ahead: Some(0),
+        once: Some(false),
+        keep_interim: Some(false),
         request_buffering: Some(true),
         connect_timeout: Some(seconds(60)),
         send_timeout: Some(seconds(60)),
         read_timeout: Some(seconds(60)),
+        cache: Some(Template::default()),
+        cache_key: Some(None),
+        cache_bypass: Some(Vec::new()),
+        cache_skip: Some(Vec::new()),
+        cache_valid: Some(Vec::new()),
+        cache_min_uses: Some(1),
+        cache_range_offset: Some(None),
+        cache_stale: Some(Vec::new()),
+        cache_methods: Some(vec!["GET".into(), "HEAD".into()]),
+        cache_lock: Some(false),
+        cache_lock_timeout: Some(seconds(5)),
+        cache_lock_age: Some(seconds(5)),
+        cache_revalidate: Some(false),
+        cache_head_as_get: Some(true),
+        cache_background: Some(false),
+        cache_ignores: Some(Vec::new()),
         faults: Some(Vec::new()),
         retry: Some(vec![Retry::Error, Retry::Timeout]),
         tries: Some(0),

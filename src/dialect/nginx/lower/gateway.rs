@@ -119,16 +119,22 @@ const CACHE_FIELDS: &[&str] = &["Expires", "Cache-Control", "Set-Cookie", "Vary"
 
 /// `proxy_ignore_headers field...;`
 pub(super) fn ignore(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let mut ignored: Vec<Name> = Vec::new();
     let mut controls: Vec<_> = CONTROLS.iter().map(|&(name, control)| (Name::from(name), control)).collect();
     for word in &directive.args {
         let named = |name: &str| word.value.eq_ignore_ascii_case(name.as_bytes());
+        if named("X-Accel-Expires") || CACHE_FIELDS.iter().any(|name| named(name)) {
+            ignored.push(text(word));
+        }
         if CONTROLS.iter().any(|(name, _)| named(name)) {
             controls.retain(|(name, _)| !name.is_field(&word.value));
         } else if !CACHE_FIELDS.iter().any(|name| named(name)) {
             parameter::invalid(cx, word, "not a field that directs the server");
         }
     }
-    set(level, directive).controls = Some(controls);
+    let settings = set(level, directive);
+    settings.controls = Some(controls);
+    settings.cache_ignores = Some(ignored);
 }
 
 /// `proxy_next_upstream error|timeout|...|off;`

@@ -52,6 +52,8 @@ pub(super) struct Inherited {
     pub(super) tls: ir::HostTls,
     /// The same in pieces.
     pub(super) tls_written: tls::Written,
+    /// Whether all addresses of servers speak TLS.
+    pub(super) tls_everywhere: bool,
     /// What is added to responses.
     pub(super) added: headers::Added,
     /// What the lists of `proxy_*`, `uwsgi_*` and so on are made of, by protocol.
@@ -68,6 +70,11 @@ pub(super) struct Inherited {
     pub(super) prepares: bool,
     /// The path that the `alias` in force stands for.
     pub(super) cut: Option<Text>,
+    /// The `alias` in force that is a whole file name, given in a location with a pattern.
+    pub(super) whole: Option<ir::Template>,
+    /// Where a cache is written for a protocol, and whether it has a key.
+    pub(super) cached: [Option<Span>; ir::Protocol::ALL.len()],
+    pub(super) keyed: [bool; ir::Protocol::ALL.len()],
     /// What `valid_referers` make of a request.
     pub(super) referers: Option<ir::VarId>,
     /// The names of the server.
@@ -99,12 +106,16 @@ pub(super) struct Own {
     pub(super) names: names::Names,
     /// The methods that `limit_except` leaves alone, and the block of all others.
     pub(super) limited: Option<(Vec<ir::Name>, ir::Block)>,
+    /// Whether it has a cache of its own.
+    pub(super) caches: bool,
     /// Its `valid_referers`.
     pub(super) referers: Option<referer::Referers>,
     /// Its `proxy_pass`.
     pub(super) pass: Option<proxy::Pass>,
     /// Its `proxy_set_header` fields.
     pub(super) request_fields: Vec<(ir::Name, ir::Template)>,
+    /// The last value of its `try_files`, where variables are in it.
+    pub(super) try_last: Option<ir::Template>,
 }
 
 impl Level {
@@ -149,7 +160,7 @@ impl Level {
         for settle in SETTLE {
             settle(cx, self);
         }
-        try_files::settle(self);
+        try_files::settle(cx, self);
         location::settle_handler(self);
         referer::begin(cx, self);
         rewrite::program(cx, self, items);

@@ -322,7 +322,7 @@ fn ports(text: &str) -> Option<(u16, u16)> {
 }
 
 /// Puts a server on its addresses.
-pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: Span) {
+pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, everywhere: bool, span: Span) {
     if listens.is_empty() {
         let port = if cx.options.root { 80 } else { 8000 };
         let address = Address::Tcp(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
@@ -357,7 +357,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, span: 
             });
             let listener = &mut cx.config.listeners[socket.at];
             listener.hosts.push(host);
-            listener.tls |= tls;
+            listener.tls |= tls || everywhere;
             listener.http2 |= http2;
             if announced {
                 listener.announced.get_or_insert_default();

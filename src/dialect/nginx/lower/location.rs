@@ -9,7 +9,7 @@
 //! Reference: <https://nginx.org/r/location>; the checks and their order are
 //! those of nginx 1.22.1, observed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     super::tree::{Directive, Item, Word},
@@ -29,11 +29,23 @@ use crate::{
 pub(super) struct Locations {
     routes: Vec<Route>,
     /// Routes for a path without its final slash.
-    slashes: Vec<Route>,
+    slashes: Vec<Slash>,
     /// Named ones, with the `@`.
     pub(super) named: Vec<(Name, Block)>,
     /// Where paths were written first: exact or not, and the path.
     written: HashMap<(bool, Text), Span>,
+}
+
+/// A route for the path of a location without its final slash.
+///
+/// Observed: of two locations with the same path, any may have the upstream for which there is a redirect; the
+/// settings of the exact one hold for it.
+#[derive(Debug)]
+struct Slash {
+    exact: bool,
+    /// Whether the location has an upstream.
+    asked: bool,
+    route: Route,
 }
 
 impl Locations {
@@ -50,8 +62,20 @@ impl Locations {
     /// The table of routes; `None` when there is none.
     pub(super) fn table(self) -> (Option<Table>, Vec<(Name, Block)>) {
         let Self { mut routes, slashes, named, written } = self;
-        let free = |route: &Route| !written.contains_key(&(true, route.path.text.clone()));
-        routes.extend(slashes.into_iter().filter(free));
+        // Observed: a location of exactly that path is taken instead, whatever it is.
+        let free = |route: &Route| {
+            [true, false].iter().all(|exact| !written.contains_key(&(*exact, route.path.text.clone())))
+        };
+        let asked: HashSet<_> =
+            slashes.iter().filter(|slash| slash.asked).map(|slash| slash.route.path.text.clone()).collect();
+        let (exact, others): (Vec<_>, Vec<_>) = slashes.into_iter().partition(|slash| slash.exact);
+        let mut done = HashSet::new();
+        for Slash { route, .. } in exact.into_iter().chain(others) {
+            let path = &route.path.text;
+            if asked.contains(path) && free(&route) && done.insert(path.clone()) {
+                routes.push(route);
+            }
+        }
         let table = (!routes.is_empty()).then_some(Table { order: Order::Specific, into: CAPTURES, routes });
         (table, named)
     }
@@ -77,6 +101,13 @@ pub(super) fn lower(cx: &mut Cx, outer: &mut Level, directive: &Directive) {
     let (body, nested) = body(&mut level);
     match place {
         Place::Named(name) => outer.own.locations.named.push((name, body)),
+        // Observed: of what is nested in a location with a pattern, only patterns are ever taken.
+        Place::Prefix(_) | Place::Exact(_) if matches!(outer.place, Place::Regex(_)) => {
+            let message = "no request takes this location";
+            let found = Diagnostic::warning("unreachable-location", word.span, message);
+            cx.report(found.because("it stands in one given by a pattern, where only patterns are tried"));
+            return;
+        }
         _ => outer.own.locations.routes.push(Route { path: pattern, decisive, body, nested }),
     }
     outer.own.locations.slashes.extend(slash);
@@ -233,10 +264,12 @@ fn entry(level: &Level) -> Vec<(Step, Span)> {
 /// The route for a path without the final slash of a location that has an upstream.
 ///
 /// Observed: the target is the location's path, escaped, with the query; the location's settings hold.
-fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
+fn slash_redirect(level: &Level, place: &Place) -> Option<Slash> {
     let (Place::Prefix(path) | Place::Exact(path)) = place else { return None };
     let bare = path.strip_suffix(b"/")?;
-    if !matches!(level.set.handler, Some(Handler::Forward(_))) {
+    let exact = matches!(place, Place::Exact(_));
+    let asked = matches!(level.set.handler, Some(Handler::Forward(_)));
+    if !asked && !exact {
         return None;
     }
     let mut target = Template::default();
@@ -263,7 +296,8 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Route> {
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });
     let body = Block { label: None, scope, steps, span: level.span };
-    Some(Route { path: Pattern::exact(bare), decisive: false, body, nested: None })
+    let route = Route { path: Pattern::exact(bare), decisive: false, body, nested: None };
+    Some(Slash { exact, asked, route })
 }
 
 /// Whether escaping a path leaves it as it is.

@@ -103,10 +103,18 @@ pub(super) fn program(cx: &mut Cx, level: &mut Level, items: &[Item]) {
 
 /// `break`, and what `rewrite … break` does after it changed the path.
 fn finish(level: &mut Level, span: Span) {
-    level.own.program.jumps = true;
     if in_location(level) {
         level.own.program.push(Step::AtEnd(None), span);
+    } else {
+        // Observed: then neither `alias` nor the path of `proxy_pass` stands for that of a location.
+        level.own.program.push(Step::Detach, span);
     }
+    leave(level, span);
+}
+
+/// Leaves the program.
+fn leave(level: &mut Level, span: Span) {
+    level.own.program.jumps = true;
     level.own.program.push(Step::Jump(Jump::Exit(RULES.into())), span);
 }
 

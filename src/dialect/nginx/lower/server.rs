@@ -62,6 +62,8 @@ fn finish(cx: &mut Cx, mut level: Level) {
     let span = level.span;
     let id = HostId(cx.config.hosts.len() as u32);
     let set = std::mem::take(&mut level.set);
+    // Observed: the request line is taken apart before the Host field says whom it is for.
+    cx.config.targets_by_connection |= set.client.merge_slashes.is_some();
     let program = std::mem::take(&mut level.own.program).into_steps(span);
     let mut locations = std::mem::take(&mut level.own.locations);
     if !locations.has_prefix("") && (cx.odd_paths || !locations.has_prefix("/")) {
@@ -105,7 +107,7 @@ fn finish(cx: &mut Cx, mut level: Level) {
         span,
     });
     cx.names.push(names.into_list(span));
-    listen::attach(cx, id, listens, span);
+    listen::attach(cx, id, listens, level.inherited.tls_everywhere, span);
     debug_assert_eq!(level.place, Place::Outside);
 }
 

@@ -68,7 +68,7 @@ fn alias(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     };
     let Some(word) = place(cx, level, directive) else { return };
     let with = path(cx, word, word.value.len());
-    level.set.files.alias = Some(Some(Alias { with, cut }));
+    level.set.files.alias = Some(Some(Alias { with, cut, rewritten: false }));
 }
 
 /// The argument of `root` or `alias`, unless the level has one of both or it is made of itself.

@@ -167,7 +167,10 @@ fn what_stands_in_a_server() {
         ("location /a {} location ^~ /a {}", "duplicate-location `/a`"),
         ("location = /a {} location = /a {}", "duplicate-location `/a`"),
         ("location ~ a {} location ~ a {}", ""),
-        ("location ~ a { location a {} location /b {} }", "misplaced-location `/b`"),
+        (
+            "location ~ a { location a {} location /b {} }",
+            "warning unreachable-location `a`; misplaced-location `/b`",
+        ),
         ("location ~ a { location ~ b { location /x {} } }", "misplaced-location `/x`"),
         ("location foo /a {}", "invalid-modifier `foo`"),
         ("location /a { limit_except FOO { deny all; } }", "invalid-method `FOO`"),

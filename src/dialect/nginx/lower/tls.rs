@@ -18,15 +18,33 @@ use crate::{
     source::Span,
 };
 
+mod clients;
+mod staple;
+
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("ssl", everywhere),
+    ("ssl_buffer_size", buffer_size),
     ("ssl_certificate", certificate),
     ("ssl_certificate_key", key),
     ("ssl_ciphers", suites),
+    ("ssl_client_certificate", clients::trusted),
+    ("ssl_conf_command", conf_command),
+    ("ssl_crl", clients::revoked),
+    ("ssl_ecdh_curve", groups),
+    ("ssl_password_file", passwords),
+    ("ssl_prefer_server_ciphers", own_order),
     ("ssl_protocols", protocols),
     ("ssl_reject_handshake", reject_handshake),
+    ("ssl_session_ticket_key", ticket_key),
     ("ssl_session_tickets", session_tickets),
     ("ssl_session_timeout", session_timeout),
+    ("ssl_stapling", staple::on),
+    ("ssl_stapling_file", staple::file),
+    ("ssl_stapling_responder", staple::responder),
+    ("ssl_trusted_certificate", clients::further),
+    ("ssl_verify_client", clients::verify),
+    ("ssl_verify_depth", clients::depth),
 ];
 
 /// What is written of a host's TLS, handed down piece by piece.
@@ -39,6 +57,13 @@ pub(super) struct Written {
     tickets: bool,
     session_timeout: Duration,
     reject: bool,
+    passwords: Vec<PathBuf>,
+    groups: Option<Vec<u16>>,
+    own_order: bool,
+    record: Option<u16>,
+    ticket_keys: Vec<PathBuf>,
+    staple: staple::Written,
+    clients: clients::Written,
 }
 
 /// What is offered where nothing is written. nginx 1.22 would add TLS 1.0 and 1.1, which rustls does not
@@ -55,6 +80,13 @@ impl Default for Written {
             tickets: true,
             session_timeout: Duration::from_mins(5),
             reject: false,
+            passwords: Vec::new(),
+            groups: None,
+            own_order: false,
+            record: None,
+            ticket_keys: Vec::new(),
+            staple: staple::Written::default(),
+            clients: clients::Written::default(),
         }
     }
 }
@@ -132,11 +164,150 @@ fn session_timeout(_: &mut Cx, level: &mut Level, directive: &Directive) {
     }
 }
 
+/// `ssl on|off;` All addresses of the server, as `listen ... ssl` has it for one.
+fn everywhere(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(on)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.tls_everywhere = on;
+    }
+}
+
+/// `ssl_buffer_size size;`
+fn buffer_size(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(size)) = directive.args.first().map(|word| values::size(&word.value)) {
+        // A record holds 16 KiB at most (RFC 8446 § 5.1).
+        level.inherited.tls_written.record = u16::try_from(size).ok().filter(|size| *size < 16 * 1024);
+    }
+}
+
+/// `ssl_password_file file;`
+fn passwords(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    level.inherited.tls_written.passwords = file(cx, word).into_iter().collect();
+}
+
+/// `ssl_session_ticket_key file;` The first encrypts.
+fn ticket_key(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if level.first("ssl_session_ticket_key") {
+        level.inherited.tls_written.ticket_keys.clear();
+    }
+    let Some(word) = directive.args.first() else { return };
+    if let Some(path) = file(cx, word) {
+        if !matches!(std::fs::metadata(&path).map_or(48, |found| found.len()), 48 | 80) {
+            let message = format!("`{}` must be 48 or 80 bytes", path.display());
+            cx.report(
+                Diagnostic::error("invalid-ticket-key", word.span, message)
+                    .help("openssl rand 80 > ticket.key"),
+            );
+            return;
+        }
+        level.inherited.tls_written.ticket_keys.push(path);
+    }
+}
+
+/// `ssl_prefer_server_ciphers on|off;`
+fn own_order(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(own)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.tls_written.own_order = own;
+    }
+}
+
+/// `ssl_ecdh_curve curve[:curve...];`
+fn groups(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(word) = directive.args.first() {
+        read_groups(cx, level, word);
+    }
+}
+
+fn read_groups(cx: &mut Cx, level: &mut Level, word: &Word) {
+    let text = word.text();
+    if text == "auto" {
+        level.inherited.tls_written.groups = None;
+        return;
+    }
+    let (mut spoken, mut unspoken) = (Vec::new(), Vec::new());
+    for name in text.split(':').filter(|name| !name.is_empty()) {
+        // After `?` a name may be unknown.
+        let bare = name.trim_start_matches('?');
+        match bare.to_ascii_lowercase().as_str() {
+            "prime256v1" | "secp256r1" | "p-256" => spoken.push(0x0017),
+            "secp384r1" | "p-384" => spoken.push(0x0018),
+            "x25519" => spoken.push(0x001d),
+            "x25519mlkem768" => spoken.push(0x11ec),
+            _ => unspoken.push(bare.to_owned()),
+        }
+    }
+    if spoken.is_empty() {
+        let message = format!("none of these groups is spoken: `{text}`");
+        cx.report(
+            Diagnostic::error("no-group", word.span, message)
+                .help("ssl_ecdh_curve X25519:prime256v1:secp384r1;"),
+        );
+        return;
+    }
+    if !unspoken.is_empty() {
+        let message = format!("not spoken: `{}`", unspoken.join("`, `"));
+        cx.report(
+            Diagnostic::new(Severity::Note, "unspoken-group", message)
+                .label(word.span, "X25519, P-256, P-384 and X25519MLKEM768 are"),
+        );
+    }
+    level.inherited.tls_written.groups = Some(spoken);
+}
+
+/// `ssl_conf_command name value;` What is said there of groups and versions is said here, too.
+fn conf_command(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let [name, value] = directive.args.as_slice() else { return };
+    let version = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "tlsv1.3" => 13,
+        "tlsv1.2" => 12,
+        _ => 0,
+    };
+    match name.text().to_ascii_lowercase().as_str() {
+        "groups" | "curves" | "ecdhparameters" => read_groups(cx, level, value),
+        "minprotocol" => {
+            let least = version(&value.text());
+            level.inherited.tls_written.versions.retain(|version| *version >= least);
+        }
+        "maxprotocol" => {
+            let most = version(&value.text()).max(12);
+            level.inherited.tls_written.versions.retain(|version| *version <= most);
+        }
+        "options" | "ciphersuites" => cx.warn(
+            "inert-parameter",
+            directive.head(),
+            format!("`{}` has no effect: TLS here is rustls, all of whose suites are strong", name.text()),
+        ),
+        other => {
+            let message = format!("the command `{other}` of OpenSSL is not honoured");
+            let found = Diagnostic::error("refused-command", name.span, message);
+            cx.refuse(found.help("TLS here is rustls; `Groups`, `MinProtocol` and `MaxProtocol` are read"));
+        }
+    }
+}
+
 /// Pairs the certificates of a level with their keys. A certificate that no `listen` uses needs its key
 /// all the same.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
-    let Written { certificates, keys, versions, suites, tickets, session_timeout, reject } =
-        &level.inherited.tls_written;
+    let clients = clients::settle(cx, level);
+    if level.kind == super::Kind::Server && !level.inherited.tls_written.certificates.is_empty() {
+        level.inherited.tls_written.staple.check(cx);
+    }
+    let Written {
+        certificates,
+        keys,
+        versions,
+        suites,
+        tickets,
+        session_timeout,
+        reject,
+        passwords,
+        groups,
+        own_order,
+        record,
+        ticket_keys,
+        staple,
+        clients: written,
+    } = &level.inherited.tls_written;
     let mut pairs = Vec::new();
     for (at, (certificate, span)) in certificates.iter().enumerate() {
         match keys.get(at) {
@@ -158,6 +329,13 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         tickets: *tickets,
         session_timeout: Some(*session_timeout),
         reject: *reject,
+        passwords: passwords.clone(),
+        groups: groups.clone(),
+        own_order: *own_order,
+        record: *record,
+        ticket_keys: ticket_keys.clone(),
+        staple: staple.settle(written.further()),
+        clients,
         ..HostTls::default()
     };
 }

@@ -3,7 +3,10 @@
 //! Observed on nginx 1.22.1: a value that ends in `/` is tested as a directory,
 //! any other as a file; the path becomes the value without that slash; the last
 //! value is a status, a named location or an internal redirect. Under `alias`
-//! the location's path is cut from a value that begins with it.
+//! the location's path is cut from a value that begins with it. Where the
+//! `alias` is a whole file name (in a location given by a pattern) a value is
+//! tested after it, and a file that is there becomes the path, now appended to
+//! the `alias`; a directory leaves path and `alias` as they were.
 //!
 //! Reference: <https://nginx.org/r/try_files>
 
@@ -16,8 +19,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Block, FileKind, Jump, Kind, Part, Pattern, Query, Register, Reply, ReplyContent, Step, Syntax,
-        Template, Test, Text,
+        Attr, Base, Block, FileKind, Jump, Kind, Part, Pattern, Query, Register, Reply, ReplyContent, Scope,
+        Settings, Step, Syntax, Template, Test, Text, settings::Alias,
     },
     source::Span,
 };
@@ -29,6 +32,7 @@ fn try_files(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some((last, values)) = directive.args.split_last() else { return };
     let span = directive.head();
     let Some(mut steps) = fallback(cx, last, span) else { return };
+    level.own.try_last = redirected(cx, last);
     for word in values.iter().rev() {
         let directory = word.value.last() == Some(&b'/');
         let kind = if directory { FileKind::Directory } else { FileKind::File };
@@ -100,8 +104,18 @@ fn fallback(cx: &mut Cx, word: &Word, span: Span) -> Option<Vec<(Step, Span)>> {
             }
             Some(vec![respond(500)])
         }
-        _ => Some(redirect(cx, word, span)),
+        _ => {
+            let target = template(cx, word);
+            Some(redirect(cx, &target, span))
+        }
     }
+}
+
+/// The last value where it is the target of a redirect that is known only when it is read.
+fn redirected(cx: &mut Cx, word: &Word) -> Option<Template> {
+    let target = template(cx, word);
+    let fixed = matches!(target.0.as_slice(), [] | [Part::Text(_)]) || word.value.first() == Some(&b'@');
+    (!fixed).then_some(target)
 }
 
 /// Whether the last value may name a location, but says which only when it is read.
@@ -121,7 +135,7 @@ fn computed(cx: &mut Cx, word: &Word, unknown: (Step, Span), span: Span) -> Vec<
         Some(Part::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let mut steps = if begin.is_some() { vec![unknown] } else { redirect(cx, word, span) };
+    let mut steps = if begin.is_some() { vec![unknown] } else { redirect(cx, &target, span) };
     let mut names: Vec<_> = cx.named.iter().cloned().collect();
     names.retain(|name| begin.as_ref().is_none_or(|begin| name.starts_with(begin)));
     names.sort_unstable_by(|one, other| other.cmp(one));
@@ -135,8 +149,7 @@ fn computed(cx: &mut Cx, word: &Word, unknown: (Step, Span), span: Span) -> Vec<
 }
 
 /// An internal redirect: the first `?` begins the query, without one there is none.
-fn redirect(cx: &mut Cx, word: &Word, span: Span) -> Vec<(Step, Span)> {
-    let target = template(cx, word);
+fn redirect(cx: &mut Cx, target: &Template, span: Span) -> Vec<(Step, Span)> {
     let mut path = Template::default();
     let mut query = Template::default();
     let mut in_query = false;
@@ -179,14 +192,14 @@ fn redirect(cx: &mut Cx, word: &Word, span: Span) -> Vec<(Step, Span)> {
     let block = |steps| Block { steps, span, ..Block::default() };
     let test = Test::Match { subject: target.clone(), pattern, into: Some(PARTS) };
     let then = block(go(capture(1), capture(2)));
-    let otherwise = block(go(target, Template::default()));
+    let otherwise = block(go(target.clone(), Template::default()));
     vec![(Step::When { test, then, otherwise }, span)]
 }
 
 /// Rewrites the file tests where an `alias` is in force, when the level is known.
 ///
 /// The values are tested under the alias without the path of the location that has it, and the path keeps it.
-pub(super) fn settle(level: &mut Level) {
+pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
     if let Some(alias) = &level.set.files.alias {
         level.inherited.cut = match (alias, &level.place) {
             (Some(alias), Place::Prefix(name) | Place::Exact(name)) if alias.cut.is_some() => {
@@ -194,10 +207,75 @@ pub(super) fn settle(level: &mut Level) {
             }
             _ => None,
         };
+        level.inherited.whole = match alias {
+            Some(alias) if alias.cut.is_none() => Some(alias.with.clone()),
+            _ => None,
+        };
     }
+    if let (Some(alias), Some(prepare)) = (&level.inherited.whole, &mut level.set.prepare) {
+        append_hits(&mut prepare.steps, alias);
+    }
+    let last = level.own.try_last.take();
     if let (Some(name), Some(prepare)) = (&level.inherited.cut, &mut level.set.prepare) {
+        if let Some(last) = last {
+            cut_last(cx, &mut prepare.steps, &last, name);
+        }
         let own = matches!(&level.place, Place::Prefix(place) | Place::Exact(place) if place == name);
         cut_tests(&mut prepare.steps, name, own);
+    }
+}
+
+/// Puts the redirect to the last value in place, less the location's path if it begins with that.
+///
+/// Observed, and known since <https://trac.nginx.org/nginx/ticket/97>: files count on it, writing the path twice.
+fn cut_last(cx: &mut Cx, steps: &mut Vec<(Step, Span)>, last: &Template, name: &Text) {
+    if let Some((Step::When { test: Test::File(..), otherwise, .. }, _)) = steps.first_mut() {
+        return cut_last(cx, &mut otherwise.steps, last, name);
+    }
+    let Some(&(_, span)) = steps.first() else { return };
+    let begin = match last.0.first() {
+        Some(Part::Text(text)) => &text[..],
+        _ => &b""[..],
+    };
+    if begin.starts_with(name) {
+        let mut rest = Template::text(&begin[name.len()..]);
+        for part in &last.0[1..] {
+            rest.push(part.clone());
+        }
+        *steps = redirect(cx, &rest, span);
+    } else if name.starts_with(begin) {
+        let rest = Template(vec![Part::Capture(PARTS, 1)]);
+        let block = |steps| Block { steps, span, ..Block::default() };
+        let then = block(redirect(cx, &rest, span));
+        let otherwise = block(std::mem::take(steps));
+        let test = Test::Match { subject: last.clone(), pattern: begins_with(name), into: Some(PARTS) };
+        *steps = vec![(Step::When { test, then, otherwise }, span)];
+    }
+}
+
+/// A pattern for what begins with a path, the rest captured.
+fn begins_with(name: &Text) -> Pattern {
+    Pattern {
+        kind: Kind::Regex(Syntax::PerlWhole),
+        text: [b"^".as_slice(), &quote(name), b"(.*)$"].concat().into(),
+        ignore_case: false,
+        groups: Vec::new(),
+    }
+}
+
+/// What a hit means under an alias that is a whole file name.
+fn append_hits(steps: &mut [(Step, Span)], alias: &Template) {
+    for (step, _) in steps {
+        let Step::When { test: Test::File(file, kind), then, otherwise } = step else { continue };
+        append_hits(&mut otherwise.steps, alias);
+        // A value that is empty makes no path: the file is the alias itself.
+        if *kind == FileKind::Directory || file.0.len() == 1 {
+            then.steps.clear();
+            continue;
+        }
+        let mut set = Settings::default();
+        set.files.alias = Some(Some(Alias { with: alias.clone(), cut: Some(0), rewritten: false }));
+        then.scope = Some(Scope { base: Base::Current, set: Box::new(set) });
     }
 }
 
@@ -266,12 +344,7 @@ fn under_alias(
         }
         // Whether the value begins with the path of the location is known only when it is read.
         _ => {
-            let pattern = Pattern {
-                kind: Kind::Regex(Syntax::PerlWhole),
-                text: [b"^".as_slice(), &quote(name), b"(.*)$"].concat().into(),
-                ignore_case: false,
-                groups: Vec::new(),
-            };
+            let pattern = begins_with(name);
             let rest = Template(vec![Part::Capture(PARTS, 1)]);
             let block = |step| Block { steps: vec![step], span, ..Block::default() };
             let cut = block(when(under(rest.clone()), &rest, otherwise.clone()));

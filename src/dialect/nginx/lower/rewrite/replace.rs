@@ -11,7 +11,7 @@ use super::{
         CAPTURES, Cx, Level, regex,
         word::parts,
     },
-    finish, in_location, is_url, search_again, trace, trace_match, trace_result,
+    finish, in_location, is_url, leave, search_again, trace, trace_match, trace_result,
 };
 use crate::{
     ir::{Attr, Block, Escape, Part, Query, Reply, ReplyContent, Step, Template, Test},
@@ -105,7 +105,8 @@ fn rewrite(cx: &mut Cx, level: &mut Level, replacement: &Word, flag: Flag, span:
     steps.push((Step::Rewrite { path: Some(path), query }, span));
     trace_result(cx, steps, span);
     match (flag, in_location(level)) {
-        (Flag::Break, _) | (Flag::Last, false) => finish(level, span),
+        (Flag::Break, _) => finish(level, span),
+        (Flag::Last, false) => leave(level, span),
         (Flag::Last, true) => {
             let again = search_again(cx, level);
             level.own.program.push(Step::Jump(again), span);

@@ -1,0 +1,405 @@
+//! Groups of endpoints as `<Proxy balancer://>`, and tables of values as `SetEnvIf`.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Render,
+    value::{escape, inner_regex, quote},
+};
+use crate::{
+    ir::{
+        Attr, Balance, Cluster, Duty, Endpoint, Group, Kind, Member, Part, Protocol, Role, Row, Share,
+        Sticky, Template, Var, VarId, VarKind,
+    },
+    raise::{Outline, Scheme, seconds, text_of, used_clusters, used_vars},
+    source::Span,
+};
+
+impl Render<'_, '_> {
+    /// What stands before the hosts.
+    pub(super) fn groups(&mut self, outline: &Outline<'_>) {
+        for id in used_clusters(outline) {
+            let cluster = outline.config.cluster(id);
+            if cluster.declared {
+                self.page.blank();
+                self.cluster(outline, cluster, id);
+            }
+        }
+        self.page.blank();
+    }
+
+    fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: crate::ir::ClusterId) {
+        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
+            cluster;
+        self.need("proxy_balancer");
+        self.need("slotmem_shm");
+        self.comments(*span);
+        self.page.open(format!("<Proxy {}>", quote(&format!("balancer://{}", group_name(&name.lossy())))));
+        let upgrade = crate::raise::passes(outline)
+            .iter()
+            .any(|pass| pass.to == crate::raise::To::Cluster(id) && pass.head.upgrade);
+        let scheme = crate::raise::passes(outline)
+            .iter()
+            .find(|pass| pass.to == crate::raise::To::Cluster(id))
+            .map(|pass| (pass.scheme, pass.protocol));
+        let timeouts = outline.servers.iter().find_map(|server| crate::raise::timeouts(&server.area, id));
+        // With room for routes a session cookie of a consistent hash is kept.
+        for endpoint in endpoints {
+            self.endpoint(endpoint, scheme, upgrade, timeouts, *span);
+        }
+        let method = match (balance, group.as_deref()) {
+            (_, Some(Group { share: Share::Traffic, .. })) => Some("bytraffic"),
+            (_, Some(Group { share: Share::Busyness, .. })) | (Balance::LeastConnections, None) => {
+                Some("bybusyness")
+            }
+            (_, Some(Group { share: Share::Requests, .. })) | (Balance::RoundRobin, None) => None,
+            (
+                Balance::ClientAddress
+                | Balance::Hash(_)
+                | Balance::ConsistentHash(_)
+                | Balance::Random
+                | Balance::RandomTwo,
+                None,
+            ) => {
+                self.losses.lose_near(
+                    *span,
+                    format!("the choice of an endpoint in `{}`", name.lossy()),
+                    "Apache balances by requests, traffic or busyness",
+                    "`stickysession` with a cookie that names the route",
+                );
+                None
+            }
+        };
+        match method {
+            Some("bybusyness") => self.need("lbmethod_bybusyness"),
+            Some("bytraffic") => self.need("lbmethod_bytraffic"),
+            _ => self.need("lbmethod_byrequests"),
+        }
+        if let Some(method) = method {
+            self.page.line(format!("ProxySet lbmethod={method}"));
+        }
+        if let Some(group) = group {
+            self.group(group, *span);
+        }
+        self.page.close("</Proxy>");
+    }
+
+    fn group(&mut self, group: &Group, _span: Span) {
+        let Group {
+            url: _,
+            hosts: _,
+            share: _,
+            alone: _,
+            sticky,
+            attempts,
+            wait,
+            recover: _,
+            failing,
+            failing_late,
+            growth: _,
+            nonce: _,
+        } = group;
+        if let Some(Sticky { cookie, param, separator: _, semicolon: _, force }) = sticky {
+            let name = if cookie == param {
+                cookie.lossy().into_owned()
+            } else {
+                format!("{}|{}", cookie.lossy(), param.lossy())
+            };
+            self.page.line(format!("ProxySet stickysession={name}"));
+            if *force {
+                self.page.line("ProxySet nofailover=On");
+            }
+        }
+        if let Some(attempts) = attempts {
+            self.page.line(format!("ProxySet maxattempts={attempts}"));
+        }
+        if !wait.is_zero() {
+            self.page.line(format!("ProxySet timeout={}", seconds(*wait)));
+        }
+        if !failing.is_empty() {
+            let all: Vec<_> = failing.iter().map(u16::to_string).collect();
+            self.page.line(format!("ProxySet failonstatus={}", all.join(",")));
+        }
+        if *failing_late {
+            self.page.line("ProxySet failontimeout=On");
+        }
+    }
+
+    fn endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        scheme: Option<(Scheme, Protocol)>,
+        upgrade: bool,
+        timeouts: Option<(Option<u64>, Option<u64>)>,
+        span: Span,
+    ) {
+        let Endpoint {
+            address,
+            default_port,
+            weight,
+            max_connections,
+            max_fails,
+            fail_timeout,
+            role,
+            resolve: _,
+            member,
+            span: at,
+        } = endpoint;
+        let address = address.lossy();
+        let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));
+        let mut url = match member {
+            Some(member) => member.url.lossy().into_owned(),
+            None => {
+                let name = scheme_name(scheme, protocol);
+                match address.strip_prefix("unix:") {
+                    Some(path) => format!("unix:{path}|{name}://localhost"),
+                    None => {
+                        let port =
+                            if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+                                || *default_port == 80
+                                || *default_port == 0
+                            {
+                                String::new()
+                            } else {
+                                format!(":{default_port}")
+                            };
+                        format!("{name}://{address}{port}")
+                    }
+                }
+            }
+        };
+        let mut parts: Vec<String> = Vec::new();
+        if *weight > 100 {
+            self.losses.lose(*at, format!("the weight {weight}"), "a `loadfactor` is at most 100");
+        } else if *weight != 1 {
+            parts.push(format!("loadfactor={weight}"));
+        }
+        match role {
+            Role::Active => {}
+            Role::Backup => parts.push("status=+H".to_owned()),
+            Role::Down => parts.push("status=+D".to_owned()),
+        }
+        if *max_connections > 0 {
+            parts.push(format!("max={max_connections}"));
+        }
+        if *max_fails > 1 {
+            self.losses.lose_near(
+                *at,
+                format!("max_fails={max_fails}"),
+                "a member of Apache rests after one failure",
+                "`failonstatus`",
+            );
+        }
+        let fail_timeout = seconds(*fail_timeout);
+        if member.is_none() && *max_fails == 0 {
+            parts.push("status=+I".to_owned());
+        } else if member.is_none() {
+            parts.push(format!("retry={fail_timeout}"));
+        }
+        if let Some((connect, read)) = timeouts {
+            if let Some(time) = connect {
+                parts.push(format!("connectiontimeout={time}"));
+            }
+            if let Some(time) = read {
+                parts.push(format!("timeout={time}"));
+            }
+        }
+        let own_upgrade = member.as_ref().is_some_and(|member| member.settings.upgrade.is_some());
+        if upgrade || own_upgrade {
+            parts.push("upgrade=websocket".to_owned());
+        }
+        if let Some(member) = member {
+            let Member {
+                url: _,
+                protocol: _,
+                tls: _,
+                authority: _,
+                base: _,
+                factor,
+                set,
+                duty,
+                state: _,
+                route,
+                redirect,
+                rest: _,
+                acquire: _,
+                reuse,
+                settings: _,
+                check,
+            } = &**member;
+            if *factor != 100 {
+                parts.push(format!("loadfactor={}", f64::from(*factor) / 100.0));
+            }
+            if *set != 0 {
+                parts.push(format!("lbset={set}"));
+            }
+            if !route.is_empty() {
+                parts.push(format!("route={}", route.lossy()));
+            }
+            if !redirect.is_empty() {
+                parts.push(format!("redirect={}", redirect.lossy()));
+            }
+            match duty {
+                Duty::Active => {}
+                Duty::Spare => parts.push("status=+R".to_owned()),
+                Duty::Standby => parts.push("status=+H".to_owned()),
+            }
+            if !reuse {
+                parts.push("disablereuse=On".to_owned());
+            }
+            if check.is_some() {
+                self.losses.lose_near(
+                    span,
+                    "the health check of a member",
+                    "it needs a look of its own",
+                    "`hcmethod` of mod_proxy_hcheck",
+                );
+            }
+        }
+        if url.ends_with('/') && url.matches('/').count() == 3 {
+            url.pop();
+        }
+        let rest = if parts.is_empty() { String::new() } else { format!(" {}", parts.join(" ")) };
+        self.need(module(scheme, protocol));
+        self.comments(*at);
+        self.page.line(format!("BalancerMember {url}{rest}"));
+    }
+
+    /// Tables that values of a server are looked up in.
+    pub(super) fn tables(&mut self, area: &crate::raise::Area) {
+        let mut done = BTreeSet::new();
+        let used = used_vars(self.config, area);
+        for var in used {
+            self.table(var, &mut done);
+        }
+    }
+
+    fn table(&mut self, id: VarId, done: &mut BTreeSet<VarId>) {
+        if !done.insert(id) {
+            return;
+        }
+        let Var { name, kind, span } = self.config.var(id);
+        let _ = name;
+        let name = super::value::unique(self.config, id);
+        match kind {
+            VarKind::Assigned | VarKind::Optional | VarKind::Choice { .. } => {}
+            VarKind::Table { key, order: _, rows, default, once: _, into: _ } => {
+                self.need("setenvif");
+                self.comments(*span);
+                match text_of(default) {
+                    Some(text) if text.is_empty() => {}
+                    Some(text) => {
+                        self.page.line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={text}"))))
+                    }
+                    None => self.losses.lose(
+                        *span,
+                        format!("the default of `${name}`"),
+                        "`SetEnvIf` sets fixed texts",
+                    ),
+                }
+                // Later lines win: regular expressions from the last to the first, then what is exact.
+                let exact = |row: &&Row| !matches!(row.pattern.kind, Kind::Regex(_));
+                let rows: Vec<&Row> =
+                    rows.iter().rev().filter(|row| !exact(row)).chain(rows.iter().filter(exact)).collect();
+                for row in rows {
+                    match self.row(key, row, &name) {
+                        Ok(line) => self.page.line(line),
+                        Err(why) => self.losses.lose(*span, format!("a row of `${name}`"), why),
+                    }
+                }
+            }
+            VarKind::Network { key: _, rows, default, proxies: _, recursive: _ } => {
+                self.need("setenvif");
+                if !default.is_empty() {
+                    self.page.line(format!(
+                        "SetEnvIf Request_URI ^ {}",
+                        quote(&format!("{name}={}", default.lossy()))
+                    ));
+                }
+                for network in rows {
+                    let crate::ir::Network { address, prefix, value } = network;
+                    let range = crate::raise::network(crate::ir::AddressRange::Network(*address, *prefix));
+                    self.page.line(format!(
+                        "SetEnvIfExpr \"-R '{range}'\" {}",
+                        quote(&format!("{name}={}", value.lossy()))
+                    ));
+                }
+            }
+            VarKind::Split { .. } => {
+                self.losses.lose_near(
+                    *span,
+                    format!("the shares of `${name}`"),
+                    "Apache has no hash of a value",
+                    "`RewriteMap` with `rnd:`",
+                );
+            }
+        }
+    }
+
+    fn row(&self, key: &Template, row: &Row, name: &str) -> Result<String, String> {
+        let Row { pattern, value } = row;
+        let value = text_of(value).ok_or("its value is known only when it is read")?;
+        let set = if value.is_empty() { format!("!{name}") } else { quote(&format!("{name}={value}")) };
+        let (attribute, regex) = match key.0.as_slice() {
+            [Part::Attr(Attr::Field(field) | Attr::FieldList(field))] => {
+                (super::value::field_name(&field.lossy()), whole(pattern))
+            }
+            [Part::Attr(Attr::ClientAddr)] => ("Remote_Addr".to_owned(), whole(pattern)),
+            [Part::Attr(Attr::Method)] => ("Request_Method".to_owned(), whole(pattern)),
+            [Part::Attr(Attr::Path)] => ("Request_URI".to_owned(), whole(pattern)),
+            [Part::Attr(Attr::Host | Attr::Authority)] => ("Host".to_owned(), whole(pattern)),
+            [Part::Attr(Attr::Protocol)] => ("Request_Protocol".to_owned(), whole(pattern)),
+            [Part::Attr(Attr::Cookie(cookie))] => {
+                let inner = inner_regex(pattern, ';');
+                ("Cookie".to_owned(), format!("(?:^|;\\s*){}={inner}(?:;|$)", cookie.lossy()))
+            }
+            _ => {
+                let test =
+                    crate::ir::Test::Match { subject: key.clone(), pattern: pattern.clone(), into: None };
+                let expression = self.expression(&test)?;
+                return Ok(format!("SetEnvIfExpr \"{}\" {set}", expression.replace('"', "\\\"")));
+            }
+        };
+        let directive = if pattern.ignore_case { "SetEnvIfNoCase" } else { "SetEnvIf" };
+        Ok(format!("{directive} {attribute} {} {set}", quote(&regex)))
+    }
+}
+
+/// A pattern as an expression on the whole value.
+fn whole(pattern: &crate::ir::Pattern) -> String {
+    let text = pattern.text.lossy();
+    match pattern.kind {
+        Kind::Exact => format!("^{}$", escape(&text)),
+        Kind::Prefix => format!("^{}", escape(&text)),
+        Kind::Suffix => format!("{}$", escape(&text)),
+        Kind::Wildcard => format!("^{}$", escape(&text).replace("\\*", ".*")),
+        Kind::Regex(_) => text.into_owned(),
+    }
+}
+
+/// The scheme of a URL that requests are sent to.
+pub(super) fn scheme_name(scheme: Scheme, protocol: Protocol) -> &'static str {
+    match (protocol, scheme) {
+        (Protocol::Http | Protocol::Memcached, Scheme::Plain) => "http",
+        (Protocol::Http | Protocol::Memcached, Scheme::Tls) => "https",
+        (Protocol::Http | Protocol::Memcached, Scheme::Client) => "%{REQUEST_SCHEME}",
+        (Protocol::Uwsgi, _) => "uwsgi",
+        (Protocol::FastCgi, _) => "fcgi",
+        (Protocol::Scgi, _) => "scgi",
+    }
+}
+
+/// The module that speaks a protocol.
+pub(super) fn module(_scheme: Scheme, protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http | Protocol::Memcached => "proxy_http",
+        Protocol::Uwsgi => "proxy_uwsgi",
+        Protocol::FastCgi => "proxy_fcgi",
+        Protocol::Scgi => "proxy_scgi",
+    }
+}
+
+/// The name of a group without its scheme. An underscore is no part of a host's name.
+pub(super) fn group_name(name: &str) -> String {
+    name.rsplit("//").next().unwrap_or(name).trim_end_matches('/').to_owned()
+}

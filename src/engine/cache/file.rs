@@ -1,0 +1,275 @@
+//! The file of a kept response: what is to be known of it, its key, the upstream's head as received, the content.
+//!
+//! A file is written beside its place and put there when it is whole, so that nobody sees a part of one, whatever
+//! ends the process. Numbers are little-endian. The key stands on a line of its own behind `KEY: `, for people who
+//! look for the files of a URL.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use super::{Hash, Store};
+use crate::engine::{content::failed, files::send};
+
+/// What a file begins with; the digit changes with the form.
+const MAGIC: &[u8; 8] = b"KEPTRSP1";
+
+/// Bytes before the key's line.
+const FIXED: usize = 8 + 8 * 5 + 16 + 4 * 4;
+
+/// Read at first: most responses are whole in that.
+const FIRST: u64 = 32 * 1024;
+
+/// Content collected before it is written.
+const BUFFER: usize = 64 * 1024;
+
+/// What is to be known of a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Until when it is sent without asking, in seconds since the epoch.
+    pub valid: u64,
+    /// Until when it may be sent while somebody asks.
+    pub while_updating: u64,
+    /// Until when it may be sent where there is an error.
+    pub if_error: u64,
+    /// The upstream's `Last-Modified`; -1 is none.
+    pub modified: i64,
+    /// The fields of the request that it depends on.
+    pub vary: Vec<u8>,
+    /// And the digest of what they were.
+    pub variant: Hash,
+    /// The upstream's `ETag`.
+    pub tag: Vec<u8>,
+}
+
+/// A response in its file.
+#[derive(Debug)]
+pub struct Kept {
+    /// What is to be known of it.
+    pub meta: Meta,
+    /// The upstream's head.
+    pub head: Vec<u8>,
+    /// The file.
+    pub file: Arc<File>,
+    /// Where its content begins.
+    pub begin: u64,
+    /// The content, where all of it was read already.
+    pub content: Option<Vec<u8>>,
+    /// How long it is.
+    pub length: u64,
+    /// The digest that it was found by.
+    pub hash: Hash,
+}
+
+impl Kept {
+    /// Reads the response of a key; `None` when there is none.
+    pub async fn open(store: &Store, hash: &Hash, key: &[u8]) -> io::Result<Option<Self>> {
+        let file = match OpenOptions::new().read(true).open(store.path(hash)) {
+            Ok(file) => Arc::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let size = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        send::read(&file, 0..size.min(FIRST), &mut bytes).await?;
+        let Some(begin) = whole_head(&bytes) else { return Ok(None) };
+        if begin > size {
+            return Ok(None);
+        }
+        if begin > bytes.len() as u64 {
+            let from = bytes.len() as u64;
+            send::read(&file, from..begin, &mut bytes).await?;
+        }
+        let Some((meta, head)) = parse(&bytes, key) else { return Ok(None) };
+        let head = bytes[head..begin as usize].to_vec();
+        let content = (bytes.len() as u64 == size).then(|| bytes.split_off(begin as usize));
+        Ok(Some(Self { meta, head, file, begin, content, length: size - begin, hash: *hash }))
+    }
+
+    /// Writes down that it holds for longer.
+    pub fn renew(&self, store: &Store, meta: &Meta) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(store.path(&self.hash))?;
+        let mut bytes = Vec::new();
+        for number in [meta.valid, meta.while_updating, meta.if_error] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        file.write_all_at(&bytes, 16)
+    }
+}
+
+/// Where the content begins, by the first bytes of a file; `None` when it is none of ours.
+fn whole_head(bytes: &[u8]) -> Option<u64> {
+    if bytes.len() < FIXED || bytes[..8] != *MAGIC {
+        return None;
+    }
+    let begin = u64::from_le_bytes(bytes[8..16].try_into().ok()?);
+    // No head is longer than what an upstream's buffer takes.
+    (begin >= FIXED as u64 && begin <= 64 << 20).then_some(begin)
+}
+
+/// What is to be known, and where the head begins; `None` when the file is of another key.
+fn parse(bytes: &[u8], key: &[u8]) -> Option<(Meta, usize)> {
+    let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let length = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
+    let lengths = 48 + 16;
+    let (key_length, vary, tag) = (length(lengths)?, length(lengths + 4)?, length(lengths + 8)?);
+    let line = FIXED + 6;
+    let vary_at = line.checked_add(key_length)?.checked_add(1)?;
+    let tag_at = vary_at.checked_add(vary)?;
+    let head = tag_at.checked_add(tag)?;
+    if bytes.get(line..line + key_length)? != key || head as u64 > number(8)? {
+        return None;
+    }
+    let meta = Meta {
+        valid: number(16)?,
+        while_updating: number(24)?,
+        if_error: number(32)?,
+        modified: number(40)?.cast_signed(),
+        variant: bytes.get(48..64)?.try_into().ok()?,
+        vary: bytes.get(vary_at..tag_at)?.to_vec(),
+        tag: bytes.get(tag_at..head)?.to_vec(),
+    };
+    Some((meta, head))
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct Writer {
+    store: Arc<Store>,
+    hash: Hash,
+    file: File,
+    temp: PathBuf,
+    /// Bytes before the content.
+    begin: u64,
+    written: u64,
+    waiting: Vec<u8>,
+    /// Why no more is written.
+    trouble: Option<String>,
+    placed: bool,
+}
+
+impl Writer {
+    /// Begins the file of a response.
+    pub fn begin(
+        store: &Arc<Store>,
+        hash: Hash,
+        key: &[u8],
+        meta: &Meta,
+        head: &[u8],
+    ) -> Result<Self, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let place = store.path(&hash);
+        let (file, temp) = loop {
+            let mut name = place.clone().into_os_string();
+            name.push(format!(".{:010}", NEXT.fetch_add(1, Relaxed)));
+            let temp = PathBuf::from(name);
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp) {
+                Ok(file) => break (file, temp),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let folder = place.parent().unwrap_or(&place);
+                    std::fs::create_dir_all(folder).map_err(|error| failed("mkdir", folder, &error))?;
+                }
+                Err(error) => return Err(failed("open", &temp, &error)),
+            }
+        };
+        let mut waiting = Vec::with_capacity(FIXED + key.len() + head.len() + 4096);
+        let begin = FIXED + 6 + key.len() + 1 + meta.vary.len() + meta.tag.len() + head.len();
+        waiting.extend_from_slice(MAGIC);
+        for number in
+            [begin as u64, meta.valid, meta.while_updating, meta.if_error, meta.modified.cast_unsigned()]
+        {
+            waiting.extend_from_slice(&number.to_le_bytes());
+        }
+        waiting.extend_from_slice(&meta.variant);
+        for length in [key.len(), meta.vary.len(), meta.tag.len(), 0] {
+            waiting.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        waiting.extend_from_slice(b"\nKEY: ");
+        waiting.extend_from_slice(key);
+        waiting.push(b'\n');
+        waiting.extend_from_slice(&meta.vary);
+        waiting.extend_from_slice(&meta.tag);
+        waiting.extend_from_slice(head);
+        let store = Arc::clone(store);
+        let (begin, written) = (begin as u64, 0);
+        Ok(Self { store, hash, file, temp, begin, written, waiting, trouble: None, placed: false })
+    }
+
+    /// Takes content.
+    pub fn push(&mut self, data: &[u8]) {
+        if self.trouble.is_some() {
+            return;
+        }
+        self.waiting.extend_from_slice(data);
+        if self.waiting.len() >= BUFFER {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        match self.file.write_all(&self.waiting) {
+            Ok(()) => self.written += self.waiting.len() as u64,
+            Err(error) => self.trouble = Some(failed("write", &self.temp, &error)),
+        }
+        self.waiting.clear();
+    }
+
+    /// Puts the file in its place, once all content was taken; `expected` is how long that is, where it is known.
+    pub fn finish(mut self, expected: Option<u64>) -> Result<(), String> {
+        self.write();
+        if let Some(trouble) = self.trouble.take() {
+            return Err(trouble);
+        }
+        if expected.is_some_and(|expected| expected != self.written - self.begin) {
+            return Ok(());
+        }
+        let place = self.store.path(&self.hash);
+        std::fs::rename(&self.temp, &place).map_err(|error| failed("rename", &self.temp, &error))?;
+        self.placed = true;
+        self.store.add(&self.hash, self.written);
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.placed {
+            let _ = std::fs::remove_file(&self.temp);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_response_is_none() {
+        assert_eq!(whole_head(b""), None);
+        assert_eq!(whole_head(&[0; 200]), None);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+        bytes.resize(FIXED, 0);
+        assert_eq!(whole_head(&bytes), None);
+        bytes[8..16].copy_from_slice(&(FIXED as u64 + 7).to_le_bytes());
+        assert_eq!(whole_head(&bytes), Some(FIXED as u64 + 7));
+        assert_eq!(parse(&bytes, b""), None);
+        bytes.extend_from_slice(b"\nKEY: \n");
+        assert_eq!(parse(&bytes, b"").map(|(_, head)| head), Some(FIXED + 7));
+        assert_eq!(parse(&bytes, b"other"), None);
+        // Lengths that lie.
+        for at in [64, 68, 72] {
+            let mut wrong = bytes.clone();
+            wrong[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+            assert_eq!(parse(&wrong, b""), None);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What is known of the responses in a store, and who is asking for one of them.
+
+use std::{
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{Hash, PARTS, Store};
+use crate::{engine::clock, plan::hash::Map};
+
+/// What is known of one response.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// Whether there is a file.
+    pub(super) exists: bool,
+    /// How long that is.
+    pub(super) size: u64,
+    /// How often it was asked for.
+    uses: u32,
+    /// When it was last, in the store's seconds.
+    pub(super) used: u64,
+    /// An error that is answered instead, until then in seconds since the epoch.
+    error: Option<(u16, u64)>,
+    /// Who is asking for it, and until when nobody else does.
+    asking: Option<(Arc<Notify>, Instant)>,
+}
+
+/// What a visitor learns.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// This status is answered.
+    Error(u16),
+    /// It was not asked for often enough to be kept.
+    Scarce,
+    /// There may be a file.
+    Present,
+    /// There is none.
+    Absent,
+}
+
+/// Whose turn it is to ask for a response.
+#[derive(Debug)]
+pub enum Turn {
+    /// One's own: others hear of it when the lease is dropped.
+    Own(Lease),
+    /// Somebody else's: wait for that, at most until then.
+    Other(Arc<Notify>, Instant),
+}
+
+/// The right to ask for a response.
+#[derive(Debug)]
+pub struct Lease {
+    store: Arc<Store>,
+    hash: Hash,
+    told: Arc<Notify>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut part = self.store.part(&self.hash);
+        if let Some(entry) = part.get_mut(&self.hash)
+            && entry.asking.as_ref().is_some_and(|(told, _)| Arc::ptr_eq(told, &self.told))
+        {
+            entry.asking = None;
+        }
+        drop(part);
+        self.told.notify_waiters();
+    }
+}
+
+impl Store {
+    pub(super) fn part(&self, hash: &Hash) -> MutexGuard<'_, Map<Hash, Entry>> {
+        self.parts[usize::from(hash[0]) % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a response. `first` is for the first time in a request.
+    pub fn visit(&self, hash: &Hash, min_uses: u32, first: bool, now: u64) -> Visit {
+        let used = self.age();
+        let mut part = self.part(hash);
+        let is_new = !part.contains_key(hash);
+        if is_new {
+            if self.count.load(Relaxed) as u64 >= self.declared.entries {
+                self.make_room(&mut part);
+            }
+            self.count.fetch_add(1, Relaxed);
+        }
+        let entry = part.entry(*hash).or_default();
+        entry.used = used;
+        entry.uses = entry.uses.saturating_add(u32::from(first));
+        match entry.error {
+            Some((status, until)) if until >= now => return Visit::Error(status),
+            Some(_) => entry.error = None,
+            None => {}
+        }
+        if entry.exists || (is_new && self.is_cold()) {
+            Visit::Present
+        } else if entry.uses >= min_uses {
+            Visit::Absent
+        } else {
+            Visit::Scarce
+        }
+    }
+
+    /// Forgets the one of some that was not asked for longest, with its file.
+    fn make_room(&self, part: &mut Map<Hash, Entry>) {
+        let candidates = part.iter().filter(|(_, entry)| entry.asking.is_none()).take(16);
+        let Some(oldest) = candidates.min_by_key(|(_, entry)| entry.used).map(|(hash, _)| *hash) else {
+            return;
+        };
+        self.remove(part, &oldest);
+    }
+
+    /// Forgets a response, and removes its file.
+    pub(super) fn remove(&self, part: &mut Map<Hash, Entry>, hash: &Hash) {
+        let Some(entry) = part.remove(hash) else { return };
+        self.count.fetch_sub(1, Relaxed);
+        if entry.exists {
+            self.size.fetch_sub(entry.size, Relaxed);
+            let _ = std::fs::remove_file(self.path(hash));
+        }
+    }
+
+    /// Takes the turn to ask for a response, unless somebody has it for no longer than allowed.
+    pub fn turn(self: &Arc<Self>, hash: &Hash, lasts: Duration) -> Turn {
+        let now = clock::moment();
+        let mut part = self.part(hash);
+        let entry = part.entry(*hash).or_insert_with(|| {
+            self.count.fetch_add(1, Relaxed);
+            Entry::default()
+        });
+        if let Some((told, until)) = entry.asking.as_ref().filter(|(_, until)| *until > now) {
+            return Turn::Other(Arc::clone(told), *until);
+        }
+        let told = Arc::new(Notify::new());
+        entry.asking = Some((Arc::clone(&told), now + lasts));
+        Turn::Own(Lease { store: Arc::clone(self), hash: *hash, told })
+    }
+
+    /// Answers this status from memory for a while.
+    pub fn keep_error(&self, hash: &Hash, status: u16, until: u64) {
+        if let Some(entry) = self.part(hash).get_mut(hash) {
+            entry.error = Some((status, until));
+        }
+    }
+
+    /// There is a file now, of this length.
+    pub(super) fn add(&self, hash: &Hash, size: u64) {
+        let used = self.age();
+        let mut part = self.part(hash);
+        let entry = part.entry(*hash).or_insert_with(|| {
+            self.count.fetch_add(1, Relaxed);
+            Entry { used, uses: 1, ..Entry::default() }
+        });
+        if entry.exists {
+            self.size.fetch_sub(entry.size, Relaxed);
+        }
+        (entry.exists, entry.size, entry.error) = (true, size, None);
+        self.size.fetch_add(size, Relaxed);
+    }
+
+    /// There is none, or none that can be read.
+    pub fn lose(&self, hash: &Hash) {
+        if let Some(entry) = self.part(hash).get_mut(hash).filter(|entry| entry.exists) {
+            entry.exists = false;
+            self.size.fetch_sub(entry.size, Relaxed);
+        }
+    }
+}
+
+impl Entry {
+    /// Whether somebody is asking for it.
+    pub(super) fn is_asked_for(&self, now: Instant) -> bool {
+        self.asking.as_ref().is_some_and(|(_, until)| *until > now)
+    }
+}

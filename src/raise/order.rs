@@ -1,0 +1,50 @@
+//! Places in the order of one dialect as those of another.
+
+use super::{Area, How, Item, Match, Place, PlaceKind};
+
+/// The places of an area in an order in which the first that matches is the one that is chosen.
+///
+/// Of places by how specific they are: exact ones, then prefixes that keep regular expressions away, regular expressions, and
+/// the other prefixes, the longest first.
+pub fn first_match(area: &Area) -> Vec<&Place> {
+    let mut specific: Vec<(&Place, u8)> = Vec::new();
+    let mut first = Vec::new();
+    for item in &area.items {
+        let Item::Place(place) = item else { continue };
+        match place.kind {
+            PlaceKind::First => first.push(place),
+            PlaceKind::Specific(decisive) => {
+                let rank = match place.at.how {
+                    How::Exact => 0,
+                    How::Prefix | How::Under if decisive => 1,
+                    How::Regex | How::FileName => 2,
+                    How::Prefix | How::Under => 3,
+                };
+                specific.push((place, rank));
+            }
+            PlaceKind::Slash => specific.push((place, 0)),
+            PlaceKind::Every | PlaceKind::Folder => {}
+        }
+    }
+    specific.sort_by_key(|(place, rank)| {
+        let length = if *rank == 2 { 0 } else { place.at.text.len() };
+        (*rank, std::cmp::Reverse(length))
+    });
+    specific.into_iter().map(|(place, _)| place).chain(first).collect()
+}
+
+/// The sections of an area: what is said of some paths whatever place is chosen.
+pub fn sections(area: &Area) -> Vec<&Place> {
+    let section = |item| match item {
+        &Item::Place(ref place) if place.is_section() => Some(place),
+        _ => None,
+    };
+    area.items.iter().filter_map(section).collect()
+}
+
+impl Match {
+    /// Whether a prefix that ends at the end of a path's part.
+    pub fn is_folder(&self) -> bool {
+        self.how == How::Under || (self.how == How::Prefix && self.text.ends_with('/'))
+    }
+}

@@ -1,0 +1,2 @@
+<?php
+echo 'install ', $_SERVER['QUERY_STRING'], "\n";

@@ -1,0 +1,3 @@
+<?php
+header('Location: /wp-admin/?from=' . urlencode($_POST['log'] ?? ''));
+setcookie('wordpress_logged_in', 'yes', 0, '/');

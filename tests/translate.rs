@@ -1,0 +1,287 @@
+//! What configurations are in the words of other servers: golden files, the real servers' verdict, and the way back.
+//!
+//! Beside `<case>.conf` stand `<case>.to-nginx`, `<case>.to-apache` and `<case>.to-iis`, and behind the text what is lost
+//! on the way, a line each. `BLESS=1` rewrites those that exist (an empty one asks for one); `CASE=text` takes the
+//! cases whose name contains the text. Where nginx and Apache are installed, they accept every output; ours accepts those
+//! for IIS.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use triglot::{
+    cli::{
+        load::Request,
+        translate::{Translated, translate},
+    },
+    diagnostic::Severity,
+    dialect::{Dialect, Options},
+    raise::Shape,
+};
+
+/// What separates a text from what is lost.
+const LOST: &str = "=== lost\n";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All configurations below `fixtures/`, with their language.
+fn all() -> Vec<(PathBuf, Dialect)> {
+    let wanted = std::env::var("CASE").unwrap_or_default();
+    let mut found = Vec::new();
+    for dialect in Dialect::ALL {
+        let folder = root().join("fixtures").join(dialect.name());
+        for topic in fs::read_dir(folder).expect("there are fixtures").flatten() {
+            for file in fs::read_dir(topic.path()).into_iter().flatten().flatten() {
+                let path = file.path();
+                let is = path.extension().is_some_and(|found| found == "conf" || found == "config");
+                if is && path.is_file() && path.to_string_lossy().contains(&wanted) {
+                    found.push((path, dialect));
+                }
+            }
+        }
+    }
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+/// A translation as the command line would make it, in the folder of the project.
+fn translated(path: &Path, from: Dialect, to: Dialect, verify: bool) -> Translated {
+    let short = path.strip_prefix(root()).unwrap_or(path).to_path_buf();
+    let prefix = short.parent().unwrap_or(Path::new("")).to_path_buf();
+    let options = Options { prefix, offline: true, ..Options::default() };
+    translate(&Request { path: short, dialect: Some(from), options, listen: None }, to, verify)
+}
+
+/// The text and what is lost.
+fn shown(done: &Translated) -> String {
+    let mut out = done.text.clone().unwrap_or_default();
+    let mut lost: Vec<String> = Vec::new();
+    for one in done.found.iter().filter(|one| one.severity > Severity::Note) {
+        let label = one.labels.first();
+        let line =
+            label.and_then(|label| done.sources.position(label.span)).map_or(0, |position| position.line);
+        let why = label.map_or("", |label| label.text.as_str());
+        lost.push(format!("{line}: {}: {why}\n", one.message));
+    }
+    if !lost.is_empty() {
+        out.push_str(LOST);
+        out.extend(lost);
+    }
+    out
+}
+
+#[test]
+fn translations_are_as_written() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let bless = std::env::var_os("BLESS").is_some();
+    let (mut wrong, mut count) = (String::new(), 0);
+    for (path, from) in all() {
+        for to in Dialect::ALL {
+            let golden = path.with_extension(format!("to-{}", to.name()));
+            let Ok(written) = fs::read_to_string(&golden) else { continue };
+            count += 1;
+            let now = shown(&translated(&path, from, to, false));
+            if bless {
+                fs::write(&golden, now).expect("fixtures can be written");
+            } else if now != written {
+                let _ = writeln!(wrong, "{}: is now\n{now}", golden.display());
+            }
+        }
+    }
+    assert!(count > 0 || std::env::var_os("CASE").is_some(), "there are no translations");
+    assert!(wrong.is_empty(), "\n{wrong}BLESS=1 rewrites the files");
+}
+
+/// A folder that is gone when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("triglot-translate-{}-{number}", std::process::id()));
+        for inside in ["logs", "htdocs"] {
+            fs::create_dir_all(path.join(inside)).expect("a folder can be made");
+        }
+        for file in ["mime.types", "uwsgi_params", "fastcgi_params", "scgi_params"] {
+            fs::write(path.join(file), "").expect("a file can be written");
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A text without what is of another machine: certificates, folders of documents and logs.
+fn away(text: &str, folder: &Path) -> String {
+    let here = folder.display();
+    let mut out = String::new();
+    for line in text.lines() {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        let indent = &line[..line.len() - line.trim_start().len()];
+        match word {
+            "DocumentRoot" => {
+                let _ = writeln!(out, "{indent}DocumentRoot {here}/htdocs");
+            }
+            "CustomLog" => {
+                let _ = writeln!(out, "{indent}CustomLog {here}/logs/a combined");
+            }
+            "ErrorLog" | "RewriteMap" => {}
+            "error_log" => {}
+            "access_log" if !line.contains("off;") => {}
+            // What names a certificate needs one: they are looked at elsewhere.
+            word if word.starts_with("SSL")
+                || word.contains("ssl_certificate")
+                || word.contains("ssl_trusted") => {}
+            "listen" => {
+                let _ = writeln!(out, "{}", line.replace(" ssl", ""));
+            }
+            _ => {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+    out
+}
+
+/// The modules that Debian has and that an output may name.
+const MODULES: &str = "mpm_event authz_core authz_host authz_user authz_groupfile authn_core authn_file auth_basic access_compat \
+    alias autoindex brotli deflate dir env expires filter headers lbmethod_bybusyness lbmethod_byrequests \
+    lbmethod_bytraffic mime proxy proxy_balancer proxy_fcgi proxy_http proxy_scgi proxy_uwsgi proxy_wstunnel ratelimit \
+    remoteip reqtimeout rewrite setenvif slotmem_shm socache_shmcb ssl status substitute";
+
+/// Why a real server, or our own schema, refuses an output.
+fn refused(to: Dialect, text: &str, shape: Shape, folder: &Path) -> Option<String> {
+    let here = folder.display();
+    let text = away(text, folder);
+    let (command, file, whole) = match to {
+        Dialect::Nginx => {
+            let whole = match shape {
+                Shape::Whole => text,
+                Shape::Servers => format!("events {{ }}\nhttp {{\n{text}}}\n"),
+                Shape::Inside if text.contains("server {") || text.contains("map ") => {
+                    format!("events {{ }}\nhttp {{\n{text}}}\n")
+                }
+                Shape::Inside => format!("events {{ }}\nhttp {{\nserver {{\n{text}}}\n}}\n"),
+            };
+            let mut command = Command::new("/usr/sbin/nginx");
+            command
+                .args(["-t", "-q", "-e", "stderr", "-p"])
+                .arg(folder)
+                .arg("-c")
+                .arg(folder.join("nginx.conf"));
+            command.arg("-g").arg(format!("pid {here}/pid;"));
+            (command, "nginx.conf", whole)
+        }
+        Dialect::Apache => {
+            let mut whole = String::new();
+            for module in MODULES.split_whitespace() {
+                let path = format!("/usr/lib/apache2/modules/mod_{module}.so");
+                if Path::new(&path).exists() {
+                    let _ = writeln!(whole, "LoadModule {module}_module {path}");
+                }
+            }
+            let _ = writeln!(
+                whole,
+                "ServerName here\nServerRoot {here}\nPidFile {here}/pid\nErrorLog {here}/logs/e"
+            );
+            let _ = writeln!(whole, "DefaultRuntimeDir {here}\nLogFormat \"%h\" combined");
+            if !text.lines().any(|line| line.starts_with("Listen ")) {
+                whole.push_str("Listen 18099\n");
+            }
+            whole.push_str(&text);
+            let mut command = Command::new("/usr/sbin/apache2");
+            command.arg("-t").arg("-f").arg(folder.join("httpd.conf"));
+            (command, "httpd.conf", whole)
+        }
+        Dialect::Iis => {
+            let name = if text.contains("<system.applicationHost>") {
+                "applicationHost.config"
+            } else {
+                "web.config"
+            };
+            let mut command = Command::new(env!("CARGO_BIN_EXE_triglot"));
+            command.args(["check", "--offline", "--format", "short"]).arg(folder.join(name));
+            (command, name, text)
+        }
+    };
+    let mut command = command;
+    fs::write(folder.join(file), whole).expect("a file can be written");
+    let output = command.output().expect("the server can be asked");
+    let _ = fs::remove_file(folder.join(file));
+    if output.status.success() {
+        return None;
+    }
+    let said = if to == Dialect::Iis { output.stdout } else { output.stderr };
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let bad: Vec<&str> = match to {
+        // What is valid and not served here yet is no fault of the output.
+        Dialect::Iis => said
+            .lines()
+            .filter(|line| line.contains("error[") && !line.contains("not-yet-honoured"))
+            .collect(),
+        // Names of a machine that is not this one.
+        Dialect::Nginx => {
+            said.lines().filter(|line| line.contains("[emerg]") && !line.contains("host not found")).collect()
+        }
+        Dialect::Apache => said.lines().filter(|line| !line.is_empty()).collect(),
+    };
+    bad.first().map(|_| bad.join(" "))
+}
+
+fn is_installed(to: Dialect) -> bool {
+    match to {
+        Dialect::Nginx => Path::new("/usr/sbin/nginx").exists(),
+        Dialect::Apache => Path::new("/usr/sbin/apache2").exists(),
+        Dialect::Iis => true,
+    }
+}
+
+#[test]
+fn servers_accept_what_is_written() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let cases: Vec<_> =
+        all().into_iter().filter(|(path, _)| !path.to_string_lossy().contains("/mistakes/")).collect();
+    // Those with golden files, and every third of the others: each server is started for each.
+    let folder = Folder::new();
+    let mut wrong = String::new();
+    for (path, from) in &cases {
+        for to in Dialect::ALL.into_iter().filter(|to| to != from && is_installed(*to)) {
+            if !path.with_extension(format!("to-{}", to.name())).exists()
+                && std::env::var_os("CASE").is_none()
+            {
+                continue;
+            }
+            let done = translated(path, *from, to, false);
+            let Some(text) = &done.text else { continue };
+            if let Some(why) = refused(to, text, done.shape, &folder.0) {
+                let _ = writeln!(wrong, "{} as {}: {why}", path.display(), to.name());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_configuration_is_translated_or_refused() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let mut made = 0;
+    for (path, from) in all() {
+        for to in Dialect::ALL {
+            let done = translated(&path, from, to, false);
+            assert!(done.text.is_some() || done.is_wrong(), "{}", path.display());
+            made += usize::from(done.text.is_some());
+        }
+    }
+    assert!(made > 500 || std::env::var_os("CASE").is_some(), "only {made}");
+}
