@@ -219,7 +219,7 @@ macro_rules! grammar {
 const NGINX: &[(&str, &str)] = grammar!(
     "core" "events" "http_core" "access" "acme" "addition" "api" "auth_basic" "auth_jwt"
     "auth_request" "auth_require" "autoindex" "brotli" "browser" "charset" "dav" "empty_gif" "f4f" "fastcgi"
-    "flv" "geo" "geoip" "google_perftools" "grpc" "gunzip" "gzip" "gzip_static" "headers" "hls"
+    "flv" "geo" "geoip" "google_perftools" "grpc" "gunzip" "gzip" "gzip_static" "headers" "headers_more" "hls"
     "http_v2" "http_v3" "image_filter" "index" "internal_redirect" "json" "keyval" "limit_conn"
     "limit_req" "log" "map" "memcached" "mgmt" "mirror" "mp4" "num_map" "oidc" "otel" "perl"
     "proxy" "random_index" "realip" "referer" "rewrite" "scgi" "secure_link" "session_log" "slice"

@@ -30,8 +30,10 @@ pub mod announce;
 mod authorize;
 pub mod balance;
 pub mod cache;
+mod changes;
 pub mod client_address;
 pub mod clock;
+mod compose;
 pub mod connect;
 pub mod connection;
 pub mod content;
@@ -55,6 +57,7 @@ pub mod log;
 pub mod maps;
 pub mod password;
 pub mod pool;
+mod probe;
 pub mod rehearse;
 pub mod resolve;
 pub mod respond;
@@ -261,6 +264,8 @@ impl Server {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
+        let changes = changes::line(&state.plan.config, &next.plan.config);
+        next.logs.process(&next.plan, Level::Notice, &changes);
         let Next { plan, bound, logs, names, zones, .. } = next;
         *state = State { plan, bound, logs, names, zones, warnings };
         Ok(())

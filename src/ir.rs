@@ -33,8 +33,8 @@ pub mod walk;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
-    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Relation, Route, Scope, Step,
-    Table, Test,
+    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route, Scope,
+    Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
@@ -241,7 +241,7 @@ pub struct TcpKeepAlive {
 }
 
 /// A virtual host: the program run for each of its requests.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Host {
     /// What it is called in logs and in `{host-name}`: its first name, or empty.
     pub name: Text,

@@ -18,6 +18,8 @@ mod memcached;
 mod novnc;
 #[path = "apps/php.rs"]
 mod php;
+#[path = "apps/status.rs"]
+mod status;
 #[path = "apps/tutorial.rs"]
 mod tutorial;
 #[path = "apps/uwsgi.rs"]

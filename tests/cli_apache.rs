@@ -82,6 +82,12 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
+        // A test that failed may have left a server behind, which nobody waits for.
+        let pid = fs::read_to_string(self.0.join("httpd.pid")).unwrap_or_default();
+        let line = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(&*self.0.to_string_lossy()) {
+            let _ = Command::new("kill").args(["-TERM", pid.trim()]).status();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }

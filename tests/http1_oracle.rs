@@ -353,7 +353,14 @@ fn mutated(random: &mut Random, seeds: &[&str]) -> Vec<u8> {
 }
 
 fn our_request(input: &[u8]) -> Ours {
-    let limits = Limits { line: 8192, head: 32768, ignore_invalid: false, underscores: true };
+    let limits = Limits {
+        line: 8192,
+        field: 8192,
+        fields: usize::MAX,
+        head: 32768,
+        ignore_invalid: false,
+        underscores: true,
+    };
     let mut head = RequestHead::default();
     match head.parse(input, 0, &limits) {
         Err(refusal) => return Ours::Refused(refusal.reason),

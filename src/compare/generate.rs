@@ -256,6 +256,7 @@ impl<'c> Finder<'c> {
             | Step::Forget(_)
             | Step::Authorize
             | Step::Identify
+            | Step::Probe(_)
             | Step::Jump(_)
             | Step::AtEnd(_)
             | Step::Trace(_)

@@ -138,6 +138,18 @@ pub fn local(second: u64) -> libc::tm {
     }
 }
 
+/// The same in universal time.
+#[expect(unsafe_code, reason = "libc's calendar has no safe interface in the libraries used")]
+pub fn universal(second: u64) -> libc::tm {
+    // SAFETY: `tm` is plain data for which zeroes are valid, and both pointers are to live values.
+    unsafe {
+        let mut broken = std::mem::zeroed();
+        let time = second as libc::time_t;
+        libc::gmtime_r(&raw const time, &raw mut broken);
+        broken
+    }
+}
+
 /// A time in seconds since the epoch as fields have it (IMF-fixdate, RFC 9110 § 5.6.7); times that cannot be written
 /// so are moved to the nearest that can.
 pub fn http_date(second: i64) -> String {

@@ -41,6 +41,9 @@ enum Head {
     Again,
 }
 
+/// The longest head, whatever is said of its lines, bytes.
+const LONGEST_HEAD: u64 = 16 << 20;
+
 /// Serves a connection until it closes; `said` was read of it already. `place` is the local address that its listener is found by.
 pub async fn serve(
     worker: Rc<Worker>,
@@ -216,6 +219,7 @@ impl Exchange {
             content: super::content::Content::default(),
             keep: true,
             recovered: false,
+            first_error: None,
             answered: false,
             upgraded: false,
             challenges: Vec::new(),
@@ -226,6 +230,9 @@ impl Exchange {
             directed_charset: None,
             seat: None,
             limits_checked: false,
+            composing: None,
+            composed: false,
+            copied: false,
             caching: None,
             refreshes: false,
             held: Vec::new(),
@@ -269,10 +276,22 @@ impl Exchange {
     pub fn limits(settings: &Effective) -> Limits {
         let client = &settings.client;
         let (count, each) = client.large_head_buffers;
-        let line = client.head_buffer.max(each);
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let buffer = client.head_buffer.max(each);
+        // The line end is not counted by these.
+        let line = if client.line_limit == 0 { buffer } else { client.line_limit.saturating_add(3) };
+        let field = if client.field_limit == 0 { buffer } else { client.field_limit.saturating_add(3) };
+        let buffers = client.head_buffer + u64::from(count) * each;
+        let fields = if client.fields_limit == 0 { 1000 } else { client.fields_limit };
+        let head = match client.field_limit {
+            0 => buffers,
+            _ => line.saturating_add(field.saturating_mul(fields)),
+        };
         Limits {
-            line: usize::try_from(line).unwrap_or(usize::MAX),
-            head: usize::try_from(client.head_buffer + u64::from(count) * each).unwrap_or(usize::MAX),
+            line: size(line),
+            field: size(field),
+            fields: if client.fields_limit == 0 { usize::MAX } else { size(client.fields_limit) },
+            head: size(head.min(LONGEST_HEAD.max(buffers))),
             ignore_invalid: client.ignore_invalid_fields,
             underscores: client.underscores,
         }

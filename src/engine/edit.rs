@@ -30,6 +30,10 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
             Edit::Lifetime { seconds, from_modified } => lifetime(exchange, *seconds, *from_modified),
             Edit::Set(name, value) => match field_value(exchange, value) {
                 Some(value) if value.is_empty() => exchange.facts.response.remove(name),
+                // These have a place of their own in a head.
+                Some(value) if matches!(Known::of(name), Known::Server | Known::ContentType) => {
+                    exchange.facts.response.set(name, &value);
+                }
                 Some(value) => exchange.facts.response.set_added(name, &value),
                 None => {}
             },
@@ -44,7 +48,10 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
                     exchange.facts.response.add_trailer(name, &value);
                 }
             }
-            Edit::Remove(name) => exchange.facts.response.remove(name),
+            Edit::Remove(name) => match name.strip_suffix(b"*") {
+                Some(start) => exchange.facts.response.remove_all(start),
+                None => exchange.facts.response.remove(name),
+            },
             Edit::Expires(expiry) => expires(exchange, expiry),
             Edit::RemoveNominated
             | Edit::Append(..)

@@ -23,8 +23,8 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Reply, ReplyContent, Template, settings::Level},
-    plan::{Effective, Need, Plan, Run},
+    ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
+    plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
 /// A client connection and the exchange on it.
@@ -48,6 +48,8 @@ pub struct Exchange {
     pub keep: bool,
     /// Whether a recovery was applied.
     pub recovered: bool,
+    /// The status that was recovered from, and the settings that were in force.
+    pub first_error: Option<(u16, SettingsId)>,
     /// Whether the head of the response was sent.
     pub answered: bool,
     /// Whether the response switches protocols.
@@ -70,6 +72,12 @@ pub struct Exchange {
     pub limits_checked: bool,
     /// What the request has to do with a cache.
     pub caching: Option<Box<Caching>>,
+    /// The client's connection, while the response is composed.
+    pub composing: Option<Box<Stream>>,
+    /// Whether the response was.
+    pub composed: bool,
+    /// Whether copies of the request were sent.
+    pub copied: bool,
     /// Whether it asks for a kept response that is over, while that is being sent.
     pub refreshes: bool,
     /// Places that the request holds in zones.
@@ -87,6 +95,8 @@ pub enum Next {
     Authorize,
     /// Ask a program, for the plan.
     Ask(Box<(Lookup, Asked)>),
+    /// Find out how a request for another target would be answered, for the plan.
+    Probe(Box<Probe>),
     /// The request is held against the limits in force, which may delay it.
     Limit,
     /// The handler in force answers.
@@ -149,6 +159,8 @@ impl Exchange {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
                 }
+                Next::Probe(probe) => Box::pin(self.probe(plan, &probe)).await,
+                Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
@@ -162,6 +174,7 @@ impl Exchange {
                 },
                 Next::Reply(reply) => self.reply(plan, &reply).await,
                 Next::Status(status) => self.recover(plan, status).await,
+                Next::End(end) if self.composing.is_some() => self.end_composing(plan, end).await,
                 Next::End(end) => break end,
             }
         };
@@ -176,6 +189,7 @@ impl Exchange {
         self.facts.failed = None;
         self.facts.user = None;
         self.recovered = false;
+        self.first_error = None;
         self.answered = false;
         self.upgraded = false;
         self.challenges.clear();
@@ -186,6 +200,8 @@ impl Exchange {
         self.filters = None;
         self.limits_checked = false;
         self.caching = None;
+        self.composed = false;
+        self.copied = false;
         self.held.clear();
         self.facts.response.start(0);
     }
@@ -370,7 +386,7 @@ impl Exchange {
     }
 
     /// Lets the plan decide, answering what it needs.
-    fn decide(&mut self, plan: &Plan) -> Next {
+    pub fn decide(&mut self, plan: &Plan) -> Next {
         loop {
             match self.run.step(plan, &self.facts) {
                 Need::File(kind) => {
@@ -406,7 +422,10 @@ impl Exchange {
                     }
                     self.run.tell(true);
                 }
+                // A question changes nothing of the request.
+                Need::Edit(_) if self.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(self, op),
+                Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {
@@ -473,7 +492,7 @@ impl Exchange {
     }
 
     /// Waits for what a program says.
-    async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
+    pub async fn ask(&mut self, plan: &Plan, lookup: &Lookup, asked: Asked) -> Next {
         let value = asked.answer().await.unwrap_or_else(|_| {
             let map = self.serving.plan.config.maps.get(lookup.map.0 as usize);
             let name = map.map(|map| map.name.to_string()).unwrap_or_default();

@@ -30,6 +30,7 @@ use crate::{
 mod moment;
 mod view;
 
+pub use moment::formatted;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.
@@ -189,6 +190,8 @@ pub struct Facts {
     pub preset: Option<u16>,
     /// What `Connection` says, as far as is decided.
     pub connection: &'static [u8],
+    /// The status of an error that was met on the way to what is sent in place of another.
+    pub further_error: Option<u16>,
     /// The status to be logged, where it differs from the response's.
     pub logged_status: Option<u16>,
     /// Bytes sent to the client.
@@ -257,6 +260,7 @@ impl Facts {
             response: Response::default(),
             preset: None,
             connection: b"close",
+            further_error: None,
             logged_status: None,
             sent: 0,
             sent_head: 0,
@@ -297,6 +301,7 @@ impl Facts {
         self.content_length = None;
         self.preset = None;
         self.connection = b"close";
+        self.further_error = None;
         self.logged_status = None;
         self.sent = 0;
         self.sent_head = 0;

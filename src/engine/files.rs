@@ -77,6 +77,9 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         spelling::correct(&mut name);
     }
     if exchange.run.path.ends_with(b"/") {
+        if exchange.settings(plan).files.random {
+            return index::any(exchange, plan, &name).await;
+        }
         return match index::find(exchange, plan, name) {
             Ok(next) => next,
             Err(folder) => {

@@ -169,6 +169,12 @@ fn pass(stages: &mut [Stage], data: &[u8], ask: Ask, out: &mut Vec<u8>) -> Resul
 
 /// Whether the content of the response at hand will be changed, so that ranges of it cannot be answered.
 pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
+    if exchange.settings(plan).filters
+        && exchange.settings(plan).rewriting.composes()
+        && exchange.is_composed(plan)
+    {
+        return true;
+    }
     exchange.settings(plan).filters && !decide(exchange, plan).is_nothing()
 }
 
@@ -327,7 +333,7 @@ fn rewriters(exchange: &mut Exchange, how: &RewritingPlan) -> Vec<Stage> {
 }
 
 /// The coding that content has, by its head.
-fn coding_of(response: &Response) -> Option<&[u8]> {
+pub fn coding_of(response: &Response) -> Option<&[u8]> {
     let field = response
         .fields
         .iter()
@@ -428,6 +434,11 @@ fn was_proxied_well(exchange: &Exchange, which: &[Proxied]) -> bool {
     let forbidden = no_time && response.known(Known::LastModified).is_some()
         || no_tag && response.known(Known::ETag).is_some();
     !which.is_empty() && !forbidden
+}
+
+/// Makes the entity tag of a response a weak one.
+pub fn weaken(response: &mut Response) {
+    retag(response, &TagChange::Weaken);
 }
 
 /// Takes back what a head says of content that will be rewritten. What an upstream says of ranges stays.

@@ -35,7 +35,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Protocol, Role, Template, VarId,
+        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Probe, Protocol, Role, Template,
+        VarId,
         settings::{Fault, Level},
     },
     plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
@@ -412,6 +413,7 @@ impl Stage<'_> {
                 Next::Decide => self.decide(exchange, watcher),
                 // What is counted is not looked at.
                 Next::Limit | Next::Ask(_) => Next::Decide,
+                Next::Probe(probe) => Box::pin(self.probe(exchange, &probe, watcher)).await,
                 Next::Authorize => {
                     let next = exchange.authorize(plan).await;
                     watcher.event(Event::Access(matches!(next, Next::Decide)));
@@ -446,6 +448,33 @@ impl Stage<'_> {
                 Next::End(end) => return Some(end),
             }
         }
+    }
+
+    /// Finds out how a request for another target would be answered.
+    async fn probe(&mut self, exchange: &mut Exchange, probe: &Probe, watcher: &mut impl Watcher) -> Next {
+        let Some(fork) = exchange.run.fork(self.plan, &exchange.facts) else {
+            exchange.run.probed(probe, 500, &Run::default());
+            return Next::Decide;
+        };
+        let outer = std::mem::replace(&mut exchange.run, fork);
+        let method = exchange.facts.method.replace(b"GET");
+        let mut next = Next::Decide;
+        let status = loop {
+            next = match next {
+                Next::Decide => self.decide(exchange, watcher),
+                Next::Limit | Next::Ask(_) => Next::Decide,
+                Next::Authorize => exchange.authorize(self.plan).await,
+                Next::Probe(inner) => Box::pin(self.probe(exchange, &inner, watcher)).await,
+                Next::Handle => break 200,
+                Next::Reply(reply) => break reply.status,
+                Next::Status(status) => break status,
+                Next::End(_) => break 500,
+            };
+        };
+        exchange.facts.method = method;
+        let fork = std::mem::replace(&mut exchange.run, outer);
+        exchange.run.probed(probe, status, &fork);
+        Next::Decide
     }
 
     /// Lets the plan decide.
@@ -483,7 +512,9 @@ impl Stage<'_> {
                     }
                     exchange.run.tell(true);
                 }
+                Need::Edit(_) if exchange.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(exchange, op),
+                Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
                 Need::Identity => super::client_address::identify(exchange, plan),
                 Need::Trace => {}
                 Need::Lookup(lookup) => {

@@ -134,19 +134,25 @@ impl Exchange {
     }
 
     /// A status is about to be answered: a recovery in force takes over, or the page is sent.
-    pub async fn recover(&mut self, plan: &Plan, status: u16) -> Next {
+    pub async fn recover(&mut self, plan: &Plan, mut status: u16) -> Next {
         if self.answered {
             return Next::End(End::Abort);
         }
         self.facts.preset = None;
-        if matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501) {
+        if matches!(status, 400 | 413 | 414 | 493..=497 | 500 | 501) {
             self.keep = false;
+        }
+        if let Some((first, settings)) = self.first_error.take() {
+            self.facts.further_error = Some(status);
+            self.run.settings = settings;
+            status = first;
         }
         let settings = self.settings(plan);
         let recovery = settings.answer.errors.iter().find(|recovery| recovery.statuses.contains(&status));
         let recovery = recovery.filter(|recovery| recovery.to != RecoveryTarget::Page);
         if let Some(recovery) = recovery.filter(|_| !self.recovered && self.facts.head.version != 0) {
             self.recovered = !settings.answer.recursive_errors;
+            self.first_error = settings.answer.first_error.then_some((status, self.run.settings));
             let response = &self.facts.response;
             let challenges = response.fields.iter().filter(|field| is_challenge(response.name(field)));
             self.challenges.extend(challenges.map(|field| response.value(field).to_vec()));
@@ -372,6 +378,10 @@ impl Exchange {
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
         self.restore_kept();
+        if settings.filters && settings.rewriting.composes() && self.begin_composing(plan) {
+            self.answered = true;
+            return Framing::Close;
+        }
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);

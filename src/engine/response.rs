@@ -39,6 +39,8 @@ pub struct Response {
     pub vary: bool,
     /// Whether it is a page or a redirect of our own.
     pub ours: bool,
+    /// Whether it does not say whose it is.
+    pub unsigned: bool,
     /// In front of which field an upstream had the length of its content.
     pub length_at: Option<usize>,
 }
@@ -80,13 +82,14 @@ impl Response {
             ours,
             vary,
             length_at,
+            unsigned,
         } = self;
         *length_at = None;
         fields.clear();
         trailers.clear();
         text.clear();
         (*now, *status_text, *length, *modified) = (status, Slice::default(), None, None);
-        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location, ours, vary] {
+        for flag in [bodyless, ranges, forwarded, has_trailers, chunked, own_location, ours, vary, unsigned] {
             *flag = false;
         }
     }
@@ -195,8 +198,18 @@ impl Response {
 
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
+        self.unsigned |= name.eq_ignore_ascii_case(b"server");
         let text = &self.text;
         self.fields.retain(|field| !field.name.of(text).eq_ignore_ascii_case(name));
+    }
+
+    /// Removes all fields whose names begin so.
+    pub fn remove_all(&mut self, start: &[u8]) {
+        let text = &self.text;
+        self.fields.retain(|field| {
+            let begin = field.name.of(text).get(..start.len());
+            !begin.is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+        });
     }
 
     /// Removes what describes content, but for what was added.
@@ -307,7 +320,7 @@ impl Response {
         }
         let find = |known| self.fields.iter().any(|field| field.known == known && !field.added);
         out.extend_from_slice(b"\r\n");
-        if !wire.server.is_empty() && !find(Known::Server) {
+        if !wire.server.is_empty() && !self.unsigned && !find(Known::Server) {
             line(out, b"Server", wire.server);
         }
         if !wire.date.is_empty() && !find(Known::Date) {

@@ -9,6 +9,7 @@
 use std::rc::Rc;
 
 use super::{
+    content::Refused,
     exchange::{Exchange, Next},
     facts::Facts,
     stream::{Kept, Stream},
@@ -96,8 +97,54 @@ impl Exchange {
         }
     }
 
+    /// Whether copies of the request are to be sent before its handler answers.
+    pub fn has_copies(&self, plan: &Plan) -> bool {
+        !self.copied && !self.settings(plan).content.copies.is_empty() && !self.is_subrequest()
+    }
+
+    /// Sends copies of the request to the paths in force; nobody waits for their answers.
+    pub async fn copy_request(&mut self, plan: &Plan) -> Next {
+        self.copied = true;
+        let settings = std::sync::Arc::clone(&self.settings(plan).content);
+        if settings.copies_content
+            && !self.content.is_done()
+            && let Err(Refused(status)) = self.read_content(plan).await
+        {
+            self.give_content_up();
+            return Next::Status(status);
+        }
+        for path in &settings.copies {
+            let Some(mut copy) = self.subrequest(plan, path, b"", 0) else { continue };
+            copy.facts.method = self.facts.method.or_else(|| known_method(self.facts.method()));
+            if settings.copies_content && self.facts.content_read {
+                let content = match &self.facts.content_file {
+                    Some(file) => std::fs::read(file).unwrap_or_default(),
+                    None => self.facts.content.clone(),
+                };
+                let length = content.len() as u64;
+                copy.facts.head.content_length = Some(length);
+                (copy.facts.content, copy.facts.content_read) = (content, true);
+                copy.facts.content_length = Some(length);
+                copy.content.length = length;
+            }
+            tokio::task::spawn_local(async move {
+                let serving = Rc::clone(&copy.serving);
+                copy.drive(&serving.plan, Next::Decide).await;
+            });
+        }
+        // They are on their way before the request itself is.
+        tokio::task::yield_now().await;
+        Next::Handle
+    }
+
     /// Whether it is a request of our own.
     pub fn is_subrequest(&self) -> bool {
         self.facts.depth > 0
     }
+}
+
+/// A method that lasts as long as the process, where it is a usual one.
+fn known_method(method: &[u8]) -> Option<&'static [u8]> {
+    let usual: [&'static [u8]; 7] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"];
+    usual.into_iter().find(|known| *known == method)
 }

@@ -113,11 +113,25 @@ pub enum Step {
     Detach,
     /// Find out whose address is the client's, by the settings in force, unless it was found out before.
     Identify,
+    /// Find out how a request for another target would be answered.
+    Probe(Box<Probe>),
     /// Look at the file that a variable names.
     Locate(Locate),
     /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of
     /// the program (see [`super::local::Provider`]).
     Local(VarId),
+}
+
+/// A question of [`Step::Probe`]. The program is run for that target with all variables as they are, up to where the
+/// handler in force would answer; nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// Path and query, as in a request.
+    pub target: Template,
+    /// Takes the status; 200 where a handler would answer.
+    pub status: VarId,
+    /// Variables as they are then, and what takes them.
+    pub take: Vec<(VarId, VarId)>,
 }
 
 /// Variables of [`Step::Locate`].

@@ -191,7 +191,7 @@ pub enum Edit {
     Set(Name, Template),
     /// This field beside those of its name; nothing when the value is empty.
     Add(Name, Template),
-    /// No field of this name.
+    /// No field of this name; in a response a name that ends in `*` stands for all that begin so.
     Remove(Name),
     /// Remove the fields that `Connection` names (RFC 9110 § 7.6.1).
     RemoveNominated,

@@ -197,6 +197,10 @@ settings! {
         temp_path: PathBuf,
         /// Always in a file: 0 no, 1 kept afterwards, 2 removed afterwards.
         in_file: u8,
+        /// Paths that a copy of each request is sent to, whose answers nobody waits for.
+        copies: Vec<Text>,
+        /// Whether copies have the content, which is read first then.
+        copies_content: bool,
     }
 }
 
@@ -211,6 +215,8 @@ settings! {
         errors: Vec<Recovery>,
         /// Whether recoveries apply to recovered answers too.
         recursive_errors: bool,
+        /// Whether an error met on the way to what is sent in place of another leaves the answer that of the first.
+        first_error: bool,
         /// Whether a `Location` that begins with `/` gets scheme and authority in front.
         absolute_redirect: bool,
         /// What that authority is; `None` is what the next two say.
@@ -292,6 +298,8 @@ settings! {
         log_missing: bool,
         /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
         hidden: Vec<Text>,
+        /// Whether a path that ends in `/` is redirected to any of the files there.
+        random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
         /// Bytes read from a file at once.

@@ -248,6 +248,9 @@ pub enum Attr {
     OwnPort,
     /// Whom our own pages name to write to.
     Contact,
+    /// Status and reason of an error that was met on the way to what is sent in place of another; missing when there
+    /// was none.
+    FurtherError,
     /// What our own pages are signed with.
     Signature,
     /// What `Server` says and our own pages sign with.
@@ -298,6 +301,10 @@ pub enum Attr {
     Now,
     /// Local time as in the common log format.
     TimeLocal,
+    /// Local time with the names of day and month: `Saturday, 21-Nov-2026 14:00:00 UTC`.
+    TimeNamed,
+    /// Universal time in the same form.
+    TimeUniversal,
     /// Local time as in ISO 8601.
     TimeIso8601,
     /// A moment.
@@ -461,6 +468,15 @@ pub enum Stat {
     Writing,
     /// Connections idle.
     Waiting,
+    /// Connections that are not.
+    Busy,
+    /// Connections that could be open and are not.
+    Free,
+    /// Seconds since the process began.
+    Uptime,
+    /// A letter for each connection: `R` reading, `W` writing, `K` idle; then `_` for those that could be open, as
+    /// long as the line is no longer than 256.
+    Board,
 }
 
 impl Template {

@@ -297,6 +297,7 @@ impl Check<'_> {
             | Step::Trace(_) => place != Place::Response,
             Step::Route(_)
             | Step::Identify
+            | Step::Probe(_)
             | Step::Detach
             | Step::Admit
             | Step::Authorize
@@ -337,6 +338,7 @@ impl Check<'_> {
             | Step::Forget(_)
             | Step::Edit(_)
             | Step::Identify
+            | Step::Probe(_)
             | Step::Detach
             | Step::Admit
             | Step::Authorize
@@ -430,6 +432,7 @@ impl Progress {
                 | Step::Forget(_)
                 | Step::Edit(_)
                 | Step::Identify
+                | Step::Probe(_)
                 | Step::Detach
                 | Step::Admit
                 | Step::Authorize

@@ -194,6 +194,14 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Assign(*into), span);
         }
         Step::Promise { field: _, value, always: _, member: _ } => visit(Item::Template(value), span),
+        Step::Probe(probe) => {
+            let super::Probe { target, status, take } = &**probe;
+            visit(Item::Template(target), span);
+            visit(Item::Assign(*status), span);
+            for (_, into) in take {
+                visit(Item::Assign(*into), span);
+            }
+        }
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);
@@ -438,6 +446,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         any_case: _,
         log_missing: _,
         hidden: _,
+        random: _,
         symlinks: _,
         chunk: _,
     } = &**files;
@@ -517,7 +526,19 @@ fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: V
         types: _,
         keep_modified: _,
         keep_tag: _,
+        before: _,
+        after: _,
+        around_types: _,
+        includes: _,
+        include_types: _,
+        include_silently: _,
+        include_value_length: _,
+        include_keeps_modified: _,
+        include_values,
     } = rewriting;
+    for (_, value) in include_values.iter().flatten() {
+        visit(Item::Template(value), span);
+    }
     if let Some(Some(when)) = when {
         visit(Item::Template(when), span);
     }
@@ -586,6 +607,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         on_response,
         errors,
         recursive_errors: _,
+        first_error: _,
         absolute_redirect: _,
         port_in_redirect: _,
         host_name_in_redirect: _,

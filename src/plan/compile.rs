@@ -439,6 +439,7 @@ impl<'c> Compiler<'c> {
             Step::Edit(edit) => Op::Edit(Box::new(self.edit(edit, span))),
             Step::Admit => Op::Admit,
             Step::Identify => Op::Identify,
+            Step::Probe(probe) => Op::Probe(probe.clone()),
             Step::Detach => Op::Detach,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),

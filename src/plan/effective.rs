@@ -122,6 +122,12 @@ pub struct RewritingPlan {
 }
 
 impl RewritingPlan {
+    /// Whether responses are made of others.
+    pub fn composes(&self) -> bool {
+        let settings = &self.settings;
+        settings.includes || !settings.before.is_empty() || !settings.after.is_empty()
+    }
+
     /// Whether nothing is rewritten.
     pub fn is_empty(&self) -> bool {
         self.settings.texts.is_empty() && self.edits.is_empty()
@@ -242,6 +248,7 @@ impl Effective {
     pub(super) fn has_filters(&self) -> bool {
         self.codings().iter().any(|(_, coding)| coding.on || coding.decode || coding.decode_all)
             || !self.rewriting.is_empty()
+            || self.rewriting.composes()
     }
 
     /// The recovery for a status about to be answered: the first that lists it.

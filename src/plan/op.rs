@@ -5,7 +5,7 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Locate, Lookup, Name, Query, Register, Reply, Template, VarId},
+    ir::{Edit, FileKind, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId},
     source::Span,
 };
 
@@ -103,6 +103,7 @@ pub(super) enum Op {
     Edit(Box<EditOp>),
     Admit,
     Identify,
+    Probe(Box<Probe>),
     Detach,
     Authorize,
     Respond(Reply),
@@ -169,6 +170,7 @@ impl Op {
             | Self::Edit(_)
             | Self::Admit
             | Self::Identify
+            | Self::Probe(_)
             | Self::Detach
             | Self::Authorize
             | Self::Respond(_)

@@ -8,7 +8,9 @@ use super::{
     op::{Next, Op},
     pattern::Find,
 };
-use crate::ir::{Attr, FileKind, HostId, Locate, Lookup, Name, Query, Register, Reply, Template, VarId};
+use crate::ir::{
+    Attr, FileKind, HostId, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId,
+};
 
 mod branch;
 mod eval;
@@ -88,6 +90,8 @@ pub enum Need<'p> {
     Access,
     /// This change to the request head. Then [`Run::step`].
     Edit(&'p EditOp),
+    /// How a request for the target in [`Run::asked`] would be answered. Then [`Run::probed`].
+    Probe(&'p Probe),
     /// Whose address is the client's. Then [`Run::step`].
     Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
@@ -173,6 +177,8 @@ pub struct Run {
     registers: Registers,
     values: Values,
     depth: u8,
+    /// How many questions of [`Need::Probe`] it is an answer to.
+    pub probes: u8,
 }
 
 /// A phase under way.
@@ -313,6 +319,10 @@ impl Run {
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
                 Op::Identify => return Need::Identity,
+                Op::Probe(probe) => {
+                    self.ask_for(plan, view, &probe.target);
+                    return Need::Probe(probe);
+                }
                 Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
@@ -467,6 +477,7 @@ impl Run {
             | Op::Edit(_)
             | Op::Admit
             | Op::Identify
+            | Op::Probe(_)
             | Op::Detach
             | Op::Authorize
             | Op::Respond(_)
@@ -511,6 +522,8 @@ impl Run {
                 Ok(false) => return Err(Need::Exhausted),
                 Err(NoSuchBlock) => return Err(Need::NoBlock(name)),
             },
+            // What a question leads to is not asked.
+            Next::Restart if self.probes > 0 => return Err(Need::Handle),
             Next::Restart => {
                 if !self.spend(plan) {
                     return Err(Need::Exhausted);

@@ -152,6 +152,17 @@ impl Walk<'_, '_> {
                     }
                 }
             }
+            b"filters" | b"deflated" | b"brotlied" | b"substituted" => {
+                for block in blocks {
+                    let inner = block.steps.iter().filter_map(|(step, _)| match step {
+                        Step::Do(inner) => inner.scope.as_ref(),
+                        _ => None,
+                    });
+                    for scope in block.scope.iter().chain(inner) {
+                        settings.lay(&scope.set, true);
+                    }
+                }
+            }
             b"listing" => {
                 let refused = blocks
                     .iter()
@@ -274,6 +285,14 @@ impl Walk<'_, '_> {
                 && let Some(text) = text_of(name)
             {
                 names.push(Template::text(text.as_str()));
+            } else if let Step::Assign { value, .. } = step {
+                // Asked for by its path.
+                match value.0.as_slice() {
+                    [Part::Attr(Attr::Path), Part::Text(text)] | [Part::Text(text)] => {
+                        names.push(Template::text(text.clone()));
+                    }
+                    _ => {}
+                }
             }
         }
         (!names.is_empty()).then_some(names)

@@ -430,6 +430,7 @@ impl Walk<'_, '_> {
                 | Step::Admit
                 | Step::Perform(_)
                 | Step::Locate(_)
+                | Step::Probe(_)
                 | Step::Local(_)
                 | Step::Trace(_)
                 | Step::Identify

@@ -60,7 +60,14 @@ struct Table<'a> {
 /// protocols, no such listener.
 pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<String> {
     let bytes = request.pieces.concat();
-    let limits = Limits { line: 8192, head: 32768, ignore_invalid: true, underscores: false };
+    let limits = Limits {
+        line: 8192,
+        field: 8192,
+        fields: usize::MAX,
+        head: 32768,
+        ignore_invalid: true,
+        underscores: false,
+    };
     let mut head = RequestHead::default();
     let Ok(Parsed::Whole) = head.parse(&bytes, 0, &limits) else { return Vec::new() };
     let Some((listener, tls)) = listener(plan, request) else { return Vec::new() };
@@ -189,6 +196,11 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
             // Files and programs are not looked at here.
             Need::Lookup(lookup) => {
                 run.found(plan, table, lookup, None);
+                continue;
+            }
+            // No other target is looked at here.
+            Need::Probe(probe) => {
+                run.probed(probe, 404, &Run::default());
                 continue;
             }
             Need::BadTarget => 400,

@@ -14,7 +14,14 @@ use crate::engine::http1::{
     request::{Limits, Parsed, RequestHead},
 };
 
-const LIMITS: Limits = Limits { line: 16 << 10, head: 32 << 10, ignore_invalid: true, underscores: true };
+const LIMITS: Limits = Limits {
+    line: 16 << 10,
+    field: 16 << 10,
+    fields: usize::MAX,
+    head: 32 << 10,
+    ignore_invalid: true,
+    underscores: true,
+};
 /// Longest request content taken.
 const LONGEST: u64 = 16 << 20;
 

@@ -213,6 +213,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_honoured_has_a_meaning() {
+        // These are read before there is a tree to lower.
+        let loaded = ["Define", "Error", "Include", "IncludeOptional", "UnDefine", "UndefMacro", "Use"];
+        let loaded_sections = ["<If", "<Macro>"];
+        for row in catalogue().rows() {
+            let read =
+                loaded.contains(&&*row.name) || loaded_sections.iter().any(|one| row.name.starts_with(one));
+            if matches!(row.status, Status::Honoured) && !read {
+                assert!(super::super::lower::lowers(&row.name), "{}: nothing is made of it", row.name);
+            }
+        }
+        for name in super::super::lower::lowered() {
+            assert!(catalogue().rows().iter().any(|row| row.name == name), "{name}: has no row");
+        }
+    }
+
+    #[test]
     fn names_are_found_in_any_spelling() {
         assert_eq!(usual(b"proxypass"), Some("ProxyPass"));
         assert_eq!(usual(b"<VIRTUALHOST"), Some("<VirtualHost>"));

@@ -122,12 +122,14 @@ mod remoteip;
 mod section;
 mod sections;
 mod signature;
+mod status;
 mod substitute;
 mod tls;
 mod types;
 mod walk;
 
 pub(crate) use context::Cx;
+pub(super) use directory::slash_first;
 pub(crate) use host::names as host_names;
 pub(crate) use phase::Phase;
 pub(crate) use section::{Kind, Section};
@@ -241,6 +243,12 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
 /// Whether a directive has a meaning here.
 pub(super) fn lowers(name: &str) -> bool {
     lowering(name).is_some()
+}
+
+/// The names of all directives that have a meaning here.
+#[cfg(test)]
+pub(super) fn lowered() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().chain(proxy::TABLES).flat_map(|table| table.iter().map(|(name, _)| *name))
 }
 
 /// The function for a name.

@@ -440,7 +440,7 @@ impl Render<'_, '_> {
         if let Some(credentials) = &credentials {
             let crate::ir::Credentials { realm, users, groups } = credentials;
             self.page.line("AuthType Basic");
-            self.page.line(format!("AuthName \"{}\"", realm.lossy()));
+            self.page.line(format!("AuthName {}", fields::quote_always(&realm.lossy())));
             for file in users {
                 self.page.line(format!("AuthUserFile {}", quote(&file.display().to_string())));
             }

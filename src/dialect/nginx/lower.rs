@@ -46,6 +46,7 @@ mod auth;
 mod cache;
 mod charset;
 mod client;
+mod compose;
 mod compress;
 mod context;
 mod declare;
@@ -101,11 +102,13 @@ const TABLES: &[&[(&str, Lower)]] = &[
     cache::HTTP_TABLE,
     charset::TABLE,
     client::TABLE,
+    compose::TABLE,
     compress::TABLE,
     errors::TABLE,
     fastcgi::TABLE,
     geo::TABLE,
     headers::TABLE,
+    headers::more::TABLE,
     limits::TABLE,
     listen::TABLE,
     location::TABLE,

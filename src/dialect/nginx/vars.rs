@@ -120,6 +120,11 @@ pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
     FIXED.iter().map(|(name, _)| *name)
 }
 
+/// Every built-in name that is no family's, and its value.
+pub(super) fn fixed_values() -> impl Iterator<Item = (&'static str, Attr)> {
+    FIXED.iter().filter(|(_, attr)| *attr != Attr::Missing).map(|(name, attr)| (*name, attr.clone()))
+}
+
 fn fixed(name: &[u8]) -> Option<Attr> {
     match name {
         b"content_length" => Some(Attr::ContentLength),
@@ -159,6 +164,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("connections_reading", Attr::Stat(Stat::Reading)),
     ("connections_waiting", Attr::Stat(Stat::Waiting)),
     ("connections_writing", Attr::Stat(Stat::Writing)),
+    ("date_local", Attr::TimeNamed),
+    ("date_gmt", Attr::TimeUniversal),
     ("document_root", Attr::DocumentRoot),
     ("document_uri", Attr::Path),
     ("fastcgi_path_info", Attr::ScriptRest),
@@ -274,8 +281,6 @@ const UNREPLACEABLE: &[&str] = &[
 
 /// Names of modules that are not honoured yet and that every nginx has.
 const STOCK: &[(&str, &str)] = &[
-    ("date_gmt", "ngx_http_ssi_module"),
-    ("date_local", "ngx_http_ssi_module"),
     ("proxy_internal_body_length", "ngx_http_proxy_module"),
     ("proxy_internal_chunked", "ngx_http_proxy_module"),
     ("slice_range", "ngx_http_slice_module"),

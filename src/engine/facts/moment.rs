@@ -5,7 +5,7 @@ use std::{ffi::CString, io::Write as _, time::Duration};
 use super::Facts;
 use crate::{
     engine::{clock, worker::Counters},
-    ir::{Load, Moment, TimeForm, TimeUnit},
+    ir::{Load, Moment, Stat, TimeForm, TimeUnit},
 };
 
 /// Longest result of a format; what would be longer is left out.
@@ -24,7 +24,7 @@ pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Ve
             write!(out, "[{}]", texts.log).is_ok()
         }
         TimeForm::Format(format) => {
-            formatted(format, time.as_secs(), out);
+            formatted(format, &clock::local(time.as_secs()), out);
             true
         }
         TimeForm::Since(unit) => write!(out, "{}", units(time, *unit)).is_ok(),
@@ -43,17 +43,18 @@ pub(super) fn units(time: Duration, unit: TimeUnit) -> u64 {
     }
 }
 
+/// Appends a time by a format of `strftime`.
 #[expect(
     unsafe_code,
     reason = "strftime knows the locale's names and has no safe interface in the libraries used"
 )]
-fn formatted(format: &[u8], second: u64, out: &mut Vec<u8>) {
+pub fn formatted(format: &[u8], broken: &libc::tm, out: &mut Vec<u8>) {
     let Ok(format) = CString::new(format) else { return };
-    let broken = clock::local(second);
     let mut text = [0u8; LONGEST];
     // SAFETY: the buffer has the length that is told, the format ends in NUL, and `broken` is a live value.
-    let length =
-        unsafe { libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), &raw const broken) };
+    let length = unsafe {
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), std::ptr::from_ref(broken))
+    };
     out.extend_from_slice(text.get(..length).unwrap_or_default());
 }
 
@@ -70,6 +71,41 @@ pub(super) fn load(facts: &Facts, load: Load, out: &mut Vec<u8>) -> bool {
         Load::Busy => write!(out, "{busy}").is_ok(),
         Load::Idle => write!(out, "{}", 100 - busy).is_ok(),
     }
+}
+
+/// The longest line of letters for connections.
+const BOARD: usize = 256;
+
+/// Appends a counter of the process.
+pub(super) fn stat(facts: &Facts, stat: Stat, out: &mut Vec<u8>) -> bool {
+    let shared = &facts.worker.shared;
+    let sum = |which: fn(&Counters) -> u64| shared.counters.iter().map(which).sum::<u64>();
+    let workers = shared.counters.len().max(1) as u64;
+    let all = u64::from(facts.plan.config.process.connections).saturating_mul(workers);
+    let (reading, writing) = (sum(Counters::reading), sum(Counters::writing));
+    let waiting = sum(Counters::active).saturating_sub(reading + writing);
+    let number = match stat {
+        Stat::Active => sum(Counters::active),
+        Stat::Accepted | Stat::Handled => sum(Counters::accepted),
+        Stat::Requests => sum(Counters::requests),
+        Stat::Reading => reading,
+        Stat::Writing => writing,
+        Stat::Waiting => waiting,
+        Stat::Busy => reading + writing,
+        Stat::Free => all.saturating_sub(reading + writing + waiting),
+        Stat::Uptime => shared.began.elapsed().as_secs(),
+        Stat::Board => {
+            let end = out.len() + BOARD;
+            let free = all.saturating_sub(reading + writing + waiting);
+            for (letter, count) in [(b'R', reading), (b'W', writing), (b'K', waiting), (b'_', free)] {
+                let room = end.saturating_sub(out.len());
+                let count = usize::try_from(count).unwrap_or(room).min(room);
+                out.resize(out.len() + count, letter);
+            }
+            return true;
+        }
+    };
+    write!(out, "{number}").is_ok()
 }
 
 #[expect(unsafe_code, reason = "no safe interface to getloadavg exists in the libraries used")]

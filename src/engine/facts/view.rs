@@ -19,9 +19,8 @@ use crate::{
             target,
         },
         maps, tls,
-        worker::Counters,
     },
-    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, Stat, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, TcpInfo, TlsAttr},
     plan::{Run, View},
 };
 
@@ -252,23 +251,14 @@ impl Facts {
             Attr::ProcessId => number(out, u64::from(std::process::id())),
             Attr::Now => seconds(out, self.worker.clock.now()),
             Attr::TimeLocal => self.worker.clock.texts(|texts| bytes(out, texts.log.as_bytes())),
-            Attr::TimeIso8601 => self.worker.clock.texts(|texts| bytes(out, texts.iso.as_bytes())),
-            Attr::Stat(which) => {
-                let sum =
-                    |which: fn(&Counters) -> u64| self.worker.shared.counters.iter().map(which).sum::<u64>();
-                number(
-                    out,
-                    match which {
-                        Stat::Active => sum(Counters::active),
-                        Stat::Accepted | Stat::Handled => sum(Counters::accepted),
-                        Stat::Requests => sum(Counters::requests),
-                        Stat::Reading => sum(Counters::reading),
-                        Stat::Writing => sum(Counters::writing),
-                        Stat::Waiting => sum(Counters::active)
-                            .saturating_sub(sum(Counters::reading) + sum(Counters::writing)),
-                    },
-                )
+            Attr::TimeNamed | Attr::TimeUniversal => {
+                let now = self.worker.clock.now().as_secs();
+                let broken = if *attr == Attr::TimeNamed { clock::local(now) } else { clock::universal(now) };
+                moment::formatted(b"%A, %d-%b-%Y %H:%M:%S %Z", &broken, out);
+                true
             }
+            Attr::TimeIso8601 => self.worker.clock.texts(|texts| bytes(out, texts.iso.as_bytes())),
+            Attr::Stat(which) => moment::stat(self, *which, out),
             _ => return None,
         })
     }
@@ -311,6 +301,10 @@ impl Facts {
             }
             Attr::Completion => bytes(out, if self.complete { b"OK" } else { b"" }),
             Attr::RequestTime => seconds(out, clock::since(self.began)),
+            Attr::FurtherError => self.further_error.is_some_and(|status| {
+                let reason = self.plan.reason(status);
+                number(out, u64::from(status)) && bytes(out, b" ") && bytes(out, reason)
+            }),
             _ => return None,
         })
     }

@@ -47,6 +47,40 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Res
     Err(name)
 }
 
+/// Redirects internally to any of the files in a folder that do not begin with a dot.
+pub(super) async fn any(exchange: &mut Exchange, plan: &Plan, folder: &[u8]) -> Next {
+    let place = std::path::PathBuf::from(OsStr::from_bytes(folder));
+    let listed = tokio::task::spawn_blocking(move || {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(place)? {
+            let entry = entry?;
+            let name = entry.file_name().into_encoded_bytes();
+            if name.first() != Some(&b'.') && entry.metadata().is_ok_and(|known| known.is_file()) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    });
+    let names = listed.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let names = match names {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return refuse(exchange, plan, folder, &error);
+        }
+        Err(error) => return fail(exchange, folder, &error),
+    };
+    if names.is_empty() {
+        let folder = String::from_utf8_lossy(folder);
+        exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
+        return Next::Status(403);
+    }
+    let chosen = exchange.worker.random() % names.len() as u128;
+    let name = names.get(chosen as usize).map(Vec::as_slice).unwrap_or_default();
+    let path = [&exchange.run.path, name].concat();
+    let query = exchange.run.query.clone();
+    exchange.restart(plan, &path, &query)
+}
+
 /// Ends the search when the folder itself is not there.
 fn test_folder(exchange: &Exchange, plan: &Plan, name: &[u8], length: usize) -> Option<Next> {
     match std::fs::metadata(OsStr::from_bytes(&name[..length])) {

@@ -10,8 +10,12 @@ use super::field::{self, Field, Known, Line, Slice, decimal, has_token};
 /// Limits and leniencies, from the settings in force.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest line, bytes.
+    /// Longest request line with its line end, bytes.
     pub line: usize,
+    /// Longest field line with its line end, bytes.
+    pub field: usize,
+    /// Most fields.
+    pub fields: usize,
     /// Longest head, bytes.
     pub head: usize,
     /// Whether names with odd bytes are dropped (else they are passed).
@@ -62,7 +66,8 @@ pub struct RequestHead {
 /// Why a head is refused, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status to answer. 494 stands for 400 where a head is too large.
+    /// The status to answer. 494 stands for 400 where a head is too large, 493 where it has too many
+    /// fields.
     pub status: u16,
     /// The version to answer in; 9 when it is not known.
     pub version: u8,
@@ -131,7 +136,7 @@ impl RequestHead {
         }
         let Some(length) = end_of_head(buffer, fields, scanned) else {
             let last = memchr::memrchr(b'\n', buffer).map_or(0, |at| at + 1);
-            if buffer.len() - last >= limits.line || buffer.len() >= limits.head {
+            if buffer.len() - last >= limits.field || buffer.len() >= limits.head {
                 return Err(self.refuse(494, "client sent too long header line"));
             }
             return Ok(Parsed::Partial);
@@ -230,7 +235,10 @@ impl RequestHead {
                 _ => {}
             }
             let Some((field, next)) = field::usual(buffer, at) else { break None };
-            if next - at > limits.line || self.take(buffer, field).is_err() {
+            if next - at > limits.field
+                || self.take(buffer, field).is_err()
+                || self.fields.len() > limits.fields
+            {
                 break None;
             }
             at = next;
@@ -258,8 +266,11 @@ impl RequestHead {
             if stop == at {
                 break;
             }
-            if end - at >= limits.line {
+            if end - at >= limits.field {
                 return Err(self.refuse(494, "client sent too long header line"));
+            }
+            if self.fields.len() >= limits.fields {
+                return Err(self.refuse(493, "client sent too many header lines"));
             }
             match field::line(buffer, at, stop) {
                 Err(field::Invalid) => {
@@ -457,7 +468,14 @@ fn strip_cr(buffer: &[u8], start: usize, end: usize) -> usize {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { line: 8192, head: 32768, ignore_invalid: true, underscores: false };
+    const LIMITS: Limits = Limits {
+        line: 8192,
+        field: 8192,
+        fields: usize::MAX,
+        head: 32768,
+        ignore_invalid: true,
+        underscores: false,
+    };
 
     fn parse(text: &str) -> Result<RequestHead, u16> {
         let mut head = RequestHead::default();

@@ -2,9 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Query,
-    Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template, Test,
-    Upstream, UrlMatch,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Probe,
+    Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template,
+    Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -93,6 +93,16 @@ impl Printer<'_> {
             Step::Edit(edit) => self.edit(edit),
             Step::Admit => self.add("admit"),
             Step::Identify => self.add("identify"),
+            Step::Probe(probe) => {
+                let Probe { target, status, take } = &**probe;
+                let name = self.var_name(*status);
+                self.add(format_args!("probe {name} "));
+                self.template(target);
+                for (from, into) in take {
+                    let (from, into) = (self.var_name(*from), self.var_name(*into));
+                    self.add(format_args!(" take {from} as {into}"));
+                }
+            }
             Step::Detach => self.add("detach"),
             Step::Authorize => self.add("authorize"),
             Step::Respond(reply) => self.reply(reply),

@@ -206,6 +206,10 @@ own_line! {
         printer.template(&param.1);
         printer.flag(param.2, "unless-empty");
     };
+    (Name, Template): |pair, printer| {
+        printer.line(&format!("{} = ", pair.0));
+        printer.template(&pair.1);
+    };
     (Template, Template): |pair, printer| {
         printer.line("");
         printer.template(&pair.0);

@@ -30,6 +30,24 @@ settings! {
         keep_modified: bool,
         /// Whether that tag stays a strong one.
         keep_tag: bool,
+        /// The target of a request of our own whose answer stands before the content; empty is none.
+        before: Text,
+        /// Of one whose answer stands behind it.
+        after: Text,
+        /// Types of content that something stands around; `*` for all.
+        around_types: Vec<Text>,
+        /// Whether instructions in content are followed: `<!--# include virtual="/part" -->`.
+        includes: bool,
+        /// Types of content that may have instructions; `*` for all.
+        include_types: Vec<Text>,
+        /// Whether nothing is said in place of an instruction that is wrong.
+        include_silently: bool,
+        /// The longest value in an instruction, bytes.
+        include_value_length: u64,
+        /// Whether the response keeps `Last-Modified` all the same.
+        include_keeps_modified: bool,
+        /// Values that instructions may ask for beside variables, by name.
+        include_values: Vec<(Name, Template)>,
     }
 }
 

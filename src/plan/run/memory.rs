@@ -79,7 +79,7 @@ pub(super) fn part<'s>(subject: &'s [u8], spans: &Spans, group: u32) -> &'s [u8]
 }
 
 /// Variables that have a value, and buffers to build values in.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     /// Few enough to be searched in turn.
     all: Vec<(VarId, u32, u32)>,

@@ -1,7 +1,7 @@
 //! What a run has looked up outside of the plan, takes for a request's target, and promises to the response.
 
 use super::{Plan, Run, View};
-use crate::ir::{Lookup, Name, Template};
+use crate::ir::{Lookup, Name, Probe, Template};
 
 /// A field that the response is to have.
 #[derive(Debug)]
@@ -34,6 +34,35 @@ impl Run {
             self.values.set(lookup.into, &value);
             self.values.give_back(value);
         }
+    }
+
+    /// A run that finds out how the target in [`Run::asked`] would be answered; `None` where that was asked too often
+    /// or it is no target.
+    pub fn fork(&self, plan: &Plan, view: &impl View) -> Option<Self> {
+        const MOST: u8 = 5;
+        let mut fork = Self {
+            host: self.host,
+            values: self.values.clone(),
+            probes: self.probes + 1,
+            spent: self.spent,
+            ..Self::default()
+        };
+        let merge = plan.settings(plan.host_settings(self.host)).client.merge_slashes;
+        let known =
+            self.probes < MOST && view.read_target(&self.asked, merge, &mut fork.path, &mut fork.query);
+        fork.start(plan, self.host);
+        known.then_some(fork)
+    }
+
+    /// The answer to [`crate::plan::Need::Probe`]: the status, and the run that led to it.
+    pub fn probed(&mut self, probe: &Probe, status: u16, fork: &Self) {
+        for (from, into) in &probe.take {
+            match fork.values.get(*from) {
+                Some(value) => self.values.set(*into, value),
+                None => self.values.unset(*into),
+            }
+        }
+        self.values.set(probe.status, status.to_string().as_bytes());
     }
 
     /// Takes path and query from a target; `false` when it is none.

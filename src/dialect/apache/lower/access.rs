@@ -9,13 +9,13 @@ use std::net::IpAddr;
 
 use super::{
     super::tree::{Directive, Word},
-    Cx, Lower, Section,
+    Cx, Lower, Phase, Section, mapping,
 };
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Choice, Credentials, Joined, Name, Part, Required, Requirement, Template, Test, Text, Var,
-        VarId, VarKind,
+        Attr, Block, Choice, Credentials, Joined, Name, Part, Required, Requirement, Template, Test, Text,
+        Var, VarId, VarKind,
     },
     source::Span,
 };
@@ -30,6 +30,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("AuthGroupFile", group_file),
     ("AuthMerging", merging),
     ("AuthName", name),
+    ("AllowMethods", allow_methods),
     ("AuthType", auth_type),
     ("AuthUserFile", user_file),
     ("AuthzSendForbiddenOnFailure", forbidden),
@@ -321,6 +322,21 @@ fn provider(cx: &mut Cx, _: &mut Section, directive: &Directive) {
             Diagnostic::error("refused-value", word.span, message).help("keep them in an AuthUserFile"),
         );
     }
+}
+
+/// `AllowMethods reset|method ...`: those of an inner section take the place of those around it; `HEAD` is `GET`.
+fn allow_methods(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let span = directive.head();
+    let mut steps = Vec::new();
+    if !directive.args.iter().any(|word| word.is("reset")) {
+        let mut methods: Vec<Name> = directive.args.iter().map(|word| word.value.as_slice().into()).collect();
+        if methods.iter().any(|method| &**method == b"GET") {
+            methods.push("HEAD".into());
+        }
+        let other = Test::Not(Box::new(Test::Method(methods)));
+        steps.push(mapping::when(other, mapping::not_allowed("TRACE")));
+    }
+    section.replace(Phase::Methods, Block { steps, span, ..Block::default() });
 }
 
 /// `AuthName realm`

@@ -66,6 +66,7 @@ impl<'a> Cx<'a> {
             process: defaults::process(),
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
+            sent_as: signature::REFUSALS.iter().map(|(own, _)| (*own, 400)).collect(),
             failures: signature::failures(),
             reasons: defaults::reasons(),
             ..ir::Config::default()
@@ -83,6 +84,7 @@ impl<'a> Cx<'a> {
         };
         mapping::defaults(&mut cx);
         super::filters::defaults(&mut cx);
+        signature::further(&mut cx);
         directory::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx

@@ -19,14 +19,16 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("AllowEncodedSlashes", encoded_slashes),
     ("FileETag", file_etag),
     ("HostnameLookups", hostname_lookups),
+    ("HttpProtocolOptions", protocol_options),
     ("KeepAlive", keep_alive),
     ("KeepAliveTimeout", keep_alive_timeout),
     ("LimitInternalRecursion", internal_recursion),
     ("LimitRequestBody", request_body),
-    ("LimitRequestFieldSize", field_size),
+    ("LimitRequestFieldsize", field_size),
     ("LimitRequestFields", fields),
     ("LimitRequestLine", line),
     ("MaxKeepAliveRequests", keep_alive_requests),
+    ("MaxRanges", max_ranges),
     ("MergeSlashes", merge_slashes),
     ("RequestReadTimeout", read_timeout),
     ("ServerRoot", server_root),
@@ -156,6 +158,42 @@ fn internal_recursion(cx: &mut Cx, section: &mut Section, directive: &Directive)
             cx.report(Diagnostic::error("invalid-value", word.span, message));
         }
     }
+}
+
+/// `HttpProtocolOptions [Strict|Unsafe] [RegisteredMethods|LenientMethods] [Allow0.9|Require1.0]`
+fn protocol_options(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    for word in &directive.args {
+        match &*word.text().to_ascii_lowercase() {
+            "strict" | "lenientmethods" | "allow0.9" => {}
+            "unsafe" | "registeredmethods" | "require1.0" => {
+                let message = format!("HttpProtocolOptions {} is not honoured", word.text());
+                let help = "leave the default: Strict LenientMethods Allow0.9";
+                cx.refuse(Diagnostic::error("refused-value", word.span, message).help(help));
+            }
+            _ => {
+                let message = "HttpProtocolOptions accepts 'Unsafe' or 'Strict' (default), 'RegisteredMethods' or \
+                               'LenientMethods' (default), and 'Require1.0' or 'Allow0.9' (default)";
+                cx.error("invalid-value", word.span, message);
+            }
+        }
+    }
+}
+
+/// `MaxRanges default|unlimited|none|number`
+fn max_ranges(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    section.set.answer.max_ranges = Some(match &*word.text().to_ascii_lowercase() {
+        "default" => Some(200),
+        "unlimited" => None,
+        "none" => Some(0),
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                let message = "MaxRanges must be 'default', 'none', 'unlimited', or a positive integer";
+                return cx.error("invalid-value", word.span, message);
+            }
+        },
+    });
 }
 
 /// `MergeSlashes On|Off`

@@ -21,6 +21,9 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.head_timeout = Some(minute);
     client.head_buffer = Some(8190);
     client.large_head_buffers = Some((100, 8190));
+    client.line_limit = Some(8190);
+    client.field_limit = Some(8190);
+    client.fields_limit = Some(100);
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
     client.merge_slashes = Some(true);
@@ -63,6 +66,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.if_modified_since = Some(3);
     answer.dated_errors = Some(true);
     answer.raw_pages = Some(true);
+    answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
 
     set.files.hidden = Some(vec![".".into()]);

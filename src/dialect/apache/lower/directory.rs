@@ -11,8 +11,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Block, Escape, FileKind, Hook, Join, Jump, Part, Pattern, Query, Reply, ReplyContent, Step,
-        Template, Test, Text,
+        Attr, Block, Escape, Hook, Join, Jump, Part, Pattern, Probe, Query, Reply, ReplyContent, Step,
+        Template, Test, Text, VarId,
     },
     source::Span,
 };
@@ -39,7 +39,7 @@ fn slash(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let steps = if word.is("on") {
         add_slash(directive.head())
     } else if word.is("off") {
-        vec![(Step::Perform(Phase::Listing.name()), directive.head())]
+        Vec::new()
     } else if word.is("notfound") {
         vec![respond(404)]
     } else {
@@ -116,7 +116,12 @@ fn fallback(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         };
         // What is there itself is not looked for again.
         let again = Test::Equal(Template::attr(Attr::Path), path.clone());
-        vec![when(Test::Not(Box::new(again)), go(cx, path, directive.head()))]
+        let (ask, there, _) = ask(cx, path.clone());
+        // Where this is a question, the file that was found is the answer.
+        let mut taken = vec![(Step::Assign { var: cx.kind(), value: "file".into() }, directive.head())];
+        taken.extend(go(cx, path, directive.head()));
+        let steps = vec![(ask, directive.head()), when(there, taken)];
+        vec![when(Test::Not(Box::new(again)), steps)]
     };
     section.replace(Phase::Fallback, block(steps, directive.head()));
 }
@@ -132,29 +137,57 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
     section.replace(Phase::Index, block(steps, span));
 }
 
-/// Looks for each name in turn.
+/// Asks for each name in turn, as if it had been requested. The first that a file or an upstream would answer for is
+/// taken; a redirect is passed on; of others the last status is the answer, unless there is none but 404.
 fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
-    let (folder, found) = (cx.folder(), cx.own("@index"));
-    let mut steps = Steps::new();
-    for name in names.iter().filter(|name| !name.is_empty()) {
-        let absolute = name.starts_with(b"/");
-        let file = if absolute {
-            Template(vec![Part::Var(cx.own("@root")), Part::Text(name.clone())])
+    let (found, failed) = (cx.own("@index"), cx.own("@index_failed"));
+    let span = Span::NONE;
+    let mut steps: Steps = vec![(Step::Unassign(failed), span)];
+    let names: Vec<_> = names.iter().filter(|name| !name.is_empty()).collect();
+    for name in &names {
+        let path = if name.starts_with(b"/") {
+            Template::text((*name).clone())
         } else {
-            Template(vec![Part::Var(folder), Part::Text(name.clone())])
+            Template(vec![Part::Attr(Attr::Path), Part::Text((*name).clone())])
         };
-        let path = if absolute {
-            Template::text(name.clone())
-        } else {
-            Template(vec![Part::Attr(Attr::Path), Part::Text(name.clone())])
-        };
-        let taken = vec![
-            (Step::Assign { var: found, value: path }, Span::NONE),
-            (Step::Perform(Phase::GoToIndex.name()), Span::NONE),
-        ];
-        steps.push(when(Test::File(file, FileKind::File), taken));
+        let (ask, there, status) = ask(cx, path.clone());
+        let status = Template::var(status);
+        let is = |code: &str| Test::Equal(status.clone(), code.into());
+        let taken = vec![(Step::Perform(Phase::GoToIndex.name()), span)];
+        let redirected = Test::Match { subject: status.clone(), pattern: Pattern::prefix("3"), into: None };
+        let passed_on = if names.len() == 1 { Test::Any(vec![redirected, is("401")]) } else { redirected };
+        let other = Test::Not(Box::new(Test::Any(vec![is("404"), is("200")])));
+        steps.push((Step::Assign { var: found, value: path.clone() }, span));
+        steps.push((ask, span));
+        steps.push(when(there, taken));
+        steps.push(when(passed_on, go(cx, path, span)));
+        steps.push(when(other, vec![(Step::Assign { var: failed, value: status }, span)]));
     }
+    steps.push((Step::Unassign(found), span));
+    for code in [401, 403, 405, 406, 410, 413] {
+        let test = Test::Equal(Template::var(failed), code.to_string().as_str().into());
+        steps.push(when(test, vec![respond(code)]));
+    }
+    steps.push(when(Test::Truthy(Template::var(failed)), vec![respond(500)]));
     steps
+}
+
+/// Asks how a path would be answered: the step, whether a file or an upstream would answer, what takes the status.
+fn ask(cx: &mut Cx, path: Template) -> (Step, Test, VarId) {
+    let (status, kind, file) = (cx.own("@asked"), cx.own("@asked_kind"), cx.own("@asked_file"));
+    let target = Template(vec![
+        Part::Escape(Escape::UriText, path),
+        Part::Attr(Attr::QueryMark),
+        Part::Attr(Attr::Query),
+    ]);
+    let take = vec![(cx.kind(), kind), (cx.file(), file)];
+    let proxied =
+        Test::Match { subject: Template::var(file), pattern: Pattern::prefix("proxy:"), into: None };
+    let there = Test::All(vec![
+        Test::Equal(Template::var(status), "200".into()),
+        Test::Any(vec![Test::Equal(Template::var(kind), "file".into()), proxied]),
+    ]);
+    (Step::Probe(Box::new(Probe { target, status, take })), there, status)
 }
 
 fn go_to_index(cx: &mut Cx, status: Option<u16>, span: Span) -> Steps {
@@ -194,21 +227,29 @@ pub(super) fn defaults(cx: &mut Cx) {
     }
 }
 
+/// Before a section's rule leads elsewhere inside the server: a directory gets its slash first (observed).
+pub(in crate::dialect::apache) fn slash_first(cx: &mut Cx) -> (Step, Span) {
+    let ends = Test::Match { subject: Template::attr(Attr::Path), pattern: slash_at_end(), into: None };
+    let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
+    let test = Test::All(vec![directory, Test::Not(Box::new(ends))]);
+    when(test, vec![(Step::Perform(Phase::Slash.name()), Span::NONE)])
+}
+
+fn slash_at_end() -> Pattern {
+    Pattern { kind: crate::ir::Kind::Suffix, ..Pattern::exact("/") }
+}
+
 /// What is done about directories and what is not there, unless the request is proxied.
 pub(super) fn steps(cx: &mut Cx) -> Steps {
     let span = Span::NONE;
     let perform = |phase: Phase| (Step::Perform(phase.name()), span);
-    let ends = Test::Match {
-        subject: Template::attr(Attr::Path),
-        pattern: Pattern { kind: crate::ir::Kind::Suffix, ..Pattern::exact("/") },
-        into: None,
-    };
+    let ends = Test::Match { subject: Template::attr(Attr::Path), pattern: slash_at_end(), into: None };
     let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
     let nothing = Test::Equal(Template::var(cx.kind()), Template::default());
     let handled = Test::Truthy(Template::var(cx.handler()));
     let not_handled = Test::Not(Box::new(handled.clone()));
     let of_directory = vec![
-        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash)]),
+        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash), perform(Phase::Listing)]),
         when(handled, vec![perform(Phase::HandledIndex)]),
         when(
             not_handled.clone(),

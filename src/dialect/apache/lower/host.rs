@@ -150,7 +150,8 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         (Step::Do(block), span)
     };
     let mut steps = Steps::new();
-    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()] {
+    let answering = cx.names.own("@answering");
+    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()].into_iter().chain(answering) {
         steps.push((Step::Unassign(var), span));
     }
     if cx.proxy.contexts {

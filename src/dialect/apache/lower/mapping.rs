@@ -53,10 +53,7 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
     let methods = |methods: &[&str]| Test::Method(methods.iter().map(|method| (*method).into()).collect());
     let not = |test| Test::Not(Box::new(test));
     let span = Span::NONE;
-    let allow = Step::Edit(Edit::Set("Allow".into(), "HEAD,GET,POST,OPTIONS,TRACE".into()));
-    let mut allowed = Settings::default();
-    allowed.answer.on_response = Some(vec![Block { steps: vec![(allow, span)], ..Block::default() }]);
-    let scope = Scope { base: Base::Current, set: Box::new(allowed) };
+    let scope = allowing("HEAD,GET,POST,OPTIONS,TRACE");
     let nothing = Reply { status: 200, content: ReplyContent::Empty };
     let steps = vec![
         when(methods(&["OPTIONS"]), vec![(Step::Respond(nothing), span)]),
@@ -73,8 +70,31 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
             vec![(Step::Perform(Phase::PathInfo.name()), span)],
         ),
     ];
-    let ours = Test::All(vec![not(walk::is_proxied(cx)), not(Test::Truthy(Template::var(cx.handler())))]);
-    vec![when(ours, steps)]
+    let handler = Template::var(cx.handler());
+    // The one that answers by default may be named.
+    let by_file =
+        Test::Any(vec![not(Test::Truthy(handler.clone())), Test::Equal(handler, "default-handler".into())]);
+    let ours = Test::All(vec![not(walk::is_proxied(cx)), by_file]);
+    let answering = cx.names.own("@answering");
+    let mut admitted: Steps =
+        answering.map(|var| (Step::Assign { var, value: "1".into() }, span)).into_iter().collect();
+    admitted.extend(vec![when(not(methods(&["GET", "HEAD", "OPTIONS"])), vec![(Step::Admit, span)])]);
+    admitted.extend(steps);
+    vec![when(ours, admitted)]
+}
+
+/// Says which methods are allowed.
+fn allowing(methods: &str) -> Scope {
+    let allow = Step::Edit(Edit::Set("Allow".into(), methods.into()));
+    let mut allowed = Settings::default();
+    allowed.answer.on_response = Some(vec![Block { steps: vec![(allow, Span::NONE)], ..Block::default() }]);
+    Scope { base: Base::Current, set: Box::new(allowed) }
+}
+
+/// Answers that only these methods are allowed.
+pub(super) fn not_allowed(methods: &str) -> Steps {
+    let block = Block { scope: Some(allowing(methods)), steps: vec![respond(405)], ..Block::default() };
+    vec![(Step::Do(block), Span::NONE)]
 }
 
 /// Methods that are known, but not for files.

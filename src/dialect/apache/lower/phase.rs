@@ -20,6 +20,8 @@ pub(crate) enum Phase {
     If,
     /// `<If>` inside `<If>`.
     InnerIf,
+    /// `AllowMethods`.
+    Methods,
     /// `SetEnvIf` of a section.
     Headers,
     /// What a section's rules perform first: whether they may be used at all.
@@ -97,6 +99,7 @@ impl Phase {
             Self::Files => "files",
             Self::If => "if",
             Self::InnerIf => "inner-if",
+            Self::Methods => "methods",
             Self::Headers => "headers",
             Self::Links => "links",
             Self::Rules => "rules",

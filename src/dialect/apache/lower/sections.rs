@@ -7,7 +7,7 @@ use super::{
     Cx, Kind, Lower, Phase, Section,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     ir::{self, Attr, Kind as PatternKind, Name, Pattern, Syntax, Template, Test, VarId},
 };
 
@@ -56,6 +56,11 @@ fn add(cx: &mut Cx, outer: &mut Section, mut section: Section, directive: &Direc
     if outer.is_server() {
         return outer.sections.push(section);
     }
+    if (section.kind, outer.kind) == (Kind::Files, Kind::Files) {
+        // The file's name is looked at once, with the sections that are known by then (observed).
+        let message = "a section for files inside another one never applies";
+        return cx.warn("no-effect", directive.head(), message);
+    }
     let phase = match (section.kind, outer.kind) {
         (Kind::If, Kind::If) => Phase::InnerIf,
         (Kind::If, _) => Phase::If,
@@ -90,7 +95,13 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
                 let above = glob::regex(&path, glob::Slash::Apart);
                 let itself = format!("{}$", glob::regex(&alone, glob::Slash::Apart));
                 let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
-                let itself = Test::All(vec![is_file, matches(file, whole(&itself))]);
+                // The walk for a directory's index ends with the directory (observed).
+                let index = Template::var(cx.own("@index"));
+                let is_index = Test::Equal(Template::attr(Attr::Path), index);
+                // So does that for a path that goes on after the file.
+                let goes_on = Test::Truthy(Template::var(cx.path_info()));
+                let asked = Test::Not(Box::new(Test::Any(vec![is_index, goes_on])));
+                let itself = Test::All(vec![is_file, asked, matches(file, whole(&itself))]);
                 Some(Test::Any(vec![matches(folder, whole(&above)), itself]))
             } else {
                 let above = equals(folder, Pattern::prefix(path.as_slice()));
@@ -228,20 +239,36 @@ fn conditional(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
     add(cx, outer, section, directive);
 }
 
-/// The expression of a directive, in its words.
-pub(super) fn expression(cx: &mut Cx, directive: &Directive, _: &[Word]) -> Option<Test> {
-    condition(cx, directive)
+/// The expression of a `Require`, behind its first words: in quotation marks, or all of the rest.
+pub(super) fn expression(cx: &mut Cx, directive: &Directive, words: &[Word]) -> Option<Test> {
+    if let [word] = words {
+        return super::super::expr::lower::test(cx, word);
+    }
+    let first = directive.args.len().saturating_sub(words.len());
+    let bytes = directive.raw();
+    let mut at = 0;
+    for _ in 0..first {
+        at += bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        at += bytes[at..].iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    }
+    let rest = directive.raw.slice(at..bytes.len()).trimmed();
+    super::super::expr::lower::test_into(cx, &rest, super::super::expr::lower::MATCH)
 }
 
 /// The expression of a section.
 fn condition(cx: &mut Cx, directive: &Directive) -> Option<Test> {
-    if let [word] = directive.args.as_slice() {
-        return super::super::expr::lower::test(cx, word);
+    if cx.options.offline && memchr::memmem::find(directive.raw(), b"${").is_some() {
+        let message = "what a variable stands for is not known: the condition is not looked at";
+        cx.report(Diagnostic::new(Severity::Note, "undefined-variable", message).label(directive.head(), ""));
+        return None;
     }
-    let message = format!("{} takes one argument", directive.name());
-    let help = "put the expression in quotation marks";
-    cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
-    None
+    if directive.args.is_empty() {
+        let message = format!("{} takes one argument", directive.name());
+        let help = "put the expression in quotation marks";
+        cx.report(Diagnostic::error("arguments", directive.head(), message).help(help));
+        return None;
+    }
+    expression(cx, directive, &directive.args)
 }
 
 /// `<Limit METHOD ...>`, `<LimitExcept METHOD ...>`: only access control inside them is limited.

@@ -5,7 +5,7 @@
 use super::{super::tree::Directive, Cx, Lower, Section};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Escape, Failure, Part, Template, Text, settings::Fault},
+    ir::{Attr, Escape, Failure, Part, Template, Test, Text, settings::Fault},
 };
 
 /// The directives of this file.
@@ -68,10 +68,27 @@ fn template(text: &str) -> Template {
     out
 }
 
+/// What the pages of errors say of a further error on the way to an `ErrorDocument`.
+pub(super) fn further(cx: &mut Cx) {
+    let what = Template::attr(Attr::FurtherError);
+    let mut text: Template = "<p>Additionally, a ".into();
+    text.push(Part::Attr(Attr::FurtherError));
+    text.push(Part::Text(
+        "\nerror was encountered while trying to use an ErrorDocument to handle the request.</p>\n".into(),
+    ));
+    let said = cx.choice("@further", vec![(Test::Present(what), text)], Template::default());
+    for (_, page) in cx.config.pages.iter_mut().filter(|(status, _)| *status >= 400) {
+        if let Some(at) = page.0.iter().rposition(|part| *part == Part::Attr(Attr::Signature)) {
+            page.0.insert(at, Part::Var(said));
+        }
+    }
+}
+
 /// The pages of all statuses that have a reason phrase.
 pub(super) fn pages(reasons: &[(u16, Text)]) -> Vec<(u16, Template)> {
     let pages = reasons.iter().filter(|(status, _)| *status >= 300 && *status != 304);
-    pages.map(|(status, reason)| (*status, page(*status, &reason.lossy()))).collect()
+    let pages = pages.map(|(status, reason)| (*status, page(*status, &reason.lossy())));
+    pages.chain(REFUSALS.iter().map(|(own, body)| (*own, page_with(400, "Bad Request", body)))).collect()
 }
 
 /// Pages that tell why a request could not be sent on.
@@ -106,6 +123,20 @@ fn page_with(status: u16, reason: &str, body: &str) -> Template {
     out.push(Part::Text("</body></html>\n".into()));
     out
 }
+
+/// What is sent as 400 and says more: heads that are too large, and those with too many fields.
+pub(super) const REFUSALS: &[(u16, &str)] = &[
+    (
+        494,
+        "<p>Your browser sent a request that this server could not understand.<br />\nSize of a request header field \
+         exceeds server limit.</p>\n",
+    ),
+    (
+        493,
+        "<p>Your browser sent a request that this server could not understand.<br />\nThe number of request header \
+         fields exceeds this server's limit.</p>\n",
+    ),
+];
 
 const FAILED: &str = "<p>The server encountered an internal error or\nmisconfiguration and was unable to complete\n\
     your request.</p>\n<p>Please contact the server administrator at \n {contact} to inform them of the time this \

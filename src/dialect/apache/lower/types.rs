@@ -11,6 +11,7 @@ use super::{
     Cx, Lower, Phase, Section,
     mapping::{respond, when},
     proxy::gateway,
+    status,
     walk::Steps,
 };
 use crate::{
@@ -195,6 +196,10 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let mut steps: Steps = vec![(Step::Unassign(given), span)];
     match handler_of(cx, word, &name) {
         None => return,
+        Some(Chosen::Status) => {
+            steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
+            steps.extend(status::page(cx, span));
+        }
         Some(Chosen::Nobody) => steps.push((Step::Unassign(handler), span)),
         Some(Chosen::By(answered_by)) => {
             let set = Settings { handler: answered_by, ..Settings::default() };
@@ -214,6 +219,8 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 
 /// Who a handler's name stands for.
 enum Chosen {
+    /// The page about the server itself.
+    Status,
     /// Nobody was chosen: whoever answers otherwise.
     Nobody,
     /// This one; `None` is the file.
@@ -224,6 +231,7 @@ enum Chosen {
 fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
     match name {
         b"none" => Some(Chosen::Nobody),
+        b"server-status" => Some(Chosen::Status),
         b"default-handler" => Some(Chosen::By(None)),
         _ => {
             let text = word.text();

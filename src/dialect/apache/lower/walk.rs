@@ -55,6 +55,7 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
         steps.push((Step::Do(block), span));
     }
     perform(host, local, Phase::Headers, &mut steps);
+    perform(host, local, Phase::Methods, &mut steps);
     steps.push((Step::Authorize, span));
     for phase in Phase::FIXUPS {
         // Those of directories come between.

@@ -180,6 +180,7 @@ impl<'a> Names<'a> {
             | Attr::OwnHost
             | Attr::OwnPort
             | Attr::Contact
+            | Attr::FurtherError
             | Attr::Signature
             | Attr::ServerToken
             | Attr::LimitRate
@@ -202,6 +203,8 @@ impl<'a> Names<'a> {
             | Attr::Now
             | Attr::TimeLocal
             | Attr::TimeIso8601
+            | Attr::TimeNamed
+            | Attr::TimeUniversal
             | Attr::Time(..)
             | Attr::Load(_)
             | Attr::Stat(_)

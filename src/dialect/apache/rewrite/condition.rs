@@ -14,7 +14,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::apache::{expr, lower::CONDITION, tree::Written, vars},
     ir::{
-        self, Attr, Block, By, FileKind, Jump, Kind, Pattern, Relation, Step, Syntax, Template, Test, Text,
+        self, Attr, Block, By, FileKind, Jump, Kind, Pattern, Probe, Relation, Step, Syntax, Template, Test,
+        Text,
     },
     source::Span,
 };
@@ -99,6 +100,17 @@ fn question(cx: &mut Cx, scene: &Scene, condition: &Condition, before: &mut Step
         Asked::Expression(text) => expression(cx, text),
         asked => {
             let subject = value::template(cx, scene, &condition.input, None, before);
+            if let Asked::Passes { file: false } = asked {
+                let status = cx.own("@passes");
+                // What only the file's absence would refuse passes (observed).
+                let (answering, reached) = (cx.own("@answering"), cx.own("@passes_answering"));
+                let probe = Probe { target: subject, status, take: vec![(answering, reached)] };
+                before.push((Step::Probe(Box::new(probe)), condition.span));
+                let passes = regex(b"^[123]", false);
+                let passes = Test::Match { subject: Template::var(status), pattern: passes, into: None };
+                let test = Test::Any(vec![passes, Test::Present(Template::var(reached))]);
+                return if condition.negated { Test::Not(Box::new(test)) } else { test };
+            }
             about(cx, condition, asked, subject, captures)
         }
     };
@@ -143,15 +155,10 @@ fn about(cx: &mut Cx, condition: &Condition, asked: &Asked, subject: Template, c
             Test::File(subject, kind)
         }
         Asked::Passes { file } => {
-            let (flag, what) = if *file { ("-F", "the file is there") } else { ("-U", "it begins with `/`") };
             cx.report(
-                Diagnostic::warning(
-                    "look-ahead",
-                    condition.span,
-                    format!("`{flag}` asks only whether {what}"),
-                )
-                .because("no request is made inside the server to find out whether it would be answered")
-                .help("`-f` and `-d` look at files"),
+                Diagnostic::warning("look-ahead", condition.span, "`-F` asks only whether the file is there")
+                    .because("no request is made inside the server to find out whether it would be answered")
+                    .help("`-U` with the path, or `-f`"),
             );
             if *file {
                 Test::File(subject, FileKind::File)

@@ -352,7 +352,7 @@ fn go_on(cx: &mut Cx, scene: &Scene, dir: &Dir, path: &Template, below: bool, sp
     let from = Template::var(cx.own("@rewrite-file"));
     steps.push((Step::Assign { var: file, value: path.clone() }, span));
     let url = dir.url(cx, scene, path, below);
-    let mut again = Steps::new();
+    let mut again: Steps = vec![crate::dialect::apache::lower::slash_first(cx)];
     if cx.proxy.gateways {
         // Variables are set before the request begins anew, and programs are told what they were.
         again.push((Step::Perform(Phase::Env.name()), span));

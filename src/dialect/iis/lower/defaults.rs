@@ -49,6 +49,7 @@ pub(super) fn settings() -> Settings {
     answer.on_response = Some(Vec::new());
     answer.errors = Some(Vec::new());
     answer.recursive_errors = Some(false);
+    answer.first_error = Some(false);
     answer.absolute_redirect = Some(false);
     answer.chunked = Some(true);
     answer.types = Some(Vec::new());

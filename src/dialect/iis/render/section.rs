@@ -26,7 +26,7 @@ pub(super) struct Sections {
 
 impl Sections {
     /// The elements, in the order of the schema.
-    pub(super) fn elements(self) -> Vec<Element> {
+    pub(super) fn elements(self, inner: bool) -> Vec<Element> {
         let Self {
             max_length,
             listing,
@@ -52,7 +52,12 @@ impl Sections {
             out.push(Element { children: errors, ..Element::new("httpErrors").with("errorMode", "Custom") });
         }
         if !headers.is_empty() {
-            let list = Element { children: headers, ..Element::new("customHeaders") };
+            // What is said of a path takes the place of what is said around it.
+            let mut list = Element::new("customHeaders");
+            if inner {
+                list.push(Element::new("clear"));
+            }
+            list.children.extend(headers);
             out.push(Element::new("httpProtocol").holding(list));
         }
         if let Some(on) = compressed {

@@ -90,7 +90,12 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn content(&mut self, set: &Content, span: Span) {
-        let Content { max_length, buffer_size, timeout, temp_path, in_file } = set;
+        let Content { max_length, buffer_size, timeout, temp_path, in_file, copies, copies_content } = set;
+        self.lost(
+            "",
+            &[("content.copies", copies.is_some()), ("content.copies_content", copies_content.is_some())],
+            span,
+        );
         if let Some(v) = max_length {
             self.into.max_length = Some(*v);
         }
@@ -112,6 +117,7 @@ impl Render<'_, '_> {
             on_response,
             errors,
             recursive_errors,
+            first_error,
             absolute_redirect,
             own_authority,
             contact,
@@ -161,6 +167,7 @@ impl Render<'_, '_> {
                 ("answer.page_type", page_type.is_some()),
                 ("answer.head_pages_have_length", head_pages_have_length.is_some()),
                 ("answer.raw_pages", raw_pages.is_some()),
+                ("answer.first_error", first_error.is_some()),
                 ("answer.join_vary", join_vary.is_some()),
                 ("answer.dated_errors", dated_errors.is_some()),
                 ("answer.modified", modified.is_some()),
@@ -191,7 +198,9 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, hidden, symlinks, chunk } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, hidden, random, symlinks, chunk } =
+            set;
+        self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
         self.left_out(
@@ -495,8 +504,41 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn rewriting(&mut self, set: &Rewriting, span: Span) {
-        let Rewriting { texts, once, edits, edits_first, when, max_line, types, keep_modified, keep_tag } =
-            set;
+        let Rewriting {
+            texts,
+            once,
+            edits,
+            edits_first,
+            when,
+            max_line,
+            types,
+            keep_modified,
+            keep_tag,
+            before,
+            after,
+            around_types,
+            includes,
+            include_types,
+            include_silently,
+            include_value_length,
+            include_keeps_modified,
+            include_values,
+        } = set;
+        self.left_out("", &[("rewriting.include_values", include_values.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("rewriting.before", before.is_some()),
+                ("rewriting.after", after.is_some()),
+                ("rewriting.around_types", around_types.is_some()),
+                ("rewriting.includes", includes.is_some()),
+                ("rewriting.include_types", include_types.is_some()),
+                ("rewriting.include_silently", include_silently.is_some()),
+                ("rewriting.include_value_length", include_value_length.is_some()),
+                ("rewriting.include_keeps_modified", include_keeps_modified.is_some()),
+            ],
+            span,
+        );
         self.left_out(
             "",
             &[("rewriting.edits_first", edits_first.is_some()), ("rewriting.keep_tag", keep_tag.is_some())],

@@ -30,6 +30,13 @@ impl Render<'_, '_> {
         let area = &server.area;
         let mut settings = outline.common.settings.clone();
         settings.lay(&area.settings, false);
+        // What is said of `/` is said of all.
+        let whole = |place: &&Place| place.at.is_any() && place.kind != PlaceKind::Slash;
+        for place in flattened(area).into_iter().chain(sections(area)).filter(whole) {
+            let mut said = place.area.settings.clone();
+            said.files.root = said.files.root.take().filter(|_| settings.files.root.is_none());
+            settings.lay(&said, false);
+        }
         self.settings(&settings, server.span);
         self.tables(area);
         let mut rules = Vec::new();
@@ -67,7 +74,7 @@ impl Render<'_, '_> {
         let mut said: Vec<&Place> = places.iter().copied().chain(sections(area)).collect();
         said.sort_by_key(|place| place.at.text.len());
         for place in said {
-            if place.kind == PlaceKind::Slash {
+            if place.kind == PlaceKind::Slash || place.at.is_any() {
                 continue;
             }
             self.into = Sections::default();
@@ -76,7 +83,7 @@ impl Render<'_, '_> {
             settings.files.alias = None;
             self.settings(&settings, place.span);
             let outbound = std::mem::take(&mut self.into.outbound);
-            let elements = std::mem::take(&mut self.into).elements();
+            let elements = std::mem::take(&mut self.into).elements(true);
             top.outbound.extend(outbound);
             if elements.is_empty() {
                 continue;
@@ -130,7 +137,7 @@ impl Render<'_, '_> {
         if !rewrite.children.is_empty() {
             out.push(rewrite);
         }
-        let mut own = top.elements();
+        let mut own = top.elements(false);
         // What `/` says is said of all.
         for element in whole {
             match own.iter_mut().find(|known| known.name == element.name) {

@@ -51,9 +51,9 @@ fn names() {
     );
     says(
         Level::Location,
-        "more_set_headers 'A: b';",
+        "echo 'A: b';",
         &[
-            r#"Error third-party-directive at `more_set_headers`: `more_set_headers` belongs to `headers-more-nginx-module`, a module that nginx does not come with (not honoured) ["use `add_header ... always`, `proxy_hide_header` and `proxy_set_header`"]"#,
+            r#"Error third-party-directive at `echo`: `echo` belongs to `echo-nginx-module`, a module that nginx does not come with (not honoured) ["use `return 200 \"text\"`"]"#,
         ],
     );
 }

@@ -2,7 +2,7 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
-use super::{Options, compress, limits};
+use super::{super::vars, Options, compress, limits};
 use crate::ir::Part;
 use crate::ir::{
     Attr, Block, Control, Edit, Handler, Name, Process, Protocol, Required, Settings, Template, Text,
@@ -154,6 +154,17 @@ pub(super) fn settings(options: &Options) -> Settings {
         keep_tag: Some(false),
         edits_first: Some(false),
         when: Some(None),
+        before: Some(Text::new()),
+        after: Some(Text::new()),
+        around_types: Some(vec!["text/html".into()]),
+        includes: Some(false),
+        include_types: Some(vec!["text/html".into()]),
+        include_silently: Some(false),
+        include_value_length: Some(255),
+        include_keeps_modified: Some(false),
+        include_values: Some(
+            vars::fixed_values().map(|(name, attr)| (name.into(), Template::attr(attr))).collect(),
+        ),
     }
     .into();
     base.brotli = compress::defaults(6).into();
@@ -206,6 +217,8 @@ fn content(base: &mut Settings, options: &Options) {
     content.timeout = Some(seconds(60));
     content.temp_path = Some(options.prefix.join("client_body_temp"));
     content.in_file = Some(0);
+    content.copies = Some(Vec::new());
+    content.copies_content = Some(true);
 }
 
 fn answer(base: &mut Settings, options: &Options) {
@@ -214,6 +227,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.on_response = Some(Vec::new());
     answer.errors = Some(Vec::new());
     answer.recursive_errors = Some(false);
+    answer.first_error = Some(false);
     answer.absolute_redirect = Some(true);
     answer.port_in_redirect = Some(true);
     answer.host_name_in_redirect = Some(false);
@@ -265,6 +279,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.known_types = Some(false);
     files.any_case = Some(false);
     files.log_missing = Some(true);
+    files.random = Some(false);
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);

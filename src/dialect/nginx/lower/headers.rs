@@ -3,6 +3,7 @@
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_headers_module.html>
 
 mod expiry;
+pub(super) mod more;
 
 use super::{super::tree::Directive, Cx, Level, Lower, parameter, template, text};
 use crate::{
@@ -21,6 +22,8 @@ pub(super) struct Added {
     expires: Option<(Expiry, Span)>,
     fields: Vec<Addition>,
     trailers: Vec<Addition>,
+    /// Steps that come before, those of the outer levels first.
+    more: Vec<(Step, Span)>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,18 +67,18 @@ fn expires(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// Writes the level's additions as steps, when it has any of its own.
 pub(super) fn settle(_: &mut Cx, level: &mut Level) {
-    if !["add_header", "add_trailer", "expires"].iter().any(|name| level.has(name)) {
+    if !["add_header", "add_trailer", "expires", "more_headers"].iter().any(|name| level.has(name)) {
         return;
     }
-    let Added { expires, fields, trailers } = &level.inherited.added;
+    let Added { expires, fields, trailers, more } = &level.inherited.added;
     let expires = expires
         .iter()
         .filter(|(expiry, _)| *expiry != Expiry::Off)
         .map(|(expiry, span)| Addition { edit: Edit::Expires(expiry.clone()), always: false, span: *span });
     let additions: Vec<Addition> =
         expires.chain(fields.iter().cloned()).chain(trailers.iter().cloned()).collect();
-    let steps: Vec<(Step, Span)> =
-        additions.chunk_by(|one, next| one.always == next.always).flat_map(steps).collect();
+    let steps = additions.chunk_by(|one, next| one.always == next.always).flat_map(steps);
+    let steps: Vec<(Step, Span)> = more.iter().cloned().chain(steps).collect();
     let blocks = if steps.is_empty() { Vec::new() } else { vec![Block { steps, ..Block::default() }] };
     level.set.answer.on_response = Some(blocks);
 }

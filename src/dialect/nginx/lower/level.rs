@@ -75,6 +75,8 @@ pub(super) struct Inherited {
     /// Where a cache is written for a protocol, and whether it has a key.
     pub(super) cached: [Option<Span>; ir::Protocol::ALL.len()],
     pub(super) keyed: [bool; ir::Protocol::ALL.len()],
+    /// Changes to the request when a location's program has run.
+    pub(super) input: Vec<(ir::Step, Span)>,
     /// What `valid_referers` make of a request.
     pub(super) referers: Option<ir::VarId>,
     /// The names of the server.
@@ -164,6 +166,7 @@ impl Level {
         location::settle_handler(self);
         referer::begin(cx, self);
         rewrite::program(cx, self, items);
+        headers::more::end(self);
         for directive in directives(items) {
             nested(cx, self, directive);
         }

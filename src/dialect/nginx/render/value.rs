@@ -158,6 +158,8 @@ impl Names<'_> {
             Attr::ProcessId => "pid",
             Attr::Now => "msec",
             Attr::TimeLocal | Attr::Time(..) => "time_local",
+            Attr::TimeNamed => "date_local",
+            Attr::TimeUniversal => "date_gmt",
             Attr::TimeIso8601 => "time_iso8601",
             Attr::Took(crate::ir::TimeUnit::Seconds) => "request_time",
             Attr::Stat(Stat::Active) => "connections_active",
@@ -170,6 +172,7 @@ impl Names<'_> {
             | Attr::ConnectionFate
             | Attr::Took(_)
             | Attr::Contact
+            | Attr::FurtherError
             | Attr::Signature
             | Attr::ServerToken
             | Attr::Group(_)

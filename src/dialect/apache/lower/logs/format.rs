@@ -180,7 +180,12 @@ fn value(cx: &mut Cx, item: &Item<'_>) -> Option<Template> {
         b"p" => match argument {
             None | Some(b"canonical") => cx.meaning(&Meaning::ServerPort),
             Some(b"local") => Template::attr(Attr::ServerPort),
-            Some(b"remote") => Template::attr(Attr::ClientPort),
+            Some(b"remote") => {
+                // That of a client that a proxy told of is not known.
+                let port = Template::attr(Attr::ClientPort);
+                let known = Test::Longer(port.clone(), 0);
+                Template::var(cx.choice("@remote_port", vec![(known, port)], "0".into()))
+            }
             Some(_) => return None,
         },
         b"P" => Template::attr(Attr::ProcessId),
