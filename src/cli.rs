@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit
 //! statuses: 0 done, 1 something is wrong with what was given, 2 usage.
 
+pub mod accept;
 pub mod ask;
 pub mod check;
 pub mod compare;
@@ -150,7 +151,7 @@ struct Run {
 #[derive(Debug, Args)]
 struct Check {
     /// The files, each a configuration or, with --offline, a part of one; `-` is standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "explain")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
@@ -175,6 +176,15 @@ struct Check {
     /// With --fix: show what would be changed, and change nothing
     #[arg(long, requires = "fix")]
     dry_run: bool,
+    /// Say what a code means, and nothing else
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
+    /// Leave out findings that this file has: see --write-baseline
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the findings that there are to a file, to be left out from then on
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "fix"])]
+    write_baseline: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -319,6 +329,8 @@ enum FormatName {
     Json,
     /// A SARIF 2.1.0 log
     Sarif,
+    /// Commands of GitHub's workflows, which annotate the lines
+    Github,
 }
 
 /// Runs the command that the arguments name.
@@ -421,7 +433,23 @@ impl Compare {
 
 impl Check {
     fn run(self) -> ExitCode {
-        let Self { files, reading, format, offline, strict, list_inert, strict_names, fix, dry_run } = self;
+        let Self {
+            files,
+            reading,
+            format,
+            offline,
+            strict,
+            list_inert,
+            strict_names,
+            fix,
+            dry_run,
+            explain,
+            baseline,
+            write_baseline,
+        } = self;
+        if let Some(code) = explain {
+            return check::explain(&code);
+        }
         let requests: Vec<_> =
             files.iter().map(|file| reading.request(file, offline, strict_names)).collect();
         let format = match format {
@@ -429,10 +457,14 @@ impl Check {
             FormatName::Short => Format::Short,
             FormatName::Json => Format::Json,
             FormatName::Sarif => Format::Sarif,
+            FormatName::Github => Format::Github,
         };
         let colour = say::colour(&std::io::stdout());
         let fix = fix.then_some(if dry_run { check::Fixing::Show } else { check::Fixing::Write });
-        check::run(&requests, check::Options { format, colour, strict, list_inert, fix })
+        check::run(
+            &requests,
+            check::Options { format, colour, strict, list_inert, fix, baseline, write_baseline },
+        )
     }
 }
 

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod dialect;
 pub mod engine;
 pub mod ir;
+pub mod lint;
 pub mod plan;
 pub mod raise;
 pub mod source;

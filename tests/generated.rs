@@ -2,11 +2,16 @@
 
 use std::{fs, path::Path};
 
-use triglot::{catalogue, dialect::apache};
+use triglot::{catalogue, dialect::apache, lint};
 
 #[test]
 fn support_page() {
     up_to_date("SUPPORT.md", &catalogue::support_markdown("nginx", catalogue::nginx()));
+}
+
+#[test]
+fn lints_page() {
+    up_to_date("docs/lints.md", &lint::page());
 }
 
 #[test]

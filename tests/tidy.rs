@@ -16,12 +16,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dialect", &["source", "diagnostic", "catalogue", "ir", "raise", "dialect"]),
     ("plan", &["source", "diagnostic", "ir"]),
     ("engine", &["source", "diagnostic", "ir", "plan"]),
+    ("lint", &["source", "diagnostic", "ir", "plan"]),
     ("compare", &["source", "diagnostic", "ir", "plan", "engine"]),
-    ("cli", &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine", "compare"]),
+    (
+        "cli",
+        &["source", "diagnostic", "catalogue", "dialect", "ir", "plan", "raise", "engine", "compare", "lint"],
+    ),
 ];
 
 /// Rooms that speak of no dialect.
-const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine", "compare"];
+const NEUTRAL: &[&str] = &["source", "diagnostic", "ir", "plan", "raise", "engine", "compare", "lint"];
 
 /// Longest file, in lines.
 const LONGEST: usize = 800;

@@ -1,19 +1,20 @@
 //! `triglot check FILE...`: everything there is to say about files, without serving them.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use crate::{
-    cli::{fix, load, say},
+    cli::{accept, fix, load, say},
     diagnostic::{
         self, Diagnostic, Severity,
         render::{Colour, Format, render},
     },
     engine::{self, Server},
+    lint,
     source::SourceMap,
 };
 
 /// How to look and what to show.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How findings are written.
     pub format: Format,
@@ -25,6 +26,10 @@ pub struct Options {
     pub list_inert: bool,
     /// What to do with corrections; `None` shows findings.
     pub fix: Option<Fixing>,
+    /// A file of findings that are known.
+    pub baseline: Option<PathBuf>,
+    /// Where to write those that there are.
+    pub write_baseline: Option<PathBuf>,
 }
 
 /// What to do with corrections.
@@ -44,6 +49,23 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
         found.extend(look(&mut sources, request));
     }
     diagnostic::sort(&mut found);
+    found = accept::by_comments(&sources, found);
+    diagnostic::sort(&mut found);
+    if let Some(path) = &options.write_baseline {
+        return match accept::write(&sources, &found, path) {
+            Ok(count) => {
+                say::remark(format!("{}: {}\n", path.display(), counted(count, "finding")));
+                ExitCode::SUCCESS
+            }
+            Err(error) => unusable("open", path, &error),
+        };
+    }
+    if let Some(path) = &options.baseline {
+        found = match accept::by_baseline(&sources, found, path) {
+            Ok(left) => left,
+            Err(error) => return unusable("read", path, &error),
+        };
+    }
     if let Some(how) = options.fix {
         return correct(&sources, &found, how);
     }
@@ -61,6 +83,28 @@ pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
         say::remark(summary(&found, requests.len()));
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn unusable(call: &str, path: &std::path::Path, error: &std::io::Error) -> ExitCode {
+    say::remark(format!("error: {}\n", crate::cli::report::failed(call, path, error)));
+    ExitCode::from(2)
+}
+
+/// Says what a code means.
+pub fn explain(code: &str) -> ExitCode {
+    match lint::explain(code) {
+        Some(text) => {
+            say::result(text);
+            ExitCode::SUCCESS
+        }
+        None => {
+            let known = lint::ALL.iter().chain(lint::OWN).map(|lint| lint.code);
+            let near = diagnostic::suggest::nearest(code, known);
+            let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            say::remark(format!("error: there is no page on `{code}`{near}\n"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Corrects files, or shows how: success when nothing wrong is left that is known of.
@@ -100,7 +144,12 @@ fn look(sources: &mut SourceMap, request: &load::Request) -> Vec<Diagnostic> {
     let here = !request.options.offline;
     let options = engine::Options { strict_names: request.options.strict_names, ..Default::default() };
     let names = if here && lowered.sound { Server::look_up(&lowered.config, &options) } else { Vec::new() };
+    let legal = if lowered.sound { lint::look(&lowered.config) } else { Vec::new() };
     let (ready, mut found) = load::compile(lowered);
+    // What cannot be run need not be told that it is odd.
+    if !load::has_errors(&found) {
+        found.extend(legal);
+    }
     if let Some(ready) = ready.filter(|_| here) {
         found.extend(Server::look_over(&Arc::new(ready.plan)));
     }

@@ -24,6 +24,8 @@ pub enum Format {
     Json,
     /// A SARIF 2.1.0 log, for code hosts.
     Sarif,
+    /// Workflow commands of GitHub, which annotate lines.
+    Github,
 }
 
 /// Whether [`Format::Human`] uses the terminal's colours.
@@ -48,6 +50,7 @@ pub fn render(sources: &SourceMap, diagnostics: &[Diagnostic], format: Format, c
             pretty(&json!(records))
         }
         Format::Sarif => pretty(&sarif(sources, &sorted)),
+        Format::Github => sorted.iter().map(|found| github(sources, found)).collect(),
     }
 }
 
@@ -238,6 +241,23 @@ fn short(sources: &SourceMap, found: &Diagnostic) -> String {
             format!("{file}:{line}:{column}: {severity}[{code}]: {message}\n")
         }
     }
+}
+
+/// Reference: <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
+fn github(sources: &SourceMap, found: &Diagnostic) -> String {
+    let Diagnostic { code, severity, message, labels, helps, notes: _, fixes: _ } = found;
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let level = match severity {
+        Severity::Note => "notice",
+        Severity::Warning | Severity::Error => severity.name(),
+    };
+    let at = labels.first().and_then(|label| place(sources, label.span)).map(|at| {
+        let Place { file, line, column, .. } = at;
+        format!("file={},line={line},col={column},", property(&file))
+    });
+    let whole = [std::slice::from_ref(message), helps.as_slice()].concat().join("\n");
+    format!("::{level} {}title={}::{}\n", at.unwrap_or_default(), property(code), data(&whole))
 }
 
 /// A span in the words of editors: lines and byte columns from 1, the end exclusive.
@@ -441,6 +461,19 @@ help: did you mean `chat`?
     }
 
     #[test]
+    fn workflows_get_commands() {
+        let (sources, file) = sources(b"a;\nb;\n");
+        let found = [
+            Diagnostic::warning("y", Span::new(file, 3, 4), "100% wrong,\nor: so").help("write c"),
+            Diagnostic::new(Severity::Note, "z", "nowhere"),
+        ];
+        assert_eq!(
+            render(&sources, &found, Format::Github, Colour::Never),
+            "::warning file=sites/a b.conf,line=2,col=1,title=y::100%25 wrong,%0Aor: so%0Awrite c\n::notice title=z::nowhere\n"
+        );
+    }
+
+    #[test]
     fn editors_get_one_line_each_in_order_and_once() {
         let (sources, file) = sources(b"a;\nb;\n");
         let found = [
@@ -513,7 +546,8 @@ help: did you mean `chat`?
                 for end in [start, (start + 1).min(text.len()), text.len()] {
                     let span = Span::new(file, start as u32, end as u32);
                     let found = [Diagnostic::error("x", span, "m").because("l").label(span, "k")];
-                    for format in [Format::Human, Format::Short, Format::Json, Format::Sarif] {
+                    for format in [Format::Human, Format::Short, Format::Json, Format::Sarif, Format::Github]
+                    {
                         let text = render(&sources, &found, format, Colour::Never);
                         assert!(text.len() < 4000, "{text}");
                     }

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::ir::{self, Kind, VarId};
 
+mod blowup;
 mod emit;
 mod examples;
 mod literal;
@@ -20,6 +21,7 @@ mod parse;
 mod several;
 mod tree;
 
+pub use blowup::blows_up;
 pub use examples::examples;
 pub use parse::PatternError;
 pub use several::Several;
