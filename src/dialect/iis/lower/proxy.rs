@@ -10,8 +10,8 @@ use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, TlsAttr,
-        Upgrade, Upstream, UrlMatch, VarId, VarKind,
+        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
+        Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
