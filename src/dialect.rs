@@ -166,7 +166,7 @@ impl Dialect {
                     }
                 }
                 nginx::render::NAMES.iter().for_each(|(key, name)| {
-                    names.entry((*key).to_owned()).or_default().push((*name).to_owned())
+                    names.entry((*key).to_owned()).or_default().push((*name).to_owned());
                 });
             }
             Self::Apache => apache::render::NAMES

@@ -132,18 +132,15 @@ fn reach(config: &Config, host: &str, port: Option<u16>, tls: Option<bool>) -> (
     let exact = tcp().find(|(at, _)| by_port(at) && literal == Some(at.ip()));
     let any = || tcp().find(|(at, one)| by_port(at) && tls.is_none_or(|tls| tls == one.tls));
     let found = exact.or_else(any).or_else(|| tcp().find(|(at, _)| by_port(at)));
-    match found {
-        Some((at, one)) => {
-            let to = generate::address(one).unwrap_or(at);
-            let to = literal
-                .filter(|ip| at.ip().is_unspecified() && ip.is_ipv4() == at.is_ipv4())
-                .map_or(to, |ip| (ip, at.port()).into());
-            (to, tls.unwrap_or(one.tls))
-        }
-        None => {
-            let here = literal.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
-            ((here, port.unwrap_or(80)).into(), tls.unwrap_or(false))
-        }
+    if let Some((at, one)) = found {
+        let to = generate::address(one).unwrap_or(at);
+        let to = literal
+            .filter(|ip| at.ip().is_unspecified() && ip.is_ipv4() == at.is_ipv4())
+            .map_or(to, |ip| (ip, at.port()).into());
+        (to, tls.unwrap_or(one.tls))
+    } else {
+        let here = literal.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        ((here, port.unwrap_or(80)).into(), tls.unwrap_or(false))
     }
 }
 

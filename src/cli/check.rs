@@ -92,18 +92,15 @@ fn unusable(call: &str, path: &std::path::Path, error: &std::io::Error) -> ExitC
 
 /// Says what a code means.
 pub fn explain(code: &str) -> ExitCode {
-    match lint::explain(code) {
-        Some(text) => {
-            say::result(text);
-            ExitCode::SUCCESS
-        }
-        None => {
-            let known = lint::ALL.iter().chain(lint::OWN).map(|lint| lint.code);
-            let near = diagnostic::suggest::nearest(code, known);
-            let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-            say::remark(format!("error: there is no page on `{code}`{near}\n"));
-            ExitCode::from(2)
-        }
+    if let Some(text) = lint::explain(code) {
+        say::result(text);
+        ExitCode::SUCCESS
+    } else {
+        let known = lint::ALL.iter().chain(lint::OWN).map(|lint| lint.code);
+        let near = diagnostic::suggest::nearest(code, known);
+        let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        say::remark(format!("error: there is no page on `{code}`{near}\n"));
+        ExitCode::from(2)
     }
 }
 

@@ -74,7 +74,7 @@ pub fn run(request: &Request, options: &Options) -> ExitCode {
     let Some(text) = done.text.filter(|_| !wrong) else { return ExitCode::FAILURE };
     if lossy && *strict {
         if *format == Format::Human {
-            say::remark("nothing is written: something would be lost\n".to_owned());
+            say::remark("nothing is written: something would be lost\n");
         }
         return ExitCode::from(3);
     }
@@ -143,7 +143,7 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
             "inert-directive" | "listen-added" | "htaccess-alone" => one.severity = Severity::Note,
             "not-yet-honoured" | "not-honoured" => {}
             _ if one.severity == Severity::Warning && !one.code.starts_with("refused") => {
-                one.severity = Severity::Note
+                one.severity = Severity::Note;
             }
             _ => {}
         }

@@ -5,11 +5,11 @@ use crate::{diagnostic::Diagnostic, ir::AddressRange};
 
 pub(super) const LINT: Lint = Lint {
     code: "access-rule-unreachable",
-    what: r#"A rule stands behind one that decides for everybody."#,
-    why: r#"The first rule that holds decides: this one is never asked."#,
-    fix: r#"put the rule for all last"#,
-    bad: &[r#"server { listen 80; location / { root /x; allow all; deny 10.0.0.1; } }"#],
-    good: &[r#"server { listen 80; location / { root /x; deny 10.0.0.1; allow all; } }"#],
+    what: r"A rule stands behind one that decides for everybody.",
+    why: r"The first rule that holds decides: this one is never asked.",
+    fix: r"put the rule for all last",
+    bad: &[r"server { listen 80; location / { root /x; allow all; deny 10.0.0.1; } }"],
+    good: &[r"server { listen 80; location / { root /x; deny 10.0.0.1; allow all; } }"],
     look: Some(look),
 };
 

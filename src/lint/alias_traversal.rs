@@ -8,13 +8,13 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "alias-traversal",
-    what: r#"The prefix has no slash at the end, and the folder in its place has one."#,
-    why: r#"`/files../secret` begins with the prefix `/files`; what follows is `../secret`, behind the folder's slash: files beside the folder are served."#,
-    fix: r#"write the slash at the end of both, or of none"#,
-    bad: &[r#"server { listen 80; location /files { alias /srv/files/; } }"#],
+    what: r"The prefix has no slash at the end, and the folder in its place has one.",
+    why: r"`/files../secret` begins with the prefix `/files`; what follows is `../secret`, behind the folder's slash: files beside the folder are served.",
+    fix: r"write the slash at the end of both, or of none",
+    bad: &[r"server { listen 80; location /files { alias /srv/files/; } }"],
     good: &[
-        r#"server { listen 80; location /files/ { alias /srv/files/; } }"#,
-        r#"server { listen 80; location /files { alias /srv/files; } }"#,
+        r"server { listen 80; location /files/ { alias /srv/files/; } }",
+        r"server { listen 80; location /files { alias /srv/files; } }",
     ],
     look: Some(look),
 };

@@ -5,11 +5,11 @@ use crate::{diagnostic::Diagnostic, ir::AddressRange};
 
 pub(super) const LINT: Lint = Lint {
     code: "allow-without-deny",
-    what: r#"Addresses are allowed, and nobody is denied."#,
-    why: r#"Who is in no rule is allowed. The list keeps nobody out."#,
-    fix: r#"end the list with a rule that denies all"#,
-    bad: &[r#"server { listen 80; location /admin { root /x; allow 10.0.0.0/8; } }"#],
-    good: &[r#"server { listen 80; location /admin { root /x; allow 10.0.0.0/8; deny all; } }"#],
+    what: r"Addresses are allowed, and nobody is denied.",
+    why: r"Who is in no rule is allowed. The list keeps nobody out.",
+    fix: r"end the list with a rule that denies all",
+    bad: &[r"server { listen 80; location /admin { root /x; allow 10.0.0.0/8; } }"],
+    good: &[r"server { listen 80; location /admin { root /x; allow 10.0.0.0/8; deny all; } }"],
     look: Some(look),
 };
 

@@ -8,20 +8,20 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "any-origin-with-credentials",
-    what: r#"Every origin may read answers that were made for a user."#,
-    why: r#"With `*` browsers refuse credentials, so that it does not work; with the origin of the request sent back it works for every site on the web."#,
-    fix: r#"allow the origins that are meant, by a table"#,
+    what: r"Every origin may read answers that were made for a user.",
+    why: r"With `*` browsers refuse credentials, so that it does not work; with the origin of the request sent back it works for every site on the web.",
+    fix: r"allow the origins that are meant, by a table",
     bad: &[
-        r#"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin *; add_header Access-Control-Allow-Credentials true; } }"#,
+        r"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin *; add_header Access-Control-Allow-Credentials true; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set Access-Control-Allow-Origin "*"
 Header set Access-Control-Allow-Credentials "true"
 </VirtualHost>"#,
-        r#"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin $http_origin; add_header Access-Control-Allow-Credentials true; } }"#,
+        r"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin $http_origin; add_header Access-Control-Allow-Credentials true; } }",
     ],
     good: &[
-        r#"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin *; } }"#,
+        r"server { listen 80; location / { root /x; add_header Access-Control-Allow-Origin *; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set Access-Control-Allow-Origin "https://a.example"

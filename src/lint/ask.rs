@@ -37,12 +37,12 @@ pub(super) fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     }
 }
 
-/// Whether a URL begins with a scheme of WebSockets.
+/// Whether a URL begins with a scheme of `WebSockets`.
 pub(super) fn speaks_ws(part: &Part) -> bool {
     matches!(part, Part::Text(text) if text.starts_with(b"ws://") || text.starts_with(b"wss://"))
 }
 
-/// Whether a route is for WebSockets.
+/// Whether a route is for `WebSockets`.
 pub(super) fn is_socket(route: &Route) -> bool {
     let mut socket = names_socket(&route.path);
     walk::block(&route.body, false, &mut |item, _| {
@@ -53,7 +53,7 @@ pub(super) fn is_socket(route: &Route) -> bool {
     socket
 }
 
-/// Whether a path is called as those of WebSockets are.
+/// Whether a path is called as those of `WebSockets` are.
 pub(super) fn names_socket(path: &Pattern) -> bool {
     let text = path.text.to_ascii_lowercase();
     let words = text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'.'));
@@ -62,7 +62,7 @@ pub(super) fn names_socket(path: &Pattern) -> bool {
     words.into_iter().any(|word| known.contains(&word))
 }
 
-/// Whether the members of the forward's group say how they take WebSockets.
+/// Whether the members of the forward's group say how they take `WebSockets`.
 pub(super) fn own_member(config: &Config, url: &Template) -> bool {
     let begins = |group: &[u8]| matches!(url.0.first(), Some(Part::Text(text)) if text.starts_with(group));
     config

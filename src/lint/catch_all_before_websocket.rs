@@ -1,4 +1,4 @@
-//! Entries for WebSockets behind one that takes everything.
+//! Entries for `WebSockets` behind one that takes everything.
 
 use super::{
     Context, Lint,
@@ -9,19 +9,19 @@ use crate::{diagnostic::Diagnostic, ir::Order};
 
 pub(super) const LINT: Lint = Lint {
     code: "catch-all-before-websocket",
-    what: r#"An entry that takes everything stands before the one for WebSockets."#,
-    why: r#"The first that matches is taken: the handshake goes where ordinary requests go, as an ordinary request."#,
-    fix: r#"put the entry for WebSockets first"#,
-    bad: &[r#"<VirtualHost *:80>
+    what: r"An entry that takes everything stands before the one for WebSockets.",
+    why: r"The first that matches is taken: the handshake goes where ordinary requests go, as an ordinary request.",
+    fix: r"put the entry for WebSockets first",
+    bad: &[r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass / http://10.0.0.1/
 ProxyPass /ws ws://10.0.0.1/ws
-</VirtualHost>"#],
-    good: &[r#"<VirtualHost *:80>
+</VirtualHost>"],
+    good: &[r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /ws ws://10.0.0.1/ws
 ProxyPass / http://10.0.0.1/
-</VirtualHost>"#],
+</VirtualHost>"],
     look: Some(look),
 };
 

@@ -8,24 +8,24 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "client-chosen-upstream",
-    what: r#"The client chooses which server the request is sent to."#,
-    why: r#"The authority of the upstream is made of a field, a parameter, the path or the host of the request. Whoever sends the request reaches any server that this one reaches: internal services, the metadata of a cloud, the loopback address (server-side request forgery)."#,
-    fix: r#"name the upstream, or look it up in a table whose default is a refusal"#,
+    what: r"The client chooses which server the request is sent to.",
+    why: r"The authority of the upstream is made of a field, a parameter, the path or the host of the request. Whoever sends the request reaches any server that this one reaches: internal services, the metadata of a cloud, the loopback address (server-side request forgery).",
+    fix: r"name the upstream, or look it up in a table whose default is a refusal",
     bad: &[
-        r#"server { listen 80; location ~ ^/to/(?<where>[^/]+)/ { proxy_pass http://$arg_host; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location ~ ^/to/(?<where>[^/]+)/ { proxy_pass http://$arg_host; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 RewriteEngine On
 RewriteRule ^/to/(.*) http://%{HTTP:X-Target}/$1 [P]
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"server { listen 80; location / { proxy_pass http://10.0.0.1$request_uri; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location / { proxy_pass http://10.0.0.1$request_uri; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 RewriteEngine On
 RewriteRule ^/to/(.*) http://10.0.0.1/$1 [P]
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     look: Some(look),
 };

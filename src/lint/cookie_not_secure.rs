@@ -5,15 +5,15 @@ use crate::{diagnostic::Diagnostic, ir::Part};
 
 pub(super) const LINT: Lint = Lint {
     code: "cookie-not-secure",
-    what: r#"A cookie set over TLS is sent over plain HTTP, too."#,
-    why: r#"Without `Secure` browsers send it with every request to the host, also those that anybody on the way can read."#,
-    fix: r#"add `; Secure; HttpOnly`"#,
+    what: r"A cookie set over TLS is sent over plain HTTP, too.",
+    why: r"Without `Secure` browsers send it with every request to the host, also those that anybody on the way can read.",
+    fix: r"add `; Secure; HttpOnly`",
     bad: &[
-        r#"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Set-Cookie 'route=a; Path=/'; location / { root /x; } }"#,
+        r"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Set-Cookie 'route=a; Path=/'; location / { root /x; } }",
     ],
     good: &[
-        r#"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Set-Cookie 'route=a; Path=/; Secure'; location / { root /x; } }"#,
-        r#"server { listen 80; add_header Set-Cookie a=b; location / { root /x; } }"#,
+        r"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Set-Cookie 'route=a; Path=/; Secure'; location / { root /x; } }",
+        r"server { listen 80; add_header Set-Cookie a=b; location / { root /x; } }",
     ],
     look: Some(look),
 };

@@ -5,15 +5,15 @@ use crate::{diagnostic::Diagnostic, ir::Kind};
 
 pub(super) const LINT: Lint = Lint {
     code: "default-host-by-accident",
-    what: r#"Names that no host claims are answered by the first one, which has a name of its own."#,
-    why: r#"Requests for any name that leads here, and those with an address in place of a name, get that host's site."#,
-    fix: r#"write a host for all other names, that refuses them"#,
+    what: r"Names that no host claims are answered by the first one, which has a name of its own.",
+    why: r"Requests for any name that leads here, and those with an address in place of a name, get that host's site.",
+    fix: r"write a host for all other names, that refuses them",
     bad: &[
-        r#"server { listen 80; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }"#,
+        r"server { listen 80; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }",
     ],
     good: &[
-        r#"server { listen 80 default_server; server_name _; return 444; } server { listen 80; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }"#,
-        r#"server { listen 80; server_name a.example; return 204; }"#,
+        r"server { listen 80 default_server; server_name _; return 444; } server { listen 80; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }",
+        r"server { listen 80; server_name a.example; return 204; }",
     ],
     look: Some(look),
 };

@@ -5,22 +5,22 @@ use crate::{diagnostic::Diagnostic, ir::Endpoint};
 
 pub(super) const LINT: Lint = Lint {
     code: "endpoint-twice",
-    what: r#"The same address stands twice in a group."#,
-    why: r#"It gets twice its share, and when it fails it is tried again at once."#,
-    fix: r#"write it once, with a weight"#,
+    what: r"The same address stands twice in a group.",
+    why: r"It gets twice its share, and when it fails it is tried again at once.",
+    fix: r"write it once, with a weight",
     bad: &[
-        r#"upstream a { server 10.0.0.1:80; server 10.0.0.1:80; } server { listen 80; location / { proxy_pass http://a; } }"#,
-        r#"<Proxy balancer://a>
+        r"upstream a { server 10.0.0.1:80; server 10.0.0.1:80; } server { listen 80; location / { proxy_pass http://a; } }",
+        r"<Proxy balancer://a>
 BalancerMember http://10.0.0.1
 BalancerMember http://10.0.0.1
 </Proxy>
 <VirtualHost *:80>
 ServerName a.example
 ProxyPass / balancer://a/
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"upstream a { server 10.0.0.1:80; server 10.0.0.2:80; } server { listen 80; location / { proxy_pass http://a; } }"#,
+        r"upstream a { server 10.0.0.1:80; server 10.0.0.2:80; } server { listen 80; location / { proxy_pass http://a; } }",
     ],
     look: Some(look),
 };

@@ -5,11 +5,11 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "field-misspelled",
-    what: r#"A field for security has a value that browsers do not know."#,
-    why: r#"They ignore it, so that the protection is off although it was written."#,
-    fix: r#"`X-Frame-Options: DENY` or `SAMEORIGIN`, `X-Content-Type-Options: nosniff`, `Referrer-Policy: no-referrer`"#,
+    what: r"A field for security has a value that browsers do not know.",
+    why: r"They ignore it, so that the protection is off although it was written.",
+    fix: r"`X-Frame-Options: DENY` or `SAMEORIGIN`, `X-Content-Type-Options: nosniff`, `Referrer-Policy: no-referrer`",
     bad: &[
-        r#"server { listen 80; add_header X-Content-Type-Options sniff; location / { root /x; } }"#,
+        r"server { listen 80; add_header X-Content-Type-Options sniff; location / { root /x; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set X-Frame-Options "ALLOW-FROM https://a.example"
@@ -19,7 +19,7 @@ Header set X-Frame-Options "ALLOW-FROM https://a.example"
 </system.webServer></configuration>"#,
     ],
     good: &[
-        r#"server { listen 80; add_header X-Content-Type-Options nosniff; location / { root /x; } }"#,
+        r"server { listen 80; add_header X-Content-Type-Options nosniff; location / { root /x; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set X-Frame-Options "SAMEORIGIN"

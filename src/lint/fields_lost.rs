@@ -5,21 +5,21 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "fields-lost",
-    what: r#"A block that adds a field of its own drops those of the blocks around it."#,
-    why: r#"Fields for responses are inherited only where none is written. The fields of the outer block, often those for security, are missing from the answers of the inner one."#,
-    fix: r#"repeat the outer fields in the inner block"#,
+    what: r"A block that adds a field of its own drops those of the blocks around it.",
+    why: r"Fields for responses are inherited only where none is written. The fields of the outer block, often those for security, are missing from the answers of the inner one.",
+    fix: r"repeat the outer fields in the inner block",
     bad: &[
-        r#"server { listen 80; add_header X-Frame-Options DENY; location / { root /x; add_header Cache-Control no-cache; } }"#,
+        r"server { listen 80; add_header X-Frame-Options DENY; location / { root /x; add_header Cache-Control no-cache; } }",
     ],
     good: &[
-        r#"server { listen 80; add_header X-Frame-Options DENY; location / { root /x; add_header Cache-Control no-cache; add_header X-Frame-Options DENY; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; add_header X-Frame-Options DENY; location / { root /x; add_header Cache-Control no-cache; add_header X-Frame-Options DENY; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 Header set X-Frame-Options DENY
 <Location />
 Header set Cache-Control no-cache
 </Location>
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     look: Some(look),
 };

@@ -12,20 +12,20 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "forwards-to-itself",
-    what: r#"The upstream is an address that this configuration listens on."#,
-    why: r#"Requests go round until no connection is left."#,
-    fix: r#"name the application's address"#,
+    what: r"The upstream is an address that this configuration listens on.",
+    why: r"Requests go round until no connection is left.",
+    fix: r"name the application's address",
     bad: &[
-        r#"server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8080; } }"#,
-        r#"Listen 8080
+        r"server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8080; } }",
+        r"Listen 8080
 <VirtualHost *:8080>
 ServerName a.example
 ProxyPass / http://127.0.0.1:8080/
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8081; } }"#,
-        r#"server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8080; proxy_set_header Host b.example; } } server { listen 8080; server_name b.example; return 204; }"#,
+        r"server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8081; } }",
+        r"server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8080; proxy_set_header Host b.example; } } server { listen 8080; server_name b.example; return 204; }",
     ],
     look: Some(look),
 };

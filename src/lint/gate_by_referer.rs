@@ -11,13 +11,13 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "gate-by-referer",
-    what: r#"Access depends on `Referer`."#,
-    why: r#"Clients write it as they like: it keeps nobody out who wants in."#,
-    fix: r#"require a user, a token or an address"#,
+    what: r"Access depends on `Referer`.",
+    why: r"Clients write it as they like: it keeps nobody out who wants in.",
+    fix: r"require a user, a token or an address",
     bad: &[
-        r#"server { listen 80; location /private { root /x; if ($http_referer !~ a\.example) { return 403; } } }"#,
+        r"server { listen 80; location /private { root /x; if ($http_referer !~ a\.example) { return 403; } } }",
     ],
-    good: &[r#"server { listen 80; location /private { root /x; allow 10.0.0.0/8; deny all; } }"#],
+    good: &[r"server { listen 80; location /private { root /x; allow 10.0.0.0/8; deny all; } }"],
     look: Some(look),
 };
 

@@ -5,18 +5,18 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "hsts-without-tls",
-    what: r#"`Strict-Transport-Security` is sent over plain HTTP only."#,
-    why: r#"Browsers ignore the field unless it comes over TLS (RFC 6797 § 8.1)."#,
-    fix: r#"send it from the host that speaks TLS"#,
+    what: r"`Strict-Transport-Security` is sent over plain HTTP only.",
+    why: r"Browsers ignore the field unless it comes over TLS (RFC 6797 § 8.1).",
+    fix: r"send it from the host that speaks TLS",
     bad: &[
-        r#"server { listen 80; add_header Strict-Transport-Security max-age=31536000; location / { root /x; } }"#,
+        r"server { listen 80; add_header Strict-Transport-Security max-age=31536000; location / { root /x; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set Strict-Transport-Security "max-age=31536000"
 </VirtualHost>"#,
     ],
     good: &[
-        r#"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Strict-Transport-Security max-age=31536000; location / { root /x; } }"#,
+        r"server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; add_header Strict-Transport-Security max-age=31536000; location / { root /x; } }",
     ],
     look: Some(look),
 };

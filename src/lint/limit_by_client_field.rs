@@ -8,14 +8,14 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "limit-by-client-field",
-    what: r#"A limit counts by what the client says of itself."#,
-    why: r#"A client that writes another value with each request is never limited."#,
-    fix: r#"count by the address of the connection, or of proxies that are believed"#,
+    what: r"A limit counts by what the client says of itself.",
+    why: r"A client that writes another value with each request is never limited.",
+    fix: r"count by the address of the connection, or of proxies that are believed",
     bad: &[
-        r#"limit_req_zone $http_x_forwarded_for zone=z:1m rate=1r/s; server { listen 80; location / { limit_req zone=z; root /x; } }"#,
+        r"limit_req_zone $http_x_forwarded_for zone=z:1m rate=1r/s; server { listen 80; location / { limit_req zone=z; root /x; } }",
     ],
     good: &[
-        r#"limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s; server { listen 80; location / { limit_req zone=z; root /x; } }"#,
+        r"limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s; server { listen 80; location / { limit_req zone=z; root /x; } }",
     ],
     look: Some(look),
 };

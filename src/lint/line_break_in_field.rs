@@ -12,16 +12,16 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "line-break-in-field",
-    what: r#"A decoded path goes into a field or a redirect."#,
-    why: r#"`%0d%0a` in the request becomes a line break in the value. A head with such a value is refused here, with an error in the place of the answer; elsewhere it splits the response."#,
-    fix: r#"use the path as it was received, or encode it"#,
+    what: r"A decoded path goes into a field or a redirect.",
+    why: r"`%0d%0a` in the request becomes a line break in the value. A head with such a value is refused here, with an error in the place of the answer; elsewhere it splits the response.",
+    fix: r"use the path as it was received, or encode it",
     bad: &[
-        r#"server { listen 80; location / { return 301 https://a.example$uri; } }"#,
-        r#"server { listen 80; add_header X-Path $uri; location / { root /x; } }"#,
+        r"server { listen 80; location / { return 301 https://a.example$uri; } }",
+        r"server { listen 80; add_header X-Path $uri; location / { root /x; } }",
     ],
     good: &[
-        r#"server { listen 80; location / { return 301 https://a.example$request_uri; } }"#,
-        r#"server { listen 80; add_header X-Path $request_uri; location / { root /x; } }"#,
+        r"server { listen 80; location / { return 301 https://a.example$request_uri; } }",
+        r"server { listen 80; add_header X-Path $request_uri; location / { root /x; } }",
     ],
     look: Some(look),
 };

@@ -5,11 +5,11 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "listing-of-system",
-    what: r#"The contents of a folder of the system are listed for everybody."#,
-    why: r#"Names of users, keys, logs and backups are on the page."#,
-    fix: r#"list only folders that are made for it"#,
-    bad: &[r#"server { listen 80; root /; autoindex on; location / { } }"#],
-    good: &[r#"server { listen 80; root /srv/www; autoindex on; location / { } }"#],
+    what: r"The contents of a folder of the system are listed for everybody.",
+    why: r"Names of users, keys, logs and backups are on the page.",
+    fix: r"list only folders that are made for it",
+    bad: &[r"server { listen 80; root /; autoindex on; location / { } }"],
+    good: &[r"server { listen 80; root /srv/www; autoindex on; location / { } }"],
     look: Some(look),
 };
 

@@ -8,14 +8,14 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "no-active-endpoint",
-    what: r#"No endpoint of the group takes requests: all are down or for others."#,
-    why: r#"Every request is answered with 502 or 503, or goes to what was meant for emergencies."#,
-    fix: r#"let one endpoint be active"#,
+    what: r"No endpoint of the group takes requests: all are down or for others.",
+    why: r"Every request is answered with 502 or 503, or goes to what was meant for emergencies.",
+    fix: r"let one endpoint be active",
     bad: &[
-        r#"upstream a { server 10.0.0.1 down; server 10.0.0.2 down; } server { listen 80; location / { proxy_pass http://a; } }"#,
+        r"upstream a { server 10.0.0.1 down; server 10.0.0.2 down; } server { listen 80; location / { proxy_pass http://a; } }",
     ],
     good: &[
-        r#"upstream a { server 10.0.0.1; server 10.0.0.2 backup; } server { listen 80; location / { proxy_pass http://a; } }"#,
+        r"upstream a { server 10.0.0.1; server 10.0.0.2 backup; } server { listen 80; location / { proxy_pass http://a; } }",
     ],
     look: Some(look),
 };

@@ -11,11 +11,11 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "open-redirect",
-    what: r#"The client chooses where the redirect leads."#,
-    why: r#"A link to this site leads to any other one: mails that look like yours lead to somebody else's page."#,
-    fix: r#"redirect to addresses that are written here, or put a host in front"#,
-    bad: &[r#"server { listen 80; location /go { return 302 $arg_url; } }"#],
-    good: &[r#"server { listen 80; location /go { return 302 https://a.example/$arg_url; } }"#],
+    what: r"The client chooses where the redirect leads.",
+    why: r"A link to this site leads to any other one: mails that look like yours lead to somebody else's page.",
+    fix: r"redirect to addresses that are written here, or put a host in front",
+    bad: &[r"server { listen 80; location /go { return 302 $arg_url; } }"],
+    good: &[r"server { listen 80; location /go { return 302 https://a.example/$arg_url; } }"],
     look: Some(look),
 };
 

@@ -5,9 +5,9 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "password-without-tls",
-    what: r#"Users are asked for passwords over plain HTTP."#,
-    why: r#"`Basic` credentials are readable for everybody on the way (RFC 7617 § 4)."#,
-    fix: r#"ask for them over TLS"#,
+    what: r"Users are asked for passwords over plain HTTP.",
+    why: r"`Basic` credentials are readable for everybody on the way (RFC 7617 § 4).",
+    fix: r"ask for them over TLS",
     bad: &[r#"<VirtualHost *:80>
 ServerName a.example
 <Location />

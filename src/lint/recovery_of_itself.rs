@@ -9,13 +9,13 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "recovery-of-itself",
-    what: r#"The page for an error is at a path that is not served."#,
-    why: r#"Fetching it fails with the same error: clients get the built-in page, or 500 after a number of rounds."#,
-    fix: r#"serve the page by a route of its own"#,
-    bad: &[r#"server { listen 80; error_page 403 /403.html; deny all; root /x; location / { } }"#],
+    what: r"The page for an error is at a path that is not served.",
+    why: r"Fetching it fails with the same error: clients get the built-in page, or 500 after a number of rounds.",
+    fix: r"serve the page by a route of its own",
+    bad: &[r"server { listen 80; error_page 403 /403.html; deny all; root /x; location / { } }"],
     good: &[
-        r#"server { listen 80; error_page 404 /404.html; root /x; location / { } }"#,
-        r#"server { listen 80; error_page 403 /403.html; location = /403.html { root /x; allow all; } location / { root /x; deny all; } }"#,
+        r"server { listen 80; error_page 404 /404.html; root /x; location / { } }",
+        r"server { listen 80; error_page 403 /403.html; location = /403.html { root /x; allow all; } location / { root /x; deny all; } }",
     ],
     look: Some(look),
 };

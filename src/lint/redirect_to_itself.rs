@@ -8,15 +8,15 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "redirect-to-itself",
-    what: r#"The redirect leads to the same URL."#,
-    why: r#"The client asks for the same again, is redirected again, and gives up after a number of rounds."#,
-    fix: r#"redirect only what comes over plain HTTP, or to another name or path"#,
+    what: r"The redirect leads to the same URL.",
+    why: r"The client asks for the same again, is redirected again, and gives up after a number of rounds.",
+    fix: r"redirect only what comes over plain HTTP, or to another name or path",
     bad: &[
-        r#"server { listen 443 ssl; server_name a.example; ssl_certificate /c; ssl_certificate_key /k; return 301 https://a.example$request_uri; }"#,
+        r"server { listen 443 ssl; server_name a.example; ssl_certificate /c; ssl_certificate_key /k; return 301 https://a.example$request_uri; }",
     ],
     good: &[
-        r#"server { listen 80; server_name a.example; return 301 https://a.example$request_uri; }"#,
-        r#"server { listen 443 ssl; server_name www.a.example; ssl_certificate /c; ssl_certificate_key /k; return 301 https://a.example$request_uri; }"#,
+        r"server { listen 80; server_name a.example; return 301 https://a.example$request_uri; }",
+        r"server { listen 443 ssl; server_name www.a.example; ssl_certificate /c; ssl_certificate_key /k; return 301 https://a.example$request_uri; }",
     ],
     look: Some(look),
 };

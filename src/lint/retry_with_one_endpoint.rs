@@ -5,14 +5,14 @@ use crate::{diagnostic::Diagnostic, ir::Upstream};
 
 pub(super) const LINT: Lint = Lint {
     code: "retry-with-one-endpoint",
-    what: r#"It is said when another endpoint is tried, and there is only one."#,
-    why: r#"Nothing is tried again: a failure is the answer."#,
-    fix: r#"add an endpoint, or leave the setting out"#,
+    what: r"It is said when another endpoint is tried, and there is only one.",
+    why: r"Nothing is tried again: a failure is the answer.",
+    fix: r"add an endpoint, or leave the setting out",
     bad: &[
-        r#"upstream a { server 10.0.0.1; } server { listen 80; location / { proxy_pass http://a; proxy_next_upstream error timeout http_502; } }"#,
+        r"upstream a { server 10.0.0.1; } server { listen 80; location / { proxy_pass http://a; proxy_next_upstream error timeout http_502; } }",
     ],
     good: &[
-        r#"upstream a { server 10.0.0.1; server 10.0.0.2; } server { listen 80; location / { proxy_pass http://a; proxy_next_upstream error timeout http_502; } }"#,
+        r"upstream a { server 10.0.0.1; server 10.0.0.2; } server { listen 80; location / { proxy_pass http://a; proxy_next_upstream error timeout http_502; } }",
     ],
     look: Some(look),
 };

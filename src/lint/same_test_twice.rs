@@ -12,14 +12,14 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "same-test-twice",
-    what: r#"The same condition ended the list already."#,
-    why: r#"The second one is never reached with it true."#,
-    fix: r#"leave one of them out"#,
+    what: r"The same condition ended the list already.",
+    why: r"The second one is never reached with it true.",
+    fix: r"leave one of them out",
     bad: &[
-        r#"server { listen 80; location / { root /x; if ($arg_a = b) { return 403; } if ($arg_a = b) { return 404; } } }"#,
+        r"server { listen 80; location / { root /x; if ($arg_a = b) { return 403; } if ($arg_a = b) { return 404; } } }",
     ],
     good: &[
-        r#"server { listen 80; location / { root /x; if ($arg_a = b) { return 403; } if ($arg_a = c) { return 404; } } }"#,
+        r"server { listen 80; location / { root /x; if ($arg_a = b) { return 403; } if ($arg_a = c) { return 404; } } }",
     ],
     look: Some(look),
 };

@@ -8,18 +8,18 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "secret-in-log",
-    what: r#"Passwords, tokens or cookies of clients are written to the access log."#,
-    why: r#"Logs are read by more people, kept longer and copied to more places than secrets may be."#,
-    fix: r#"leave the field out of the format"#,
+    what: r"Passwords, tokens or cookies of clients are written to the access log.",
+    why: r"Logs are read by more people, kept longer and copied to more places than secrets may be.",
+    fix: r"leave the field out of the format",
     bad: &[
-        r#"log_format all '$remote_addr $http_authorization'; server { listen 80; access_log /l all; location / { root /x; } }"#,
+        r"log_format all '$remote_addr $http_authorization'; server { listen 80; access_log /l all; location / { root /x; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 CustomLog /l "%h %{Cookie}i"
 </VirtualHost>"#,
     ],
     good: &[
-        r#"log_format all '$remote_addr $request'; server { listen 80; access_log /l all; location / { root /x; } }"#,
+        r"log_format all '$remote_addr $request'; server { listen 80; access_log /l all; location / { root /x; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 CustomLog /l "%h %{User-agent}i"

@@ -12,14 +12,14 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "settings-dropped",
-    what: r#"Of two conditions that are both true only the settings of the last one count."#,
-    why: r#"Each takes the place of the settings of the one before: fields, limits and the handler written there are gone."#,
-    fix: r#"write the settings into one condition, or compute values with tables"#,
+    what: r"Of two conditions that are both true only the settings of the last one count.",
+    why: r"Each takes the place of the settings of the one before: fields, limits and the handler written there are gone.",
+    fix: r"write the settings into one condition, or compute values with tables",
     bad: &[
-        r#"server { listen 80; location / { root /x; if ($arg_a) { add_header X-A a; } if ($arg_b) { add_header X-B b; } } }"#,
+        r"server { listen 80; location / { root /x; if ($arg_a) { add_header X-A a; } if ($arg_b) { add_header X-B b; } } }",
     ],
     good: &[
-        r#"server { listen 80; location / { root /x; if ($arg_a) { return 403; } if ($arg_b) { return 404; } } }"#,
+        r"server { listen 80; location / { root /x; if ($arg_a) { return 403; } if ($arg_b) { return 404; } } }",
     ],
     look: Some(look),
 };

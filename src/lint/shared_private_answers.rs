@@ -5,11 +5,11 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "shared-private-answers",
-    what: r#"An answer that sets a cookie may be kept by shared caches."#,
-    why: r#"Whoever asks the cache next gets the cookie, and with it perhaps the session, of somebody else."#,
-    fix: r#"send `Cache-Control: private` where cookies are set"#,
+    what: r"An answer that sets a cookie may be kept by shared caches.",
+    why: r"Whoever asks the cache next gets the cookie, and with it perhaps the session, of somebody else.",
+    fix: r"send `Cache-Control: private` where cookies are set",
     bad: &[
-        r#"server { listen 80; location / { root /x; add_header Set-Cookie 'id=1; Secure'; add_header Cache-Control 'public, max-age=600'; } }"#,
+        r"server { listen 80; location / { root /x; add_header Set-Cookie 'id=1; Secure'; add_header Cache-Control 'public, max-age=600'; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set Set-Cookie "id=1"
@@ -17,7 +17,7 @@ Header set Cache-Control "public, max-age=600"
 </VirtualHost>"#,
     ],
     good: &[
-        r#"server { listen 80; location / { root /x; add_header Cache-Control 'public, max-age=600'; } }"#,
+        r"server { listen 80; location / { root /x; add_header Cache-Control 'public, max-age=600'; } }",
         r#"<VirtualHost *:80>
 ServerName a.example
 Header set Set-Cookie "id=1"

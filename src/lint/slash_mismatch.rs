@@ -8,24 +8,24 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "slash-mismatch",
-    what: r#"Of the prefix and what stands in its place one ends in a slash and the other does not."#,
-    why: r#"The upstream is asked for paths with two slashes, or with two names grown together: `/app/x` becomes `/basex`, `/appx` becomes `/base/x`."#,
-    fix: r#"end both in a slash, or neither"#,
+    what: r"Of the prefix and what stands in its place one ends in a slash and the other does not.",
+    why: r"The upstream is asked for paths with two slashes, or with two names grown together: `/app/x` becomes `/basex`, `/appx` becomes `/base/x`.",
+    fix: r"end both in a slash, or neither",
     bad: &[
-        r#"server { listen 80; location /app/ { proxy_pass http://10.0.0.1/base; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location /app/ { proxy_pass http://10.0.0.1/base; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /app/ http://10.0.0.1/base
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"server { listen 80; location /app/ { proxy_pass http://10.0.0.1/base/; } }"#,
-        r#"server { listen 80; location /app { proxy_pass http://10.0.0.1/base; } }"#,
-        r#"server { listen 80; location / { proxy_pass http://10.0.0.1/; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location /app/ { proxy_pass http://10.0.0.1/base/; } }",
+        r"server { listen 80; location /app { proxy_pass http://10.0.0.1/base; } }",
+        r"server { listen 80; location / { proxy_pass http://10.0.0.1/; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /app/ http://10.0.0.1/base/
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     look: Some(look),
 };

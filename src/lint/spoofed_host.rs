@@ -8,15 +8,15 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "spoofed-host",
-    what: r#"The upstream is told the host exactly as the client wrote it, and any host is answered."#,
-    why: r#"This host answers names that no other one claims, so that a client may write anything: links, password mails and cached pages of the application then name that host."#,
-    fix: r#"send a host that was matched, and let a default host refuse the others"#,
+    what: r"The upstream is told the host exactly as the client wrote it, and any host is answered.",
+    why: r"This host answers names that no other one claims, so that a client may write anything: links, password mails and cached pages of the application then name that host.",
+    fix: r"send a host that was matched, and let a default host refuse the others",
     bad: &[
-        r#"server { listen 80 default_server; server_name _; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $http_host; } }"#,
+        r"server { listen 80 default_server; server_name _; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $http_host; } }",
     ],
     good: &[
-        r#"server { listen 80 default_server; return 444; } server { listen 80; server_name a.example; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $http_host; } }"#,
-        r#"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $host; } }"#,
+        r"server { listen 80 default_server; return 444; } server { listen 80; server_name a.example; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $http_host; } }",
+        r"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_set_header Host $host; } }",
     ],
     look: Some(look),
 };

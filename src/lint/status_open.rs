@@ -8,11 +8,11 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "status-open",
-    what: r#"The server's counters are shown to everybody."#,
-    why: r#"They tell how busy it is and, over time, when an attack works."#,
-    fix: r#"allow the addresses of those who watch it, and deny all others"#,
-    bad: &[r#"server { listen 80; location /status { stub_status; } }"#],
-    good: &[r#"server { listen 80; location /status { stub_status; allow 127.0.0.1; deny all; } }"#],
+    what: r"The server's counters are shown to everybody.",
+    why: r"They tell how busy it is and, over time, when an attack works.",
+    fix: r"allow the addresses of those who watch it, and deny all others",
+    bad: &[r"server { listen 80; location /status { stub_status; } }"],
+    good: &[r"server { listen 80; location /status { stub_status; allow 127.0.0.1; deny all; } }"],
     look: Some(look),
 };
 

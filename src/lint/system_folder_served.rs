@@ -5,23 +5,23 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "system-folder-served",
-    what: r#"A folder of the system is served as a site."#,
-    why: r#"Everything below it that the server may read can be fetched: passwords, keys, configuration."#,
-    fix: r#"serve a folder that holds nothing else"#,
+    what: r"A folder of the system is served as a site.",
+    why: r"Everything below it that the server may read can be fetched: passwords, keys, configuration.",
+    fix: r"serve a folder that holds nothing else",
     bad: &[
-        r#"server { listen 80; root /; location / { } }"#,
-        r#"server { listen 80; root /etc; location / { } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; root /; location / { } }",
+        r"server { listen 80; root /etc; location / { } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 DocumentRoot /etc
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"server { listen 80; root /srv/www; location / { } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; root /srv/www; location / { } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 DocumentRoot /var/www/html
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     look: Some(look),
 };

@@ -5,11 +5,11 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "timeout-too-short",
-    what: r#"An upstream has less than a second to answer."#,
-    why: r#"Units may have been confused: a slow page, a cold cache or a garbage collection is an error for the client."#,
-    fix: r#"write seconds"#,
-    bad: &[r#"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_read_timeout 60ms; } }"#],
-    good: &[r#"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_read_timeout 60s; } }"#],
+    what: r"An upstream has less than a second to answer.",
+    why: r"Units may have been confused: a slow page, a cold cache or a garbage collection is an error for the client.",
+    fix: r"write seconds",
+    bad: &[r"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_read_timeout 60ms; } }"],
+    good: &[r"server { listen 80; location / { proxy_pass http://10.0.0.1; proxy_read_timeout 60s; } }"],
     look: Some(look),
 };
 

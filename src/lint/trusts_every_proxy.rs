@@ -5,14 +5,14 @@ use crate::{diagnostic::Diagnostic, ir::AddressRange};
 
 pub(super) const LINT: Lint = Lint {
     code: "trusts-every-proxy",
-    what: r#"Every client is believed when it says whose address it is."#,
-    why: r#"Rules, limits and logs speak of an address that the client made up."#,
-    fix: r#"name the proxies in front of this server"#,
+    what: r"Every client is believed when it says whose address it is.",
+    why: r"Rules, limits and logs speak of an address that the client made up.",
+    fix: r"name the proxies in front of this server",
     bad: &[
-        r#"server { listen 80; set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; location / { root /x; } }"#,
+        r"server { listen 80; set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; location / { root /x; } }",
     ],
     good: &[
-        r#"server { listen 80; set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; location / { root /x; } }"#,
+        r"server { listen 80; set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; location / { root /x; } }",
     ],
     look: Some(look),
 };

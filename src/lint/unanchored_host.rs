@@ -5,11 +5,11 @@ use crate::{diagnostic::Diagnostic, ir::Kind};
 
 pub(super) const LINT: Lint = Lint {
     code: "unanchored-host",
-    what: r#"The pattern for a host's name is not bound to its beginning and end."#,
-    why: r#"`example\.com` matches `example.com.evil.net` and `notexample.com`, too."#,
-    fix: r#"begin the pattern with `^` and end it with `$`"#,
-    bad: &[r#"server { listen 80; server_name ~example\.com; return 204; }"#],
-    good: &[r#"server { listen 80; server_name ~^(www\.)?example\.com$; return 204; }"#],
+    what: r"The pattern for a host's name is not bound to its beginning and end.",
+    why: r"`example\.com` matches `example.com.evil.net` and `notexample.com`, too.",
+    fix: r"begin the pattern with `^` and end it with `$`",
+    bad: &[r"server { listen 80; server_name ~example\.com; return 204; }"],
+    good: &[r"server { listen 80; server_name ~^(www\.)?example\.com$; return 204; }"],
     look: Some(look),
 };
 

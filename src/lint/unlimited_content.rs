@@ -5,11 +5,11 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "unlimited-content",
-    what: r#"Requests may be as long as the client likes."#,
-    why: r#"One client fills the disk, or the memory of the application."#,
-    fix: r#"allow as much as the application needs"#,
-    bad: &[r#"server { listen 80; client_max_body_size 0; location / { proxy_pass http://10.0.0.1; } }"#],
-    good: &[r#"server { listen 80; client_max_body_size 100m; location / { proxy_pass http://10.0.0.1; } }"#],
+    what: r"Requests may be as long as the client likes.",
+    why: r"One client fills the disk, or the memory of the application.",
+    fix: r"allow as much as the application needs",
+    bad: &[r"server { listen 80; client_max_body_size 0; location / { proxy_pass http://10.0.0.1; } }"],
+    good: &[r"server { listen 80; client_max_body_size 100m; location / { proxy_pass http://10.0.0.1; } }"],
     look: Some(look),
 };
 

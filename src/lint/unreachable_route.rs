@@ -9,21 +9,21 @@ use crate::{diagnostic::Diagnostic, ir::Order};
 
 pub(super) const LINT: Lint = Lint {
     code: "unreachable-route",
-    what: r#"An earlier entry takes every path that this one could."#,
-    why: r#"Entries are tried in order, and the first that matches is taken. This one is never reached."#,
-    fix: r#"put the longer prefix before the shorter one"#,
-    bad: &[r#"<VirtualHost *:80>
+    what: r"An earlier entry takes every path that this one could.",
+    why: r"Entries are tried in order, and the first that matches is taken. This one is never reached.",
+    fix: r"put the longer prefix before the shorter one",
+    bad: &[r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /a http://10.0.0.1/a
 ProxyPass /a/ws http://10.0.0.2/a/ws
-</VirtualHost>"#],
+</VirtualHost>"],
     good: &[
-        r#"<VirtualHost *:80>
+        r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /a/ws http://10.0.0.2/a/ws
 ProxyPass /a http://10.0.0.1/a
-</VirtualHost>"#,
-        r#"server { listen 80; location / { root /x; } location /a { root /y; } }"#,
+</VirtualHost>",
+        r"server { listen 80; location / { root /x; } location /a { root /y; } }",
     ],
     look: Some(look),
 };

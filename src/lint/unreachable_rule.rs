@@ -16,9 +16,9 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "unreachable-rule",
-    what: r#"An earlier rule takes every request and ends the list."#,
-    why: r#"The rules behind it are never tried."#,
-    fix: r#"put the rule that takes everything last"#,
+    what: r"An earlier rule takes every request and ends the list.",
+    why: r"The rules behind it are never tried.",
+    fix: r"put the rule that takes everything last",
     bad: &[
         r#"<configuration><system.webServer>
 <rewrite><rules>
@@ -26,12 +26,12 @@ pub(super) const LINT: Lint = Lint {
 <rule name="ws" stopProcessing="true"><match url="^ws/(.*)" /><action type="Rewrite" url="http://10.0.0.2/{R:1}" /></rule>
 </rules></rewrite>
 </system.webServer></configuration>"#,
-        r#"<VirtualHost *:80>
+        r"<VirtualHost *:80>
 ServerName a.example
 RewriteEngine On
 RewriteRule ^(.*)$ http://10.0.0.1$1 [P]
 RewriteRule ^/ws/(.*) ws://10.0.0.2/$1 [P]
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
         r#"<configuration><system.webServer>
@@ -40,12 +40,12 @@ RewriteRule ^/ws/(.*) ws://10.0.0.2/$1 [P]
 <rule name="all" stopProcessing="true"><match url="(.*)" /><action type="Rewrite" url="http://10.0.0.1/{R:1}" /></rule>
 </rules></rewrite>
 </system.webServer></configuration>"#,
-        r#"<VirtualHost *:80>
+        r"<VirtualHost *:80>
 ServerName a.example
 RewriteEngine On
 RewriteRule ^/ws/(.*) ws://10.0.0.2/$1 [P]
 RewriteRule ^(.*)$ http://10.0.0.1$1 [P]
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     look: Some(look),
 };

@@ -1,18 +1,18 @@
-//! One route to an application passes WebSockets, another does not.
+//! One route to an application passes `WebSockets`, another does not.
 
 use super::{Context, Lint, ask::names_socket, warn};
 use crate::{diagnostic::Diagnostic, ir::Upstream};
 
 pub(super) const LINT: Lint = Lint {
     code: "upgrade-in-one-of-two",
-    what: r#"Of two routes to the same upstream one passes WebSockets on and the other does not."#,
-    why: r#"The page loads and the socket fails, or the other way round, depending on the path that the application uses."#,
-    fix: r#"pass `Upgrade` and `Connection` on in both"#,
+    what: r"Of two routes to the same upstream one passes WebSockets on and the other does not.",
+    why: r"The page loads and the socket fails, or the other way round, depending on the path that the application uses.",
+    fix: r"pass `Upgrade` and `Connection` on in both",
     bad: &[
-        r#"upstream app { server 10.0.0.1; } server { listen 80; location /api/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } location /socket.io/ { proxy_pass http://app; } }"#,
+        r"upstream app { server 10.0.0.1; } server { listen 80; location /api/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } location /socket.io/ { proxy_pass http://app; } }",
     ],
     good: &[
-        r#"upstream app { server 10.0.0.1; } server { listen 80; location / { proxy_pass http://app; } location /ws/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"upstream app { server 10.0.0.1; } server { listen 80; location / { proxy_pass http://app; } location /ws/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     look: Some(look),
 };

@@ -5,15 +5,15 @@ use crate::{diagnostic::Diagnostic, ir::Template};
 
 pub(super) const LINT: Lint = Lint {
     code: "upgrade-without-connection",
-    what: r#"`Upgrade` is passed on, and `Connection` does not say so."#,
-    why: r#"`Upgrade` counts only where `Connection` names it (RFC 9110 § 7.8): the upstream takes the handshake for an ordinary request and answers 400, 404 or 426."#,
-    fix: r#"add `Connection: upgrade` beside it"#,
+    what: r"`Upgrade` is passed on, and `Connection` does not say so.",
+    why: r"`Upgrade` counts only where `Connection` names it (RFC 9110 § 7.8): the upstream takes the handshake for an ordinary request and answers 400, 404 or 426.",
+    fix: r"add `Connection: upgrade` beside it",
     bad: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; } }"#,
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection close; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; } }",
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection close; } }",
     ],
     good: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     look: Some(look),
 };

@@ -5,13 +5,13 @@ use crate::{diagnostic::Diagnostic, ir::Upstream};
 
 pub(super) const LINT: Lint = Lint {
     code: "upstream-not-verified",
-    what: r#"The upstream is reached over TLS, and its certificate is not verified."#,
-    why: r#"Whoever gets between the two servers reads and changes everything, as without TLS."#,
-    fix: r#"verify the certificate, with the authority that issued it"#,
-    bad: &[r#"server { listen 80; location / { proxy_pass https://backend.example; } }"#],
+    what: r"The upstream is reached over TLS, and its certificate is not verified.",
+    why: r"Whoever gets between the two servers reads and changes everything, as without TLS.",
+    fix: r"verify the certificate, with the authority that issued it",
+    bad: &[r"server { listen 80; location / { proxy_pass https://backend.example; } }"],
     good: &[
-        r#"server { listen 80; location / { proxy_pass https://backend.example; proxy_ssl_verify on; proxy_ssl_trusted_certificate /ca.pem; } }"#,
-        r#"server { listen 80; location / { proxy_pass https://127.0.0.1:8443; } }"#,
+        r"server { listen 80; location / { proxy_pass https://backend.example; proxy_ssl_verify on; proxy_ssl_trusted_certificate /ca.pem; } }",
+        r"server { listen 80; location / { proxy_pass https://127.0.0.1:8443; } }",
     ],
     look: Some(look),
 };

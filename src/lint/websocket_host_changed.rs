@@ -1,4 +1,4 @@
-//! WebSockets whose Host is not their Origin.
+//! `WebSockets` whose Host is not their Origin.
 
 use super::{Context, Lint, note};
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "websocket-host-changed",
-    what: r#"The application hears another host than the browser's page came from."#,
-    why: r#"Browsers send `Origin` with the handshake; applications that compare it with `Host` (Jupyter, Rails, Phoenix, Grafana) answer 403 when this server puts the upstream's name there."#,
-    fix: r#"pass the client's `Host` on"#,
+    what: r"The application hears another host than the browser's page came from.",
+    why: r"Browsers send `Origin` with the handshake; applications that compare it with `Host` (Jupyter, Rails, Phoenix, Grafana) answer 403 when this server puts the upstream's name there.",
+    fix: r"pass the client's `Host` on",
     bad: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_read_timeout 1h; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_read_timeout 1h; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     good: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Host $host; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Host $host; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     look: Some(look),
 };

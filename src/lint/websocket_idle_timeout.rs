@@ -1,18 +1,18 @@
-//! WebSockets that are cut off while nobody speaks.
+//! `WebSockets` that are cut off while nobody speaks.
 
 use super::{Context, Lint, note};
 use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "websocket-idle-timeout",
-    what: r#"An open WebSocket on which nothing is sent is closed after a minute or less."#,
-    why: r#"The time between two reads holds for tunnels, too. An application that is quiet for longer loses its connection, and users see it fail now and then."#,
-    fix: r#"raise the read timeout here, or let the application send pings more often"#,
+    what: r"An open WebSocket on which nothing is sent is closed after a minute or less.",
+    why: r"The time between two reads holds for tunnels, too. An application that is quiet for longer loses its connection, and users see it fail now and then.",
+    fix: r"raise the read timeout here, or let the application send pings more often",
     bad: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     good: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_read_timeout 1h; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_read_timeout 1h; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     look: Some(look),
 };

@@ -8,15 +8,15 @@ use crate::{
 
 pub(super) const LINT: Lint = Lint {
     code: "websocket-key-changed",
-    what: r#"A field of the WebSocket handshake is replaced or removed."#,
-    why: r#"Key, version and accept belong to one handshake between client and upstream (RFC 6455 § 4): with another key the client closes the connection."#,
-    fix: r#"leave `Sec-WebSocket-Key`, `-Version` and `-Accept` alone"#,
+    what: r"A field of the WebSocket handshake is replaced or removed.",
+    why: r"Key, version and accept belong to one handshake between client and upstream (RFC 6455 § 4): with another key the client closes the connection.",
+    fix: r"leave `Sec-WebSocket-Key`, `-Version` and `-Accept` alone",
     bad: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Key abc; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Key abc; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     good: &[
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Extensions ''; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
-        r#"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Key $http_sec_websocket_key; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Extensions ''; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
+        r"server { listen 80; location /ws { proxy_pass http://10.0.0.1; proxy_set_header Sec-WebSocket-Key $http_sec_websocket_key; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
     ],
     look: Some(look),
 };

@@ -1,4 +1,4 @@
-//! Paths for WebSockets that pass none.
+//! Paths for `WebSockets` that pass none.
 
 use super::{
     Context, Lint,
@@ -9,24 +9,24 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "websocket-path-without-upgrade",
-    what: r#"The path is one of WebSockets, and the handshake is not passed on."#,
-    why: r#"The upstream gets an ordinary request and answers 400, 404 or 426; browsers say that the connection failed."#,
-    fix: r#"pass `Upgrade` and `Connection` on, in HTTP/1.1"#,
+    what: r"The path is one of WebSockets, and the handshake is not passed on.",
+    why: r"The upstream gets an ordinary request and answers 400, 404 or 426; browsers say that the connection failed.",
+    fix: r"pass `Upgrade` and `Connection` on, in HTTP/1.1",
     bad: &[
-        r#"server { listen 80; location /websocket { proxy_pass http://10.0.0.1; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location /websocket { proxy_pass http://10.0.0.1; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /socket.io/ http://10.0.0.1/socket.io/
 ProxyPass /ws http://10.0.0.1/ws
-</VirtualHost>"#,
+</VirtualHost>",
     ],
     good: &[
-        r#"server { listen 80; location /websocket { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }"#,
-        r#"<VirtualHost *:80>
+        r"server { listen 80; location /websocket { proxy_pass http://10.0.0.1; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } }",
+        r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /ws ws://10.0.0.1/ws
-</VirtualHost>"#,
-        r#"server { listen 80; location /news { proxy_pass http://10.0.0.1; } }"#,
+</VirtualHost>",
+        r"server { listen 80; location /news { proxy_pass http://10.0.0.1; } }",
     ],
     look: Some(look),
 };

@@ -334,7 +334,7 @@ impl Around<'_> {
                 .map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
             match authority {
                 Some(authority) if urls.iter().any(|url| url.eq_ignore_ascii_case(&authority)) => {
-                    reverse = true
+                    reverse = true;
                 }
                 // Those of other places.
                 Some(_) if matches!(edit, Edit::Reverse { .. }) => {}

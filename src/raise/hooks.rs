@@ -362,7 +362,7 @@ fn push_edits(area: &mut Area, above: &[Edit]) {
                     pass.head.set.push((name.clone(), value.clone(), false));
                 }
                 Edit::Add(name, value) | Edit::Append(name, value) => {
-                    pass.head.set.push((name.clone(), value.clone(), true))
+                    pass.head.set.push((name.clone(), value.clone(), true));
                 }
                 Edit::Remove(name) => pass.head.remove.push(name.clone()),
                 _ => {}

@@ -35,11 +35,11 @@ pub fn first_match(area: &Area) -> Vec<&Place> {
 
 /// The sections of an area: what is said of some paths whatever place is chosen.
 pub fn sections(area: &Area) -> Vec<&Place> {
-    let section = |item| match item {
-        &Item::Place(ref place) if place.is_section() => Some(place),
+    let places = area.items.iter().filter_map(|item| match item {
+        Item::Place(place) => Some(place),
         _ => None,
-    };
-    area.items.iter().filter_map(section).collect()
+    });
+    places.filter(|place| place.is_section()).collect()
 }
 
 impl Match {

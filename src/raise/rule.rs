@@ -387,7 +387,7 @@ impl Walk<'_, '_> {
                                 acts.push(Act::Rewrite { path, query, then });
                             }
                             None if self.is_written(*span) || matches!(jump, Jump::Exit(_)) => {
-                                acts.push(Act::Stop)
+                                acts.push(Act::Stop);
                             }
                             None => {}
                         }
@@ -551,7 +551,7 @@ impl Walk<'_, '_> {
                 }));
             }
             [Part::Text(_)] => {
-                area.settings.files.alias = Some(Some(Alias { with: value, cut: None, rewritten: false }))
+                area.settings.files.alias = Some(Some(Alias { with: value, cut: None, rewritten: false }));
             }
             [Part::Text(root), Part::Attr(Attr::Path)] => {
                 if root.lossy() == self.root {
@@ -683,7 +683,7 @@ fn one_reply<'a>(test: &Test, then: &'a Block, otherwise: &'a Block) -> Option<&
     (both && one.status == other.status).then_some(if whole { one } else { other })
 }
 
-/// A rule that sends WebSockets where everything else goes too is that: one forward that lets them through.
+/// A rule that sends `WebSockets` where everything else goes too is that: one forward that lets them through.
 pub(super) fn merge_upgrades(area: &mut Area) {
     let mut at = 0;
     while at < area.items.len() {

@@ -46,7 +46,7 @@ fn edits(
         let at = if at.is_known() { *at } else { span };
         match step {
             Step::Edit(edit) => {
-                out.push(Response { tests: tests.to_vec(), always, edit: edit.clone(), span: at })
+                out.push(Response { tests: tests.to_vec(), always, edit: edit.clone(), span: at });
             }
             Step::When { test, then, otherwise } => {
                 if !otherwise.steps.is_empty() {
@@ -54,11 +54,11 @@ fn edits(
                 }
                 match test {
                     Test::Status(statuses) if statuses.iter().eq(USUAL.iter()) => {
-                        edits(then, tests, false, at, out, others)
+                        edits(then, tests, false, at, out, others);
                     }
                     // A switch of protocols has no fields of its own.
                     Test::Not(inner) if **inner == Test::Status(vec![101]) => {
-                        edits(then, tests, always, at, out, others)
+                        edits(then, tests, always, at, out, others);
                     }
                     test => {
                         let mut inner = tests.to_vec();
@@ -205,13 +205,14 @@ fn requirement(config: &Config, what: &Requirement, who: &mut Who) {
                 who.clients = Some(match who.clients.take() {
                     None => one,
                     Some(known) if any => either(known, one),
-                    Some(known) => match both(known, one) {
-                        Some(both) => both,
-                        None => {
+                    Some(known) => {
+                        if let Some(both) = both(known, one) {
+                            both
+                        } else {
                             who.more = true;
                             Clients::None
                         }
-                    },
+                    }
                 });
             }
             for one in users {

@@ -227,10 +227,10 @@ impl Seen<'_> {
     fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::Set(_, value) | Edit::Add(_, value) | Edit::Append(_, value) | Edit::Trailer(_, value) => {
-                self.template(value)
+                self.template(value);
             }
             Edit::Expires(crate::ir::Expiry::Read(value) | crate::ir::Expiry::ReadFromModified(value)) => {
-                self.template(value)
+                self.template(value);
             }
             _ => {}
         }

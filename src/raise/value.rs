@@ -67,9 +67,8 @@ fn value(config: &Config, known: &Constants, var: VarId, depth: u8) -> Option<Te
         return None;
     }
     for Choice { test, value } in choices {
-        match holds(config, known, test, depth + 1)? {
-            true => return Some(resolve(config, known, value)),
-            false => {}
+        if holds(config, known, test, depth + 1)? {
+            return Some(resolve(config, known, value));
         }
     }
     Some(resolve(config, known, default))

@@ -146,13 +146,12 @@ fn extended(names: &[String], line: &str) -> Option<Logged> {
         values.get(at).copied().filter(|value| *value != "-")
     };
     let mut request = Logged { method: get("cs-method")?.to_owned(), ..Logged::default() };
-    match get("cs-uri") {
-        Some(uri) => request.put_target(uri),
-        None => {
-            request.target = get("cs-uri-stem")?.to_owned();
-            if let Some(query) = get("cs-uri-query") {
-                request.target = format!("{}?{query}", request.target);
-            }
+    if let Some(uri) = get("cs-uri") {
+        request.put_target(uri)
+    } else {
+        request.target = get("cs-uri-stem")?.to_owned();
+        if let Some(query) = get("cs-uri-query") {
+            request.target = format!("{}?{query}", request.target);
         }
     }
     request.host = get("cs-host").or_else(|| get("cs(host)")).map(str::to_owned);

@@ -184,7 +184,7 @@ impl Render<'_, '_> {
                     ),
                 },
                 Kind::Prefix | Kind::Suffix => {
-                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name")
+                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name");
                 }
             }
             if !groups.is_empty() {

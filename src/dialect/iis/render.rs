@@ -171,7 +171,7 @@ impl Render<'_, '_> {
             let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => {
-                    self.losses.lose_near(at, what, "IIS has no such setting for a site", nearest)
+                    self.losses.lose_near(at, what, "IIS has no such setting for a site", nearest);
                 }
                 None => self.losses.lose(at, what, "IIS has no such setting for a site"),
             }

@@ -223,7 +223,7 @@ impl Render<'_, '_> {
                     None => names.push(regex(&format!("~{text}"))),
                 },
                 Kind::Prefix | Kind::Suffix => {
-                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name")
+                    self.losses.lose(server.span, format!("the name `{text}`"), "it is no whole name");
                 }
             }
         }
@@ -394,13 +394,11 @@ impl Render<'_, '_> {
             self.page.line("satisfy any;");
         }
         match &clients {
-            None => {}
-            Some(Clients::All) => {
-                // It is so unless something around it says otherwise.
-                if span.is_known() && settings.access.rules.is_some() {
-                    self.page.line("allow all;");
-                }
+            // It is so unless something around it says otherwise.
+            Some(Clients::All) if span.is_known() && settings.access.rules.is_some() => {
+                self.page.line("allow all;");
             }
+            None | Some(Clients::All) => {}
             Some(Clients::None) => self.page.line("deny all;"),
             Some(Clients::Only(ranges)) => {
                 self.ranges("allow", ranges);
@@ -421,7 +419,7 @@ impl Render<'_, '_> {
             match files.as_slice() {
                 [] => {}
                 [one] => {
-                    self.page.line(format!("auth_basic_user_file {};", quote(&one.display().to_string())))
+                    self.page.line(format!("auth_basic_user_file {};", quote(&one.display().to_string())));
                 }
                 [one, ..] => {
                     self.losses.lose(span, "a second file of users", "nginx reads one");

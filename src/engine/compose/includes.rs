@@ -77,20 +77,17 @@ impl Exchange {
             }
             let inside = &rest[at + BEGIN.len()..];
             let longest = self.settings(plan).rewriting.settings.include_value_length;
-            match instruction(inside, usize::try_from(longest).unwrap_or(usize::MAX)) {
-                Some((found, length)) => {
-                    rest = &inside[length..];
-                    if self.obey(plan, &mut state, found).await.is_none() {
-                        self.complain(plan, &mut state);
-                    }
+            if let Some((found, length)) = instruction(inside, usize::try_from(longest).unwrap_or(usize::MAX))
+            {
+                rest = &inside[length..];
+                if self.obey(plan, &mut state, found).await.is_none() {
+                    self.complain(plan, &mut state);
                 }
-                None => {
-                    rest =
-                        memchr::memmem::find(inside, END).map_or(&[][..], |end| &inside[end + END.len()..]);
-                    self.log(Level::Error, format_args!("invalid SSI command"));
-                    if state.is_written() {
-                        self.complain(plan, &mut state);
-                    }
+            } else {
+                rest = memchr::memmem::find(inside, END).map_or(&[][..], |end| &inside[end + END.len()..]);
+                self.log(Level::Error, format_args!("invalid SSI command"));
+                if state.is_written() {
+                    self.complain(plan, &mut state);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Whose address is the client's: mod_remoteip.
+//! Whose address is the client's: `mod_remoteip`.
 //!
 //! Observed on 2.4.71: a virtual host that names any proxy has none of the main server's; without any name every
 //! client is believed, as a proxy outside. What the PROXY protocol's header says comes before the field. It is a

@@ -234,10 +234,7 @@ impl Render<'_, '_> {
         let Some(errors) = &area.settings.answer.errors else { return };
         for Recovery { statuses, status, to } in errors {
             let target = match to {
-                RecoveryTarget::Redirect(path) => match text_of(path) {
-                    Some(path) => Some(quote(&path)),
-                    None => None,
-                },
+                RecoveryTarget::Redirect(path) => text_of(path).map(|path| quote(&path)),
                 RecoveryTarget::Text(text) => text_of(text).map(|text| quote_always(&text)),
                 RecoveryTarget::Page => Some("default".to_owned()),
                 RecoveryTarget::Enter(name) => {

@@ -152,25 +152,22 @@ impl Render<'_, '_> {
         } = endpoint;
         let address = address.lossy();
         let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));
-        let mut url = match member {
-            Some(member) => member.url.lossy().into_owned(),
-            None => {
-                let name = scheme_name(scheme, protocol);
-                match address.strip_prefix("unix:") {
-                    Some(path) => format!("unix:{path}|{name}://localhost"),
-                    None => {
-                        let port =
-                            if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-                                || *default_port == 80
-                                || *default_port == 0
-                            {
-                                String::new()
-                            } else {
-                                format!(":{default_port}")
-                            };
-                        format!("{name}://{address}{port}")
-                    }
-                }
+        let mut url = if let Some(member) = member {
+            member.url.lossy().into_owned()
+        } else {
+            let name = scheme_name(scheme, protocol);
+            if let Some(path) = address.strip_prefix("unix:") {
+                format!("unix:{path}|{name}://localhost")
+            } else {
+                let port = if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+                    || *default_port == 80
+                    || *default_port == 0
+                {
+                    String::new()
+                } else {
+                    format!(":{default_port}")
+                };
+                format!("{name}://{address}{port}")
             }
         };
         let mut parts: Vec<String> = Vec::new();
@@ -294,7 +291,8 @@ impl Render<'_, '_> {
                 match text_of(default) {
                     Some(text) if text.is_empty() => {}
                     Some(text) => {
-                        self.page.line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={text}"))))
+                        self.page
+                            .line(format!("SetEnvIf Request_URI ^ {}", quote(&format!("{name}={text}"))));
                     }
                     None => self.losses.lose(
                         *span,

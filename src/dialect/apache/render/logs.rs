@@ -13,13 +13,14 @@ impl Render<'_, '_> {
     pub(super) fn access_logs(&mut self, logs: &[AccessLog], span: Span) {
         for AccessLog { to, format, when, buffer: _, flush: _, gzip } in logs {
             let target = match to {
-                LogTarget::File(path, at) => match crate::raise::text_of(path) {
-                    Some(path) => path,
-                    None => {
+                LogTarget::File(path, at) => {
+                    if let Some(path) = crate::raise::text_of(path) {
+                        path
+                    } else {
                         self.losses.lose(*at, "a log whose name has variables", "`CustomLog` has one file");
                         continue;
                     }
-                },
+                }
                 LogTarget::Series(series, at) => {
                     let near = "`|/usr/bin/rotatelogs`";
                     self.losses.lose_near(
@@ -66,9 +67,10 @@ impl Render<'_, '_> {
         for part in &line.0 {
             match part {
                 Part::Text(text) => out.push_str(&text.lossy().replace('%', "%%").replace('"', "\\\"")),
-                Part::Attr(attr) => match logged(attr) {
-                    Some(text) => out.push_str(&text),
-                    None => {
+                Part::Attr(attr) => {
+                    if let Some(text) = logged(attr) {
+                        out.push_str(&text)
+                    } else {
                         self.losses.lose(
                             span,
                             format!("{} in the log format `{}`", super::value::said(attr), name.lossy()),
@@ -76,7 +78,7 @@ impl Render<'_, '_> {
                         );
                         out.push('-');
                     }
-                },
+                }
                 Part::Var(var) => {
                     let name = super::value::unique(self.config, *var);
                     out.push_str(&format!("%{{{name}}}e"));
@@ -145,7 +147,7 @@ impl Render<'_, '_> {
             Some("" | "off") => self.page.line("AddDefaultCharset Off"),
             Some(name) => self.page.line(format!("AddDefaultCharset {name}")),
             None => {
-                self.losses.lose(span, "a character set with variables", "`AddDefaultCharset` has one name")
+                self.losses.lose(span, "a character set with variables", "`AddDefaultCharset` has one name");
             }
         }
     }

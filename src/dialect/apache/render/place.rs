@@ -166,28 +166,23 @@ impl Render<'_, '_> {
         if done {
             return;
         }
-        match &area.pass {
-            Some(pass) => {
+        if let Some(pass) = &area.pass {
+            self.comments(place.span);
+            self.pass(pass, &place.at, &area.settings);
+        } else {
+            let to_files = place.kind != PlaceKind::Slash;
+            if to_files && after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at)) {
                 self.comments(place.span);
-                self.pass(pass, &place.at, &area.settings);
-            }
-            None => {
-                let to_files = place.kind != PlaceKind::Slash;
-                if to_files
-                    && after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at))
-                {
-                    self.comments(place.span);
-                    let path = &place.at;
-                    match path.how {
-                        How::Under => self.page.line(format!("ProxyPass {} !", quote(&path.text))),
-                        How::Prefix if path.text.ends_with('/') => {
-                            self.page.line(format!("ProxyPass {} !", quote(&path.text)))
-                        }
-                        _ => self.page.line(format!("ProxyPassMatch {} !", quote(&cased(path)))),
+                let path = &place.at;
+                match path.how {
+                    How::Under => self.page.line(format!("ProxyPass {} !", quote(&path.text))),
+                    How::Prefix if path.text.ends_with('/') => {
+                        self.page.line(format!("ProxyPass {} !", quote(&path.text)));
                     }
+                    _ => self.page.line(format!("ProxyPassMatch {} !", quote(&cased(path)))),
                 }
-                self.files_of(place);
             }
+            self.files_of(place);
         }
         let _ = before;
     }
@@ -197,9 +192,10 @@ impl Render<'_, '_> {
         let settings = &place.area.settings;
         let at = &place.at;
         let target = match (&settings.files.alias, &settings.files.root) {
-            (Some(Some(alias)), _) => match (text_of(&alias.with), alias.cut) {
-                (Some(with), _) => with,
-                (None, _) => {
+            (Some(Some(alias)), _) => {
+                if let (Some(with), _) = (text_of(&alias.with), alias.cut) {
+                    with
+                } else {
                     let names = Names::of(self.config, self.assigned, Some(at));
                     match names.value(&alias.with) {
                         Ok(with) if at.how == How::Regex && !with.contains("%{") => {
@@ -213,23 +209,24 @@ impl Render<'_, '_> {
                     }
                     return;
                 }
-            },
-            (_, Some(root)) => match text_of(root) {
-                Some(root) => match at.how {
-                    How::Exact | How::Prefix | How::Under => {
-                        format!("{}{}", root.trim_end_matches('/'), at.text)
+            }
+            (_, Some(root)) => {
+                if let Some(root) = text_of(root) {
+                    match at.how {
+                        How::Exact | How::Prefix | How::Under => {
+                            format!("{}{}", root.trim_end_matches('/'), at.text)
+                        }
+                        How::Regex | How::FileName => {
+                            self.page.line(format!(
+                                "AliasMatch {} {}",
+                                quote(&format!("^(?=.*(?:{}))(/.*)$", at.to_regex())),
+                                quote(&format!("{}$1", root.trim_end_matches('/')))
+                            ));
+                            self.grant(&root);
+                            return;
+                        }
                     }
-                    How::Regex | How::FileName => {
-                        self.page.line(format!(
-                            "AliasMatch {} {}",
-                            quote(&format!("^(?=.*(?:{}))(/.*)$", at.to_regex())),
-                            quote(&format!("{}$1", root.trim_end_matches('/')))
-                        ));
-                        self.grant(&root);
-                        return;
-                    }
-                },
-                None => {
+                } else {
                     self.losses.lose(
                         place.span,
                         self.named(place.span),
@@ -237,7 +234,7 @@ impl Render<'_, '_> {
                     );
                     return;
                 }
-            },
+            }
             _ => return,
         };
         self.comments(place.span);
@@ -252,14 +249,14 @@ impl Render<'_, '_> {
                 quote(&format!("{target}$1"))
             )),
             How::Prefix | How::Under => {
-                self.page.line(format!("Alias {} {}", quote(&at.text), quote(&target)))
+                self.page.line(format!("Alias {} {}", quote(&at.text), quote(&target)));
             }
             How::Regex | How::FileName => {
-                self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&target)))
+                self.page.line(format!("AliasMatch {} {}", quote(&cased(at)), quote(&target)));
             }
         }
         let folder = if target.ends_with('/') {
-            target.clone()
+            target
         } else {
             target.rsplit_once('/').map_or(target.clone(), |(folder, _)| {
                 if at.how == How::Exact { folder.to_owned() } else { target.clone() }
@@ -534,7 +531,7 @@ impl Render<'_, '_> {
             [Part::Attr(Attr::UpstreamAuthority)] | [] => {}
             [Part::Attr(Attr::Host | Attr::Authority)] => self.page.line("ProxyPreserveHost On"),
             [Part::Attr(Attr::Field(name) | Attr::FieldList(name))] if name.is_field(b"host") => {
-                self.page.line("ProxyPreserveHost On")
+                self.page.line("ProxyPreserveHost On");
             }
             _ => match self.header_value(host) {
                 Ok(value) => {
@@ -644,7 +641,7 @@ impl Render<'_, '_> {
                 let known = self.hoisted.iter().find(|known| known.split(' ').next() == Some(word));
                 match known {
                     Some(known) if known != line => {
-                        self.losses.lose(span, format!("`{line}`"), "Apache has one for all of a host")
+                        self.losses.lose(span, format!("`{line}`"), "Apache has one for all of a host");
                     }
                     Some(_) => {}
                     None => self.hoisted.push(line.to_owned()),
@@ -672,7 +669,7 @@ impl Render<'_, '_> {
             FallbackTo::Path(to, _) if usual && existing.iter().any(|one| one.kind == FileKind::File) => {
                 match text_of(to) {
                     Some(to) if at.is_none_or(|at| at.how != How::Regex) => {
-                        self.page.line(format!("FallbackResource {}", quote(&to)))
+                        self.page.line(format!("FallbackResource {}", quote(&to)));
                     }
                     _ => self.losses.lose(*span, self.named(*span), "a fallback of Apache is one path"),
                 }

@@ -72,10 +72,10 @@ impl Render<'_, '_> {
         let regex =
             pattern.map_or_else(|| "^".to_owned(), |at| if rest { rest_regex(at) } else { at.to_regex() });
         let mut flags: Vec<String> = Vec::new();
-        if let Some(at) = pattern {
-            if at.ignore_case {
-                flags.push("NC".to_owned());
-            }
+        if let Some(at) = pattern
+            && at.ignore_case
+        {
+            flags.push("NC".to_owned());
         }
         let not = if pattern.is_some_and(|at| at.negated) { "!" } else { "" };
         let regex = quote(&format!("{not}{regex}"));
@@ -343,7 +343,7 @@ impl Render<'_, '_> {
             Act::Pass(pass) => {
                 self.proxied = true;
                 let url = self.pass_url(pass, names)?.replace("%{PATH_REST}", "$1");
-                ("".to_owned() + &url, vec!["P".to_owned(), "L".to_owned()])
+                (String::new() + &url, vec!["P".to_owned(), "L".to_owned()])
             }
             Act::Stop => ("-".to_owned(), flag("L")),
             Act::Set(_) | Act::Rule(_) => return Ok(None),

@@ -2,7 +2,7 @@
 //!
 //! Every group is taken apart whole: a setting that is added to one does not compile here until it is said or lost.
 
-use super::*;
+use super::{Render, quote};
 use crate::{
     ir::settings::{
         Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
@@ -408,20 +408,20 @@ impl Render<'_, '_> {
                 self.page.line(format!("Header unset {}", name.lossy()));
             }
         }
-        if let Some(v) = intercept_errors {
-            if *v || group != "http" {
-                self.page.line(format!("ProxyErrorOverride {}", switch(*v)));
-            }
+        if let Some(v) = intercept_errors
+            && (*v || group != "http")
+        {
+            self.page.line(format!("ProxyErrorOverride {}", switch(*v)));
         }
-        if let Some(v) = tls_match_name {
-            if !*v {
-                self.page.line("SSLProxyCheckPeerCN Off");
-            }
+        if let Some(v) = tls_match_name
+            && !*v
+        {
+            self.page.line("SSLProxyCheckPeerCN Off");
         }
-        if let Some(v) = tls_any_name {
-            if *v {
-                self.page.line("SSLProxyCheckPeerName Off");
-            }
+        if let Some(v) = tls_any_name
+            && *v
+        {
+            self.page.line("SSLProxyCheckPeerName Off");
         }
         if let Some(v) = tls_verify {
             self.page.line(format!("SSLProxyVerify {}", if *v { "require" } else { "none" }));
@@ -431,11 +431,10 @@ impl Render<'_, '_> {
                 self.page.line(format!("SSLProxyCACertificateFile {}", quote(&path.display().to_string())));
             }
         }
-        if let Some(v) = tls_certificate {
-            if let Some(path) = v {
-                self.page
-                    .line(format!("SSLProxyMachineCertificateFile {}", quote(&path.display().to_string())));
-            }
+        if let Some(v) = tls_certificate
+            && let Some(path) = v
+        {
+            self.page.line(format!("SSLProxyMachineCertificateFile {}", quote(&path.display().to_string())));
         }
         // Said where the place is.
         let _ = (

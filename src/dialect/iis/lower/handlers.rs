@@ -184,7 +184,7 @@ fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
     edits
 }
 
-/// The cluster of a FastCGI program.
+/// The cluster of a `FastCGI` program.
 fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
     let name = format!("fcgi://{authority}");
     let there = cx.config.clusters.iter().position(|cluster| cluster.name == name.as_str().into());

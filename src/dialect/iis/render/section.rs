@@ -275,7 +275,9 @@ impl Render<'_, '_> {
             let comments = self.notes.comments(span);
             match value.map(|value| (text_of(value), value)) {
                 None => {
-                    self.into.headers.push(Element { comments, ..Element::new("remove").with("name", &name) })
+                    self.into
+                        .headers
+                        .push(Element { comments, ..Element::new("remove").with("name", &name) });
                 }
                 Some((Some(text), _)) if tests.is_empty() => {
                     // A field has one line: several values are a list (RFC 9110 § 5.3).

@@ -2,7 +2,7 @@
 //!
 //! Every group is taken apart whole: a setting that is added to one does not compile here until it is said or lost.
 
-use super::*;
+use super::Render;
 use crate::{
     ir::settings::{
         Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,

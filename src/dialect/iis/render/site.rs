@@ -288,9 +288,9 @@ impl Render<'_, '_> {
             let appends = |pass: &&crate::raise::Pass| {
                 pass.head.set.iter().any(|(name, _, appended)| *appended && name.is_field(b"x-forwarded-for"))
             };
-            if passes.iter().any(|pass| appends(&pass)) {
+            if passes.iter().any(&appends) {
                 proxy = proxy.with("includePortInXForwardedFor", "false");
-                if !passes.iter().all(|pass| appends(&pass)) {
+                if !passes.iter().all(appends) {
                     self.losses.lose(
                         Span::NONE,
                         "`X-Forwarded-For` of some upstreams",

@@ -58,7 +58,7 @@ impl<'a> Names<'a> {
                     out.push_str(&format!("{{{mark}:{number}}}"));
                 }
                 Part::Escape(crate::ir::Escape::Lower, inner) => {
-                    out.push_str(&format!("{{ToLower:{}}}", self.value(inner)?))
+                    out.push_str(&format!("{{ToLower:{}}}", self.value(inner)?));
                 }
                 Part::Escape(..) | Part::Start { .. } | Part::Rest { .. } => {
                     return Err("a value that is changed as it is read".to_owned());
@@ -258,20 +258,17 @@ pub(super) fn expression(text: &str) -> Result<String, String> {
             .find_map(|mark| behind.strip_prefix(mark))
             .filter(|name| !name.starts_with(['=', '!']));
         out.push_str(&rest[..at]);
-        match name.and_then(|name| name.find(['>', '\'']).map(|end| &name[end + 1..])) {
-            Some(inner) => {
-                out.push('(');
-                rest = inner;
-            }
-            None => {
-                out.push_str("(?");
-                rest = behind;
-            }
+        if let Some(inner) = name.and_then(|name| name.find(['>', '\'']).map(|end| &name[end + 1..])) {
+            out.push('(');
+            rest = inner;
+        } else {
+            out.push_str("(?");
+            rest = behind;
         }
     }
     out.push_str(rest);
     match crate::dialect::iis::lower::pattern::check(&out) {
-        Ok(_) => Ok(out),
+        Ok(()) => Ok(out),
         Err((_, _, why)) => Err(format!("the expression `{text}`: {why}")),
     }
 }

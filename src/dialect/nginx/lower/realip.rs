@@ -24,35 +24,30 @@ pub(super) const TABLE: &[(&str, Lower)] =
 /// `set_real_ip_from address|CIDR|unix:|name;` The first at a level drops those of the outer levels.
 fn from(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
-    let ranges: Vec<AddressRange> = match address::range(&word.value).filter(|_| !word.is("all")) {
-        Some((range, low_bits)) => {
-            if low_bits {
-                let message = format!("the low bits of `{}` count for nothing", word.text());
-                cx.report(
-                    Diagnostic::warning("low-address-bits", word.span, message)
-                        .because("set beyond the length of the network"),
-                );
-            }
-            vec![range]
+    let ranges: Vec<AddressRange> = if let Some((range, low_bits)) =
+        address::range(&word.value).filter(|_| !word.is("all"))
+    {
+        if low_bits {
+            let message = format!("the low bits of `{}` count for nothing", word.text());
+            cx.report(
+                Diagnostic::warning("low-address-bits", word.span, message)
+                    .because("set beyond the length of the network"),
+            );
         }
-        None => {
-            let name = word.text();
-            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-            if !word.value.iter().all(|byte| is_name(*byte)) || word.value.is_empty() {
-                return parameter::invalid(
-                    cx,
-                    word,
-                    "neither an address, nor a network, nor `unix:` or a name",
-                );
-            }
-            let found = if cx.options.offline { None } else { (&*name, 0).to_socket_addrs().ok() };
-            let Some(found) = found else {
-                let message = format!("host not found in set_real_ip_from `{name}`");
-                return cx.missing("host-not-found", word.span, message);
-            };
-            let of = |ip: std::net::IpAddr| AddressRange::Network(ip, if ip.is_ipv4() { 32 } else { 128 });
-            found.map(|found| of(found.ip())).collect()
+        vec![range]
+    } else {
+        let name = word.text();
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        if !word.value.iter().all(|byte| is_name(*byte)) || word.value.is_empty() {
+            return parameter::invalid(cx, word, "neither an address, nor a network, nor `unix:` or a name");
         }
+        let found = if cx.options.offline { None } else { (&*name, 0).to_socket_addrs().ok() };
+        let Some(found) = found else {
+            let message = format!("host not found in set_real_ip_from `{name}`");
+            return cx.missing("host-not-found", word.span, message);
+        };
+        let of = |ip: std::net::IpAddr| AddressRange::Network(ip, if ip.is_ipv4() { 32 } else { 128 });
+        found.map(|found| of(found.ip())).collect()
     };
     cx.identifies = true;
     let settings = &mut level.set.client_address;

@@ -280,7 +280,7 @@ impl Render<'_, '_> {
         match path {
             PassPath::Same => {}
             PassPath::Replace(with) if prefix && !variable && *protocol == Protocol::Http => {
-                line.push_str(with)
+                line.push_str(with);
             }
             PassPath::Replace(with) => {
                 let start = literal(at);

@@ -168,15 +168,13 @@ impl Render<'_, '_> {
         for rule in conditional {
             let at = rule.at.clone().unwrap_or_else(Match::any);
             let found = entries.iter_mut().find(|entry| same(&entry.at, &at));
-            match found {
-                Some(entry) => entry.area.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() })),
-                None => {
-                    let around =
-                        own.iter().find(|entry| entry.at.covers(&at)).map(|entry| entry.area.clone());
-                    let mut inner = around.unwrap_or_default();
-                    inner.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }));
-                    entries.push(Location { at, area: inner, decisive: false, span: rule.span });
-                }
+            if let Some(entry) = found {
+                entry.area.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }))
+            } else {
+                let around = own.iter().find(|entry| entry.at.covers(&at)).map(|entry| entry.area.clone());
+                let mut inner = around.unwrap_or_default();
+                inner.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }));
+                entries.push(Location { at, area: inner, decisive: false, span: rule.span });
             }
         }
         if !entries.iter().any(|entry| entry.at.is_any()) && area.fallback.is_some() {

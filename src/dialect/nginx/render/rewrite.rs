@@ -118,7 +118,7 @@ impl Render<'_, '_> {
         for (register, number) in &used {
             replace(acts, *register, *number, &format!("{var}_{number}"), self);
         }
-        let want: String = (0..all.len()).map(|at| letter(at)).collect();
+        let want: String = (0..all.len()).map(letter).collect();
         Ok(Some(format!("${var} = {want}")))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every group is taken apart whole: a setting that is added to one does not compile here until it is said or lost.
 
-use super::*;
+use super::{Render, quote, size, time};
 use crate::{
     ir::settings::{
         Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
@@ -189,11 +189,11 @@ impl Render<'_, '_> {
         if let Some(v) = types {
             self.types(v, span);
         }
-        if let Some(v) = forced_type {
-            if let Some(kind) = v {
-                self.page.line("types { }");
-                self.page.line(format!("default_type {};", kind.lossy()));
-            }
+        if let Some(v) = forced_type
+            && let Some(kind) = v
+        {
+            self.page.line("types { }");
+            self.page.line(format!("default_type {};", kind.lossy()));
         }
         if let Some(v) = default_type {
             self.templated("default_type", v, span);
@@ -319,11 +319,11 @@ impl Render<'_, '_> {
 
     pub(super) fn resolve(&mut self, set: &Resolve, span: Span) {
         let Resolve { servers, valid, timeout, ipv4, ipv6 } = set;
-        if let Some(v) = servers {
-            if !v.is_empty() {
-                let all: Vec<_> = v.iter().map(|one| one.lossy().into_owned()).collect();
-                self.page.line(format!("resolver {};", all.join(" ")));
-            }
+        if let Some(v) = servers
+            && !v.is_empty()
+        {
+            let all: Vec<_> = v.iter().map(|one| one.lossy().into_owned()).collect();
+            self.page.line(format!("resolver {};", all.join(" ")));
         }
         self.left_out(
             "",
@@ -424,10 +424,10 @@ impl Render<'_, '_> {
         if let Some(v) = params {
             self.params(prefix, v, span);
         }
-        if let Some(v) = script_index {
-            if !v.is_empty() {
-                self.page.line(format!("fastcgi_index {};", v.lossy()));
-            }
+        if let Some(v) = script_index
+            && !v.is_empty()
+        {
+            self.page.line(format!("fastcgi_index {};", v.lossy()));
         }
         if let Some(v) = pass_fields {
             self.page.line(format!("{prefix}_pass_request_headers {};", switch(*v)));
@@ -478,16 +478,15 @@ impl Render<'_, '_> {
                 self.losses.lose(span, "a second file of trusted certificates", "nginx reads one");
             }
         }
-        if let Some(v) = tls_certificate {
-            if let Some(path) = v {
-                self.page.line(format!("{prefix}_ssl_certificate {};", quote(&path.display().to_string())));
-            }
+        if let Some(v) = tls_certificate
+            && let Some(path) = v
+        {
+            self.page.line(format!("{prefix}_ssl_certificate {};", quote(&path.display().to_string())));
         }
-        if let Some(v) = tls_key {
-            if let Some(path) = v {
-                self.page
-                    .line(format!("{prefix}_ssl_certificate_key {};", quote(&path.display().to_string())));
-            }
+        if let Some(v) = tls_key
+            && let Some(path) = v
+        {
+            self.page.line(format!("{prefix}_ssl_certificate_key {};", quote(&path.display().to_string())));
         }
         // Said where the place is.
         let _ = (version, edits, response_edits, upgrade, tls_match_name, tls_any_name, tls_match_time);
@@ -586,20 +585,20 @@ impl Render<'_, '_> {
                 self.lost(group, &[("on", *v)], span);
             }
         }
-        if let Some(v) = level {
-            if group == "gzip" {
-                self.page.line(format!("gzip_comp_level {v};"));
-            }
+        if let Some(v) = level
+            && group == "gzip"
+        {
+            self.page.line(format!("gzip_comp_level {v};"));
         }
-        if let Some(v) = types {
-            if group == "gzip" {
-                self.compressed(v);
-            }
+        if let Some(v) = types
+            && group == "gzip"
+        {
+            self.compressed(v);
         }
-        if let Some(v) = min_length {
-            if group == "gzip" {
-                self.page.line(format!("gzip_min_length {v};"));
-            }
+        if let Some(v) = min_length
+            && group == "gzip"
+        {
+            self.page.line(format!("gzip_min_length {v};"));
         }
         self.left_out(
             group,

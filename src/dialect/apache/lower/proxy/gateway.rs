@@ -10,12 +10,12 @@
 //!   stands before that as `SCRIPT_NAME`.
 //! - Fields become `HTTP_NAME`, repeated ones joined; `Authorization` only with `CGIPassAuth`, `Proxy` never, and
 //!   none whose name holds anything but letters, digits and hyphens.
-//! - SCGI and uwsgi answer 411 to content of unknown length; FastCGI gets it when it is whole, with its length.
+//! - SCGI and uwsgi answer 411 to content of unknown length; `FastCGI` gets it when it is whole, with its length.
 //!   (httpd streams what does not come at once and tells no length, so that most programs see nothing of it.)
 //! - `nocanon` sends a query on; httpd answers 403 to it. `REQUEST_URI` is never more than path and query.
 //! - A program that gives a `Location` and no status answers 302, as RFC 3875 has it; httpd answers 200. Its
 //!   `Content-Length` is sent on, where httpd counts or sends chunks.
-//! - Connections are not kept unless `enablereuse=on` is written, and then only over FastCGI.
+//! - Connections are not kept unless `enablereuse=on` is written, and then only over `FastCGI`.
 //!
 //! `ProxyFCGISetEnvIf` sees the variables of CGI and changes them: the ones that it names are put into the
 //! environment before, and are sent from there.

@@ -136,7 +136,7 @@ fn member(
     Some((endpoint, idle))
 }
 
-/// Whether a gateway's connection is kept: only where it is asked for, and only FastCGI has the means.
+/// Whether a gateway's connection is kept: only where it is asked for, and only `FastCGI` has the means.
 fn keep(member: &mut Member) {
     member.reuse &= member.protocol == Protocol::FastCgi;
     member.settings.keep_connection = member.reuse.then_some(true);

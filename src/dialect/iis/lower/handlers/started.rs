@@ -132,7 +132,7 @@ impl Wanted {
             command: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            start_limit: Duration::from_secs(60),
+            start_limit: Duration::from_mins(1),
             stop_limit: Duration::from_secs(10),
             restarts: 10,
             output: None,

@@ -53,13 +53,14 @@ fn read(cx: &mut Cx, directive: &Directive) -> Option<Said> {
                         said.types.push(item.to_ascii_lowercase());
                         continue;
                     }
-                    match values::number(item).ok().filter(|status| (100..=999).contains(status)) {
-                        Some(status) => said.statuses.push(status as u16),
-                        None => {
-                            let message = format!("invalid status `{}`", item.escape_ascii());
-                            cx.error("invalid-value", list.span, message);
-                            return None;
-                        }
+                    if let Some(status) =
+                        values::number(item).ok().filter(|status| (100..=999).contains(status))
+                    {
+                        said.statuses.push(status as u16)
+                    } else {
+                        let message = format!("invalid status `{}`", item.escape_ascii());
+                        cx.error("invalid-value", list.span, message);
+                        return None;
                     }
                 }
             }
