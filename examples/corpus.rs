@@ -47,8 +47,8 @@ const HANDLERS: [&str; 6] = [
     "CgiModule",
 ];
 
-/// What is refused on purpose wherever it stands: programs that run inside the server (mod_wsgi, mod_php, mod_perl,
-/// mod_jk, mod_fcgid, Passenger, CGI), and WebDAV. Beginnings of names, in lower case.
+/// What is refused on purpose wherever it stands: programs that run inside the server (`mod_wsgi`, `mod_php`, `mod_perl`,
+/// `mod_jk`, `mod_fcgid`, Passenger, CGI), and `WebDAV`. Beginnings of names, in lower case.
 const ON_PURPOSE: [&str; 18] = [
     "application/x-httpd-",
     "cgi",

@@ -463,7 +463,7 @@ impl Check {
         let fix = fix.then_some(if dry_run { check::Fixing::Show } else { check::Fixing::Write });
         check::run(
             &requests,
-            check::Options { format, colour, strict, list_inert, fix, baseline, write_baseline },
+            &check::Options { format, colour, strict, list_inert, fix, baseline, write_baseline },
         )
     }
 }

@@ -410,14 +410,16 @@ pub fn response_fields<'c>(block: &'c Block, into: &mut Vec<(&'c Name, &'c Templ
     for (step, _) in &block.steps {
         match step {
             Step::Edit(Edit::Set(name, value) | Edit::Add(name, value)) => into.push((name, value)),
-            Step::Edit(Edit::Field { name, change, .. }) => match change {
-                Change::Set(value)
-                | Change::SetMissing(value)
-                | Change::Add(value)
-                | Change::Append(value)
-                | Change::Merge(value) => into.push((name, value)),
-                _ => {}
-            },
+            Step::Edit(Edit::Field {
+                name,
+                change:
+                    Change::Set(value)
+                    | Change::SetMissing(value)
+                    | Change::Add(value)
+                    | Change::Append(value)
+                    | Change::Merge(value),
+                ..
+            }) => into.push((name, value)),
             Step::Do(inner) => response_fields(inner, into),
             Step::When { then, otherwise, .. } => {
                 response_fields(then, into);

@@ -32,7 +32,7 @@ struct Place(PathBuf);
 impl Place {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("triglot-inspect-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&folder).expect("it is there");
         let place = Self(folder);
         place.write("old.conf", OLD);
         place.write("new.conf", &OLD.replace("jpe?g", "jpeg"));
@@ -41,14 +41,15 @@ impl Place {
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("it is there");
         path
     }
 
     fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output = triglot(&self.0, arguments);
-        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        (output.status.code().unwrap(), text)
+        let text = String::from_utf8(output.stdout).expect("it is there")
+            + &String::from_utf8(output.stderr).expect("it is there");
+        (output.status.code().expect("it is there"), text)
     }
 }
 
@@ -59,7 +60,11 @@ impl Drop for Place {
 }
 
 fn triglot(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_triglot")).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_triglot"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("it is there")
 }
 
 #[track_caller]
@@ -111,7 +116,7 @@ fn compare_replays_a_log_and_weighs_by_it() {
 fn compare_speaks_json() {
     let place = Place::new("json");
     let (_, text) = place.run(&["compare", "old.conf", "new.conf", "--json"]);
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).expect("it is there");
     let one = &value["differences"][0];
     assert_eq!(one["request"]["target"], "/.jpg");
     assert_eq!(one["changes"][0]["aspect"], "outcome");
@@ -148,7 +153,7 @@ fn explain_says_why_not() {
     let (_, text) = place.run(&["explain", "old.conf", "GET", "http://www.app.example.com:8081/WS/"]);
     holds(&text, &["it is the only host there", "not beginning with /ws/: only in another case  old.conf:8"]);
     let (_, text) = place.run(&["explain", "old.conf", "GET", "http://app.example.com/x", "--json"]);
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).expect("it is there");
     assert_eq!(value["listener"]["elsewhere"], true);
     assert_eq!(value["routes"][0]["pattern"], "beginning with /");
     assert_eq!(value["upstream"]["endpoints"][0], "10.0.0.3:80");

@@ -134,7 +134,7 @@ const LENIENCIES: &[Leniency] = &[
     }),
     ("authorities with signs that hyper does not take; the host is checked when it is chosen", |seen| {
         let authority = seen.message.start.split(' ').nth(1).unwrap_or_default();
-        !authority.is_empty() && authority.parse::<hyper::http::uri::Authority>().is_err()
+        !authority.is_empty() && authority.parse::<http::uri::Authority>().is_err()
     }),
     ("LF alone in the framing of chunks, and text behind a size without a semicolon", |seen| {
         seen.chunked && strictly_chunked(&seen.rest) == Err(Odd::Framing)

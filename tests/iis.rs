@@ -1,6 +1,8 @@
 //! What fixtures cannot say of a site of IIS: how farms share requests, what health checks do, memory, files of logs and
 //! certificates. Expectations rest on the pages that the modules of `dialect/iis` name.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "iis/support.rs"]
 mod support;
 

@@ -108,7 +108,7 @@ fn bombs_do_not_go_off() {
         around(&format!("<rewrite><rules><rule name='a'><match url='{again}'/></rule></rules></rewrite>"))
             .into_bytes(),
     );
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
 
 #[test]

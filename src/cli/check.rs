@@ -42,7 +42,7 @@ pub enum Fixing {
 }
 
 /// Checks files, each for itself; one report for all.
-pub fn run(requests: &[load::Request], options: Options) -> ExitCode {
+pub fn run(requests: &[load::Request], options: &Options) -> ExitCode {
     let mut sources = SourceMap::new();
     let mut found = Vec::new();
     for request in requests {

@@ -123,7 +123,7 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     prepare(&process).map_err(|fault| vec![fault])?;
     folders::make(&files, &process).map_err(|fault| vec![fault])?;
     let mut companions = Companions::default();
-    companions.apply(&process.companions);
+    drop(companions.apply(&process.companions));
     let server = Server::start(plan, setup.engine.clone())?;
     (setup.complain)(&setup.sources, &server.take_warnings());
     let mut standing = Standing { log: files.main_log, pid_path: None, pid: None, companions };

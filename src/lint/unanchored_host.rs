@@ -23,7 +23,8 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
             let open = |side: &[u8]| side == b".*" || side == b".+";
             let free = text.len() >= 2 && (open(&text[..2]) || open(&text[text.len() - 2..]));
-            if !(start && end) && !free {
+            let anchored = start && end;
+            if !anchored && !free {
                 found.push(warn(&LINT, host.span, format!("`{text}` matches longer names, too")));
             }
         }

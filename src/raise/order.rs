@@ -37,7 +37,7 @@ pub fn first_match(area: &Area) -> Vec<&Place> {
 pub fn sections(area: &Area) -> Vec<&Place> {
     let places = area.items.iter().filter_map(|item| match item {
         Item::Place(place) => Some(place),
-        _ => None,
+        Item::Rule(_) => None,
     });
     places.filter(|place| place.is_section()).collect()
 }

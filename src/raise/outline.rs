@@ -79,6 +79,7 @@ pub struct Area {
 
 /// One thing said in an area.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a configuration has few, and most are rules")]
 pub enum Item {
     /// Something done on a condition.
     Rule(Rule),

@@ -618,12 +618,7 @@ impl Walk<'_, '_> {
                     {
                         *cut = at.text.len() as u32;
                         if let Some(folder) = text_of(with) {
-                            let (path, folder) = if at.how == How::Under {
-                                (at.text.clone(), folder)
-                            } else {
-                                (at.text.clone(), folder)
-                            };
-                            self.aliases.push((path, folder));
+                            self.aliases.push((at.text.clone(), folder));
                         }
                     }
                     super::program::join(area, said);

@@ -1,4 +1,4 @@
-//! IIS's tutorial: JupyterLab behind the web.config that the dialog "Add Reverse Proxy Rules" writes.
+//! IIS's tutorial: `JupyterLab` behind the web.config that the dialog "Add Reverse Proxy Rules" writes.
 //!
 //! The files are those of `fixtures/iis/seed`, in which only the server's address is replaced.
 
@@ -11,7 +11,7 @@ use crate::support::scratch::Scratch;
 use crate::support::websocket::WebSocket;
 use crate::support::{http, ports, wait};
 
-/// JupyterLab and the proxy in front of it.
+/// `JupyterLab` and the proxy in front of it.
 struct Case {
     port: u16,
     scratch: Scratch,
@@ -27,9 +27,10 @@ impl Case {
         let (port, server) = (ports::free(), ports::free());
         let root = scratch.path().join("root");
         std::fs::create_dir_all(&root).expect("a folder can be made");
+        let root = root.display();
         let options = format!(
             "c.ServerApp.allow_origin = '*'\nc.IdentityProvider.token = 'secret'\nc.ServerApp.allow_root = True\n\
-             c.ServerApp.open_browser = False\nc.ServerApp.root_dir = {root:?}\nc.ServerApp.ip = '127.0.0.1'\n\
+             c.ServerApp.open_browser = False\nc.ServerApp.root_dir = '{root}'\nc.ServerApp.ip = '127.0.0.1'\n\
              c.ServerApp.port = {server}\nc.ServerApp.terminado_settings = {{'shell_command': ['/bin/sh']}}\n{more}"
         );
         let options =

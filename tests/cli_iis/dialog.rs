@@ -18,7 +18,7 @@ fn written(arguments: &[&str]) -> String {
     ran.stdout
 }
 
-/// An HTTP server that answers with a page of links, a redirect and a cookie; and echoes on WebSockets.
+/// An HTTP server that answers with a page of links, a redirect and a cookie; and echoes on web sockets.
 fn origin(port: u16, folder: &Path) -> Process {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/links.js");
     let mut command = Command::new("node");

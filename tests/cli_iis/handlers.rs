@@ -140,7 +140,7 @@ fn an_iisnode_script_gets_its_port_and_files_stay_files() {
     assert_eq!(http::get(port, "/page.txt").text(), "page\n");
 }
 
-/// PHP's FastCGI program, where it waits on an address.
+/// PHP's `FastCGI` program, where it waits on an address.
 fn php(folder: &Path, port: u16) -> Process {
     let config = format!(
         "[global]\nerror_log = /dev/stderr\n[www]\nlisten = 127.0.0.1:{port}\npm = static\npm.max_children = 1\n\

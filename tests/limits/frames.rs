@@ -1,4 +1,4 @@
-//! HTTP/2, frame by frame: both protocols on one port, WebSockets (RFC 8441), windows, floods, the end of a connection.
+//! HTTP/2, frame by frame: both protocols on one port, `WebSocket`s (RFC 8441), windows, floods, the end of a connection.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

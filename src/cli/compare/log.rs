@@ -147,7 +147,7 @@ fn extended(names: &[String], line: &str) -> Option<Logged> {
     };
     let mut request = Logged { method: get("cs-method")?.to_owned(), ..Logged::default() };
     if let Some(uri) = get("cs-uri") {
-        request.put_target(uri)
+        request.put_target(uri);
     } else {
         request.target = get("cs-uri-stem")?.to_owned();
         if let Some(query) = get("cs-uri-query") {

@@ -46,6 +46,7 @@ struct State {
 
 impl Companions {
     /// Starts what is new, until it listens or cannot be waited for; what is not wanted any more stops when it is dropped.
+    #[must_use = "what is not wanted any more stops when it is dropped"]
     pub fn apply(&mut self, wanted: &[Companion]) -> Self {
         let (kept, gone): (Vec<_>, Vec<_>) = self.0.drain(..).partition(|one| wanted.contains(&one.what));
         self.0 = kept;

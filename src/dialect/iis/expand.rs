@@ -22,17 +22,14 @@ pub fn text(text: &str, vars: &[(String, String)]) -> String {
         let given =
             || vars.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
         let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase())).ok().or_else(given);
-        match value {
-            Some(value) => {
-                out.push_str(&value);
-                rest = &rest[end + 1..];
-            }
+        if let Some(value) = value {
+            out.push_str(&value);
+            rest = &rest[end + 1..];
+        } else {
             // The second sign may begin a variable.
-            None => {
-                out.push('%');
-                out.push_str(name);
-                rest = &rest[end..];
-            }
+            out.push('%');
+            out.push_str(name);
+            rest = &rest[end..];
         }
     }
     out.push_str(rest);

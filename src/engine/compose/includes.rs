@@ -158,7 +158,7 @@ impl Exchange {
             }
             b"set" => {
                 let value = self.expand(plan, state, &get(b"value")?);
-                set(&mut state.values, get(b"var")?, value);
+                set(&mut state.values, &get(b"var")?, value);
             }
             b"config" => {
                 if let Some(message) = get(b"errmsg") {
@@ -177,7 +177,7 @@ impl Exchange {
             b"endblock" => {
                 let (name, before) = state.block.take()?;
                 let block = std::mem::replace(&mut state.out, before);
-                set(&mut state.blocks, name, block);
+                set(&mut state.blocks, &name, block);
             }
             _ => {
                 self.log(Level::Error, format_args!("invalid SSI command: \"{}\"", name.escape_ascii()));
@@ -232,7 +232,7 @@ impl Exchange {
             content = block.map(|(_, block)| block.clone())?;
         }
         match get(b"set") {
-            Some(name) => set(&mut state.values, name, content),
+            Some(name) => set(&mut state.values, &name, content),
             None => state.out.extend_from_slice(&content),
         }
         Some(())
@@ -354,7 +354,7 @@ impl Exchange {
     }
 }
 
-fn set(values: &mut Vec<(Vec<u8>, Vec<u8>)>, name: Vec<u8>, value: Vec<u8>) {
+fn set(values: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &[u8], value: Vec<u8>) {
     let name = name.to_ascii_lowercase();
     match values.iter_mut().find(|(known, _)| *known == name) {
         Some((_, old)) => *old = value,
@@ -364,8 +364,10 @@ fn set(values: &mut Vec<(Vec<u8>, Vec<u8>)>, name: Vec<u8>, value: Vec<u8>) {
 
 /// What the groups of a pattern match; `None` when it does not. Patterns that were met before are not compiled again.
 fn matches(pattern: &[u8], subject: &[u8]) -> Option<Vec<Vec<u8>>> {
+    /// A pattern's text, and what it was compiled to.
+    type Met = (Vec<u8>, Option<Arc<Matcher>>);
     thread_local! {
-        static KNOWN: RefCell<Vec<(Vec<u8>, Option<Arc<Matcher>>)>> = const { RefCell::new(Vec::new()) };
+        static KNOWN: RefCell<Vec<Met>> = const { RefCell::new(Vec::new()) };
     }
     let matcher = KNOWN.with_borrow_mut(|known| {
         if let Some((_, matcher)) = known.iter().find(|(text, _)| text == pattern) {

@@ -398,7 +398,8 @@ impl Exchange {
     pub(super) fn copy_status(&mut self, how: &ForwardingPlan) {
         let facts = &mut self.facts;
         let text = facts.upstream_head.status_text.of(&facts.upstream);
-        if !text.is_empty() && !(how.name_statuses && text.len() == 3) {
+        let bare = how.name_statuses && text.len() == 3;
+        if !text.is_empty() && !bare {
             let start = facts.response.text.len();
             facts.response.text.extend_from_slice(text);
             facts.response.status_text = Slice::new(start, facts.response.text.len());

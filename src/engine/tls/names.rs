@@ -48,27 +48,6 @@ pub(super) fn cipher(suite: CipherSuite) -> String {
     name.to_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_suite_has_its_name() {
-        for suite in aws_lc_rs::ALL_CIPHER_SUITES {
-            let name = cipher(suite.suite());
-            assert!(name.contains("AES") || name.contains("CHACHA20"), "{name}");
-            assert_eq!(name.starts_with("TLS_"), suite.tls13().is_some(), "{name}");
-        }
-    }
-
-    #[test]
-    fn old_versions_alone_are_refused() {
-        assert_eq!(versions(&[]).unwrap().len(), 2);
-        assert_eq!(versions(&[10, 11, 12]).unwrap(), [&version::TLS12]);
-        assert!(versions(&[10, 11]).is_err());
-    }
-}
-
 /// The groups of these numbers that are spoken, in their order; all where none is.
 pub(super) fn groups(numbers: &[u16]) -> Vec<&'static dyn SupportedKxGroup> {
     let all = aws_lc_rs::ALL_KX_GROUPS;
@@ -100,4 +79,25 @@ pub fn suites_named(numbers: &[u16]) -> String {
         _ => format!("0x{number:04x}"),
     };
     numbers.iter().map(name).collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_has_its_name() {
+        for suite in aws_lc_rs::ALL_CIPHER_SUITES {
+            let name = cipher(suite.suite());
+            assert!(name.contains("AES") || name.contains("CHACHA20"), "{name}");
+            assert_eq!(name.starts_with("TLS_"), suite.tls13().is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn old_versions_alone_are_refused() {
+        assert_eq!(versions(&[]).unwrap().len(), 2);
+        assert_eq!(versions(&[10, 11, 12]).unwrap(), [&version::TLS12]);
+        assert!(versions(&[10, 11]).is_err());
+    }
 }

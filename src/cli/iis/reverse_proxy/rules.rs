@@ -101,7 +101,9 @@ fn unindented(text: &str) -> String {
 
 /// The first number that no name of these has.
 fn next(text: &str, names: &[&str]) -> usize {
-    (1..).find(|number| names.iter().all(|name| !text.contains(&format!("\"{name}{number}\"")))).unwrap_or(1)
+    (1..=names.len() + text.len())
+        .find(|number| names.iter().all(|name| !text.contains(&format!("\"{name}{number}\""))))
+        .unwrap_or(1)
 }
 
 /// Puts lines at the end of the element of this path, which is made when it is missing.

@@ -69,7 +69,7 @@ impl Render<'_, '_> {
                 Part::Text(text) => out.push_str(&text.lossy().replace('%', "%%").replace('"', "\\\"")),
                 Part::Attr(attr) => {
                     if let Some(text) = logged(attr) {
-                        out.push_str(&text)
+                        out.push_str(&text);
                     } else {
                         self.losses.lose(
                             span,

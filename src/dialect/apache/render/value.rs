@@ -396,7 +396,10 @@ fn negated(line: &str) -> String {
         return format!("RewriteCond expr \"!({inner})\"");
     }
     // The subject may be quoted.
-    let end = if rest.starts_with('"') { rest[1..].find("\" ").map(|at| at + 2) } else { rest.find(' ') };
+    let end = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.find("\" ").map(|at| at + 2),
+        None => rest.find(' '),
+    };
     let Some(end) = end else { return line.to_owned() };
     let (subject, pattern) = rest.split_at(end + 1);
     let pattern = match pattern.strip_prefix('"') {

@@ -196,6 +196,7 @@ impl Set<'_> {
     }
 
     /// What has to hold of the response; `None` when the rule never fires.
+    #[expect(clippy::option_option, reason = "never, always, or when a test holds")]
     fn precondition(&self, cx: &mut Cx, rule: &Item) -> Option<Option<Test>> {
         let name = rule.value.text("preCondition");
         if name.is_empty() {

@@ -394,7 +394,7 @@ impl Render<'_, '_> {
             let ip = match address.ip() {
                 ip if ip.is_unspecified() => "*".to_owned(),
                 std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-                ip => ip.to_string(),
+                std::net::IpAddr::V4(ip) => ip.to_string(),
             };
             for host in &hosts {
                 let information = format!("{ip}:{}:{host}", address.port());

@@ -169,7 +169,7 @@ impl Render<'_, '_> {
             let at = rule.at.clone().unwrap_or_else(Match::any);
             let found = entries.iter_mut().find(|entry| same(&entry.at, &at));
             if let Some(entry) = found {
-                entry.area.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }))
+                entry.area.items.insert(0, Item::Rule(Rule { at: None, ..rule.clone() }));
             } else {
                 let around = own.iter().find(|entry| entry.at.covers(&at)).map(|entry| entry.area.clone());
                 let mut inner = around.unwrap_or_default();

@@ -56,7 +56,7 @@ fn read(cx: &mut Cx, directive: &Directive) -> Option<Said> {
                     if let Some(status) =
                         values::number(item).ok().filter(|status| (100..=999).contains(status))
                     {
-                        said.statuses.push(status as u16)
+                        said.statuses.push(status as u16);
                     } else {
                         let message = format!("invalid status `{}`", item.escape_ascii());
                         cx.error("invalid-value", list.span, message);
