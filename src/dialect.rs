@@ -67,8 +67,6 @@ pub struct Machine {
     pub certificates: Vec<(String, PathBuf, PathBuf)>,
     /// A file of certificates that clients are trusted by.
     pub clients: Option<PathBuf>,
-    /// A file of users and hashes of their passwords.
-    pub users: Option<PathBuf>,
     /// The folder for logs of requests that a configuration asks for; `None` is where it says.
     pub logs: Option<PathBuf>,
 }

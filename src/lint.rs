@@ -511,6 +511,10 @@ pub fn authority(url: &Template) -> Vec<&Part> {
     }
     let [Part::Text(first), rest @ ..] = parts else { return Vec::new() };
     let Some(at) = memchr::memmem::find(first, b"://") else { return Vec::new() };
+    // A socket of this machine leads nowhere else, whatever stands behind it.
+    if first.starts_with(b"unix:") {
+        return Vec::new();
+    }
     let text = &first[at + 3..];
     // A host that is written ends the search, whatever stands behind it: `http://10.0.0.1/$x`, `http://10.0.0.1$x`.
     let whole = text.contains(&b'/') || memchr::memchr(b':', text).is_some_and(|at| at > 0);

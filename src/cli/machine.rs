@@ -1,4 +1,4 @@
-//! Options for what a configuration leaves to the machine it runs on: certificates, users, folders.
+//! Options for what a configuration leaves to the machine it runs on: certificates, folders.
 
 use std::path::PathBuf;
 
@@ -19,9 +19,6 @@ pub(super) struct Given {
     /// Certificates that clients are trusted by where a configuration asks for theirs
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
-    /// Users and hashes of their passwords, as `htpasswd` writes them
-    #[arg(long, value_name = "FILE")]
-    users: Option<PathBuf>,
     /// The folder for logs of requests, instead of the one that the configuration names
     #[arg(long, value_name = "DIR")]
     log_directory: Option<PathBuf>,
@@ -29,7 +26,7 @@ pub(super) struct Given {
 
 impl From<Given> for Machine {
     fn from(given: Given) -> Self {
-        let Given { decode_responses, certificates, client_ca, users, log_directory } = given;
+        let Given { decode_responses, certificates, client_ca, log_directory } = given;
         let whole = super::run::absolute;
         Self {
             decode: decode_responses,
@@ -38,7 +35,6 @@ impl From<Given> for Machine {
                 .map(|(binding, chain, key)| (binding, whole(&chain), whole(&key)))
                 .collect(),
             clients: client_ca.map(|path| whole(&path)),
-            users: users.map(|path| whole(&path)),
             logs: log_directory.map(|path| whole(&path)),
         }
     }

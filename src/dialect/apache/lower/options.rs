@@ -71,6 +71,11 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                     (true, _) => links = Some(2),
                     (false, _) => links = Some(links.unwrap_or(1)),
                 },
+                Some(Option_::Other) if on && name == "multiviews" => {
+                    let message = "`MultiViews` is not honoured yet: names without an ending find no file";
+                    let found = Diagnostic::warning("not-yet-honoured", word.span, message);
+                    cx.report(found.help("a rewriting rule that adds the ending"));
+                }
                 Some(Option_::Other) => {}
                 None => {
                     let message = format!("Illegal option {}", word.text());

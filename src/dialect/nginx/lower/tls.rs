@@ -239,7 +239,8 @@ fn read_groups(cx: &mut Cx, level: &mut Level, word: &Word) {
     if spoken.is_empty() {
         let message = format!("none of these groups is spoken: `{text}`");
         cx.report(
-            Diagnostic::error("no-group", word.span, message)
+            Diagnostic::warning("no-group", word.span, message)
+                .because("those in use where nothing is said are offered instead")
                 .help("ssl_ecdh_curve X25519:prime256v1:secp384r1;"),
         );
         return;
