@@ -41,6 +41,7 @@ const MODULES: &[(&str, &str)] = &[
 const ABSENT: &[&str] = &[
     "ngx_brotli",
     "zstd-nginx-module",
+    "headers-more-nginx-module",
     "ngx_http_acme_module",
     "ngx_otel_module",
     "ngx_google_perftools_module",

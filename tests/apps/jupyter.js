@@ -22,12 +22,13 @@ run(folder, async (call) => {
   };
   // Clicks the middle of what a selector finds, once it is there and seen.
   const click = async (what, selector) => {
-    const at = await until(what, LONG, () => ask(`(() => {
+    const at = await until(what, LONG, async () => (await ask(`(() => {
       const found = [...document.querySelectorAll(${JSON.stringify(selector)})].find((each) => each.checkVisibility());
       if (!found) return { wrong: document.title };
       const { left, top, width, height } = found.getBoundingClientRect();
+      if (!(width > 0 && height > 0)) return { wrong: 'it has no size yet' };
       return { x: left + width / 2, y: top + height / 2 };
-    })()`));
+    })()`)) ?? { wrong: 'the page goes elsewhere' });
     for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased']) {
       await call('Input.dispatchMouseEvent', { type, ...at, button: type === 'mouseMoved' ? 'none' : 'left', clickCount: 1 });
     }

@@ -148,12 +148,7 @@ impl Exchange {
                 match state.encoding {
                     Encoding::None => state.out.extend_from_slice(&value),
                     Encoding::Entity => escape(Escape::Html, &value, false, &mut state.out),
-                    Encoding::Url => {
-                        for (at, piece) in value.split(|byte| *byte == b'\'').enumerate() {
-                            state.out.extend_from_slice(if at > 0 { b"%27" } else { b"" });
-                            escape(Escape::Path, piece, false, &mut state.out);
-                        }
-                    }
+                    Encoding::Url => url_encode(&value, &mut state.out),
                 }
             }
             b"set" => {
@@ -351,6 +346,31 @@ impl Exchange {
             None => left == self.expand(plan, state, right),
         };
         holds != negative
+    }
+}
+
+/// Observed: what would end a URL in a page is encoded, `?` and what follows it stay.
+fn url_encode(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            0..=b' '
+            | b'"'
+            | b'#'
+            | b'%'
+            | b'\''
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}'
+            | 0x7f.. => {
+                out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            }
+            _ => out.push(byte),
+        }
     }
 }
 

@@ -187,6 +187,15 @@ impl Render<'_, '_> {
     pub(super) fn errors(&mut self, settings: &Settings, span: Span) {
         let Some(errors) = &settings.answer.errors else { return };
         for Recovery { statuses, status, to } in errors {
+            let (statuses, unknown): (Vec<u16>, Vec<u16>) =
+                statuses.iter().partition(|status| (300..=599).contains(*status));
+            if let Some(status) = unknown.first() {
+                let what = format!("{} for {status}", self.notes.setting("answer.errors", span).0);
+                self.losses.lose(span, what, "`error_page` knows statuses from 300 to 599");
+            }
+            if statuses.is_empty() {
+                continue;
+            }
             let shown: Vec<_> = statuses.iter().map(u16::to_string).collect();
             let change = match status {
                 RecoveryStatus::Keep => String::new(),
