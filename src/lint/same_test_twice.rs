@@ -32,10 +32,8 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for (step, span) in &block.steps {
                 match step {
                     Step::When { test, then, .. } => {
-                        if let Some((_, first)) = ended
-                            .iter()
-                            .find(|(known, first)| *known == test && first != span)
-                            .filter(|_| span.is_known())
+                        if let Some((_, first)) =
+                            ended.iter().find(|(known, _)| *known == test).filter(|_| span.is_known())
                         {
                             found.push(
                                 warn(&LINT, *span, "this condition was asked before, and ended the list")
