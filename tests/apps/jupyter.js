@@ -18,13 +18,13 @@ run(folder, async (call) => {
   // What an expression is in the page.
   const ask = async (expression) => {
     const { result, exceptionDetails } = await call('Runtime.evaluate', { expression, returnByValue: true });
-    return exceptionDetails ? { wrong: exceptionDetails.text } : result.value;
+    return exceptionDetails ? { wrong: exceptionDetails.text || 'an exception' } : result.value;
   };
   // Clicks the middle of what a selector finds, once it is there and seen.
   const click = async (what, selector) => {
     const at = await until(what, LONG, async () => (await ask(`(() => {
       const found = [...document.querySelectorAll(${JSON.stringify(selector)})].find((each) => each.checkVisibility());
-      if (!found) return { wrong: document.title };
+      if (!found) return { wrong: document.title || 'a page without a title' };
       const { left, top, width, height } = found.getBoundingClientRect();
       if (!(width > 0 && height > 0)) return { wrong: 'it has no size yet' };
       return { x: left + width / 2, y: top + height / 2 };
