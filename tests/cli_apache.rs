@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "apps_support/ports.rs"]
+mod ports;
+
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -273,11 +276,6 @@ fn modules_and_files_are_listed() {
     assert_eq!((files.code, files.out.as_str()), (Some(0), expected));
 }
 
-/// A port that nobody has.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Whether a request is answered.
 fn answered(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
@@ -324,7 +322,7 @@ impl Drop for Server {
 
 #[test]
 fn a_server_is_controlled_by_its_pid_file() {
-    let port = free_port();
+    let port = ports::free();
     let root = Root::new(&format!("Listen 127.0.0.1:{port}\n"));
     let idle = root.run(&["-k", "stop"]);
     assert_eq!((idle.code, idle.out.as_str()), (Some(0), "httpd (no pid file) not running\n"));
@@ -342,7 +340,7 @@ fn a_server_is_controlled_by_its_pid_file() {
     assert_eq!(root.run(&["-k", "graceful"]).code, Some(1));
     assert!(answered(port));
 
-    let other = free_port();
+    let other = ports::free();
     root.write("httpd.conf", &format!("{good}Listen 127.0.0.1:{other}\n"));
     assert_eq!(root.run(&["-k", "graceful"]).code, Some(0));
     wait_until("the new port", || answered(other));
@@ -355,7 +353,7 @@ fn a_server_is_controlled_by_its_pid_file() {
 
 #[test]
 fn a_graceful_restart_loses_nothing() {
-    let port = free_port();
+    let port = ports::free();
     let root = Root::new(&format!("Listen 127.0.0.1:{port}\n"));
     let mut server = Server::start(&root);
     let stop = Arc::new(AtomicBool::new(false));
@@ -388,7 +386,7 @@ fn a_graceful_restart_loses_nothing() {
 
 #[test]
 fn it_goes_to_the_background() {
-    let port = free_port();
+    let port = ports::free();
     let root = Root::new(&format!("Listen 127.0.0.1:{port}\n"));
     assert_eq!(root.run(&["-k", "start"]).code, Some(0));
     wait_until("an answer", || answered(port));
@@ -400,7 +398,7 @@ fn it_goes_to_the_background() {
 
 #[test]
 fn a_missing_server_is_started_by_a_restart() {
-    let port = free_port();
+    let port = ports::free();
     let root = Root::new(&format!("Listen 127.0.0.1:{port}\n"));
     let ran = root.run(&["-k", "graceful"]);
     assert_eq!(ran.code, Some(0));

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "apps_support/ports.rs"]
+mod ports;
 #[path = "iis/support.rs"]
 mod support;
 

@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that is free now.
-pub(crate) fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+pub(crate) use crate::ports::free as port;
 
 /// A folder that goes with the test.
 pub(crate) struct Folder(pub(crate) PathBuf);
