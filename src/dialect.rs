@@ -65,6 +65,10 @@ pub struct Machine {
     /// Certificates of addresses: address, file of the chain, file of the key; an empty address is every one that has
     /// none.
     pub certificates: Vec<(String, PathBuf, PathBuf)>,
+    /// A file with a line `user:hash` for each user, where a configuration knows users of its machine.
+    pub users: Option<PathBuf>,
+    /// A file with a line `group: user ...` for each group of them.
+    pub groups: Option<PathBuf>,
     /// A file of certificates that clients are trusted by.
     pub clients: Option<PathBuf>,
     /// The folder for logs of requests that a configuration asks for; `None` is where it says.

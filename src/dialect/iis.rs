@@ -197,7 +197,7 @@ fn sites(
         for fragment in written.fragments.iter().filter(|one| one.section == name && one.location.is_empty())
         {
             any = true;
-            value.lay(&fragment.element, Level { depth: 0, assumed: false }, found);
+            value.lay(&fragment.element, Level { depth: 0, assumed: false, delegated: false }, found);
         }
         any.then_some(value)
     };
@@ -295,4 +295,65 @@ fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Ro
     }
     roots.sort_by_key(|root| std::cmp::Reverse(root.path.len()));
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::{
+        schema::{Element, Status, schema},
+        *,
+    };
+
+    fn configurations(folder: &Path, out: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                configurations(&path, out);
+            } else if path.extension().is_some_and(|extension| extension == "config") {
+                out.push(path);
+            }
+        }
+    }
+
+    /// The honoured attributes of an element that no lowering asked for.
+    fn not_asked(at: &str, element: &Element, out: &mut Vec<String>) {
+        if element.status != Status::Honoured {
+            return;
+        }
+        for (name, attribute) in &element.attributes {
+            // What an item is called is there to be told from others by.
+            let names = name == "name" && attribute.key.is_some();
+            if attribute.status == Status::Honoured && !names && !attribute.asked.load(Ordering::Relaxed) {
+                out.push(format!("{at}@{name}"));
+            }
+        }
+        let items = element.collection.iter().flat_map(|collection| &collection.add);
+        for (name, inner) in element.elements.iter().chain(items) {
+            not_asked(&format!("{at}/{name}"), inner, out);
+        }
+    }
+
+    #[test]
+    fn what_is_called_honoured_is_asked_for() {
+        let mut files = Vec::new();
+        configurations(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/iis"), &mut files);
+        for path in files {
+            for start in [false, true] {
+                let iis = Stage { start, ..Stage::default() };
+                let users = start.then(|| PathBuf::from("/nowhere"));
+                let machine = crate::dialect::Machine { users, ..Default::default() };
+                let options = Options { offline: true, iis, machine, ..Options::default() };
+                read(&mut SourceMap::new(), &path, &options);
+            }
+        }
+        let mut left = Vec::new();
+        for section in schema().sections().filter(|section| section.status == Status::Honoured) {
+            if let Some(element) = &section.element {
+                not_asked(&section.name, element, &mut left);
+            }
+        }
+        assert!(left.is_empty(), "called honoured and read by nobody:\n{}", left.join("\n"));
+    }
 }

@@ -150,8 +150,13 @@ pub fn who(config: &Config, access: &Access) -> Who {
         match (text_of(realm), text_of(file)) {
             (Some(off), _) if off == "off" => {}
             (Some(realm), Some(file)) => {
-                who.credentials =
-                    Some(Credentials { realm: realm.into(), users: vec![file.into()], groups: Vec::new() });
+                who.credentials = Some(Credentials {
+                    realm: realm.into(),
+                    users: vec![file.into()],
+                    groups: Vec::new(),
+                    asked: 401,
+                    wrong: 401,
+                });
                 who.users = Some(Users::Known);
             }
             _ => who.more = true,

@@ -141,7 +141,11 @@ impl Site {
         };
         let mut value = Value::new(known);
         for layer in self.chain(name, path) {
-            let level = Level { depth: layer.path.len(), assumed: layer.assumed };
+            let level = Level {
+                depth: layer.path.len(),
+                assumed: layer.assumed,
+                delegated: layer.file_depth.is_some(),
+            };
             value.lay(&layer.fragment.element, level, found);
         }
         value

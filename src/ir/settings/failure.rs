@@ -27,6 +27,15 @@ pub enum Fault {
     NoEndpoint,
 }
 
+/// Why no file is sent that could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum FileFault {
+    /// Its type is unknown, where it has to be known.
+    UnknownType,
+    /// It is a folder without an index file, and there are no listings.
+    NoListing,
+}
+
 /// What lets another endpoint be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Retry {
