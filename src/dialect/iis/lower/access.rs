@@ -145,7 +145,7 @@ impl Rule {
 
     /// Whether it is about users alone.
     fn is_of_known(&self) -> bool {
-        !self.is_of_nobody() && !(self.users.is_empty() && self.roles.is_empty())
+        !(self.is_of_nobody() || self.users.is_empty() && self.roles.is_empty())
     }
 }
 

@@ -47,10 +47,8 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) -> O
         "notfound" => own(404, sub),
         _ => own(403, sub),
     };
-    let client = match section.flag("enableProxyMode") {
-        true => forwarded(cx),
-        false => Template::attr(Attr::ClientAddr),
-    };
+    let client =
+        if section.flag("enableProxyMode") { forwarded(cx) } else { Template::attr(Attr::ClientAddr) };
     let name = format!("of site {} {}", place.site.id, super::prefix(&place.path));
     let only_logged = section.flag("enableLoggingOnlyMode");
     let mut limits = Limits {

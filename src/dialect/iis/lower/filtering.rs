@@ -192,7 +192,7 @@ fn filter(filtering: &Value) -> Steps {
 const BARE_PERCENT: &str = "%(?:[^0-9a-fu]|$|[0-9a-f](?:[^0-9a-f]|$)|u(?:[^0-9a-f]|$))";
 
 /// `filteringRules`: texts that may not occur in what a rule scans; in all of that but the URL, no `%` that escapes nothing
-/// either, unless `denyUnescapedPercent="false"` (the page on filtering rules, and that of UrlScan, where it comes from).
+/// either, unless `denyUnescapedPercent="false"` (the page on filtering rules, and that of `UrlScan`, where it comes from).
 fn rules(rules: &Value, out: &mut Steps) {
     for rule in rules.items() {
         let value = &rule.value;
