@@ -55,6 +55,9 @@ pub struct Options {
     pub roots: Vec<PathBuf>,
     /// What else a configuration leaves to the machine it runs on.
     pub machine: Machine,
+    /// Whether an earlier reading of it is served: what is wrong with a part that others can do without is no reason then
+    /// to leave everything as it was.
+    pub again: bool,
 }
 
 /// What a configuration leaves to the machine it runs on, and is given on the command line instead.

@@ -40,7 +40,7 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
-    /// The files of its folders below the root, with their paths.
+    /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
     pub broken: Vec<Vec<String>>,
@@ -202,6 +202,13 @@ impl Site {
         }
     }
 
+    /// Whether the site's own file may be set aside like those of its folders; else it has to be valid.
+    pub fn keep_roots(&mut self, may_break: bool) {
+        if !may_break {
+            self.files.retain(|(_, path)| !path.is_empty());
+        }
+    }
+
     /// Reads the web.config of every folder of the site.
     pub fn read_folders(
         &mut self,
@@ -261,9 +268,7 @@ impl Site {
             if main.is_some_and(|main| crate::source::identity(main) == crate::source::identity(config)) {
                 continue;
             }
-            if !path.is_empty() {
-                self.files.push((config.clone(), path.clone()));
-            }
+            self.files.push((config.clone(), path.clone()));
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
                 self.add(&written, &path, false);
