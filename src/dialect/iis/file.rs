@@ -430,7 +430,7 @@ impl Reading<'_> {
     fn twice(&mut self) {
         let mut known: BTreeMap<(String, String), &Fragment> = BTreeMap::new();
         for fragment in &self.fragments {
-            let key = (fragment.section.to_string(), fragment.location.to_ascii_lowercase());
+            let key = (fragment.section.clone(), fragment.location.to_ascii_lowercase());
             let first = *known.entry(key).or_insert(fragment);
             if !std::ptr::eq(first, &raw const **fragment) {
                 let message = format!("section `{}` is written twice for one path", fragment.section);
