@@ -29,8 +29,8 @@ mod text;
 mod tls;
 mod validate;
 mod var;
-mod watched;
 pub mod walk;
+mod watched;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{

@@ -35,9 +35,9 @@ use crate::{
 };
 use background::Side;
 use companions::Companions;
-use watch::Watch;
 use pid_file::PidFile;
 pub use signals::Manners;
+use watch::Watch;
 
 /// What to serve and how.
 pub struct Setup {
@@ -133,7 +133,8 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     drop(companions.apply(&process.companions));
     let server = Server::start(plan, setup.engine.clone())?;
     (setup.complain)(&setup.sources, &server.take_warnings());
-    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None, companions, watch: Watch::default() };
+    let mut standing =
+        Standing { log: files.main_log, pid_path: None, pid: None, companions, watch: Watch::default() };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
     standing.watch.apply(&process.watched, setup.read);
     announce(&server, setup);

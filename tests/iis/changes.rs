@@ -110,7 +110,10 @@ fn sites_of_a_server_stand_for_themselves() {
     };
     let file = folder.write("applicationHost.config", host("two"));
     let server = Server::start(&file, &[], one);
-    folder.write("two/web.config", "<configuration><system.webServer><handlers><what /></handlers></system.webServer></configuration>");
+    folder.write(
+        "two/web.config",
+        "<configuration><system.webServer><handlers><what /></handlers></system.webServer></configuration>",
+    );
     until(two, "/a.txt", |reply| reply.status == 500, &server);
     assert_eq!(get(one, "/a.txt", "").text(), "one");
     // The server's own file: a wrong one changes nothing, a right one does.

@@ -15,7 +15,8 @@ fn pings_go_between_frames() {
         "127.0.0.1",
         0,
         Arc::new(|_: &str, stream: &mut TcpStream| {
-            let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+            let head =
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(b"\x81\x02hi").unwrap();
             std::thread::sleep(Duration::from_millis(2500));

@@ -69,7 +69,11 @@ impl Inotify {
         let ready = unsafe { libc::poll(&raw mut poll, 1, wait) };
         if ready <= 0 {
             let error = io::Error::last_os_error();
-            return if ready == 0 || error.kind() == io::ErrorKind::Interrupted { Ok(Vec::new()) } else { Err(error) };
+            return if ready == 0 || error.kind() == io::ErrorKind::Interrupted {
+                Ok(Vec::new())
+            } else {
+                Err(error)
+            };
         }
         let mut bytes = [0u8; 16 << 10];
         // SAFETY: the buffer is live and as long as is said.
