@@ -24,6 +24,7 @@ fn pings_go_between_frames() {
             std::thread::sleep(Duration::from_millis(2500));
             let _ = stream.write_all(b"lf");
             std::thread::sleep(Duration::from_millis(1500));
+            let _ = stream.shutdown(std::net::Shutdown::Both);
         }),
     );
     folder.write(
