@@ -130,6 +130,9 @@ settings! {
         ignore_invalid_fields: bool,
         /// Whether `_` is allowed in field names.
         underscores: bool,
+        /// Whether a repeated field is refused that stands once by its definition: `Expect`, `Authorization`,
+        /// `Content-Range`, and those of conditions (RFC 9110 § 5.3). Else the first counts.
+        single_fields: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
         /// How long a connection may be idle; zero closes after each response.
@@ -272,6 +275,8 @@ settings! {
         dated_errors: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
         if_modified_since: u8,
+        /// Whether conditions of requests apply to content of our own that has neither tag nor time.
+        conditional_text: bool,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
