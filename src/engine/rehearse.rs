@@ -380,7 +380,7 @@ impl Stage<'_> {
                 Next::Status(400)
             }
             Err(refusal) => {
-                exchange.facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+                exchange.facts.head.version = if refusal.version == 0 { 11 } else { refusal.version };
                 exchange.begin_refused(plan, listener);
                 Next::Status(refusal.status)
             }

@@ -134,6 +134,9 @@ settings! {
         ignore_invalid_fields: bool,
         /// Whether `_` is allowed in field names.
         underscores: bool,
+        /// Whether a repeated field is refused that stands once by its definition: `Expect`, `Authorization`,
+        /// `Content-Range`, and those of conditions (RFC 9110 § 5.3). Else the first counts.
+        single_fields: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
         /// How long a connection may be idle; zero closes after each response.

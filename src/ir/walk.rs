@@ -403,6 +403,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         large_head_buffers: _,
         ignore_invalid_fields: _,
         underscores: _,
+        single_fields: _,
         merge_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,

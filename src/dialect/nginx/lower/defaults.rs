@@ -186,6 +186,7 @@ fn client(base: &mut Settings) {
     client.large_head_buffers = Some((4, 8 * KIB));
     client.ignore_invalid_fields = Some(true);
     client.underscores = Some(false);
+    client.single_fields = Some(true);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
@@ -270,6 +271,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.signature = Some(Template::default());
     answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
+    answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
