@@ -1,4 +1,4 @@
-//! WebSockets: a client that says nothing is asked whether it is there, between frames of its server.
+//! Tunnels: a client that says nothing is asked whether it is there, between frames of its server.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
