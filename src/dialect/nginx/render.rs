@@ -333,6 +333,7 @@ impl Render<'_, '_> {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
@@ -362,7 +363,7 @@ impl Render<'_, '_> {
         self.resolve(resolve, span);
         self.has_params |= uwsgi.params.is_some() || fastcgi.params.is_some() || scgi.params.is_some();
         for (group, set) in
-            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
+            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached), ("grpc", grpc)]
         {
             self.forwarding(group, set, span);
         }
