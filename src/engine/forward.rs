@@ -14,6 +14,7 @@ use super::{
     facts::Attempt,
     gateway::{fastcgi, memcached},
     pool::Key,
+    respond::size,
     scratch,
     timed::{self, Failure},
     upstream_tls,
@@ -35,6 +36,7 @@ pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
+mod store;
 mod upload;
 mod url;
 pub mod whom;
@@ -167,6 +169,21 @@ impl Exchange {
 
     /// Writes what is sent to an upstream before content; returns the key asked for, where the protocol has any.
     fn compose(
+        &mut self,
+        how: &ForwardingPlan,
+        forward: &Forward,
+        to: &Destination,
+        replaced: Option<&[u8]>,
+        head: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        let key = self.write_head(how, forward, to, replaced, head)?;
+        if self.told.is_some() {
+            self.tell_sent(forward, head);
+        }
+        Ok(key)
+    }
+
+    fn write_head(
         &mut self,
         how: &ForwardingPlan,
         forward: &Forward,
@@ -457,7 +474,16 @@ impl Exchange {
                 })?)
             }
         };
-        Ok(connect::Options { bind, transparent: how.bind_transparent, keep_alive: how.tcp_keepalive })
+        let receive_buffer =
+            if how.receive_buffer.is_empty() { 0 } else { size(&self.value(&how.receive_buffer)) };
+        let send_buffer = if how.send_buffer.is_empty() { 0 } else { size(&self.value(&how.send_buffer)) };
+        Ok(connect::Options {
+            bind,
+            transparent: how.bind_transparent,
+            keep_alive: how.tcp_keepalive,
+            receive_buffer,
+            send_buffer,
+        })
     }
 
     /// The head with the content that is in memory; `None` where there is no such content.
