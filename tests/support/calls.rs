@@ -88,7 +88,8 @@ async fn answer(
 ) {
     let shared = &place.shared;
     let id = shared.open(Record { title, head: head(&request), ..Record::default() });
-    let start = format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |it| it.as_str()));
+    let start =
+        format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |it| it.as_str()));
     let scripted = shared.reply(place.number);
     let mode = scripted.as_ref().map_or(Mode::Http, |reply| reply.mode);
     let number = place.number;
@@ -196,7 +197,8 @@ async fn send(
             let (known, code) = rest.trim().split_once(' ')?;
             let known = if known == "*" { stream } else { known.parse().ok()? };
             let code: u32 = code.parse().ok()?;
-            let frame = [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &known.to_be_bytes(), &code.to_be_bytes()].concat();
+            let frame =
+                [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &known.to_be_bytes(), &code.to_be_bytes()].concat();
             (&place.raw).write_all(&frame).ok()?;
         } else if let Some(rest) = text.strip_prefix("HTTP/2 ") {
             let (head, more) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
@@ -224,7 +226,8 @@ fn fields(lines: &str) -> HeaderMap {
     let mut out = HeaderMap::new();
     for line in lines.lines() {
         let Some((name, value)) = line.trim().split_once(": ") else { continue };
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
             out.append(name, value);
         }
     }

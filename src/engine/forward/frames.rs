@@ -44,9 +44,7 @@ impl Exchange {
                 return Outcome::Failed(Trouble { kind, fault, status: 500, message, stale: false });
             }
         };
-        let kept = to.idle.as_ref().and_then(|limits| {
-            self.worker.links.take(&key, limits, clock::moment())
-        });
+        let kept = to.idle.as_ref().and_then(|limits| self.worker.links.take(&key, limits, clock::moment()));
         let stale = kept.is_some();
         let link = match kept {
             Some(link) => link,

@@ -326,7 +326,9 @@ impl Exchange {
             Ending::UpstreamFailed(error) => {
                 let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<http2::Fault>());
                 match fault {
-                    Some(fault) => self.log(Level::Error, format_args!("upstream {fault} while reading upstream")),
+                    Some(fault) => {
+                        self.log(Level::Error, format_args!("upstream {fault} while reading upstream"))
+                    }
                     None => self.log(
                         Level::Error,
                         format_args!("recv() failed ({}) while reading upstream", system(&error)),

@@ -19,8 +19,7 @@ use super::super::{
     content::{Content, Refused},
     exchange::Exchange,
     gateway::fastcgi,
-    http2,
-    scratch,
+    http2, scratch,
     stream::Stream,
 };
 use crate::{

@@ -107,7 +107,8 @@ impl Call {
                 Receive::Head(response) => {
                     match response.poll_informational(cx) {
                         Poll::Ready(Some(Ok(interim))) => {
-                            (self.piece, self.heading) = (text(interim.status(), interim.headers(), None), true);
+                            (self.piece, self.heading) =
+                                (text(interim.status(), interim.headers(), None), true);
                             continue;
                         }
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.fail(&error))),
@@ -214,7 +215,9 @@ impl Fault {
     fn of(error: &h2::Error) -> Self {
         match error.reason() {
             Some(reason) if error.is_remote() && error.is_go_away() => Self::Unprocessed(reason, true),
-            Some(Reason::REFUSED_STREAM) if error.is_remote() => Self::Unprocessed(Reason::REFUSED_STREAM, false),
+            Some(Reason::REFUSED_STREAM) if error.is_remote() => {
+                Self::Unprocessed(Reason::REFUSED_STREAM, false)
+            }
             Some(reason) if error.is_remote() => Self::Rejected(reason),
             Some(_) => Self::Invalid(error.to_string()),
             None => Self::Closed,

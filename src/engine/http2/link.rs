@@ -235,7 +235,6 @@ async fn run(mut frames: Connection<Below, Bytes>, wire: Below, state: Rc<State>
     }
 }
 
-
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")

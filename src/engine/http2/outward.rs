@@ -62,7 +62,8 @@ pub fn request(text: &[u8], tls: bool) -> Result<Request<()>, &'static str> {
 
 fn path(target: &[u8]) -> Option<PathAndQuery> {
     let mut escaped = Vec::new();
-    let odd = |byte: &u8| !matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'z' | b'|' | b'~');
+    let odd =
+        |byte: &u8| !matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'z' | b'|' | b'~');
     let bytes = if target.iter().any(odd) {
         for byte in target {
             if odd(byte) {
@@ -113,7 +114,11 @@ mod tests {
                 true,
                 "POST https://x/ te=trailers",
             ),
-            ("GET /<\"{`#\u{e4} HTTP/1.1\r\nHost: a b\r\nTE: gzip\r\n\r\n", false, "GET /%3C%22%7B%60%23%C3%A4 host=a b"),
+            (
+                "GET /<\"{`#\u{e4} HTTP/1.1\r\nHost: a b\r\nTE: gzip\r\n\r\n",
+                false,
+                "GET /%3C%22%7B%60%23%C3%A4 host=a b",
+            ),
         ] {
             assert_eq!(shown(text, tls), expected);
         }

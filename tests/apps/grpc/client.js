@@ -23,10 +23,14 @@ const shown = (status) => {
 // One answer: what came, and the status behind it.
 const once = (name, request, metadata = new grpc.Metadata(), more = {}) => new Promise((done) => {
   const seen = [];
-  let answer;
-  const call = client[name](request, metadata, more, (error, value) => { answer = value; });
+  const both = {};
+  const came = (part) => {
+    Object.assign(both, part);
+    if ('answer' in both && 'text' in both) done(both);
+  };
+  const call = client[name](request, metadata, more, (error, answer) => came({ answer }));
   call.on('metadata', (head) => { if (head.get('x-first').length) seen.push(head.get('x-first')); });
-  call.on('status', (status) => setImmediate(() => done({ answer, text: [...seen, shown(status)].join(' | ') })));
+  call.on('status', (status) => came({ text: [...seen, shown(status)].join(' | ') }));
 });
 
 // A stream of answers.

@@ -269,7 +269,18 @@ impl Render<'_, '_> {
 
     /// `ProxyPass` for a place.
     pub(super) fn pass(&mut self, pass: &Pass, at: &Match, settings: &Settings) {
-        let Pass { protocol, frames: _, scheme, to, path, head, reverse, response_edits, settings: own, span } = pass;
+        let Pass {
+            protocol,
+            frames: _,
+            scheme,
+            to,
+            path,
+            head,
+            reverse,
+            response_edits,
+            settings: own,
+            span,
+        } = pass;
         self.need("proxy");
         self.need(module(*scheme, pass.spoken()));
         let names = Names::of(self.config, self.assigned, Some(at));
@@ -278,7 +289,11 @@ impl Render<'_, '_> {
             return;
         }
         if *protocol == Protocol::Grpc {
-            self.losses.lose(*span, "requests over gRPC", "Apache's HTTP/2 proxy does not pass their trailers");
+            self.losses.lose(
+                *span,
+                "requests over gRPC",
+                "Apache's HTTP/2 proxy does not pass their trailers",
+            );
             return;
         }
         let dynamic = matches!(to, To::Dynamic(_)) || *scheme == Scheme::Client;
