@@ -136,8 +136,8 @@ impl Exchange {
 
     /// What the failure of a request over HTTP/2 comes to before there is a head. `reused` says that its connection
     /// carried others before.
-    pub(super) fn give_call_up(&mut self, connection: Connection, reused: bool) -> Outcome {
-        let fault = self.failed_call(&connection).cloned().unwrap_or(http2::Fault::Closed);
+    pub(super) fn give_call_up(&mut self, connection: &Connection, reused: bool) -> Outcome {
+        let fault = self.failed_call(connection).cloned().unwrap_or(http2::Fault::Closed);
         let silent = self.facts.upstream.is_empty();
         Outcome::Failed(self.unsent(&fault, reused && silent))
     }

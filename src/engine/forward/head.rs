@@ -82,7 +82,7 @@ impl Exchange {
                         ));
                     }
                     Watched::Failed(Failure::Io(_)) if self.failed_call(&connection).is_some() => {
-                        return self.give_call_up(connection, stale);
+                        return self.give_call_up(&connection, stale);
                     }
                     Watched::Failed(Failure::Io(error)) => {
                         let message = format!(

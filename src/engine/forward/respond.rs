@@ -327,7 +327,7 @@ impl Exchange {
                 let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<http2::Fault>());
                 match fault {
                     Some(fault) => {
-                        self.log(Level::Error, format_args!("upstream {fault} while reading upstream"))
+                        self.log(Level::Error, format_args!("upstream {fault} while reading upstream"));
                     }
                     None => self.log(
                         Level::Error,
