@@ -50,7 +50,7 @@ pub(super) fn serve(
                 let name = connection.server_name().unwrap_or("none");
                 let spoken = connection.alpn_protocol().map_or("none".into(), String::from_utf8_lossy);
                 let who = format!("{who} tls sni={name} alpn={spoken}");
-                converse(stream, Place { who: &who, ..place }).await
+                converse(stream, Place { who: &who, ..place }).await;
             }
         }
         Ok(())
