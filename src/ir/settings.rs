@@ -514,6 +514,8 @@ pub struct Settings {
     pub scgi: Group<Forwarding>,
     /// Forwarding to memcached.
     pub memcached: Group<Forwarding>,
+    /// Forwarding of gRPC.
+    pub grpc: Group<Forwarding>,
     /// The coding `gzip`.
     pub gzip: Group<Compress>,
     /// The coding `br`.
@@ -552,6 +554,7 @@ impl Settings {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
@@ -587,6 +590,7 @@ impl Settings {
         self.fastcgi.lay(fastcgi, accumulate);
         self.scgi.lay(scgi, accumulate);
         self.memcached.lay(memcached, accumulate);
+        self.grpc.lay(grpc, accumulate);
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
@@ -609,6 +613,7 @@ impl Settings {
             Protocol::FastCgi => &self.fastcgi,
             Protocol::Scgi => &self.scgi,
             Protocol::Memcached => &self.memcached,
+            Protocol::Grpc => &self.grpc,
         }
     }
 
@@ -620,6 +625,7 @@ impl Settings {
             Protocol::FastCgi => &mut self.fastcgi,
             Protocol::Scgi => &mut self.scgi,
             Protocol::Memcached => &mut self.memcached,
+            Protocol::Grpc => &mut self.grpc,
         }
     }
 
