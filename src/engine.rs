@@ -55,6 +55,7 @@ pub mod listen;
 pub mod local;
 pub mod log;
 pub mod maps;
+mod negotiate;
 pub mod password;
 pub mod pool;
 mod probe;

@@ -21,6 +21,7 @@ mod group;
 mod handler;
 pub mod local;
 mod map;
+mod negotiate;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -45,6 +46,7 @@ pub use handler::{
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
+pub use negotiate::{Negotiate, Noted};
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base, print_setting, print_template};
 pub use settings::Settings;

@@ -23,7 +23,7 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
+    ir::{Handler, Lookup, Negotiate, Probe, Reply, ReplyContent, Template, settings::Level},
     plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
@@ -97,6 +97,8 @@ pub enum Next {
     Ask(Box<(Lookup, Asked)>),
     /// Find out how a request for another target would be answered, for the plan.
     Probe(Box<Probe>),
+    /// Choose one of the files that stand for a name, for the plan.
+    Negotiate(Box<Negotiate>),
     /// The request is held against the limits in force, which may delay it.
     Limit,
     /// The handler in force answers.
@@ -160,6 +162,7 @@ impl Exchange {
                     self.ask(plan, &lookup, asked).await
                 }
                 Next::Probe(probe) => Box::pin(self.probe(plan, &probe)).await,
+                Next::Negotiate(negotiate) => self.negotiate(plan, &negotiate).await,
                 Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
@@ -426,6 +429,7 @@ impl Exchange {
                 Need::Edit(_) if self.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(self, op),
                 Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
+                Need::Negotiate(negotiate) => return Next::Negotiate(Box::new(negotiate.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {

@@ -100,18 +100,22 @@ macro_rules! settings {
 mod client_address;
 mod compress;
 
+mod index_page;
 mod limits;
 mod listing;
 mod logs;
+mod negotiation;
 mod rewriting;
 mod subtract;
 
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
+pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
 pub use logs::{
     AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Period, Series, Syslog,
 };
+pub use negotiation::{Negotiation, NegotiationInForce};
 
 pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -244,6 +248,8 @@ settings! {
         encodings: Vec<(Text, Text)>,
         /// Languages by file name extension, likewise.
         languages: Vec<(Text, Text)>,
+        /// The language where no extension says any.
+        default_language: Text,
         /// Character sets by file name extension, likewise.
         charsets: Vec<(Text, Text)>,
         /// The type whatever the extension.
@@ -260,6 +266,8 @@ settings! {
         etag: bool,
         /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
         tag: Option<TagForm>,
+        /// What goes into the tag of a file behind that, in place of its closing quote; `W/` before it makes it weak.
+        tag_more: Template,
         /// The type of pages of our own.
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.
@@ -582,6 +590,10 @@ pub struct Settings {
     pub limits: Group<Limits>,
     /// Listings of folders.
     pub listing: Group<Listing>,
+    /// Listings in columns.
+    pub index_page: Group<IndexPage>,
+    /// Choosing among files.
+    pub negotiation: Group<Negotiation>,
     /// Whose address is the client's.
     pub client_address: Group<ClientAddress>,
     /// Where they were written, as far as that is known.
@@ -614,6 +626,8 @@ impl Settings {
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = over;
@@ -649,6 +663,8 @@ impl Settings {
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+        self.index_page.lay(index_page, accumulate);
+        self.negotiation.lay(negotiation, accumulate);
         self.client_address.lay(client_address, accumulate);
         self.places.0.extend_from_slice(&places.0);
     }
@@ -710,6 +726,8 @@ impl Settings {
             "rewriting" => self.rewriting.set(field, value),
             "limits" => self.limits.set(field, value),
             "listing" => self.listing.set(field, value),
+            "index_page" => self.index_page.set(field, value),
+            "negotiation" => self.negotiation.set(field, value),
             "client_address" => self.client_address.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
@@ -763,6 +781,12 @@ impl Settings {
         }
         if let Some(of) = self.listing.written() {
             of.each(&mut |field, value| visit("listing", field, value));
+        }
+        if let Some(of) = self.index_page.written() {
+            of.each(&mut |field, value| visit("index-page", field, value));
+        }
+        if let Some(of) = self.negotiation.written() {
+            of.each(&mut |field, value| visit("negotiation", field, value));
         }
         if let Some(of) = self.client_address.written() {
             of.each(&mut |field, value| visit("client-address", field, value));

@@ -196,6 +196,14 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
                 visit(Item::Assign(*into), span);
             }
         }
+        Step::Negotiate(negotiate) => {
+            let super::Negotiate { file: _, rest: _, listed: _, language, plain, into } = &**negotiate;
+            visit(Item::Template(language), span);
+            visit(Item::Template(plain), span);
+            for (_, into) in into {
+                visit(Item::Assign(*into), span);
+            }
+        }
         Step::Locate(Locate { file, rest, folder, name, kind }) => {
             for var in [file, rest, folder, name, kind] {
                 visit(Item::Assign(*var), span);
@@ -382,6 +390,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         rewriting: rewritten,
         limits: _,
         listing,
+        index_page: _,
+        negotiation: _,
         client_address,
         places: _,
     } = all;
@@ -615,9 +625,11 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         types: _,
         encodings: _,
         languages: _,
+        default_language: _,
         charsets: _,
         forced_type: _,
         tag: _,
+        tag_more,
         own_authority,
         contact: _,
         signature,
@@ -651,7 +663,7 @@ fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
             RecoveryTarget::Enter(_) | RecoveryTarget::Page => {}
         }
     }
-    for template in [default_type, charset, signature].into_iter().flatten() {
+    for template in [default_type, charset, signature, tag_more].into_iter().flatten() {
         visit(Item::Template(template), span);
     }
     if let Some(Some(template)) = own_authority {

@@ -113,6 +113,7 @@ mod local;
 mod logs;
 mod mapping;
 mod names;
+mod negotiation;
 mod options;
 mod pages;
 mod phase;
@@ -159,6 +160,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     logs::TABLE,
     mapping::TABLE,
     names::TABLE,
+    negotiation::TABLE,
     options::TABLE,
     pages::TABLE,
     process::TABLE,

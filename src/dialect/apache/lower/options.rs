@@ -30,6 +30,7 @@ enum Option_ {
     Indexes,
     FollowSymLinks,
     SymLinksIfOwnerMatch,
+    MultiViews,
     /// It is known and has nothing to do.
     Other,
 }
@@ -38,6 +39,7 @@ enum Option_ {
 fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let mut listing = None;
     let mut links = None;
+    let mut variants = None;
     let mut relative = None;
     for word in &directive.args {
         let text = word.text().to_ascii_lowercase();
@@ -54,6 +56,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         if sign.is_none() {
             listing.get_or_insert(false);
             links.get_or_insert(1);
+            variants.get_or_insert(false);
         }
         let on = sign.unwrap_or(true);
         match name {
@@ -71,11 +74,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                     (true, _) => links = Some(2),
                     (false, _) => links = Some(links.unwrap_or(1)),
                 },
-                Some(Option_::Other) if on && name == "multiviews" => {
-                    let message = "`MultiViews` is not honoured yet: names without an ending find no file";
-                    let found = Diagnostic::warning("not-yet-honoured", word.span, message);
-                    cx.report(found.help("a rewriting rule that adds the ending"));
-                }
+                Some(Option_::MultiViews) => variants = Some(on),
                 Some(Option_::Other) => {}
                 None => {
                     let message = format!("Illegal option {}", word.text());
@@ -83,6 +82,9 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 }
             },
         }
+    }
+    if variants.is_some() {
+        section.set.negotiation.on = variants;
     }
     if let Some(on) = listing {
         let block = if on {
@@ -123,7 +125,8 @@ fn known(name: &str) -> Option<Option_> {
         "indexes" => Option_::Indexes,
         "followsymlinks" => Option_::FollowSymLinks,
         "symlinksifownermatch" => Option_::SymLinksIfOwnerMatch,
-        "includes" | "includesnoexec" | "execcgi" | "multiviews" | "runscripts" => Option_::Other,
+        "multiviews" => Option_::MultiViews,
+        "includes" | "includesnoexec" | "execcgi" | "runscripts" => Option_::Other,
         _ => return None,
     })
 }

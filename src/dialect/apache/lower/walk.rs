@@ -5,7 +5,7 @@
 //! the main server come before the virtual host's, those inside other sections after those that are not. For a
 //! proxied request `<Proxy>` takes the place of everything before `<Location>`.
 
-use super::{Cx, Kind, Phase, Section, directory, mapping};
+use super::{Cx, Kind, Phase, Section, directory, mapping, negotiation};
 use crate::{
     ir::{self, Block, Locate, Pattern, Step, Template, Test},
     source::Span,
@@ -57,6 +57,10 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     perform(host, local, Phase::Headers, &mut steps);
     perform(host, local, Phase::Methods, &mut steps);
     steps.push((Step::Authorize, span));
+    let negotiates = negotiation::is_on(host) || local.iter().any(negotiation::is_on);
+    if negotiates {
+        steps.extend(negotiation::among_files(cx));
+    }
     for phase in Phase::FIXUPS {
         // Those of directories come between.
         if phase == Phase::Fields {
@@ -65,8 +69,9 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
         perform(host, local, phase, &mut steps);
     }
     steps.extend(super::proxy::notes::steps(cx));
+    steps.extend(negotiation::from_lists(cx));
     steps.extend(mapping::answer(cx));
-    steps
+    if negotiates { negotiation::again(steps) } else { steps }
 }
 
 /// Performs a phase if any section does something there.
