@@ -146,6 +146,20 @@ struct Run {
     /// What the `Server` field says
     #[arg(long, value_name = "TEXT")]
     server_header: Option<String>,
+    /// Tell the way of a request that has this field with this secret to the error log, by the request's id; the
+    /// field itself goes no further. `NAME:@FILE` takes the secret from a file, where no list of processes shows it
+    #[arg(long, value_name = "NAME:SECRET", value_parser = explain_key)]
+    explain_header: Option<(String, String)>,
+    /// Serve nothing: say which requests the process that serves this file would handle differently once it reads the
+    /// file again. Exit status 0 when none, 1 when some, 2 when it cannot be told
+    #[arg(long)]
+    diff: bool,
+    /// With --diff: as JSON
+    #[arg(long, requires = "diff")]
+    json: bool,
+    /// With --diff: the process, where several serve the file
+    #[arg(long, requires = "diff", value_name = "ID")]
+    pid: Option<i32>,
 }
 
 #[derive(Debug, Args)]
@@ -369,7 +383,9 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         match self {
-            Self::Run(Run { file, reading, listen, strict_names, start_handlers, server_header }) => {
+            Self::Run(Run { file, diff: true, json, pid, .. }) => process::diff::run(&file, pid, json),
+            Self::Run(run) => {
+                let Run { file, reading, listen, strict_names, start_handlers, server_header, .. } = run;
                 run::run(run::Arguments {
                     file,
                     dialect: reading.dialect.map(Into::into),
@@ -377,6 +393,7 @@ impl Command {
                     listen,
                     strict_names,
                     server_header,
+                    explain: run.explain_header,
                     handlers: reading.handlers,
                     iis: dialect::iis::Stage { start: start_handlers, lenient: true, ..Default::default() },
                     roots: reading.roots,
@@ -514,7 +531,26 @@ impl From<DialectName> for Dialect {
     }
 }
 
-/// `IP:PORT`, `PORT` or `unix:PATH`.
+/// `NAME:SECRET` or `NAME:@FILE`.
+fn explain_key(text: &str) -> Result<(String, String), String> {
+    let (name, secret) = text.split_once(':').ok_or("not NAME:SECRET")?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(format!("`{name}` is no name of a field"));
+    }
+    let secret = match secret.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
+        None => secret.to_owned(),
+    };
+    let secret = secret.trim();
+    if secret.len() < 8 {
+        return Err(
+            "the secret has to have 8 characters or more: whoever guesses it fills the log".to_owned()
+        );
+    }
+    Ok((name.to_owned(), secret.to_owned()))
+}
+
 /// `NAME=URL`
 fn handler(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
@@ -525,6 +561,7 @@ fn handler(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), url.to_owned()))
 }
 
+/// `IP:PORT`, `PORT` or `unix:PATH`.
 fn address(text: &str) -> Result<Address, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Ok(Address::Unix(path.into()));
@@ -544,6 +581,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_has_a_name_and_a_long_secret() {
+        assert_eq!(explain_key("X-Why:12345678"), Ok(("X-Why".to_owned(), "12345678".to_owned())));
+        assert_eq!(explain_key("X:a:b:c:d:e"), Ok(("X".to_owned(), "a:b:c:d:e".to_owned())));
+        for wrong in ["X-Why", "X-Why:short", ":12345678", "X Why:12345678", "X:@/no/such/file"] {
+            assert!(explain_key(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod credentials;
 mod descriptors;
 pub mod edit;
 pub mod exchange;
+pub mod explain;
 pub mod facts;
 pub mod files;
 pub mod filter;
@@ -89,6 +90,8 @@ pub struct Options {
     pub root: bool,
     /// What `Server` says instead of what the configuration has; empty for no such field.
     pub server_header: Option<Text>,
+    /// By which requests ask that their way is told.
+    pub explain: Option<Arc<explain::Key>>,
 }
 
 /// A running server.
@@ -164,6 +167,7 @@ impl Server {
             counters: (0..count).map(|_| Counters::default()).collect(),
             machine_name: machine_name(),
             server_header: options.server_header.clone(),
+            explain: options.explain.clone(),
             serial: AtomicU64::new(1),
             began: Instant::now(),
             zones: limit::Zones::default(),
@@ -265,11 +269,21 @@ impl Server {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
-        let changes = changes::line(&state.plan.config, &next.plan.config);
+        let changes = changes::line(of(&state.plan), of(&next.plan));
         next.logs.process(&next.plan, Level::Notice, &changes);
         let Next { plan, bound, logs, names, zones, .. } = next;
         *state = State { plan, bound, logs, names, zones, warnings };
         Ok(())
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> Option<Arc<Plan>> {
+        self.state.lock().ok().map(|state| Arc::clone(&state.plan))
+    }
+
+    /// What a reload would change, in one line.
+    pub fn changes(old: &Plan, new: &Plan) -> String {
+        changes::line(of(old), of(new))
     }
 
     /// What there is to say about the plan that came into force last; once.
@@ -335,6 +349,11 @@ impl Server {
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
+}
+
+/// What a plan was compiled from, as far as it is known.
+fn of(plan: &Plan) -> &Config {
+    plan.written.as_ref().map_or(&plan.config, |written| &written.config)
 }
 
 /// Does everything that can fail, before anything changes.

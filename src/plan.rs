@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     ir::{self, HostId, Name, Template, local::Provider, settings::LogTarget},
-    source::Span,
+    source::{SourceMap, Span},
 };
 
 mod compile;
@@ -57,6 +57,8 @@ pub struct Plan {
     pub config: ir::Config,
     /// Who reads what directories bring.
     pub provider: Option<Arc<dyn Provider>>,
+    /// What it was compiled from, where somebody may want to know.
+    pub written: Option<Arc<Written>>,
     hosts: Vec<HostPlan>,
     listeners: Vec<ListenerPlan>,
     code: Shelf<Op>,
@@ -71,6 +73,15 @@ pub struct Plan {
     /// Indices by status.
     reasons: Map<u16, u32>,
     pages: Map<u16, u32>,
+}
+
+/// What a plan was compiled from: for those who explain a request that it serves, or compare it with another.
+#[derive(Debug)]
+pub struct Written {
+    /// The configuration, programs included.
+    pub config: ir::Config,
+    /// The files that its spans name.
+    pub sources: SourceMap,
 }
 
 #[derive(Debug)]

@@ -70,7 +70,7 @@ impl Default for Span {
 }
 
 /// One configuration file as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct File {
     /// The path it was read from, or a name in angle brackets for text that is no file (`<command line>`).
     pub path: PathBuf,
@@ -92,10 +92,17 @@ impl File {
 }
 
 /// Every file that one configuration consists of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<File>,
+    /// The id of the first file.
+    first: u32,
+    /// How many files were read for something else, and are not what was read last.
+    settled: usize,
 }
+
+/// The first id of a map whose spans mean nothing in another one.
+const APART: u32 = 1 << 31;
 
 /// A line and a column, both from 1; the column counts bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +117,16 @@ impl SourceMap {
     /// An empty map.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty map for files that are read while another map is in use: its spans name no file of that one.
+    pub fn apart() -> Self {
+        Self { first: APART, ..Self::default() }
+    }
+
+    /// What was read so far is another configuration's: a file of the same name is read again.
+    pub fn settle(&mut self) {
+        self.settled = self.files.len();
     }
 
     /// Reads a file from disk and adds it. A file larger than [`LARGEST_FILE`] is an error: nobody wrote it.
@@ -128,7 +145,8 @@ impl SourceMap {
 
     /// The file that was read last, when it has this name: a main file has just been recognised, and is not read twice.
     pub fn last(&self, path: &Path) -> Option<FileId> {
-        self.files.last().filter(|file| file.path == path).map(|_| FileId(self.files.len() as u32 - 1))
+        let new = self.files.get(self.settled..).unwrap_or_default();
+        new.last().filter(|file| file.path == path).map(|_| FileId(self.first + self.files.len() as u32 - 1))
     }
 
     /// Adds text under a name.
@@ -136,31 +154,37 @@ impl SourceMap {
         let starts = memchr::memchr_iter(b'\n', &text).map(|at| at as u32 + 1);
         let line_starts = std::iter::once(0).chain(starts).collect();
         self.files.push(File { path, text: text.into(), line_starts });
-        FileId(self.files.len() as u32 - 1)
+        FileId(self.first + self.files.len() as u32 - 1)
     }
 
     /// The file of an id that this map gave out.
     pub fn file(&self, id: FileId) -> &File {
-        &self.files[id.0 as usize]
+        &self.files[(id.0 - self.first) as usize]
     }
 
     /// The files in the order they were read.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &File)> {
-        self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
+        self.files.iter().enumerate().map(|(at, file)| (FileId(self.first + at as u32), file))
     }
 
     /// The bytes of a span; empty for [`Span::NONE`].
     pub fn text(&self, span: Span) -> &[u8] {
-        if !span.is_known() {
+        if !self.holds(span) {
             return &[];
         }
         let text = &self.file(span.file).text;
         &text[span.start as usize..span.end as usize]
     }
 
-    /// Where a span starts; `None` for [`Span::NONE`].
+    /// Whether a span is of a file of this map.
+    fn holds(&self, span: Span) -> bool {
+        span.is_known()
+            && span.file.0.checked_sub(self.first).is_some_and(|at| (at as usize) < self.files.len())
+    }
+
+    /// Where a span starts; `None` for [`Span::NONE`] and for what another map holds.
     pub fn position(&self, span: Span) -> Option<Position> {
-        if !span.is_known() {
+        if !self.holds(span) {
             return None;
         }
         let file = self.file(span.file);
@@ -187,5 +211,21 @@ mod tests {
         assert_eq!(map.last(Path::new("a")), Some(a));
         map.add("b".into(), Vec::new());
         assert_eq!(map.last(Path::new("a")), None);
+        let c = map.add("c".into(), Vec::new());
+        assert_eq!(map.last(Path::new("c")), Some(c));
+        map.settle();
+        assert_eq!(map.last(Path::new("c")), None);
+    }
+
+    #[test]
+    fn spans_of_another_map_name_nothing_here() {
+        let (mut map, mut other) = (SourceMap::new(), SourceMap::apart());
+        let here = Span::new(map.add("a".into(), b"x\ny".to_vec()), 2, 3);
+        let there = Span::new(other.add("b".into(), b"p\nq".to_vec()), 2, 3);
+        assert_eq!((map.text(here), other.text(there)), (&b"y"[..], &b"q"[..]));
+        assert_eq!((map.text(there), other.text(here)), (&b""[..], &b""[..]));
+        assert_eq!((map.position(there), other.position(here)), (None, None));
+        assert_eq!(other.position(there), Some(Position { line: 2, column: 1 }));
+        assert_eq!(other.file(there.file).path, Path::new("b"));
     }
 }

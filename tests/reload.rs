@@ -5,8 +5,12 @@
 #[path = "apps_support/all.rs"]
 mod support;
 
+#[path = "reload/diff.rs"]
+mod diff;
 #[path = "reload/end.rs"]
 mod end;
+#[path = "reload/explain.rs"]
+mod explain;
 #[path = "reload/hup.rs"]
 mod hup;
 #[path = "reload/logs.rs"]

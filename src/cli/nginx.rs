@@ -68,9 +68,15 @@ pub fn main(words: &[OsString]) -> ExitCode {
     if args.test {
         return test::run(&args, &layout, &sources, ready, &engine, &log);
     }
-    let Some(ready) = ready else { return ExitCode::FAILURE };
+    let Some(ready) = ready else {
+        // With `--diff`, 1 says that something differs.
+        return if args.diff { ExitCode::from(2) } else { ExitCode::FAILURE };
+    };
     if let Some(signal) = args.signal {
         let pid = ready.plan.config.process.pid_file.as_deref().unwrap_or(&layout.shown);
+        if args.diff {
+            return signal::diff(pid);
+        }
         return signal::send(signal, pid, &log);
     }
     let setup = Setup {

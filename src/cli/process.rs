@@ -7,6 +7,7 @@
 
 pub mod background;
 pub mod companions;
+pub mod diff;
 pub mod folders;
 pub mod pid_file;
 pub mod signals;

@@ -42,6 +42,8 @@ pub struct Arguments {
     pub strict_names: bool,
     /// What `Server` says.
     pub server_header: Option<String>,
+    /// The field and the secret by which a request asks that its way is told.
+    pub explain: Option<(String, String)>,
     /// Where programs are reached that the configuration names: name and URL.
     pub handlers: Vec<(String, String)>,
     /// What is said about sites.
@@ -61,6 +63,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         prefix,
         strict_names,
         server_header,
+        explain,
         handlers,
         iis,
         roots,
@@ -97,6 +100,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         engine: engine::Options {
             strict_names,
             server_header: server_header.map(Into::into),
+            explain: explain.map(|(name, secret)| {
+                std::sync::Arc::new(engine::explain::Key::new(name.as_bytes(), secret.as_bytes()))
+            }),
             root: system::is_root(),
         },
         background: false,

@@ -237,6 +237,7 @@ impl Exchange {
             refreshes: false,
             held: Vec::new(),
             filters: None,
+            told: None,
         }
     }
 

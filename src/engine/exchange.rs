@@ -7,6 +7,7 @@ use std::{rc::Rc, time::Duration};
 
 use super::{
     content::Content,
+    explain::Told,
     facts::Facts,
     files, filter,
     forward::{Caching, Upload},
@@ -16,6 +17,7 @@ use super::{
     local::Brought,
     log,
     maps::{Answer, Asked},
+    rehearse::Event,
     response::Response,
     stream::Stream,
     timed::Timer,
@@ -84,6 +86,8 @@ pub struct Exchange {
     pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
     pub filters: Option<Box<filter::Chain>>,
+    /// What happens to the request, where it asks that it is told.
+    pub told: Option<Box<Told>>,
 }
 
 /// What comes next.
@@ -176,7 +180,10 @@ impl Exchange {
                     }
                 },
                 Next::Reply(reply) => self.reply(plan, &reply).await,
-                Next::Status(status) => self.recover(plan, status).await,
+                Next::Status(status) => {
+                    self.tell(|_| Event::Status(status));
+                    self.recover(plan, status).await
+                }
                 Next::End(end) if self.composing.is_some() => self.end_composing(plan, end).await,
                 Next::End(end) => break end,
             }
@@ -201,6 +208,7 @@ impl Exchange {
         self.directed_limit = None;
         self.directed_charset = None;
         self.filters = None;
+        self.told = None;
         self.limits_checked = false;
         self.caching = None;
         self.composed = false;
@@ -226,7 +234,10 @@ impl Exchange {
 
     /// Chooses the host and starts its program.
     pub(super) fn begin(&mut self, plan: &Plan, listener: usize) -> Next {
-        if let Err(next) = self.choose(plan, listener) {
+        let told = self.asks_to_be_told();
+        let chosen = self.choose(plan, listener);
+        self.told = told;
+        if let Err(next) = chosen {
             return next;
         }
         if self.is_misdirected(plan) {
@@ -391,7 +402,11 @@ impl Exchange {
     /// Lets the plan decide, answering what it needs.
     pub fn decide(&mut self, plan: &Plan) -> Next {
         loop {
-            match self.run.step(plan, &self.facts) {
+            let need = match &mut self.told {
+                None => self.run.step(plan, &self.facts),
+                Some(told) => self.run.observed(plan, &self.facts, &mut told.steps),
+            };
+            match need {
                 Need::File(kind) => {
                     let mut found = files::is(&self.run.asked, kind);
                     if !found && self.settings(plan).files.any_case {
@@ -399,6 +414,7 @@ impl Exchange {
                         files::spelling::correct(&mut name);
                         found = name != self.run.asked && files::is(&name, kind);
                     }
+                    self.tell(|run| Event::File { name: run.asked.clone(), kind, found });
                     self.run.tell(found);
                 }
                 Need::Local => {
@@ -412,6 +428,7 @@ impl Exchange {
                 }
                 Need::Locate => {
                     let found = files::locate::locate(&self.run.asked);
+                    self.tell(|run| Event::Located { name: run.asked.clone(), kind: found.kind });
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
                 // A request of our own goes where the client's may go.
@@ -419,7 +436,9 @@ impl Exchange {
                 Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
-                    if !super::access::allowed(&self.settings(plan).access, &self.facts) {
+                    let allowed = super::access::allowed(&self.settings(plan).access, &self.facts);
+                    self.tell(|_| Event::Access(allowed));
+                    if !allowed {
                         self.log(Level::Error, format_args!("access forbidden by rule"));
                         return Next::Status(403);
                     }
@@ -510,6 +529,7 @@ impl Exchange {
     /// Runs the program again for another path; the request counts as internal.
     pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> Next {
         if self.run.restart(plan, path, query) {
+            self.tell(|run| Event::Inside { path: run.path.clone(), query: run.query.clone() });
             return Next::Decide;
         }
         let path = String::from_utf8_lossy(path).into_owned();
@@ -546,6 +566,9 @@ impl Exchange {
 
     /// After the answer: the rest of the content, the log.
     async fn finish(&mut self, plan: &Plan, end: End) -> End {
+        if self.told.is_some() {
+            self.tell_all(plan);
+        }
         if self.is_subrequest() {
             if self.settings(plan).logs.subrequests {
                 self.write_log(plan);

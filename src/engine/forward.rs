@@ -171,6 +171,21 @@ impl Exchange {
         replaced: Option<&[u8]>,
         head: &mut Vec<u8>,
     ) -> Result<Vec<u8>, String> {
+        let key = self.write_head(how, forward, to, replaced, head)?;
+        if self.told.is_some() {
+            self.tell_sent(forward, head);
+        }
+        Ok(key)
+    }
+
+    fn write_head(
+        &mut self,
+        how: &ForwardingPlan,
+        forward: &Forward,
+        to: &Destination,
+        replaced: Option<&[u8]>,
+        head: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
         match forward.protocol {
             Protocol::Http => self.write_request(how, forward, to, replaced, head),
             Protocol::Uwsgi => self.write_uwsgi(how, head)?,

@@ -27,7 +27,7 @@ mod syslog;
 
 pub use access::access;
 pub use ahead::{Ahead, ahead};
-pub use error::{Scribe, connection, error, event};
+pub use error::{Scribe, asked, connection, error, event};
 
 use file::{Buffer, LogFile};
 use syslog::Receiver;

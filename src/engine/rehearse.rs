@@ -117,6 +117,13 @@ pub enum Event {
     },
     /// A status is about to be answered.
     Status(u16),
+    /// An upstream is sent this; the head in one line, empty where it is not text.
+    Sent {
+        /// Scheme and authority.
+        to: Vec<u8>,
+        /// The head.
+        head: Vec<u8>,
+    },
     /// The program runs again, or goes on elsewhere, for this path.
     Inside {
         /// The path.
@@ -219,6 +226,7 @@ impl Rehearsal {
             counters: Box::new([Counters::default()]),
             machine_name: "localhost".to_owned(),
             server_header: None,
+            explain: None,
             serial: AtomicU64::new(1),
             began: Instant::now(),
             zones: limit::Zones::default(),

@@ -27,6 +27,9 @@ pub enum Step {
     Event(Event),
 }
 
+/// Steps remembered of one request: a program may repeat itself thousands of times.
+const MOST: usize = 50_000;
+
 /// Remembers what happened, in order.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -34,15 +37,28 @@ pub struct Recorder {
     pub steps: Vec<Step>,
 }
 
+impl Recorder {
+    fn push(&mut self, step: Step) {
+        if !self.is_full() {
+            self.steps.push(step);
+        }
+    }
+
+    /// Whether what happened later is not remembered.
+    pub fn is_full(&self) -> bool {
+        self.steps.len() >= MOST
+    }
+}
+
 impl Observer for Recorder {
     fn step(&mut self, span: Span) {
         if span.is_known() && self.steps.last().is_none_or(|last| !is_at(last, span)) {
-            self.steps.push(Step::At(span));
+            self.push(Step::At(span));
         }
     }
 
     fn matched(&mut self, span: Span, subject: &[u8], outcome: Result<bool, Failure>) {
-        self.steps.push(Step::Matched { span, subject: subject.to_vec(), outcome, captures: Vec::new() });
+        self.push(Step::Matched { span, subject: subject.to_vec(), outcome, captures: Vec::new() });
     }
 
     fn captured(&mut self, _: Span, group: u32, value: &[u8]) {
@@ -52,25 +68,25 @@ impl Observer for Recorder {
     }
 
     fn tested(&mut self, span: Span, holds: bool) {
-        self.steps.push(Step::Tested { span, holds });
+        self.push(Step::Tested { span, holds });
     }
 
     fn assigned(&mut self, span: Span, var: VarId, value: &[u8]) {
-        self.steps.push(Step::Assigned { span, var, value: value.to_vec() });
+        self.push(Step::Assigned { span, var, value: value.to_vec() });
     }
 
     fn rewritten(&mut self, span: Span, path: &[u8], query: &[u8]) {
-        self.steps.push(Step::Rewritten { span, path: path.to_vec(), query: query.to_vec() });
+        self.push(Step::Rewritten { span, path: path.to_vec(), query: query.to_vec() });
     }
 
     fn routed(&mut self, span: Span, path: &[u8], found: bool) {
-        self.steps.push(Step::Routed { span, path: path.to_vec(), found });
+        self.push(Step::Routed { span, path: path.to_vec(), found });
     }
 }
 
 impl Watcher for Recorder {
     fn event(&mut self, event: Event) {
-        self.steps.push(Step::Event(event));
+        self.push(Step::Event(event));
     }
 }
 
@@ -129,14 +145,18 @@ impl Step {
     /// A line for the error log: where, what was written there, what happened.
     pub fn line(&self, plan: &Plan, sources: &SourceMap) -> Option<String> {
         let words = self.words(plan)?;
-        Some(match sources.position(self.span()) {
+        Some(match self.place(sources) {
             None => words,
-            Some(position) => {
-                let file = sources.file(self.span().file);
-                let text = String::from_utf8_lossy(&file.text[file.line(position.line)]).trim().to_owned();
-                format!("{}:{}: {text}: {words}", file.path.display(), position.line)
-            }
+            Some(place) => format!("{place}: {words}"),
         })
+    }
+
+    /// Where, and what was written there.
+    pub fn place(&self, sources: &SourceMap) -> Option<String> {
+        let position = sources.position(self.span())?;
+        let file = sources.file(self.span().file);
+        let text = String::from_utf8_lossy(&file.text[file.line(position.line)]).trim().to_owned();
+        Some(format!("{}:{}: {text}", file.path.display(), position.line))
     }
 }
 
@@ -165,6 +185,10 @@ impl Event {
             }
             Self::Lookup { key, value: None } => format!("the map has nothing for {}", shown(key)),
             Self::Status(status) => format!("the status is {status}"),
+            Self::Sent { to, head } if head.is_empty() => format!("asks {}", to.escape_ascii()),
+            Self::Sent { to, head } => {
+                format!("asks {}: {}", to.escape_ascii(), String::from_utf8_lossy(head))
+            }
             Self::Inside { path, query } if query.is_empty() => {
                 format!("goes on inside with {}", shown(path))
             }

@@ -45,6 +45,8 @@ pub struct Shared {
     pub machine_name: String,
     /// What `Server` says instead of what the configuration has.
     pub server_header: Option<Text>,
+    /// By which requests ask that their way is told.
+    pub explain: Option<Arc<super::explain::Key>>,
     /// The next connection's serial number.
     pub serial: AtomicU64,
     /// When the process began.

@@ -62,6 +62,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     Ok(Plan {
         config,
         provider: None,
+        written: None,
         hosts,
         listeners,
         code: Shelf::new(code),

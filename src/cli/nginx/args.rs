@@ -24,6 +24,8 @@ pub(super) struct Args {
     pub(super) quiet: bool,
     /// `-s`
     pub(super) signal: Option<Signal>,
+    /// `--diff`, of ours: with `-s reload`, what that would change
+    pub(super) diff: bool,
     /// `-p`
     pub(super) prefix: Option<OsString>,
     /// `-e`
@@ -52,6 +54,10 @@ pub(super) fn parse(words: &[OsString]) -> Result<Args, String> {
     let mut args = Args::default();
     let mut words = words.iter().map(OsString::as_os_str);
     while let Some(word) = words.next() {
+        if word == "--diff" {
+            args.diff = true;
+            continue;
+        }
         let Some(letters) = word.as_bytes().strip_prefix(b"-") else {
             return Err(format!("invalid option: \"{}\"", word.to_string_lossy()));
         };
@@ -83,6 +89,10 @@ pub(super) fn parse(words: &[OsString]) -> Result<Args, String> {
                 break;
             }
         }
+    }
+    if args.diff && args.signal != Some(Signal::Reload) {
+        // As for any word that nginx does not know.
+        return Err("invalid option: \"-\"".to_owned());
     }
     Ok(args)
 }
@@ -137,12 +147,15 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(Args::default()));
         assert_eq!(parsed(&["-"]), Ok(Args::default()));
         assert_eq!(parsed(&["-c", "-t"]).unwrap().file, Some("-t".into()));
+        assert!(parsed(&["--diff", "-s", "reload"]).unwrap().diff);
         assert_eq!(parsed(&["-s", "reload", "-squit"]).unwrap().signal, Some(Signal::Quit));
     }
 
     #[test]
     fn mistakes_are_named_as_nginx_names_them() {
-        let table: [(&[&str], &str); 9] = [
+        let table: [(&[&str], &str); 11] = [
+            (&["--diff"], "invalid option: \"-\""),
+            (&["--diff", "-s", "quit"], "invalid option: \"-\""),
             (&["-z"], "invalid option: \"z\""),
             (&["-tz"], "invalid option: \"z\""),
             (&["--test"], "invalid option: \"-\""),

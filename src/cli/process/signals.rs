@@ -6,13 +6,17 @@
 use std::{
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread,
 };
 
-use super::{Setup, Standing, folders, lines, read_again, system};
+use super::{
+    Setup, Standing,
+    diff::{self, InForce},
+    folders, lines, read_again, system,
+};
 use crate::{cli::load::Ready, diagnostic::Diagnostic, engine::Server, ir::settings::Level, plan::Plan};
 
 /// What we listen to. `SIGCHLD` is sent by ourselves, when a graceful stop is done.
@@ -91,7 +95,12 @@ impl Default for Manners {
 /// Obeys signals until one of them ends the process.
 pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> ExitCode {
     let (background, manners) = (setup.background, setup.manners);
-    let mut master = Master { setup, standing, server: Some(server), last: None, drain: None };
+    let in_force = InForce::default();
+    if let Err(error) = diff::answer(&setup.request, &in_force) {
+        server.log(Level::Info, &format!("what a reload would change cannot be asked: {error}"));
+    }
+    let mut master = Master { setup, standing, server: Some(server), last: None, drain: None, in_force };
+    master.tell();
     loop {
         let signal = system::wait(&SIGNALS);
         let from = signal.from.map(|from| format!(" from {from}")).unwrap_or_default();
@@ -151,6 +160,7 @@ struct Master {
     /// The last server, for its logs.
     last: Option<Arc<Server>>,
     drain: Option<Drain>,
+    in_force: InForce,
 }
 
 /// A graceful stop under way.
@@ -169,6 +179,12 @@ impl Master {
 
     fn notice(&self, message: &str) {
         self.log(Level::Notice, message);
+    }
+
+    /// Who asks what a reload would change is told of this plan.
+    fn tell(&self) {
+        let plan = self.server.as_ref().and_then(|server| server.plan());
+        *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = plan;
     }
 
     fn is_leaving(&self) -> bool {
@@ -203,6 +219,7 @@ impl Master {
     /// A graceful stop is done; `true` when the process leaves.
     fn drained(&mut self) -> bool {
         self.last = self.server.take();
+        self.tell();
         self.drain.take().is_none_or(|drain| drain.leave)
     }
 
@@ -262,6 +279,7 @@ impl Master {
         };
         match replaced {
             Ok(()) => {
+                self.tell();
                 let warnings = self.server.as_ref().map(|server| server.take_warnings());
                 self.complain(&warnings.unwrap_or_default());
                 true

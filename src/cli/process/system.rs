@@ -151,6 +151,38 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
     set
 }
 
+/// Lets everybody else go first, in this thread alone.
+#[expect(unsafe_code, reason = "only setpriority(2) does")]
+pub fn step_back() {
+    // SAFETY: no pointers, no memory; 0 is the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+}
+
+/// The process and the user at the other end of a local connection, as the kernel knows them.
+#[expect(unsafe_code, reason = "SO_PEERCRED has no safe form")]
+pub fn other_end(socket: &std::os::unix::net::UnixStream) -> io::Result<(i32, u32)> {
+    let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or(0);
+    // SAFETY: `found` and `length` are valid places for the answer, and `length` says how much `found` holds.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok((found.pid, found.uid))
+}
+
+/// The user that the process acts for.
+#[expect(unsafe_code, reason = "only geteuid(2) knows")]
+pub fn user() -> u32 {
+    // SAFETY: no pointers, no memory; it cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 fn check(answer: i32) -> io::Result<i32> {
     if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }

@@ -42,6 +42,15 @@ pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &
     scratch::give(line);
 }
 
+/// Writes a line about an exchange that was asked for, to the error logs in force whatever their levels.
+pub fn asked(logs: &Logs, message: fmt::Arguments<'_>, exchange: &Exchange) {
+    let settings = exchange.serving.plan.settings(exchange.run.settings);
+    let table = logs.table(&settings.logs);
+    let all: Errors = table.errors.iter().map(|(_, sink)| (Level::Debug, sink.clone())).collect();
+    let serial = exchange.facts.client.serial;
+    compose(&all, &exchange.worker.clock, Level::Notice, format_args!("*{serial} {message}"));
+}
+
 /// Writes a line about a client connection on which there is no request.
 pub fn connection(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
     let plan = &exchange.serving.plan;

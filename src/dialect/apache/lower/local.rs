@@ -162,7 +162,7 @@ impl Provider for Htaccess {
 
     fn load(&self, host: HostId, _: &[u8], files: &[PathBuf], vars: &mut Vec<Var>) -> Loaded {
         let Some(host) = self.hosts.get(host.0 as usize) else { return Loaded::default() };
-        let mut sources = SourceMap::new();
+        let mut sources = SourceMap::apart();
         let empty = SourceMap::new();
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let before = vars.len();
