@@ -50,6 +50,7 @@ pub mod gateway;
 mod health;
 pub mod http1;
 pub mod http2;
+mod identifier;
 pub mod idle;
 pub mod limit;
 pub mod listen;

@@ -90,6 +90,9 @@ pub struct Config {
     pub sent_as: Vec<(u16, u16)>,
     /// Character sets that are known by name, in lower case: an upstream may choose among these alone.
     pub charsets: Vec<Text>,
+    /// Which character sets can be made of each other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recodings: Vec<Recoding>,
     /// Whether a target is normalized by the settings of the host that the connection began with (that of its
     /// handshake, else the listener's default) instead of those of the host that the request is for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -111,6 +114,17 @@ pub struct Config {
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
+}
+
+/// How content in one character set becomes content in another, and back. Names are in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recoding {
+    /// A set of one byte for each character.
+    pub from: Text,
+    /// Another, or `utf-8`.
+    pub to: Text,
+    /// The bytes whose characters have another byte, or other bytes, there.
+    pub pairs: Vec<(u8, Text)>,
 }
 
 /// A table that all workers count requests in, by a key.

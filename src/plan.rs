@@ -23,6 +23,7 @@ mod op;
 pub mod pattern;
 mod prefix_tree;
 mod question;
+mod recode;
 mod route;
 mod run;
 mod shelf;
@@ -38,6 +39,7 @@ pub use escape::{encode_path, escape};
 pub use name_set::NameSet;
 pub use op::EditOp;
 pub use pattern::{Failure, Find, Matcher, Spans, UNSET};
+pub use recode::{Recode, Recoder};
 pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;
 
@@ -73,6 +75,7 @@ pub struct Plan {
     /// Indices by status.
     reasons: Map<u16, u32>,
     pages: Map<u16, u32>,
+    recoders: Vec<Arc<Recoder>>,
 }
 
 /// What a plan was compiled from: for those who explain a request that it serves, or compare it with another.
@@ -184,6 +187,11 @@ impl Plan {
     /// The status that a number of the program's is sent as.
     pub fn sent(&self, own: u16) -> u16 {
         self.config.sent_as.iter().find(|(known, _)| *known == own).map_or(own, |(_, sent)| *sent)
+    }
+
+    /// What makes content in one character set content in another, where that is known.
+    pub fn recoder(&self, from: &[u8], to: &[u8]) -> Option<&Arc<Recoder>> {
+        self.recoders.iter().find(|recoder| recoder.is(from, to))
     }
 
     /// The content of a reply of our own that brings none.

@@ -49,7 +49,7 @@ pub fn basic(authorization: Option<&[u8]>) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Decodes base64 (RFC 4648 § 4), padding optional.
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.trim_ascii_end();
     let end = text.iter().rposition(|&byte| byte != b'=').map_or(0, |at| at + 1);
     let (mut out, mut bits, mut held) = (Vec::with_capacity(end * 3 / 4), 0u32, 0);

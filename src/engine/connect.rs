@@ -59,6 +59,10 @@ pub struct Options {
     pub transparent: bool,
     /// TCP keep-alive.
     pub keep_alive: bool,
+    /// Bytes that the system may hold of what was received; 0 is its own choice.
+    pub receive_buffer: u64,
+    /// And of what is to be sent.
+    pub send_buffer: u64,
 }
 
 /// Connects a socket and sends what it can of `first`: how many bytes went.
@@ -103,6 +107,12 @@ fn tcp(addr: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(domain, kind, Some(Protocol::TCP))?;
     if options.keep_alive {
         socket.set_keepalive(true)?;
+    }
+    if options.receive_buffer > 0 {
+        socket.set_recv_buffer_size(usize::try_from(options.receive_buffer).unwrap_or(usize::MAX))?;
+    }
+    if options.send_buffer > 0 {
+        socket.set_send_buffer_size(usize::try_from(options.send_buffer).unwrap_or(usize::MAX))?;
     }
     if let Some((ip, port)) = options.bind {
         if options.transparent {

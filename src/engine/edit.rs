@@ -6,6 +6,7 @@ use super::{
     clock::{self, http_date},
     exchange::Exchange,
     files::condition,
+    filter,
     forward::request::is_field_value,
     http1::field::Known,
     http2,
@@ -144,8 +145,48 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
         return;
     }
     let value = if has { kind.to_vec() } else { current.to_vec() };
+    if !settings.answer.source_charset.is_empty() || has {
+        let own = charset_of(current).map(<[u8]>::to_vec);
+        if !recodes(exchange, plan, own, &name) {
+            return;
+        }
+    }
     let value = [&value[..], b"; charset=", &name].concat();
     exchange.facts.response.replace(index, &value);
+}
+
+/// The character set that a type of content names.
+fn charset_of(kind: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(&kind.to_ascii_lowercase(), b"charset=")?;
+    let label = kind[at + 8..].split(|byte| *byte == b';').next()?.trim_ascii();
+    let label = label.strip_prefix(b"\"").map_or(label, |open| open.strip_suffix(b"\"").unwrap_or(open));
+    Some(label)
+}
+
+/// Sees to it that content in `own`, else in the set that settings name, becomes content in another one; false where
+/// nobody knows how.
+fn recodes(exchange: &mut Exchange, plan: &Plan, own: Option<Vec<u8>>, wanted: &[u8]) -> bool {
+    let settings = exchange.settings(plan);
+    let source = own.unwrap_or_else(|| exchange.value(&settings.answer.source_charset));
+    if source.is_empty() || source == b"off" || source.eq_ignore_ascii_case(wanted) {
+        return true;
+    }
+    if filter::coding_of(&exchange.facts.response).is_some() {
+        return false;
+    }
+    let Some(recoder) = plan.recoder(&source, wanted) else {
+        let (source, wanted) = (source.escape_ascii(), wanted.escape_ascii());
+        exchange.log(
+            Level::Error,
+            format_args!("no \"charset_map\" between the charsets \"{source}\" and \"{wanted}\""),
+        );
+        return false;
+    };
+    // What a part of a response is made of is recoded with the whole of it.
+    if !exchange.is_subrequest() {
+        exchange.facts.response.recode = Some(std::sync::Arc::clone(recoder));
+    }
+    true
 }
 
 /// The trailer lines to send behind chunks or frames, and so only there.

@@ -31,6 +31,7 @@ mod moment;
 mod view;
 
 pub use moment::formatted;
+pub(in crate::engine) use view::cookie;
 pub use view::same_name;
 
 /// The client's connection, as far as requests ask about it.
@@ -228,6 +229,8 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// The identifier that the client gets, made when first asked for.
+    pub identifier: Cell<Option<[u8; 16]>>,
     /// What a cache had to say.
     pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
@@ -279,6 +282,7 @@ impl Facts {
             failed: None,
             group: None,
             request_id: Cell::new(None),
+            identifier: Cell::new(None),
             cache_status: None,
             depth: 0,
         }
@@ -318,6 +322,7 @@ impl Facts {
         self.group = None;
         self.cache_status = None;
         self.request_id.set(None);
+        self.identifier.set(None);
     }
 
     /// Gives up memory that is not needed while a tunnel is open.

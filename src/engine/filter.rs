@@ -14,6 +14,7 @@ mod charset;
 mod code;
 mod edit;
 mod live;
+mod recode;
 mod rewriters;
 mod texts;
 mod whole;
@@ -54,6 +55,8 @@ pub enum Stage {
     Read(Box<charset::Reader>),
     /// Makes the other character set of it again.
     Write(Box<charset::Writer>),
+    /// Makes another character set of it.
+    Recode(recode::Recode),
     /// Puts one on.
     Code(Encoder),
 }
@@ -79,6 +82,7 @@ impl Stage {
             Self::Whole(stage) => stage.push(data, out),
             Self::Read(stage) => stage.push(data, out),
             Self::Write(stage) => stage.push(data, out),
+            Self::Recode(stage) => stage.push(data, out),
         }
         Ok(())
     }
@@ -100,6 +104,8 @@ impl Stage {
             Self::Whole(stage) => stage.finish(out),
             Self::Read(stage) => stage.finish(out),
             Self::Write(stage) => stage.finish(out),
+            // The begin of a character that never came whole is nothing.
+            Self::Recode(_) => {}
         }
         Ok(())
     }
@@ -184,7 +190,8 @@ pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
     {
         return true;
     }
-    exchange.settings(plan).filters && !decide(exchange, plan).is_nothing()
+    exchange.facts.response.recode.as_ref().is_some_and(|recoder| !recoder.keeps_length())
+        || (exchange.settings(plan).filters && !decide(exchange, plan).is_nothing())
 }
 
 /// Decides what the content of the response at hand passes through, and says so in its head.
@@ -212,6 +219,14 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
         }
     }
     let response = &mut exchange.facts.response;
+    if let Some(recoder) = response.recode.take() {
+        if !recoder.keeps_length() {
+            (response.length, response.ranges) = (None, false);
+        }
+        if !bodyless {
+            chain.stages.push(Stage::Recode(recode::Recode::new(recoder)));
+        }
+    }
     if let Some((coding, settings)) = code {
         change(response, &settings.tag, settings.keep_ranges);
         response.add(b"Content-Encoding", coding.name());

@@ -14,6 +14,7 @@ use super::{
     facts::Attempt,
     gateway::{fastcgi, memcached},
     pool::Key,
+    respond::size,
     scratch,
     timed::{self, Failure},
     upstream_tls,
@@ -34,6 +35,7 @@ pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
+mod store;
 mod upload;
 mod url;
 pub mod whom;
@@ -466,7 +468,16 @@ impl Exchange {
                 })?)
             }
         };
-        Ok(connect::Options { bind, transparent: how.bind_transparent, keep_alive: how.tcp_keepalive })
+        let receive_buffer =
+            if how.receive_buffer.is_empty() { 0 } else { size(&self.value(&how.receive_buffer)) };
+        let send_buffer = if how.send_buffer.is_empty() { 0 } else { size(&self.value(&how.send_buffer)) };
+        Ok(connect::Options {
+            bind,
+            transparent: how.bind_transparent,
+            keep_alive: how.tcp_keepalive,
+            receive_buffer,
+            send_buffer,
+        })
     }
 
     /// The head with the content that is in memory; `None` where there is no such content.

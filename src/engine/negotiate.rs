@@ -59,7 +59,7 @@ impl Exchange {
         let mut wishes = Wishes::new(|name| field(&self.facts, name));
         wishes.language = self.value(&negotiate.language).to_ascii_lowercase();
         wishes.plain = self.value(&negotiate.plain);
-        wishes.prefers_programs = !listed && !(got && self.run.query.is_empty() && rest.is_empty());
+        wishes.prefers_programs = !(listed || got && self.run.query.is_empty() && rest.is_empty());
         if open {
             let agent = field(&self.facts, b"user-agent").unwrap_or_default();
             wishes.negotiate(field(&self.facts, b"negotiate").as_deref(), &agent);

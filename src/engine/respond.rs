@@ -12,6 +12,7 @@ use super::{
     filter,
     http1::field::{Known, Slice},
     http2::{self, Follows},
+    identifier,
     response::{Framing, Out, Wire},
     scratch,
     stream::Stream,
@@ -392,8 +393,9 @@ impl Exchange {
         self.tell_dependence();
         edit::charset(self, plan);
         edit::on_response(self, plan);
+        identifier::give(self, plan);
         self.filters = None;
-        if settings.filters {
+        if settings.filters || self.facts.response.recode.is_some() {
             filter::begin(self, plan);
         }
         if settings.answer.in_order && std::mem::take(&mut self.facts.response.vary) {

@@ -43,6 +43,8 @@ pub struct Response {
     pub ours: bool,
     /// Whether it does not say whose it is.
     pub unsigned: bool,
+    /// What makes the content one in the character set that its type tells.
+    pub recode: Option<std::sync::Arc<crate::plan::Recoder>>,
     /// In front of which field an upstream had the length of its content.
     pub length_at: Option<usize>,
 }
@@ -92,8 +94,9 @@ impl Response {
             vary,
             length_at,
             unsigned,
+            recode,
         } = self;
-        *length_at = None;
+        (*length_at, *recode) = (None, None);
         *own = 0;
         fields.clear();
         trailers.clear();

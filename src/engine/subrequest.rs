@@ -48,6 +48,7 @@ impl Exchange {
         facts.request_length = from.request_length;
         facts.pipelined = from.pipelined;
         facts.request_id = from.request_id.clone();
+        facts.identifier = from.identifier.clone();
         let kept = Kept { room, ..Kept::default() };
         let serving = Rc::clone(&self.serving);
         let mut exchange = Box::new(Self::new(Rc::clone(&self.worker), serving, Stream::Kept(kept), facts));
@@ -73,6 +74,7 @@ impl Exchange {
         facts.identity.clone_from(&from.identity);
         facts.method = from.method;
         facts.request_id = from.request_id.clone();
+        facts.identifier = from.identifier.clone();
         let serving = Rc::clone(&self.serving);
         let stream = Stream::Kept(Kept::default());
         let mut exchange = Box::new(Self::new(Rc::clone(&self.worker), serving, stream, facts));
@@ -87,6 +89,7 @@ impl Exchange {
         Box::pin(asked.drive(plan, Next::Decide)).await;
         self.run.take_values(&mut asked.run);
         self.facts.request_id = asked.facts.request_id.clone();
+        self.facts.identifier = asked.facts.identifier.clone();
     }
 
     /// What was kept of the content that the program answered with, and whether there was more.

@@ -65,6 +65,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         common,
         sent_as,
         charsets,
+        recodings,
         zones,
         targets_by_connection,
         caches,
@@ -127,6 +128,15 @@ fn printed(config: &Config, with_base: bool) -> String {
     }
     for charset in charsets {
         printer.line(&format!("charset \"{charset}\""));
+    }
+    for super::Recoding { from, to, pairs } in recodings {
+        printer.line(&format!("recoding \"{from}\" to \"{to}\""));
+        for (byte, with) in pairs {
+            printer.add(format_args!(" {byte:02x}="));
+            for byte in with.iter() {
+                printer.add(format_args!("{byte:02x}"));
+            }
+        }
     }
     if *common != Settings::default() {
         printer.line("all hosts");

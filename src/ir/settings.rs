@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Recovery,
-    Required, Stale, Template, Text, Upgrade, Validity, VarId,
+    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Required,
+    Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
@@ -97,8 +97,10 @@ macro_rules! settings {
     };
 }
 
+mod answer;
 mod client_address;
 mod compress;
+mod identifier;
 
 mod index_page;
 mod limits;
@@ -108,7 +110,9 @@ mod negotiation;
 mod rewriting;
 mod subtract;
 
+pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
+pub use identifier::{Identifier, Issue, Lifetime};
 pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingForm, ListingInForce};
@@ -207,87 +211,6 @@ settings! {
         copies: Vec<Text>,
         /// Whether copies have the content, which is read first then.
         copies_content: bool,
-    }
-}
-
-settings! {
-    /// Answers of our own, and what is added to every response.
-    Answer, AnswerInForce {
-        /// What `Server` says where the response brings none; empty for no such field.
-        server: Text,
-        /// Edits of the response when its head is known; only response steps may occur.
-        on_response: Vec<Block>,
-        /// What becomes of a status about to be answered.
-        errors: Vec<Recovery>,
-        /// Whether recoveries apply to recovered answers too.
-        recursive_errors: bool,
-        /// Whether an error met on the way to what is sent in place of another leaves the answer that of the first.
-        first_error: bool,
-        /// Whether a `Location` that begins with `/` gets scheme and authority in front.
-        absolute_redirect: bool,
-        /// What that authority is; `None` is what the next two say.
-        own_authority: Option<Template>,
-        /// Whom our own pages name to write to.
-        contact: Text,
-        /// What our own pages are signed with.
-        signature: Template,
-        /// Whether answers to ranges, and that nothing was modified, say that ranges are taken.
-        announce_ranges: bool,
-        /// Whether the port is part of that.
-        port_in_redirect: bool,
-        /// Whether the host's name, not the request's, is part of that.
-        host_name_in_redirect: bool,
-        /// Whether `Date` and `Server` come first in a head, then the fields in the order in which they were set;
-        /// a connection that stays is spoken of only to clients that asked for it.
-        in_order: bool,
-        /// Whether content of unknown length goes in chunks to HTTP/1.1 clients.
-        chunked: bool,
-        /// Types by file name extension (lower case).
-        types: Vec<(Text, Text)>,
-        /// Content codings by file name extension, likewise.
-        encodings: Vec<(Text, Text)>,
-        /// Languages by file name extension, likewise.
-        languages: Vec<(Text, Text)>,
-        /// The language where no extension says any.
-        default_language: Text,
-        /// Character sets by file name extension, likewise.
-        charsets: Vec<(Text, Text)>,
-        /// The type whatever the extension.
-        forced_type: Option<Text>,
-        /// The type where no extension is known.
-        default_type: Template,
-        /// Character set added to `Content-Type`; empty or `off` adds none.
-        charset: Template,
-        /// Types that a character set is added to; `*` for all.
-        charset_types: Vec<Text>,
-        /// Whether it replaces the one an upstream gave.
-        override_charset: bool,
-        /// Whether to answer with an entity tag made of time and size.
-        etag: bool,
-        /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
-        tag: Option<TagForm>,
-        /// What goes into the tag of a file behind that, in place of its closing quote; `W/` before it makes it weak.
-        tag_more: Template,
-        /// The type of pages of our own.
-        page_type: Text,
-        /// Whether `HEAD` learns the length of pages of our own.
-        head_pages_have_length: bool,
-        /// Whether pages of our own go to clients as they are, whatever else changes content on its way.
-        raw_pages: bool,
-        /// Whether all `Vary` fields are sent as one, each name once.
-        join_vary: bool,
-        /// Whether a file that is sent in place of an error tells when it was last modified.
-        dated_errors: bool,
-        /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
-        if_modified_since: u8,
-        /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
-        max_ranges: Option<u32>,
-        /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
-        modified: Option<i64>,
-        /// Whether old browsers get padded error pages.
-        msie_padding: bool,
-        /// Whether old browsers get a refresh instead of a redirect.
-        msie_refresh: bool,
     }
 }
 
@@ -472,6 +395,10 @@ settings! {
         bind_transparent: bool,
         /// TCP keep-alive on the connection.
         tcp_keepalive: bool,
+        /// `SO_RCVBUF` of the connection, bytes; empty or `off` is the system's choice.
+        receive_buffer: Template,
+        /// `SO_SNDBUF` of it, likewise.
+        send_buffer: Template,
         /// Bandwidth limit of reading from the upstream, bytes per second.
         limit_rate: Template,
         /// Whether to go on when the client left.
@@ -480,6 +407,10 @@ settings! {
         force_ranges: bool,
         /// Whether trailers are passed on.
         pass_trailers: bool,
+        /// The file that the content of a response with status 200 is copied to when all of it came; empty is none.
+        store: Template,
+        /// The permissions of that file; those of folders made for it follow from them.
+        store_access: u32,
         /// The name of the cache that responses are kept in; empty or `off` is none.
         cache: Template,
         /// What a response is found by; `None` is scheme, authority and target as they are sent.
@@ -792,17 +723,6 @@ impl Settings {
             of.each(&mut |field, value| visit("client-address", field, value));
         }
     }
-}
-
-/// What an entity tag is made of, in hexadecimal digits: number of the file, size, time in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TagForm {
-    /// The file's number.
-    pub inode: bool,
-    /// Its size.
-    pub size: bool,
-    /// Its time of modification.
-    pub modified: bool,
 }
 
 /// A mapping of paths to files other than by appending.

@@ -217,6 +217,11 @@ pub enum Attr {
     /// Until when it counts, as the request says.
     SignedLinkExpires,
 
+    /// The client's identifier as it came: its name, `=`, 32 digits; missing when it brought none.
+    IdentifierGot,
+    /// The one that it gets, likewise; missing when it gets none.
+    IdentifierSet,
+
     // The response
     /// Status, three digits; `000` before there is one.
     Status,

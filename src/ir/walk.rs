@@ -3,16 +3,16 @@
 //! Every struct is taken apart without `..`: what is added to the IR does not
 //! compile until somebody has said here where it is.
 
+mod answer;
+
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Protocol, Query, Recovery, RecoveryTarget, Register, Reply, ReplyContent,
-    Required, Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
-    Var, VarId, VarKind,
-    settings::{
-        Access, AccessLog, Alias, Answer, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs,
-    },
+    Locate, Lookup, Pattern, Protocol, Query, Recovery, Register, Reply, ReplyContent, Required, Requirement,
+    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    settings::{Access, AccessLog, Alias, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
+use answer::{answer, compress, rewriting};
 
 /// Something visited.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         common,
         sent_as: _,
         charsets: _,
+        recodings: _,
         zones,
         targets_by_connection: _,
         caches: _,
@@ -519,82 +520,6 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
     }
 }
 
-fn rewriting<'c>(rewriting: &'c super::settings::Rewriting, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Rewriting {
-        texts,
-        once: _,
-        edits,
-        edits_first: _,
-        when,
-        max_line: _,
-        types: _,
-        keep_modified: _,
-        keep_tag: _,
-        charset: _,
-        coded: _,
-        before: _,
-        after: _,
-        around_types: _,
-        includes: _,
-        include_types: _,
-        include_silently: _,
-        include_value_length: _,
-        include_keeps_modified: _,
-        include_values,
-    } = rewriting;
-    for (_, value) in include_values.iter().flatten() {
-        visit(Item::Template(value), span);
-    }
-    if let Some(Some(when)) = when {
-        visit(Item::Template(when), span);
-    }
-    for (find, with) in texts.iter().flatten() {
-        visit(Item::Template(find), span);
-        visit(Item::Template(with), span);
-    }
-    for edit in edits.iter().flatten() {
-        let super::settings::ContentEdit { place: _, find, with, when, given, most: _, last: _ } = edit;
-        match find {
-            super::settings::ContentMatch::Text(..) => {}
-            super::settings::ContentMatch::Pattern(pattern, into) => {
-                visit(Item::Pattern(pattern), span);
-                visit(Item::Into(*into), span);
-            }
-            super::settings::ContentMatch::Not(pattern) => visit(Item::Pattern(pattern), span),
-        }
-        visit(Item::Template(with), span);
-        if let Some(when) = when {
-            visit(Item::Template(when), span);
-        }
-        if let Some(given) = given {
-            test(given, span, visit);
-        }
-    }
-}
-
-fn compress<'c>(compress: &'c super::settings::Compress, span: Span, visit: Visit<'_, 'c>) {
-    let super::settings::Compress {
-        on: _,
-        level: _,
-        types: _,
-        min_length: _,
-        statuses: _,
-        version: _,
-        proxied: _,
-        unless,
-        vary: _,
-        tag: _,
-        beside: _,
-        keep_ranges: _,
-        silent: _,
-        decode: _,
-        decode_all: _,
-    } = compress;
-    if let Some(unless) = unless {
-        visit(Item::Template(unless), span);
-    }
-}
-
 fn requirement<'c>(what: &'c Requirement, span: Span, visit: Visit<'_, 'c>) {
     match what {
         Requirement::All(all) | Requirement::Any(all) => {
@@ -607,67 +532,6 @@ fn requirement<'c>(what: &'c Requirement, span: Span, visit: Visit<'_, 'c>) {
         }
         Requirement::Holds(template) => visit(Item::Template(template), span),
         Requirement::AnyUser | Requirement::Users(_) | Requirement::Groups(_) => {}
-    }
-}
-
-fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
-    let Answer {
-        server: _,
-        on_response,
-        errors,
-        recursive_errors: _,
-        first_error: _,
-        absolute_redirect: _,
-        port_in_redirect: _,
-        host_name_in_redirect: _,
-        in_order: _,
-        chunked: _,
-        types: _,
-        encodings: _,
-        languages: _,
-        default_language: _,
-        charsets: _,
-        forced_type: _,
-        tag: _,
-        tag_more,
-        own_authority,
-        contact: _,
-        signature,
-        announce_ranges: _,
-        default_type,
-        charset,
-        charset_types: _,
-        override_charset: _,
-        etag: _,
-        page_type: _,
-        head_pages_have_length: _,
-        raw_pages: _,
-        join_vary: _,
-        dated_errors: _,
-        if_modified_since: _,
-        max_ranges: _,
-        modified: _,
-        msie_padding: _,
-        msie_refresh: _,
-    } = answer;
-    for each in on_response.iter().flatten() {
-        block(each, true, visit);
-    }
-    for each in errors.iter().flatten() {
-        visit(Item::Recovery(each), span);
-        let Recovery { statuses: _, status: _, to } = each;
-        match to {
-            RecoveryTarget::Redirect(template) | RecoveryTarget::Text(template) => {
-                visit(Item::Template(template), span);
-            }
-            RecoveryTarget::Enter(_) | RecoveryTarget::Page => {}
-        }
-    }
-    for template in [default_type, charset, signature, tag_more].into_iter().flatten() {
-        visit(Item::Template(template), span);
-    }
-    if let Some(Some(template)) = own_authority {
-        visit(Item::Template(template), span);
     }
 }
 
@@ -745,6 +609,10 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         bind,
         bind_transparent: _,
         tcp_keepalive: _,
+        receive_buffer,
+        send_buffer,
+        store,
+        store_access: _,
         limit_rate,
         ignore_client_abort: _,
         force_ranges: _,
@@ -782,7 +650,8 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         visit(Item::Template(value), span);
     }
     let tests = cache_bypass.iter().chain(cache_skip).flatten();
-    let single = [method, key, bind, limit_rate, tls_name, cache].into_iter().flatten();
+    let single = [method, key, bind, limit_rate, tls_name, cache, receive_buffer, send_buffer, store];
+    let single = single.into_iter().flatten();
     for template in single.chain(cache_key.iter().flatten()).chain(tests) {
         visit(Item::Template(template), span);
     }

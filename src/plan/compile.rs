@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    ContentOp, EditOp, Effective, Entry, Given, HostPlan, Plan, SettingsId,
+    ContentOp, EditOp, Effective, Entry, Given, HostPlan, Plan, Recoder, SettingsId,
     hash::Map,
     op::{Next, Op},
     pattern::{Find, Matcher},
@@ -58,6 +58,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     let reasons = by_status(&mut config.reasons.iter().map(|reason| reason.0));
     let pages = by_status(&mut config.pages.iter().map(|page| page.0));
     let settings = Store::new(settings);
+    let recoders = config.recodings.iter().flat_map(Recoder::pair).map(Arc::new).collect();
     let growth = Growth::new(phases, read, config.vars.clone()).into();
     Ok(Plan {
         config,
@@ -75,6 +76,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
         some_clobber,
         reasons,
         pages,
+        recoders,
     })
 }
 

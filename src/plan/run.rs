@@ -10,6 +10,7 @@ use super::{
 };
 use crate::ir::{
     Attr, FileKind, HostId, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template, VarId,
+    settings::Identifier,
 };
 
 mod branch;
@@ -68,6 +69,12 @@ pub trait View {
         let _ = (merge, query);
         path.extend_from_slice(target);
         true
+    }
+    /// Appends the client's identifier as it came, or the one that it gets; `false` when there is none. `anew` says that
+    /// it gets a new one.
+    fn identifier(&self, which: &Identifier, anew: bool, given: bool, out: &mut Vec<u8>) -> bool {
+        let _ = (which, anew, given, out);
+        false
     }
     /// Appends the name of a file with symbolic links resolved; `false` when there is no such file.
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {

@@ -77,10 +77,12 @@ mod server;
 mod split_clients;
 mod static_files;
 mod status;
+mod store;
 mod substitute;
 mod tls;
 mod try_files;
 mod upstream;
+mod userid;
 mod uwsgi;
 mod word;
 
@@ -125,22 +127,26 @@ const TABLES: &[&[(&str, Lower)]] = &[
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,
+    store::TABLE,
     substitute::TABLE,
     tls::TABLE,
     try_files::TABLE,
     upstream::TABLE,
+    userid::TABLE,
     uwsgi::TABLE,
 ];
 
 /// Step 2, in order.
 const SETTLE: &[Settle] = &[
     cache::settle,
+    charset::settle,
     headers::settle,
     gateway::settle,
     proxy::settle,
     referer::settle,
     tls::settle,
     upstream::settle,
+    userid::settle,
 ];
 
 /// nginx has one set of captures per request, whoever matched.

@@ -2,6 +2,7 @@
 //!
 //! Reference: <https://nginx.org/en/docs/>.
 
+mod answer;
 mod fields;
 mod group;
 mod location;

@@ -253,11 +253,14 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
     ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
     ("ssl_early_data", Attr::Missing),
+    ("uid_got", Attr::IdentifierGot),
+    ("uid_reset", Attr::Missing),
+    ("uid_set", Attr::IdentifierSet),
     ("upstream_cache_status", Attr::CacheStatus),
 ];
 
 /// Names with a meaning that a configuration may replace.
-const REPLACEABLE: &[&str] = &["http3", "proxy_host", "proxy_port"];
+const REPLACEABLE: &[&str] = &["http3", "proxy_host", "proxy_port", "uid_reset"];
 
 /// Names of families that it may not.
 const UNREPLACEABLE: &[&str] = &[
@@ -284,8 +287,6 @@ const STOCK: &[(&str, &str)] = &[
     ("proxy_internal_body_length", "ngx_http_proxy_module"),
     ("proxy_internal_chunked", "ngx_http_proxy_module"),
     ("slice_range", "ngx_http_slice_module"),
-    ("uid_got", "ngx_http_userid_module"),
-    ("uid_set", "ngx_http_userid_module"),
     ("upstream_cache_etag", "ngx_http_upstream_module"),
     ("upstream_cache_last_modified", "ngx_http_upstream_module"),
 ];
@@ -302,7 +303,6 @@ const OTHER: &[(&str, &str)] = &[
     ("request_port", "ngx_http_core_module"),
     ("session_log_*", "ngx_http_session_log_module"),
     ("ssl_*", "ngx_http_ssl_module"),
-    ("uid_reset", "ngx_http_userid_module"),
     ("upstream_last_server_name", "ngx_http_upstream_module"),
     ("upstream_queue_time", "ngx_http_upstream_module"),
 ];

@@ -18,9 +18,9 @@ use crate::{
             field::{Field, Known},
             target,
         },
-        maps, tls,
+        identifier, maps, tls,
     },
-    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, TcpInfo, TlsAttr},
+    ir::{AnnouncedAttr, Attr, FileKind, GroupAttr, ProofAttr, TcpInfo, TlsAttr, settings::Identifier},
     plan::{Run, View},
 };
 
@@ -68,6 +68,10 @@ impl View for Facts {
 
     fn read_target(&self, text: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
         text.starts_with(b"/") && target::normalize(text, merge, path, query).is_ok()
+    }
+
+    fn identifier(&self, which: &Identifier, anew: bool, given: bool, out: &mut Vec<u8>) -> bool {
+        identifier::show(self, which, anew, given, out)
     }
 
     fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
@@ -485,7 +489,7 @@ fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The first cookie of this name in a `Cookie` line.
-fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(in crate::engine) fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     line.split(|&byte| matches!(byte, b';' | b',')).find_map(|pair| {
         let pair = pair.trim_ascii();
         let equals = memchr::memchr(b'=', pair)?;

@@ -28,7 +28,10 @@ use super::super::{
     scratch,
     stream::Stream,
 };
-use super::upload::{Halt, Stalled, Upload};
+use super::{
+    store::Copy,
+    upload::{Halt, Stalled, Upload},
+};
 use crate::ir::settings::Level;
 
 mod from;
@@ -134,6 +137,8 @@ pub struct Relay<'a> {
     pub filters: Option<Box<Chain>>,
     /// Where it is kept, too.
     pub keep: Option<&'a mut Writer>,
+    /// Where it is copied to.
+    pub copy: Option<&'a mut Copy>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -196,6 +201,7 @@ impl<'a> Relay<'a> {
             upload: None,
             filters: None,
             keep: None,
+            copy: None,
             pending: head,
             at: 0,
             spill: None,
@@ -490,6 +496,9 @@ impl<'a> Relay<'a> {
         self.content += data.len() as u64;
         if let Some(keep) = &mut self.keep {
             keep.push(data);
+        }
+        if let Some(copy) = &mut self.copy {
+            copy.push(data);
         }
         let data = self.within_window(data);
         if data.is_empty() {

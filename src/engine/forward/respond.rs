@@ -120,6 +120,7 @@ impl Exchange {
         // not waited for, and the connection it comes on not used again.
         let (asked_head, is_head) = (self.facts.asked_head, self.facts.is_head());
         let mut kept = self.begin_keeping(how, buffering);
+        let mut copy = self.begin_copy(how, buffering);
         let mute = kept.is_some() && is_head && !asked_head;
         let without = asked_head || (is_head && !mute) || matches!(status, 100..=199 | 204 | 304);
         let head = &mut self.facts.upstream_head;
@@ -177,6 +178,10 @@ impl Exchange {
                 writer.push(&self.facts.upstream[begin..begin + length]);
                 self.end_keeping(Some(writer), true, expected);
             }
+            if let Some(mut copy) = copy.take() {
+                copy.push(&self.facts.upstream[begin..begin + length]);
+                self.end_copy(Some(copy), true, expected);
+            }
             self.facts.upstream.truncate(begin);
             self.end_attempt(length as u64, 0);
             self.reuse(to, how, connection, fit);
@@ -201,7 +206,10 @@ impl Exchange {
             send_timeout: self.send_timeout(plan),
             limit,
             read_rate,
-            ignore_abort: how.ignore_client_abort || kept.is_some() || !self.content.is_done(),
+            ignore_abort: how.ignore_client_abort
+                || kept.is_some()
+                || copy.is_some()
+                || !self.content.is_done(),
             at_once: !buffering || self.is_event_stream(),
         };
         let filters = self.filters.take();
@@ -219,6 +227,7 @@ impl Exchange {
         relay.trailers = trailers;
         relay.filters = filters;
         relay.keep = kept.as_mut();
+        relay.copy = copy.as_mut();
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
@@ -257,6 +266,7 @@ impl Exchange {
         scratch::give(rest);
         let whole = matches!(ending, Ending::Whole);
         self.end_keeping(kept, whole, expected.filter(|_| !asked_head));
+        self.end_copy(copy, whole, expected);
         self.facts.sent += sent;
         self.facts.coded = coded;
         self.end_attempt(content, received);

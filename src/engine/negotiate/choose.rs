@@ -176,10 +176,10 @@ fn marks(settings: &Effective, wishes: &Wishes, variant: &Variant, preferred: bo
         definite: true,
     };
     by_type(wishes, variant, &mut marks);
-    if !preferred {
-        by_language(settings, wishes, variant, unnamed, &mut marks);
-    } else {
+    if preferred {
         marks.definite = true;
+    } else {
+        by_language(settings, wishes, variant, unnamed, &mut marks);
     }
     by_encoding(wishes, variant, &mut marks);
     by_charset(wishes, variant, &mut marks);

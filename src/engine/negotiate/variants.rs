@@ -127,7 +127,7 @@ pub(super) fn beside(settings: &Effective, path: &[u8]) -> Found {
 fn is_known(settings: &Effective, name: &[u8], base: &[u8], silent: &[&[u8]]) -> bool {
     let negotiation = &settings.negotiation;
     let counts = |extension: &&&[u8]| {
-        !negotiation.any_extension && !(negotiation.handled_count && is_handled(settings, extension))
+        !(negotiation.any_extension || negotiation.handled_count && is_handled(settings, extension))
     };
     let hidden = name.iter().take_while(|byte| **byte == b'.').count();
     let extensions = name[hidden..].split(|byte| *byte == b'.').filter(|part| !part.is_empty()).count() - 1;
@@ -182,8 +182,7 @@ fn read(text: &[u8], own: &[u8]) -> Result<Vec<Variant>, String> {
     let mut one = Variant::default();
     let mut says = false;
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
-    loop {
-        let Some(line) = lines.next() else { break };
+    while let Some(line) = lines.next() {
         if line.starts_with(b"#") {
             continue;
         }

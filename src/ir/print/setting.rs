@@ -8,8 +8,8 @@ use crate::ir::{
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, IndexMark, IndexMarks, Level, ListingForm, LogEscape, LogFormat, LogTarget, Proxied,
-        RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
+        Fault, Identifier, IndexMark, IndexMarks, Issue, Level, Lifetime, ListingForm, LogEscape, LogFormat,
+        LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -75,6 +75,41 @@ in_line! {
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);
     ListingForm: |form| value::word(form);
+}
+
+impl Print for Identifier {
+    fn print(&self, printer: &mut Printer<'_>) {
+        let Self { cookie, issue, service, mark, lasts, domain, path, flags, policy, reset } = self;
+        printer.add(format_args!(" \"{cookie}\""));
+        printer.add(match issue {
+            None => " only read",
+            Some(Issue::LeastFirst) => " least first",
+            Some(Issue::GreatestFirst) => " greatest first",
+        });
+        if let Some(service) = service {
+            printer.add(format_args!(" service {service}"));
+        }
+        if let Some(mark) = mark {
+            printer.add(format_args!(" mark {}", char::from(*mark)));
+        }
+        match lasts {
+            Lifetime::Session => {}
+            Lifetime::Longest => printer.add(" for ever"),
+            Lifetime::For(time) => printer.add(format_args!(" for {}", value::duration(*time))),
+        }
+        for (word, text) in [("domain", domain), ("path", path), ("policy", policy)] {
+            if !text.is_empty() {
+                printer.add(format_args!(" {word} \"{text}\""));
+            }
+        }
+        for flag in flags {
+            printer.add(format_args!(" {flag}"));
+        }
+        if let Some(reset) = reset {
+            printer.add(" reset ");
+            printer.template(reset);
+        }
+    }
 }
 
 impl Print for Required {

@@ -146,6 +146,8 @@ impl Run {
                 self.eval(plan, view, &plan.settings(self.settings).answer.signature, out);
             }
             Attr::SignedLink => return self.signed_link(plan, view, out),
+            Attr::IdentifierGot => return self.identifier(plan, view, false, out),
+            Attr::IdentifierSet => return self.identifier(plan, view, true, out),
             Attr::SignedLinkExpires => return self.signed_link_expires(plan, view, out),
             Attr::ScriptName => self.script(plan, false, out),
             Attr::ScriptRest => self.script(plan, true, out),
@@ -282,6 +284,18 @@ impl Run {
             }
         }
         true
+    }
+
+    /// The identifier that the client brought, or the one that it gets.
+    fn identifier(&mut self, plan: &Plan, view: &impl View, given: bool, out: &mut Vec<u8>) -> bool {
+        let Some(which) = &plan.settings(self.settings).answer.identifier else { return false };
+        let anew = which.reset.as_ref().is_some_and(|reset| {
+            let value = self.value(plan, view, reset);
+            let anew = !matches!(value.as_slice(), b"" | b"0");
+            self.give_back(value);
+            anew
+        });
+        view.identifier(which, anew, given, out)
     }
 
     fn table(&mut self, plan: &Plan, view: &impl View, var: VarId, table: &TableVar, out: &mut Vec<u8>) {

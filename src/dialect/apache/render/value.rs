@@ -212,6 +212,8 @@ impl<'a> Names<'a> {
             | Attr::Announced(_)
             | Attr::SignedLink
             | Attr::SignedLinkExpires
+            | Attr::IdentifierGot
+            | Attr::IdentifierSet
             | Attr::PathWithout(_)
             | Attr::UpstreamPath
             | Attr::CacheStatus

@@ -81,7 +81,22 @@ fn cache(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     }
     level.inherited.cached[protocol as usize] = on.then_some(word.span);
     level.own.caches |= on;
-    set(level, directive).cache = Some(value);
+    let stored = std::mem::take(&mut level.inherited.stored[protocol as usize]);
+    let settings = set(level, directive);
+    if on && settings.store.as_ref().is_some_and(|store| !store.is_empty()) {
+        let prefix = prefix(protocol);
+        let message = format!("`{prefix}_cache` and `{prefix}_store` at one level");
+        cx.report(
+            Diagnostic::error("store-and-cache", directive.head(), message)
+                .because("a response is either stored or cached"),
+        );
+        return;
+    }
+    if on && stored {
+        // What an outer level stores is not stored here.
+        settings.store = Some(Template::default());
+    }
+    settings.cache = Some(value);
 }
 
 /// `proxy_cache_key string;`

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::vars::{self, Builtin, Definable, Vars},
-    Options, cache, defaults, limits, listen, logs, names, pages, referer,
+    Options, cache, charset, defaults, limits, listen, logs, names, pages, referer,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
@@ -48,6 +48,10 @@ pub(super) struct Cx<'a> {
     pub(super) log_buffers: HashMap<Vec<u8>, logs::Buffered>,
     /// What is said of caches.
     pub(super) caches: cache::Known,
+    /// Names of character sets, as they were written first.
+    pub(super) charset_names: Vec<ir::Text>,
+    /// What is recoded wherever: from, to, and where that is written.
+    pub(super) recoded: Vec<(ir::Text, ir::Text, Span)>,
     /// What is known of the zones of limits.
     pub(super) zones: limits::Zones,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -77,6 +81,8 @@ impl<'a> Cx<'a> {
             names: Vec::new(),
             log_buffers: HashMap::new(),
             caches: cache::Known::default(),
+            charset_names: Vec::new(),
+            recoded: Vec::new(),
             zones: limits::Zones::new(),
             diagnostics: Vec::new(),
         }
@@ -89,6 +95,7 @@ impl<'a> Cx<'a> {
         listen::require_certificates(self);
         limits::require_zones(self);
         cache::require_zones(self);
+        charset::require_maps(self);
         let undefined: Vec<(String, Vec<Span>)> = self
             .vars
             .undefined()

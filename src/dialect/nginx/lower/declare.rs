@@ -16,7 +16,7 @@ impl Cx<'_> {
         for directive in directives(items) {
             self.declare_one(directive);
             // The rows of these are no directives.
-            if !matches!(directive.name(), "map" | "geo" | "split_clients" | "types") {
+            if !matches!(directive.name(), "map" | "geo" | "split_clients" | "types" | "charset_map") {
                 self.declare(directive.block());
             }
         }

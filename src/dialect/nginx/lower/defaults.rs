@@ -256,6 +256,8 @@ fn answer(base: &mut Settings, options: &Options) {
         "application/rss+xml",
     ]));
     answer.override_charset = Some(false);
+    answer.source_charset = Some(Template::default());
+    answer.identifier = Some(None);
     answer.etag = Some(true);
     answer.tag = Some(None);
     answer.encodings = Some(Vec::new());
@@ -403,6 +405,10 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         bind: Some(Template::default()),
         bind_transparent: Some(false),
         tcp_keepalive: Some(false),
+        receive_buffer: Some(Template::default()),
+        send_buffer: Some(Template::default()),
+        store: Some(Template::default()),
+        store_access: Some(0o600),
         limit_rate: Some(Template::default()),
         ignore_client_abort: Some(false),
         force_ranges: Some(false),

@@ -24,6 +24,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("fastcgi_pass", gateway::pass),
     ("fastcgi_pass_header", gateway::pass_field),
     ("fastcgi_split_path_info", split_path_info),
+    ("fastcgi_socket_rcvbuf", gateway::socket_buffer),
+    ("fastcgi_socket_sndbuf", gateway::socket_buffer),
     ("fastcgi_temp_file_write_size", gateway::temp_write),
     ("fastcgi_temp_path", gateway::temp_path),
 ];

@@ -185,6 +185,19 @@ pub(super) fn bind(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     set.bind_transparent = Some(rest.first().is_some_and(|word| word.is("transparent")));
 }
 
+/// `proxy_socket_rcvbuf size|off;` and `proxy_socket_sndbuf`
+pub(super) fn socket_buffer(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    let value = if word.is("off") { Some(Template::default()) } else { parameter::bytes(cx, word) };
+    let Some(value) = value else { return };
+    let set = set(level, directive);
+    if directive.name().ends_with("rcvbuf") {
+        set.receive_buffer = Some(value);
+    } else {
+        set.send_buffer = Some(value);
+    }
+}
+
 /// `proxy_temp_path path [level1 [level2 [level3]]];`
 pub(super) fn temp_path(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(word) = directive.args.first() {

@@ -1,5 +1,9 @@
 //! `add_header`, `add_trailer`, `expires`: what is added to a response's head.
 //!
+//! `add_header_inherit` and `add_trailer_inherit` (1.29.3): by default the first line of a level drops those of the
+//! outer levels; with `merge` those of the outer levels stand behind the level's own; with `off` nothing is handed down.
+//! The rule itself is handed down until another one is written.
+//!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_headers_module.html>
 
 mod expiry;
@@ -13,17 +17,56 @@ use crate::{
 };
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] =
-    &[("add_header", add_header), ("add_trailer", add_trailer), ("expires", expires)];
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("add_header", add_header),
+    ("add_header_inherit", inherit),
+    ("add_trailer", add_trailer),
+    ("add_trailer_inherit", inherit),
+    ("expires", expires),
+];
 
 /// What a level adds to responses; each of the three is inherited for itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Added {
     expires: Option<(Expiry, Span)>,
-    fields: Vec<Addition>,
-    trailers: Vec<Addition>,
+    fields: Additions,
+    trailers: Additions,
     /// Steps that come before, those of the outer levels first.
     more: Vec<(Step, Span)>,
+}
+
+/// What a level adds to one part of a response.
+#[derive(Clone, Debug, Default)]
+struct Additions {
+    list: Vec<Addition>,
+    /// Those of the outer levels, once the level has any of its own.
+    outer: Vec<Addition>,
+    rule: Rule,
+}
+
+/// What becomes of the additions of outer levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rule {
+    /// They hold where a level has none.
+    #[default]
+    Unless,
+    /// They come behind those of the level.
+    Merge,
+    /// They do not hold.
+    Never,
+}
+
+impl Additions {
+    /// Lets the rule decide about those of the outer levels.
+    fn settle(&mut self, own: bool) {
+        let outer = std::mem::take(&mut self.outer);
+        match self.rule {
+            Rule::Unless => {}
+            Rule::Merge => self.list.extend(outer),
+            Rule::Never if own => {}
+            Rule::Never => self.list.clear(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -40,21 +83,37 @@ const STATUSES: &[u16] = &[200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
 /// `add_header name value [always];` The first at a level drops those of the outer levels.
 fn add_header(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if level.first("add_header") {
-        level.inherited.added.fields.clear();
+        let fields = &mut level.inherited.added.fields;
+        fields.outer = std::mem::take(&mut fields.list);
     }
     if let Some(addition) = addition(cx, directive, edit) {
-        level.inherited.added.fields.push(addition);
+        level.inherited.added.fields.list.push(addition);
     }
 }
 
 /// `add_trailer name value [always];` Likewise.
 fn add_trailer(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     if level.first("add_trailer") {
-        level.inherited.added.trailers.clear();
+        let trailers = &mut level.inherited.added.trailers;
+        trailers.outer = std::mem::take(&mut trailers.list);
     }
     if let Some(addition) = addition(cx, directive, Edit::Trailer) {
-        level.inherited.added.trailers.push(addition);
+        level.inherited.added.trailers.list.push(addition);
     }
+}
+
+/// `add_header_inherit on|off|merge;` and `add_trailer_inherit`
+fn inherit(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    let rule = match word.value.to_ascii_lowercase().as_slice() {
+        b"on" => Rule::Unless,
+        b"merge" => Rule::Merge,
+        b"off" => Rule::Never,
+        _ => return,
+    };
+    let added = &mut level.inherited.added;
+    let of = if directive.name() == "add_header_inherit" { &mut added.fields } else { &mut added.trailers };
+    of.rule = rule;
 }
 
 /// `expires [modified] time|epoch|max|off;`
@@ -67,7 +126,14 @@ fn expires(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// Writes the level's additions as steps, when it has any of its own.
 pub(super) fn settle(_: &mut Cx, level: &mut Level) {
-    if !["add_header", "add_trailer", "expires", "more_headers"].iter().any(|name| level.has(name)) {
+    let (fields, trailers) = (level.has("add_header"), level.has("add_trailer"));
+    let added = &mut level.inherited.added;
+    let drops = (added.fields.rule == Rule::Never && !fields && !added.fields.list.is_empty())
+        || (added.trailers.rule == Rule::Never && !trailers && !added.trailers.list.is_empty());
+    added.fields.settle(fields);
+    added.trailers.settle(trailers);
+    if !drops && !["add_header", "add_trailer", "expires", "more_headers"].iter().any(|name| level.has(name))
+    {
         return;
     }
     let Added { expires, fields, trailers, more } = &level.inherited.added;
@@ -76,7 +142,7 @@ pub(super) fn settle(_: &mut Cx, level: &mut Level) {
         .filter(|(expiry, _)| *expiry != Expiry::Off)
         .map(|(expiry, span)| Addition { edit: Edit::Expires(expiry.clone()), always: false, span: *span });
     let additions: Vec<Addition> =
-        expires.chain(fields.iter().cloned()).chain(trailers.iter().cloned()).collect();
+        expires.chain(fields.list.iter().cloned()).chain(trailers.list.iter().cloned()).collect();
     let steps = additions.chunk_by(|one, next| one.always == next.always).flat_map(steps);
     let steps: Vec<(Step, Span)> = more.iter().cloned().chain(steps).collect();
     let blocks = if steps.is_empty() { Vec::new() } else { vec![Block { steps, ..Block::default() }] };

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     super::tree::{Item, directives},
-    Cx, Kind, SETTLE, gateway, headers, is_nested, listen, location, lowering, names, nested, proxy, referer,
-    rewrite, scalar, tls, try_files,
+    Cx, Kind, SETTLE, charset, gateway, headers, is_nested, listen, location, lowering, names, nested, proxy,
+    referer, rewrite, scalar, tls, try_files, userid,
 };
 use crate::{
     ir::{self, Text},
@@ -75,6 +75,12 @@ pub(super) struct Inherited {
     /// Where a cache is written for a protocol, and whether it has a key.
     pub(super) cached: [Option<Span>; ir::Protocol::ALL.len()],
     pub(super) keyed: [bool; ir::Protocol::ALL.len()],
+    /// Whether responses are stored, by protocol.
+    pub(super) stored: [bool; ir::Protocol::ALL.len()],
+    /// The character sets of content.
+    pub(super) charsets: charset::Sets,
+    /// What is written of the cookie that clients are told apart by.
+    pub(super) identifier: userid::Written,
     /// Changes to the request when a location's program has run.
     pub(super) input: Vec<(ir::Step, Span)>,
     /// What `valid_referers` make of a request.

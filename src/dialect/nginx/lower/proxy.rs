@@ -44,6 +44,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("proxy_ssl_protocols", tls::protocols),
     ("proxy_ssl_trusted_certificate", tls::trusted),
     ("proxy_ssl_verify", tls::verify),
+    ("proxy_socket_rcvbuf", gateway::socket_buffer),
+    ("proxy_socket_sndbuf", gateway::socket_buffer),
     ("proxy_temp_file_write_size", gateway::temp_write),
     ("proxy_temp_path", gateway::temp_path),
 ];

@@ -18,6 +18,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("scgi_param", gateway::param),
     ("scgi_pass", gateway::pass),
     ("scgi_pass_header", gateway::pass_field),
+    ("scgi_socket_rcvbuf", gateway::socket_buffer),
+    ("scgi_socket_sndbuf", gateway::socket_buffer),
     ("scgi_temp_file_write_size", gateway::temp_write),
     ("scgi_temp_path", gateway::temp_path),
 ];

@@ -26,6 +26,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("uwsgi_ssl_protocols", tls::protocols),
     ("uwsgi_ssl_trusted_certificate", tls::trusted),
     ("uwsgi_ssl_verify", tls::verify),
+    ("uwsgi_socket_rcvbuf", gateway::socket_buffer),
+    ("uwsgi_socket_sndbuf", gateway::socket_buffer),
     ("uwsgi_temp_file_write_size", gateway::temp_write),
     ("uwsgi_temp_path", gateway::temp_path),
 ];

@@ -5,8 +5,8 @@
 use super::{Render, quote, size, time};
 use crate::{
     ir::settings::{
-        Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
-        Resolve, Rewriting,
+        Access, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs, Resolve,
+        Rewriting,
     },
     source::Span,
 };
@@ -132,116 +132,6 @@ impl Render<'_, '_> {
         self.left_out(
             "",
             &[("content.temp_path", temp_path.is_some()), ("content.in_file", in_file.is_some())],
-            span,
-        );
-    }
-
-    pub(super) fn answer(&mut self, set: &Answer, span: Span) {
-        let Answer {
-            server,
-            on_response,
-            errors,
-            recursive_errors,
-            first_error,
-            absolute_redirect,
-            own_authority,
-            contact,
-            signature,
-            announce_ranges,
-            port_in_redirect,
-            host_name_in_redirect,
-            in_order,
-            chunked,
-            types,
-            encodings,
-            languages,
-            default_language,
-            charsets,
-            forced_type,
-            default_type,
-            charset,
-            charset_types,
-            override_charset,
-            etag,
-            tag,
-            tag_more,
-            page_type,
-            head_pages_have_length,
-            raw_pages,
-            join_vary,
-            dated_errors,
-            if_modified_since,
-            max_ranges,
-            modified,
-            msie_padding,
-            msie_refresh,
-        } = set;
-        if let Some(v) = recursive_errors {
-            self.page.line(format!("recursive_error_pages {};", switch(*v)));
-        }
-        if let Some(v) = absolute_redirect {
-            self.page.line(format!("absolute_redirect {};", switch(*v)));
-        }
-        if let Some(v) = port_in_redirect {
-            self.page.line(format!("port_in_redirect {};", switch(*v)));
-        }
-        if let Some(v) = host_name_in_redirect {
-            self.page.line(format!("server_name_in_redirect {};", switch(*v)));
-        }
-        if let Some(v) = types {
-            self.types(v, span);
-        }
-        if let Some(v) = forced_type
-            && let Some(kind) = v
-        {
-            self.page.line("types { }");
-            self.page.line(format!("default_type {};", kind.lossy()));
-        }
-        if let Some(v) = default_type {
-            self.templated("default_type", v, span);
-        }
-        if let Some(v) = charset {
-            self.templated("charset", v, span);
-        }
-        if let Some(v) = etag {
-            self.page.line(format!("etag {};", switch(*v)));
-        }
-        // Said where the place is.
-        let _ = (on_response, errors, own_authority, charset_types);
-        self.left_out(
-            "",
-            &[
-                ("answer.server", server.is_some()),
-                ("answer.contact", contact.is_some()),
-                ("answer.signature", signature.is_some()),
-                ("answer.announce_ranges", announce_ranges.is_some()),
-                ("answer.in_order", in_order.is_some()),
-                ("answer.chunked", chunked.is_some()),
-                ("answer.tag", tag.is_some()),
-                ("answer.tag_more", tag_more.is_some()),
-                ("answer.page_type", page_type.is_some()),
-                ("answer.head_pages_have_length", head_pages_have_length.is_some()),
-                ("answer.raw_pages", raw_pages.is_some()),
-                ("answer.first_error", first_error.is_some()),
-                ("answer.join_vary", join_vary.is_some()),
-                ("answer.dated_errors", dated_errors.is_some()),
-                ("answer.modified", modified.is_some()),
-                ("answer.msie_padding", msie_padding.is_some()),
-                ("answer.msie_refresh", msie_refresh.is_some()),
-            ],
-            span,
-        );
-        self.lost(
-            "",
-            &[
-                ("answer.encodings", encodings.is_some()),
-                ("answer.languages", languages.is_some()),
-                ("answer.default_language", default_language.is_some()),
-                ("answer.charsets", charsets.is_some()),
-                ("answer.override_charset", override_charset.is_some()),
-                ("answer.if_modified_since", if_modified_since.is_some()),
-                ("answer.max_ranges", max_ranges.is_some()),
-            ],
             span,
         );
     }
@@ -391,6 +281,10 @@ impl Render<'_, '_> {
             bind,
             bind_transparent,
             tcp_keepalive,
+            receive_buffer,
+            send_buffer,
+            store,
+            store_access,
             limit_rate,
             ignore_client_abort,
             force_ranges,
@@ -542,6 +436,10 @@ impl Render<'_, '_> {
                 ("force_ranges", force_ranges.is_some()),
                 ("pass_trailers", pass_trailers.is_some()),
                 ("cache", cache.is_some()),
+                ("receive_buffer", receive_buffer.is_some()),
+                ("send_buffer", send_buffer.is_some()),
+                ("store", store.is_some()),
+                ("store_access", store_access.is_some()),
                 ("cache_key", cache_key.is_some()),
                 ("cache_bypass", cache_bypass.is_some()),
                 ("cache_skip", cache_skip.is_some()),
@@ -761,7 +659,7 @@ impl Render<'_, '_> {
 }
 
 /// `on` or `off`.
-fn switch(flag: bool) -> &'static str {
+pub(super) fn switch(flag: bool) -> &'static str {
     if flag { "on" } else { "off" }
 }
 

@@ -186,6 +186,8 @@ impl Names<'_> {
             }
             Attr::SignedLink => "secure_link",
             Attr::SignedLinkExpires => "secure_link_expires",
+            Attr::IdentifierGot => "uid_got",
+            Attr::IdentifierSet => "uid_set",
         }
         .to_owned())
     }
