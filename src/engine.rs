@@ -33,7 +33,7 @@ pub mod cache;
 mod changes;
 pub mod client_address;
 pub mod clock;
-mod compose;
+pub mod compose;
 pub mod connect;
 pub mod connection;
 pub mod content;

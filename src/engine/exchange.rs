@@ -78,6 +78,10 @@ pub struct Exchange {
     pub composing: Option<Box<Stream>>,
     /// Whether the response was.
     pub composed: bool,
+    /// What is known where the response is composed, or by who includes it.
+    pub included: Option<Box<super::compose::Known>>,
+    /// Whether it is checked who may have what a request of our own asks for.
+    pub checked: bool,
     /// Whether copies of the request were sent.
     pub copied: bool,
     /// Whether it asks for a kept response that is over, while that is being sent.
@@ -212,6 +216,8 @@ impl Exchange {
         self.limits_checked = false;
         self.caching = None;
         self.composed = false;
+        self.included = None;
+        self.checked = false;
         self.copied = false;
         self.held.clear();
         self.facts.response.start(0);
@@ -432,7 +438,7 @@ impl Exchange {
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
                 // A request of our own goes where the client's may go.
-                Need::Access if self.is_subrequest() => self.run.tell(true),
+                Need::Access if self.is_subrequest() && !self.checked => self.run.tell(true),
                 Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {

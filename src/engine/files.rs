@@ -41,6 +41,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 pub mod send;
+pub mod size;
 pub mod spelling;
 
 pub use deliver::{Whole, deliver, not_modified};
@@ -287,7 +288,10 @@ async fn respond(
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }
     let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
-    if settings.answer.etag && tagged {
+    // What has instructions in it has no tag, even where they are not followed.
+    let rewriting = &settings.rewriting.settings;
+    let instructed = rewriting.includes && rewriting.include_in_turn;
+    if settings.answer.etag && tagged && !instructed {
         let mut tag = tag(settings.answer.tag, known);
         if !settings.answer.tag_more.is_empty() {
             tag = longer(tag, &exchange.value(&settings.answer.tag_more));

@@ -108,6 +108,7 @@ mod expires;
 mod filters;
 mod headers;
 mod host;
+mod includes;
 mod listen;
 mod local;
 mod logs;
@@ -155,6 +156,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     filters::TABLE,
     headers::TABLE,
     host::TABLE,
+    includes::TABLE,
     listen::TABLE,
     local::TABLE,
     logs::TABLE,
@@ -236,6 +238,7 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
     proxy::survey(&mut cx, items);
     options::survey(&mut cx, items);
+    includes::declare(&mut cx);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);

@@ -96,6 +96,13 @@ pub(super) fn rewriting<'c>(rewriting: &'c settings::Rewriting, span: Span, visi
         include_silently: _,
         include_value_length: _,
         include_keeps_modified: _,
+        includes_forbidden: _,
+        include_in_turn: _,
+        include_begin: _,
+        include_end: _,
+        include_message: _,
+        include_undefined: _,
+        include_time: _,
         include_values,
     } = rewriting;
     for (_, value) in include_values.iter().flatten() {

@@ -31,6 +31,7 @@ enum Option_ {
     FollowSymLinks,
     SymLinksIfOwnerMatch,
     MultiViews,
+    Includes,
     /// It is known and has nothing to do.
     Other,
 }
@@ -40,6 +41,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let mut listing = None;
     let mut links = None;
     let mut variants = None;
+    let mut includes = None;
     let mut relative = None;
     for word in &directive.args {
         let text = word.text().to_ascii_lowercase();
@@ -57,6 +59,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             listing.get_or_insert(false);
             links.get_or_insert(1);
             variants.get_or_insert(false);
+            includes.get_or_insert(false);
         }
         let on = sign.unwrap_or(true);
         match name {
@@ -64,6 +67,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             "all" => {
                 listing = Some(on);
                 links = Some(u8::from(!on));
+                includes = Some(on);
             }
             name => match known(name) {
                 Some(Option_::Indexes) => listing = Some(on),
@@ -75,6 +79,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                     (false, _) => links = Some(links.unwrap_or(1)),
                 },
                 Some(Option_::MultiViews) => variants = Some(on),
+                Some(Option_::Includes) => includes = Some(on),
                 Some(Option_::Other) => {}
                 None => {
                     let message = format!("Illegal option {}", word.text());
@@ -82,6 +87,9 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 }
             },
         }
+    }
+    if let Some(on) = includes.filter(|_| cx.names.includes) {
+        section.set.rewriting.includes_forbidden = Some(!on);
     }
     if variants.is_some() {
         section.set.negotiation.on = variants;
@@ -116,6 +124,13 @@ pub(super) fn survey(cx: &mut Cx, items: &[Item]) {
             };
             cx.names.includes |= directive.args.iter().any(allows);
         }
+        if directive.name() == "AllowOverride" {
+            let allows = |word: &Word| {
+                let text = word.text().to_ascii_lowercase();
+                matches!(text.split('=').next(), Some("all" | "options"))
+            };
+            cx.names.includes |= directive.args.iter().any(allows);
+        }
         survey(cx, directive.block());
     }
 }
@@ -126,7 +141,8 @@ fn known(name: &str) -> Option<Option_> {
         "followsymlinks" => Option_::FollowSymLinks,
         "symlinksifownermatch" => Option_::SymLinksIfOwnerMatch,
         "multiviews" => Option_::MultiViews,
-        "includes" | "includesnoexec" | "execcgi" | "runscripts" => Option_::Other,
+        "includes" | "includesnoexec" => Option_::Includes,
+        "execcgi" | "runscripts" => Option_::Other,
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use super::{
         glob,
         tree::{Directive, Word},
     },
-    Cx, Lower, Phase, Section,
+    Cx, Lower, Phase, Section, filters,
     mapping::when,
     proxy::gateway,
     status,
@@ -170,6 +170,9 @@ fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     if name == b"type-map" {
         return lists_are(cx, section, &extensions, directive.head());
     }
+    if name == b"server-parsed" {
+        return filters::parsed(cx, section, word, directive.args.get(1..), directive.head());
+    }
     if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
         let message = "files of this kind are answered as all others";
         cx.report(Diagnostic::new(Severity::Note, "ignored", message).label(word.span, ""));
@@ -202,6 +205,9 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         let Some(steps) = gateway::hand_over(cx, word) else { return };
         return section.replace(Phase::Type, Block { steps, span, ..Block::default() });
     }
+    if name == b"server-parsed" {
+        filters::parsed(cx, section, word, None, span);
+    }
     let handler = cx.handler();
     let given = cx.own("@gateway_file");
     let mut steps: Steps = vec![(Step::Unassign(given), span)];
@@ -219,7 +225,8 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         Some(Chosen::By(answered_by)) => {
             let set = Settings { handler: answered_by, ..Settings::default() };
             let scope = Scope { base: Base::Current, set: Box::new(set) };
-            let value = Template::text(name);
+            let value =
+                if name == b"server-parsed" { "default-handler".into() } else { Template::text(name) };
             let block = Block {
                 scope: Some(scope),
                 steps: vec![(Step::Assign { var: handler, value }, span)],
@@ -250,7 +257,7 @@ fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
         b"none" => Some(Chosen::Nobody),
         b"type-map" | b"application/x-type-map" => Some(Chosen::List),
         b"server-status" => Some(Chosen::Status),
-        b"default-handler" => Some(Chosen::By(None)),
+        b"default-handler" | b"server-parsed" => Some(Chosen::By(None)),
         _ => {
             let text = word.text();
             let help = match name {
