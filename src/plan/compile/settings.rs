@@ -136,6 +136,7 @@ impl<'c> Memo<'c> {
             fastcgi: _,
             scgi: _,
             memcached: _,
+            grpc: _,
             gzip,
             brotli,
             zstd,
