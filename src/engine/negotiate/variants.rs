@@ -53,7 +53,7 @@ impl Found {
 }
 
 /// The type of programs.
-pub(super) const PROGRAM: &[u8] = b"application/x-httpd-cgi";
+pub(super) const PROGRAM: &[u8] = b"application/x-cgi";
 
 /// The type of files that list variants.
 const LIST: &[u8] = b"application/x-type-map";
