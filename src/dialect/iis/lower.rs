@@ -171,8 +171,8 @@ impl Cx<'_> {
     fn site(&mut self, site: &Site) -> ir::Host {
         let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
         // What rules may set has to be known before anything reads it.
-        rules::declare(self, site);
-        farm::farms(self);
+        let targets = rules::declare(self, site);
+        farm::farms(self, &targets);
         let forward = self.assigned("forward");
         let mut first = vars::begin(self);
         let global = rules::global(self, site, forward);

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -69,7 +70,7 @@ pub struct Layer {
     /// Whether it is the assumed stock server's.
     pub assumed: bool,
     /// The section.
-    pub fragment: Fragment,
+    pub fragment: Arc<Fragment>,
 }
 
 /// Segments of a path.
@@ -83,6 +84,9 @@ pub fn is_below(path: &[String], prefix: &[String]) -> bool {
 }
 
 fn same(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
     one.to_lowercase() == other.to_lowercase()
 }
 
@@ -183,7 +187,7 @@ impl Site {
             let mut target = segments(&fragment.location);
             if host && !assumed && !fragment.location.is_empty() {
                 // In the server's file a location begins with the name of a site.
-                if !same(&target[0], &self.name) {
+                if !same(target.first().map_or("", String::as_str), &self.name) {
                     continue;
                 }
                 target.remove(0);
@@ -192,7 +196,7 @@ impl Site {
                 path: path.iter().cloned().chain(target).collect(),
                 file_depth: (!host).then_some(path.len()),
                 assumed,
-                fragment: fragment.clone(),
+                fragment: Arc::clone(fragment),
             };
             self.written.push(layer);
         }

@@ -77,7 +77,7 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>
     }
     // It goes in chunks, as its length was not known when its head was made.
     exchange.facts.response.length = None;
-    exchange.send_whole(plan, &out).await
+    exchange.send_if_wanted(plan, &out).await
 }
 
 fn entries(folder: &[u8]) -> io::Result<Vec<Entry>> {

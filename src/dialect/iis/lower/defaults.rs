@@ -26,6 +26,7 @@ pub(super) fn settings() -> Settings {
     client.large_head_buffers = Some((2, 16 * KIB));
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
+    client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
@@ -61,6 +62,7 @@ pub(super) fn settings() -> Settings {
     answer.page_type = Some("text/html".into());
     answer.etag = Some(true);
     answer.if_modified_since = Some(2);
+    answer.conditional_text = Some(false);
     answer.max_ranges = Some(Some(100));
 
     base.files.index = Some(Vec::new());

@@ -51,8 +51,11 @@ struct Set<'a> {
 }
 
 /// Makes the variables that rules of the site set known, before anything reads one.
-pub(super) fn declare(cx: &mut Cx, site: &Site) {
+///
+/// Where its rules lead to, in lower case.
+pub(super) fn declare(cx: &mut Cx, site: &Site) -> Vec<String> {
     let mut found = Vec::new();
+    let mut targets = Vec::new();
     let sections = ["system.webServer/rewrite/rules", "system.webServer/rewrite/globalRules"];
     for place in site.places() {
         outbound::declare(cx, &site.section("system.webServer/rewrite/outboundRules", &place, &mut found));
@@ -60,6 +63,7 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) {
             for rule in site.section(section, &place, &mut found).items() {
                 let action = rule.value.part("action");
                 let number = |name: &str| u16::try_from(action.number(name)).unwrap_or(0);
+                targets.push(action.text("url").to_lowercase());
                 if action.is("type", "CustomResponse") {
                     super::status::of(cx, number("statusCode"), number("subStatusCode"));
                 }
@@ -69,6 +73,7 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) {
             }
         }
     }
+    targets
 }
 
 /// The global rules of a site.

@@ -19,6 +19,7 @@ impl Render<'_, '_> {
             large_head_buffers,
             ignore_invalid_fields,
             underscores,
+            single_fields,
             merge_slashes,
             keepalive_timeout,
             keepalive_announce,
@@ -85,6 +86,7 @@ impl Render<'_, '_> {
             "",
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
+                ("client.single_fields", single_fields.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
