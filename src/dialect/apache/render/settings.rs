@@ -239,8 +239,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, hidden, random, symlinks, chunk } =
-            set;
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            hidden,
+            random,
+            symlinks,
+            chunk,
+            faults,
+        } = set;
         self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
@@ -255,7 +266,11 @@ impl Render<'_, '_> {
         );
         self.lost(
             "",
-            &[("files.known_types", known_types.is_some()), ("files.any_case", any_case.is_some())],
+            &[
+                ("files.faults", faults.is_some()),
+                ("files.known_types", known_types.is_some()),
+                ("files.any_case", any_case.is_some()),
+            ],
             span,
         );
     }
@@ -400,6 +415,8 @@ impl Render<'_, '_> {
             cache_head_as_get,
             cache_background,
             cache_ignores,
+            tunnel_timeout,
+            ping,
             tls_forbidden,
             tls_match_name,
             tls_any_name,
@@ -487,6 +504,8 @@ impl Render<'_, '_> {
         self.lost(
             group,
             &[
+                ("tunnel_timeout", tunnel_timeout.is_some()),
+                ("ping", ping.is_some()),
                 ("omit_missing", omit_missing.is_some()),
                 ("plain_names", plain_names.is_some()),
                 ("name_statuses", name_statuses.is_some()),
@@ -673,7 +692,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn listing(&mut self, set: &Listing, span: Span) {
-        let Listing { on, form, exact_size, local_time, callback } = set;
+        let Listing { on, form, exact_size, local_time, callback, columns } = set;
         if let Some(v) = on {
             self.need("autoindex");
             self.page.line(format!("Options {}Indexes", if *v { "+" } else { "-" }));
@@ -685,6 +704,7 @@ impl Render<'_, '_> {
                 ("listing.form", form.is_some()),
                 ("listing.exact_size", exact_size.is_some()),
                 ("listing.callback", callback.is_some()),
+                ("listing.columns", columns.is_some()),
             ],
             span,
         );

@@ -183,6 +183,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         exact_size: Some(true),
         local_time: Some(false),
         callback: Some(Template::attr(Attr::Param("callback".into()))),
+        columns: Some(Vec::new()),
     }
     .into();
     base.rewriting = Rewriting {
@@ -324,6 +325,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.faults = Some(Vec::new());
     files.any_case = Some(false);
     files.log_missing = Some(true);
     files.random = Some(false);
@@ -456,6 +458,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         ignore_client_abort: Some(false),
         force_ranges: Some(false),
         pass_trailers: Some(false),
+        tunnel_timeout: Some(None),
+        ping: Some(Duration::ZERO),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
         tls_any_name: Some(false),
