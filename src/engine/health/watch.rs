@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    hash::{BuildHasher as _, RandomState},
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
@@ -75,7 +76,6 @@ fn delay(serving: &Weak<Serving>, most: Duration) -> Duration {
     if most == 0 || serving.strong_count() == 0 {
         return Duration::ZERO;
     }
-    use std::hash::{BuildHasher as _, RandomState};
     Duration::from_millis(RandomState::new().hash_one(most) % (most + 1))
 }
 
