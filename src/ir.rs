@@ -39,7 +39,9 @@ pub use block::{
     Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
-pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use cluster::{
+    Affinity, Balance, Cluster, Endpoint, Expectation, IdleConnections, Queue, Role, Timing, Watch,
+};
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{

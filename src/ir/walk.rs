@@ -4,6 +4,7 @@
 //! compile until somebody has said here where it is.
 
 mod answer;
+mod cluster;
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
@@ -79,8 +80,26 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name: _,
+            declared: _,
+            balance,
+            idle: _,
+            resolve: _,
+            shared: _,
+            affinity,
+            queue: _,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
+        if let Some(affinity) = affinity {
+            cluster::affinity(affinity, *span, visit);
+        }
+        for watch in watches {
+            cluster::watch(watch, visit);
+        }
         if let Some(key) = group.as_ref().and_then(|group| group.key.as_ref()) {
             visit(Item::Template(key), *span);
         }
@@ -90,7 +109,8 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
             | Balance::LeastConnections
             | Balance::ClientAddress
             | Balance::Random
-            | Balance::RandomTwo => {}
+            | Balance::RandomTwo(_)
+            | Balance::LeastTime(_) => {}
         }
         for member in endpoints.iter().filter_map(|endpoint| endpoint.member.as_deref()) {
             forwarding(&member.settings, *span, visit);
