@@ -29,6 +29,7 @@ use crate::{
 
 mod alone;
 mod cached;
+mod frames;
 mod fresh;
 mod head;
 pub mod member;
@@ -120,8 +121,8 @@ impl Exchange {
         // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
         let may_stream = !self.facts.head.chunked
             || match forward.protocol {
-                Protocol::Http => how.version == 11,
-                protocol => protocol == Protocol::FastCgi,
+                Protocol::Http => how.version >= 11,
+                protocol => matches!(protocol, Protocol::FastCgi | Protocol::Grpc),
             };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
         if !self.content.is_done() && forward.protocol != Protocol::Memcached {
@@ -141,6 +142,8 @@ impl Exchange {
             (Protocol::FastCgi, _) => b"fastcgi://",
             (Protocol::Scgi, _) => b"scgi://",
             (Protocol::Memcached, _) => b"memcached://",
+            (Protocol::Grpc, false) => b"grpc://",
+            (Protocol::Grpc, true) => b"grpcs://",
         };
         // A value comes whoever asks for it.
         self.facts.asked_head = self.facts.is_head() && forward.protocol != Protocol::Memcached;
@@ -189,7 +192,7 @@ impl Exchange {
         head: &mut Vec<u8>,
     ) -> Result<Vec<u8>, String> {
         match forward.protocol {
-            Protocol::Http => self.write_request(how, forward, to, replaced, head),
+            Protocol::Http | Protocol::Grpc => self.write_request(how, forward, to, replaced, head),
             Protocol::Uwsgi => self.write_uwsgi(how, head)?,
             Protocol::FastCgi => self.write_fastcgi(how, head)?,
             Protocol::Scgi => self.write_scgi(how, self.content_to_send(how), head)?,
@@ -364,6 +367,9 @@ impl Exchange {
             place: place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
+        if how.version == 20 {
+            return self.attempt_frames(forward, how, to, (key, tls), request).await;
+        }
         let whole = self.head_and_content(how, request);
         let bytes = whole.as_ref().unwrap_or(&request.head);
         let reused = self.worker.pool.take(&key, self.attempt_began());

@@ -592,7 +592,7 @@ impl Stage<'_> {
                 facts.upstream.clear();
                 facts.upstream.extend_from_slice(answer);
                 facts.upstream_head.clear();
-                let parsed = facts.upstream_head.parse(&facts.upstream, forward.protocol != Protocol::Http);
+                let parsed = facts.upstream_head.parse(&facts.upstream, !forward.protocol.is_http());
                 if !matches!(parsed, Ok(response::Parsed::Whole)) {
                     return Some(Next::Status(502));
                 }

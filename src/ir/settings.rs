@@ -508,6 +508,8 @@ pub struct Settings {
     pub scgi: Group<Forwarding>,
     /// Forwarding to memcached.
     pub memcached: Group<Forwarding>,
+    /// Forwarding of gRPC.
+    pub grpc: Group<Forwarding>,
     /// The coding `gzip`.
     pub gzip: Group<Compress>,
     /// The coding `br`.
@@ -546,6 +548,7 @@ impl Settings {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
@@ -581,6 +584,7 @@ impl Settings {
         self.fastcgi.lay(fastcgi, accumulate);
         self.scgi.lay(scgi, accumulate);
         self.memcached.lay(memcached, accumulate);
+        self.grpc.lay(grpc, accumulate);
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
@@ -603,6 +607,7 @@ impl Settings {
             Protocol::FastCgi => &self.fastcgi,
             Protocol::Scgi => &self.scgi,
             Protocol::Memcached => &self.memcached,
+            Protocol::Grpc => &self.grpc,
         }
     }
 
@@ -614,6 +619,7 @@ impl Settings {
             Protocol::FastCgi => &mut self.fastcgi,
             Protocol::Scgi => &mut self.scgi,
             Protocol::Memcached => &mut self.memcached,
+            Protocol::Grpc => &mut self.grpc,
         }
     }
 

@@ -377,6 +377,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         fastcgi: _,
         scgi: _,
         memcached: _,
+        grpc: _,
         gzip,
         brotli,
         zstd,

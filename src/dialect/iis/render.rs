@@ -121,6 +121,7 @@ impl Render<'_, '_> {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
@@ -145,9 +146,14 @@ impl Render<'_, '_> {
             );
         }
         self.resolve(resolve, span);
-        for (group, set) in
-            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
-        {
+        for (group, set) in [
+            ("http", http),
+            ("uwsgi", uwsgi),
+            ("fastcgi", fastcgi),
+            ("scgi", scgi),
+            ("memcached", memcached),
+            ("grpc", grpc),
+        ] {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {

@@ -334,6 +334,7 @@ impl Render<'_, '_> {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
@@ -362,9 +363,14 @@ impl Render<'_, '_> {
         self.files(files, span);
         self.resolve(resolve, span);
         self.has_params |= uwsgi.params.is_some() || fastcgi.params.is_some() || scgi.params.is_some();
-        for (group, set) in
-            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
-        {
+        for (group, set) in [
+            ("http", http),
+            ("uwsgi", uwsgi),
+            ("fastcgi", fastcgi),
+            ("scgi", scgi),
+            ("memcached", memcached),
+            ("grpc", grpc),
+        ] {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {

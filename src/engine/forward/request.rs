@@ -12,7 +12,7 @@ use super::{
     Destination,
 };
 use crate::{
-    ir::{Edit, Forward, Target, Template, Upgrade},
+    ir::{Edit, Forward, Protocol, Target, Template, Upgrade},
     plan::ForwardingPlan,
 };
 
@@ -43,7 +43,9 @@ impl Exchange {
         out.push(b' ');
         let target = out.len();
         self.write_target(forward, to, out);
-        self.facts.upstream_target.extend_from_slice(&out[target..]);
+        if forward.protocol == Protocol::Http {
+            self.facts.upstream_target.extend_from_slice(&out[target..]);
+        }
         out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         for edit in &how.edits {
             match &**edit {

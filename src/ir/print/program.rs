@@ -278,6 +278,7 @@ impl Printer<'_> {
             fastcgi: _,
             scgi: _,
             memcached: _,
+            grpc: _,
             gzip: _,
             brotli: _,
             zstd: _,

@@ -134,6 +134,7 @@ impl<'c> Memo<'c> {
             fastcgi: _,
             scgi: _,
             memcached: _,
+            grpc: _,
             gzip,
             brotli,
             zstd,

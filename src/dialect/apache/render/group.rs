@@ -41,7 +41,7 @@ impl Render<'_, '_> {
         let scheme = crate::raise::passes(outline)
             .iter()
             .find(|pass| pass.to == crate::raise::To::Cluster(id))
-            .map(|pass| (pass.scheme, pass.protocol));
+            .map(|pass| (pass.scheme, pass.spoken()));
         let timeouts = outline.servers.iter().find_map(|server| crate::raise::timeouts(&server.area, id));
         // With room for routes a session cookie of a consistent hash is kept.
         for endpoint in endpoints {
@@ -383,6 +383,8 @@ fn whole(pattern: &crate::ir::Pattern) -> String {
 /// The scheme of a URL that requests are sent to.
 pub(super) fn scheme_name(scheme: Scheme, protocol: Protocol) -> &'static str {
     match (protocol, scheme) {
+        (Protocol::Grpc, Scheme::Tls) => "h2",
+        (Protocol::Grpc, _) => "h2c",
         (Protocol::Http | Protocol::Memcached, Scheme::Plain) => "http",
         (Protocol::Http | Protocol::Memcached, Scheme::Tls) => "https",
         (Protocol::Http | Protocol::Memcached, Scheme::Client) => "%{REQUEST_SCHEME}",
@@ -399,6 +401,7 @@ pub(super) fn module(_scheme: Scheme, protocol: Protocol) -> &'static str {
         Protocol::Uwsgi => "proxy_uwsgi",
         Protocol::FastCgi => "proxy_fcgi",
         Protocol::Scgi => "proxy_scgi",
+        Protocol::Grpc => "proxy_http2",
     }
 }
 

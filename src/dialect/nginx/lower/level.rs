@@ -122,6 +122,8 @@ pub(super) struct Own {
     pub(super) pass: Option<proxy::Pass>,
     /// Its `proxy_set_header` fields.
     pub(super) request_fields: Vec<(ir::Name, ir::Template)>,
+    /// Its `grpc_set_header` fields.
+    pub(super) call_fields: Vec<(ir::Name, ir::Template)>,
     /// The last value of its `try_files`, where variables are in it.
     pub(super) try_last: Option<ir::Template>,
 }

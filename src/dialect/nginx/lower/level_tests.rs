@@ -281,7 +281,6 @@ fn mistakes_in_proxying() {
         (Kind::Location, &prefix, "proxy_bind off transparent;", "invalid-address `off`"),
         (Kind::Location, &prefix, "proxy_ignore_headers X-Foo;", "invalid-parameter `X-Foo`"),
         (Kind::Location, &prefix, "proxy_next_upstream error error;", "warning duplicate-value `error`"),
-        (Kind::Location, &prefix, "proxy_http_version 2;", "refused-version `2`"),
         (
             Kind::Location,
             &prefix,

@@ -292,6 +292,7 @@ fn slash_redirect(level: &Level, place: &Place) -> Option<Slash> {
         fastcgi: Group::default(),
         scgi: Group::default(),
         memcached: Group::default(),
+        grpc: Group::default(),
         ..level.set.clone()
     };
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });
