@@ -183,6 +183,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         exact_size: Some(true),
         local_time: Some(false),
         callback: Some(Template::attr(Attr::Param("callback".into()))),
+        columns: Some(Vec::new()),
     }
     .into();
     base.rewriting = Rewriting {
@@ -205,6 +206,13 @@ pub(super) fn settings(options: &Options) -> Settings {
         include_silently: Some(false),
         include_value_length: Some(255),
         include_keeps_modified: Some(false),
+        includes_forbidden: Some(false),
+        include_in_turn: Some(false),
+        include_begin: Some(Text::new()),
+        include_end: Some(Text::new()),
+        include_message: Some(Text::new()),
+        include_undefined: Some(Text::new()),
+        include_time: Some(Text::new()),
         include_values: Some(
             vars::fixed_values().map(|(name, attr)| (name.into(), Template::attr(attr))).collect(),
         ),
@@ -302,6 +310,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.identifier = Some(None);
     answer.etag = Some(true);
     answer.tag = Some(None);
+    answer.tag_more = Some(Template::default());
+    answer.default_language = Some(Text::new());
     answer.encodings = Some(Vec::new());
     answer.languages = Some(Vec::new());
     answer.charsets = Some(Vec::new());
@@ -324,6 +334,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.faults = Some(Vec::new());
     files.any_case = Some(false);
     files.log_missing = Some(true);
     files.random = Some(false);
@@ -456,6 +467,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         ignore_client_abort: Some(false),
         force_ranges: Some(false),
         pass_trailers: Some(false),
+        tunnel_timeout: Some(None),
+        ping: Some(Duration::ZERO),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
         tls_any_name: Some(false),
