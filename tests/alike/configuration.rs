@@ -113,7 +113,7 @@ pub(crate) fn server(random: &mut Random, number: usize, origin: u16) -> String 
             body.push(line.to_owned());
         }
     }
-    for _ in 0..1 + made.random.below(5) {
+    for _ in 0..=made.random.below(5) {
         let location = made.location(0, "");
         body.push(location);
     }
@@ -264,8 +264,7 @@ impl Made<'_> {
         body.push(content);
         if !aliased && self.chance(20) {
             let tries = ["$uri", "$uri/", "/f.txt", "/none", "$uri.html", "/a$uri", "/$1"];
-            let first: Vec<String> =
-                (0..1 + self.random.below(2)).map(|_| quoted(self.pick(&tries))).collect();
+            let first: Vec<String> = (0..=self.random.below(2)).map(|_| quoted(self.pick(&tries))).collect();
             let last = self.pick(&["=404", "=403", "/index.html", "@n1", "/b?q=$uri", "/a/f.txt"]);
             body.push(format!("try_files {} {last};", first.join(" ")));
         }
