@@ -21,6 +21,7 @@ mod group;
 mod handler;
 pub mod local;
 mod map;
+mod negotiate;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -30,6 +31,7 @@ mod tls;
 mod validate;
 mod var;
 pub mod walk;
+mod watched;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
@@ -37,7 +39,9 @@ pub use block::{
     Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
-pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use cluster::{
+    Affinity, Balance, Cluster, Endpoint, Expectation, IdleConnections, Queue, Role, Timing, Watch,
+};
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
@@ -45,6 +49,7 @@ pub use handler::{
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
+pub use negotiate::{Negotiate, Noted};
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base, print_setting, print_template};
 pub use settings::Settings;
@@ -56,6 +61,7 @@ pub use text::{Name, Text};
 pub use tls::{ClientCertificates, HostTls, Staple};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
+pub use watched::Watched;
 
 /// Index into [`Config::hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -162,6 +168,9 @@ pub struct Process {
     /// Programs that run beside the server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<Companion>,
+    /// Files whose change has the configuration read again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
 }
 
 impl Default for Process {
@@ -177,6 +186,7 @@ impl Default for Process {
             environment: Vec::new(),
             working_directory: None,
             companions: Vec::new(),
+            watched: Vec::new(),
         }
     }
 }

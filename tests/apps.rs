@@ -6,6 +6,8 @@
 #[path = "apps_support/all.rs"]
 mod support;
 
+#[path = "apps/grpc.rs"]
+mod grpc;
 #[path = "apps/htaccess.rs"]
 mod htaccess;
 #[path = "apps/http2.rs"]

@@ -7,6 +7,8 @@
 //! fixtures are deterministic. Configurations in a `mistakes` folder of Apache have no requests: both must refuse them.
 #![expect(clippy::print_stdout, reason = "a test runner of its own prints its results")]
 
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/dns.rs"]

@@ -26,7 +26,7 @@ xterm                                   xterm                      apps(novnc)
 xsetroot                                x11-xserver-utils          apps(novnc)
 /usr/share/fonts/X11/misc               xfonts-base                apps(novnc)
 chromium                                chromium                   apps(novnc,jupyter)
-node                                    nodejs                     apps(ws,ws_log,idle,novnc,jupyter)
+node                                    nodejs                     apps(grpc,ws,ws_log,idle,novnc,jupyter)
 openssl                                 openssl                    cli_nginx,differential
 python3                                 python3                    apps(uwsgi,jupyter)
 curl                                    curl                       demo
@@ -129,7 +129,7 @@ lacking=$(
     echo "$needs" | while read -r thing package tests; do
         [ -z "$thing" ] || present "$thing" || echo "  $thing ($package): cannot run $tests"
     done
-    present_modules || echo "  npm package ws (tests/apps/package.json): cannot run apps(ws,ws_log,idle,novnc,jupyter)"
+    present_modules || echo "  npm packages (tests/apps/package.json): cannot run apps(grpc,ws,ws_log,idle,novnc,jupyter)"
     present_venv || echo "  JupyterLab (tests/apps/requirements.txt): cannot run apps(jupyter)"
 )
 if [ -n "$lacking" ]; then

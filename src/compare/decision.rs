@@ -224,6 +224,7 @@ fn upstream(sent: &Sent, decision: &mut Decision) {
     let scheme = match (sent.protocol, sent.tls) {
         (Protocol::Http, false) => "http",
         (Protocol::Http, true) => "https",
+        (Protocol::Grpc, true) => "grpcs",
         (protocol, _) => protocol.group(),
     };
     let mut to = sent.endpoints.clone();
@@ -235,7 +236,7 @@ fn upstream(sent: &Sent, decision: &mut Decision) {
     if let Some(name) = &sent.server_name {
         decision.put("upstream certificate name", &shown(name));
     }
-    if sent.protocol != Protocol::Http {
+    if !sent.protocol.is_http() {
         // Variables are opaque here: length prefixes and order are the protocol's.
         decision.put("upstream request", &shown(&sent.head));
         return;

@@ -137,6 +137,7 @@ fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
         (Protocol::Uwsgi, uwsgi_temp),
         (Protocol::FastCgi, fastcgi_temp),
         (Protocol::Scgi, scgi_temp),
+        (Protocol::Grpc, http_temp),
     ] {
         base.forwarding_mut(protocol).temp_path = Some(folder.clone());
     }

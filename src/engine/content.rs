@@ -31,6 +31,8 @@ pub struct Content {
     continued: bool,
     expected: bool,
     streamed: bool,
+    /// The trailers behind it, as lines.
+    trailers: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +72,19 @@ impl Content {
     /// Says that it goes to an upstream as it comes, and is kept nowhere.
     pub fn stream(&mut self) {
         self.streamed = true;
+    }
+
+    /// The trailers behind it, as lines.
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
+    /// Says that a stream's content is over.
+    fn end_of(&mut self, client: &mut Stream) {
+        self.framing = Framing::Done;
+        if let Stream::Frames(stream) = client {
+            self.trailers = stream.take_trailers();
+        }
     }
 
     /// Whether it went to an upstream as it came.
@@ -150,7 +165,7 @@ impl Content {
                 let length = match read {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(0)) if matches!(self.framing, Framing::ToEnd) => {
-                        self.framing = Framing::Done;
+                        self.end_of(client);
                         return Poll::Ready(Ok(wire));
                     }
                     Poll::Ready(Ok(0)) => {
@@ -200,6 +215,7 @@ impl Content {
                     }
                     Step::End(length) => {
                         *used += length;
+                        self.trailers = std::mem::take(&mut decoder.trailers);
                         self.framing = Framing::Done;
                         return Ok(());
                     }
@@ -280,7 +296,7 @@ impl Exchange {
             };
             match done {
                 Ok(0) if matches!(self.content.framing, Framing::ToEnd) => {
-                    self.content.framing = Framing::Done;
+                    self.content.end_of(&mut self.stream);
                     return Ok(());
                 }
                 Ok(0) => {

@@ -171,6 +171,8 @@ pub struct Facts {
     pub method: Option<&'static [u8]>,
     /// Whether the upstream was asked for no more than a head.
     pub asked_head: bool,
+    /// A request was refused whose line began with HEAD.
+    pub refused_head: bool,
     /// When the first byte of the request came.
     pub began: Instant,
     /// Bytes of the request received, head and content.
@@ -231,6 +233,8 @@ pub struct Facts {
     pub request_id: Cell<Option<u128>>,
     /// The identifier that the client gets, made when first asked for.
     pub identifier: Cell<Option<[u8; 16]>>,
+    /// The cookie that says which endpoint the session is on from now on.
+    pub session_cookie: Option<Vec<u8>>,
     /// What a cache had to say.
     pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
@@ -253,6 +257,7 @@ impl Facts {
             user: None,
             method: None,
             asked_head: false,
+            refused_head: false,
             began: clock::moment(),
             request_length: 0,
             pipelined: false,
@@ -283,6 +288,7 @@ impl Facts {
             group: None,
             request_id: Cell::new(None),
             identifier: Cell::new(None),
+            session_cookie: None,
             cache_status: None,
             depth: 0,
         }
@@ -294,6 +300,7 @@ impl Facts {
         self.buffer.drain(..used);
         self.used = 0;
         self.head.clear();
+        self.refused_head = false;
         self.received = Received::default();
         self.method = None;
         self.identity = None;
@@ -323,6 +330,7 @@ impl Facts {
         self.cache_status = None;
         self.request_id.set(None);
         self.identifier.set(None);
+        self.session_cookie = None;
     }
 
     /// Gives up memory that is not needed while a tunnel is open.
@@ -365,7 +373,7 @@ impl Facts {
 
     /// Whether the response has no content whatever its head says.
     pub fn is_head(&self) -> bool {
-        self.method() == b"HEAD"
+        self.refused_head || self.method() == b"HEAD"
     }
 
     /// What was received behind the head and is not used yet.
@@ -391,13 +399,13 @@ impl Facts {
         self.attempts.last_mut()
     }
 
-    /// All values of a received field, in order.
     /// Whether the request line has a `#` or two spaces in a row.
     pub fn has_odd_line(&self) -> bool {
         let line = self.slice(self.head.line);
         line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
     }
 
+    /// All values of a received field, in order.
     pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields

@@ -26,12 +26,13 @@ use super::{
 use crate::{
     ir::{
         FileKind, Handler,
-        settings::{Level, TagForm},
+        settings::{FileFault, Level, ListingForm, TagForm},
     },
     plan::{Coding, Plan, encode_path},
 };
 
 mod beside;
+mod columns;
 pub mod condition;
 mod deliver;
 mod directory;
@@ -41,6 +42,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 pub mod send;
+pub mod size;
 pub mod spelling;
 
 pub use deliver::{Whole, deliver, not_modified};
@@ -84,11 +86,14 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             Ok(next) => next,
             Err(folder) => {
                 if exchange.settings(plan).listing.on && exchange.facts.method() != b"POST" {
+                    if exchange.settings(plan).listing.form == ListingForm::Columns {
+                        return columns::answer(exchange, plan, folder).await;
+                    }
                     return directory::answer(exchange, plan, folder).await;
                 }
                 let folder = String::from_utf8_lossy(&folder);
                 exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
-                Next::Status(403)
+                Next::Status(exchange.settings(plan).files.answer_to(FileFault::NoListing, 403))
             }
         };
     }
@@ -125,7 +130,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
         let name = String::from_utf8_lossy(&name);
         exchange.log(Level::Info, format_args!("\"{name}\" is of no known type"));
-        return Next::Status(404);
+        return Next::Status(settings.files.answer_to(FileFault::UnknownType, 404));
     }
     if exchange.facts.method() == b"POST" {
         return Next::Status(405);
@@ -164,6 +169,18 @@ fn tag(form: Option<TagForm>, known: &Metadata) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
     let weak = if now - micros > 1_000_000 { "" } else { "W/" };
     format!("{weak}\"{}\"", parts.join("-")).into_bytes()
+}
+
+/// A tag with more in it; as the one server does that makes such tags, without a quote at the end.
+fn longer(tag: Vec<u8>, more: &[u8]) -> Vec<u8> {
+    if more.is_empty() {
+        return tag;
+    }
+    let strong = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+    let weak = tag.starts_with(b"W/") || more.starts_with(b"W/");
+    let bare = strong(&tag);
+    let bare = bare.strip_suffix(b"\"").unwrap_or(&bare);
+    [if weak { &b"W/"[..] } else { b"" }, bare, b";", &strong(more)].concat()
 }
 
 /// Whether there is such a file.
@@ -275,9 +292,17 @@ async fn respond(
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }
     let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
-    if settings.answer.etag && tagged {
-        response.add(b"ETag", &tag(settings.answer.tag, known));
+    // What has instructions in it has no tag, even where they are not followed.
+    let rewriting = &settings.rewriting.settings;
+    let instructed = rewriting.includes && rewriting.include_in_turn;
+    if settings.answer.etag && tagged && !instructed {
+        let mut tag = tag(settings.answer.tag, known);
+        if !settings.answer.tag_more.is_empty() {
+            tag = longer(tag, &exchange.value(&settings.answer.tag_more));
+        }
+        exchange.facts.response.add(b"ETag", &tag);
     }
+    let response = &mut exchange.facts.response;
     if let Some(coding) = coding {
         response.add(b"Content-Encoding", coding.name());
     }

@@ -29,12 +29,14 @@ use crate::{
 
 mod alone;
 mod cached;
+mod frames;
 mod fresh;
 mod head;
 pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
+mod session;
 mod store;
 mod upload;
 mod url;
@@ -120,8 +122,8 @@ impl Exchange {
         // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
         let may_stream = !self.facts.head.chunked
             || match forward.protocol {
-                Protocol::Http => how.version == 11,
-                protocol => protocol == Protocol::FastCgi,
+                Protocol::Http => self.version_sent(how) >= 11,
+                protocol => matches!(protocol, Protocol::FastCgi | Protocol::Grpc),
             };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
         if !self.content.is_done() && forward.protocol != Protocol::Memcached {
@@ -141,6 +143,8 @@ impl Exchange {
             (Protocol::FastCgi, _) => b"fastcgi://",
             (Protocol::Scgi, _) => b"scgi://",
             (Protocol::Memcached, _) => b"memcached://",
+            (Protocol::Grpc, false) => b"grpc://",
+            (Protocol::Grpc, true) => b"grpcs://",
         };
         // A value comes whoever asks for it.
         self.facts.asked_head = self.facts.is_head() && forward.protocol != Protocol::Memcached;
@@ -189,7 +193,7 @@ impl Exchange {
         head: &mut Vec<u8>,
     ) -> Result<Vec<u8>, String> {
         match forward.protocol {
-            Protocol::Http => self.write_request(how, forward, to, replaced, head),
+            Protocol::Http | Protocol::Grpc => self.write_request(how, forward, to, replaced, head),
             Protocol::Uwsgi => self.write_uwsgi(how, head)?,
             Protocol::FastCgi => self.write_fastcgi(how, head)?,
             Protocol::Scgi => self.write_scgi(how, self.content_to_send(how), head)?,
@@ -229,7 +233,12 @@ impl Exchange {
             Balance::Hash(template) | Balance::ConsistentHash(template) => Some(self.value(template)),
             _ => None,
         };
-        let mut tried = Tried::new(key, self.facts.client_ip());
+        let session = if cluster.affinity().is_some() { self.session_of(cluster) } else { None };
+        let fresh = |exchange: &mut Self| {
+            Tried::new(key.clone(), exchange.facts.client_ip()).of_session(session.clone())
+        };
+        let mut tried = fresh(self);
+        let mut queued = false;
         let mut left = match how.tries {
             0 => cluster.tries(),
             limit => cluster.tries().min(limit),
@@ -237,7 +246,23 @@ impl Exchange {
         let mut anew = !self.facts.attempts.is_empty();
         let mut now = began;
         loop {
-            let Some(pick) = cluster.pick(&mut tried) else {
+            let mut pick = cluster.pick(&mut tried);
+            if pick.is_none() && cluster.queue().is_some() && !std::mem::replace(&mut queued, true) {
+                let (waited, anew) = self.wait_in_line(cluster, &fresh).await;
+                tried = anew;
+                now = clock::moment();
+                pick = match waited {
+                    session::Waited::Picked(pick) => Some(pick),
+                    session::Waited::InVain => None,
+                    session::Waited::ClientGone => {
+                        self.log(Level::Info, format_args!("{CLIENT_GONE}"));
+                        self.facts.logged_status = Some(499);
+                        return Next::End(End::Abort);
+                    }
+                };
+            }
+            queued = true;
+            let Some(pick) = pick else {
                 self.facts.attempts.push(Attempt {
                     address: cluster.label(),
                     status: 502,
@@ -321,7 +346,25 @@ impl Exchange {
                         now = clock::moment();
                         continue;
                     }
+                    if cluster.affinity().is_some() {
+                        self.begin_session(cluster, &pick, session.as_deref());
+                    }
+                    if cluster.is_timed()
+                        && let Some(Attempt { began: Some(began), head: Some(head), .. }) =
+                            self.facts.attempts.last()
+                    {
+                        pick.answered_in(head.saturating_duration_since(*began));
+                    }
                     let mut next = self.respond(plan, forward, how, to, connection).await;
+                    if cluster.affinity().is_some() {
+                        self.end_session(cluster, &pick);
+                    }
+                    if cluster.is_timed()
+                        && let Some(Attempt { began: Some(began), whole: Some(whole), .. }) =
+                            self.facts.attempts.last()
+                    {
+                        pick.ended_in(whole.saturating_duration_since(*began));
+                    }
                     // An answer that is passed on is none of the endpoint's failures, whatever its status.
                     cluster.judge(&pick, Verdict::Succeeded);
                     if let Next::End(End::Tunnel(tunnel)) = &mut next {
@@ -364,6 +407,9 @@ impl Exchange {
             place: place.clone(),
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
+        if how.version == 20 {
+            return self.attempt_frames(forward, how, to, (key, tls), request).await;
+        }
         let whole = self.head_and_content(how, request);
         let bytes = whole.as_ref().unwrap_or(&request.head);
         let reused = self.worker.pool.take(&key, self.attempt_began());

@@ -1,4 +1,5 @@
-//! HTTP/2 connections of clients (RFC 9113): streams become exchanges, which run side by side.
+//! HTTP/2 (RFC 9113): connections of clients, whose streams become exchanges that run side by side, and connections
+//! to upstreams.
 //!
 //! Frames, header compression and flow control are the h2 library's. It is
 //! used without hyper above it: an exchange reads and writes for itself,
@@ -7,7 +8,8 @@
 //!
 //! - `wire` is what lies below the frames,
 //! - `duplex` one stream as its exchange sees it,
-//! - `head` turns heads into ours and back.
+//! - `head` turns heads into ours and back,
+//! - `link` is a connection to an upstream, `call` one request on it, `outward` its head.
 
 use std::{
     cell::RefCell,
@@ -41,12 +43,18 @@ use super::{
 };
 use crate::{ir::settings::Level, plan::Effective};
 
+mod call;
 mod duplex;
 mod head;
+mod link;
+mod outward;
 mod wire;
 
+pub use call::{Call, Fault};
 pub use duplex::{Duplex, Follows};
 pub use head::{put, size, trailers, write};
+pub use link::{HEAD, Link, Links};
+pub use outward::{request, trailers as request_trailers};
 
 use duplex::Tally;
 use wire::Below;

@@ -37,7 +37,7 @@ use crate::{
     ir::{
         Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Probe, Protocol, Role, Template,
         VarId,
-        settings::{Fault, Level},
+        settings::{Fault, FileFault, Level},
     },
     plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
 };
@@ -380,7 +380,7 @@ impl Stage<'_> {
                 Next::Status(400)
             }
             Err(refusal) => {
-                exchange.facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+                exchange.facts.head.version = if refusal.version == 0 { 11 } else { refusal.version };
                 exchange.begin_refused(plan, listener);
                 Next::Status(refusal.status)
             }
@@ -422,6 +422,7 @@ impl Stage<'_> {
                 // What is counted is not looked at.
                 Next::Limit | Next::Ask(_) => Next::Decide,
                 Next::Probe(probe) => Box::pin(self.probe(exchange, &probe, watcher)).await,
+                Next::Negotiate(negotiate) => exchange.negotiate(plan, &negotiate).await,
                 Next::Authorize => {
                     let next = exchange.authorize(plan).await;
                     watcher.event(Event::Access(matches!(next, Next::Decide)));
@@ -472,6 +473,7 @@ impl Stage<'_> {
                 Next::Decide => self.decide(exchange, watcher),
                 Next::Limit | Next::Ask(_) => Next::Decide,
                 Next::Authorize => exchange.authorize(self.plan).await,
+                Next::Negotiate(negotiate) => exchange.negotiate(self.plan, &negotiate).await,
                 Next::Probe(inner) => Box::pin(self.probe(exchange, &inner, watcher)).await,
                 Next::Handle => break 200,
                 Next::Reply(reply) => break reply.status,
@@ -523,6 +525,11 @@ impl Stage<'_> {
                 Need::Edit(_) if exchange.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(exchange, op),
                 Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
+                Need::Negotiate(negotiate) if world == World::Real => {
+                    return Next::Negotiate(Box::new(negotiate.clone()));
+                }
+                // Where files are made up, none stands for another.
+                Need::Negotiate(negotiate) => exchange.run.chosen(negotiate, &[]),
                 Need::Identity => super::client_address::identify(exchange, plan),
                 Need::Trace => {}
                 Need::Lookup(lookup) => {
@@ -592,7 +599,7 @@ impl Stage<'_> {
                 facts.upstream.clear();
                 facts.upstream.extend_from_slice(answer);
                 facts.upstream_head.clear();
-                let parsed = facts.upstream_head.parse(&facts.upstream, forward.protocol != Protocol::Http);
+                let parsed = facts.upstream_head.parse(&facts.upstream, !forward.protocol.is_http());
                 if !matches!(parsed, Ok(response::Parsed::Whole)) {
                     return Some(Next::Status(502));
                 }
@@ -638,7 +645,7 @@ impl Stage<'_> {
                 self.listing = Some(name);
                 return None;
             }
-            return Some(Next::Status(403));
+            return Some(Next::Status(exchange.settings(plan).files.answer_to(FileFault::NoListing, 403)));
         }
         if folders && world.is(&name, FileKind::Directory) {
             let mut location = Vec::new();
@@ -655,6 +662,10 @@ impl Stage<'_> {
         }
         if exchange.facts.method() == b"POST" {
             return Some(Next::Status(405));
+        }
+        let settings = exchange.settings(plan);
+        if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
+            return Some(Next::Status(settings.files.answer_to(FileFault::UnknownType, 404)));
         }
         let kind = exchange.type_of_path(plan);
         exchange.facts.response.start(200);

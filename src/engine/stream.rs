@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{client, server};
 
-use super::http2::Duplex;
+use super::http2::{Call, Duplex};
 
 /// A plain socket.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub enum Stream {
     Client(Box<client::TlsStream<Socket>>),
     /// A stream of an HTTP/2 connection of a client.
     Frames(Box<Duplex>),
+    /// A request on an HTTP/2 connection to an upstream.
+    Call(Box<Call>),
     /// None: what is written is kept, and nothing ever comes (see [`super::subrequest`]).
     Kept(Kept),
 }
@@ -72,6 +74,7 @@ impl Stream {
             Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Frames(stream) => return stream.poll_read(cx, into),
+            Self::Call(call) => return call.poll_read(cx, into),
             Self::Kept(_) => return Poll::Pending,
         };
         let length = buffer.filled().len();
@@ -93,19 +96,20 @@ impl Stream {
             Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Frames(stream) => stream.poll_write(cx, data),
+            Self::Call(call) => call.poll_write(cx, data),
             Self::Kept(kept) => Poll::Ready(Ok(kept.take(data))),
         }
     }
 
     /// Whether what is written is not held back.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_) | Self::Frames(_) | Self::Kept(_))
+        matches!(self, Self::Plain(_) | Self::Frames(_) | Self::Call(_) | Self::Kept(_))
     }
 
     /// Passes on what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) | Self::Frames(_) | Self::Kept(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Frames(_) | Self::Call(_) | Self::Kept(_) => Poll::Ready(Ok(())),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -121,6 +125,10 @@ impl Stream {
             Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Frames(stream) => {
                 stream.finish(None);
+                Poll::Ready(Ok(()))
+            }
+            Self::Call(call) => {
+                call.finish(None);
                 Poll::Ready(Ok(()))
             }
             Self::Kept(_) => Poll::Ready(Ok(())),
@@ -149,7 +157,7 @@ impl Stream {
             Self::Plain(socket) => Some(socket),
             Self::Server(stream) => Some(stream.get_ref().0),
             Self::Client(stream) => Some(stream.get_ref().0),
-            Self::Frames(_) | Self::Kept(_) => None,
+            Self::Frames(_) | Self::Call(_) | Self::Kept(_) => None,
         }
     }
 

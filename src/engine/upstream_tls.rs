@@ -97,6 +97,8 @@ struct Settings {
     matches: bool,
     in_time: bool,
     reuse: bool,
+    /// Whether HTTP/2 is asked for (RFC 9113 § 3.3).
+    frames: bool,
 }
 
 /// Reads the files of all settings in a plan, and forgets those read before.
@@ -207,6 +209,7 @@ impl Client {
             matches,
             in_time: how.tls_match_time,
             reuse: how.tls_session_reuse,
+            frames: how.version == 20,
         };
         let digest = settings.digest();
         Self { settings, digest }
@@ -256,10 +259,10 @@ impl Client {
 
 impl Settings {
     fn digest(&self) -> u64 {
-        let Self { material, versions, name, ask, verify, matches, in_time, reuse } = self;
+        let Self { material, versions, name, ask, verify, matches, in_time, reuse, frames } = self;
         let mut hasher = DefaultHasher::new();
         material.as_ref().map(|material| material.number).hash(&mut hasher);
-        (versions, name, ask, verify, matches, in_time, reuse).hash(&mut hasher);
+        (versions, name, ask, verify, matches, in_time, reuse, frames).hash(&mut hasher);
         hasher.finish() | 1
     }
 
@@ -272,7 +275,7 @@ impl Settings {
     }
 
     fn config(&self) -> Result<ClientConfig, String> {
-        let Self { material, versions, name, ask, verify, matches, in_time, reuse } = self;
+        let Self { material, versions, name, ask, verify, matches, in_time, reuse, frames } = self;
         let material = material.as_ref().map_err(Clone::clone)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Verifier {
@@ -292,6 +295,9 @@ impl Settings {
             None => builder.with_no_client_auth(),
         };
         config.enable_sni = *ask;
+        if *frames {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
         config.resumption = if *reuse {
             Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)))
         } else {

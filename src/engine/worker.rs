@@ -23,6 +23,7 @@ use super::{
     cache::{Caches, Store},
     clock::Clock,
     connection::Place,
+    http2::Links,
     idle::Idle,
     limit::{Zone, Zones},
     local::Locals,
@@ -200,6 +201,8 @@ pub struct Worker {
     pub clock: Clock,
     /// Idle upstream connections.
     pub pool: Pool,
+    /// Connections to upstreams that requests share.
+    pub links: Links,
     /// Connections open, both sides.
     pub connections: Cell<u32>,
     /// Whether a graceful stop has begun.
@@ -220,6 +223,7 @@ impl Worker {
             shared,
             clock: Clock::default(),
             pool: Pool::default(),
+            links: Links::default(),
             connections: Cell::new(0),
             stopping: Cell::new(false),
             drain: Notify::new(),
@@ -252,6 +256,7 @@ impl Worker {
         self.drain.notify_waiters();
         self.idle.wake();
         self.pool.clear();
+        self.links.clear();
     }
 
     /// This worker's counters.

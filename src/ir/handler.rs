@@ -37,7 +37,7 @@ pub struct Forward {
 /// Protocols spoken to upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Protocol {
-    /// HTTP/1.0 or 1.1.
+    /// HTTP, of the version that settings say.
     Http,
     /// uwsgi: the request as variables, the response as HTTP or CGI.
     Uwsgi,
@@ -47,11 +47,14 @@ pub enum Protocol {
     Scgi,
     /// memcached: the value of a key.
     Memcached,
+    /// gRPC: HTTP/2 whose content and trailers pass as they come.
+    Grpc,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Http, Self::Uwsgi, Self::FastCgi, Self::Scgi, Self::Memcached];
+    pub const ALL: [Self; 6] =
+        [Self::Http, Self::Uwsgi, Self::FastCgi, Self::Scgi, Self::Memcached, Self::Grpc];
 
     /// The group of settings for forwarding over it.
     pub const fn group(self) -> &'static str {
@@ -61,7 +64,13 @@ impl Protocol {
             Self::FastCgi => "fastcgi",
             Self::Scgi => "scgi",
             Self::Memcached => "memcached",
+            Self::Grpc => "grpc",
         }
+    }
+
+    /// Whether it is HTTP in whatever version.
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Grpc)
     }
 }
 

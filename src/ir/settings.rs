@@ -18,7 +18,7 @@ mod group;
 mod place;
 mod value;
 
-pub use failure::{Fault, Retry};
+pub use failure::{Fault, FileFault, Retry};
 pub use group::{Group, Grouped};
 pub use place::Places;
 pub use value::{Setting, Value};
@@ -102,20 +102,24 @@ mod client_address;
 mod compress;
 mod identifier;
 
+mod index_page;
 mod limits;
 mod listing;
 mod logs;
+mod negotiation;
 mod rewriting;
 mod subtract;
 
 pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use identifier::{Identifier, Issue, Lifetime};
+pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
-pub use listing::{Listing, ListingForm, ListingInForce};
+pub use listing::{Listing, ListingColumn, ListingForm, ListingInForce};
 pub use logs::{
     AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Period, Series, Syslog,
 };
+pub use negotiation::{Negotiation, NegotiationInForce};
 
 pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -134,6 +138,9 @@ settings! {
         ignore_invalid_fields: bool,
         /// Whether `_` is allowed in field names.
         underscores: bool,
+        /// Whether a repeated field is refused that stands once by its definition: `Expect`, `Authorization`,
+        /// `Content-Range`, and those of conditions (RFC 9110 § 5.3). Else the first counts.
+        single_fields: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
         /// How long a connection may be idle; zero closes after each response.
@@ -233,6 +240,8 @@ settings! {
         symlinks: u8,
         /// Bytes read from a file at once.
         chunk: u64,
+        /// Statuses for reasons to send no file, other than the usual ones (404, 403).
+        faults: Vec<(FileFault, u16)>,
     }
 }
 
@@ -292,7 +301,7 @@ settings! {
 settings! {
     /// Requests to upstreams and their responses; one set per protocol.
     Forwarding, ForwardingInForce {
-        /// HTTP version, in tenths: 10 or 11.
+        /// HTTP version, in tenths: 10 or 11; 0 is the client's, up to 11.
         version: u8,
         /// Edits of the request head.
         edits: Vec<Edit>,
@@ -439,6 +448,10 @@ settings! {
         cache_background: bool,
         /// Fields of the response that say nothing to the cache.
         cache_ignores: Vec<Name>,
+        /// How long a tunnel may be silent; `None` is as long as the upstream may be, zero for ever.
+        tunnel_timeout: Option<Duration>,
+        /// How often a client is asked through a silent WebSocket whether it is there (RFC 6455 § 5.5.2); zero is never.
+        ping: Duration,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.
@@ -505,6 +518,8 @@ pub struct Settings {
     pub scgi: Group<Forwarding>,
     /// Forwarding to memcached.
     pub memcached: Group<Forwarding>,
+    /// Forwarding of gRPC.
+    pub grpc: Group<Forwarding>,
     /// The coding `gzip`.
     pub gzip: Group<Compress>,
     /// The coding `br`.
@@ -517,6 +532,10 @@ pub struct Settings {
     pub limits: Group<Limits>,
     /// Listings of folders.
     pub listing: Group<Listing>,
+    /// Listings in columns.
+    pub index_page: Group<IndexPage>,
+    /// Choosing among files.
+    pub negotiation: Group<Negotiation>,
     /// Whose address is the client's.
     pub client_address: Group<ClientAddress>,
     /// Where they were written, as far as that is known.
@@ -543,12 +562,15 @@ impl Settings {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = over;
@@ -578,12 +600,15 @@ impl Settings {
         self.fastcgi.lay(fastcgi, accumulate);
         self.scgi.lay(scgi, accumulate);
         self.memcached.lay(memcached, accumulate);
+        self.grpc.lay(grpc, accumulate);
         self.gzip.lay(gzip, accumulate);
         self.brotli.lay(brotli, accumulate);
         self.zstd.lay(zstd, accumulate);
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+        self.index_page.lay(index_page, accumulate);
+        self.negotiation.lay(negotiation, accumulate);
         self.client_address.lay(client_address, accumulate);
         self.places.0.extend_from_slice(&places.0);
     }
@@ -600,6 +625,7 @@ impl Settings {
             Protocol::FastCgi => &self.fastcgi,
             Protocol::Scgi => &self.scgi,
             Protocol::Memcached => &self.memcached,
+            Protocol::Grpc => &self.grpc,
         }
     }
 
@@ -611,6 +637,7 @@ impl Settings {
             Protocol::FastCgi => &mut self.fastcgi,
             Protocol::Scgi => &mut self.scgi,
             Protocol::Memcached => &mut self.memcached,
+            Protocol::Grpc => &mut self.grpc,
         }
     }
 
@@ -645,6 +672,8 @@ impl Settings {
             "rewriting" => self.rewriting.set(field, value),
             "limits" => self.limits.set(field, value),
             "listing" => self.listing.set(field, value),
+            "index_page" => self.index_page.set(field, value),
+            "negotiation" => self.negotiation.set(field, value),
             "client_address" => self.client_address.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
@@ -698,6 +727,12 @@ impl Settings {
         }
         if let Some(of) = self.listing.written() {
             of.each(&mut |field, value| visit("listing", field, value));
+        }
+        if let Some(of) = self.index_page.written() {
+            of.each(&mut |field, value| visit("index-page", field, value));
+        }
+        if let Some(of) = self.negotiation.written() {
+            of.each(&mut |field, value| visit("negotiation", field, value));
         }
         if let Some(of) = self.client_address.written() {
             of.each(&mut |field, value| visit("client-address", field, value));

@@ -86,6 +86,7 @@ impl Around<'_> {
         if let Some(member) = self.member(url) {
             pass.settings = member.settings.clone();
             pass.protocol = member.protocol;
+            pass.frames |= member.settings.version == Some(20);
             if member.tls {
                 pass.scheme = Scheme::Tls;
             }
@@ -221,12 +222,13 @@ impl Around<'_> {
             Upgrade::Only(_) => true,
             Upgrade::Any => head.upgrade,
         };
-        if protocol != Protocol::Http {
+        if !protocol.is_http() {
             head = Head { upgrade: false, ..Head::default() };
         }
         let (reverse, response_edits) = self.responses(forwarding, &to);
         Pass {
             protocol,
+            frames: forwarding.version == Some(20),
             scheme,
             to,
             path,

@@ -198,6 +198,8 @@ pub enum Then {
 pub struct Pass {
     /// What is spoken.
     pub protocol: Protocol,
+    /// Whether that is HTTP/2.
+    pub frames: bool,
     /// Over what.
     pub scheme: Scheme,
     /// To whom.
@@ -214,6 +216,13 @@ pub struct Pass {
     pub settings: Forwarding,
     /// Where it was written.
     pub span: Span,
+}
+
+impl Pass {
+    /// What is spoken, where HTTP/2 has a name of its own.
+    pub fn spoken(&self) -> Protocol {
+        if self.frames { Protocol::Grpc } else { self.protocol }
+    }
 }
 
 /// Whether an upstream is reached over TLS.

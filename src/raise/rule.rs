@@ -6,6 +6,7 @@ use super::{
     guard::{answer, guarded},
     matching::of_pattern,
     program::{Walk, push_acts},
+    said::sent,
     value::{plain, resolve, text_of},
 };
 use crate::{
@@ -442,6 +443,7 @@ impl Walk<'_, '_> {
                 | Step::Perform(_)
                 | Step::Locate(_)
                 | Step::Probe(_)
+                | Step::Negotiate(_)
                 | Step::Local(_)
                 | Step::Trace(_)
                 | Step::Identify
@@ -586,12 +588,15 @@ impl Walk<'_, '_> {
                 if own {
                     to.0.remove(0);
                 }
-                Act::Redirect(Redirect { status: reply.status, to, keep_query })
+                Act::Redirect(Redirect { status: sent(self.config, reply.status), to, keep_query })
             }
             ReplyContent::Text(text) => {
-                Act::Reply(Reply { status: reply.status, content: ReplyContent::Text(self.value(text)) })
+                let status = sent(self.config, reply.status);
+                Act::Reply(Reply { status, content: ReplyContent::Text(self.value(text)) })
             }
-            ReplyContent::Page | ReplyContent::Empty | ReplyContent::Close => Act::Reply(reply.clone()),
+            ReplyContent::Page | ReplyContent::Empty | ReplyContent::Close => {
+                Act::Reply(Reply { status: sent(self.config, reply.status), content: reply.content.clone() })
+            }
         }
     }
 

@@ -67,6 +67,7 @@ pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<Strin
         head: 32768,
         ignore_invalid: true,
         underscores: false,
+        single: true,
     };
     let mut head = RequestHead::default();
     let Ok(Parsed::Whole) = head.parse(&bytes, 0, &limits) else { return Vec::new() };
@@ -199,6 +200,10 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 continue;
             }
             // No other target is looked at here.
+            Need::Negotiate(negotiate) => {
+                run.chosen(negotiate, &[]);
+                continue;
+            }
             Need::Probe(probe) => {
                 run.probed(probe, 404, &Run::default());
                 continue;

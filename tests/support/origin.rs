@@ -3,6 +3,7 @@
 //! All origins of one fixture share one script and one record. Without a scripted reply an origin answers
 //! 200 with its number and the request line, and keeps the connection as the request asks.
 
+use super::calls;
 use super::dns;
 use super::fixture::{Mode, Reply};
 use super::gateways;
@@ -203,6 +204,10 @@ fn accept_tcp(
                     if let Ok((stream, _)) = tls.accept(stream) {
                         gateways::serve(stream, number, Kind::Uwsgi, &shared);
                     }
+                }
+                Kind::Frames => drop(calls::serve(stream, number, &who, &shared, None)),
+                Kind::SecureFrames => {
+                    drop(calls::serve(stream, number, &who, &shared, Some(tls.frames_server())));
                 }
                 Kind::Http => converse(stream, number, &who, &shared, &reset),
                 gateway => gateways::serve(stream, number, gateway, &shared),

@@ -2,7 +2,8 @@
 //!
 //! A fixture is a configuration that loads as it is: it listens on 18080 to 18089 and 18443 to 18445, its
 //! origins are 19001 to 19005 (HTTP), 19443 (HTTPS), 17000 and 17001 (uwsgi), 17443 (uwsgi
-//! over TLS), 17100 and 17101 (`FastCGI`), 17200 and 17201 (SCGI), 17300 and 17301 (memcached), 19053 (DNS), 19009 (nobody listens), and
+//! over TLS), 17100 and 17101 (`FastCGI`), 17200 and 17201 (SCGI), 17300 and 17301 (memcached), 16000 and 16001 (HTTP/2), 16443
+//! (HTTP/2 over TLS), 19053 (DNS), 19009 (nobody listens), and
 //! its unix sockets are in `/run/`. All are five digits, so lengths do not change by the translation.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,10 @@ pub(crate) enum Kind {
     Scgi,
     /// A memcached origin listens here.
     Memcached,
+    /// An HTTP/2 origin listens here.
+    Frames,
+    /// The same over TLS.
+    SecureFrames,
     /// A name server listens here (UDP).
     Names,
     /// Nobody listens here.
@@ -57,6 +62,8 @@ pub(crate) fn kind(number: u16) -> Option<Kind> {
         17100 | 17101 => Some(Kind::FastCgi),
         17200 | 17201 => Some(Kind::Scgi),
         17300 | 17301 => Some(Kind::Memcached),
+        16000 | 16001 => Some(Kind::Frames),
+        16443 => Some(Kind::SecureFrames),
         _ => None,
     }
 }

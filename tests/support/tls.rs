@@ -83,6 +83,13 @@ impl Material {
         Ok((StreamOwned::new(connection, socket), said))
     }
 
+    /// What an origin that speaks HTTP/2 brings to a handshake.
+    pub(crate) fn frames_server(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.server);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(config)
+    }
+
     /// A client's end: the stream, and the name of the certificate it was shown.
     pub(crate) fn connect(
         &self,

@@ -114,11 +114,16 @@ mod tests {
     #[test]
     fn what_is_honoured_is_listed_as_built_in() {
         let text = build();
-        for with in ["http_ssl_module", "http_stub_status_module", "http_proxy_module", "http_fastcgi_module"]
-        {
+        for with in [
+            "http_ssl_module",
+            "http_stub_status_module",
+            "http_proxy_module",
+            "http_fastcgi_module",
+            "http_grpc_module",
+        ] {
             assert!(text.contains(&format!(" --with-{with}")), "{with}: {text}");
         }
-        for without in ["http_perl_module", "stream", "http_grpc_module"] {
+        for without in ["http_perl_module", "stream"] {
             assert!(text.contains(&format!(" --without-{without}")), "{without}: {text}");
         }
         assert!(!text.contains("http_core_module") && !text.contains("oidc"), "{text}");

@@ -121,12 +121,15 @@ impl Render<'_, '_> {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = settings;
@@ -145,9 +148,14 @@ impl Render<'_, '_> {
             );
         }
         self.resolve(resolve, span);
-        for (group, set) in
-            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
-        {
+        for (group, set) in [
+            ("http", http),
+            ("uwsgi", uwsgi),
+            ("fastcgi", fastcgi),
+            ("scgi", scgi),
+            ("memcached", memcached),
+            ("grpc", grpc),
+        ] {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {
@@ -156,6 +164,12 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        let mut others = Vec::new();
+        index_page.each(&mut |field, _| others.push(format!("index_page.{field}")));
+        negotiation.each(&mut |field, _| others.push(format!("negotiation.{field}")));
+        for key in &others {
+            self.lost("", &[(key, true)], span);
+        }
         self.client_address(client_address, span);
         self.access(access, span);
         self.index(settings, span);

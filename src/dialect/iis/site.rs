@@ -41,7 +41,7 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
-    /// The files of its folders below the root, with their paths.
+    /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
     pub broken: Vec<Vec<String>>,
@@ -145,7 +145,11 @@ impl Site {
         };
         let mut value = Value::new(known);
         for layer in self.chain(name, path) {
-            let level = Level { depth: layer.path.len(), assumed: layer.assumed };
+            let level = Level {
+                depth: layer.path.len(),
+                assumed: layer.assumed,
+                delegated: layer.file_depth.is_some(),
+            };
             value.lay(&layer.fragment.element, level, found);
         }
         value
@@ -199,6 +203,13 @@ impl Site {
                 fragment: Arc::clone(fragment),
             };
             self.written.push(layer);
+        }
+    }
+
+    /// Whether the site's own file may be set aside like those of its folders; else it has to be valid.
+    pub fn keep_roots(&mut self, may_break: bool) {
+        if !may_break {
+            self.files.retain(|(_, path)| !path.is_empty());
         }
     }
 
@@ -261,9 +272,7 @@ impl Site {
             if main.is_some_and(|main| crate::source::identity(main) == crate::source::identity(config)) {
                 continue;
             }
-            if !path.is_empty() {
-                self.files.push((config.clone(), path.clone()));
-            }
+            self.files.push((config.clone(), path.clone()));
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
                 self.add(&written, &path, false);

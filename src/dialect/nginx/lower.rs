@@ -55,6 +55,7 @@ mod errors;
 mod fastcgi;
 mod gateway;
 mod geo;
+mod grpc;
 mod headers;
 mod level;
 mod limits;
@@ -109,6 +110,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     errors::TABLE,
     fastcgi::TABLE,
     geo::TABLE,
+    grpc::TABLE,
     headers::TABLE,
     headers::more::TABLE,
     limits::TABLE,

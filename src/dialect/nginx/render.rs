@@ -334,12 +334,15 @@ impl Render<'_, '_> {
             fastcgi,
             scgi,
             memcached,
+            grpc,
             gzip,
             brotli,
             zstd,
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = settings;
@@ -362,9 +365,14 @@ impl Render<'_, '_> {
         self.files(files, span);
         self.resolve(resolve, span);
         self.has_params |= uwsgi.params.is_some() || fastcgi.params.is_some() || scgi.params.is_some();
-        for (group, set) in
-            [("http", http), ("uwsgi", uwsgi), ("fastcgi", fastcgi), ("scgi", scgi), ("memcached", memcached)]
-        {
+        for (group, set) in [
+            ("http", http),
+            ("uwsgi", uwsgi),
+            ("fastcgi", fastcgi),
+            ("scgi", scgi),
+            ("memcached", memcached),
+            ("grpc", grpc),
+        ] {
             self.forwarding(group, set, span);
         }
         for (group, set) in [("gzip", gzip), ("brotli", brotli), ("zstd", zstd)] {
@@ -373,6 +381,12 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        let mut others = Vec::new();
+        index_page.each(&mut |field, _| others.push(format!("index_page.{field}")));
+        negotiation.each(&mut |field, _| others.push(format!("negotiation.{field}")));
+        for key in &others {
+            self.lost("", &[(key, true)], span);
+        }
         self.client_address(client_address, span);
         self.access(access, span);
         self.who(settings, span);
@@ -415,7 +429,7 @@ impl Render<'_, '_> {
         if let Some(credentials) = &credentials
             && users.is_some()
         {
-            let Credentials { realm, users: files, groups: _ } = credentials;
+            let Credentials { realm, users: files, groups: _, asked: _, wrong: _ } = credentials;
             self.page.line(format!("auth_basic {};", value::quote_always(&realm.lossy())));
             match files.as_slice() {
                 [] => {}

@@ -11,7 +11,10 @@ use super::{
             memcached::{self, Answer, Refusal},
             records::Step,
         },
-        http1::{field::Known, response::Parsed},
+        http1::{
+            field::{Known, Slice},
+            response::Parsed,
+        },
         http2, scratch,
         stream::Stream,
         timed::{self, Failure},
@@ -39,8 +42,10 @@ impl Exchange {
     ) -> Outcome {
         self.facts.upstream.clear();
         self.facts.upstream_trailers.clear();
-        let gateway = forward.protocol != Protocol::Http;
-        let limit = usize::try_from(how.buffer_size).unwrap_or(usize::MAX);
+        let gateway = !forward.protocol.is_http();
+        // A head in frames does not wait in that buffer.
+        let least = if how.version == 20 { http2::HEAD as usize } else { 0 };
+        let limit = usize::try_from(how.buffer_size).unwrap_or(usize::MAX).max(least);
         let failed = |status, kind, message: String| {
             Outcome::Failed(Trouble { kind, fault: Fault::InvalidHead, status, message, stale: false })
         };
@@ -75,6 +80,9 @@ impl Exchange {
                             "reading response header from upstream",
                             false,
                         ));
+                    }
+                    Watched::Failed(Failure::Io(_)) if self.failed_call(&connection).is_some() => {
+                        return self.give_call_up(&connection, stale);
                     }
                     Watched::Failed(Failure::Io(error)) => {
                         let message = format!(
@@ -156,7 +164,13 @@ impl Exchange {
                     }
                     more = self.facts.upstream.is_empty();
                 }
-                Ok(Parsed::Whole) => return self.have_head(connection),
+                Ok(Parsed::Whole) => {
+                    if matches!(connection.stream, Stream::Call(_)) {
+                        // Frames have no reason phrase.
+                        self.facts.upstream_head.status_text = Slice::default();
+                    }
+                    return self.have_head(connection);
+                }
                 Err(refusal) => {
                     let line = refusal.line.of(&self.facts.upstream).escape_ascii();
                     let bad = refusal.bad.map(|byte| format!("\\x{byte:02x}...")).unwrap_or_default();

@@ -450,6 +450,13 @@ impl<'a> Relay<'a> {
                         self.end()?;
                         Ok(true)
                     }
+                    From::Stream => {
+                        if let Stream::Call(call) = &mut *self.upstream {
+                            self.received_trailers = call.take_trailers();
+                        }
+                        self.end()?;
+                        Ok(true)
+                    }
                     From::Packed(ref packed) if packed.may_close() => {
                         self.end()?;
                         Ok(true)

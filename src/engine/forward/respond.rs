@@ -17,10 +17,11 @@ use super::{
             field::{self, Known, Line, Slice, decimal},
             target,
         },
-        log,
+        http2, log,
         respond::split_query,
         response::{Framing, Out},
         scratch,
+        stream::Stream,
         tunnel::Tunnel,
     },
     Destination,
@@ -105,6 +106,9 @@ impl Exchange {
         self.facts.response.forwarded = true;
         self.copy_status(how);
         self.copy_fields(how, &[]);
+        if let Some(line) = self.facts.session_cookie.take() {
+            self.facts.response.add(b"Set-Cookie", &line);
+        }
         if stored {
             let kind = self.type_of_path(plan);
             self.facts.response.add(b"Content-Type", &kind);
@@ -127,11 +131,14 @@ impl Exchange {
         let unread = is_head && !asked_head && (head.chunked || head.content_length != Some(0));
         let missing = asked_head && !is_head;
         let begin = head.length.min(self.facts.upstream.len());
+        let framed = matches!(connection.stream, Stream::Call(_));
         let from = match (without, head.chunked, head.content_length) {
             (true, ..) => From::None,
             (_, _, left) if connection.records.is_some() => {
                 From::packed(connection.records.take(), left, how.keep_connection)
             }
+            (_, _, Some(0)) if framed => From::Length(0),
+            _ if framed => From::Stream,
             (_, true, _) => From::Chunked(Box::default()),
             (_, _, Some(left)) if stored => From::Stored { left, trailer: 0 },
             (_, _, Some(length)) => From::Length(length),
@@ -139,6 +146,9 @@ impl Exchange {
         };
         let unfinished = is_unfinished(&connection);
         self.facts.response.length = if head.chunked { None } else { head.content_length };
+        // Whether trailers follow content of a known length shows when it ends. Only frames can have both.
+        let may_trail = how.pass_trailers && matches!(from, From::Stream);
+        self.facts.response.has_trailers |= may_trail && self.facts.head.version == 20;
         let known = matches!(from, From::Length(_) | From::Packed(_) | From::Stored { .. });
         let mut mute = mute;
         if kept.is_some() {
@@ -316,8 +326,18 @@ impl Exchange {
                 Level::Error,
                 format_args!("upstream sent invalid chunked response while reading upstream"),
             ),
-            Ending::UpstreamFailed(error) => self
-                .log(Level::Error, format_args!("recv() failed ({}) while reading upstream", system(&error))),
+            Ending::UpstreamFailed(error) => {
+                let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<http2::Fault>());
+                match fault {
+                    Some(fault) => {
+                        self.log(Level::Error, format_args!("upstream {fault} while reading upstream"));
+                    }
+                    None => self.log(
+                        Level::Error,
+                        format_args!("recv() failed ({}) while reading upstream", system(&error)),
+                    ),
+                }
+            }
             Ending::UpstreamTimedOut => self.log(
                 Level::Error,
                 format_args!("upstream timed out (110: Connection timed out) while reading upstream"),
@@ -555,18 +575,24 @@ impl Exchange {
         if sent.is_err() {
             return Next::End(End::Abort);
         }
+        let asks = !how.ping.is_zero()
+            && self.asked_switch(how).is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
         connection.stream.send_promptly();
         let to_upstream = self.facts.rest().to_vec();
         let head = self.facts.head.length;
         self.facts.buffer.truncate(head);
         self.facts.used = head;
-        Next::End(End::Tunnel(Box::new(Tunnel::new(
+        let mut tunnel = Tunnel::new(
             connection.stream,
             to_upstream,
-            how.read_timeout,
+            how.tunnel_timeout.unwrap_or(how.read_timeout),
             how.send_timeout,
             self.send_timeout(plan),
-        ))))
+        );
+        if asks {
+            tunnel.ping(how.ping, &early);
+        }
+        Next::End(End::Tunnel(Box::new(tunnel)))
     }
 
     /// Whether the response under way switches protocols.

@@ -19,7 +19,7 @@ use super::super::{
     content::{Content, Refused},
     exchange::Exchange,
     gateway::fastcgi,
-    scratch,
+    http2, scratch,
     stream::Stream,
 };
 use crate::{
@@ -48,7 +48,14 @@ pub struct Upload {
     last: Instant,
     client_timeout: Duration,
     send_timeout: Duration,
+    /// All of it so far, where it is little and can be sent once more.
+    replay: Option<Vec<u8>>,
+    /// Whether trailers are passed on.
+    trailers: bool,
 }
+
+/// How much content is remembered.
+const REPLAY: usize = 64 * 1024;
 
 /// How content is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +122,9 @@ impl Upload {
             self.pending.clear();
             self.at = 0;
             if self.ended {
+                if let Stream::Call(call) = upstream {
+                    call.finish(self.take_trailers());
+                }
                 match upstream.poll_flush(cx) {
                     Poll::Pending => return Ok(progress),
                     Poll::Ready(_) => self.over = true,
@@ -168,10 +178,34 @@ impl Upload {
                 self.ended = content.is_done();
                 self.last = Instant::from(clock::moment());
                 frame(&piece, self.framing, self.ended, &mut self.pending);
+                self.remember(&piece);
                 scratch::give(piece);
             }
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// The trailers of content that ended, where they are passed on.
+    fn take_trailers(&self) -> Option<http::HeaderMap> {
+        match &self.source {
+            Source::Client(content) if self.trailers => http2::request_trailers(content.trailers()),
+            _ => None,
+        }
+    }
+
+    fn remember(&mut self, piece: &[u8]) {
+        match &mut self.replay {
+            Some(replay) if replay.len() + piece.len() <= REPLAY => replay.extend_from_slice(piece),
+            replay => *replay = None,
+        }
+    }
+
+    /// Begins again with all that came so far; `false` where that is not known any more.
+    pub fn rewind(&mut self) -> bool {
+        let Some(replay) = &self.replay else { return false };
+        self.pending.clone_from(replay);
+        (self.at, self.over) = (0, false);
+        true
     }
 
     /// Whether all was sent, or the upstream takes no more.
@@ -231,13 +265,18 @@ impl Exchange {
         content.stream();
         let framing = match protocol {
             Protocol::FastCgi => Framing::Records,
-            Protocol::Http if chunked => Framing::Chunks,
+            Protocol::Http if chunked && how.version < 20 => Framing::Chunks,
             _ => Framing::Plain,
         };
         let mut upload = self.upload_from(Source::Client(content), how, framing);
         (upload.client_timeout, upload.max) = (client_timeout, max);
         let first = std::mem::take(&mut self.facts.content);
         frame(&first, framing, false, &mut upload.pending);
+        if how.version == 20 {
+            upload.replay = Some(Vec::new());
+            upload.remember(&first);
+            upload.trailers = protocol == Protocol::Grpc;
+        }
         self.upload = Some(Box::new(upload));
     }
 
@@ -270,6 +309,8 @@ impl Exchange {
             last: Instant::from(clock::moment()),
             client_timeout: Duration::ZERO,
             send_timeout: how.send_timeout,
+            replay: None,
+            trailers: false,
         }
     }
 

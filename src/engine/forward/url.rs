@@ -13,6 +13,8 @@ pub(super) struct Scheme {
     pub port: u16,
     /// Whether requests may ask for a `WebSocket`.
     pub socket: bool,
+    /// Whether HTTP/2 is spoken.
+    pub frames: bool,
 }
 
 /// Schemes that can be spoken.
@@ -23,12 +25,15 @@ pub(super) fn scheme(name: &[u8]) -> Option<Scheme> {
         b"ws" => (Protocol::Http, false, 80, true),
         b"wss" => (Protocol::Http, true, 443, true),
         // They have no registered ports; these are in use (`mod_proxy_fcgi`, `mod_proxy_scgi`, `mod_proxy_uwsgi`).
+        b"h2" => (Protocol::Http, true, 443, false),
+        b"h2c" => (Protocol::Http, false, 80, false),
         b"fcgi" => (Protocol::FastCgi, false, 8000, false),
         b"scgi" => (Protocol::Scgi, false, 4000, false),
         b"uwsgi" => (Protocol::Uwsgi, false, 3031, false),
         _ => return None,
     };
-    Some(Scheme { protocol, tls, port, socket })
+    let frames = matches!(name, b"h2" | b"h2c");
+    Some(Scheme { protocol, tls, port, socket, frames })
 }
 
 /// A URL taken apart, by places in its text.
@@ -98,6 +103,9 @@ impl Url {
         if scheme.socket {
             let names = vec![Name::from("WebSocket")];
             member.settings = Forwarding { upgrade: Some(Upgrade::Only(names)), ..Forwarding::default() };
+        }
+        if scheme.frames {
+            member.settings = Forwarding { version: Some(20), ..Forwarding::default() };
         }
         let address = if self.socket > 0 { &text[..self.socket] } else { authority };
         (member, address.into())

@@ -84,9 +84,9 @@ impl Exchange {
             (_, Some((b"https", rest))) if forward.protocol == Protocol::Http => (true, rest),
             (Protocol::Uwsgi, Some((b"uwsgi", rest))) => (false, rest),
             (Protocol::Uwsgi, Some((b"suwsgi", rest))) => (true, rest),
-            (Protocol::Uwsgi | Protocol::FastCgi | Protocol::Scgi | Protocol::Memcached, None) => {
-                (false, url)
-            }
+            (Protocol::Grpc, Some((b"grpc", rest))) => (false, rest),
+            (Protocol::Grpc, Some((b"grpcs", rest))) => (true, rest),
+            (protocol, None) if protocol != Protocol::Http => (false, url),
             _ => return Err(self.bad(url, "invalid URL prefix in")),
         };
         let (authority, target) = split(rest);

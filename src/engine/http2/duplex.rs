@@ -15,6 +15,8 @@ use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, Response};
 
+use super::head;
+
 /// What a connection knows of its streams.
 #[derive(Default)]
 pub struct Tally {
@@ -39,6 +41,8 @@ pub struct Duplex {
     piece: Bytes,
     /// Whether the client's end was seen.
     over: bool,
+    /// What came behind the content.
+    trailers: Option<HeaderMap>,
     /// Whether that end is to be read, as the end of content whose length is not known.
     tells_end: bool,
     /// Whether bytes go both ways until one side ends.
@@ -89,6 +93,7 @@ impl Duplex {
             end: End::Unknown,
             piece: Bytes::new(),
             over: false,
+            trailers: None,
             tells_end: false,
             tunnel: false,
             reset: false,
@@ -102,6 +107,7 @@ impl Duplex {
         self.open = Some(Open { receive, send: Send::Head(respond) });
         (self.end, self.tells_end) = (End::Unknown, tells_end);
         (self.over, self.tunnel, self.reset) = (false, false, false);
+        self.trailers = None;
     }
 
     /// Reads content into `into`; 0 is its end.
@@ -134,6 +140,9 @@ impl Duplex {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }
                 Poll::Ready(None) => {
+                    if let Poll::Ready(Ok(trailers)) = open.receive.poll_trailers(cx) {
+                        self.trailers = trailers;
+                    }
                     self.over = true;
                     if self.tells_end {
                         return Poll::Ready(Ok(0));
@@ -141,6 +150,11 @@ impl Duplex {
                 }
             }
         }
+    }
+
+    /// The trailers of content that ended, as lines.
+    pub fn take_trailers(&mut self) -> Vec<u8> {
+        self.trailers.take().map(|trailers| head::lines(&trailers)).unwrap_or_default()
     }
 
     /// Sends as much content as the client allows.

@@ -224,6 +224,22 @@ pub fn trailers(lines: &[u8]) -> Option<HeaderMap> {
     (!fields.is_empty()).then_some(fields)
 }
 
+/// Fields as the lines that they are in HTTP/1.1.
+pub(super) fn lines(fields: &HeaderMap) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_lines(fields, &mut out);
+    out
+}
+
+/// The same, to the end of `out`.
+pub(super) fn put_lines(fields: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in fields {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
 /// Adds a field, unless its name or value cannot be one in HTTP/2.
 pub fn put(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
     if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {

@@ -8,8 +8,9 @@ use crate::ir::{
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, Identifier, Issue, Level, Lifetime, ListingForm, LogEscape, LogFormat, LogTarget, Proxied,
-        RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
+        Fault, FileFault, Identifier, IndexMark, IndexMarks, Issue, Level, Lifetime, ListingColumn,
+        ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange,
+        TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -42,11 +43,13 @@ in_line! {
     u64: |number| value::size(*number);
     Duration: |time| value::duration(*time);
     Text: |text| format!("\"{text}\"");
+    IndexMark: |mark| format!("{} \"{}\"=\"{}\"", value::word(&mark.by), mark.pattern, mark.mark);
     PathBuf: |path| path_text(path);
     (u32, u64): |buffers| format!("{} x {}", buffers.0, value::size(buffers.1));
     (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
     (u16, u16): |pair| format!("{}-{}", pair.0, pair.1);
     (Fault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
+    (FileFault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
     (Text, Text): |pair| format!("{}={}", pair.0, pair.1);
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
@@ -74,6 +77,7 @@ in_line! {
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);
     ListingForm: |form| value::word(form);
+    ListingColumn: |column| value::word(column);
 }
 
 impl Print for Identifier {
@@ -168,6 +172,11 @@ impl Print for Credentials {
                 printer.add(format_args!(" {word} {}", path_text(file)));
             }
         }
+        for (word, status) in [("asks-with", self.asked), ("wrong", self.wrong)] {
+            if status != 401 {
+                printer.add(format_args!(" {word} {status}"));
+            }
+        }
     }
 }
 
@@ -189,6 +198,12 @@ impl Print for VarId {
     fn print(&self, printer: &mut Printer<'_>) {
         let name = printer.var_name(*self);
         printer.add(format_args!(" {name}"));
+    }
+}
+
+impl Print for IndexMarks {
+    fn print(&self, printer: &mut Printer<'_>) {
+        self.0.print(printer);
     }
 }
 
@@ -273,8 +288,9 @@ own_line! {
         printer.line(&format!("zone {} burst {burst} at-once {at_once}", printer.zone_name(*zone)));
     };
     ConcurrencyLimit: |limit, printer| {
-        let ConcurrencyLimit { zone, most } = limit;
+        let ConcurrencyLimit { zone, most, status } = limit;
         printer.line(&format!("zone {} at most {most}", printer.zone_name(*zone)));
+        printer.number("else", status.map(u64::from));
     };
     ContentEdit: |edit, printer| {
         let ContentEdit { place, find, with, when, given, most, last } = edit;

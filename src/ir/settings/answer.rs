@@ -43,6 +43,8 @@ settings! {
         encodings: Vec<(Text, Text)>,
         /// Languages by file name extension, likewise.
         languages: Vec<(Text, Text)>,
+        /// The language where no extension says any.
+        default_language: Text,
         /// Character sets by file name extension, likewise.
         charsets: Vec<(Text, Text)>,
         /// The type whatever the extension.
@@ -64,6 +66,8 @@ settings! {
         etag: bool,
         /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
         tag: Option<TagForm>,
+        /// What goes into the tag of a file behind that, in place of its closing quote; `W/` before it makes it weak.
+        tag_more: Template,
         /// The type of pages of our own.
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.
@@ -76,6 +80,8 @@ settings! {
         dated_errors: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
         if_modified_since: u8,
+        /// Whether conditions of requests apply to content of our own that has neither tag nor time.
+        conditional_text: bool,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.

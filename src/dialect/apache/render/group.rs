@@ -29,8 +29,34 @@ impl Render<'_, '_> {
     }
 
     fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: crate::ir::ClusterId) {
-        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name,
+            declared: _,
+            balance,
+            idle: _,
+            shared: _,
+            resolve: _,
+            affinity,
+            queue,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
+        for (there, what, near) in [
+            (affinity.is_some(), "sessions that stay on an endpoint", "`stickysession` with a route"),
+            (queue.is_some(), "requests that wait for an endpoint", "`timeout` of the balancer"),
+            (!watches.is_empty(), "looking at the health of endpoints", "`hcmethod` and `hcinterval`"),
+        ] {
+            if there {
+                self.losses.lose_near(
+                    *span,
+                    format!("{what} in `{}`", name.lossy()),
+                    "it is said in another way in Apache",
+                    near,
+                );
+            }
+        }
         self.need("proxy_balancer");
         self.need("slotmem_shm");
         self.comments(*span);
@@ -41,7 +67,7 @@ impl Render<'_, '_> {
         let scheme = crate::raise::passes(outline)
             .iter()
             .find(|pass| pass.to == crate::raise::To::Cluster(id))
-            .map(|pass| (pass.scheme, pass.protocol));
+            .map(|pass| (pass.scheme, pass.spoken()));
         let timeouts = outline.servers.iter().find_map(|server| crate::raise::timeouts(&server.area, id));
         // With room for routes a session cookie of a consistent hash is kept.
         for endpoint in endpoints {
@@ -58,7 +84,8 @@ impl Render<'_, '_> {
                 | Balance::Hash(_)
                 | Balance::ConsistentHash(_)
                 | Balance::Random
-                | Balance::RandomTwo,
+                | Balance::RandomTwo(_)
+                | Balance::LeastTime(_),
                 None,
             )
             | (_, Some(Group { share: Share::Latency | Share::Hash, .. })) => {
@@ -147,9 +174,20 @@ impl Render<'_, '_> {
             fail_timeout,
             role,
             resolve: _,
+            slow_start,
+            draining,
+            route,
             member,
             span: at,
         } = endpoint;
+        if !slow_start.is_zero() || *draining || !route.is_empty() {
+            self.losses.lose_near(
+                *at,
+                format!("what is said of sessions and the share of {}", address.lossy()),
+                "it is said in another way in Apache",
+                "`route=` and `status=+N` of `BalancerMember`",
+            );
+        }
         let address = address.lossy();
         let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));
         let mut url = if let Some(member) = member {
@@ -383,6 +421,8 @@ fn whole(pattern: &crate::ir::Pattern) -> String {
 /// The scheme of a URL that requests are sent to.
 pub(super) fn scheme_name(scheme: Scheme, protocol: Protocol) -> &'static str {
     match (protocol, scheme) {
+        (Protocol::Grpc, Scheme::Tls) => "h2",
+        (Protocol::Grpc, _) => "h2c",
         (Protocol::Http | Protocol::Memcached, Scheme::Plain) => "http",
         (Protocol::Http | Protocol::Memcached, Scheme::Tls) => "https",
         (Protocol::Http | Protocol::Memcached, Scheme::Client) => "%{REQUEST_SCHEME}",
@@ -399,6 +439,7 @@ pub(super) fn module(_scheme: Scheme, protocol: Protocol) -> &'static str {
         Protocol::Uwsgi => "proxy_uwsgi",
         Protocol::FastCgi => "proxy_fcgi",
         Protocol::Scgi => "proxy_scgi",
+        Protocol::Grpc => "proxy_http2",
     }
 }
 

@@ -269,12 +269,31 @@ impl Render<'_, '_> {
 
     /// `ProxyPass` for a place.
     pub(super) fn pass(&mut self, pass: &Pass, at: &Match, settings: &Settings) {
-        let Pass { protocol, scheme, to, path, head, reverse, response_edits, settings: own, span } = pass;
+        let Pass {
+            protocol,
+            frames: _,
+            scheme,
+            to,
+            path,
+            head,
+            reverse,
+            response_edits,
+            settings: own,
+            span,
+        } = pass;
         self.need("proxy");
-        self.need(module(*scheme, *protocol));
+        self.need(module(*scheme, pass.spoken()));
         let names = Names::of(self.config, self.assigned, Some(at));
         if *protocol == Protocol::Memcached {
             self.losses.lose(*span, "answers from memcached", "Apache reads nothing from it");
+            return;
+        }
+        if *protocol == Protocol::Grpc {
+            self.losses.lose(
+                *span,
+                "requests over gRPC",
+                "Apache's HTTP/2 proxy does not pass their trailers",
+            );
             return;
         }
         let dynamic = matches!(to, To::Dynamic(_)) || *scheme == Scheme::Client;
@@ -479,7 +498,7 @@ impl Render<'_, '_> {
 
     /// Scheme and authority that requests are sent to.
     fn upstream(&mut self, pass: &Pass, names: &Names<'_>) -> Result<String, String> {
-        let scheme = scheme_name(pass.scheme, pass.protocol);
+        let scheme = scheme_name(pass.scheme, pass.spoken());
         Ok(match &pass.to {
             To::Cluster(id) => format!("balancer://{}", group_name(&self.config.cluster(*id).name.lossy())),
             To::Authority(text) => match text.strip_prefix("unix:") {
@@ -501,7 +520,7 @@ impl Render<'_, '_> {
     /// The URL of a forward in a rule.
     pub(super) fn pass_url(&mut self, pass: &Pass, names: &Names<'_>) -> Result<String, String> {
         self.need("proxy");
-        self.need(module(pass.scheme, pass.protocol));
+        self.need(module(pass.scheme, pass.spoken()));
         let mut url = self.upstream(pass, names)?;
         if pass.head.upgrade && matches!(pass.to, To::Authority(_)) && pass.protocol == Protocol::Http {
             self.need("proxy_wstunnel");

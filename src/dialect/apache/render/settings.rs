@@ -20,6 +20,7 @@ impl Render<'_, '_> {
             large_head_buffers,
             ignore_invalid_fields,
             underscores,
+            single_fields,
             merge_slashes,
             keepalive_timeout,
             keepalive_announce,
@@ -78,6 +79,7 @@ impl Render<'_, '_> {
                 ("client.head_buffer", head_buffer.is_some()),
                 ("client.large_head_buffers", large_head_buffers.is_some()),
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
+                ("client.single_fields", single_fields.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
@@ -153,6 +155,7 @@ impl Render<'_, '_> {
             types,
             encodings,
             languages,
+            default_language,
             charsets,
             forced_type,
             default_type,
@@ -163,12 +166,14 @@ impl Render<'_, '_> {
             identifier,
             etag,
             tag,
+            tag_more,
             page_type,
             head_pages_have_length,
             raw_pages,
             join_vary,
             dated_errors,
             if_modified_since,
+            conditional_text,
             max_ranges,
             modified,
             msie_padding,
@@ -202,6 +207,7 @@ impl Render<'_, '_> {
                 ("answer.chunked", chunked.is_some()),
                 ("answer.charset_types", charset_types.is_some()),
                 ("answer.tag", tag.is_some()),
+                ("answer.tag_more", tag_more.is_some()),
                 ("answer.page_type", page_type.is_some()),
                 ("answer.head_pages_have_length", head_pages_have_length.is_some()),
                 ("answer.raw_pages", raw_pages.is_some()),
@@ -209,6 +215,7 @@ impl Render<'_, '_> {
                 ("answer.join_vary", join_vary.is_some()),
                 ("answer.dated_errors", dated_errors.is_some()),
                 ("answer.modified", modified.is_some()),
+                ("answer.conditional_text", conditional_text.is_some()),
                 ("answer.msie_padding", msie_padding.is_some()),
                 ("answer.msie_refresh", msie_refresh.is_some()),
             ],
@@ -223,6 +230,7 @@ impl Render<'_, '_> {
                 ("answer.host_name_in_redirect", host_name_in_redirect.is_some()),
                 ("answer.encodings", encodings.is_some()),
                 ("answer.languages", languages.is_some()),
+                ("answer.default_language", default_language.is_some()),
                 ("answer.charsets", charsets.is_some()),
                 ("answer.override_charset", override_charset.is_some()),
                 ("answer.source_charset", source_charset.is_some()),
@@ -235,8 +243,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, hidden, random, symlinks, chunk } =
-            set;
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            hidden,
+            random,
+            symlinks,
+            chunk,
+            faults,
+        } = set;
         self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
@@ -251,7 +270,11 @@ impl Render<'_, '_> {
         );
         self.lost(
             "",
-            &[("files.known_types", known_types.is_some()), ("files.any_case", any_case.is_some())],
+            &[
+                ("files.faults", faults.is_some()),
+                ("files.known_types", known_types.is_some()),
+                ("files.any_case", any_case.is_some()),
+            ],
             span,
         );
     }
@@ -396,6 +419,8 @@ impl Render<'_, '_> {
             cache_head_as_get,
             cache_background,
             cache_ignores,
+            tunnel_timeout,
+            ping,
             tls_forbidden,
             tls_match_name,
             tls_any_name,
@@ -483,6 +508,8 @@ impl Render<'_, '_> {
         self.lost(
             group,
             &[
+                ("tunnel_timeout", tunnel_timeout.is_some()),
+                ("ping", ping.is_some()),
                 ("omit_missing", omit_missing.is_some()),
                 ("plain_names", plain_names.is_some()),
                 ("name_statuses", name_statuses.is_some()),
@@ -601,6 +628,13 @@ impl Render<'_, '_> {
             include_silently,
             include_value_length,
             include_keeps_modified,
+            includes_forbidden,
+            include_in_turn,
+            include_begin,
+            include_end,
+            include_message,
+            include_undefined,
+            include_time,
             include_values,
             charset: _,
             coded: _,
@@ -617,6 +651,13 @@ impl Render<'_, '_> {
                 ("rewriting.include_silently", include_silently.is_some()),
                 ("rewriting.include_value_length", include_value_length.is_some()),
                 ("rewriting.include_keeps_modified", include_keeps_modified.is_some()),
+                ("rewriting.includes_forbidden", includes_forbidden.is_some()),
+                ("rewriting.include_in_turn", include_in_turn.is_some()),
+                ("rewriting.include_begin", include_begin.is_some()),
+                ("rewriting.include_end", include_end.is_some()),
+                ("rewriting.include_message", include_message.is_some()),
+                ("rewriting.include_undefined", include_undefined.is_some()),
+                ("rewriting.include_time", include_time.is_some()),
             ],
             span,
         );
@@ -669,7 +710,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn listing(&mut self, set: &Listing, span: Span) {
-        let Listing { on, form, exact_size, local_time, callback } = set;
+        let Listing { on, form, exact_size, local_time, callback, columns } = set;
         if let Some(v) = on {
             self.need("autoindex");
             self.page.line(format!("Options {}Indexes", if *v { "+" } else { "-" }));
@@ -681,6 +722,7 @@ impl Render<'_, '_> {
                 ("listing.form", form.is_some()),
                 ("listing.exact_size", exact_size.is_some()),
                 ("listing.callback", callback.is_some()),
+                ("listing.columns", columns.is_some()),
             ],
             span,
         );

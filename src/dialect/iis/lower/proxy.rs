@@ -68,6 +68,9 @@ pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
         idle: Some(idle()),
         shared: true,
         resolve: None,
+        affinity: None,
+        queue: None,
+        watches: Vec::new(),
         group: Some(Box::new(Group::alone(url.as_str()))),
         endpoints: vec![Endpoint {
             address: authority.into(),
@@ -78,6 +81,9 @@ pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
             fail_timeout: std::time::Duration::ZERO,
             role: Role::Active,
             resolve: false,
+            slow_start: std::time::Duration::ZERO,
+            draining: false,
+            route: crate::ir::Text::new(),
             member: Some(Box::new(Member::plain(url.as_str(), authority, secure))),
             span,
         }],
@@ -132,12 +138,17 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);
+    settings.http.ping = Some(socket.time("pingInterval")).filter(|interval| !interval.is_zero());
 }
 
 /// How requests are forwarded, by `proxy` or by `protocol` of a farm.
 pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
     let timeout = proxy.time("timeout");
-    let version = if proxy.is("httpVersion", "Http10") { 10 } else { 11 };
+    let version = match proxy.text("httpVersion").to_ascii_lowercase().as_str() {
+        "http10" => 10,
+        "http11" => 11,
+        _ => 0,
+    };
     Forwarding {
         version: Some(version),
         edits: Some(request_edits(cx, proxy)),

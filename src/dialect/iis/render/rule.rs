@@ -203,6 +203,9 @@ impl Render<'_, '_> {
                 _ => "IIS speaks HTTP to upstreams".to_owned(),
             });
         }
+        if pass.frames {
+            return Err("IIS speaks HTTP/1.1 to upstreams".to_owned());
+        }
         let scheme = match pass.scheme {
             Scheme::Plain => "http".to_owned(),
             Scheme::Tls => "https".to_owned(),

@@ -46,6 +46,18 @@ pub(super) const HIDDEN_CGI: &[&str] = &[
     "X-Accel-Charset",
 ];
 
+/// Fields of a gRPC response that are not passed on.
+/// Reference: <https://nginx.org/r/grpc_hide_header>
+pub(super) const HIDDEN_GRPC: &[&str] = &[
+    "Date",
+    "Server",
+    "X-Accel-Expires",
+    "X-Accel-Redirect",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+];
+
 /// Fields of a response over a protocol that are not passed on.
 pub(super) fn hidden(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
@@ -53,6 +65,7 @@ pub(super) fn hidden(protocol: Protocol) -> &'static [&'static str] {
         Protocol::Uwsgi => HIDDEN_UWSGI,
         Protocol::FastCgi | Protocol::Scgi => HIDDEN_CGI,
         Protocol::Memcached => &[],
+        Protocol::Grpc => HIDDEN_GRPC,
     }
 }
 
@@ -64,6 +77,25 @@ pub(super) const CONTROLS: &[(&str, Control)] = &[
     ("X-Accel-Charset", Control::Charset),
     ("X-Accel-Expires", Control::Expires),
 ];
+
+/// Those that count for a protocol: what is not buffered in any case cannot be asked to be.
+pub(super) fn controls(protocol: Protocol) -> Vec<(Name, Control)> {
+    let counts = |control: &Control| protocol != Protocol::Grpc || *control != Control::Buffering;
+    let all = CONTROLS.iter().filter(|(_, control)| counts(control));
+    all.map(|&(name, control)| (name.into(), control)).collect()
+}
+
+/// The edits of a request over gRPC where nothing else is written.
+/// Observed: nginx 1.22.1 drops the last four; of `TE` see `grpc`.
+pub(super) fn call_edits() -> Vec<Edit> {
+    vec![
+        Edit::Set("Host".into(), Template::attr(Attr::UpstreamAuthority)),
+        Edit::Remove("Connection".into()),
+        Edit::Remove("Keep-Alive".into()),
+        Edit::Remove("Expect".into()),
+        Edit::Remove("Upgrade".into()),
+    ]
+}
 
 /// The edits of a request to an HTTP upstream where nothing else is written.
 /// Observed: nginx 1.22.1 sends `Host` and `Connection: close` and drops the other four.
@@ -121,6 +153,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         fastcgi: forwarding(options, "fastcgi_temp", Protocol::FastCgi).into(),
         scgi: forwarding(options, "scgi_temp", Protocol::Scgi).into(),
         memcached: forwarding(options, "memcached_temp", Protocol::Memcached).into(),
+        grpc: forwarding(options, "proxy_temp", Protocol::Grpc).into(),
         ..Settings::default()
     };
     base.http.edits = Some(request_edits());
@@ -132,6 +165,14 @@ pub(super) fn settings(options: &Options) -> Settings {
     base.memcached.max_temp_file = Some(0);
     base.memcached.pass_content = Some(false);
     base.memcached.force_ranges = Some(true);
+    // Content of both sides passes as it comes.
+    base.grpc.version = Some(20);
+    base.grpc.edits = Some(call_edits());
+    base.grpc.upgrade = Some(Upgrade::Never);
+    base.grpc.buffering = Some(false);
+    base.grpc.request_buffering = Some(false);
+    base.grpc.max_temp_file = Some(0);
+    base.grpc.pass_trailers = Some(true);
     base.gzip = compress::defaults(1).into();
     base.gzip.version = Some(11);
     base.gzip.proxied = Some(Vec::new());
@@ -142,6 +183,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         exact_size: Some(true),
         local_time: Some(false),
         callback: Some(Template::attr(Attr::Param("callback".into()))),
+        columns: Some(Vec::new()),
     }
     .into();
     base.rewriting = Rewriting {
@@ -164,6 +206,13 @@ pub(super) fn settings(options: &Options) -> Settings {
         include_silently: Some(false),
         include_value_length: Some(255),
         include_keeps_modified: Some(false),
+        includes_forbidden: Some(false),
+        include_in_turn: Some(false),
+        include_begin: Some(Text::new()),
+        include_end: Some(Text::new()),
+        include_message: Some(Text::new()),
+        include_undefined: Some(Text::new()),
+        include_time: Some(Text::new()),
         include_values: Some(
             vars::fixed_values().map(|(name, attr)| (name.into(), Template::attr(attr))).collect(),
         ),
@@ -185,6 +234,7 @@ fn client(base: &mut Settings) {
     client.large_head_buffers = Some((4, 8 * KIB));
     client.ignore_invalid_fields = Some(true);
     client.underscores = Some(false);
+    client.single_fields = Some(true);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
@@ -260,6 +310,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.identifier = Some(None);
     answer.etag = Some(true);
     answer.tag = Some(None);
+    answer.tag_more = Some(Template::default());
+    answer.default_language = Some(Text::new());
     answer.encodings = Some(Vec::new());
     answer.languages = Some(Vec::new());
     answer.charsets = Some(Vec::new());
@@ -269,6 +321,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.signature = Some(Template::default());
     answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
+    answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
@@ -281,6 +334,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.faults = Some(Vec::new());
     files.any_case = Some(false);
     files.log_missing = Some(true);
     files.random = Some(false);
@@ -361,7 +415,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         pass_fields: Some(true),
         pass_content: Some(true),
         hide: Some(names(hidden(protocol))),
-        controls: Some(CONTROLS.iter().map(|&(name, control)| (name.into(), control)).collect()),
+        controls: Some(controls(protocol)),
         response_edits: Some(Vec::new()),
         upgrade: Some(Upgrade::Any),
         buffering: Some(true),
@@ -413,6 +467,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         ignore_client_abort: Some(false),
         force_ranges: Some(false),
         pass_trailers: Some(false),
+        tunnel_timeout: Some(None),
+        ping: Some(Duration::ZERO),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
         tls_any_name: Some(false),
@@ -468,6 +524,7 @@ mod tests {
             ("fastcgi", Forwarding::FIELDS),
             ("scgi", Forwarding::FIELDS),
             ("memcached", Forwarding::FIELDS),
+            ("grpc", Forwarding::FIELDS),
             ("gzip", crate::ir::settings::Compress::FIELDS),
             ("brotli", crate::ir::settings::Compress::FIELDS),
             ("rewriting", Rewriting::FIELDS),

@@ -6,7 +6,8 @@
 //! <https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_fastcgi_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_scgi_module.html>,
-//! <https://nginx.org/en/docs/http/ngx_http_memcached_module.html>
+//! <https://nginx.org/en/docs/http/ngx_http_memcached_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_grpc_module.html>
 
 mod pass;
 
@@ -120,7 +121,7 @@ const CACHE_FIELDS: &[&str] = &["Expires", "Cache-Control", "Set-Cookie", "Vary"
 /// `proxy_ignore_headers field...;`
 pub(super) fn ignore(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let mut ignored: Vec<Name> = Vec::new();
-    let mut controls: Vec<_> = CONTROLS.iter().map(|&(name, control)| (Name::from(name), control)).collect();
+    let mut controls = defaults::controls(of(directive));
     for word in &directive.args {
         let named = |name: &str| word.value.eq_ignore_ascii_case(name.as_bytes());
         if named("X-Accel-Expires") || CACHE_FIELDS.iter().any(|name| named(name)) {
@@ -282,6 +283,7 @@ fn sized(side: Protocol) -> &'static str {
         Protocol::FastCgi => "fastcgi sizes",
         Protocol::Scgi => "scgi sizes",
         Protocol::Memcached => "memcached sizes",
+        Protocol::Grpc => "grpc sizes",
     }
 }
 

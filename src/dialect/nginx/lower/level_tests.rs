@@ -147,7 +147,9 @@ fn mistakes_in_upstreams() {
         ("server 127.0.0.1:99999;", "invalid-address `127.0.0.1:99999`; empty-upstream `upstream u`"),
         ("server a; server http://b;", "invalid-address `http://b`"),
         ("server a weight=0;", "invalid-value `0`; empty-upstream `upstream u`"),
-        ("server a; server b slow_start=1s;", "refused-parameter `slow_start=1s`"),
+        ("server a; server b slow_start=1s drain route=b;", ""),
+        ("ip_hash; server a; server b slow_start=1s;", "refused-parameter `slow_start=1s`"),
+        ("server a; server b service=http resolve;", "refused-parameter `service=http`"),
         ("server a; keepalive 1; least_conn;", "warning balance-redefined `least_conn`"),
         ("server a; ip_hash; ip_hash;", "warning balance-redefined `ip_hash`"),
         ("ip_hash; server a; server b backup;", "refused-parameter `backup`"),
@@ -281,7 +283,6 @@ fn mistakes_in_proxying() {
         (Kind::Location, &prefix, "proxy_bind off transparent;", "invalid-address `off`"),
         (Kind::Location, &prefix, "proxy_ignore_headers X-Foo;", "invalid-parameter `X-Foo`"),
         (Kind::Location, &prefix, "proxy_next_upstream error error;", "warning duplicate-value `error`"),
-        (Kind::Location, &prefix, "proxy_http_version 2;", "refused-version `2`"),
         (
             Kind::Location,
             &prefix,

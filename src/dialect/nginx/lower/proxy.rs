@@ -3,7 +3,7 @@
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_proxy_module.html>
 
 mod cookie;
-mod fields;
+pub(super) mod fields;
 mod pass;
 mod redirect;
 pub(super) mod tls;
@@ -73,16 +73,13 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
     level.set.http.response_edits = Some(edits);
 }
 
-/// `proxy_http_version 1.0|1.1;`
-fn http_version(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+/// `proxy_http_version 1.0|1.1|2;`
+fn http_version(_: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     match word.value.as_slice() {
         b"1.0" => level.set.http.version = Some(10),
         b"1.1" => level.set.http.version = Some(11),
-        b"2" => {
-            let message = "HTTP/2 towards upstreams is not yet honoured";
-            cx.refuse(Diagnostic::error("refused-version", word.span, message).help("use `1.1`"));
-        }
+        b"2" => level.set.http.version = Some(20),
         _ => {}
     }
 }

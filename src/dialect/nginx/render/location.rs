@@ -34,7 +34,7 @@ impl Render<'_, '_> {
         let settings = area.settings.clone();
         self.settings(&settings, server.span);
         if let Some(head) = self.head.clone() {
-            self.head(&head, server.span);
+            self.head(&head, "proxy", server.span);
         }
         self.page.blank();
         let specific = area.items.iter().all(|item| match item {
@@ -252,10 +252,14 @@ impl Render<'_, '_> {
 
     /// What is sent on.
     pub(super) fn pass(&mut self, pass: &Pass, at: &Match) {
-        let Pass { protocol, scheme, to, path, head, reverse, response_edits, settings, span } = pass;
+        let Pass { protocol, frames, scheme, to, path, head, reverse, response_edits, settings, span } = pass;
         self.forwarding(protocol.group(), settings, *span);
-        if self.head.as_ref() != Some(head) && *protocol == Protocol::Http {
-            self.head(head, *span);
+        if *frames && *protocol == Protocol::Http {
+            self.page.line("proxy_http_version 2;");
+        }
+        if self.head.as_ref() != Some(head) && protocol.is_http() {
+            let head = Head { upgrade: head.upgrade && !frames, ..head.clone() };
+            self.head(&head, if *protocol == Protocol::Grpc { "grpc" } else { "proxy" }, *span);
         }
         let Some(host) = self.host_of(to, *span) else { return };
         self.host_field(pass);
@@ -266,9 +270,12 @@ impl Render<'_, '_> {
         };
         let named = matches!(to, To::Authority(text) if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !text.starts_with("unix:"));
         if *scheme == Scheme::Tls && named && settings.tls_server_name.is_none() {
-            self.page.line("proxy_ssl_server_name on;");
+            let prefix = if *protocol == Protocol::Grpc { "grpc" } else { "proxy" };
+            self.page.line(format!("{prefix}_ssl_server_name on;"));
         }
         let mut line = match protocol {
+            Protocol::Grpc if *scheme == Scheme::Tls => format!("grpc_pass grpcs://{host}"),
+            Protocol::Grpc => format!("grpc_pass {host}"),
             Protocol::Http => format!("proxy_pass {name}://{host}"),
             Protocol::Uwsgi => format!("uwsgi_pass {host}"),
             Protocol::FastCgi => format!("fastcgi_pass {host}"),
@@ -315,7 +322,7 @@ impl Render<'_, '_> {
                 Protocol::Uwsgi => Some("uwsgi_params"),
                 Protocol::FastCgi => Some("fastcgi_params"),
                 Protocol::Scgi => Some("scgi_params"),
-                Protocol::Http | Protocol::Memcached => None,
+                Protocol::Http | Protocol::Memcached | Protocol::Grpc => None,
             };
             if let Some(file) = file.filter(|_| !self.has_params) {
                 self.page.line(format!("include {file};"));
@@ -435,7 +442,7 @@ impl Render<'_, '_> {
     }
 
     /// What the head of requests says.
-    fn head(&mut self, head: &Head, span: Span) {
+    fn head(&mut self, head: &Head, prefix: &str, span: Span) {
         let Head { host, set, remove, upgrade } = head;
         if *upgrade {
             self.page.line("proxy_http_version 1.1;");
@@ -444,7 +451,7 @@ impl Render<'_, '_> {
             [Part::Attr(Attr::UpstreamAuthority)] | [] => {}
             _ => {
                 if let Some(value) = self.value(host, span) {
-                    self.page.line(format!("proxy_set_header Host {};", quote(&value)));
+                    self.page.line(format!("{prefix}_set_header Host {};", quote(&value)));
                 }
             }
         }
@@ -459,7 +466,7 @@ impl Render<'_, '_> {
                 continue;
             }
             if shown.eq_ignore_ascii_case("x-forwarded-for") && *appended {
-                self.page.line("proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;");
+                self.page.line(format!("{prefix}_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"));
                 continue;
             }
             if let Some(value) = self.value(value, span) {
@@ -472,11 +479,11 @@ impl Render<'_, '_> {
                     );
                 }
                 let value = if value.is_empty() { "\"\"".to_owned() } else { quote(&value) };
-                self.page.line(format!("proxy_set_header {shown} {value};"));
+                self.page.line(format!("{prefix}_set_header {shown} {value};"));
             }
         }
         for name in remove {
-            self.page.line(format!("proxy_set_header {} \"\";", name.lossy()));
+            self.page.line(format!("{prefix}_set_header {} \"\";", name.lossy()));
         }
         if *upgrade {
             self.page.line("proxy_set_header Upgrade $http_upgrade;");

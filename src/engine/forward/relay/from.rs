@@ -25,6 +25,8 @@ pub enum From {
     Chunked(Box<Decoder>),
     /// By closing.
     Close,
+    /// As the stream has it that it comes on, which checks its length, too.
+    Stream,
     /// In records.
     Packed(Box<Packed>),
     /// By its length, with a trailer behind: bytes left, and how much of the trailer came.
@@ -75,7 +77,7 @@ impl From {
             Self::None | Self::Length(0) | Self::Chunked(_) => true,
             Self::Packed(packed) => packed.is_fit(),
             Self::Stored { left, trailer } => *left == 0 && *trailer == TRAILER.len(),
-            Self::Length(_) | Self::Close => false,
+            Self::Length(_) | Self::Close | Self::Stream => false,
         }
     }
 }
@@ -209,7 +211,7 @@ impl Relay<'_> {
                 }
                 Ok(length)
             }
-            From::Close => {
+            From::Close | From::Stream => {
                 self.send(data, cx)?;
                 Ok(data.len())
             }

@@ -80,6 +80,9 @@ fn push(
         idle: Some(idle.unwrap_or(IDLE)),
         shared: true,
         resolve: None,
+        affinity: None,
+        queue: None,
+        watches: Vec::new(),
         endpoints,
         group: Some(Box::new(group)),
         span,
@@ -98,7 +101,7 @@ fn member(
         refuse_scheme(cx, url, span);
         return None;
     };
-    let tls = matches!(&*url.scheme, b"https" | b"wss");
+    let tls = matches!(&*url.scheme, b"https" | b"wss" | b"h2");
     let mut member = Member::plain(url.text(), url.authority.clone(), tls);
     member.protocol = match &*url.scheme {
         b"fcgi" => Protocol::FastCgi,
@@ -111,6 +114,9 @@ fn member(
     member.base = Text::from(url.path.clone());
     if matches!(&*url.scheme, b"ws" | b"wss") {
         member.settings.upgrade = Some(Upgrade::Only(vec![Name::from("WebSocket")]));
+    }
+    if matches!(&*url.scheme, b"h2" | b"h2c") {
+        member.settings.version = Some(20);
     }
     let address = match &url.socket {
         Some(path) => [b"unix:", path.as_slice()].concat(),
@@ -130,6 +136,9 @@ fn member(
         fail_timeout: Duration::ZERO,
         role: Role::Active,
         resolve: false,
+        slow_start: Duration::ZERO,
+        draining: false,
+        route: Text::new(),
         member: Some(Box::new(member)),
         span,
     };
@@ -147,9 +156,8 @@ pub(super) fn refuse_scheme(cx: &mut Cx, url: &Url, span: Span) {
     let scheme = lossy(&url.scheme);
     let help = match scheme.as_str() {
         "ajp" => "use http:// to the HTTP connector of the same application server",
-        "h2" | "h2c" => "use https:// or http://: the upstream is spoken to in HTTP/1.1",
         "ftp" => "only HTTP can be forwarded",
-        _ => "use http, https, ws, wss, fcgi, scgi or uwsgi",
+        _ => "use http, https, h2, h2c, ws, wss, fcgi, scgi or uwsgi",
     };
     let message = format!("`{scheme}://` cannot be spoken to an upstream");
     cx.refuse(Diagnostic::error("refused", span, message).label(span, "").help(help));

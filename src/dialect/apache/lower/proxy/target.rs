@@ -148,8 +148,8 @@ impl Url {
 /// The port of a scheme that can be spoken.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
     match scheme {
-        b"http" | b"ws" => Some(80),
-        b"https" | b"wss" => Some(443),
+        b"http" | b"ws" | b"h2c" => Some(80),
+        b"https" | b"wss" | b"h2" => Some(443),
         b"fcgi" => Some(8000),
         b"scgi" => Some(4000),
         b"uwsgi" => Some(3031),

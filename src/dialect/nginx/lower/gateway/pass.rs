@@ -1,7 +1,7 @@
-//! `uwsgi_pass`, `fastcgi_pass`, `scgi_pass`, `memcached_pass`: to whom; and the variables that are sent.
+//! `uwsgi_pass`, `fastcgi_pass`, `scgi_pass`, `memcached_pass`, `grpc_pass`: to whom; and the variables that are sent.
 //!
-//! Reference: <https://nginx.org/r/fastcgi_pass>; the forms and their errors: nginx 1.22.1, observed. Only uwsgi has
-//! schemes, and only memcached takes no variables.
+//! Reference: <https://nginx.org/r/fastcgi_pass>; the forms and their errors: nginx 1.22.1, observed. Only uwsgi and gRPC
+//! have schemes, and only memcached takes no variables.
 
 use super::{
     super::{
@@ -17,23 +17,26 @@ use crate::{
     ir::{Forward, Handler, Protocol, Target, Upstream},
 };
 
-/// `fastcgi_pass address;`, `uwsgi_pass [uwsgi://|suwsgi://]address;` and the like.
+/// `fastcgi_pass address;`, `uwsgi_pass [uwsgi://|suwsgi://]address;`, `grpc_pass [grpc://|grpcs://]address;` and the like.
 pub(in super::super) fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let protocol = of(directive);
+    let schemes: [&[u8]; 2] = match protocol {
+        Protocol::Uwsgi => [b"suwsgi://", b"uwsgi://"],
+        Protocol::Grpc => [b"grpcs://", b"grpc://"],
+        _ => [b"", b""],
+    };
     let is = |scheme: &[u8]| {
         let start = word.value.get(..scheme.len());
-        protocol == Protocol::Uwsgi && start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        !scheme.is_empty() && start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    let (tls, skip) = if is(b"suwsgi://") {
-        (true, b"suwsgi://".len())
-    } else if is(b"uwsgi://") {
-        (false, b"uwsgi://".len())
-    } else {
-        (false, 0)
+    let (tls, skip) = match schemes {
+        [secure, _] if is(secure) => (true, secure.len()),
+        [_, plain] if is(plain) => (false, plain.len()),
+        _ => (false, 0),
     };
     let dynamic = word.value.contains(&b'$');
-    if tls || (dynamic && protocol == Protocol::Uwsgi) {
+    if tls || (dynamic && matches!(protocol, Protocol::Uwsgi | Protocol::Grpc)) {
         level.own.pass = Some(proxy::Pass::Gateway(protocol, word.span));
     }
     let to = if dynamic && protocol != Protocol::Memcached {

@@ -17,9 +17,16 @@ use crate::{
 /// `proxy_set_header field value;` The first at a level drops those of the outer levels. They are sent in
 /// file order, repetitions included, before the defaults that they do not name.
 pub(super) fn set_header(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let mut written = std::mem::take(&mut level.own.request_fields);
+    read(cx, &mut written, directive);
+    level.set.http.edits = Some(edits(&written, request_edits()));
+    level.own.request_fields = written;
+}
+
+/// Reads a field and its value to the end of `fields`.
+pub(in super::super) fn read(cx: &mut Cx, fields: &mut Vec<(Name, Template)>, directive: &Directive) {
     let [word, value] = directive.args.as_slice() else { return };
     let name = text(word);
-    let fields = &mut level.own.request_fields;
     if is_framing(&name) {
         framing(cx, &name, directive);
     } else if name.is_empty() || name.iter().any(|byte| !is_token(*byte)) {
@@ -28,11 +35,10 @@ pub(super) fn set_header(cx: &mut Cx, level: &mut Level, directive: &Directive) 
         let value = template(cx, value);
         fields.push((name, value));
     }
-    level.set.http.edits = Some(edits(&level.own.request_fields));
 }
 
-/// The edits of a level: its fields, then the defaults that none of them names.
-fn edits(fields: &[(Name, Template)]) -> Vec<Edit> {
+/// The edits of a level: its fields, then those by default that none of them names.
+pub(in super::super) fn edits(fields: &[(Name, Template)], by_default: Vec<Edit>) -> Vec<Edit> {
     let mut edits = Vec::new();
     for (at, (name, value)) in fields.iter().enumerate() {
         let again = fields[..at].iter().any(|(before, _)| before.is_field(name));
@@ -47,7 +53,7 @@ fn edits(fields: &[(Name, Template)]) -> Vec<Edit> {
         Edit::Set(name, _) | Edit::Remove(name) => fields.iter().any(|(field, _)| field.is_field(name)),
         _ => false,
     };
-    edits.extend(request_edits().into_iter().filter(|edit| !named(edit)));
+    edits.extend(by_default.into_iter().filter(|edit| !named(edit)));
     edits
 }
 
@@ -87,7 +93,7 @@ mod tests {
         ] {
             let fields: Vec<_> =
                 fields.iter().map(|(name, value)| (Name::from(*name), Template::from(*value))).collect();
-            let found: Vec<_> = edits(&fields)
+            let found: Vec<_> = edits(&fields, request_edits())
                 .iter()
                 .map(|edit| match edit {
                     Edit::Set(name, _) => format!("Set {name}"),
