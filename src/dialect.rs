@@ -145,6 +145,11 @@ impl Dialect {
         if text.split(|&byte| byte == b'\n').any(is_apache) { Self::Apache } else { Self::Nginx }
     }
 
+    /// Whether it has blocks that are entered by their names.
+    pub fn enters_blocks(self) -> bool {
+        self == Self::Nginx
+    }
+
     /// The text of an outline in this language.
     pub fn render(
         self,

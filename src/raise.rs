@@ -5,9 +5,11 @@
 //! left to the target's own defaults. Whatever was written and has no shape here is a [`Loss`], never silence.
 
 mod forward;
+mod guard;
 mod hooks;
 mod loss;
 mod matching;
+mod named;
 mod notes;
 mod order;
 mod outline;

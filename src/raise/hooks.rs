@@ -57,7 +57,7 @@ impl Walk<'_, '_> {
             }
         }
         for hook in std::mem::take(&mut settings.hooks) {
-            self.hook(&hook, &mut settings, &mut area, span);
+            self.hook(&hook, &mut settings, &mut area, at, span);
         }
         // What a forward says is said with it.
         settings.http.edits = None;
@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
     }
 
     /// What runs at a phase.
-    fn hook(&mut self, hook: &Hook, settings: &mut Settings, area: &mut Area, span: Span) {
+    fn hook(&mut self, hook: &Hook, settings: &mut Settings, area: &mut Area, at: &Match, span: Span) {
         let Hook { phase, join: _, blocks } = hook;
         match &**phase {
             b"fields" | b"early" => {
@@ -129,6 +129,27 @@ impl Walk<'_, '_> {
                         continue;
                     };
                     self.known.insert(*var, Some(value.clone()));
+                }
+            }
+            b"proxy" => {
+                for block in blocks {
+                    let mut inner = Area::default();
+                    self.level(block, &mut inner);
+                    for item in inner.items {
+                        match item {
+                            // A path that says for itself where it leads.
+                            Item::Place(place)
+                                if place.at == *at
+                                    && place.area.pass.is_some()
+                                    && place.area.items.is_empty() =>
+                            {
+                                super::program::join(area, place.area);
+                            }
+                            Item::Place(Place { span, .. }) | Item::Rule(Rule { span, .. }) => {
+                                self.lose_step(span, "where a section leads");
+                            }
+                        }
+                    }
                 }
             }
             b"index" => {

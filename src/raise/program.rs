@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Area, How, Item, Listen, Losses, Match, Notes, Outline, Place, PlaceKind, Rule, Server,
+    guard::guarded,
     matching::{Known, of_pattern},
     value::Constants,
 };
@@ -37,6 +38,7 @@ pub fn outline<'a>(
         plain: plain.map(scopes).unwrap_or_default(),
         captures: Vec::new(),
         aliases: Vec::new(),
+        sectional: Vec::new(),
     };
     let mut common = walk.area(&config.common, &Match::any(), Span::NONE);
     let mut together = config.base.clone();
@@ -178,6 +180,8 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) captures: Vec<(Register, Known)>,
     /// Paths and the folders that they are mapped to.
     pub(super) aliases: Vec<(String, String)>,
+    /// Where sections lead, which counts before what is said of paths elsewhere: the last of them first.
+    sectional: Vec<Place>,
 }
 
 impl Walk<'_, '_> {
@@ -201,6 +205,8 @@ impl Walk<'_, '_> {
         let depth = self.chain.len();
         server.area.span = *span;
         self.level(request, &mut server.area);
+        let sectional = std::mem::take(&mut self.sectional);
+        server.area.items.splice(0..0, sectional.into_iter().map(Item::Place));
         // How long content may be is a limit that people meet: it is said though it was a default.
         if server.area.settings.content.max_length.is_none()
             && self.config.common.content.max_length.is_none()
@@ -259,8 +265,13 @@ impl Walk<'_, '_> {
             let said = self.area(&set, &Match::any(), *span);
             join(into, said);
         }
+        let guarded = guarded(block).filter(|(.., span)| self.is_written(*span));
+        let steps = guarded.as_ref().map_or(steps, |(before, ..)| &before.steps);
         for (at, (step, span)) in steps.iter().enumerate() {
             self.step(step, *span, steps, at, into);
+        }
+        if let Some((_, test, rest, span)) = &guarded {
+            self.when(test, rest, &Block::default(), *span, into);
         }
     }
 
@@ -340,7 +351,16 @@ impl Walk<'_, '_> {
         {
             for at in places {
                 let kind = if self.is_folder(test) { PlaceKind::Folder } else { PlaceKind::Every };
-                let place = self.place_of(at, kind, then, span);
+                let mut place = self.place_of(at, kind, then, span);
+                if kind == PlaceKind::Every
+                    && let Some(pass) = place.area.pass.take()
+                {
+                    let area = Area { pass: Some(pass), span, ..Area::default() };
+                    let place = Place { at: place.at.clone(), kind: PlaceKind::First, area, span };
+                    // Sections may be come to twice: for their settings, and for what they lead to.
+                    self.sectional.retain(|known| known.at != place.at);
+                    self.sectional.insert(0, place);
+                }
                 if !is_nothing(&place.area) {
                     into.items.push(Item::Place(place));
                 }

@@ -3,6 +3,7 @@
 use super::{
     Act, Area, How, Item, Match, Notes, Pass, PassPath, Place, PlaceKind, Redirect, Rule, Then,
     forward::Around,
+    guard::{answer, guarded},
     matching::of_pattern,
     program::{Walk, push_acts},
     said::sent,
@@ -287,6 +288,12 @@ impl Walk<'_, '_> {
 
     /// What a block does.
     pub(super) fn acts(&mut self, block: &Block, rule: Span) -> Vec<Act> {
+        if let Some((before, test, rest, span)) = guarded(block) {
+            let mut acts = self.acts(&before, rule);
+            let rules = self.rules(&test, &rest, &Block::default(), span);
+            acts.extend(rules.into_iter().map(Act::Rule));
+            return acts;
+        }
         let mut acts = Vec::new();
         let mut pending: Option<(Option<Template>, Query)> = None;
         let mut stay = false;
@@ -322,7 +329,8 @@ impl Walk<'_, '_> {
                     if generated || varies || one.is_some() {
                         // A choice between two ways of writing one answer.
                         if let Some(reply) = one {
-                            acts.push(self.reply(reply));
+                            let act = self.reply(reply);
+                            answer(act, pending.take(), &mut acts);
                         }
                         continue;
                     }
@@ -415,7 +423,10 @@ impl Walk<'_, '_> {
                         acts.push(Act::Rewrite { path, query, then: Then::Next });
                     }
                 }
-                Step::Respond(reply) => acts.push(self.reply(reply)),
+                Step::Respond(reply) => {
+                    let act = self.reply(reply);
+                    answer(act, pending.take(), &mut acts);
+                }
                 Step::Route(table) => {
                     let mut area = Area::default();
                     let _ = table;
@@ -571,6 +582,12 @@ impl Walk<'_, '_> {
             ReplyContent::Location(to) => {
                 let mut to = self.value(to);
                 let keep_query = self.takes_query(&mut to);
+                // Every server puts in front of a path what the client called it.
+                let own = matches!(to.0.as_slice(), [Part::Var(var), Part::Text(rest), ..]
+                    if rest.starts_with(b"/") && super::value::is_origin(self.config, *var));
+                if own {
+                    to.0.remove(0);
+                }
                 Act::Redirect(Redirect { status: sent(self.config, reply.status), to, keep_query })
             }
             ReplyContent::Text(text) => {

@@ -140,6 +140,26 @@ pub(super) fn holds(config: &Config, known: &Constants, test: &Test, depth: u8) 
     }
 }
 
+/// Whether a variable is scheme, host and port of the server as the client named it.
+pub(super) fn is_origin(config: &Config, var: VarId) -> bool {
+    let is = |value: &Template| match value.0.as_slice() {
+        [Part::Attr(Attr::Scheme), Part::Text(mark), Part::Attr(Attr::Host | Attr::Authority), port @ ..] => {
+            let of_port = |part: &Part| match part {
+                Part::Text(text) => text.starts_with(b":"),
+                part => matches!(part, Part::Attr(Attr::AuthorityPort | Attr::ServerPort)),
+            };
+            mark.0 == b"://" && port.iter().all(of_port)
+        }
+        _ => false,
+    };
+    match config.vars.get(var.0 as usize).map(|var| &var.kind) {
+        Some(VarKind::Choice { choices, default }) => {
+            is(default) && choices.iter().all(|choice| is(&choice.value))
+        }
+        _ => false,
+    }
+}
+
 /// The text of a template when there is nothing to evaluate.
 pub fn text_of(template: &Template) -> Option<String> {
     template.as_text().map(|text| String::from_utf8_lossy(text).into_owned())

@@ -130,6 +130,12 @@ impl Render<'_, '_> {
     ) -> Result<Vec<String>, String> {
         let names = Names { config: self.config, assigned: self.assigned };
         let mut lines = vec![format!("set ${var} \"\";")];
+        // What no question leaves is empty, and nginx wants to know of it.
+        let kept = |register: &Register| {
+            all.iter().any(|test| matches!(test, Test::Match { into: Some(one), .. } if one == register))
+        };
+        let unkept = used.iter().filter(|(register, _)| !kept(register));
+        lines.extend(unkept.map(|(_, number)| format!("set ${var}_{number} \"\";")));
         for (at, test) in all.iter().enumerate() {
             let mark = letter(at);
             let before = if at == 0 { String::new() } else { format!("${{{var}}}") };
@@ -282,6 +288,12 @@ impl Render<'_, '_> {
         };
         if let Err(why) = result {
             self.losses.lose(span, self.named(span), why);
+            // Others may read it, and nginx wants to know of it.
+            if let Act::Assign(var, _) = act
+                && let Ok(name) = (Names { config: self.config, assigned: self.assigned }).var(*var)
+            {
+                self.page.line(format!("set ${name} \"\";"));
+            }
         }
     }
 
