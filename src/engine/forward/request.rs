@@ -47,11 +47,9 @@ impl Exchange {
             self.facts.upstream_target.extend_from_slice(&out[target..]);
         }
         out.extend_from_slice(if self.version_sent(how) == 10 {
-            b" HTTP/1.0
-"
+            b" HTTP/1.0\r\n"
         } else {
-            b" HTTP/1.1
-"
+            b" HTTP/1.1\r\n"
         });
         for edit in &how.edits {
             match &**edit {
