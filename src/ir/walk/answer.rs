@@ -36,6 +36,7 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         charset_types: _,
         override_charset: _,
         source_charset,
+        hints,
         identifier,
         etag: _,
         page_type: _,
@@ -63,7 +64,10 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         }
     }
     let reset = identifier.iter().flatten().filter_map(|identifier| identifier.reset.as_ref());
-    for template in [default_type, charset, signature, source_charset].into_iter().flatten().chain(reset) {
+    let hints = hints.iter().flatten();
+    for template in
+        [default_type, charset, signature, source_charset].into_iter().flatten().chain(reset).chain(hints)
+    {
         visit(Item::Template(template), span);
     }
     if let Some(Some(template)) = own_authority {
