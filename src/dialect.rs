@@ -55,6 +55,9 @@ pub struct Options {
     pub roots: Vec<PathBuf>,
     /// What else a configuration leaves to the machine it runs on.
     pub machine: Machine,
+    /// Whether an earlier reading of it is served: what is wrong with a part that others can do without is no reason then
+    /// to leave everything as it was.
+    pub again: bool,
 }
 
 /// What a configuration leaves to the machine it runs on, and is given on the command line instead.
@@ -65,6 +68,10 @@ pub struct Machine {
     /// Certificates of addresses: address, file of the chain, file of the key; an empty address is every one that has
     /// none.
     pub certificates: Vec<(String, PathBuf, PathBuf)>,
+    /// A file with a line `user:hash` for each user, where a configuration knows users of its machine.
+    pub users: Option<PathBuf>,
+    /// A file with a line `group: user ...` for each group of them.
+    pub groups: Option<PathBuf>,
     /// A file of certificates that clients are trusted by.
     pub clients: Option<PathBuf>,
     /// The folder for logs of requests that a configuration asks for; `None` is where it says.

@@ -30,6 +30,7 @@ mod tls;
 mod validate;
 mod var;
 pub mod walk;
+mod watched;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
@@ -56,6 +57,7 @@ pub use text::{Name, Text};
 pub use tls::{ClientCertificates, HostTls, Staple};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
+pub use watched::Watched;
 
 /// Index into [`Config::hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -162,6 +164,9 @@ pub struct Process {
     /// Programs that run beside the server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<Companion>,
+    /// Files whose change has the configuration read again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
 }
 
 impl Default for Process {
@@ -177,6 +182,7 @@ impl Default for Process {
             environment: Vec::new(),
             working_directory: None,
             companions: Vec::new(),
+            watched: Vec::new(),
         }
     }
 }

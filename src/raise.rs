@@ -29,6 +29,6 @@ pub use outline::{
 pub use page::Page;
 pub use program::outline;
 pub use rule::websocket_pass;
-pub use said::{Clients, Response, Users, Who, log_name, network, responses, seconds, who};
+pub use said::{Clients, Response, Users, Who, log_name, network, responses, seconds, sent, statuses, who};
 pub use used::{all_vars, passes, passes_of, timeouts, used_clusters, used_vars};
 pub use value::{plain, resolve, text_of};

@@ -360,6 +360,7 @@ fn our_request(input: &[u8]) -> Ours {
         head: 32768,
         ignore_invalid: false,
         underscores: true,
+        single: false,
     };
     let mut head = RequestHead::default();
     match head.parse(input, 0, &limits) {

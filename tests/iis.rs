@@ -8,11 +8,15 @@ mod ports;
 #[path = "iis/support.rs"]
 mod support;
 
+#[path = "iis/changes.rs"]
+mod changes;
 #[path = "iis/farms.rs"]
 mod farms;
 #[path = "iis/logs.rs"]
 mod logs;
 #[path = "iis/outbound.rs"]
 mod outbound;
+#[path = "iis/sockets.rs"]
+mod sockets;
 #[path = "iis/tls.rs"]
 mod tls;

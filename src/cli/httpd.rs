@@ -74,6 +74,7 @@ pub fn main(words: &[OsString], control: bool) -> ExitCode {
 fn serve(args: &Args, layout: &Layout) -> ExitCode {
     let request = request(args, layout);
     let mut sources = SourceMap::new();
+    let began = std::time::SystemTime::now();
     let (ready, mut found) = load::plan(&mut sources, &request);
     let read = reread(&request);
     if args.test {
@@ -116,6 +117,7 @@ fn serve(args: &Args, layout: &Layout) -> ExitCode {
             write(errors.as_ref(), &complaint::text(&read, sources, faults));
         }),
         manners: Manners { action, heard },
+        read: began,
     };
     process::serve(setup, ready)
 }

@@ -74,6 +74,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         Err(why) => return unable(&why),
     };
     let mut sources = SourceMap::new();
+    let read = std::time::SystemTime::now();
     let (ready, found) = load::plan(&mut sources, &request);
     show(&sources, &found);
     let Some(ready) = ready else { return unable("The configuration is invalid.") };
@@ -94,6 +95,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
             say: |text| say::result(text),
         }),
         manners: Manners::default(),
+        read,
     };
     listen_for_the_end();
     let status = process::serve(setup, ready);

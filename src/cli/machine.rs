@@ -19,6 +19,13 @@ pub(super) struct Given {
     /// Certificates that clients are trusted by where a configuration asks for theirs
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
+    /// The users whom basic authentication knows, where a configuration means accounts of its machine: a file as
+    /// `htpasswd` writes it
+    #[arg(long, value_name = "FILE")]
+    htpasswd: Option<PathBuf>,
+    /// Their groups, which a configuration calls roles: lines `group: user ...`
+    #[arg(long, value_name = "FILE")]
+    htgroup: Option<PathBuf>,
     /// The folder for logs of requests, instead of the one that the configuration names
     #[arg(long, value_name = "DIR")]
     log_directory: Option<PathBuf>,
@@ -26,7 +33,7 @@ pub(super) struct Given {
 
 impl From<Given> for Machine {
     fn from(given: Given) -> Self {
-        let Given { decode_responses, certificates, client_ca, log_directory } = given;
+        let Given { decode_responses, certificates, client_ca, htpasswd, htgroup, log_directory } = given;
         let whole = super::run::absolute;
         Self {
             decode: decode_responses,
@@ -34,6 +41,8 @@ impl From<Given> for Machine {
                 .into_iter()
                 .map(|(binding, chain, key)| (binding, whole(&chain), whole(&key)))
                 .collect(),
+            users: htpasswd.map(|path| whole(&path)),
+            groups: htgroup.map(|path| whole(&path)),
             clients: client_ca.map(|path| whole(&path)),
             logs: log_directory.map(|path| whole(&path)),
         }

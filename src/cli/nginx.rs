@@ -62,6 +62,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         listen: None,
     };
     let mut sources = SourceMap::new();
+    let read = std::time::SystemTime::now();
     let (ready, found) = load::plan(&mut sources, &request);
     log.findings(&sources, &found);
     let engine = engine::Options { root: system::is_root(), ..engine::Options::default() };
@@ -88,6 +89,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         capture_stderr: true,
         greeting: None,
         manners: process::Manners::default(),
+        read,
         complain: Box::new(move |sources, faults| log.findings(sources, faults)),
     };
     process::serve(setup, ready)

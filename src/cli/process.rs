@@ -12,6 +12,7 @@ pub mod folders;
 pub mod pid_file;
 pub mod signals;
 pub mod system;
+pub mod watch;
 
 use std::{
     fs::File,
@@ -19,6 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::SystemTime,
 };
 
 use crate::{
@@ -27,6 +29,7 @@ use crate::{
         report,
     },
     diagnostic::{Diagnostic, Severity},
+    dialect::Dialect,
     engine::{self, Server},
     ir::{self, settings::Level},
     source::SourceMap,
@@ -35,6 +38,7 @@ use background::Side;
 use companions::Companions;
 use pid_file::PidFile;
 pub use signals::Manners;
+use watch::Watch;
 
 /// What to serve and how.
 pub struct Setup {
@@ -56,6 +60,8 @@ pub struct Setup {
     pub greeting: Option<Greeting>,
     /// What signals mean.
     pub manners: Manners,
+    /// When the configuration was read, or just before.
+    pub read: SystemTime,
 }
 
 /// What is said when it serves.
@@ -76,10 +82,16 @@ struct Standing {
     pid_path: Option<PathBuf>,
     pid: Option<PidFile>,
     companions: Companions,
+    watch: Watch,
 }
 
 /// Serves until a signal ends it.
-pub fn serve(setup: Setup, ready: Ready) -> ExitCode {
+pub fn serve(mut setup: Setup, ready: Ready) -> ExitCode {
+    // What a folder is may not be seen any more when a file in it is gone.
+    let path = &setup.request.path;
+    if setup.request.dialect.is_none() && path.is_dir() {
+        setup.request.dialect = Some(Dialect::of_folder(path));
+    }
     if let Err(error) = signals::keep() {
         return fail(&setup, &[plain(format!("pthread_sigmask() failed ({})", report::numbered(&error)))]);
     }
@@ -117,7 +129,7 @@ fn fail(setup: &Setup, faults: &[Diagnostic]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Everything up to the pid file.
+/// Everything up to the pid file and the watch over files.
 fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnostic>> {
     let Ready { plan, files } = ready;
     let process = plan.config.process.clone();
@@ -127,8 +139,10 @@ fn start(setup: &Setup, ready: Ready) -> Result<(Server, Standing), Vec<Diagnost
     drop(companions.apply(&process.companions));
     let server = Server::start(plan, setup.engine.clone())?;
     (setup.complain)(&setup.sources, &server.take_warnings());
-    let mut standing = Standing { log: files.main_log, pid_path: None, pid: None, companions };
+    let mut standing =
+        Standing { log: files.main_log, pid_path: None, pid: None, companions, watch: Watch::default() };
     standing.write_pid(process.pid_file.as_deref()).map_err(|fault| vec![fault])?;
+    standing.watch.apply(&process.watched, setup.read);
     announce(&server, setup);
     Ok((server, standing))
 }
@@ -188,6 +202,8 @@ fn plain(message: String) -> Diagnostic {
 /// Reads the configuration again: the plan, or the lines that say what is wrong.
 fn read_again(setup: &mut Setup) -> (Option<Ready>, Vec<(Level, String)>) {
     let mut sources = SourceMap::new();
+    setup.read = SystemTime::now();
+    setup.request.options.again = true;
     let (ready, found) = load::plan(&mut sources, &setup.request);
     let lines = lines(&sources, &found);
     setup.sources = sources;

@@ -89,6 +89,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let request = Request { path: absolute(&file), dialect, options, listen };
     let mut sources = SourceMap::new();
+    let read = std::time::SystemTime::now();
     let (ready, found) = load::plan(&mut sources, &request);
     complain(&sources, &found);
     let Some(ready) = ready else { return ExitCode::FAILURE };
@@ -114,6 +115,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             say: |text| say::remark(text),
         }),
         manners: process::Manners::default(),
+        read,
     };
     process::serve(setup, ready)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     probe::{Probe, encode},
-    wish::{Solver, Wish, texts},
+    wish::{Memory, Solver, Wish, texts},
 };
 use crate::{
     engine::rehearse::World,
@@ -20,24 +20,29 @@ use crate::{
     },
 };
 
-/// Routes whose paths are tried in other spellings too, per host.
+/// Routes whose paths are tried in other spellings too: of one host, and of all of them about.
 const SPELLED: usize = 64;
+const SPELLED_OF_ALL: usize = 512;
 
 /// Names of one host that are tried.
 const NAMES: usize = 6;
 
 /// Requests for a configuration, each once, in a fixed order; at most so many.
+///
+/// A limit takes from all hosts alike, and from each first what its own lines say least of: other spellings and methods,
+/// then files that are there, then queries and upgrades.
 pub fn requests(config: &Config, most: usize) -> Vec<Probe> {
     let mut all = BTreeSet::new();
     let mut order = Vec::new();
-    let programs: Vec<Vec<Wish>> = config.hosts.iter().map(|host| program(config, host)).collect();
+    let memory = Memory::default();
+    let programs: Vec<Vec<Wish>> = config.hosts.iter().map(|host| program(config, host, &memory)).collect();
     // Round by round, so that a limit cuts every host's tail and no host whole.
     let mut queues = Vec::new();
     for listener in &config.listeners {
         let Some(to) = address(listener) else { continue };
         for id in &listener.hosts {
             let host = config.host(*id);
-            let names = names(host, *id == listener.default);
+            let names = names(&memory, host, *id == listener.default);
             let wishes = &programs[id.0 as usize];
             queues.push(of_host(to, listener.tls, &names, wishes));
         }
@@ -74,13 +79,13 @@ pub fn address(listener: &Listener) -> Option<SocketAddr> {
 }
 
 /// Names that a host answers to, and for the default one a name that nobody claims.
-fn names(host: &Host, default: bool) -> Vec<Option<Vec<u8>>> {
+fn names(memory: &Memory, host: &Host, default: bool) -> Vec<Option<Vec<u8>>> {
     let mut names: Vec<Option<Vec<u8>>> = Vec::new();
     for pattern in &host.names {
-        let plain = texts(pattern, true, false).into_iter().find(|text| is_name(text));
+        let plain = texts(memory, pattern, true, false).into_iter().find(|text| is_name(text));
         names.extend(plain.map(Some));
         if matches!(pattern.kind, Kind::Wildcard | Kind::Regex(_) | Kind::Suffix) {
-            let others = texts(pattern, true, false).into_iter().filter(|text| is_name(text)).skip(1);
+            let others = texts(memory, pattern, true, false).into_iter().filter(|text| is_name(text)).skip(1);
             names.extend(others.take(2).map(Some));
         }
         if names.len() >= NAMES {
@@ -142,7 +147,10 @@ fn of_host(to: SocketAddr, tls: bool, names: &[Option<Vec<u8>>], wishes: &[Wish]
     }
     // A request to TLS cannot come to a listener without, and the other way round.
     let fit = |wish: &&Wish| wish.tls.is_none_or(|wanted| wanted == tls);
-    for wish in wishes.iter().filter(fit) {
+    let mut sorted: Vec<&Wish> = wishes.iter().filter(fit).collect();
+    sorted.sort_by_key(|wish| rank(wish));
+    let late = sorted.partition_point(|wish| rank(wish) < LATE);
+    for wish in &sorted[..late] {
         all.push(make(wish, first.as_ref()));
     }
     let root = make(&plain, first.as_ref());
@@ -161,6 +169,9 @@ fn of_host(to: SocketAddr, tls: bool, names: &[Option<Vec<u8>>], wishes: &[Wish]
             all.push(Probe { host: Some(host), ..root.clone() });
         }
     }
+    for wish in &sorted[late..] {
+        all.push(make(wish, first.as_ref()));
+    }
     for name in names.iter().skip(1) {
         for wish in wishes.iter().filter(fit).filter(|wish| wish.host.is_none()).take(24) {
             all.push(make(wish, name.as_ref()));
@@ -169,10 +180,33 @@ fn of_host(to: SocketAddr, tls: bool, names: &[Option<Vec<u8>>], wishes: &[Wish]
     all
 }
 
+/// From this rank on, requests come after those that every host is sent.
+const LATE: u8 = 3;
+
+/// How much of a request is a host's own: what tells its routes and tests apart first.
+fn rank(wish: &Wish) -> u8 {
+    let upgrades = wish.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
+    match wish {
+        Wish { raw: Some(_), .. } => 4,
+        Wish { world: Some(_), .. } => 3,
+        Wish { method: Some(_), .. } if wish.fields.is_empty() => 2,
+        Wish { query: Some(_), .. } => 1,
+        _ if upgrades => 1,
+        _ => 0,
+    }
+}
+
 /// What a host's program tells requests apart by.
-fn program(config: &Config, host: &Host) -> Vec<Wish> {
-    let mut finder =
-        Finder { config, solver: Solver::new(config), found: Vec::new(), seen: HashSet::new(), routes: 0 };
+fn program(config: &Config, host: &Host, memory: &Memory) -> Vec<Wish> {
+    let mut finder = Finder {
+        config,
+        memory,
+        solver: Solver::new(config, memory),
+        found: Vec::new(),
+        seen: HashSet::new(),
+        routes: 0,
+        seen_vars: HashSet::new(),
+    };
     let root = Wish::path(b"/");
     for (target, query) in [(&b"/index.html"[..], None), (b"/zzz/other.txt", None), (b"/", Some(&b"q=1"[..]))]
     {
@@ -190,15 +224,17 @@ fn program(config: &Config, host: &Host) -> Vec<Wish> {
 
 struct Finder<'c> {
     config: &'c Config,
+    memory: &'c Memory,
     solver: Solver<'c>,
     found: Vec<Wish>,
-    seen: HashSet<String>,
+    seen: HashSet<Wish>,
+    seen_vars: HashSet<(VarId, Wish)>,
     routes: usize,
 }
 
 impl<'c> Finder<'c> {
     fn add(&mut self, wish: Wish) {
-        if self.seen.insert(format!("{wish:?}")) {
+        if self.seen.insert(wish.clone()) {
             self.found.push(wish);
         }
     }
@@ -283,8 +319,8 @@ impl<'c> Finder<'c> {
     }
 
     fn route(&mut self, path: &Pattern, route: &'c Route, base: &Wish) {
-        let inside = texts(path, true, true);
-        for text in inside.iter().chain(&texts(path, false, true)) {
+        let inside = texts(self.memory, path, true, true);
+        for text in inside.iter().chain(&texts(self.memory, path, false, true)) {
             self.add(base.and(&Wish::path(text)));
         }
         let Some(first) = inside.first() else { return };
@@ -294,7 +330,8 @@ impl<'c> Finder<'c> {
             _ => first.clone(),
         };
         self.routes += 1;
-        if self.routes <= SPELLED {
+        let share = SPELLED_OF_ALL / self.config.hosts.len().max(1);
+        if self.routes <= SPELLED.min(share.max(2)) {
             self.spellings(&deeper);
             for method in [&b"POST"[..], b"HEAD", b"OPTIONS"] {
                 self.add(Wish { method: Some(method.to_vec()), ..base.and(&Wish::path(&deeper)) });
@@ -451,8 +488,7 @@ impl<'c> Finder<'c> {
 
     fn var(&mut self, var: VarId, base: &Wish) {
         // Once for each place that differs in more than what was found already.
-        let key = format!("{var:?} {base:?}");
-        if !self.seen.insert(key) {
+        if !self.seen_vars.insert((var, base.clone())) {
             return;
         }
         for way in self.solver.rows(&self.config.var(var).kind) {

@@ -1,10 +1,10 @@
 //! What a request has to be for a test to hold, or not to.
 
-use std::net::IpAddr;
+use std::{cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc};
 
 use crate::{
     engine::rehearse::World,
-    ir::{Attr, Config, Escape, FileKind, Part, Pattern, Template, Test, VarKind},
+    ir::{Attr, Config, Escape, FileKind, Kind, Part, Pattern, Template, Test, VarKind},
     plan::{Matcher, pattern::examples},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const DEPTH: u8 = 6;
 
 /// What is asked of a request; what is `None` is free.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wish {
     /// The path, decoded.
     pub path: Option<Vec<u8>>,
@@ -66,10 +66,37 @@ impl Wish {
     }
 }
 
+/// What was found out about patterns: sites of one kind have many alike, and compiling one takes long.
+#[derive(Debug, Default)]
+pub struct Memory(RefCell<HashMap<Known, Rc<Tried>>>);
+
+/// What a pattern is.
+type Known = (Kind, bool, Vec<u8>);
+
+#[derive(Debug)]
+struct Tried {
+    matcher: Matcher,
+    examples: Vec<Vec<u8>>,
+}
+
+impl Memory {
+    fn of(&self, pattern: &Pattern) -> Option<Rc<Tried>> {
+        let key = (pattern.kind, pattern.ignore_case, pattern.text.0.clone());
+        if let Some(known) = self.0.borrow().get(&key) {
+            return Some(Rc::clone(known));
+        }
+        let matcher = Matcher::new(pattern).ok()?;
+        let tried = Rc::new(Tried { matcher, examples: examples(pattern) });
+        self.0.borrow_mut().insert(key, Rc::clone(&tried));
+        Some(tried)
+    }
+}
+
 /// Texts that a pattern matches, or misses, the plainest first.
-pub fn texts(pattern: &Pattern, matching: bool, path: bool) -> Vec<Vec<u8>> {
-    let Ok(matcher) = Matcher::new(pattern) else { return Vec::new() };
-    let mut candidates = examples(pattern);
+pub fn texts(memory: &Memory, pattern: &Pattern, matching: bool, path: bool) -> Vec<Vec<u8>> {
+    let Some(tried) = memory.of(pattern) else { return Vec::new() };
+    let Tried { matcher, examples } = &*tried;
+    let mut candidates = examples.clone();
     if path {
         // A path begins with a slash, whatever the pattern is about.
         candidates = candidates
@@ -97,13 +124,14 @@ pub fn texts(pattern: &Pattern, matching: bool, path: bool) -> Vec<Vec<u8>> {
 #[derive(Clone, Copy, Debug)]
 pub struct Solver<'c> {
     config: &'c Config,
+    memory: &'c Memory,
     depth: u8,
 }
 
 impl<'c> Solver<'c> {
     /// For the variables of a configuration.
-    pub fn new(config: &'c Config) -> Self {
-        Self { config, depth: 0 }
+    pub fn new(config: &'c Config, memory: &'c Memory) -> Self {
+        Self { config, memory, depth: 0 }
     }
 
     /// Ways for a test to hold, or not to.
@@ -219,9 +247,12 @@ impl<'c> Solver<'c> {
     /// Ways for a value to match a pattern, or not to.
     pub fn matching(self, subject: &Template, pattern: &Pattern, want: bool) -> Vec<Wish> {
         let path = is_path(subject);
-        let mut ways: Vec<Wish> =
-            texts(pattern, want, path).iter().filter_map(|text| self.assign(subject, text)).collect();
-        if let Ok(matcher) = Matcher::new(pattern) {
+        let mut ways: Vec<Wish> = texts(self.memory, pattern, want, path)
+            .iter()
+            .filter_map(|text| self.assign(subject, text))
+            .collect();
+        if let Some(tried) = self.memory.of(pattern) {
+            let matcher = &tried.matcher;
             ways.extend(self.by_variable(subject, |value| matcher.is_match(value) == Ok(want)));
             if !want && matcher.is_match(b"") == Ok(false) && !path {
                 ways.push(Wish::default());

@@ -47,6 +47,10 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
             (main, written)
         }
     };
+    let again = options.again && options.iis.lenient;
+    // A site that is served already is answered with an error when its file cannot be understood any more.
+    let broken = written.is_none();
+    let written = written.or_else(|| (again && path.is_dir()).then(Written::default));
     let Some(written) = written else {
         return (ir::Config::default(), found);
     };
@@ -60,7 +64,13 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
     let (mut sites, host) = if written.is_host() {
         sites(sources, &written, options, &mut found)
     } else {
-        let site = lone(sources, &written, &stock, &main, options, &mut found);
+        let mut site = lone(sources, &written, &stock, &main, options, &mut found);
+        if again {
+            site.files.push((main.clone(), Vec::new()));
+        }
+        if broken {
+            site.broken.push(Vec::new());
+        }
         (vec![site], lower::Host { farms: None, assumed: true })
     };
     let lowering = lower::Options {
@@ -90,7 +100,35 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         found = both;
     }
     found.extend(lowered);
+    if !options.offline {
+        config.process.watched = watched(sources, &sites);
+    }
     (config, found)
+}
+
+/// What has the configuration read again: every web.config below the folders of the sites, and what else was read.
+fn watched(sources: &SourceMap, sites: &[Site]) -> Vec<ir::Watched> {
+    let mut out: Vec<ir::Watched> = Vec::new();
+    for root in sites.iter().flat_map(|site| site.roots.iter().rev()) {
+        let covers = |one: &ir::Watched| one.below && root.folder.starts_with(&one.folder);
+        if !out.iter().any(covers) {
+            let folder = root.folder.clone();
+            out.push(ir::Watched { folder, below: root.nested, name: "web.config".into() });
+        }
+    }
+    for (_, file) in sources.files() {
+        let (Some(folder), Some(name)) = (file.path.parent(), file.path.file_name()) else { continue };
+        // The stock server is no file.
+        let real = !file.path.as_os_str().as_encoded_bytes().starts_with(b"<");
+        if real && !name.eq_ignore_ascii_case("web.config") {
+            let name = ir::Text::from(name.as_encoded_bytes());
+            let one = ir::Watched { folder: folder.to_path_buf(), below: false, name };
+            if !out.contains(&one) {
+                out.push(one);
+            }
+        }
+    }
+    out
 }
 
 /// Takes files of folders that are invalid out of force, and turns what is wrong in them into warnings: their folders are
@@ -197,7 +235,7 @@ fn sites(
         for fragment in written.fragments.iter().filter(|one| one.section == name && one.location.is_empty())
         {
             any = true;
-            value.lay(&fragment.element, Level { depth: 0, assumed: false }, found);
+            value.lay(&fragment.element, Level { depth: 0, assumed: false, delegated: false }, found);
         }
         any.then_some(value)
     };
@@ -233,6 +271,7 @@ fn sites(
         site.add(written, &[], false);
         if !options.offline {
             site.read_folders(sources, None, found);
+            site.keep_roots(options.again && options.iis.lenient);
         }
         locks::check(&site, Some(written), found);
         sites.push(site);
@@ -295,4 +334,65 @@ fn roots(site: &Value, options: &Options, found: &mut Vec<Diagnostic>) -> Vec<Ro
     }
     roots.sort_by_key(|root| std::cmp::Reverse(root.path.len()));
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::{
+        schema::{Element, Status, schema},
+        *,
+    };
+
+    fn configurations(folder: &Path, out: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                configurations(&path, out);
+            } else if path.extension().is_some_and(|extension| extension == "config") {
+                out.push(path);
+            }
+        }
+    }
+
+    /// The honoured attributes of an element that no lowering asked for.
+    fn not_asked(at: &str, element: &Element, out: &mut Vec<String>) {
+        if element.status != Status::Honoured {
+            return;
+        }
+        for (name, attribute) in &element.attributes {
+            // What an item is called is there to be told from others by.
+            let names = name == "name" && attribute.key.is_some();
+            if attribute.status == Status::Honoured && !names && !attribute.asked.load(Ordering::Relaxed) {
+                out.push(format!("{at}@{name}"));
+            }
+        }
+        let items = element.collection.iter().flat_map(|collection| &collection.add);
+        for (name, inner) in element.elements.iter().chain(items) {
+            not_asked(&format!("{at}/{name}"), inner, out);
+        }
+    }
+
+    #[test]
+    fn what_is_called_honoured_is_asked_for() {
+        let mut files = Vec::new();
+        configurations(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/iis"), &mut files);
+        for path in files {
+            for start in [false, true] {
+                let iis = Stage { start, ..Stage::default() };
+                let users = start.then(|| PathBuf::from("/nowhere"));
+                let machine = crate::dialect::Machine { users, ..Default::default() };
+                let options = Options { offline: true, iis, machine, ..Options::default() };
+                read(&mut SourceMap::new(), &path, &options);
+            }
+        }
+        let mut left = Vec::new();
+        for section in schema().sections().filter(|section| section.status == Status::Honoured) {
+            if let Some(element) = &section.element {
+                not_asked(&section.name, element, &mut left);
+            }
+        }
+        assert!(left.is_empty(), "called honoured and read by nobody:\n{}", left.join("\n"));
+    }
 }

@@ -114,7 +114,7 @@ impl Exchange {
                 return Err(403);
             }
             self.challenge(credentials);
-            Err(401)
+            Err(credentials.wrong)
         }
     }
 
@@ -235,7 +235,7 @@ impl Exchange {
         let given = access::basic(self.facts.fields(b"authorization").next());
         let Some((user, password)) = given else {
             self.challenge(credentials);
-            return Err(401);
+            return Err(credentials.asked);
         };
         let files = credentials.users.clone();
         let asked = user.clone();
@@ -264,7 +264,7 @@ impl Exchange {
             }
         }
         self.challenge(credentials);
-        Err(401)
+        Err(credentials.wrong)
     }
 
     /// Says which credentials are asked for (RFC 9110 § 11.6.1).

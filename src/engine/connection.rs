@@ -295,6 +295,7 @@ impl Exchange {
             head: size(head.min(LONGEST_HEAD.max(buffers))),
             ignore_invalid: client.ignore_invalid_fields,
             underscores: client.underscores,
+            single: client.single_fields,
         }
     }
 
@@ -398,7 +399,8 @@ impl Exchange {
         if facts.head.line.is_empty() {
             facts.head.line = refusal.line;
         }
-        facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+        facts.head.version = if refusal.version == 0 { 11 } else { refusal.version };
+        facts.refused_head = refusal.is_head;
         facts.request_length = refusal.read as u64;
         let next = if refusal.in_fields { self.choose(plan, listener) } else { Ok(()) };
         if !refusal.in_fields {

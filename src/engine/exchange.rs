@@ -286,6 +286,11 @@ impl Exchange {
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
         let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
         self.run.start(plan, chosen);
+        if !self.facts.head.dropped.is_empty() {
+            let limits = Self::limits(plan.settings(plan.host_settings(chosen)));
+            let Facts { head, buffer, .. } = &mut self.facts;
+            head.take_dropped(buffer, &limits);
+        }
         let normalizing = if plan.config.targets_by_connection {
             let shaken = self.facts.client.tls.as_ref().and_then(|session| session.host);
             shaken.unwrap_or(plan.config.listeners[listener].default)

@@ -171,6 +171,8 @@ pub struct Facts {
     pub method: Option<&'static [u8]>,
     /// Whether the upstream was asked for no more than a head.
     pub asked_head: bool,
+    /// A request was refused whose line began with HEAD.
+    pub refused_head: bool,
     /// When the first byte of the request came.
     pub began: Instant,
     /// Bytes of the request received, head and content.
@@ -253,6 +255,7 @@ impl Facts {
             user: None,
             method: None,
             asked_head: false,
+            refused_head: false,
             began: clock::moment(),
             request_length: 0,
             pipelined: false,
@@ -294,6 +297,7 @@ impl Facts {
         self.buffer.drain(..used);
         self.used = 0;
         self.head.clear();
+        self.refused_head = false;
         self.received = Received::default();
         self.method = None;
         self.identity = None;
@@ -365,7 +369,7 @@ impl Facts {
 
     /// Whether the response has no content whatever its head says.
     pub fn is_head(&self) -> bool {
-        self.method() == b"HEAD"
+        self.refused_head || self.method() == b"HEAD"
     }
 
     /// What was received behind the head and is not used yet.
@@ -391,13 +395,13 @@ impl Facts {
         self.attempts.last_mut()
     }
 
-    /// All values of a received field, in order.
     /// Whether the request line has a `#` or two spaces in a row.
     pub fn has_odd_line(&self) -> bool {
         let line = self.slice(self.head.line);
         line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
     }
 
+    /// All values of a received field, in order.
     pub(super) fn fields<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.head
             .fields

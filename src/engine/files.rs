@@ -26,12 +26,13 @@ use super::{
 use crate::{
     ir::{
         FileKind, Handler,
-        settings::{Level, TagForm},
+        settings::{FileFault, Level, ListingForm, TagForm},
     },
     plan::{Coding, Plan, encode_path},
 };
 
 mod beside;
+mod columns;
 pub mod condition;
 mod deliver;
 mod directory;
@@ -84,11 +85,14 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             Ok(next) => next,
             Err(folder) => {
                 if exchange.settings(plan).listing.on && exchange.facts.method() != b"POST" {
+                    if exchange.settings(plan).listing.form == ListingForm::Columns {
+                        return columns::answer(exchange, plan, folder).await;
+                    }
                     return directory::answer(exchange, plan, folder).await;
                 }
                 let folder = String::from_utf8_lossy(&folder);
                 exchange.log(Level::Error, format_args!("directory index of \"{folder}\" is forbidden"));
-                Next::Status(403)
+                Next::Status(exchange.settings(plan).files.answer_to(FileFault::NoListing, 403))
             }
         };
     }
@@ -125,7 +129,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
         let name = String::from_utf8_lossy(&name);
         exchange.log(Level::Info, format_args!("\"{name}\" is of no known type"));
-        return Next::Status(404);
+        return Next::Status(settings.files.answer_to(FileFault::UnknownType, 404));
     }
     if exchange.facts.method() == b"POST" {
         return Next::Status(405);

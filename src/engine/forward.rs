@@ -121,7 +121,7 @@ impl Exchange {
         // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
         let may_stream = !self.facts.head.chunked
             || match forward.protocol {
-                Protocol::Http => how.version >= 11,
+                Protocol::Http => self.version_sent(how) >= 11,
                 protocol => matches!(protocol, Protocol::FastCgi | Protocol::Grpc),
             };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;

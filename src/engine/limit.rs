@@ -322,7 +322,7 @@ impl Exchange {
                 return Ok(());
             }
             self.facts.concurrency_limited = Some(Limited::Rejected);
-            return Err(limits.concurrent_status);
+            return Err(limit.status.unwrap_or(limits.concurrent_status));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ use crate::{
     ir::{
         Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Probe, Protocol, Role, Template,
         VarId,
-        settings::{Fault, Level},
+        settings::{Fault, FileFault, Level},
     },
     plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
 };
@@ -380,7 +380,7 @@ impl Stage<'_> {
                 Next::Status(400)
             }
             Err(refusal) => {
-                exchange.facts.head.version = if refusal.version == 9 { 11 } else { refusal.version };
+                exchange.facts.head.version = if refusal.version == 0 { 11 } else { refusal.version };
                 exchange.begin_refused(plan, listener);
                 Next::Status(refusal.status)
             }
@@ -638,7 +638,7 @@ impl Stage<'_> {
                 self.listing = Some(name);
                 return None;
             }
-            return Some(Next::Status(403));
+            return Some(Next::Status(exchange.settings(plan).files.answer_to(FileFault::NoListing, 403)));
         }
         if folders && world.is(&name, FileKind::Directory) {
             let mut location = Vec::new();
@@ -655,6 +655,10 @@ impl Stage<'_> {
         }
         if exchange.facts.method() == b"POST" {
             return Some(Next::Status(405));
+        }
+        let settings = exchange.settings(plan);
+        if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
+            return Some(Next::Status(settings.files.answer_to(FileFault::UnknownType, 404)));
         }
         let kind = exchange.type_of_path(plan);
         exchange.facts.response.start(200);

@@ -52,10 +52,7 @@ impl Exchange {
                     self.facts.response.add(b"Content-Type", &kind);
                 }
                 self.facts.response.length = Some(content.len() as u64);
-                if let Some(modified) = self.settings(plan).answer.modified.filter(|_| reply.status == 200) {
-                    return self.send_modified(plan, &content, modified).await;
-                }
-                self.send_whole(plan, &content).await
+                self.send_if_wanted(plan, &content).await
             }
             ReplyContent::Location(location) => {
                 self.facts.response.start(reply.status);
@@ -65,12 +62,18 @@ impl Exchange {
         }
     }
 
-    /// Sends content of our own unless the client has it.
-    async fn send_modified(&mut self, plan: &Plan, content: &[u8], modified: i64) -> Next {
-        let since = self.settings(plan).answer.if_modified_since;
+    /// Sends content of our own, unless the client has it or wants another.
+    pub async fn send_if_wanted(&mut self, plan: &Plan, content: &[u8]) -> Next {
+        let answer = &self.settings(plan).answer;
+        let (since, modified) = (answer.if_modified_since, answer.modified);
+        if self.facts.response.status != 200 || !(answer.conditional_text || modified.is_some()) {
+            return self.send_whole(plan, content).await;
+        }
         let response = &mut self.facts.response;
-        response.modified = Some(modified);
-        response.add(b"Last-Modified", http_date(modified).as_bytes());
+        if let Some(modified) = modified {
+            response.modified = Some(modified);
+            response.add(b"Last-Modified", http_date(modified).as_bytes());
+        }
         let asked = condition::Asked::of(&self.facts);
         let since = condition::since(&asked, since, self.worker.clock.now().as_secs());
         match condition::condition(&asked, &self.facts.response, since) {

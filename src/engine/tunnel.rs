@@ -2,7 +2,9 @@
 //!
 //! A tunnel owns memory only for bytes that its other side has not taken yet.
 //! It ends when either side closes (what is pending is still delivered), when
-//! both were silent for the read time limit, or when a write made no progress.
+//! both were silent for the read time limit, or when a write made no progress. A client that is to be asked whether it
+//! is there gets a ping between two frames of its upstream; its answer goes on to the upstream, which makes nothing of it
+//! (RFC 6455 § 5.5.3).
 
 use std::{
     future::{Future as _, poll_fn},
@@ -14,7 +16,10 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
+mod frames;
+
 use super::{limit::Held, scratch, stream::Stream};
+use frames::Frames;
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Tunnel {
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
+    /// How often the client is asked whether it is there, and where frames for it end.
+    ping: Option<(Duration, Frames)>,
     /// What counts the tunnel as a connection of its endpoint.
     held: Option<Box<dyn std::fmt::Debug>>,
     /// What counts it in zones.
@@ -64,11 +71,19 @@ impl Tunnel {
             read_timeout,
             send_timeout,
             client_timeout,
+            ping: None,
             held: None,
             places: Vec::new(),
             sent: 0,
             received: 0,
         }
+    }
+
+    /// Asks the client so often whether it is there; `sent` are the first frames, which it got already.
+    pub fn ping(&mut self, interval: Duration, sent: &[u8]) {
+        let mut frames = Frames::default();
+        frames.pass(sent);
+        self.ping = Some((interval, frames));
     }
 
     /// Keeps what counts it as a connection of an endpoint until the tunnel is dropped.
@@ -80,6 +95,7 @@ impl Tunnel {
     pub async fn run(&mut self, client: &mut Stream) -> Ended {
         let far = Duration::from_hours(24 * 365);
         let mut last = Instant::now();
+        let mut asked = last;
         let mut sleep = pin!(sleep_until(last + far));
         poll_fn(|cx| {
             loop {
@@ -94,10 +110,18 @@ impl Tunnel {
                     (_, false) => self.send_timeout,
                     _ => self.read_timeout,
                 };
-                let at = last + if limit.is_zero() { far } else { limit };
+                let end = last + if limit.is_zero() { far } else { limit };
+                let next = self.ping.as_ref().map(|(interval, _)| asked.max(last) + *interval);
+                let at = next.map_or(end, |next| next.min(end));
                 if sleep.is_elapsed() {
-                    if at <= Instant::now() {
+                    let now = Instant::now();
+                    if end <= now {
                         return Poll::Ready(Ended::TimedOut);
+                    }
+                    if next.is_some_and(|next| next <= now) {
+                        asked = now;
+                        self.ask();
+                        continue;
                     }
                     sleep.as_mut().reset(at);
                 } else if sleep.deadline() > at {
@@ -112,18 +136,26 @@ impl Tunnel {
         .await
     }
 
+    /// A ping for the client, unless it is in the middle of a frame or takes nothing.
+    fn ask(&mut self) {
+        if self.to_client.is_empty() && self.ping.as_ref().is_some_and(|(_, frames)| frames.is_between()) {
+            self.to_client.extend_from_slice(&frames::PING);
+        }
+    }
+
     /// Moves what can be moved now.
     fn poll(&mut self, client: &mut Stream, cx: &mut Context<'_>) -> io::Result<Moved> {
         let mut moved = Moved::Nothing;
         let (mut down, mut up) = (Moved::Some, Moved::Some);
         while down == Moved::Some || up == Moved::Some {
             if down == Moved::Some {
-                down =
-                    copy_on(&mut self.upstream, client, &mut self.to_client, &mut self.sent, &mut moved, cx)?;
+                let frames = self.ping.as_mut().map(|(_, frames)| frames);
+                let (pending, count) = (&mut self.to_client, &mut self.sent);
+                down = copy_on((&mut self.upstream, frames), client, pending, count, &mut moved, cx)?;
             }
             if up == Moved::Some {
                 let (pending, count) = (&mut self.to_upstream, &mut self.received);
-                up = copy_on(client, &mut self.upstream, pending, count, &mut moved, cx)?;
+                up = copy_on((client, None), &mut self.upstream, pending, count, &mut moved, cx)?;
             }
             if down == Moved::End || up == Moved::End {
                 // What the side that is still open was owed goes out if it can.
@@ -148,7 +180,7 @@ const TURN: usize = 8;
 
 /// Moves bytes one way until it has to wait, which is then not asked again, or until the other's turn.
 fn copy_on(
-    from: &mut Stream,
+    (from, mut frames): (&mut Stream, Option<&mut Frames>),
     to: &mut Stream,
     pending: &mut Vec<u8>,
     count: &mut u64,
@@ -156,7 +188,7 @@ fn copy_on(
     cx: &mut Context<'_>,
 ) -> io::Result<Moved> {
     for _ in 0..TURN {
-        match copy(from, to, pending, count, cx)? {
+        match copy((&mut *from, frames.as_deref_mut()), to, pending, count, cx)? {
             Moved::Some => *moved = Moved::Some,
             other => return Ok(other),
         }
@@ -166,7 +198,7 @@ fn copy_on(
 
 /// Moves bytes one way; reads only when all earlier ones were taken.
 fn copy(
-    from: &mut Stream,
+    (from, frames): (&mut Stream, Option<&mut Frames>),
     to: &mut Stream,
     pending: &mut Vec<u8>,
     count: &mut u64,
@@ -189,6 +221,9 @@ fn copy(
         };
         if length == 0 {
             return Ok(Moved::End);
+        }
+        if let Some(frames) = frames {
+            frames.pass(&bytes[..length]);
         }
         let mut at = 0;
         while at < length {

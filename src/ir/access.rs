@@ -64,6 +64,10 @@ pub struct Credentials {
     pub users: Vec<PathBuf>,
     /// Files with a line `group: user ...` each.
     pub groups: Vec<PathBuf>,
+    /// The status of an answer that asks for credentials.
+    pub asked: u16,
+    /// The status where those that are given are wrong.
+    pub wrong: u16,
 }
 
 impl Required {

@@ -229,6 +229,7 @@ impl Printer<'_> {
             environment,
             working_directory,
             companions,
+            watched,
         } = process;
         if *workers != usual.workers {
             let count = workers.map_or("one per processor".to_owned(), |count| count.to_string());
@@ -263,6 +264,10 @@ impl Printer<'_> {
         }
         for companion in companions {
             self.companion(companion);
+        }
+        for crate::ir::Watched { folder, below, name } in watched {
+            self.line(&format!("watched {} {name}", path_text(folder)));
+            self.flag(*below, "below");
         }
         if let Some(path) = working_directory {
             self.line(&format!("working-directory {}", path_text(path)));

@@ -18,7 +18,7 @@ mod group;
 mod place;
 mod value;
 
-pub use failure::{Fault, Retry};
+pub use failure::{Fault, FileFault, Retry};
 pub use group::{Group, Grouped};
 pub use place::Places;
 pub use value::{Setting, Value};
@@ -112,7 +112,7 @@ pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use identifier::{Identifier, Issue, Lifetime};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
-pub use listing::{Listing, ListingForm, ListingInForce};
+pub use listing::{Listing, ListingColumn, ListingForm, ListingInForce};
 pub use logs::{
     AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Period, Series, Syslog,
 };
@@ -134,6 +134,9 @@ settings! {
         ignore_invalid_fields: bool,
         /// Whether `_` is allowed in field names.
         underscores: bool,
+        /// Whether a repeated field is refused that stands once by its definition: `Expect`, `Authorization`,
+        /// `Content-Range`, and those of conditions (RFC 9110 § 5.3). Else the first counts.
+        single_fields: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
         /// How long a connection may be idle; zero closes after each response.
@@ -233,6 +236,8 @@ settings! {
         symlinks: u8,
         /// Bytes read from a file at once.
         chunk: u64,
+        /// Statuses for reasons to send no file, other than the usual ones (404, 403).
+        faults: Vec<(FileFault, u16)>,
     }
 }
 
@@ -292,7 +297,7 @@ settings! {
 settings! {
     /// Requests to upstreams and their responses; one set per protocol.
     Forwarding, ForwardingInForce {
-        /// HTTP version, in tenths: 10 or 11.
+        /// HTTP version, in tenths: 10 or 11; 0 is the client's, up to 11.
         version: u8,
         /// Edits of the request head.
         edits: Vec<Edit>,
@@ -439,6 +444,10 @@ settings! {
         cache_background: bool,
         /// Fields of the response that say nothing to the cache.
         cache_ignores: Vec<Name>,
+        /// How long a tunnel may be silent; `None` is as long as the upstream may be, zero for ever.
+        tunnel_timeout: Option<Duration>,
+        /// How often a client is asked through a silent WebSocket whether it is there (RFC 6455 § 5.5.2); zero is never.
+        ping: Duration,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.

@@ -404,6 +404,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         large_head_buffers: _,
         ignore_invalid_fields: _,
         underscores: _,
+        single_fields: _,
         merge_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,
@@ -445,6 +446,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         random: _,
         symlinks: _,
         chunk: _,
+        faults: _,
     } = &**files;
     for template in root.iter().chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
@@ -487,7 +489,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         forwarding(all.forwarding(protocol), span, visit);
     }
     rewriting(rewritten, span, visit);
-    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback } = &**listing;
+    let super::settings::Listing { on: _, form: _, exact_size: _, local_time: _, callback, columns: _ } =
+        &**listing;
     if let Some(callback) = callback {
         visit(Item::Template(callback), span);
     }
@@ -589,6 +592,8 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         join_repeated: _,
         hide_nominated: _,
         content_ahead: _,
+        tunnel_timeout: _,
+        ping: _,
         tls_forbidden: _,
         tls_match_name: _,
         tls_any_name: _,

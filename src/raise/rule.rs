@@ -5,6 +5,7 @@ use super::{
     forward::Around,
     matching::of_pattern,
     program::{Walk, push_acts},
+    said::sent,
     value::{plain, resolve, text_of},
 };
 use crate::{
@@ -569,12 +570,15 @@ impl Walk<'_, '_> {
             ReplyContent::Location(to) => {
                 let mut to = self.value(to);
                 let keep_query = self.takes_query(&mut to);
-                Act::Redirect(Redirect { status: reply.status, to, keep_query })
+                Act::Redirect(Redirect { status: sent(self.config, reply.status), to, keep_query })
             }
             ReplyContent::Text(text) => {
-                Act::Reply(Reply { status: reply.status, content: ReplyContent::Text(self.value(text)) })
+                let status = sent(self.config, reply.status);
+                Act::Reply(Reply { status, content: ReplyContent::Text(self.value(text)) })
             }
-            ReplyContent::Page | ReplyContent::Empty | ReplyContent::Close => Act::Reply(reply.clone()),
+            ReplyContent::Page | ReplyContent::Empty | ReplyContent::Close => {
+                Act::Reply(Reply { status: sent(self.config, reply.status), content: reply.content.clone() })
+            }
         }
     }
 

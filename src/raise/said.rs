@@ -25,6 +25,18 @@ pub struct Response {
     pub span: Span,
 }
 
+/// A status as any server knows it: one that only tells errors apart is the one that it is sent as.
+pub fn sent(config: &Config, status: u16) -> u16 {
+    let own = |(own, _): &&(u16, u16)| *own == status && status >= 600;
+    config.sent_as.iter().find(own).map_or(status, |(_, sent)| *sent)
+}
+
+/// The statuses of a page without those that only tell errors apart, where the one that they are sent as is among them.
+pub fn statuses(config: &Config, all: &[u16]) -> Vec<u16> {
+    let kept = |status: &&u16| sent(config, **status) == **status || !all.contains(&sent(config, **status));
+    all.iter().filter(kept).copied().collect()
+}
+
 /// The edits of responses, in order; what is no edit is given back as its place.
 pub fn responses(blocks: &[Block], span: Span) -> (Vec<Response>, Vec<Span>) {
     let (mut out, mut others) = (Vec::new(), Vec::new());
@@ -150,8 +162,13 @@ pub fn who(config: &Config, access: &Access) -> Who {
         match (text_of(realm), text_of(file)) {
             (Some(off), _) if off == "off" => {}
             (Some(realm), Some(file)) => {
-                who.credentials =
-                    Some(Credentials { realm: realm.into(), users: vec![file.into()], groups: Vec::new() });
+                who.credentials = Some(Credentials {
+                    realm: realm.into(),
+                    users: vec![file.into()],
+                    groups: Vec::new(),
+                    asked: 401,
+                    wrong: 401,
+                });
                 who.users = Some(Users::Known);
             }
             _ => who.more = true,

@@ -67,6 +67,7 @@ pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<Strin
         head: 32768,
         ignore_invalid: true,
         underscores: false,
+        single: true,
     };
     let mut head = RequestHead::default();
     let Ok(Parsed::Whole) = head.parse(&bytes, 0, &limits) else { return Vec::new() };

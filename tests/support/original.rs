@@ -151,6 +151,12 @@ impl Original {
                 } else {
                     command.arg(prefix.join(Self::SITE)).arg("--listen").arg(format!("127.0.0.1:{port}"));
                 }
+                for name in ["htpasswd", "htgroup"] {
+                    let file = prefix.join(name);
+                    if file.exists() {
+                        command.arg(format!("--{name}")).arg(file);
+                    }
+                }
             }
         }
     }

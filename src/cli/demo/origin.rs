@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     head: 32 << 10,
     ignore_invalid: true,
     underscores: true,
+    single: false,
 };
 /// Longest request content taken.
 const LONGEST: u64 = 16 << 20;

@@ -110,6 +110,10 @@ pub(super) fn rule(setup: Setup, server: Arc<Server>, standing: Standing) -> Exi
             if master.is_drained() && master.drained() {
                 return master.exit();
             }
+            if master.standing.watch.has_changed() && !master.is_leaving() {
+                master.notice("files changed, reconfiguring");
+                master.reload();
+            }
             continue;
         }
         match (manners.action)(signal.number, background) {
@@ -260,6 +264,7 @@ impl Master {
             self.standing.companions.join(gone);
             return;
         }
+        self.standing.watch.apply(&process.watched, self.setup.read);
         self.standing.log = files.main_log;
         self.standing.capture(self.setup.capture_stderr);
         if let Err(fault) = self.standing.write_pid(process.pid_file.as_deref()) {

@@ -444,7 +444,7 @@ impl Render<'_, '_> {
             return;
         }
         if let Some(credentials) = &credentials {
-            let crate::ir::Credentials { realm, users, groups } = credentials;
+            let crate::ir::Credentials { realm, users, groups, asked: _, wrong: _ } = credentials;
             self.page.line("AuthType Basic");
             self.page.line(format!("AuthName {}", fields::quote_always(&realm.lossy())));
             for file in users {

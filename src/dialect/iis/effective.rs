@@ -86,6 +86,8 @@ pub struct Level {
     pub depth: usize,
     /// Whether it is the assumed stock server.
     pub assumed: bool,
+    /// Whether it is another file than the server's own.
+    pub delegated: bool,
 }
 
 impl Value {
@@ -190,6 +192,7 @@ impl Value {
     /// Takes what another element says and this one does not: defaults for elements of its kind.
     pub fn fill(&mut self, defaults: &Self) {
         for (name, attribute) in &defaults.attributes {
+            defaults.ask(name);
             if self.schema.attributes.contains_key(name) && !self.attributes.contains_key(name) {
                 self.attributes.insert(name.clone(), attribute.clone());
             }
@@ -210,15 +213,26 @@ impl Value {
         self.elements.entry(name.to_owned()).or_insert_with(|| Self::new(schema)).fill(defaults);
     }
 
+    /// What the schema says of an attribute that somebody wants the value of.
+    fn ask(&self, name: &str) -> Option<&'static schema::Attribute> {
+        let known = self.schema.attributes.get(name);
+        #[cfg(test)]
+        if let Some(known) = known {
+            known.asked.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        known
+    }
+
     /// An attribute's value: as written, else its default, else nothing.
     pub fn text(&self, name: &str) -> &str {
+        let known = self.ask(name);
         let written = self.attributes.get(name).map(|attribute| attribute.value.as_str());
-        let default = || self.schema.attributes.get(name).and_then(|known| known.default.as_deref());
-        written.or_else(default).unwrap_or_default()
+        written.or_else(|| known?.default.as_deref()).unwrap_or_default()
     }
 
     /// An attribute as it is written.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.ask(name);
         self.attributes.get(name)
     }
 
@@ -311,7 +325,7 @@ mod tests {
             let file = sources.add(format!("{depth}").into(), text.as_bytes().to_vec());
             let (root, faults) = xml::read(file, text);
             assert!(faults.is_empty(), "{faults:?}");
-            value.lay(&root.unwrap(), Level { depth, assumed: *assumed }, &mut found);
+            value.lay(&root.unwrap(), Level { depth, assumed: *assumed, delegated: false }, &mut found);
         }
         let items = if section.ends_with("Document") { value.part("files") } else { value };
         let names = items.items().iter().map(|item| item.key.join(" ")).collect();

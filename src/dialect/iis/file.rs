@@ -7,7 +7,11 @@
 //!
 //! Facts: reference 2.1 to 2.7, from "Deep dive into IIS configuration" and "Introduction to applicationHost.config".
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     check, decode,
@@ -35,7 +39,7 @@ pub struct Written {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its sections, in the order of the file.
-    pub fragments: Vec<Fragment>,
+    pub fragments: Vec<Arc<Fragment>>,
     /// What `configSections` says of who may write a section: its path, and whether other files may.
     pub declared: Vec<(String, Unlock)>,
 }
@@ -60,7 +64,7 @@ pub struct Fragment {
 impl Written {
     /// Whether it is the server's own file, by what is in it.
     pub fn is_host(&self) -> bool {
-        let host = |fragment: &Fragment| {
+        let host = |fragment: &Arc<Fragment>| {
             fragment.section.starts_with("system.applicationHost/") || fragment.section == "webFarms"
         };
         !self.declared.is_empty() || self.fragments.iter().any(host)
@@ -113,12 +117,8 @@ fn element(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) ->
 }
 
 /// A file's text; UTF-16 becomes a file of its own in the map, so that places in it are places in text.
-fn decoded(
-    sources: &mut SourceMap,
-    file: FileId,
-    found: &mut Vec<Diagnostic>,
-) -> Option<(FileId, std::sync::Arc<str>)> {
-    let bytes = std::sync::Arc::clone(&sources.file(file).text);
+fn decoded(sources: &mut SourceMap, file: FileId, found: &mut Vec<Diagnostic>) -> Option<(FileId, Arc<str>)> {
+    let bytes = Arc::clone(&sources.file(file).text);
     let whole = Span::new(file, 0, 0);
     if bytes.len() > LARGEST {
         found.push(Diagnostic::error(
@@ -156,7 +156,7 @@ struct Reading<'a> {
     sources: &'a mut SourceMap,
     path: &'a Path,
     found: &'a mut Vec<Diagnostic>,
-    fragments: Vec<Fragment>,
+    fragments: Vec<Arc<Fragment>>,
     declared: Vec<(String, Unlock)>,
 }
 
@@ -266,14 +266,14 @@ impl Reading<'_> {
             None => element.clone(),
         };
         check::section(&section, &element, self.found);
-        self.fragments.push(Fragment {
+        self.fragments.push(Arc::new(Fragment {
             location: around.path.clone(),
             location_span: around.span,
             inherited: around.inherited,
             unlocks: around.unlocks,
             section,
             element,
-        });
+        }));
     }
 
     /// The section in the file that `configSource` names.
@@ -428,11 +428,11 @@ impl Reading<'_> {
 
     /// A section twice for one path.
     fn twice(&mut self) {
-        for (at, fragment) in self.fragments.iter().enumerate() {
-            let same = |other: &&Fragment| {
-                other.section == fragment.section && other.location.eq_ignore_ascii_case(&fragment.location)
-            };
-            if let Some(first) = self.fragments[..at].iter().find(same) {
+        let mut known: BTreeMap<(String, String), &Fragment> = BTreeMap::new();
+        for fragment in &self.fragments {
+            let key = (fragment.section.clone(), fragment.location.to_ascii_lowercase());
+            let first = *known.entry(key).or_insert(fragment);
+            if !std::ptr::eq(first, &raw const **fragment) {
                 let message = format!("section `{}` is written twice for one path", fragment.section);
                 self.found.push(
                     Diagnostic::error("duplicate-section", fragment.element.name_span, message)

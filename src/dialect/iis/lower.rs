@@ -14,6 +14,9 @@
 //! authorize
 //! ```
 //!
+//! Who may is asked behind the rules, too, the first time: of a request that leads to another server at the place that it
+//! was for, of all others at the place of the path as the rules left it.
+//!
 //! A *place* is a path for which anything is written: the site, a folder with a file of its own, a `<location>`. Each file's
 //! topic is in a module of its own; findings go to [`Cx::report`].
 
@@ -36,12 +39,14 @@ use crate::{
     source::Span,
 };
 
+mod access;
 mod bindings;
 mod certificates;
 mod compression;
 mod conditions;
 mod content;
 mod defaults;
+mod dynamic;
 mod expression;
 mod farm;
 mod filtering;
@@ -49,6 +54,7 @@ mod handlers;
 mod logging;
 mod maps;
 mod outbound;
+mod pages;
 pub(super) mod pattern;
 mod proxy;
 mod rules;
@@ -103,6 +109,10 @@ struct Cx<'a> {
     vars: BTreeMap<String, VarId>,
     /// Statuses and sub-statuses that have a number of our own.
     statuses: Vec<(u16, u16)>,
+    /// Those of them that have a reason phrase of their own.
+    phrases: Vec<(u16, ir::Text)>,
+    /// The number of the site that is lowered.
+    site: u32,
 }
 
 /// A place of a site.
@@ -121,8 +131,16 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         pages: defaults::pages(),
         ..ir::Config::default()
     };
-    let mut cx =
-        Cx { config, found: Vec::new(), options, host, vars: BTreeMap::new(), statuses: status::known() };
+    let mut cx = Cx {
+        config,
+        found: Vec::new(),
+        options,
+        host,
+        vars: BTreeMap::new(),
+        statuses: status::known(),
+        phrases: Vec::new(),
+        site: 0,
+    };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
         let stock = site.assumed("system.webServer/staticContent", &mut found);
@@ -133,6 +151,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
     for site in sites {
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();
+        cx.site = site.id;
         let host = cx.site(site);
         cx.config.hosts.push(host);
     }
@@ -171,8 +190,8 @@ impl Cx<'_> {
     fn site(&mut self, site: &Site) -> ir::Host {
         let places: Vec<Place> = site.places().into_iter().map(|path| Place { site, path }).collect();
         // What rules may set has to be known before anything reads it.
-        rules::declare(self, site);
-        farm::farms(self);
+        let targets = rules::declare(self, site);
+        farm::farms(self, &targets);
         let forward = self.assigned("forward");
         let mut first = vars::begin(self);
         let global = rules::global(self, site, forward);
@@ -186,6 +205,14 @@ impl Cx<'_> {
         }
         first.extend(global);
         first.push((by_place(before), Span::NONE));
+        let asked: Vec<_> =
+            places.iter().rev().map(|place| (place, block(access::steps(self, place)))).collect();
+        if asked.iter().any(|(_, block)| !block.steps.is_empty()) {
+            let test = Test::Not(Box::new(Test::Truthy(Template::var(forward))));
+            // Who a request that leads elsewhere may be is asked where it was decided.
+            let then = block(vec![(by_place(asked), Span::NONE)]);
+            first.push((Step::When { test, then, otherwise: Block::default() }, Span::NONE));
+        }
         // A default document and the page of an error are other paths of the same request: nothing is decided again.
         let decided = self.assigned("decided");
         first.push((Step::Assign { var: decided, value: "1".into() }, Span::NONE));
@@ -208,6 +235,10 @@ impl Cx<'_> {
         ));
         main.push((Step::Authorize, Span::NONE));
         let mut own = bindings::settings(site);
+        if let Some(limit) = dynamic::of_site(self, site) {
+            own.limits.concurrent = Some(vec![limit]);
+            own.limits.concurrent_level = Some(ir::settings::Level::Warn);
+        }
         if let Some(redirect) = bindings::hsts(site, &mut own) {
             main.insert(0, redirect);
         }
@@ -231,7 +262,7 @@ impl Cx<'_> {
     fn admit(&mut self, place: &Place, forward: VarId, after_global: bool) -> Block {
         if place.site.is_broken(&place.path) {
             // 500.19
-            let reply = ir::Reply { status: 500, content: ir::ReplyContent::Page };
+            let reply = ir::Reply { status: status::own(500, 19), content: ir::ReplyContent::Page };
             return block(vec![(Step::Respond(reply), Span::NONE)]);
         }
         let mut settings = Settings::default();
@@ -241,6 +272,9 @@ impl Cx<'_> {
         outbound::settings(self, place, &mut settings);
         compression::settings(self, place, compression::Content::Dynamic, &mut settings);
         let mut steps = filtering::steps(self, place);
+        if let Some(limited) = dynamic::settings(self, place, &mut settings) {
+            steps.insert(0, limited);
+        }
         let rules = rules::distributed(self, place, forward);
         if !rules.is_empty() {
             let rules = Block { label: Some("rules".into()), steps: rules, ..Block::default() };
@@ -251,6 +285,11 @@ impl Cx<'_> {
                 Step::Do(rules)
             };
             steps.push((step, Span::NONE));
+        }
+        let asked = access::steps(self, place);
+        if !asked.is_empty() {
+            let test = Test::Truthy(Template::var(forward));
+            steps.push((Step::When { test, then: block(asked), otherwise: Block::default() }, Span::NONE));
         }
         Block {
             label: None,

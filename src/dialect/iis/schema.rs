@@ -104,6 +104,9 @@ pub struct Attribute {
     pub default: Option<String>,
     /// What becomes of it.
     pub status: Status,
+    /// Whether any lowering asked for its value.
+    #[cfg(test)]
+    pub asked: std::sync::atomic::AtomicBool,
 }
 
 /// What an element collects.
@@ -350,6 +353,8 @@ impl Attribute {
             key: None,
             default,
             status: Status::Honoured,
+            #[cfg(test)]
+            asked: false.into(),
         };
         for word in words {
             match word {

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -40,7 +41,7 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
-    /// The files of its folders below the root, with their paths.
+    /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
     pub broken: Vec<Vec<String>>,
@@ -69,7 +70,7 @@ pub struct Layer {
     /// Whether it is the assumed stock server's.
     pub assumed: bool,
     /// The section.
-    pub fragment: Fragment,
+    pub fragment: Arc<Fragment>,
 }
 
 /// Segments of a path.
@@ -83,6 +84,9 @@ pub fn is_below(path: &[String], prefix: &[String]) -> bool {
 }
 
 fn same(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
     one.to_lowercase() == other.to_lowercase()
 }
 
@@ -141,7 +145,11 @@ impl Site {
         };
         let mut value = Value::new(known);
         for layer in self.chain(name, path) {
-            let level = Level { depth: layer.path.len(), assumed: layer.assumed };
+            let level = Level {
+                depth: layer.path.len(),
+                assumed: layer.assumed,
+                delegated: layer.file_depth.is_some(),
+            };
             value.lay(&layer.fragment.element, level, found);
         }
         value
@@ -183,7 +191,7 @@ impl Site {
             let mut target = segments(&fragment.location);
             if host && !assumed && !fragment.location.is_empty() {
                 // In the server's file a location begins with the name of a site.
-                if !same(&target[0], &self.name) {
+                if !same(target.first().map_or("", String::as_str), &self.name) {
                     continue;
                 }
                 target.remove(0);
@@ -192,9 +200,16 @@ impl Site {
                 path: path.iter().cloned().chain(target).collect(),
                 file_depth: (!host).then_some(path.len()),
                 assumed,
-                fragment: fragment.clone(),
+                fragment: Arc::clone(fragment),
             };
             self.written.push(layer);
+        }
+    }
+
+    /// Whether the site's own file may be set aside like those of its folders; else it has to be valid.
+    pub fn keep_roots(&mut self, may_break: bool) {
+        if !may_break {
+            self.files.retain(|(_, path)| !path.is_empty());
         }
     }
 
@@ -257,9 +272,7 @@ impl Site {
             if main.is_some_and(|main| crate::source::identity(main) == crate::source::identity(config)) {
                 continue;
             }
-            if !path.is_empty() {
-                self.files.push((config.clone(), path.clone()));
-            }
+            self.files.push((config.clone(), path.clone()));
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
                 self.add(&written, &path, false);

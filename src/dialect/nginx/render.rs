@@ -421,7 +421,7 @@ impl Render<'_, '_> {
         if let Some(credentials) = &credentials
             && users.is_some()
         {
-            let Credentials { realm, users: files, groups: _ } = credentials;
+            let Credentials { realm, users: files, groups: _, asked: _, wrong: _ } = credentials;
             self.page.line(format!("auth_basic {};", value::quote_always(&realm.lossy())));
             match files.as_slice() {
                 [] => {}

@@ -19,11 +19,11 @@ use crate::{
 const NAME: usize = 50;
 
 /// What is shown of a file.
-struct Entry {
-    name: Vec<u8>,
-    folder: bool,
-    size: u64,
-    modified: i64,
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    pub(super) folder: bool,
+    pub(super) size: u64,
+    pub(super) modified: i64,
 }
 
 /// Answers with a listing of a folder.
@@ -43,21 +43,12 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>
     }
     let mut entries = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(entries) => entries,
-        Err(error) => {
-            let (level, status) = match error.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => (Level::Error, 404),
-                Some(libc::EACCES) => (Level::Error, 403),
-                _ => (Level::Crit, 500),
-            };
-            let folder = String::from_utf8_lossy(&folder);
-            exchange.log(level, format_args!("opendir() \"{folder}\" failed ({})", system(&error)));
-            return Next::Status(status);
-        }
+        Err(error) => return refused(exchange, &folder, &error),
     };
     entries.sort_by(|one, other| other.folder.cmp(&one.folder).then_with(|| one.name.cmp(&other.name)));
     exchange.facts.response.start(200);
     let kind: &[u8] = match listing.form {
-        ListingForm::Html => b"text/html",
+        ListingForm::Html | ListingForm::Columns => b"text/html",
         ListingForm::Json => b"application/json",
         ListingForm::Jsonp if callback.is_empty() => b"application/json",
         ListingForm::Jsonp => b"application/javascript",
@@ -66,7 +57,7 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>
     exchange.facts.response.add(b"Content-Type", kind);
     let mut out = Vec::new();
     match listing.form {
-        ListingForm::Html => {
+        ListingForm::Html | ListingForm::Columns => {
             super::super::edit::charset(exchange, plan);
             let kind = exchange.facts.response.known(Known::ContentType).unwrap_or_default();
             let utf8 = kind.to_ascii_lowercase().ends_with(b"charset=utf-8");
@@ -77,10 +68,23 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>
     }
     // It goes in chunks, as its length was not known when its head was made.
     exchange.facts.response.length = None;
-    exchange.send_whole(plan, &out).await
+    exchange.send_if_wanted(plan, &out).await
 }
 
-fn entries(folder: &[u8]) -> io::Result<Vec<Entry>> {
+/// A folder that cannot be looked into.
+pub(super) fn refused(exchange: &Exchange, folder: &[u8], error: &io::Error) -> Next {
+    let (level, status) = match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => (Level::Error, 404),
+        Some(libc::EACCES) => (Level::Error, 403),
+        _ => (Level::Crit, 500),
+    };
+    let folder = String::from_utf8_lossy(folder);
+    exchange.log(level, format_args!("opendir() \"{folder}\" failed ({})", system(error)));
+    Next::Status(status)
+}
+
+/// What is in a folder, but for what is hidden.
+pub(super) fn entries(folder: &[u8]) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(OsStr::from_bytes(folder))? {
         let entry = entry?;
@@ -219,7 +223,7 @@ fn xml(entries: &[Entry], out: &mut Vec<u8>) {
 }
 
 /// Text as HTML and XML have it.
-fn escape(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         match byte {
             b'<' => out.extend_from_slice(b"&lt;"),

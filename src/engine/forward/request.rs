@@ -46,7 +46,13 @@ impl Exchange {
         if forward.protocol == Protocol::Http {
             self.facts.upstream_target.extend_from_slice(&out[target..]);
         }
-        out.extend_from_slice(if how.version == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
+        out.extend_from_slice(if self.version_sent(how) == 10 {
+            b" HTTP/1.0
+"
+        } else {
+            b" HTTP/1.1
+"
+        });
         for edit in &how.edits {
             match &**edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
@@ -125,9 +131,18 @@ impl Exchange {
                 out.extend_from_slice(b"\r\n");
             }
             // HTTP/1.0 closes unless something else is said.
-            None if to.idle.is_none() && how.version == 10 => {}
+            None if to.idle.is_none() && self.version_sent(how) == 10 => {}
             None if to.idle.is_none() => out.extend_from_slice(b"Connection: close\r\n"),
             None => self.write_field(b"Connection", otherwise, out),
+        }
+    }
+
+    /// The version of HTTP that the upstream is asked in, in tenths.
+    pub fn version_sent(&self, how: &ForwardingPlan) -> u8 {
+        match how.version {
+            0 if self.facts.head.version == 10 => 10,
+            0 => 11,
+            version => version,
         }
     }
 

@@ -572,18 +572,24 @@ impl Exchange {
         if sent.is_err() {
             return Next::End(End::Abort);
         }
+        let asks = !how.ping.is_zero()
+            && self.asked_switch(how).is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
         connection.stream.send_promptly();
         let to_upstream = self.facts.rest().to_vec();
         let head = self.facts.head.length;
         self.facts.buffer.truncate(head);
         self.facts.used = head;
-        Next::End(End::Tunnel(Box::new(Tunnel::new(
+        let mut tunnel = Tunnel::new(
             connection.stream,
             to_upstream,
-            how.read_timeout,
+            how.tunnel_timeout.unwrap_or(how.read_timeout),
             how.send_timeout,
             self.send_timeout(plan),
-        ))))
+        );
+        if asks {
+            tunnel.ping(how.ping, &early);
+        }
+        Next::End(End::Tunnel(Box::new(tunnel)))
     }
 
     /// Whether the response under way switches protocols.

@@ -8,8 +8,9 @@ use crate::ir::{
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, Identifier, Issue, Level, Lifetime, ListingForm, LogEscape, LogFormat, LogTarget, Proxied,
-        RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
+        Fault, FileFault, Identifier, Issue, Level, Lifetime, ListingColumn, ListingForm, LogEscape,
+        LogFormat, LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling,
+        TrustedProxy,
     },
 };
 
@@ -47,6 +48,7 @@ in_line! {
     (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
     (u16, u16): |pair| format!("{}-{}", pair.0, pair.1);
     (Fault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
+    (FileFault, u16): |pair| format!("{}={}", value::word(&pair.0), pair.1);
     (Text, Text): |pair| format!("{}={}", pair.0, pair.1);
     (Name, Control): |pair| format!("{}={}", pair.0, value::word(&pair.1));
     (AddressRange, bool): |rule| format!("{} {}", if rule.1 { "allow" } else { "deny" }, value::range(rule.0));
@@ -74,6 +76,7 @@ in_line! {
     TagChange: |change| value::word(change);
     Beside: |which| value::word(which);
     ListingForm: |form| value::word(form);
+    ListingColumn: |column| value::word(column);
 }
 
 impl Print for Identifier {
@@ -166,6 +169,11 @@ impl Print for Credentials {
         for (word, files) in [("users", &self.users), ("groups", &self.groups)] {
             for file in files {
                 printer.add(format_args!(" {word} {}", path_text(file)));
+            }
+        }
+        for (word, status) in [("asks-with", self.asked), ("wrong", self.wrong)] {
+            if status != 401 {
+                printer.add(format_args!(" {word} {status}"));
             }
         }
     }
@@ -273,8 +281,9 @@ own_line! {
         printer.line(&format!("zone {} burst {burst} at-once {at_once}", printer.zone_name(*zone)));
     };
     ConcurrencyLimit: |limit, printer| {
-        let ConcurrencyLimit { zone, most } = limit;
+        let ConcurrencyLimit { zone, most, status } = limit;
         printer.line(&format!("zone {} at most {most}", printer.zone_name(*zone)));
+        printer.number("else", status.map(u64::from));
     };
     ContentEdit: |edit, printer| {
         let ContentEdit { place, find, with, when, given, most, last } = edit;

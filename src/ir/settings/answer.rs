@@ -76,6 +76,8 @@ settings! {
         dated_errors: bool,
         /// `If-Modified-Since`: 0 ignored, 1 exact, 2 before, 3 before and not in the future.
         if_modified_since: u8,
+        /// Whether conditions of requests apply to content of our own that has neither tag nor time.
+        conditional_text: bool,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.

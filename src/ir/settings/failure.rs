@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::FilesInForce;
+
 /// How a request to an upstream fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Fault {
@@ -27,6 +29,15 @@ pub enum Fault {
     NoEndpoint,
 }
 
+/// Why no file is sent that could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum FileFault {
+    /// Its type is unknown, where it has to be known.
+    UnknownType,
+    /// It is a folder without an index file, and there are no listings.
+    NoListing,
+}
+
 /// What lets another endpoint be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Retry {
@@ -40,4 +51,11 @@ pub enum Retry {
     Status(u16),
     /// Also after content or a head of a method that is not idempotent was sent.
     NonIdempotent,
+}
+
+impl FilesInForce {
+    /// What a reason to send no file is answered with.
+    pub fn answer_to(&self, fault: FileFault, usual: u16) -> u16 {
+        self.faults.iter().find(|(listed, _)| *listed == fault).map_or(usual, |(_, status)| *status)
+    }
 }

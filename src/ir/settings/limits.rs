@@ -44,6 +44,8 @@ pub struct ConcurrencyLimit {
     pub zone: u32,
     /// How many.
     pub most: u32,
+    /// The status of a request that is one too many, where it is another than `concurrent_status`.
+    pub status: Option<u16>,
 }
 
 impl Setting for Level {

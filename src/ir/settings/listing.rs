@@ -17,6 +17,8 @@ settings! {
         local_time: bool,
         /// The function that a `Jsonp` listing calls; one without is plain JSON.
         callback: Template,
+        /// What `Columns` shows of a file.
+        columns: Vec<ListingColumn>,
     }
 }
 
@@ -32,6 +34,23 @@ pub enum ListingForm {
     Jsonp,
     /// XML.
     Xml,
+    /// A page with columns before each name, folders among the files.
+    Columns,
+}
+
+/// What is shown of a file beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum ListingColumn {
+    /// The day of its last change, in digits.
+    Date,
+    /// The same in words.
+    LongDate,
+    /// The time of that.
+    Time,
+    /// Its size in bytes.
+    Size,
+    /// The extension of its name; without it the name ends before that.
+    Extension,
 }
 
 impl Setting for ListingForm {

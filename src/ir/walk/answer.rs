@@ -45,6 +45,7 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         join_vary: _,
         dated_errors: _,
         if_modified_since: _,
+        conditional_text: _,
         max_ranges: _,
         modified: _,
         msie_padding: _,

@@ -487,6 +487,8 @@ fn credentials(section: &mut Section, outer: Option<&Own>) {
                 realm: own.realm.clone().unwrap_or_default(),
                 users: own.users.clone().unwrap_or_default(),
                 groups: own.groups.clone().unwrap_or_default(),
+                asked: 401,
+                wrong: 401,
             };
             section.set.access.credentials = Some(Some(credentials));
         }

@@ -26,6 +26,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.fields_limit = Some(100);
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
+    client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
@@ -64,6 +65,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.head_pages_have_length = Some(false);
     answer.page_type = Some("text/html; charset=iso-8859-1".into());
     answer.if_modified_since = Some(3);
+    answer.conditional_text = Some(false);
     answer.dated_errors = Some(true);
     answer.raw_pages = Some(true);
     answer.first_error = Some(true);

@@ -5,6 +5,8 @@
 //! the main server come before the virtual host's, those inside other sections after those that are not. For a
 //! proxied request `<Proxy>` takes the place of everything before `<Location>`.
 
+use std::collections::BTreeSet;
+
 use super::{Cx, Kind, Phase, Section, directory, mapping};
 use crate::{
     ir::{self, Block, Locate, Pattern, Step, Template, Test},
@@ -49,47 +51,66 @@ pub(super) fn locate(cx: &mut Cx) -> Steps {
 pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     let span = host.span;
     let mut steps = Steps::new();
-    let sections = sections(cx, host, local);
+    let spoken = Spoken::of(host, local);
+    let sections = sections(cx, &spoken, local);
     if !sections.is_empty() {
         let block = Block { label: Some("sections".into()), steps: sections, span, ..Block::default() };
         steps.push((Step::Do(block), span));
     }
-    perform(host, local, Phase::Headers, &mut steps);
-    perform(host, local, Phase::Methods, &mut steps);
+    spoken.perform(Phase::Headers, &mut steps);
+    spoken.perform(Phase::Methods, &mut steps);
     steps.push((Step::Authorize, span));
     for phase in Phase::FIXUPS {
         // Those of directories come between.
         if phase == Phase::Fields {
             steps.extend(directory::steps(cx));
         }
-        perform(host, local, phase, &mut steps);
+        spoken.perform(phase, &mut steps);
     }
     steps.extend(super::proxy::notes::steps(cx));
     steps.extend(mapping::answer(cx));
     steps
 }
 
-/// Performs a phase if any section does something there.
-fn perform(host: &Section, local: &[Section], phase: Phase, steps: &mut Steps) {
-    if speaks(host, phase) || local.iter().any(|section| speaks(section, phase)) {
-        steps.push((Step::Perform(phase.name()), host.span));
+/// The phases at which a host's sections do something.
+struct Spoken<'s> {
+    host: &'s Section,
+    phases: BTreeSet<ir::Name>,
+}
+
+impl<'s> Spoken<'s> {
+    fn of(host: &'s Section, local: &[Section]) -> Self {
+        let mut phases = BTreeSet::new();
+        hear(host, &mut phases);
+        for section in local {
+            hear(section, &mut phases);
+        }
+        Self { host, phases }
+    }
+
+    /// Performs a phase if any section does something there.
+    fn perform(&self, phase: Phase, steps: &mut Steps) {
+        if self.phases.contains(&phase.name()) {
+            steps.push((Step::Perform(phase.name()), self.host.span));
+        }
     }
 }
 
-/// Whether a section or one inside it does something at a phase.
-fn speaks(section: &Section, phase: Phase) -> bool {
-    let name = phase.name();
-    let mut speaks_there = false;
+/// The phases at which a section or one inside it does something.
+fn hear(section: &Section, phases: &mut BTreeSet<ir::Name>) {
     ir::walk::settings(&section.set, section.span, &mut |item, _| {
         if let ir::walk::Item::Settings(set) = item {
-            speaks_there |= set.hooks.iter().any(|hook| hook.phase == name);
+            phases.extend(set.hooks.iter().map(|hook| hook.phase.clone()));
         }
     });
-    speaks_there || section.sections.iter().any(|inner| speaks(inner, phase))
+    for inner in &section.sections {
+        hear(inner, phases);
+    }
 }
 
 /// The sections, in order.
-fn sections(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
+fn sections(cx: &mut Cx, spoken: &Spoken<'_>, local: &[Section]) -> Steps {
+    let host = spoken.host;
     let of = |kind| host.sections.iter().filter(move |section| section.kind == kind);
     let mut files = Steps::new();
     let mut directories: Vec<&Section> = of(Kind::Directory).chain(local).collect();
@@ -98,7 +119,7 @@ fn sections(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     files.extend(directories.into_iter().map(Section::step));
     files.extend(of(Kind::DirectoryMatch).map(Section::step));
     files.extend(of(Kind::Files).map(Section::step));
-    perform(host, local, Phase::Files, &mut files);
+    spoken.perform(Phase::Files, &mut files);
     let proxied: Steps = of(Kind::Proxy).map(Section::step).collect();
 
     let mut steps = Steps::new();
@@ -114,8 +135,8 @@ fn sections(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     }
     steps.extend(of(Kind::Location).map(Section::step));
     steps.extend(of(Kind::If).map(Section::step));
-    perform(host, local, Phase::If, &mut steps);
-    perform(host, local, Phase::InnerIf, &mut steps);
+    spoken.perform(Phase::If, &mut steps);
+    spoken.perform(Phase::InnerIf, &mut steps);
     steps
 }
 

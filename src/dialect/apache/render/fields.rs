@@ -233,6 +233,7 @@ impl Render<'_, '_> {
     pub(super) fn errors(&mut self, area: &Area, server: &Server) {
         let Some(errors) = &area.settings.answer.errors else { return };
         for Recovery { statuses, status, to } in errors {
+            let statuses = &crate::raise::statuses(self.config, statuses);
             let target = match to {
                 RecoveryTarget::Redirect(path) => text_of(path).map(|path| quote(&path)),
                 RecoveryTarget::Text(text) => text_of(text).map(|text| quote_always(&text)),

@@ -20,6 +20,7 @@ impl Render<'_, '_> {
             large_head_buffers,
             ignore_invalid_fields,
             underscores,
+            single_fields,
             merge_slashes,
             keepalive_timeout,
             keepalive_announce,
@@ -78,6 +79,7 @@ impl Render<'_, '_> {
                 ("client.head_buffer", head_buffer.is_some()),
                 ("client.large_head_buffers", large_head_buffers.is_some()),
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
+                ("client.single_fields", single_fields.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
@@ -170,6 +172,7 @@ impl Render<'_, '_> {
             join_vary,
             dated_errors,
             if_modified_since,
+            conditional_text,
             max_ranges,
             modified,
             msie_padding,
@@ -210,6 +213,7 @@ impl Render<'_, '_> {
                 ("answer.join_vary", join_vary.is_some()),
                 ("answer.dated_errors", dated_errors.is_some()),
                 ("answer.modified", modified.is_some()),
+                ("answer.conditional_text", conditional_text.is_some()),
                 ("answer.msie_padding", msie_padding.is_some()),
                 ("answer.msie_refresh", msie_refresh.is_some()),
             ],
@@ -237,8 +241,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, hidden, random, symlinks, chunk } =
-            set;
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            hidden,
+            random,
+            symlinks,
+            chunk,
+            faults,
+        } = set;
         self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
@@ -253,7 +268,11 @@ impl Render<'_, '_> {
         );
         self.lost(
             "",
-            &[("files.known_types", known_types.is_some()), ("files.any_case", any_case.is_some())],
+            &[
+                ("files.faults", faults.is_some()),
+                ("files.known_types", known_types.is_some()),
+                ("files.any_case", any_case.is_some()),
+            ],
             span,
         );
     }
@@ -398,6 +417,8 @@ impl Render<'_, '_> {
             cache_head_as_get,
             cache_background,
             cache_ignores,
+            tunnel_timeout,
+            ping,
             tls_forbidden,
             tls_match_name,
             tls_any_name,
@@ -485,6 +506,8 @@ impl Render<'_, '_> {
         self.lost(
             group,
             &[
+                ("tunnel_timeout", tunnel_timeout.is_some()),
+                ("ping", ping.is_some()),
                 ("omit_missing", omit_missing.is_some()),
                 ("plain_names", plain_names.is_some()),
                 ("name_statuses", name_statuses.is_some()),
@@ -671,7 +694,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn listing(&mut self, set: &Listing, span: Span) {
-        let Listing { on, form, exact_size, local_time, callback } = set;
+        let Listing { on, form, exact_size, local_time, callback, columns } = set;
         if let Some(v) = on {
             self.need("autoindex");
             self.page.line(format!("Options {}Indexes", if *v { "+" } else { "-" }));
@@ -683,6 +706,7 @@ impl Render<'_, '_> {
                 ("listing.form", form.is_some()),
                 ("listing.exact_size", exact_size.is_some()),
                 ("listing.callback", callback.is_some()),
+                ("listing.columns", columns.is_some()),
             ],
             span,
         );

@@ -7,8 +7,9 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, Handler, Name, Part, Pattern, Recovery, RecoveryStatus,
-        RecoveryTarget, Reply, ReplyContent, Scope, Settings, Step, Template, Test, Text, settings::Alias,
+        Attr, Base, Block, Edit, Escape, Handler, Name, Part, Pattern, Reply, ReplyContent, Scope, Settings,
+        Step, Template, Test, Text,
+        settings::{Alias, ListingColumn, ListingForm},
     },
     source::Span,
 };
@@ -46,7 +47,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     } else {
         super::logging::settings(cx, place.site, settings);
     }
-    self::errors(cx, &errors, settings);
+    super::pages::errors(cx, &errors, settings);
 }
 
 /// Where the files of a place are.
@@ -86,78 +87,6 @@ fn add(item: &Item) -> (Step, Span) {
     (Step::Edit(Edit::Add(name, Template::text(item.value.text("value")))), item.span)
 }
 
-/// `httpErrors`: pages in place of our own.
-fn errors(cx: &mut Cx, section: &Value, settings: &mut Settings) {
-    let replace = section.is("existingResponse", "Replace");
-    let pass = section.is("existingResponse", "PassThrough");
-    settings.http.intercept_errors = Some(replace);
-    let mut recoveries = Vec::new();
-    if !pass && !section.is("errorMode", "Detailed") {
-        for item in section.items().iter().filter(|item| !item.level.assumed) {
-            if let Some(recovery) = error(cx, item) {
-                recoveries.push(recovery);
-            }
-        }
-        // One that names a sub-status counts before one for all of a status.
-        recoveries.sort_by_key(|recovery| recovery.statuses.len() > 1);
-    }
-    settings.answer.errors = Some(recoveries);
-}
-
-fn error(cx: &mut Cx, item: &Item) -> Option<Recovery> {
-    let status = u16::try_from(item.value.number("statusCode")).ok()?;
-    let statuses = match u16::try_from(item.value.number("subStatusCode")) {
-        Ok(0) => vec![status],
-        Ok(sub) => vec![super::status::of(cx, status, sub)],
-        Err(_) => {
-            let mut all = super::status::all(cx, status);
-            all.insert(0, status);
-            all
-        }
-    };
-    let path = item.value.text("path").replace('\\', "/");
-    if item.value.is("responseMode", "Redirect") {
-        let to = RecoveryTarget::Redirect(Template::text(path));
-        return Some(Recovery { statuses, status: RecoveryStatus::Set(302), to });
-    }
-    if item.value.is("responseMode", "ExecuteURL") {
-        if !path.starts_with('/') {
-            let found = Diagnostic::error(
-                "invalid-value",
-                item.value.place("path"),
-                "the path of a URL begins with `/`",
-            );
-            cx.report(found);
-            return None;
-        }
-        let to = RecoveryTarget::Redirect(Template::text(path));
-        return Some(Recovery { statuses, status: RecoveryStatus::Keep, to });
-    }
-    // A file: relative to the site, in the folder of a language where one is named.
-    let folder = item.value.text("prefixLanguageFilePath").replace('\\', "/");
-    if path.contains(':') || folder.contains(':') || path.starts_with("//") {
-        let message = "a file of another machine's path cannot be found here";
-        let found = Diagnostic::warning("foreign-path", item.value.place("path"), message);
-        cx.report(
-            found
-                .because("our own page is sent")
-                .help("put the file into the site and write its path from there"),
-        );
-        return None;
-    }
-    let mut file = String::new();
-    for part in [folder.as_str(), if folder.is_empty() { "" } else { "en-US" }, path.as_str()] {
-        let part = part.trim_matches('/');
-        if !part.is_empty() {
-            file.push('/');
-            file.push_str(part);
-        }
-    }
-    // The site's own path leads to the file; what may be asked for is not decided again.
-    let to = RecoveryTarget::Redirect(Template::text(file));
-    Some(Recovery { statuses, status: RecoveryStatus::Keep, to })
-}
-
 /// Who answers a request of a place that no rule sends elsewhere.
 pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Steps {
     let mut found = Vec::new();
@@ -170,24 +99,36 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
 
     settings.handler = Some(Handler::Files);
     cache(cx, &types.part("clientCache"), settings);
-    if browse.flag("enabled") {
-        let found = Diagnostic::error(
-            "not-yet-honoured",
-            browse.place("enabled"),
-            "listings of folders are not yet honoured",
-        );
-        cx.report(found.help("`enabled=\"false\"`, or a default document"));
-    }
+    self::browse(&browse, settings);
     let mut out = Steps::new();
     if redirect.flag("enabled") {
         self::redirect(cx, place, &redirect, &protocol.part("redirectHeaders"), &mut out);
     }
     super::handlers::programs(cx, place, &handlers, &mut out);
+    super::handlers::files(&handlers, &mut out);
     let files = Test::Method(["GET", "HEAD", "POST", "OPTIONS"].map(Name::from).to_vec());
     let reply = Reply { status: 405, content: ReplyContent::Page };
     let otherwise = block(vec![(Step::Respond(reply), Span::NONE)]);
     out.push((Step::When { test: files, then: Block::default(), otherwise }, Span::NONE));
     out
+}
+
+/// `directoryBrowse`: what is shown of the files of a folder that has no default document.
+fn browse(section: &Value, settings: &mut Settings) {
+    let shows = |flag: &str| section.is("showFlags", flag);
+    let columns = [
+        ("Date", ListingColumn::Date),
+        ("LongDate", ListingColumn::LongDate),
+        ("Time", ListingColumn::Time),
+        ("Size", ListingColumn::Size),
+        ("Extension", ListingColumn::Extension),
+    ];
+    if section.flag("enabled") {
+        settings.listing.on = Some(true);
+        settings.listing.form = Some(ListingForm::Columns);
+        let shown = columns.into_iter().filter(|(flag, _)| shows(flag)).map(|(_, column)| column);
+        settings.listing.columns = Some(shown.collect());
+    }
 }
 
 /// `clientCache`: what is said about keeping a file.

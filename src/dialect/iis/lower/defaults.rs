@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use super::status::{FORWARD, NO_SERVER};
+use super::status::{FORWARD, NO_SERVER, own};
 use crate::ir::{
     Block, Handler, Settings, Template, Text, Upgrade,
-    settings::{Coded, ErrorLog, Fault, Forwarding, Level, LogTarget, Retry, Rewriting},
+    settings::{Coded, ErrorLog, Fault, FileFault, Forwarding, Level, LogTarget, Retry, Rewriting},
 };
 
 const KIB: u64 = 1024;
@@ -26,6 +26,7 @@ pub(super) fn settings() -> Settings {
     client.large_head_buffers = Some((2, 16 * KIB));
     client.ignore_invalid_fields = Some(false);
     client.underscores = Some(true);
+    client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
@@ -61,11 +62,14 @@ pub(super) fn settings() -> Settings {
     answer.page_type = Some("text/html".into());
     answer.etag = Some(true);
     answer.if_modified_since = Some(2);
+    answer.conditional_text = Some(false);
     answer.max_ranges = Some(Some(100));
 
     base.files.index = Some(Vec::new());
     base.files.alias = Some(None);
     base.files.known_types = Some(false);
+    base.files.faults =
+        Some(vec![(FileFault::UnknownType, own(404, 3)), (FileFault::NoListing, own(403, 14))]);
     base.files.any_case = Some(true);
     base.files.log_missing = Some(false);
     base.files.chunk = Some(32 * KIB);
@@ -99,7 +103,7 @@ pub(super) fn settings() -> Settings {
 fn forwarding() -> Forwarding {
     let two_minutes = Duration::from_mins(2);
     Forwarding {
-        version: Some(11),
+        version: Some(0),
         edits: Some(Vec::new()),
         pass_fields: Some(true),
         pass_content: Some(true),
@@ -117,6 +121,8 @@ fn forwarding() -> Forwarding {
         connect_timeout: Some(two_minutes),
         send_timeout: Some(two_minutes),
         read_timeout: Some(two_minutes),
+        // Reference 9.5: open sockets are not cut.
+        tunnel_timeout: Some(Some(Duration::ZERO)),
         retry: Some(vec![Retry::Error]),
         faults: Some(
             [
@@ -235,4 +241,14 @@ fn page(title: &str, sentence: &str) -> Template {
     Template::text(format!(
         "<!DOCTYPE html>\r\n<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h2>{title}</h2>\r\n<p>{sentence}</p>\r\n</body>\r\n</html>\r\n"
     ))
+}
+
+/// Statuses of errors that have a page.
+pub(super) fn error_statuses() -> Vec<u16> {
+    PAGES.iter().map(|(status, ..)| *status).collect()
+}
+
+/// Their phrases and sentences.
+pub(super) fn error_pages() -> impl Iterator<Item = (u16, &'static str, &'static str)> {
+    PAGES.iter().copied()
 }

@@ -28,11 +28,17 @@ pub(super) fn is(cx: &Cx, authority: &str) -> bool {
     farms.into_iter().any(|farm| farm.value.text("name").eq_ignore_ascii_case(authority))
 }
 
-/// Lowers all farms for the site that is lowered next: what its rules set is sent to their servers.
-pub(super) fn farms(cx: &mut Cx) {
+/// Lowers farms for the site that is lowered next: what its rules set is sent to their servers. Those that none of its
+/// rules leads to are left out, but for the first site, which looks after the health of all.
+pub(super) fn farms(cx: &mut Cx, targets: &[String]) {
     let host = cx.host;
+    let first = cx.config.hosts.is_empty();
     for farm in host.farms.iter().flat_map(Value::items) {
         if !farm.value.flag("enabled") {
+            continue;
+        }
+        let name = farm.value.text("name").to_lowercase();
+        if !first && !targets.iter().any(|target| may_lead_to(target, &name)) {
             continue;
         }
         for secure in [false, true] {
@@ -40,6 +46,13 @@ pub(super) fn farms(cx: &mut Cx) {
             cx.config.clusters.push(cluster);
         }
     }
+}
+
+/// Whether the URL of a rule, in lower case, may lead to a farm: by its name, or by an authority that a request decides.
+fn may_lead_to(target: &str, name: &str) -> bool {
+    let (scheme, rest) = target.split_once("://").unwrap_or(("", target));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    scheme.contains('{') || authority.contains('{') || authority.contains(name)
 }
 
 fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {

@@ -1,4 +1,4 @@
-//! What is let in: request filtering, addresses, the need for TLS, authorization of everybody.
+//! What is let in: request filtering, addresses, the need for TLS.
 //!
 //! Reference 1 and 11: filtering comes before the rules of a site and is not asked again after them; it holds for requests
 //! that are forwarded as well. Sub-statuses are the original's: 404.5 and the like are answered as 404.
@@ -10,8 +10,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
     ir::{
-        Attr, Block, Name, Part, Pattern, ProofAttr, Reply, ReplyContent, Settings, Step, Template, Test,
-        TlsAttr,
+        Attr, Block, By, Name, Part, Pattern, ProofAttr, Relation, Reply, ReplyContent, Settings, Step,
+        Template, Test, TlsAttr,
     },
     source::Span,
 };
@@ -39,8 +39,7 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
         place.site.section(&format!("system.webServer/security/{name}"), &place.path, &mut found)
     };
     let (filtering, addresses) = (of("requestFiltering"), of("ipSecurity"));
-    let (access, authorization) = (of("access"), of("authorization"));
-    let anonymous = of("authentication/anonymousAuthentication");
+    let access = of("access");
     cx.found.append(&mut found);
 
     let mut out = filter(&filtering);
@@ -58,13 +57,6 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
         out.push(refuse(shown, own(403, 16), access.place("sslFlags")));
         out.push(refuse(Test::Not(Box::new(fine)), own(403, 7), access.place("sslFlags")));
     }
-    if !anonymous.flag("enabled") {
-        let message = "requests without a user are refused here";
-        let found = Diagnostic::warning("no-anonymous-access", anonymous.place("enabled"), message);
-        cx.report(found.because("there are no Windows accounts, so all requests are answered with 401"));
-        out.push((Step::Respond(reply(401)), anonymous.span));
-    }
-    everybody(&authorization, &mut out);
     out
 }
 
@@ -129,6 +121,14 @@ fn filter(filtering: &Value) -> Steps {
         own(404, 15),
         limits.place("maxQueryString"),
     ));
+    // What comes in chunks is measured as it comes, by the settings.
+    let length = Test::Compare {
+        left: Template::attr(Attr::Field("content-length".into())),
+        right: Template::text(longest("maxAllowedContentLength").to_string()),
+        relation: Relation::Greater,
+        by: By::Integer,
+    };
+    out.push(refuse(length, own(413, 1), limits.place("maxAllowedContentLength")));
     for limit in limits.part("headerLimits").items() {
         let field =
             Template::attr(Attr::Field(limit.value.text("header").to_ascii_lowercase().as_str().into()));
@@ -188,15 +188,16 @@ fn filter(filtering: &Value) -> Steps {
     vec![(Step::When { test, then: Block::default(), otherwise: block(out) }, span)]
 }
 
-/// `filteringRules`: texts that may not occur in what a rule scans.
+/// A `%` that begins neither `%20` nor `%u0020`.
+const BARE_PERCENT: &str = "%(?:[^0-9a-fu]|$|[0-9a-f](?:[^0-9a-f]|$)|u(?:[^0-9a-f]|$))";
+
+/// `filteringRules`: texts that may not occur in what a rule scans; in all of that but the URL, no `%` that escapes nothing
+/// either, unless `denyUnescapedPercent="false"` (the page on filtering rules, and that of `UrlScan`, where it comes from).
 fn rules(rules: &Value, out: &mut Steps) {
     for rule in rules.items() {
         let value = &rule.value;
-        let Some(denied) = one_of(listed(&value.part("denyStrings"), "string")) else { continue };
+        let denied = one_of(listed(&value.part("denyStrings"), "string"));
         let mut scanned = Vec::new();
-        if value.flag("scanUrl") {
-            scanned.push(path());
-        }
         if value.flag("scanQueryString") {
             scanned.push(Template::attr(Attr::Query));
         }
@@ -207,10 +208,20 @@ fn rules(rules: &Value, out: &mut Steps) {
             let name = header.value.text("requestHeader").to_ascii_lowercase();
             scanned.push(Template::attr(Attr::Field(name.as_str().into())));
         }
-        if scanned.is_empty() {
+        let mut tests = Vec::new();
+        if value.flag("denyUnescapedPercent") {
+            tests.extend(scanned.iter().map(|subject| matches(subject.clone(), BARE_PERCENT)));
+        }
+        if value.flag("scanUrl") {
+            scanned.push(path());
+        }
+        if let Some(denied) = denied {
+            tests.extend(scanned.into_iter().map(|subject| matches(subject, &denied)));
+        }
+        if tests.is_empty() {
             continue;
         }
-        let mut test = Test::Any(scanned.into_iter().map(|subject| matches(subject, &denied)).collect());
+        let mut test = Test::Any(tests);
         if let Some(extensions) = one_of(listed(&value.part("appliesTo"), "fileExtension")) {
             test = Test::All(vec![matches(path(), &format!("{extensions}$")), test]);
         }
@@ -218,7 +229,8 @@ fn rules(rules: &Value, out: &mut Steps) {
     }
 }
 
-/// `ipSecurity`: the first entry that an address is in decides.
+/// `ipSecurity`: the first entry that an address is in decides. In proxy mode that is the client's, or the first or last of
+/// `X-Forwarded-For`.
 fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
     let status = match section.text("denyAction").to_ascii_lowercase().as_str() {
         "abortrequest" => None,
@@ -230,9 +242,9 @@ fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
         Some(status) => reply(status),
         None => Reply { status: 444, content: ReplyContent::Close },
     };
-    let mut client = Template::attr(Attr::ClientAddr);
+    let mut clients = vec![Template::attr(Attr::ClientAddr)];
     if section.flag("enableProxyMode") {
-        client = Template::attr(Attr::Field("x-forwarded-for".into()));
+        clients.extend([super::dynamic::forwarded(cx), super::dynamic::forwarded_last(cx)]);
     }
     let mut nested = if section.flag("allowUnlisted") {
         Block::default()
@@ -261,7 +273,9 @@ fn by_address(cx: &mut Cx, section: &Value, out: &mut Steps) {
             continue;
         };
         any = true;
-        let test = Test::InNetwork(client.clone(), vec![(ip, bits)]);
+        let mut tests: Vec<Test> =
+            clients.iter().map(|client| Test::InNetwork(client.clone(), vec![(ip, bits)])).collect();
+        let test = if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) };
         let then = if item.value.flag("allowed") {
             Block::default()
         } else {
@@ -286,31 +300,4 @@ fn mask(ip: IpAddr, value: &Value) -> Option<u8> {
         return (bits.leading_ones() + bits.trailing_zeros() >= 32).then_some(bits.leading_ones() as u8);
     }
     text.parse().ok().filter(|bits| *bits <= 32)
-}
-
-/// `authorization`, for requests without a user.
-fn everybody(section: &Value, out: &mut Steps) {
-    let mut nested = Block::default();
-    let mut any = false;
-    for item in section.items().iter().rev() {
-        let users = item.value.text("users");
-        let holds = users.split(',').any(|user| matches!(user.trim(), "*" | "?"));
-        if !holds {
-            continue;
-        }
-        let deny = item.value.is("accessType", "Deny");
-        any |= deny;
-        let then = if deny { block(vec![(Step::Respond(reply(401)), item.span)]) } else { Block::default() };
-        let verbs = item.value.text("verbs");
-        let names: Vec<Name> =
-            verbs.split(',').map(str::trim).filter(|verb| !verb.is_empty()).map(Name::from).collect();
-        nested = if names.is_empty() {
-            then
-        } else {
-            block(vec![(Step::When { test: Test::Method(names), then, otherwise: nested }, item.span)])
-        };
-    }
-    if any {
-        out.push((Step::Do(nested), section.span));
-    }
 }

@@ -5,14 +5,14 @@
 //! forwarder of such a program keeps the client's `Host` and adds `X-Forwarded-For`, with the port, and
 //! `X-Forwarded-Proto`; that of ASP.NET Core adds a token that the program knows from its environment.
 
-use super::{Cx, Place, block, proxy, root_of};
+use super::{Cx, Place, block, proxy, root_of, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Cluster, ClusterId, Edit, Endpoint, Forward, Handler, Name, Part, Pattern,
-        Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test, Upstream,
-        settings::Forwarding,
+        Attr, Base, Block, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name, Part,
+        Pattern, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test,
+        Upstream, settings::Forwarding,
     },
     source::Span,
 };
@@ -92,6 +92,10 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
                 continue;
             }
         };
+        let then = permitted(handlers, item).map_or(then, |status| {
+            let reply = Reply { status, content: ReplyContent::Page };
+            block(vec![(Step::Respond(reply), item.span)])
+        });
         if handled(item, then, out) {
             return;
         }
@@ -273,6 +277,34 @@ fn fast_cgi(place: &Place) -> Forwarding {
     }
 }
 
+/// The status of requests for a handler that needs more access than `accessPolicy` grants.
+fn permitted(handlers: &Value, item: &Item) -> Option<u16> {
+    let (needed, sub) = match item.value.text("requireAccess").to_ascii_lowercase().as_str() {
+        "none" => return None,
+        "read" => ("Read", 2),
+        "write" => ("Write", 3),
+        "execute" => ("Execute", 1),
+        _ => ("Script", 1),
+    };
+    grants(handlers, needed).then_some(()).map_or(Some(own(403, sub)), |()| None)
+}
+
+/// Whether `accessPolicy` grants this; where none is written it is that of a stock server, `Read, Script`.
+fn grants(handlers: &Value, access: &str) -> bool {
+    match handlers.attribute("accessPolicy") {
+        Some(_) => handlers.is("accessPolicy", access),
+        None => matches!(access, "Read" | "Script"),
+    }
+}
+
+/// Refuses to send files where that is not granted.
+pub(super) fn files(handlers: &Value, out: &mut Steps) {
+    if !grants(handlers, "Read") {
+        let reply = Reply { status: own(403, 2), content: ReplyContent::Page };
+        out.push((Step::Respond(reply), handlers.place("accessPolicy")));
+    }
+}
+
 /// What a handler does with the requests that are its own; whether these are all.
 fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
     let mut tests = Vec::new();
@@ -295,6 +327,16 @@ fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
     let verbs = item.value.text("verb");
     if verbs != "*" {
         tests.push(Test::Method(verbs.split(',').map(|verb| Name::from(verb.trim())).collect()));
+    }
+    // A handler that wants a file is passed over where there is none.
+    let wanted = match item.value.text("resourceType").to_ascii_lowercase().as_str() {
+        "file" => Some(FileKind::File),
+        "directory" => Some(FileKind::Directory),
+        "either" => Some(FileKind::Any),
+        _ => None,
+    };
+    if let Some(kind) = wanted {
+        tests.push(Test::File(Template::attr(Attr::FilePath), kind));
     }
     let test = match tests.len() {
         0 => {

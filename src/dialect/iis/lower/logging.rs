@@ -166,7 +166,7 @@ fn field(cx: &mut Cx, site: &Site, flag: &str) -> Template {
         "ComputerName" => Attr::MachineName,
         "ServerIP" => Attr::ServerAddr,
         "Method" => Attr::Method,
-        "UriStem" => return Template::var(cx.assigned("logged path")),
+        "UriStem" => return rewritten(cx, "stem", "logged path", Attr::Path),
         "UriQuery" => return query(cx),
         "ServerPort" => Attr::ServerPort,
         "UserName" => Attr::KnownUser,
@@ -185,9 +185,19 @@ fn field(cx: &mut Cx, site: &Site, flag: &str) -> Template {
     })
 }
 
+/// What was asked for, or what a rule with `logRewrittenUrl` made of it.
+fn rewritten(cx: &mut Cx, name: &str, asked: &str, now: Attr) -> Template {
+    let (asked, shows) = (cx.assigned(asked), cx.assigned(REWRITTEN));
+    let choice = Choice { test: Test::Truthy(Template::var(shows)), value: Template::attr(now) };
+    Template::var(cx.var(name, || VarKind::Choice { choices: vec![choice], default: Template::var(asked) }))
+}
+
+/// The variable that says that the log shows the URL as it is now.
+pub(super) const REWRITTEN: &str = "log rewritten";
+
 /// The query that is shown: with the id that a server was sent, where one was asked.
 fn query(cx: &mut Cx) -> Template {
-    let query = Template::var(cx.assigned("logged query"));
+    let query = rewritten(cx, "query shown", "logged query", Attr::Query);
     let forward = Template::var(cx.assigned("forward"));
     let mut id = Template::text("X-ARR-LOG-ID=");
     id.push(Part::Var(super::proxy::guid(cx)));

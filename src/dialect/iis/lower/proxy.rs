@@ -132,12 +132,17 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);
+    settings.http.ping = Some(socket.time("pingInterval")).filter(|interval| !interval.is_zero());
 }
 
 /// How requests are forwarded, by `proxy` or by `protocol` of a farm.
 pub(super) fn forwarding(cx: &mut Cx, proxy: &Value) -> Forwarding {
     let timeout = proxy.time("timeout");
-    let version = if proxy.is("httpVersion", "Http10") { 10 } else { 11 };
+    let version = match proxy.text("httpVersion").to_ascii_lowercase().as_str() {
+        "http10" => 10,
+        "http11" => 11,
+        _ => 0,
+    };
     Forwarding {
         version: Some(version),
         edits: Some(request_edits(cx, proxy)),

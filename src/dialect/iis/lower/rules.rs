@@ -51,17 +51,20 @@ struct Set<'a> {
 }
 
 /// Makes the variables that rules of the site set known, before anything reads one.
-pub(super) fn declare(cx: &mut Cx, site: &Site) {
+///
+/// Where its rules lead to, in lower case.
+pub(super) fn declare(cx: &mut Cx, site: &Site) -> Vec<String> {
     let mut found = Vec::new();
+    let mut targets = Vec::new();
     let sections = ["system.webServer/rewrite/rules", "system.webServer/rewrite/globalRules"];
     for place in site.places() {
         outbound::declare(cx, &site.section("system.webServer/rewrite/outboundRules", &place, &mut found));
         for section in sections {
             for rule in site.section(section, &place, &mut found).items() {
                 let action = rule.value.part("action");
-                let number = |name: &str| u16::try_from(action.number(name)).unwrap_or(0);
+                targets.push(action.text("url").to_lowercase());
                 if action.is("type", "CustomResponse") {
-                    super::status::of(cx, number("statusCode"), number("subStatusCode"));
+                    custom_status(cx, &action);
                 }
                 for set in rule.value.part("serverVariables").items() {
                     vars::written(cx, set.value.text("name"));
@@ -69,6 +72,7 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) {
             }
         }
     }
+    targets
 }
 
 /// The global rules of a site.
@@ -221,6 +225,10 @@ impl<'a> Set<'a> {
         match action.text("type").to_ascii_lowercase().as_str() {
             "rewrite" => {
                 let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
+                if action.flag("logRewrittenUrl") {
+                    let var = cx.assigned(super::logging::REWRITTEN);
+                    out.push((Step::Assign { var, value: "1".into() }, span));
+                }
                 self.rewrite(cx, action, url, (base, pattern), around, out)
             }
             "redirect" => {
@@ -254,8 +262,16 @@ impl<'a> Set<'a> {
                     }
                     _ => ReplyContent::Page,
                 };
-                let sub = u16::try_from(action.number("subStatusCode")).unwrap_or(0);
-                let status = super::status::of(cx, status as u16, sub);
+                let phrase = action.text("statusReason");
+                if phrase.contains('{') {
+                    let place = action.place("statusReason");
+                    let message = "a reason phrase is sent as it is written";
+                    let found = Diagnostic::warning("phrase-not-expanded", place, message);
+                    cx.report(
+                        found.because("what is in braces is not expanded").help("use `statusDescription`"),
+                    );
+                }
+                let status = custom_status(cx, action);
                 out.push((Step::Respond(Reply { status, content }), span));
                 true
             }
@@ -451,9 +467,22 @@ impl<'a> Set<'a> {
             out.push((Step::Assign { var: self.forward, value: url }, span));
             out.push(leave(self.label));
         } else {
-            out.push((Step::Respond(Reply { status: 404, content: ReplyContent::Page }), span));
+            let reply = Reply { status: super::status::own(404, 4), content: ReplyContent::Page };
+            out.push((Step::Respond(reply), span));
         }
     }
+}
+
+/// The status of a custom response, with its sub-status and the reason phrase that it has of its own.
+fn custom_status(cx: &mut Cx, action: &Value) -> u16 {
+    let number = |name: &str| u16::try_from(action.number(name)).unwrap_or(0);
+    let (status, sub) = (number("statusCode"), number("subStatusCode"));
+    let phrase = action.text("statusReason");
+    let sendable = phrase.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if phrase.is_empty() || !sendable {
+        return super::status::of(cx, status, sub);
+    }
+    super::status::with_phrase(cx, status, sub, phrase)
 }
 
 /// An action's URL with where its query begins.

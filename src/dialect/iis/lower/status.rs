@@ -44,6 +44,9 @@ const KNOWN: &[(u16, u16)] = &[
     (403, 16),
     (403, 13),
     (403, 1),
+    (401, 1),
+    (403, 2),
+    (403, 3),
 ];
 
 /// The number of the first pair.
@@ -70,6 +73,28 @@ pub(super) fn of(cx: &mut Cx, status: u16, sub: u16) -> u16 {
         cx.statuses.len() - 1
     });
     FIRST + at as u16
+}
+
+/// The same with a reason phrase of its own.
+pub(super) fn with_phrase(cx: &mut Cx, status: u16, sub: u16, phrase: &str) -> u16 {
+    let said = |(own, said): &(u16, crate::ir::Text)| {
+        **said == *phrase.as_bytes() && cx.statuses.get(usize::from(own - FIRST)) == Some(&(status, sub))
+    };
+    if let Some((own, _)) = cx.phrases.iter().find(|one| said(one)) {
+        return *own;
+    }
+    if cx.statuses.len() >= 400 {
+        return of(cx, status, sub);
+    }
+    cx.statuses.push((status, sub));
+    let own = FIRST + cx.statuses.len() as u16 - 1;
+    cx.phrases.push((own, phrase.into()));
+    own
+}
+
+/// The sub-status that a status of our own stands for.
+pub(super) fn sub(cx: &Cx, own: u16) -> u16 {
+    cx.statuses.get(usize::from(own.saturating_sub(FIRST))).map_or(0, |(_, sub)| *sub)
 }
 
 /// The status of our own for one of the pairs that are known from the beginning; for others the status itself.
@@ -117,6 +142,7 @@ pub(super) fn finish(cx: &mut Cx) {
         };
         var.kind = table((FIRST..).zip(&cx.statuses).map(row).collect());
     }
+    cx.config.reasons.append(&mut cx.phrases);
     for (own, (status, _)) in (FIRST..).zip(&cx.statuses) {
         cx.config.sent_as.push((own, *status));
         let page = cx.config.pages.iter().find(|(known, _)| known == status).map(|(_, page)| page.clone());

@@ -174,9 +174,9 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
             });
             return Some(Template::var(id));
         }
-        "INSTANCE_ID" => return Some("1".into()),
-        "INSTANCE_META_PATH" => return Some("/LM/W3SVC/1".into()),
-        "APPL_MD_PATH" => return Some("/LM/W3SVC/1/ROOT".into()),
+        "INSTANCE_ID" => return Some(Template::text(cx.site.to_string())),
+        "INSTANCE_META_PATH" => return Some(Template::text(format!("/LM/W3SVC/{}", cx.site))),
+        "APPL_MD_PATH" => return Some(Template::text(format!("/LM/W3SVC/{}/ROOT", cx.site))),
         "APP_POOL_ID" => return Some("DefaultAppPool".into()),
         "SERVER_SOFTWARE" => return Some("Microsoft-IIS/10.0".into()),
         "GATEWAY_INTERFACE" => return Some("CGI/1.1".into()),

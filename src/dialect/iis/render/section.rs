@@ -176,6 +176,7 @@ impl Render<'_, '_> {
     pub(super) fn errors(&mut self, settings: &Settings, span: Span) {
         let Some(errors) = &settings.answer.errors else { return };
         for Recovery { statuses, status, to } in errors {
+            let statuses = &crate::raise::statuses(self.config, statuses);
             let shown: Vec<_> = statuses.iter().map(u16::to_string).collect();
             let (what, at) = self.notes.setting("answer.errors", span);
             let what = format!("{what} for {}", shown.join(", "));

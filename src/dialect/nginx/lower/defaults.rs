@@ -183,6 +183,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         exact_size: Some(true),
         local_time: Some(false),
         callback: Some(Template::attr(Attr::Param("callback".into()))),
+        columns: Some(Vec::new()),
     }
     .into();
     base.rewriting = Rewriting {
@@ -226,6 +227,7 @@ fn client(base: &mut Settings) {
     client.large_head_buffers = Some((4, 8 * KIB));
     client.ignore_invalid_fields = Some(true);
     client.underscores = Some(false);
+    client.single_fields = Some(true);
     client.merge_slashes = Some(true);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
@@ -310,6 +312,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.signature = Some(Template::default());
     answer.announce_ranges = Some(false);
     answer.if_modified_since = Some(1);
+    answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
@@ -323,6 +326,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.alias = Some(None);
     files.index = Some(vec!["index.html".into()]);
     files.known_types = Some(false);
+    files.faults = Some(Vec::new());
     files.any_case = Some(false);
     files.log_missing = Some(true);
     files.random = Some(false);
@@ -455,6 +459,8 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         ignore_client_abort: Some(false),
         force_ranges: Some(false),
         pass_trailers: Some(false),
+        tunnel_timeout: Some(None),
+        ping: Some(Duration::ZERO),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
         tls_any_name: Some(false),

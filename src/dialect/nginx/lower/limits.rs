@@ -204,7 +204,7 @@ fn concurrency(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         cx.error("duplicate-directive", directive.head(), "this zone has a limit here already");
         return;
     }
-    limits.push(ConcurrencyLimit { zone, most: u32::from(most) });
+    limits.push(ConcurrencyLimit { zone, most: u32::from(most), status: None });
 }
 
 /// `limit_req_status code;`, `limit_conn_status code;`

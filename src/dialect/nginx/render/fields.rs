@@ -187,6 +187,7 @@ impl Render<'_, '_> {
     pub(super) fn errors(&mut self, settings: &Settings, span: Span) {
         let Some(errors) = &settings.answer.errors else { return };
         for Recovery { statuses, status, to } in errors {
+            let statuses = &crate::raise::statuses(self.config, statuses);
             let (statuses, unknown): (Vec<u16>, Vec<u16>) =
                 statuses.iter().partition(|status| (300..=599).contains(*status));
             if let Some(status) = unknown.first() {

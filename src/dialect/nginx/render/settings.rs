@@ -19,6 +19,7 @@ impl Render<'_, '_> {
             large_head_buffers,
             ignore_invalid_fields,
             underscores,
+            single_fields,
             merge_slashes,
             keepalive_timeout,
             keepalive_announce,
@@ -85,6 +86,7 @@ impl Render<'_, '_> {
             "",
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
+                ("client.single_fields", single_fields.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
@@ -137,8 +139,19 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, hidden, random, symlinks, chunk } =
-            set;
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            hidden,
+            random,
+            symlinks,
+            chunk,
+            faults,
+        } = set;
         self.lost("", &[("files.random", random.is_some())], span);
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
@@ -149,6 +162,7 @@ impl Render<'_, '_> {
         self.lost(
             "",
             &[
+                ("files.faults", faults.is_some()),
                 ("files.known_types", known_types.is_some()),
                 ("files.any_case", any_case.is_some()),
                 ("files.symlinks", symlinks.is_some()),
@@ -305,6 +319,8 @@ impl Render<'_, '_> {
             cache_head_as_get,
             cache_background,
             cache_ignores,
+            tunnel_timeout,
+            ping,
             tls_forbidden,
             tls_match_name,
             tls_any_name,
@@ -413,6 +429,8 @@ impl Render<'_, '_> {
         self.lost(
             group,
             &[
+                ("tunnel_timeout", tunnel_timeout.is_some()),
+                ("ping", ping.is_some()),
                 ("omit_missing", omit_missing.is_some()),
                 ("plain_names", plain_names.is_some()),
                 ("name_statuses", name_statuses.is_some()),
@@ -608,7 +626,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn listing(&mut self, set: &Listing, span: Span) {
-        let Listing { on, form, exact_size, local_time, callback } = set;
+        let Listing { on, form, exact_size, local_time, callback, columns } = set;
         if let Some(v) = on {
             if *v || self.listed {
                 self.page.line(format!("autoindex {};", switch(*v)));
@@ -621,7 +639,15 @@ impl Render<'_, '_> {
         if let Some(v) = local_time {
             self.page.line(format!("autoindex_localtime {};", switch(*v)));
         }
-        self.lost("", &[("listing.form", form.is_some()), ("listing.callback", callback.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("listing.form", form.is_some()),
+                ("listing.callback", callback.is_some()),
+                ("listing.columns", columns.is_some()),
+            ],
+            span,
+        );
     }
 
     pub(super) fn client_address(&mut self, set: &ClientAddress, span: Span) {
