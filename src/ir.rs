@@ -21,6 +21,7 @@ mod group;
 mod handler;
 pub mod local;
 mod map;
+mod negotiate;
 mod pattern;
 pub mod print;
 pub mod settings;
@@ -38,7 +39,9 @@ pub use block::{
     Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
-pub use cluster::{Balance, Cluster, Endpoint, IdleConnections, Role};
+pub use cluster::{
+    Affinity, Balance, Cluster, Endpoint, Expectation, IdleConnections, Queue, Role, Timing, Watch,
+};
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
@@ -46,6 +49,7 @@ pub use handler::{
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
+pub use negotiate::{Negotiate, Noted};
 pub use pattern::{Kind, Pattern, Register, Syntax};
 pub use print::{print, print_base, print_setting, print_template};
 pub use settings::Settings;

@@ -16,7 +16,7 @@ use crate::ir::{
 /// Folders for temporary files, and the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// The folders.
+    /// The folders; those of kept responses are among them.
     pub folders: BTreeSet<PathBuf>,
     /// The log that the process writes to, when it is a file.
     pub main_log: Option<PathBuf>,
@@ -38,6 +38,7 @@ impl Files {
             files.add_folders(settings);
         }
         files.add_defaults(config);
+        files.folders.extend(config.caches.iter().map(|cache| cache.folder.clone()));
         let errors = config.common.logs.errors.as_ref().or(config.base.logs.errors.as_ref());
         files.main_log = errors.into_iter().flatten().find_map(|log| log_path(&log.to));
         files

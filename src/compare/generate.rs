@@ -293,6 +293,7 @@ impl<'c> Finder<'c> {
             | Step::Authorize
             | Step::Identify
             | Step::Probe(_)
+            | Step::Negotiate(_)
             | Step::Jump(_)
             | Step::AtEnd(_)
             | Step::Trace(_)

@@ -13,7 +13,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smallvec::SmallVec;
@@ -24,20 +24,25 @@ use super::{
     resolve::{Resolved, Spot},
 };
 use crate::{
-    ir::{self, Balance, ClusterId, HostId, IdleConnections, Role, Text},
+    ir::{self, Affinity, Balance, ClusterId, HostId, IdleConnections, Role, Text},
     plan::{Plan, hash::Map},
 };
 
 mod address;
+mod average;
 pub mod group;
 mod hash;
 mod ketama;
+mod learned;
 mod least;
+pub mod line;
 mod peer;
 mod random;
 mod round_robin;
 
 use group::{Group, Standings};
+use learned::Table;
+use line::Line;
 use peer::{Health, List, Peer};
 
 /// After so many unusable choices a policy gives way to round robin.
@@ -166,6 +171,10 @@ impl Clusters {
 pub struct Zones {
     health: Mutex<HashMap<(u64, Place), Weak<Health>>>,
     standings: Standings,
+    /// By name and room.
+    tables: Mutex<HashMap<(Text, u32), Weak<Table>>>,
+    /// By the number of a cluster.
+    lines: Mutex<HashMap<u64, Weak<Line>>>,
 }
 
 impl Zones {
@@ -180,6 +189,26 @@ impl Zones {
         health.insert((definition, place.clone()), Arc::downgrade(&new));
         new
     }
+
+    fn table(&self, name: &Text, entries: u32) -> Arc<Table> {
+        known_or(&self.tables, (name.clone(), entries), || Table::new(entries))
+    }
+
+    fn line(&self, cluster: u64) -> Arc<Line> {
+        known_or(&self.lines, cluster, Line::default)
+    }
+}
+
+/// What is known by a key, as long as somebody has it; else a new one.
+fn known_or<K: Eq + Hash, V>(known: &Mutex<HashMap<K, Weak<V>>>, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(there) = known.get(&key).and_then(Weak::upgrade) {
+        return there;
+    }
+    known.retain(|_, there| there.strong_count() > 0);
+    let made = Arc::new(make());
+    known.insert(key, Arc::downgrade(&made));
+    made
 }
 
 /// A cluster as one worker sees it.
@@ -198,6 +227,11 @@ pub struct Cluster {
     /// Where health is shared; `None` keeps it to this worker.
     zones: Option<Arc<Zones>>,
     group: Option<Group>,
+    affinity: Option<Box<Affinity>>,
+    /// What endpoints said of sessions.
+    table: Option<Arc<Table>>,
+    queue: Option<(ir::Queue, Arc<Line>)>,
+    watches: Vec<ir::Watch>,
 }
 
 /// The endpoints of a cluster at the addresses known.
@@ -232,11 +266,34 @@ pub struct Pick {
     index: usize,
     backup: bool,
     single: bool,
+    /// When it began, in milliseconds.
+    began: i64,
+    line: Option<Arc<Line>>,
+}
+
+impl Pick {
+    /// What sessions call the endpoint; empty where nobody asks.
+    pub fn session(&self) -> &str {
+        &self.peer.session
+    }
+
+    /// Takes note of how long the head of an answer took.
+    pub fn answered_in(&self, time: Duration) {
+        self.peer.health.head.add(time);
+    }
+
+    /// And the whole of it.
+    pub fn ended_in(&self, time: Duration) {
+        self.peer.health.whole.add(time);
+    }
 }
 
 impl Drop for Pick {
     fn drop(&mut self) {
-        self.peer.health.leave();
+        self.peer.health.leave(self.began);
+        if let Some(line) = self.line.as_ref().filter(|line| line.is_waited_in()) {
+            line.told.notify_one();
+        }
     }
 }
 
@@ -245,6 +302,8 @@ impl Drop for Pick {
 pub struct Tried {
     key: Option<Vec<u8>>,
     client: Option<IpAddr>,
+    /// What the session of the request calls its endpoint, until that was looked for.
+    wanted: Option<Vec<u8>>,
     /// The endpoints as they were at the first try.
     endpoints: Option<Rc<Endpoints>>,
     backup: bool,
@@ -258,6 +317,12 @@ impl Tried {
     /// A request that tried nothing yet.
     pub fn new(hash_key: Option<Vec<u8>>, client_ip: Option<IpAddr>) -> Self {
         Self { key: hash_key, client: client_ip, ..Self::default() }
+    }
+
+    /// Looks for the endpoint of a session first.
+    #[must_use]
+    pub fn of_session(self, wanted: Option<Vec<u8>>) -> Self {
+        Self { wanted, ..self }
     }
 
     /// Lets an endpoint be tried again.
@@ -309,6 +374,16 @@ impl Cluster {
             definition: endpoints,
             generation: Cell::new(names.generation()),
             endpoints: RefCell::default(),
+            affinity: cluster.affinity.clone(),
+            table: match cluster.affinity.as_deref() {
+                Some(Affinity::Learned { table, entries, .. }) => Some(zones.table(table, *entries)),
+                _ => None,
+            },
+            queue: cluster.queue.map(|queue| {
+                let line = if cluster.shared { zones.line(hasher.finish()) } else { Arc::default() };
+                (queue, line)
+            }),
+            watches: cluster.watches.clone(),
             zones: cluster.shared.then_some(zones),
             group,
         };
@@ -335,6 +410,10 @@ impl Cluster {
             endpoints: RefCell::new(Rc::new(Endpoints { active, single, ..Endpoints::default() })),
             zones: None,
             group: None,
+            affinity: None,
+            table: None,
+            queue: None,
+            watches: Vec::new(),
         }
     }
 
@@ -351,6 +430,9 @@ impl Cluster {
             idle: None,
             shared: false,
             resolve: None,
+            affinity: None,
+            queue: None,
+            watches: Vec::new(),
             endpoints: vec![endpoint],
             group: None,
             span: crate::source::Span::NONE,
@@ -390,6 +472,67 @@ impl Cluster {
         self.idle.as_ref()
     }
 
+    /// What keeps sessions on an endpoint.
+    pub fn affinity(&self) -> Option<&Affinity> {
+        self.affinity.as_deref()
+    }
+
+    /// Where requests wait for an endpoint.
+    pub fn queue(&self) -> Option<&(ir::Queue, Arc<Line>)> {
+        self.queue.as_ref()
+    }
+
+    /// How the health of its endpoints is looked at.
+    pub fn watches(&self) -> &[ir::Watch] {
+        &self.watches
+    }
+
+    /// Whether the time that endpoints take counts.
+    pub fn is_timed(&self) -> bool {
+        matches!(self.balance, Balance::LeastTime(_) | Balance::RandomTwo(Some(_)))
+    }
+
+    /// What the endpoint of a session is called that one of them began.
+    pub fn learned(&self, session: &[u8], lasts: Duration) -> Option<Vec<u8>> {
+        let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+        self.table.as_ref()?.find(session, lasts, (self.clock)())
+    }
+
+    /// Remembers that an endpoint began a session, or goes on with it.
+    pub fn learn(&self, session: &[u8], pick: &Pick, lasts: Duration) {
+        let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+        if let Some(table) = &self.table {
+            table.put(session, pick.session(), lasts, (self.clock)());
+        }
+    }
+
+    /// Where its endpoints are, but for those that are never used.
+    pub fn places(&self) -> Vec<Place> {
+        let endpoints = self.current();
+        let lists = [&endpoints.active, &endpoints.backup];
+        let peers = lists.into_iter().flat_map(|list| &list.peers).filter(|peer| !peer.down);
+        peers.map(|peer| peer.place.clone()).collect()
+    }
+
+    /// Takes the endpoint at a place out of use until it was looked at.
+    pub fn suspect(&self, place: &Place) {
+        self.of_place(place).iter().for_each(|peer| peer.health.suspect());
+    }
+
+    /// Takes note of a look at the endpoint at a place; whether it is used from now on, or no longer.
+    pub fn look(&self, place: &Place, fine: bool, passes: u32, fails: u32) -> Option<bool> {
+        let now = (self.clock)();
+        let changed = self.of_place(place).into_iter().map(|peer| peer.health.look(fine, passes, fails, now));
+        changed.fold(None, Option::or)
+    }
+
+    fn of_place(&self, place: &Place) -> Vec<Rc<Peer>> {
+        let endpoints = self.current();
+        let lists = [&endpoints.active, &endpoints.backup];
+        let peers = lists.into_iter().flat_map(|list| &list.peers);
+        peers.filter(|peer| peer.place == *place).map(Rc::clone).collect()
+    }
+
     /// How many endpoints there are to try: those not down, backups included.
     pub fn tries(&self) -> u32 {
         let endpoints = self.current();
@@ -401,12 +544,18 @@ impl Cluster {
     pub fn pick(&self, tried: &mut Tried) -> Option<Pick> {
         let endpoints = Rc::clone(tried.endpoints.get_or_insert_with(|| self.current()));
         let now = (self.clock)();
-        let index = endpoints.choose(&self.balance, tried, now)?;
+        let wanted = tried.wanted.take();
+        let index = match wanted.and_then(|wanted| endpoints.of_session(&wanted, tried, now)) {
+            Some(index) => index,
+            None => endpoints.choose(&self.balance, tried, now)?,
+        };
         let backup = tried.backup;
         let peer = Rc::clone(endpoints.list(backup).peers.get(index)?);
-        peer.health.enter();
+        let began = milliseconds();
+        peer.health.enter(began);
         let (place, label) = (peer.place.clone(), Rc::clone(&peer.label));
-        Some(Pick { place, label, peer, index, backup, single: endpoints.single })
+        let line = self.queue.as_ref().map(|(_, line)| Arc::clone(line));
+        Some(Pick { place, label, peer, index, backup, single: endpoints.single, began, line })
     }
 
     /// Ends a try; true when its endpoint is out of rotation now because it failed.
@@ -438,6 +587,9 @@ impl Cluster {
     /// Makes the lists; endpoints that were in `old` keep their weights and health.
     fn build(&self, addresses: &dyn Fn(&str) -> Arc<Vec<IpAddr>>, old: Option<&Endpoints>) -> Endpoints {
         let (mut active, mut backup) = (Vec::new(), Vec::new());
+        // Parts of a weight count where shares grow.
+        let grows = self.definition.iter().any(|endpoint| !endpoint.slow_start.is_zero());
+        let scale = if grows { 1000 } else { 1 };
         for (line, endpoint) in self.definition.iter().enumerate() {
             // Lines with the same text are the same server to the ring.
             let server =
@@ -450,13 +602,12 @@ impl Cluster {
                 });
                 let peer = known.map_or_else(
                     || {
-                        Rc::new(Peer::new(
-                            endpoint,
-                            line,
-                            server,
-                            place.clone(),
-                            self.health(endpoint, &place),
-                        ))
+                        let health = self.health(endpoint, &place);
+                        let mut peer = Peer::new(endpoint, line, server, place.clone(), health, scale);
+                        if self.affinity.is_some() {
+                            peer.session = session_name(&endpoint.route, &peer.label);
+                        }
+                        Rc::new(peer)
                     },
                     Rc::clone,
                 );
@@ -487,6 +638,27 @@ impl Endpoints {
         if backup { &self.backup } else { &self.active }
     }
 
+    /// The index of the endpoint that a session calls so, in the list that `tried` is at or goes to for it.
+    fn of_session(&self, wanted: &[u8], tried: &mut Tried, now: i64) -> Option<usize> {
+        let find = |list: &List| {
+            let called = |peer: &Rc<Peer>| peer.session.as_bytes() == wanted && peer.takes_sessions(now);
+            list.peers.iter().position(called)
+        };
+        let index = match find(&self.active) {
+            Some(index) => index,
+            // A backup goes on with its sessions as long as it is needed.
+            None if self.active.peers.iter().any(|peer| peer.usable(now)) => return None,
+            None => {
+                let index = find(&self.backup)?;
+                tried.go_to_backup();
+                index
+            }
+        };
+        self.list(tried.backup).peers[index].probe(now);
+        tried.mark(index);
+        Some(index)
+    }
+
     /// The index in the list that `tried` is at.
     fn choose(&self, balance: &Balance, tried: &mut Tried, now: i64) -> Option<usize> {
         if self.single || tried.turns > TURNS {
@@ -494,14 +666,29 @@ impl Endpoints {
         }
         match balance {
             Balance::RoundRobin => round_robin::choose(self, tried, now),
-            Balance::LeastConnections => least::choose(self, tried, now),
+            Balance::LeastConnections => least::choose(self, tried, None, now),
+            Balance::LeastTime(timing) => least::choose(self, tried, Some(*timing), now),
             Balance::ClientAddress => address::choose(self, tried, now),
             Balance::Hash(_) => hash::choose(self, tried, now),
             Balance::ConsistentHash(_) => ketama::choose(self, tried, now),
             Balance::Random => random::choose(self, tried, now),
-            Balance::RandomTwo => random::choose_of_two(self, tried, now),
+            Balance::RandomTwo(timing) => random::choose_of_two(self, tried, *timing, now),
         }
     }
+}
+
+/// What sessions call an endpoint: its route, else a digest of its address.
+fn session_name(route: &[u8], address: &str) -> Box<str> {
+    use md5::{Digest as _, Md5};
+    use std::fmt::Write as _;
+    if !route.is_empty() {
+        return String::from_utf8_lossy(route).into();
+    }
+    let mut name = String::with_capacity(32);
+    for byte in Md5::digest(address) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name.into()
 }
 
 /// How much of a URL is scheme and authority.

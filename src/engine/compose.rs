@@ -4,7 +4,11 @@
 //! Whether a response is composed is known when its head is made. From there on what the handler writes is kept
 //! instead of sent; when all of it is there, the parts are asked for and everything is sent as one.
 
+mod expression;
 mod includes;
+mod instructions;
+
+pub use instructions::Known;
 
 use super::{
     exchange::{End, Exchange, Next},
@@ -35,7 +39,8 @@ impl Exchange {
     pub fn is_composed(&self, plan: &Plan) -> bool {
         let settings = &self.settings(plan).rewriting.settings;
         let response = &self.facts.response;
-        let includes = settings.includes && is_of(response, &settings.include_types);
+        let includes =
+            settings.includes && !settings.includes_forbidden && is_of(response, &settings.include_types);
         let around = !(settings.before.is_empty() && settings.after.is_empty())
             && self.facts.depth == 0
             && response.status == 200
@@ -62,8 +67,13 @@ impl Exchange {
         let settings = std::sync::Arc::clone(&self.settings(plan).rewriting);
         let settings = &settings.settings;
         let mut content = kept.bytes;
-        if settings.includes && is_of(&self.facts.response, &settings.include_types) {
-            content = self.include(plan, content).await;
+        let includes = settings.includes && !settings.includes_forbidden;
+        if includes && is_of(&self.facts.response, &settings.include_types) {
+            content = if settings.include_in_turn {
+                self.follow_instructions(plan, &content).await
+            } else {
+                self.include(plan, content).await
+            };
             let response = &mut self.facts.response;
             if !settings.include_keeps_modified {
                 response.remove(b"Last-Modified");
@@ -83,7 +93,9 @@ impl Exchange {
             content.extend(self.part(plan, &settings.after).await);
         }
         let response = &mut self.facts.response;
-        response.remove(b"Accept-Ranges");
+        if !settings.include_in_turn {
+            response.remove(b"Accept-Ranges");
+        }
         weaken(response);
         (response.length, response.ranges) = (None, false);
         self.send_whole(plan, &content).await

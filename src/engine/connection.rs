@@ -232,6 +232,8 @@ impl Exchange {
             limits_checked: false,
             composing: None,
             composed: false,
+            included: None,
+            checked: false,
             copied: false,
             caching: None,
             refreshes: false,

@@ -35,6 +35,13 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
                 Some(value) if matches!(Known::of(name), Known::Server | Known::ContentType) => {
                     exchange.facts.response.set(name, &value);
                 }
+                // The client is sent to a whole URL where settings ask for that.
+                Some(value) if Known::of(name) == Known::Location => {
+                    let absolute = exchange.absolute(plan, &value);
+                    let response = &mut exchange.facts.response;
+                    response.own_location |= absolute.is_some();
+                    response.set(name, absolute.as_deref().unwrap_or(&value));
+                }
                 Some(value) => exchange.facts.response.set_added(name, &value),
                 None => {}
             },

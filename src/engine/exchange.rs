@@ -25,7 +25,7 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Probe, Reply, ReplyContent, Template, settings::Level},
+    ir::{Handler, Lookup, Negotiate, Probe, Reply, ReplyContent, Template, settings::Level},
     plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
@@ -78,6 +78,10 @@ pub struct Exchange {
     pub composing: Option<Box<Stream>>,
     /// Whether the response was.
     pub composed: bool,
+    /// What is known where the response is composed, or by who includes it.
+    pub included: Option<Box<super::compose::Known>>,
+    /// Whether it is checked who may have what a request of our own asks for.
+    pub checked: bool,
     /// Whether copies of the request were sent.
     pub copied: bool,
     /// Whether it asks for a kept response that is over, while that is being sent.
@@ -101,6 +105,8 @@ pub enum Next {
     Ask(Box<(Lookup, Asked)>),
     /// Find out how a request for another target would be answered, for the plan.
     Probe(Box<Probe>),
+    /// Choose one of the files that stand for a name, for the plan.
+    Negotiate(Box<Negotiate>),
     /// The request is held against the limits in force, which may delay it.
     Limit,
     /// The handler in force answers.
@@ -164,6 +170,7 @@ impl Exchange {
                     self.ask(plan, &lookup, asked).await
                 }
                 Next::Probe(probe) => Box::pin(self.probe(plan, &probe)).await,
+                Next::Negotiate(negotiate) => self.negotiate(plan, &negotiate).await,
                 Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
@@ -209,6 +216,8 @@ impl Exchange {
         self.limits_checked = false;
         self.caching = None;
         self.composed = false;
+        self.included = None;
+        self.checked = false;
         self.copied = false;
         self.held.clear();
         self.facts.response.start(0);
@@ -434,7 +443,7 @@ impl Exchange {
                     self.run.located(plan, found.length, found.folder, found.kind);
                 }
                 // A request of our own goes where the client's may go.
-                Need::Access if self.is_subrequest() => self.run.tell(true),
+                Need::Access if self.is_subrequest() && !self.checked => self.run.tell(true),
                 Need::Access if self.is_limited(plan) => return Next::Limit,
                 Need::Access if self.is_guarded(plan) => return Next::Authorize,
                 Need::Access => {
@@ -450,6 +459,7 @@ impl Exchange {
                 Need::Edit(_) if self.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(self, op),
                 Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
+                Need::Negotiate(negotiate) => return Next::Negotiate(Box::new(negotiate.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
                 Need::Trace => {

@@ -233,6 +233,8 @@ pub struct Facts {
     pub request_id: Cell<Option<u128>>,
     /// The identifier that the client gets, made when first asked for.
     pub identifier: Cell<Option<[u8; 16]>>,
+    /// The cookie that says which endpoint the session is on from now on.
+    pub session_cookie: Option<Vec<u8>>,
     /// What a cache had to say.
     pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
@@ -286,6 +288,7 @@ impl Facts {
             group: None,
             request_id: Cell::new(None),
             identifier: Cell::new(None),
+            session_cookie: None,
             cache_status: None,
             depth: 0,
         }
@@ -327,6 +330,7 @@ impl Facts {
         self.cache_status = None;
         self.request_id.set(None);
         self.identifier.set(None);
+        self.session_cookie = None;
     }
 
     /// Gives up memory that is not needed while a tunnel is open.

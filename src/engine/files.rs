@@ -42,6 +42,7 @@ pub mod listing;
 pub mod locate;
 pub mod range;
 pub mod send;
+pub mod size;
 pub mod spelling;
 
 pub use deliver::{Whole, deliver, not_modified};
@@ -170,6 +171,18 @@ fn tag(form: Option<TagForm>, known: &Metadata) -> Vec<u8> {
     format!("{weak}\"{}\"", parts.join("-")).into_bytes()
 }
 
+/// A tag with more in it; as the one server does that makes such tags, without a quote at the end.
+fn longer(tag: Vec<u8>, more: &[u8]) -> Vec<u8> {
+    if more.is_empty() {
+        return tag;
+    }
+    let strong = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+    let weak = tag.starts_with(b"W/") || more.starts_with(b"W/");
+    let bare = strong(&tag);
+    let bare = bare.strip_suffix(b"\"").unwrap_or(&bare);
+    [if weak { &b"W/"[..] } else { b"" }, bare, b";", &strong(more)].concat()
+}
+
 /// Whether there is such a file.
 pub fn is(path: &[u8], kind: FileKind) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
@@ -279,9 +292,17 @@ async fn respond(
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }
     let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
-    if settings.answer.etag && tagged {
-        response.add(b"ETag", &tag(settings.answer.tag, known));
+    // What has instructions in it has no tag, even where they are not followed.
+    let rewriting = &settings.rewriting.settings;
+    let instructed = rewriting.includes && rewriting.include_in_turn;
+    if settings.answer.etag && tagged && !instructed {
+        let mut tag = tag(settings.answer.tag, known);
+        if !settings.answer.tag_more.is_empty() {
+            tag = longer(tag, &exchange.value(&settings.answer.tag_more));
+        }
+        exchange.facts.response.add(b"ETag", &tag);
     }
+    let response = &mut exchange.facts.response;
     if let Some(coding) = coding {
         response.add(b"Content-Encoding", coding.name());
     }

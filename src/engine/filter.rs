@@ -19,6 +19,9 @@ mod rewriters;
 mod texts;
 mod whole;
 
+#[doc(hidden)]
+pub use edit::sample;
+
 pub use code::{Decoder, Encoder};
 
 use super::{

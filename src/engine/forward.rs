@@ -36,6 +36,7 @@ pub mod member;
 pub mod relay;
 pub mod request;
 pub mod respond;
+mod session;
 mod store;
 mod upload;
 mod url;
@@ -232,7 +233,12 @@ impl Exchange {
             Balance::Hash(template) | Balance::ConsistentHash(template) => Some(self.value(template)),
             _ => None,
         };
-        let mut tried = Tried::new(key, self.facts.client_ip());
+        let session = if cluster.affinity().is_some() { self.session_of(cluster) } else { None };
+        let fresh = |exchange: &mut Self| {
+            Tried::new(key.clone(), exchange.facts.client_ip()).of_session(session.clone())
+        };
+        let mut tried = fresh(self);
+        let mut queued = false;
         let mut left = match how.tries {
             0 => cluster.tries(),
             limit => cluster.tries().min(limit),
@@ -240,7 +246,23 @@ impl Exchange {
         let mut anew = !self.facts.attempts.is_empty();
         let mut now = began;
         loop {
-            let Some(pick) = cluster.pick(&mut tried) else {
+            let mut pick = cluster.pick(&mut tried);
+            if pick.is_none() && cluster.queue().is_some() && !std::mem::replace(&mut queued, true) {
+                let (waited, anew) = self.wait_in_line(cluster, &fresh).await;
+                tried = anew;
+                now = clock::moment();
+                pick = match waited {
+                    session::Waited::Picked(pick) => Some(pick),
+                    session::Waited::InVain => None,
+                    session::Waited::ClientGone => {
+                        self.log(Level::Info, format_args!("{CLIENT_GONE}"));
+                        self.facts.logged_status = Some(499);
+                        return Next::End(End::Abort);
+                    }
+                };
+            }
+            queued = true;
+            let Some(pick) = pick else {
                 self.facts.attempts.push(Attempt {
                     address: cluster.label(),
                     status: 502,
@@ -324,7 +346,25 @@ impl Exchange {
                         now = clock::moment();
                         continue;
                     }
+                    if cluster.affinity().is_some() {
+                        self.begin_session(cluster, &pick, session.as_deref());
+                    }
+                    if cluster.is_timed()
+                        && let Some(Attempt { began: Some(began), head: Some(head), .. }) =
+                            self.facts.attempts.last()
+                    {
+                        pick.answered_in(head.saturating_duration_since(*began));
+                    }
                     let mut next = self.respond(plan, forward, how, to, connection).await;
+                    if cluster.affinity().is_some() {
+                        self.end_session(cluster, &pick);
+                    }
+                    if cluster.is_timed()
+                        && let Some(Attempt { began: Some(began), whole: Some(whole), .. }) =
+                            self.facts.attempts.last()
+                    {
+                        pick.ended_in(whole.saturating_duration_since(*began));
+                    }
                     // An answer that is passed on is none of the endpoint's failures, whatever its status.
                     cluster.judge(&pick, Verdict::Succeeded);
                     if let Next::End(End::Tunnel(tunnel)) = &mut next {

@@ -1,6 +1,8 @@
-//! Looking at members of groups without requests: who does not answer is not used until it does again.
+//! Looking at endpoints, and at members of groups, without requests: who does not answer is not used until it does again.
 //!
 //! One worker looks for all; what it finds is in the states that all share.
+
+mod watch;
 
 use std::{
     future::poll_fn,
@@ -12,7 +14,7 @@ use tokio::{task::spawn_local, time::sleep};
 
 use super::{
     balance::{Cluster, group},
-    connect,
+    connect::{self, Place},
     forward::member::places,
     stream::Stream,
     timed::{self, Failure},
@@ -33,6 +35,9 @@ pub(super) fn watch(worker: &Worker, serving: &Rc<Serving>) {
         return;
     }
     for cluster in serving.clusters.all() {
+        for (index, watch) in cluster.watches().iter().enumerate() {
+            spawn_local(watch::watch(Rc::downgrade(serving), Rc::clone(cluster), index, watch.clone()));
+        }
         let Some(members) = cluster.group() else { continue };
         for (index, (_, member, _)) in members.members().enumerate() {
             if let Some(check) = &member.check {
@@ -94,13 +99,9 @@ async fn ask(
     limit: Duration,
 ) -> Option<u16> {
     let places = places(endpoint).await.ok()?;
-    let options = connect::Options::default();
-    let (mut stream, _) = connect::connect(places.first()?, &options, limit, &[]).await.ok()?;
+    let tls = member.tls.then_some(&*member.authority).filter(|_| check.method.is_some());
+    let mut stream = reach(how, places.first()?, tls, limit).await?;
     let Some(method) = &check.method else { return Some(200) };
-    if member.tls {
-        let client = upstream_tls::Client::for_authority(how, &member.authority);
-        stream = client.handshake(stream, limit).await.ok()?;
-    }
     let target = [&*member.base, &*check.target].concat();
     let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
     let version: &[u8] = if check.modern { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.0\r\nHost: " };
@@ -109,6 +110,19 @@ async fn ask(
     timed::write_all(&mut stream, &head.concat(), limit).await.ok()?;
     let status = status(&mut stream, &check.contains).await;
     status.ok().flatten()
+}
+
+/// A connection to who is looked at; over TLS to this authority.
+async fn reach(how: &ForwardingPlan, place: &Place, tls: Option<&[u8]>, limit: Duration) -> Option<Stream> {
+    let options = connect::Options::default();
+    let (stream, _) = connect::connect(place, &options, limit, &[]).await.ok()?;
+    match tls {
+        Some(authority) => {
+            let client = upstream_tls::Client::for_authority(how, authority);
+            client.handshake(stream, limit).await.ok()
+        }
+        None => Some(stream),
+    }
 }
 
 /// The longest content that is looked through.

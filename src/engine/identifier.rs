@@ -185,7 +185,7 @@ pub(super) fn give(exchange: &mut Exchange, plan: &Plan) {
 }
 
 /// A date as cookies have it: with hyphens, and a year of two digits as long as that is understood.
-fn cookie_date(seconds: u64) -> String {
+pub(super) fn cookie_date(seconds: u64) -> String {
     let date = http_date(seconds.cast_signed());
     // `Tue, 01 Dec 2026 22:53:56 GMT`
     match (date.get(..8), date.get(8..11), date.get(12..16), date.get(16..)) {

@@ -26,6 +26,7 @@ impl Exchange {
                     let (lookup, asked) = *question;
                     self.ask(plan, &lookup, asked).await
                 }
+                Next::Negotiate(negotiate) => self.negotiate(plan, &negotiate).await,
                 Next::Probe(inner) => Box::pin(self.probe(plan, &inner)).await,
                 Next::Handle => break 200,
                 Next::Reply(reply) => break reply.status,

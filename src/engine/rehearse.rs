@@ -422,6 +422,7 @@ impl Stage<'_> {
                 // What is counted is not looked at.
                 Next::Limit | Next::Ask(_) => Next::Decide,
                 Next::Probe(probe) => Box::pin(self.probe(exchange, &probe, watcher)).await,
+                Next::Negotiate(negotiate) => exchange.negotiate(plan, &negotiate).await,
                 Next::Authorize => {
                     let next = exchange.authorize(plan).await;
                     watcher.event(Event::Access(matches!(next, Next::Decide)));
@@ -472,6 +473,7 @@ impl Stage<'_> {
                 Next::Decide => self.decide(exchange, watcher),
                 Next::Limit | Next::Ask(_) => Next::Decide,
                 Next::Authorize => exchange.authorize(self.plan).await,
+                Next::Negotiate(negotiate) => exchange.negotiate(self.plan, &negotiate).await,
                 Next::Probe(inner) => Box::pin(self.probe(exchange, &inner, watcher)).await,
                 Next::Handle => break 200,
                 Next::Reply(reply) => break reply.status,
@@ -523,6 +525,11 @@ impl Stage<'_> {
                 Need::Edit(_) if exchange.run.probes > 0 => {}
                 Need::Edit(op) => super::edit::field::request(exchange, op),
                 Need::Probe(probe) => return Next::Probe(Box::new(probe.clone())),
+                Need::Negotiate(negotiate) if world == World::Real => {
+                    return Next::Negotiate(Box::new(negotiate.clone()));
+                }
+                // Where files are made up, none stands for another.
+                Need::Negotiate(negotiate) => exchange.run.chosen(negotiate, &[]),
                 Need::Identity => super::client_address::identify(exchange, plan),
                 Need::Trace => {}
                 Need::Lookup(lookup) => {

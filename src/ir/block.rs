@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Edit, Lookup, Name, Pattern, Query, Register, Reply, Settings, Template, VarId};
+use super::{Edit, Lookup, Name, Negotiate, Pattern, Query, Register, Reply, Settings, Template, VarId};
 use crate::source::Span;
 
 /// Steps run in order. The settings a block brings stay in force after it.
@@ -115,6 +115,8 @@ pub enum Step {
     Identify,
     /// Find out how a request for another target would be answered.
     Probe(Box<Probe>),
+    /// Choose one of the files that stand for one name, by what the client accepts and the settings in force.
+    Negotiate(Box<Negotiate>),
     /// Look at the file that a variable names.
     Locate(Locate),
     /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of

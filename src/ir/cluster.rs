@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Group, Member, Name, Template, Text, settings::Resolve};
+use super::{
+    Check, Group, Member, Name, Pattern, Template, Text,
+    settings::{Forwarding, Lifetime, Resolve},
+};
 use crate::source::Span;
 
 /// A group of interchangeable endpoints.
@@ -22,6 +25,15 @@ pub struct Cluster {
     pub shared: bool,
     /// How endpoints are looked up again; `None` where none is to be.
     pub resolve: Option<Resolve>,
+    /// What keeps requests of one session on one endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Box<Affinity>>,
+    /// Where requests wait while no endpoint takes them; `None` refuses them at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
+    /// How the health of its endpoints is looked at without requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<Watch>,
     /// The endpoints, in order.
     pub endpoints: Vec<Endpoint>,
     /// What makes its endpoints members of a group; they are chosen by it, not by `balance`.
@@ -50,6 +62,12 @@ pub struct Endpoint {
     pub role: Role,
     /// Whether its name is looked up again when the answer expires.
     pub resolve: bool,
+    /// After it was out of use, its share grows from nothing in this time; zero is at once.
+    pub slow_start: Duration,
+    /// Whether it takes requests of its own sessions only.
+    pub draining: bool,
+    /// What sessions call it; empty is a digest of its address.
+    pub route: Text,
     /// What it is in a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<Box<Member>>,
@@ -83,8 +101,97 @@ pub enum Balance {
     ConsistentHash(Template),
     /// At random by weight.
     Random,
-    /// Two at random by weight; the one with fewer connections.
-    RandomTwo,
+    /// Two at random by weight; the one with fewer connections, or with less of this time.
+    RandomTwo(Option<Timing>),
+    /// The least time and connections relative to weight.
+    LeastTime(Timing),
+}
+
+/// The average time that an endpoint takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Timing {
+    /// To the end of an answer, not only to its head.
+    pub whole: bool,
+    /// Whether requests under way that already take longer count.
+    pub under_way: bool,
+}
+
+/// What keeps requests of one session on one endpoint, as long as that can be used. Where it cannot, another one is
+/// chosen as if there were no session.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Affinity {
+    /// A cookie of ours names it; a response from another one than the request names brings it.
+    Cookie {
+        /// The cookie's name.
+        name: Text,
+        /// How long it lasts.
+        lasts: Lifetime,
+        /// Its attributes in order, each with its value; those without one are flags. An attribute whose value comes
+        /// out empty is left out.
+        attributes: Vec<(Text, Option<Template>)>,
+    },
+    /// The first of these that has a value, and whose value is a route.
+    Route(Vec<Template>),
+    /// What an endpoint said earlier.
+    Learned {
+        /// The name of a session that begins: the first of these that has a value when the response is there.
+        begins: Vec<Template>,
+        /// The name of the session of a request: the first that has a value.
+        goes_on: Vec<Template>,
+        /// What sessions are remembered in: clusters that name the same share it, and a reload leaves it.
+        table: Text,
+        /// How many there is room for.
+        entries: u32,
+        /// How long one that nobody asks for is remembered.
+        lasts: Duration,
+        /// Whether it begins with the head of the response, not its end.
+        at_head: bool,
+    },
+}
+
+/// Where requests wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    /// How many at most.
+    pub places: u32,
+    /// For how long.
+    pub timeout: Duration,
+}
+
+/// How the health of endpoints is looked at without requests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Watch {
+    /// What is asked, how often, and what counts.
+    pub check: Check,
+    /// Up to so much later, at random.
+    pub jitter: Duration,
+    /// The port asked; `None` is the endpoint's.
+    pub port: Option<u16>,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// Whether an endpoint is not used before it was found well.
+    pub mandatory: bool,
+    /// Whether what was found before a reload holds after it.
+    pub persistent: bool,
+    /// What is sent and how: laid over the settings of the process.
+    pub settings: Forwarding,
+    /// What the answer has to be besides; all of it.
+    pub expects: Vec<Expectation>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// What an answer has to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Expectation {
+    /// Its status is one of these, from and to; the flag is the opposite.
+    Status(Vec<(u16, u16)>, bool),
+    /// It has this field; the flag is the opposite.
+    Field(Name, bool),
+    /// The value of this field, empty where there is none, matches; the flag is the opposite.
+    Value(Name, Pattern, bool),
+    /// Its content matches; the flag is the opposite.
+    Content(Pattern, bool),
 }
 
 /// Idle connections to a cluster, per worker.

@@ -13,6 +13,7 @@ use super::{
 
 mod group;
 mod program;
+mod session;
 mod setting;
 mod value;
 
@@ -333,7 +334,20 @@ impl Printer<'_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared, balance, idle, resolve, shared, endpoints, group, span: _ } = cluster;
+        let Cluster {
+            name,
+            declared,
+            balance,
+            idle,
+            resolve,
+            shared,
+            affinity,
+            queue,
+            watches,
+            endpoints,
+            group,
+            span: _,
+        } = cluster;
         self.line(&format!("cluster {name} "));
         self.balance(balance);
         self.flag(!declared, "implied");
@@ -346,7 +360,16 @@ impl Printer<'_> {
         if let Some(group) = group {
             self.group(group);
         }
+        if let Some(affinity) = affinity {
+            self.affinity(affinity);
+        }
+        if let Some(super::Queue { places, timeout }) = queue {
+            self.add(format_args!(" queue {places} for {}", value::duration(*timeout)));
+        }
         self.inside(|printer| {
+            for watch in watches {
+                printer.watch(watch);
+            }
             if let Some(resolve) = resolve {
                 printer.settings(&Settings { resolve: resolve.clone().into(), ..Settings::default() });
             }
@@ -366,6 +389,9 @@ impl Printer<'_> {
             fail_timeout,
             role,
             resolve,
+            slow_start,
+            draining,
+            route,
             member,
             span: _,
         } = endpoint;
@@ -385,6 +411,13 @@ impl Printer<'_> {
             Role::Down => self.add(" down"),
         }
         self.flag(*resolve, "resolve");
+        self.flag(*draining, "draining");
+        if !slow_start.is_zero() {
+            self.add(format_args!(" slow-start {}", value::duration(*slow_start)));
+        }
+        if !route.is_empty() {
+            self.add(format_args!(" route {route}"));
+        }
     }
 
     fn host(&mut self, number: u32, host: &Host) {
@@ -640,6 +673,9 @@ mod tests {
                 idle: None,
                 shared: false,
                 resolve: None,
+                affinity: None,
+                queue: None,
+                watches: Vec::new(),
                 endpoints: vec![Endpoint {
                     address: "10.0.0.2:9000".into(),
                     default_port: 80,
@@ -649,6 +685,9 @@ mod tests {
                     fail_timeout: Duration::from_secs(10),
                     role: Role::Backup,
                     resolve: false,
+                    slow_start: Duration::ZERO,
+                    draining: false,
+                    route: crate::ir::Text::new(),
                     member: None,
                     span: Span::NONE,
                 }],

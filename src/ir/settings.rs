@@ -102,20 +102,24 @@ mod client_address;
 mod compress;
 mod identifier;
 
+mod index_page;
 mod limits;
 mod listing;
 mod logs;
+mod negotiation;
 mod rewriting;
 mod subtract;
 
 pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use identifier::{Identifier, Issue, Lifetime};
+pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingColumn, ListingForm, ListingInForce};
 pub use logs::{
     AccessLog, ErrorLog, Level, LogEscape, LogFormat, LogTarget, Logs, LogsInForce, Period, Series, Syslog,
 };
+pub use negotiation::{Negotiation, NegotiationInForce};
 
 pub use rewriting::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting, RewritingInForce};
 
@@ -528,6 +532,10 @@ pub struct Settings {
     pub limits: Group<Limits>,
     /// Listings of folders.
     pub listing: Group<Listing>,
+    /// Listings in columns.
+    pub index_page: Group<IndexPage>,
+    /// Choosing among files.
+    pub negotiation: Group<Negotiation>,
     /// Whose address is the client's.
     pub client_address: Group<ClientAddress>,
     /// Where they were written, as far as that is known.
@@ -561,6 +569,8 @@ impl Settings {
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = over;
@@ -597,6 +607,8 @@ impl Settings {
         self.rewriting.lay(rewriting, accumulate);
         self.limits.lay(limits, accumulate);
         self.listing.lay(listing, accumulate);
+        self.index_page.lay(index_page, accumulate);
+        self.negotiation.lay(negotiation, accumulate);
         self.client_address.lay(client_address, accumulate);
         self.places.0.extend_from_slice(&places.0);
     }
@@ -660,6 +672,8 @@ impl Settings {
             "rewriting" => self.rewriting.set(field, value),
             "limits" => self.limits.set(field, value),
             "listing" => self.listing.set(field, value),
+            "index_page" => self.index_page.set(field, value),
+            "negotiation" => self.negotiation.set(field, value),
             "client_address" => self.client_address.set(field, value),
             _ => Protocol::ALL
                 .into_iter()
@@ -713,6 +727,12 @@ impl Settings {
         }
         if let Some(of) = self.listing.written() {
             of.each(&mut |field, value| visit("listing", field, value));
+        }
+        if let Some(of) = self.index_page.written() {
+            of.each(&mut |field, value| visit("index-page", field, value));
+        }
+        if let Some(of) = self.negotiation.written() {
+            of.each(&mut |field, value| visit("negotiation", field, value));
         }
         if let Some(of) = self.client_address.written() {
             of.each(&mut |field, value| visit("client-address", field, value));

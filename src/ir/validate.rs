@@ -298,6 +298,7 @@ impl Check<'_> {
             Step::Route(_)
             | Step::Identify
             | Step::Probe(_)
+            | Step::Negotiate(_)
             | Step::Detach
             | Step::Admit
             | Step::Authorize
@@ -339,6 +340,7 @@ impl Check<'_> {
             | Step::Edit(_)
             | Step::Identify
             | Step::Probe(_)
+            | Step::Negotiate(_)
             | Step::Detach
             | Step::Admit
             | Step::Authorize
@@ -426,6 +428,7 @@ impl Progress {
                 | Step::Target(_)
                 | Step::Assign { .. }
                 | Step::Lookup(_)
+                | Step::Negotiate(_)
                 | Step::Unassign(_) => self.changes = true,
                 Step::LimitRate(_)
                 | Step::Promise { .. }

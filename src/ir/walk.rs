@@ -4,6 +4,7 @@
 //! compile until somebody has said here where it is.
 
 mod answer;
+mod cluster;
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
@@ -79,8 +80,26 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         host(each, visit);
     }
     for cluster in clusters {
-        let Cluster { name: _, declared: _, balance, idle: _, resolve: _, shared: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name: _,
+            declared: _,
+            balance,
+            idle: _,
+            resolve: _,
+            shared: _,
+            affinity,
+            queue: _,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
+        if let Some(affinity) = affinity {
+            cluster::affinity(affinity, *span, visit);
+        }
+        for watch in watches {
+            cluster::watch(watch, visit);
+        }
         if let Some(key) = group.as_ref().and_then(|group| group.key.as_ref()) {
             visit(Item::Template(key), *span);
         }
@@ -90,7 +109,8 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
             | Balance::LeastConnections
             | Balance::ClientAddress
             | Balance::Random
-            | Balance::RandomTwo => {}
+            | Balance::RandomTwo(_)
+            | Balance::LeastTime(_) => {}
         }
         for member in endpoints.iter().filter_map(|endpoint| endpoint.member.as_deref()) {
             forwarding(&member.settings, *span, visit);
@@ -194,6 +214,14 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Template(target), span);
             visit(Item::Assign(*status), span);
             for (_, into) in take {
+                visit(Item::Assign(*into), span);
+            }
+        }
+        Step::Negotiate(negotiate) => {
+            let super::Negotiate { file: _, rest: _, listed: _, language, plain, into } = &**negotiate;
+            visit(Item::Template(language), span);
+            visit(Item::Template(plain), span);
+            for (_, into) in into {
                 visit(Item::Assign(*into), span);
             }
         }
@@ -384,6 +412,8 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         rewriting: rewritten,
         limits: _,
         listing,
+        index_page: _,
+        negotiation: _,
         client_address,
         places: _,
     } = all;

@@ -466,6 +466,7 @@ impl<'c> Compiler<'c> {
             Step::Admit => Op::Admit,
             Step::Identify => Op::Identify,
             Step::Probe(probe) => Op::Probe(probe.clone()),
+            Step::Negotiate(negotiate) => Op::Negotiate(negotiate.clone()),
             Step::Detach => Op::Detach,
             Step::Authorize => Op::Authorize,
             Step::Respond(reply) => Op::Respond(reply.clone()),

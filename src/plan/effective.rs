@@ -11,8 +11,8 @@ use crate::ir::{
     Edit, Handler, Name, Protocol, Recovery, Register, Template, Text,
     settings::{
         AccessInForce, AnswerInForce, ClientAddressInForce, ClientInForce, CompressInForce, ContentEdit,
-        ContentInForce, Fault, FilesInForce, ForwardingInForce, LimitsInForce, ListingInForce, LogsInForce,
-        ResolveInForce, RewritingInForce,
+        ContentInForce, Fault, FilesInForce, ForwardingInForce, IndexPageInForce, LimitsInForce,
+        ListingInForce, LogsInForce, NegotiationInForce, ResolveInForce, RewritingInForce,
     },
 };
 
@@ -92,6 +92,10 @@ pub struct Effective {
     pub limits: Arc<LimitsInForce>,
     /// Listings of folders.
     pub listing: Arc<ListingInForce>,
+    /// Listings in columns.
+    pub index_page: Arc<IndexPageInForce>,
+    /// Choosing among files.
+    pub negotiation: Arc<NegotiationInForce>,
     /// Whose address is the client's.
     pub client_address: Arc<ClientAddressInForce>,
     /// Whether content may be changed on its way: one look for all who send a response.
@@ -242,6 +246,8 @@ impl Effective {
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             filters: _,
         } = self;
@@ -267,6 +273,8 @@ impl Effective {
             && Arc::ptr_eq(rewriting, &other.rewriting)
             && Arc::ptr_eq(limits, &other.limits)
             && Arc::ptr_eq(listing, &other.listing)
+            && Arc::ptr_eq(index_page, &other.index_page)
+            && Arc::ptr_eq(negotiation, &other.negotiation)
             && Arc::ptr_eq(client_address, &other.client_address)
     }
 

@@ -5,7 +5,7 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId},
+    ir::{Edit, FileKind, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template, VarId},
     source::Span,
 };
 
@@ -104,6 +104,7 @@ pub(super) enum Op {
     Admit,
     Identify,
     Probe(Box<Probe>),
+    Negotiate(Box<Negotiate>),
     Detach,
     Authorize,
     Respond(Reply),
@@ -171,6 +172,7 @@ impl Op {
             | Self::Admit
             | Self::Identify
             | Self::Probe(_)
+            | Self::Negotiate(_)
             | Self::Detach
             | Self::Authorize
             | Self::Respond(_)

@@ -9,7 +9,7 @@ use super::{
     pattern::Find,
 };
 use crate::ir::{
-    Attr, FileKind, HostId, Locate, Lookup, Name, Probe, Query, Register, Reply, Template, VarId,
+    Attr, FileKind, HostId, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template, VarId,
     settings::Identifier,
 };
 
@@ -99,6 +99,8 @@ pub enum Need<'p> {
     Edit(&'p EditOp),
     /// How a request for the target in [`Run::asked`] would be answered. Then [`Run::probed`].
     Probe(&'p Probe),
+    /// Which of the files is chosen that stand for a name. Then [`Run::chosen`].
+    Negotiate(&'p Negotiate),
     /// Whose address is the client's. Then [`Run::step`].
     Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
@@ -330,6 +332,7 @@ impl Run {
                     self.ask_for(plan, view, &probe.target);
                     return Need::Probe(probe);
                 }
+                Op::Negotiate(negotiate) => return Need::Negotiate(negotiate),
                 Op::Detach => self.detached |= self.moved,
                 Op::Admit => {
                     let longest = plan.settings(self.settings).content.max_length;
@@ -485,6 +488,7 @@ impl Run {
             | Op::Admit
             | Op::Identify
             | Op::Probe(_)
+            | Op::Negotiate(_)
             | Op::Detach
             | Op::Authorize
             | Op::Respond(_)

@@ -432,6 +432,7 @@ impl Walk<'_, '_> {
                 | Step::Perform(_)
                 | Step::Locate(_)
                 | Step::Probe(_)
+                | Step::Negotiate(_)
                 | Step::Local(_)
                 | Step::Trace(_)
                 | Step::Identify

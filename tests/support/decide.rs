@@ -200,6 +200,10 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 continue;
             }
             // No other target is looked at here.
+            Need::Negotiate(negotiate) => {
+                run.chosen(negotiate, &[]);
+                continue;
+            }
             Need::Probe(probe) => {
                 run.probed(probe, 404, &Run::default());
                 continue;

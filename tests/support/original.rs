@@ -151,6 +151,11 @@ impl Original {
                 } else {
                     command.arg(prefix.join(Self::SITE)).arg("--listen").arg(format!("127.0.0.1:{port}"));
                 }
+                // Where programs are, a line each.
+                let handlers = fs::read_to_string(prefix.join("handlers")).unwrap_or_default();
+                for handler in handlers.lines() {
+                    command.args(["--handler", handler]);
+                }
                 for name in ["htpasswd", "htgroup"] {
                     let file = prefix.join(name);
                     if file.exists() {

@@ -108,11 +108,13 @@ mod expires;
 mod filters;
 mod headers;
 mod host;
+mod includes;
 mod listen;
 mod local;
 mod logs;
 mod mapping;
 mod names;
+mod negotiation;
 mod options;
 mod pages;
 mod phase;
@@ -154,11 +156,13 @@ const TABLES: &[&[(&str, Lower)]] = &[
     filters::TABLE,
     headers::TABLE,
     host::TABLE,
+    includes::TABLE,
     listen::TABLE,
     local::TABLE,
     logs::TABLE,
     mapping::TABLE,
     names::TABLE,
+    negotiation::TABLE,
     options::TABLE,
     pages::TABLE,
     process::TABLE,
@@ -234,6 +238,7 @@ pub fn lower(items: &Items, sources: &SourceMap, options: &Options) -> Lowered {
     let mut cx = Cx::new(sources, options);
     proxy::survey(&mut cx, items);
     options::survey(&mut cx, items);
+    includes::declare(&mut cx);
     let mut main = Section::new(Kind::Server, Span::NONE);
     main.fill(&mut cx, items);
     let hosts = host::lower(&mut cx, main);

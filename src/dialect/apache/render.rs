@@ -373,6 +373,8 @@ impl Render<'_, '_> {
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places,
         } = settings;
@@ -410,6 +412,12 @@ impl Render<'_, '_> {
         self.rewriting(rewriting, span);
         self.limits(limits, span);
         self.listing(listing, span);
+        let mut others = Vec::new();
+        index_page.each(&mut |field, _| others.push(format!("index_page.{field}")));
+        negotiation.each(&mut |field, _| others.push(format!("negotiation.{field}")));
+        for key in &others {
+            self.lost("", &[(key, true)], span);
+        }
         self.client_address(client_address, span);
         self.access(access, span);
         if self.located {

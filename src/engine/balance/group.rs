@@ -18,6 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+use super::average::Average;
 use crate::{
     ir::{self, Duty, Share, State, Text},
     plan::{ForwardingPlan, SettingsId, hash::Map},
@@ -72,8 +73,8 @@ pub struct Standing {
     sent: AtomicU64,
     received: AtomicU64,
     factor: AtomicU32,
-    /// Average time to a head, in microseconds and one; 0 is not known.
-    latency: AtomicU64,
+    /// Average time to a head.
+    latency: Average,
     /// When the failures counted began, and how many there were.
     live: Mutex<(i64, u32)>,
     set: AtomicU32,
@@ -102,7 +103,7 @@ impl Standing {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             factor: AtomicU32::new(member.factor),
-            latency: AtomicU64::new(0),
+            latency: Average::default(),
             live: Mutex::new((0, 0)),
             set: AtomicU32::new(u32::from(member.set)),
             routes: ArcSwap::from_pointee(routes),
@@ -181,14 +182,11 @@ impl Standing {
 
     /// Takes note of how long the head of an answer took. Each counts for an eighth of the average.
     pub fn answered_in(&self, time: std::time::Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).min(u64::MAX >> 8);
-        let next = |old: u64| Some(if old == 0 { micros } else { (old * 7 + micros) / 8 }.max(1));
-        // What another worker adds at the same time is no matter.
-        let _ = self.latency.fetch_update(Relaxed, Relaxed, next);
+        self.latency.add(time);
     }
 
     fn latency(&self) -> u64 {
-        self.latency.load(Relaxed)
+        self.latency.micros()
     }
 
     fn advance(&self) -> i64 {

@@ -68,7 +68,7 @@ pub(super) fn choose(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Opti
             !tried.has(index) && peer.server == server && peer.usable(now)
         };
         if let Some(best) =
-            round_robin::best_of(list, (0..list.peers.len()).filter(|&index| of_server(index)))
+            round_robin::best_of(list, (0..list.peers.len()).filter(|&index| of_server(index)), now)
         {
             list.peers[best].probe(now);
             tried.mark(best);

@@ -5,12 +5,12 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use super::{Place, Verdict};
+use super::{Place, Verdict, average::Average};
 use crate::ir::{self, Role};
 
 /// Endpoints in order.
@@ -48,6 +48,14 @@ pub(super) struct Peer {
     pub(super) server: usize,
     pub(super) down: bool,
     pub(super) weight: i64,
+    /// What sessions call it; empty where nobody asks.
+    pub(super) session: Box<str>,
+    /// Whether it takes requests of its own sessions only.
+    draining: bool,
+    /// Seconds in which its share grows from nothing after it was out of use.
+    slow_start: i64,
+    /// What weights are multiplied by, so that a part of one can be told.
+    scale: i64,
     max_connections: u32,
     max_fails: u32,
     fail_timeout: i64,
@@ -67,15 +75,61 @@ pub(super) struct Health {
     /// When it was last tried out.
     checked: AtomicI64,
     connections: AtomicU32,
+    /// When the connections there are began, added up.
+    began: AtomicI64,
+    /// When it was taken back into use.
+    recovered: AtomicI64,
+    /// Whether it was not well when it was looked at.
+    ill: AtomicBool,
+    /// Looks in a row that found what the last one did.
+    looks: AtomicU32,
+    /// Time to the head of an answer.
+    pub(super) head: Average,
+    /// Time to its end.
+    pub(super) whole: Average,
 }
 
 impl Health {
-    pub(super) fn enter(&self) {
+    pub(super) fn enter(&self, now: i64) {
         self.connections.fetch_add(1, Relaxed);
+        self.began.fetch_add(now, Relaxed);
     }
 
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, began: i64) {
         self.connections.fetch_sub(1, Relaxed);
+        self.began.fetch_sub(began, Relaxed);
+    }
+
+    /// How long the connections there are have lasted, on average, in milliseconds.
+    fn under_way(&self, now: i64) -> u64 {
+        let count = i64::from(self.connections.load(Relaxed));
+        let passed = now.saturating_mul(count).saturating_sub(self.began.load(Relaxed));
+        if count == 0 { 0 } else { u64::try_from(passed / count).unwrap_or(0) }
+    }
+
+    /// Takes it out of use until it was looked at.
+    pub(super) fn suspect(&self) {
+        self.ill.store(true, Relaxed);
+        self.looks.store(0, Relaxed);
+    }
+
+    /// Takes note of a look; whether it is used from now on, or no longer.
+    pub(super) fn look(&self, fine: bool, passes: u32, fails: u32, now: i64) -> Option<bool> {
+        let ill = self.ill.load(Relaxed);
+        if fine != ill {
+            self.looks.store(0, Relaxed);
+            return None;
+        }
+        let looks = self.looks.fetch_add(1, Relaxed) + 1;
+        if looks < if fine { passes } else { fails } {
+            return None;
+        }
+        self.looks.store(0, Relaxed);
+        self.ill.store(!fine, Relaxed);
+        if fine {
+            self.recovered.store(now, Relaxed);
+        }
+        Some(fine)
     }
 }
 
@@ -86,6 +140,7 @@ impl Peer {
         server: usize,
         place: Place,
         health: Arc<Health>,
+        scale: i64,
     ) -> Self {
         let weight = i64::from(endpoint.weight.max(1));
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
@@ -96,6 +151,10 @@ impl Peer {
             server,
             down: endpoint.role == Role::Down,
             weight,
+            session: Box::default(),
+            draining: endpoint.draining,
+            slow_start: seconds(endpoint.slow_start),
+            scale,
             max_connections: endpoint.max_connections,
             max_fails: endpoint.max_fails,
             fail_timeout: seconds(endpoint.fail_timeout),
@@ -107,7 +166,7 @@ impl Peer {
 
     /// One of several equal endpoints, none of which was configured.
     pub(super) fn equal(place: Place) -> Self {
-        Self::new(&nowhere(ir::Text::new()), 0, 0, place, Arc::default())
+        Self::new(&nowhere(ir::Text::new()), 0, 0, place, Arc::default(), 1)
     }
 
     pub(super) fn connections(&self) -> u64 {
@@ -121,12 +180,17 @@ impl Peer {
 
     /// Whether it may be used: not down, not out of rotation, with room. Whole seconds.
     pub(super) fn usable(&self, now: i64) -> bool {
+        !self.draining && self.takes_sessions(now)
+    }
+
+    /// Whether it may be used for its own sessions.
+    pub(super) fn takes_sessions(&self, now: i64) -> bool {
         let healthy = || {
             self.max_fails == 0
                 || self.health.fails.load(Relaxed) < self.max_fails
                 || now - self.health.checked.load(Relaxed) > self.fail_timeout
         };
-        !self.down && healthy() && self.has_room()
+        !self.down && !self.health.ill.load(Relaxed) && healthy() && self.has_room()
     }
 
     /// It is chosen: one request in each period finds out whether it is alive again.
@@ -137,18 +201,41 @@ impl Peer {
     }
 
     /// Takes part in a turn of the smooth round robin; gives the weight it took part with.
-    pub(super) fn advance(&self) -> i64 {
+    pub(super) fn advance(&self, now: i64) -> i64 {
         let effective = self.effective.get();
-        self.current.set(self.current.get() + effective);
+        let gain = self.grown(effective, now);
+        self.current.set(self.current.get() + gain);
         if effective < self.weight {
             self.effective.set(effective + 1);
         }
-        effective
+        gain
+    }
+
+    /// Its share now, to be compared with those of the same list.
+    pub(super) fn share(&self, now: i64) -> u64 {
+        self.grown(self.weight, now).cast_unsigned()
+    }
+
+    /// How much of a weight counts after a time out of use.
+    fn grown(&self, weight: i64, now: i64) -> i64 {
+        let full = weight * self.scale;
+        if self.slow_start == 0 {
+            return full;
+        }
+        let passed = now - self.health.recovered.load(Relaxed);
+        if passed >= self.slow_start { full } else { (full * passed.max(0) / self.slow_start).max(1) }
+    }
+
+    /// The time that it takes, in microseconds; nought is not known. `now` is in milliseconds.
+    pub(super) fn time(&self, timing: ir::Timing, now: i64) -> u64 {
+        let average = if timing.whole { &self.health.whole } else { &self.health.head };
+        let under_way = if timing.under_way { self.health.under_way(now).saturating_mul(1000) } else { 0 };
+        average.micros().max(under_way)
     }
 
     /// Counts the end of a try; true when it is out of rotation now.
     pub(super) fn judge(&self, verdict: Verdict, now: i64) -> bool {
-        let Health { fails, accessed, checked, connections: _ } = &*self.health;
+        let Health { fails, accessed, checked, recovered, .. } = &*self.health;
         match verdict {
             Verdict::Failed => {
                 let fails = fails.fetch_add(1, Relaxed) + 1;
@@ -163,7 +250,10 @@ impl Peer {
             }
             Verdict::Succeeded | Verdict::Neutral => {
                 if accessed.load(Relaxed) < checked.load(Relaxed) {
-                    fails.store(0, Relaxed);
+                    let before = fails.swap(0, Relaxed);
+                    if self.slow_start > 0 && self.max_fails > 0 && before >= self.max_fails {
+                        recovered.store(now, Relaxed);
+                    }
                 }
                 false
             }
@@ -182,6 +272,9 @@ pub(super) fn nowhere(address: ir::Text) -> ir::Endpoint {
         fail_timeout: Duration::from_secs(10),
         role: Role::Active,
         resolve: false,
+        slow_start: Duration::ZERO,
+        draining: false,
+        route: ir::Text::new(),
         member: None,
         span: crate::source::Span::NONE,
     }

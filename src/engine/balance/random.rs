@@ -5,7 +5,8 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use super::{Endpoints, TURNS, Tried, round_robin};
+use super::{Endpoints, TURNS, Tried, least::load, round_robin};
+use crate::ir::Timing;
 
 /// One endpoint.
 pub(super) fn choose(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Option<usize> {
@@ -25,7 +26,12 @@ pub(super) fn choose(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Opti
 }
 
 /// The less loaded of two endpoints; of equals the second.
-pub(super) fn choose_of_two(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Option<usize> {
+pub(super) fn choose_of_two(
+    endpoints: &Endpoints,
+    tried: &mut Tried,
+    timing: Option<Timing>,
+    now: i64,
+) -> Option<usize> {
     let list = endpoints.list(tried.backup);
     let mut first = None;
     while tried.turns <= TURNS && list.total_weight > 0 {
@@ -39,7 +45,7 @@ pub(super) fn choose_of_two(endpoints: &Endpoints, tried: &mut Tried, now: i64) 
                 continue;
             };
             let other = &list.peers[before];
-            let heavier = peer.connections() * other.weight as u64 > other.connections() * peer.weight as u64;
+            let heavier = load(peer, other, timing, now) > load(other, peer, timing, now);
             let chosen = if heavier { before } else { index };
             list.peers[chosen].probe(now);
             tried.mark(chosen);

@@ -24,18 +24,18 @@ pub(super) fn choose(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Opti
 /// One turn over a list.
 fn turn(list: &List, tried: &mut Tried, now: i64) -> Option<usize> {
     let usable = |index: usize| !tried.has(index) && list.peers[index].usable(now);
-    let best = best_of(list, (0..list.peers.len()).filter(|&index| usable(index)))?;
+    let best = best_of(list, (0..list.peers.len()).filter(|&index| usable(index)), now)?;
     list.peers[best].probe(now);
     tried.mark(best);
     Some(best)
 }
 
 /// Lets these take part in a turn and chooses the first with the greatest weight.
-pub(super) fn best_of(list: &List, indexes: impl Iterator<Item = usize>) -> Option<usize> {
+pub(super) fn best_of(list: &List, indexes: impl Iterator<Item = usize>, now: i64) -> Option<usize> {
     let (mut best, mut total) = (None, 0);
     for index in indexes {
         let peer = &list.peers[index];
-        total += peer.advance();
+        total += peer.advance(now);
         if best.is_none_or(|best: usize| peer.current.get() > list.peers[best].current.get()) {
             best = Some(index);
         }

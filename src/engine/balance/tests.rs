@@ -22,6 +22,9 @@ fn endpoint(address: &str, weight: u32) -> Endpoint {
         fail_timeout: Duration::from_secs(10),
         role: Role::Active,
         resolve: false,
+        slow_start: Duration::ZERO,
+        draining: false,
+        route: Text::new(),
         member: None,
         span: Span::NONE,
     }
@@ -35,6 +38,9 @@ fn cluster_of(balance: Balance, endpoints: Vec<Endpoint>, shared: Option<&Arc<Zo
         idle: None,
         shared: shared.is_some(),
         resolve: None,
+        affinity: None,
+        queue: None,
+        watches: Vec::new(),
         endpoints,
         group: None,
         span: Span::NONE,
@@ -185,7 +191,7 @@ fn the_least_loaded_is_chosen() {
     let held: Vec<_> = (0..8).map(|_| cluster.pick(&mut Tried::default()).unwrap()).collect();
     let count = |at| held.iter().filter(|pick| number(pick) == at).count();
     assert_eq!((count(0), count(1), count(2)), (2, 2, 4));
-    let two = weights(Balance::RandomTwo, &[1, 1]);
+    let two = weights(Balance::RandomTwo(None), &[1, 1]);
     let held: Vec<_> = (0..8).map(|_| two.pick(&mut Tried::default()).unwrap()).collect();
     let count = held.iter().filter(|pick| number(pick) == 0).count();
     assert!((3..=5).contains(&count), "{count} of 8");
@@ -204,4 +210,88 @@ fn health_is_shared_and_survives() {
     drop(one);
     assert_eq!(sequence(&cluster_of(Balance::RoundRobin, endpoints(), Some(&zones)), 3), "1 1 1 ");
     assert_eq!(sequence(&cluster_of(Balance::RoundRobin, endpoints(), None), 2), "0 1 ");
+}
+
+/// Three endpoints with an affinity, the third of which is on its way out.
+fn with_sessions() -> Cluster {
+    let mut endpoints: Vec<_> = (81..84)
+        .map(|port| Endpoint { route: "r".into(), ..endpoint(&format!("127.0.0.1:{port}"), 1) })
+        .collect();
+    for (at, endpoint) in endpoints.iter_mut().enumerate() {
+        endpoint.route = format!("r{at}").as_str().into();
+    }
+    endpoints[2].draining = true;
+    let made = cluster_of(Balance::RoundRobin, endpoints, None);
+    let affinity = Some(Box::new(Affinity::Route(Vec::new())));
+    let cluster = Cluster { affinity, ..made };
+    let addresses = |_: &str| Arc::default();
+    cluster.endpoints.replace(Rc::new(cluster.build(&addresses, None)));
+    cluster
+}
+
+#[test]
+fn sessions_find_their_endpoint() {
+    let cluster = with_sessions();
+    let of = |route: &str| Tried::new(None, None).of_session(Some(route.into()));
+    // Who is on the way out takes its own sessions, and nothing else.
+    assert_eq!(sequence(&cluster, 4), "0 1 0 1 ");
+    for _ in 0..3 {
+        assert_eq!(number(&cluster.pick(&mut of("r2")).unwrap()), 2);
+        assert_eq!(number(&cluster.pick(&mut of("r1")).unwrap()), 1);
+    }
+    // One that nobody has goes where its turn takes it.
+    assert!(cluster.pick(&mut of("r9")).is_some());
+    // One whose endpoint failed goes elsewhere.
+    let mut tried = of("r1");
+    let pick = cluster.pick(&mut tried).unwrap();
+    cluster.release(pick, Verdict::Failed);
+    assert_eq!(number(&cluster.pick(&mut tried).unwrap()), 0);
+    assert_eq!(number(&cluster.pick(&mut of("r1")).unwrap()), 0);
+}
+
+#[test]
+fn names_of_endpoints_are_digests_where_nothing_is_written() {
+    assert_eq!(&*session_name(b"", "127.0.0.1:80"), "cef54f47984626c9efbf070c50bfad1b");
+    assert_eq!(&*session_name(b"a", "127.0.0.1:80"), "a");
+}
+
+#[test]
+fn shares_grow_after_a_failure() {
+    NOW.set(100_000);
+    let slow = Endpoint { slow_start: Duration::from_secs(100), ..endpoint("127.0.0.1:81", 1) };
+    let cluster = cluster_of(Balance::RoundRobin, vec![slow, endpoint("127.0.0.1:82", 1)], None);
+    assert_eq!(sequence(&cluster, 6), "0 1 0 1 0 1 ");
+    let mut tried = Tried::new(None, None);
+    let pick = cluster.pick(&mut tried).unwrap();
+    assert_eq!(number(&pick), 0);
+    cluster.release(pick, Verdict::Failed);
+    assert_eq!(sequence(&cluster, 4), "1 1 1 1 ");
+    // It is tried out, answers, and is back with next to nothing.
+    NOW.set(100_020);
+    let mut seen = sequence(&cluster, 40);
+    assert_eq!(seen.matches('0').count(), 1, "{seen}");
+    NOW.set(100_070);
+    seen = sequence(&cluster, 300);
+    let share = seen.matches('0').count();
+    assert!((90..=110).contains(&share), "a half of its weight is a third of all: {share}");
+    NOW.set(100_130);
+    seen = sequence(&cluster, 100);
+    assert!((49..=51).contains(&seen.matches('0').count()), "{seen}");
+}
+
+#[test]
+fn the_least_time_counts_with_the_connections() {
+    let timing = ir::Timing { whole: false, under_way: false };
+    let cluster = weights(Balance::LeastTime(timing), &[1, 1]);
+    let ask = || cluster.pick(&mut Tried::new(None, None)).unwrap();
+    // Of whom nothing is known comes first.
+    let first = ask();
+    first.answered_in(Duration::from_millis(10));
+    let second = ask();
+    assert_ne!(number(&first), number(&second));
+    second.answered_in(Duration::from_millis(35));
+    drop((first, second));
+    let taken: Vec<_> = (0..4).map(|_| ask()).collect();
+    let slower = taken.iter().filter(|pick| number(pick) == 1).count();
+    assert_eq!(slower, 1, "10, 20, 30 ms and then 35");
 }

@@ -336,7 +336,7 @@ impl Exchange {
         let right = expression[equals + 1..].trim_ascii();
         let left = self.expand(plan, state, left);
         let holds = match right.strip_prefix(b"/").and_then(|text| text.strip_suffix(b"/")) {
-            Some(pattern) => match matches(pattern, &left) {
+            Some(pattern) => match matches(pattern, false, &left) {
                 Some(groups) => {
                     state.captures = groups;
                     true
@@ -383,21 +383,22 @@ fn set(values: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &[u8], value: Vec<u8>) {
 }
 
 /// What the groups of a pattern match; `None` when it does not. Patterns that were met before are not compiled again.
-fn matches(pattern: &[u8], subject: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(super) fn matches(pattern: &[u8], ignore_case: bool, subject: &[u8]) -> Option<Vec<Vec<u8>>> {
     /// A pattern's text, and what it was compiled to.
-    type Met = (Vec<u8>, Option<Arc<Matcher>>);
+    type Met = (Vec<u8>, bool, Option<Arc<Matcher>>);
     thread_local! {
         static KNOWN: RefCell<Vec<Met>> = const { RefCell::new(Vec::new()) };
     }
     let matcher = KNOWN.with_borrow_mut(|known| {
-        if let Some((_, matcher)) = known.iter().find(|(text, _)| text == pattern) {
+        let is_it = |(text, any_case, _): &&Met| text == pattern && *any_case == ignore_case;
+        if let Some((_, _, matcher)) = known.iter().find(is_it) {
             return matcher.clone();
         }
         if known.len() == 64 {
             known.remove(0);
         }
-        let matcher = Matcher::new(&Pattern::regex(pattern, false)).ok().map(Arc::new);
-        known.push((pattern.to_vec(), matcher.clone()));
+        let matcher = Matcher::new(&Pattern::regex(pattern, ignore_case)).ok().map(Arc::new);
+        known.push((pattern.to_vec(), ignore_case, matcher.clone()));
         matcher
     })?;
     let mut spans = Spans::default();
@@ -484,8 +485,11 @@ mod tests {
 
     #[test]
     fn patterns_are_matched() {
-        assert_eq!(matches(b"^(a+)(b)?", b"aac"), Some(vec![b"aa".to_vec(), b"aa".to_vec(), Vec::new()]));
-        assert_eq!(matches(b"^x", b"aac"), None);
-        assert_eq!(matches(b"(", b"("), None);
+        assert_eq!(
+            matches(b"^(a+)(b)?", false, b"aac"),
+            Some(vec![b"aa".to_vec(), b"aa".to_vec(), Vec::new()])
+        );
+        assert_eq!(matches(b"^x", false, b"aac"), None);
+        assert_eq!(matches(b"(", false, b"("), None);
     }
 }

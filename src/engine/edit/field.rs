@@ -51,6 +51,9 @@ pub(super) fn response(exchange: &mut Exchange, op: &EditOp) {
 
 /// Applies an edit to the request. What a response keeps whatever it is can be changed before there is one.
 pub fn request(exchange: &mut Exchange, op: &EditOp) {
+    if let Edit::Remove(name) = &op.edit {
+        return remove_received(exchange, name);
+    }
     let Edit::Field { name, standing, change } = &op.edit else { return };
     if *standing == Standing::Lasting {
         let of_name = |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name);
@@ -69,6 +72,20 @@ pub fn request(exchange: &mut Exchange, op: &EditOp) {
     if let Some(new) = changed(exchange, op, change, &old) {
         set_received(exchange, name, &new);
     }
+}
+
+/// Takes received fields away; a name that ends in `*` stands for all that begin so.
+fn remove_received(exchange: &mut Exchange, name: &[u8]) {
+    let facts = &mut exchange.facts;
+    let buffer = &facts.buffer;
+    let is_meant = |field: &Field| {
+        let own = field.name.of(buffer);
+        match name.strip_suffix(b"*") {
+            Some(start) => own.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)),
+            None => own.eq_ignore_ascii_case(name),
+        }
+    };
+    facts.head.fields.retain(|field| !is_meant(field));
 }
 
 /// Makes these the values of a received field. Their text goes behind what was used of the buffer.
@@ -93,8 +110,9 @@ pub fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
             return true;
         }
         match new.pop() {
+            // Its line is no longer the one that was received.
             Some(next) => {
-                field.value = next.value;
+                (field.value, field.plain) = (next.value, false);
                 true
             }
             None => false,

@@ -19,25 +19,43 @@ pub struct Kind {
 /// Reads all extensions of a name: of types and character sets the last counts, others add up. What precedes the first
 /// dot is none, nor are dots at the beginning.
 pub fn kind(settings: &Effective, name: &[u8]) -> Kind {
+    read(settings, name).0
+}
+
+/// Likewise; and the extensions that say nothing.
+pub fn read<'n>(settings: &Effective, name: &'n [u8]) -> (Kind, Vec<&'n [u8]>) {
     let answer = &settings.answer;
     let mut kind = Kind::default();
     let mut charset = None;
+    let mut silent = Vec::new();
     let base = &name[memchr::memrchr(b'/', name).map_or(0, |slash| slash + 1)..];
     let hidden = base.iter().take_while(|byte| **byte == b'.').count();
     for extension in base[hidden..].split(|byte| *byte == b'.').skip(1).filter(|part| !part.is_empty()) {
+        let written = extension;
         let extension = extension.to_ascii_lowercase();
+        let mut says = false;
         if let Some(of) = answer.types.get(&*extension).filter(|of| !of.is_empty()) {
             kind.of = of.to_vec();
+            says = true;
         }
         if let Some(found) = find(&answer.charsets, &extension) {
             charset = Some(found);
+            says = true;
         }
         if let Some(found) = find(&answer.encodings, &extension) {
             add(&mut kind.encoding, found);
+            says = true;
         }
         if let Some(found) = find(&answer.languages, &extension) {
             add(&mut kind.language, found);
+            says = true;
         }
+        if !says {
+            silent.push(written);
+        }
+    }
+    if kind.language.is_empty() {
+        kind.language = answer.default_language.to_vec();
     }
     if let Some(forced) = forced(answer) {
         kind.of = forced.to_vec();
@@ -46,7 +64,7 @@ pub fn kind(settings: &Effective, name: &[u8]) -> Kind {
         kind.of.extend_from_slice(b"; charset=");
         kind.of.extend_from_slice(charset);
     }
-    kind
+    (kind, silent)
 }
 
 fn forced(answer: &AnswerPlan) -> Option<&Text> {

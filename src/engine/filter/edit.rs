@@ -411,6 +411,29 @@ impl<'t> Attribute<'t> {
     }
 }
 
+/// What becomes of content in pieces of `step` bytes when URLs in tags are rewritten, from `/x` to `/app/x`: it is the same
+/// whatever the pieces, which the fuzz target `tag_scanner` holds it to.
+#[doc(hidden)]
+pub fn sample(content: &[u8], step: usize) -> Vec<u8> {
+    let pattern = crate::ir::Pattern::regex("^/(.*)", false);
+    let of = [("a", "href"), ("img", "src"), ("form", "action"), ("input", "src"), ("script", "src")];
+    let edit = Matcher::new(&pattern).ok().map(|matcher| Edit {
+        of: of.iter().map(|&(tag, attribute)| (tag.into(), attribute.into())).collect(),
+        find: Find::Pattern(Arc::new(matcher)),
+        register: Some(Register('R')),
+        given: None,
+        with: vec![Piece::Text(b"/app/".to_vec()), Piece::Group(Register('R'), 1)],
+        left: u64::MAX.into(),
+        last: false,
+    });
+    let (mut attributes, mut out) = (Attributes::new(edit.into_iter().collect()), Vec::new());
+    for piece in content.chunks(step.max(1)) {
+        attributes.push(piece, &mut out);
+    }
+    attributes.finish(&mut out);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

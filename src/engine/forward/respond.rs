@@ -106,6 +106,9 @@ impl Exchange {
         self.facts.response.forwarded = true;
         self.copy_status(how);
         self.copy_fields(how, &[]);
+        if let Some(line) = self.facts.session_cookie.take() {
+            self.facts.response.add(b"Set-Cookie", &line);
+        }
         if stored {
             let kind = self.type_of_path(plan);
             self.facts.response.add(b"Content-Type", &kind);

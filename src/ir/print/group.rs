@@ -75,7 +75,7 @@ impl Printer<'_> {
         }
     }
 
-    fn ranges(&mut self, statuses: &[(u16, u16)]) {
+    pub(super) fn ranges(&mut self, statuses: &[(u16, u16)]) {
         for (from, to) in statuses {
             self.add(format_args!(" {from}-{to}"));
         }
@@ -137,39 +137,34 @@ impl Printer<'_> {
         self.inside(|printer| {
             printer.settings(&Settings { http: settings.clone().into(), ..Settings::default() });
             if let Some(check) = check {
-                let Check {
-                    method,
-                    modern,
-                    target,
-                    interval,
-                    passes,
-                    fails,
-                    good,
-                    timeout,
-                    statuses,
-                    contains,
-                } = check;
                 printer.line("check ");
-                match method {
-                    Some(method) => {
-                        printer.add(format_args!("{method} \"{target}\" HTTP/1.{}", u8::from(*modern)));
-                    }
-                    None => printer.add("connect"),
-                }
-                let interval = value::duration(*interval);
-                printer.add(format_args!(" every {interval} passes {passes} fails {fails}"));
-                if let Some(good) = good {
-                    printer.add(" good ");
-                    printer.template(good);
-                }
-                if !timeout.is_zero() {
-                    printer.add(format_args!(" timeout {}", value::duration(*timeout)));
-                }
-                printer.ranges(statuses);
-                if !contains.is_empty() {
-                    printer.add(format_args!(" contains \"{contains}\""));
-                }
+                printer.check(check);
             }
         });
+    }
+
+    /// What is asked, how often, and what counts.
+    pub(super) fn check(&mut self, check: &Check) {
+        let Check { method, modern, target, interval, passes, fails, good, timeout, statuses, contains } =
+            check;
+        match method {
+            Some(method) => {
+                self.add(format_args!("{method} \"{target}\" HTTP/1.{}", u8::from(*modern)));
+            }
+            None => self.add("connect"),
+        }
+        let interval = value::duration(*interval);
+        self.add(format_args!(" every {interval} passes {passes} fails {fails}"));
+        if let Some(good) = good {
+            self.add(" good ");
+            self.template(good);
+        }
+        if !timeout.is_zero() {
+            self.add(format_args!(" timeout {}", value::duration(*timeout)));
+        }
+        self.ranges(statuses);
+        if !contains.is_empty() {
+            self.add(format_args!(" contains \"{contains}\""));
+        }
     }
 }

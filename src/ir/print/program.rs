@@ -2,9 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Probe,
-    Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target, Template,
-    Test, Upstream, UrlMatch,
+    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Negotiate,
+    Probe, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target,
+    Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -101,6 +101,22 @@ impl Printer<'_> {
                 for (from, into) in take {
                     let (from, into) = (self.var_name(*from), self.var_name(*into));
                     self.add(format_args!(" take {from} as {into}"));
+                }
+            }
+            Step::Negotiate(negotiate) => {
+                let Negotiate { file, rest, listed, language, plain, into } = &**negotiate;
+                let (file, rest) = (self.var_name(*file), self.var_name(*rest));
+                let word = if *listed { " listed in" } else { "" };
+                self.add(format_args!("negotiate{word} {file} rest {rest}"));
+                for (word, template) in [("language", language), ("plain", plain)] {
+                    if !template.is_empty() {
+                        self.add(" ");
+                        self.word_and(word, template);
+                    }
+                }
+                for (noted, into) in into {
+                    let into = self.var_name(*into);
+                    self.add(format_args!(" {} as {into}", value::word(noted)));
                 }
             }
             Step::Detach => self.add("detach"),
@@ -285,6 +301,8 @@ impl Printer<'_> {
             rewriting: _,
             limits: _,
             listing: _,
+            index_page: _,
+            negotiation: _,
             client_address: _,
             places: _,
         } = settings;

@@ -8,9 +8,9 @@ use crate::ir::{
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, FileFault, Identifier, Issue, Level, Lifetime, ListingColumn, ListingForm, LogEscape,
-        LogFormat, LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange, TagForm, Telling,
-        TrustedProxy,
+        Fault, FileFault, Identifier, IndexMark, IndexMarks, Issue, Level, Lifetime, ListingColumn,
+        ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange,
+        TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -43,6 +43,7 @@ in_line! {
     u64: |number| value::size(*number);
     Duration: |time| value::duration(*time);
     Text: |text| format!("\"{text}\"");
+    IndexMark: |mark| format!("{} \"{}\"=\"{}\"", value::word(&mark.by), mark.pattern, mark.mark);
     PathBuf: |path| path_text(path);
     (u32, u64): |buffers| format!("{} x {}", buffers.0, value::size(buffers.1));
     (u8, u8): |pair| format!("{} {}", pair.0, pair.1);
@@ -197,6 +198,12 @@ impl Print for VarId {
     fn print(&self, printer: &mut Printer<'_>) {
         let name = printer.var_name(*self);
         printer.add(format_args!(" {name}"));
+    }
+}
+
+impl Print for IndexMarks {
+    fn print(&self, printer: &mut Printer<'_>) {
+        self.0.print(printer);
     }
 }
 

@@ -146,7 +146,14 @@ impl Printer<'_> {
             Balance::LeastConnections => self.add("least-connections"),
             Balance::ClientAddress => self.add("client-address"),
             Balance::Random => self.add("random"),
-            Balance::RandomTwo => self.add("random-two"),
+            Balance::RandomTwo(timing) => {
+                self.add("random-two");
+                timing.iter().for_each(|timing| self.timing(*timing));
+            }
+            Balance::LeastTime(timing) => {
+                self.add("least-time");
+                self.timing(*timing);
+            }
             Balance::Hash(key) => {
                 self.add("hash ");
                 self.template(key);

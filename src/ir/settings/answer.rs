@@ -43,6 +43,8 @@ settings! {
         encodings: Vec<(Text, Text)>,
         /// Languages by file name extension, likewise.
         languages: Vec<(Text, Text)>,
+        /// The language where no extension says any.
+        default_language: Text,
         /// Character sets by file name extension, likewise.
         charsets: Vec<(Text, Text)>,
         /// The type whatever the extension.
@@ -64,6 +66,8 @@ settings! {
         etag: bool,
         /// What that tag is made of; `None` is time and size in seconds and bytes, in this order.
         tag: Option<TagForm>,
+        /// What goes into the tag of a file behind that, in place of its closing quote; `W/` before it makes it weak.
+        tag_more: Template,
         /// The type of pages of our own.
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.

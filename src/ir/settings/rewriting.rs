@@ -46,6 +46,20 @@ settings! {
         include_value_length: u64,
         /// Whether the response keeps `Last-Modified` all the same.
         include_keeps_modified: bool,
+        /// Whether includes are forbidden, whoever asks for them.
+        includes_forbidden: bool,
+        /// Whether instructions are those whose attributes count in turn, with conditions of more than one comparison.
+        include_in_turn: bool,
+        /// What begins an instruction of these; empty is `<!--#`.
+        include_begin: Text,
+        /// What ends it; empty is `-->`.
+        include_end: Text,
+        /// What is said of one that is wrong; empty is the usual sentence.
+        include_message: Text,
+        /// What is said of a variable that has no value; empty is `(none)`.
+        include_undefined: Text,
+        /// How times are written; empty is the usual form.
+        include_time: Text,
         /// Values that instructions may ask for beside variables, by name.
         include_values: Vec<(Name, Template)>,
         /// Whether content in another character set than UTF-8 (UTF-16, and those of one byte) is read as what it

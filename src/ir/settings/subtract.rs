@@ -29,5 +29,7 @@ impl Settings {
         self.rewriting.subtract(&base.rewriting);
         self.limits.subtract(&base.limits);
         self.listing.subtract(&base.listing);
+        self.index_page.subtract(&base.index_page);
+        self.negotiation.subtract(&base.negotiation);
     }
 }

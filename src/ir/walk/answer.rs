@@ -24,9 +24,11 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         types: _,
         encodings: _,
         languages: _,
+        default_language: _,
         charsets: _,
         forced_type: _,
         tag: _,
+        tag_more,
         own_authority,
         contact: _,
         signature,
@@ -65,10 +67,8 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         }
     }
     let reset = identifier.iter().flatten().filter_map(|identifier| identifier.reset.as_ref());
-    let hints = hints.iter().flatten();
-    for template in
-        [default_type, charset, signature, source_charset].into_iter().flatten().chain(reset).chain(hints)
-    {
+    let fixed = [default_type, charset, signature, source_charset, tag_more].into_iter().flatten();
+    for template in fixed.chain(reset).chain(hints.iter().flatten()) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(template)) = own_authority {
@@ -97,6 +97,13 @@ pub(super) fn rewriting<'c>(rewriting: &'c settings::Rewriting, span: Span, visi
         include_silently: _,
         include_value_length: _,
         include_keeps_modified: _,
+        includes_forbidden: _,
+        include_in_turn: _,
+        include_begin: _,
+        include_end: _,
+        include_message: _,
+        include_undefined: _,
+        include_time: _,
         include_values,
     } = rewriting;
     for (_, value) in include_values.iter().flatten() {

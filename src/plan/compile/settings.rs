@@ -8,8 +8,8 @@ use crate::{
         settings::{
             Access, AccessInForce, Answer, Client, ClientAddress, ClientAddressInForce, ClientInForce,
             Compress, CompressInForce, Content, ContentInForce, Files, FilesInForce, Forwarding,
-            ForwardingInForce, Limits, LimitsInForce, Listing, ListingInForce, Logs, LogsInForce, Resolve,
-            ResolveInForce, Rewriting,
+            ForwardingInForce, IndexPage, IndexPageInForce, Limits, LimitsInForce, Listing, ListingInForce,
+            Logs, LogsInForce, Negotiation, NegotiationInForce, Resolve, ResolveInForce, Rewriting,
         },
     },
     plan::{
@@ -106,6 +106,8 @@ pub(super) struct Memo<'c> {
     rewriting: Made<'c, Rewriting, RewritingPlan>,
     limits: Made<'c, Limits, LimitsInForce>,
     listing: Made<'c, Listing, ListingInForce>,
+    index_page: Made<'c, IndexPage, IndexPageInForce>,
+    negotiation: Made<'c, Negotiation, NegotiationInForce>,
     client_address: Made<'c, ClientAddress, ClientAddressInForce>,
 }
 
@@ -141,6 +143,8 @@ impl<'c> Memo<'c> {
             rewriting,
             limits,
             listing,
+            index_page,
+            negotiation,
             client_address,
             places: _,
         } = set;
@@ -204,6 +208,8 @@ impl<'c> Memo<'c> {
             }),
             limits: lay!(limits),
             listing: lay!(listing),
+            index_page: lay!(index_page),
+            negotiation: lay!(negotiation),
             client_address: lay!(client_address),
             filters: false,
         };

@@ -1,7 +1,7 @@
 //! What a run has looked up outside of the plan, takes for a request's target, and promises to the response.
 
 use super::{Plan, Run, View};
-use crate::ir::{Lookup, Name, Probe, Template};
+use crate::ir::{Lookup, Name, Negotiate, Noted, Probe, Template};
 
 /// A field that the response is to have.
 #[derive(Debug)]
@@ -63,6 +63,16 @@ impl Run {
             }
         }
         self.values.set(probe.status, status.to_string().as_bytes());
+    }
+
+    /// The answer to [`crate::plan::Need::Negotiate`]: what came out. Then [`Run::step`].
+    pub fn chosen(&mut self, negotiate: &Negotiate, noted: &[(Noted, Vec<u8>)]) {
+        for (wanted, into) in &negotiate.into {
+            match noted.iter().find(|(noted, _)| noted == wanted) {
+                Some((_, value)) => self.values.set(*into, value),
+                None => self.values.unset(*into),
+            }
+        }
     }
 
     /// Takes path and query from a target; `false` when it is none.

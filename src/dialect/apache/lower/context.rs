@@ -45,6 +45,8 @@ pub(crate) struct Names {
     pub(super) gateways: Option<usize>,
     /// Whether any `Options` allow server-side includes.
     pub(super) includes: bool,
+    /// Whether files may list what there is to choose from.
+    pub(super) lists: bool,
     /// Filters that servers declare: their providers and when these work.
     pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
     /// Variables that files speak of and that change how requests are sent on.
@@ -85,6 +87,7 @@ impl<'a> Cx<'a> {
         mapping::defaults(&mut cx);
         super::filters::defaults(&mut cx);
         signature::further(&mut cx);
+        super::negotiation::defaults(&mut cx);
         directory::defaults(&mut cx);
         proxy::defaults(&mut cx);
         cx

@@ -193,7 +193,12 @@ fn ask(cx: &mut Cx, path: Template) -> (Step, Test, VarId) {
 fn go_to_index(cx: &mut Cx, status: Option<u16>, span: Span) -> Steps {
     let found = cx.own("@index");
     match status {
-        None => go(cx, Template::var(found), span),
+        None => {
+            let indexed = cx.own("@indexed");
+            let mut steps = vec![(Step::Assign { var: indexed, value: "1".into() }, span)];
+            steps.extend(go(cx, Template::var(found), span));
+            steps
+        }
         Some(status) => {
             let location = Template(vec![Part::Escape(Escape::UriText, Template::var(found))]);
             vec![(Step::Respond(Reply { status, content: ReplyContent::Location(location) }), span)]

@@ -76,12 +76,12 @@ fn put(cx: &mut Cx, set: &mut Settings, word: &Word, name: &[u8], types: &[Text]
             set.client.limit_rate_after = Some(kibibytes(cx, b"rate-initial-burst"));
             return;
         }
-        b"includes" => return includes(cx, word),
+        b"includes" => return includes(cx, set, word, types),
         // What frames content and puts ranges into it is always there.
         b"byterange" | b"chunk" | b"content_length" | b"http_header" | b"core" | b"old_write" => return,
         _ => {
             let shown = String::from_utf8_lossy(name).into_owned();
-            let help = "filters that are known here are DEFLATE, INFLATE, BROTLI_COMPRESS, SUBSTITUTE and RATE_LIMIT";
+            let help = "filters that are known here are DEFLATE, INFLATE, BROTLI_COMPRESS, INCLUDES, SUBSTITUTE and RATE_LIMIT";
             let message = format!("no filter `{shown}`");
             return cx.refuse(Diagnostic::error("refused", word.span, message).help(help));
         }
@@ -94,14 +94,33 @@ fn put(cx: &mut Cx, set: &mut Settings, word: &Word, name: &[u8], types: &[Text]
 }
 
 /// `INCLUDES` does nothing but where `Options` allow it.
-fn includes(cx: &mut Cx, word: &Word) {
+fn includes(cx: &mut Cx, set: &mut Settings, word: &Word, types: &[Text]) {
     if !cx.names.includes {
         let message = "no `Options` allow server-side includes: the filter does nothing";
         return cx.report(Diagnostic::new(Severity::Note, "no-effect", message).label(word.span, ""));
     }
-    let message = "server-side includes are not honoured: filter `INCLUDES`";
-    let help = "let an application write the pages, or take `Includes` from `Options`";
-    cx.refuse(Diagnostic::error("refused", word.span, message).help(help));
+    set.rewriting.includes = Some(true);
+    set.rewriting.include_types = Some(types.to_vec());
+}
+
+/// Files with such extensions, or all of them, have includes: what the handler `server-parsed` is.
+pub(super) fn parsed(
+    cx: &mut Cx,
+    section: &mut Section,
+    word: &Word,
+    extensions: Option<&[Word]>,
+    span: Span,
+) {
+    let mut set = Settings::default();
+    includes(cx, &mut set, word, &["*".into()]);
+    let step = match extensions {
+        Some(extensions) => {
+            let then = Block { steps: vec![(Step::Do(block(set, span)), span)], ..Block::default() };
+            Step::When { test: has_extension(cx, extensions), then, otherwise: Block::default() }
+        }
+        None => Step::Do(block(set, span)),
+    };
+    section.hook(Phase::Chain, step, span);
 }
 
 fn names(word: &Word) -> impl Iterator<Item = &[u8]> {
@@ -275,6 +294,7 @@ fn take(set: &mut Settings, name: &[u8]) {
         b"brotli_compress" => set.brotli.on = Some(false),
         b"inflate" => set.gzip.decode_all = Some(false),
         b"substitute" => set.rewriting.when = Some(Some(Template::default())),
+        b"includes" => set.rewriting.includes = Some(false),
         _ => {}
     }
 }

@@ -30,6 +30,8 @@ enum Option_ {
     Indexes,
     FollowSymLinks,
     SymLinksIfOwnerMatch,
+    MultiViews,
+    Includes,
     /// It is known and has nothing to do.
     Other,
 }
@@ -38,6 +40,8 @@ enum Option_ {
 fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let mut listing = None;
     let mut links = None;
+    let mut variants = None;
+    let mut includes = None;
     let mut relative = None;
     for word in &directive.args {
         let text = word.text().to_ascii_lowercase();
@@ -54,6 +58,8 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         if sign.is_none() {
             listing.get_or_insert(false);
             links.get_or_insert(1);
+            variants.get_or_insert(false);
+            includes.get_or_insert(false);
         }
         let on = sign.unwrap_or(true);
         match name {
@@ -61,6 +67,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             "all" => {
                 listing = Some(on);
                 links = Some(u8::from(!on));
+                includes = Some(on);
             }
             name => match known(name) {
                 Some(Option_::Indexes) => listing = Some(on),
@@ -71,11 +78,8 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                     (true, _) => links = Some(2),
                     (false, _) => links = Some(links.unwrap_or(1)),
                 },
-                Some(Option_::Other) if on && name == "multiviews" => {
-                    let message = "`MultiViews` is not honoured yet: names without an ending find no file";
-                    let found = Diagnostic::warning("not-yet-honoured", word.span, message);
-                    cx.report(found.help("a rewriting rule that adds the ending"));
-                }
+                Some(Option_::MultiViews) => variants = Some(on),
+                Some(Option_::Includes) => includes = Some(on),
                 Some(Option_::Other) => {}
                 None => {
                     let message = format!("Illegal option {}", word.text());
@@ -83,6 +87,12 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 }
             },
         }
+    }
+    if let Some(on) = includes.filter(|_| cx.names.includes) {
+        section.set.rewriting.includes_forbidden = Some(!on);
+    }
+    if variants.is_some() {
+        section.set.negotiation.on = variants;
     }
     if let Some(on) = listing {
         let block = if on {
@@ -114,6 +124,13 @@ pub(super) fn survey(cx: &mut Cx, items: &[Item]) {
             };
             cx.names.includes |= directive.args.iter().any(allows);
         }
+        if directive.name() == "AllowOverride" {
+            let allows = |word: &Word| {
+                let text = word.text().to_ascii_lowercase();
+                matches!(text.split('=').next(), Some("all" | "options"))
+            };
+            cx.names.includes |= directive.args.iter().any(allows);
+        }
         survey(cx, directive.block());
     }
 }
@@ -123,7 +140,9 @@ fn known(name: &str) -> Option<Option_> {
         "indexes" => Option_::Indexes,
         "followsymlinks" => Option_::FollowSymLinks,
         "symlinksifownermatch" => Option_::SymLinksIfOwnerMatch,
-        "includes" | "includesnoexec" | "execcgi" | "multiviews" | "runscripts" => Option_::Other,
+        "multiviews" => Option_::MultiViews,
+        "includes" | "includesnoexec" => Option_::Includes,
+        "execcgi" | "runscripts" => Option_::Other,
         _ => return None,
     })
 }

@@ -58,6 +58,8 @@ pub(crate) enum Phase {
     Filters,
     /// `AddOutputFilter`, `FilterChain`.
     Chain,
+    /// `XBitHack`.
+    Executable,
     /// `AddOutputFilterByType` of one filter: what an inner section says takes the place of what is said outside.
     Deflated,
     Brotlied,
@@ -74,7 +76,7 @@ pub(crate) enum Joins {
 
 impl Phase {
     /// The phases that are hooks performed after access was granted, in order.
-    pub(crate) const FIXUPS: [Self; 12] = [
+    pub(crate) const FIXUPS: [Self; 13] = [
         Self::Type,
         Self::ByName,
         Self::Rules,
@@ -84,6 +86,7 @@ impl Phase {
         Self::Gateway,
         Self::Filters,
         Self::Chain,
+        Self::Executable,
         Self::Deflated,
         Self::Brotlied,
         Self::Substituted,
@@ -118,6 +121,7 @@ impl Phase {
             Self::Gateway => "gateway",
             Self::Filters => "filters",
             Self::Chain => "chain",
+            Self::Executable => "executable",
             Self::Deflated => "deflated",
             Self::Brotlied => "brotlied",
             Self::Substituted => "substituted",

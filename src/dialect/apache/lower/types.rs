@@ -8,8 +8,8 @@ use super::{
         glob,
         tree::{Directive, Word},
     },
-    Cx, Lower, Phase, Section,
-    mapping::{respond, when},
+    Cx, Lower, Phase, Section, filters,
+    mapping::when,
     proxy::gateway,
     status,
     walk::Steps,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{Base, Block, Handler, Pattern, Scope, Settings, Step, Template, Test, Text},
+    source::Span,
 };
 
 /// The directives of this file.
@@ -49,11 +50,14 @@ fn extension(word: &Word) -> Text {
 }
 
 /// `AddType type extension ...`
-fn add_type(_: &mut Cx, section: &mut Section, directive: &Directive) {
+fn add_type(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let Some((word, extensions)) = by_extension(directive) else { return };
     let kind = Text::from(word.value.to_ascii_lowercase());
     let types = section.set.answer.types.get_or_insert_default();
-    types.extend(extensions.into_iter().map(|extension| (extension, kind.clone())));
+    types.extend(extensions.iter().map(|extension| (extension.clone(), kind.clone())));
+    if *kind == *b"application/x-type-map" {
+        lists_are(cx, section, &extensions, directive.head());
+    }
 }
 
 /// `AddEncoding encoding extension ...`
@@ -146,9 +150,7 @@ fn types(text: &[u8]) -> Vec<(Text, Text)> {
     types
 }
 
-/// `AddHandler name extension ...`
-///
-/// The text of a type map is nobody's business: where documents are not negotiated, such a file is forbidden.
+/// `AddHandler name extension ...`; `type-map` is for files that list what there is to choose from.
 fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let Some((word, extensions)) = by_extension(directive) else { return };
     let name = word.value.to_ascii_lowercase();
@@ -164,22 +166,34 @@ fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         section.hook(Phase::ByName, step.0, directive.head());
         return;
     }
-    if name != b"type-map" {
-        if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
-            let message = "files of this kind are answered as all others";
-            cx.report(Diagnostic::new(Severity::Note, "ignored", message).label(word.span, ""));
-        }
-        return;
+    section.set.negotiation.handled.get_or_insert_default().extend(extensions.iter().cloned());
+    if name == b"type-map" {
+        return lists_are(cx, section, &extensions, directive.head());
     }
-    let message = "documents are not negotiated: files with such a name are forbidden";
-    cx.report(Diagnostic::new(Severity::Note, "approximated", message).label(directive.head(), ""));
+    if name == b"server-parsed" {
+        return filters::parsed(cx, section, word, directive.args.get(1..), directive.head());
+    }
+    if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
+        let message = "files of this kind are answered as all others";
+        cx.report(Diagnostic::new(Severity::Note, "ignored", message).label(word.span, ""));
+    }
+}
+
+/// Files with such a name list what there is to choose from.
+fn lists_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], span: Span) {
+    cx.names.lists = true;
     let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
     // What is proxied begins with no slash.
     let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
     let pattern = Pattern::regex(text.as_bytes(), true);
-    let test = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
-    let (step, span) = when(test, vec![respond(403)]);
-    section.hook(Phase::Headers, step, span);
+    let free = Test::Not(Box::new(Test::Truthy(Template::var(cx.handler()))));
+    let named = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
+    let handler = cx.handler();
+    let (step, _) = when(
+        Test::All(vec![free, named]),
+        vec![(Step::Assign { var: handler, value: "type-map".into() }, span)],
+    );
+    section.hook(Phase::ByName, step, span);
 }
 
 /// `SetHandler name|none`
@@ -191,11 +205,18 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         let Some(steps) = gateway::hand_over(cx, word) else { return };
         return section.replace(Phase::Type, Block { steps, span, ..Block::default() });
     }
+    if name == b"server-parsed" {
+        filters::parsed(cx, section, word, None, span);
+    }
     let handler = cx.handler();
     let given = cx.own("@gateway_file");
     let mut steps: Steps = vec![(Step::Unassign(given), span)];
     match handler_of(cx, word, &name) {
         None => return,
+        Some(Chosen::List) => {
+            cx.names.lists = true;
+            steps.push((Step::Assign { var: handler, value: "type-map".into() }, span));
+        }
         Some(Chosen::Status) => {
             steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
             steps.extend(status::page(cx, span));
@@ -204,7 +225,8 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         Some(Chosen::By(answered_by)) => {
             let set = Settings { handler: answered_by, ..Settings::default() };
             let scope = Scope { base: Base::Current, set: Box::new(set) };
-            let value = Template::text(name);
+            let value =
+                if name == b"server-parsed" { "default-handler".into() } else { Template::text(name) };
             let block = Block {
                 scope: Some(scope),
                 steps: vec![(Step::Assign { var: handler, value }, span)],
@@ -221,6 +243,8 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 enum Chosen {
     /// The page about the server itself.
     Status,
+    /// What a file lists is chosen from.
+    List,
     /// Nobody was chosen: whoever answers otherwise.
     Nobody,
     /// This one; `None` is the file.
@@ -231,8 +255,9 @@ enum Chosen {
 fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
     match name {
         b"none" => Some(Chosen::Nobody),
+        b"type-map" | b"application/x-type-map" => Some(Chosen::List),
         b"server-status" => Some(Chosen::Status),
-        b"default-handler" => Some(Chosen::By(None)),
+        b"default-handler" | b"server-parsed" => Some(Chosen::By(None)),
         _ => {
             let text = word.text();
             let help = match name {

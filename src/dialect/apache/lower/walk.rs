@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cx, Kind, Phase, Section, directory, mapping};
+use super::{Cx, Kind, Phase, Section, directory, mapping, negotiation};
 use crate::{
     ir::{self, Block, Locate, Pattern, Step, Template, Test},
     source::Span,
@@ -60,6 +60,10 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     spoken.perform(Phase::Headers, &mut steps);
     spoken.perform(Phase::Methods, &mut steps);
     steps.push((Step::Authorize, span));
+    let negotiates = negotiation::is_on(host) || local.iter().any(negotiation::is_on);
+    if negotiates {
+        steps.extend(negotiation::among_files(cx));
+    }
     for phase in Phase::FIXUPS {
         // Those of directories come between.
         if phase == Phase::Fields {
@@ -68,8 +72,9 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
         spoken.perform(phase, &mut steps);
     }
     steps.extend(super::proxy::notes::steps(cx));
+    steps.extend(negotiation::from_lists(cx));
     steps.extend(mapping::answer(cx));
-    steps
+    if negotiates { negotiation::again(steps) } else { steps }
 }
 
 /// The phases at which a host's sections do something.

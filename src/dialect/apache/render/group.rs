@@ -29,8 +29,34 @@ impl Render<'_, '_> {
     }
 
     fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: crate::ir::ClusterId) {
-        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name,
+            declared: _,
+            balance,
+            idle: _,
+            shared: _,
+            resolve: _,
+            affinity,
+            queue,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
+        for (there, what, near) in [
+            (affinity.is_some(), "sessions that stay on an endpoint", "`stickysession` with a route"),
+            (queue.is_some(), "requests that wait for an endpoint", "`timeout` of the balancer"),
+            (!watches.is_empty(), "looking at the health of endpoints", "`hcmethod` and `hcinterval`"),
+        ] {
+            if there {
+                self.losses.lose_near(
+                    *span,
+                    format!("{what} in `{}`", name.lossy()),
+                    "it is said in another way in Apache",
+                    near,
+                );
+            }
+        }
         self.need("proxy_balancer");
         self.need("slotmem_shm");
         self.comments(*span);
@@ -58,7 +84,8 @@ impl Render<'_, '_> {
                 | Balance::Hash(_)
                 | Balance::ConsistentHash(_)
                 | Balance::Random
-                | Balance::RandomTwo,
+                | Balance::RandomTwo(_)
+                | Balance::LeastTime(_),
                 None,
             )
             | (_, Some(Group { share: Share::Latency | Share::Hash, .. })) => {
@@ -147,9 +174,20 @@ impl Render<'_, '_> {
             fail_timeout,
             role,
             resolve: _,
+            slow_start,
+            draining,
+            route,
             member,
             span: at,
         } = endpoint;
+        if !slow_start.is_zero() || *draining || !route.is_empty() {
+            self.losses.lose_near(
+                *at,
+                format!("what is said of sessions and the share of {}", address.lossy()),
+                "it is said in another way in Apache",
+                "`route=` and `status=+N` of `BalancerMember`",
+            );
+        }
         let address = address.lossy();
         let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));
         let mut url = if let Some(member) = member {

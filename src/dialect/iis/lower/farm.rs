@@ -101,6 +101,9 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
             fail_timeout: Duration::ZERO,
             role: Role::Active,
             resolve: false,
+            slow_start: Duration::ZERO,
+            draining: false,
+            route: Text::new(),
             member: Some(Box::new(member)),
             span: server.span,
         }
@@ -112,6 +115,9 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
         idle: Some(proxy::idle()),
         shared: true,
         resolve: None,
+        affinity: None,
+        queue: None,
+        watches: Vec::new(),
         endpoints: endpoints.collect(),
         group: Some(Box::new(Group {
             hosts: Some(vec![HostId(site as u32)]),

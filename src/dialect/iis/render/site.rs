@@ -447,8 +447,34 @@ impl Render<'_, '_> {
     }
 
     fn farm(&mut self, cluster: &Cluster, time: Option<u64>, keeps_host: bool) -> Element {
-        let Cluster { name, declared: _, balance, idle: _, shared: _, resolve: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name,
+            declared: _,
+            balance,
+            idle: _,
+            shared: _,
+            resolve: _,
+            affinity,
+            queue,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
+        for (there, what) in [
+            (affinity.is_some(), "sessions that stay on an endpoint"),
+            (queue.is_some(), "requests that wait for an endpoint"),
+            (!watches.is_empty(), "looking at the health of endpoints"),
+        ] {
+            if there {
+                let what = format!("{what} in `{}`", name.lossy());
+                self.losses.lose(
+                    *span,
+                    what,
+                    "a farm says it in another way: see its affinity and health check",
+                );
+            }
+        }
         let comments = self.notes.comments(*span);
         let mut farm = Element {
             comments,
@@ -465,9 +491,16 @@ impl Render<'_, '_> {
                 fail_timeout: _,
                 role,
                 resolve: _,
+                slow_start,
+                draining,
+                route,
                 member,
                 span,
             } = endpoint;
+            if !slow_start.is_zero() || *draining || !route.is_empty() {
+                let what = format!("what is said of sessions and the share of {}", address.lossy());
+                self.losses.lose(*span, what, "a farm says it in another way: see its affinity");
+            }
             let text = address.lossy().into_owned();
             if text.starts_with("unix:") {
                 self.losses.lose(*span, format!("the endpoint {text}"), "a server of a farm is a machine");

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::vars::{self, Builtin, Definable, Vars},
-    Options, cache, charset, defaults, limits, listen, logs, names, pages, referer,
+    Options, cache, charset, defaults, limits, listen, logs, names, pages, referer, upstream,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
@@ -48,6 +48,8 @@ pub(super) struct Cx<'a> {
     pub(super) log_buffers: HashMap<Vec<u8>, logs::Buffered>,
     /// What is said of caches.
     pub(super) caches: cache::Known,
+    /// What answers to looks at health have to be, by name, and who asks for it.
+    pub(super) health: upstream::health::Known,
     /// Names of character sets, as they were written first.
     pub(super) charset_names: Vec<ir::Text>,
     /// What is recoded wherever: from, to, and where that is written.
@@ -81,6 +83,7 @@ impl<'a> Cx<'a> {
             names: Vec::new(),
             log_buffers: HashMap::new(),
             caches: cache::Known::default(),
+            health: upstream::health::Known::default(),
             charset_names: Vec::new(),
             recoded: Vec::new(),
             zones: limits::Zones::new(),
@@ -96,6 +99,7 @@ impl<'a> Cx<'a> {
         limits::require_zones(self);
         cache::require_zones(self);
         charset::require_maps(self);
+        upstream::health::finish(self);
         let undefined: Vec<(String, Vec<Span>)> = self
             .vars
             .undefined()

@@ -16,7 +16,10 @@ impl Cx<'_> {
         for directive in directives(items) {
             self.declare_one(directive);
             // The rows of these are no directives.
-            if !matches!(directive.name(), "map" | "geo" | "split_clients" | "types" | "charset_map") {
+            if !matches!(
+                directive.name(),
+                "map" | "geo" | "split_clients" | "types" | "charset_map" | "match"
+            ) {
                 self.declare(directive.block());
             }
         }

@@ -206,6 +206,13 @@ pub(super) fn settings(options: &Options) -> Settings {
         include_silently: Some(false),
         include_value_length: Some(255),
         include_keeps_modified: Some(false),
+        includes_forbidden: Some(false),
+        include_in_turn: Some(false),
+        include_begin: Some(Text::new()),
+        include_end: Some(Text::new()),
+        include_message: Some(Text::new()),
+        include_undefined: Some(Text::new()),
+        include_time: Some(Text::new()),
         include_values: Some(
             vars::fixed_values().map(|(name, attr)| (name.into(), Template::attr(attr))).collect(),
         ),
@@ -303,6 +310,8 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.identifier = Some(None);
     answer.etag = Some(true);
     answer.tag = Some(None);
+    answer.tag_more = Some(Template::default());
+    answer.default_language = Some(Text::new());
     answer.encodings = Some(Vec::new());
     answer.languages = Some(Vec::new());
     answer.charsets = Some(Vec::new());

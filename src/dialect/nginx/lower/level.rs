@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     super::tree::{Item, directives},
     Cx, Kind, SETTLE, charset, gateway, headers, is_nested, listen, location, lowering, names, nested, proxy,
-    referer, rewrite, scalar, tls, try_files, userid,
+    referer, rewrite, scalar, tls, try_files, upstream, userid,
 };
 use crate::{
     ir::{self, Text},
@@ -106,6 +106,8 @@ pub(super) enum Answers {
 pub(super) struct Own {
     /// The rewrite program.
     pub(super) program: rewrite::Program,
+    /// Steps taken when that was run, however it ended, if the request stays.
+    pub(super) after: Vec<(ir::Step, Span)>,
     /// The locations in it.
     pub(super) locations: location::Locations,
     /// The addresses of a server.
@@ -116,6 +118,8 @@ pub(super) struct Own {
     pub(super) limited: Option<(Vec<ir::Name>, ir::Block)>,
     /// Whether it has a cache of its own.
     pub(super) caches: bool,
+    /// Its `health_check`s.
+    pub(super) checks: Vec<upstream::health::Asked>,
     /// Its `valid_referers`.
     pub(super) referers: Option<referer::Referers>,
     /// Its `proxy_pass`.
@@ -172,6 +176,7 @@ impl Level {
         }
         try_files::settle(cx, self);
         location::settle_handler(self);
+        upstream::health::settle(cx, self);
         referer::begin(cx, self);
         rewrite::program(cx, self, items);
         headers::more::end(self);

@@ -241,6 +241,7 @@ fn body(level: &mut Level) -> (Block, Option<Table>) {
         }
         None => steps.extend(program),
     }
+    steps.append(&mut level.own.after);
     let (table, _) = std::mem::take(&mut level.own.locations).table();
     let set = std::mem::take(&mut level.set);
     let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });

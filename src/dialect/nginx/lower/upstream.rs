@@ -3,7 +3,9 @@
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_upstream_module.html>
 
 mod balance;
+pub(super) mod health;
 mod server;
+mod sticky;
 
 use super::{
     super::{
@@ -16,13 +18,17 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Balance, Cluster, ClusterId, Endpoint, IdleConnections, Role, Text, settings::Resolve},
+    ir::{
+        Affinity, Balance, Cluster, ClusterId, Endpoint, IdleConnections, Queue, Role, Text,
+        settings::Resolve,
+    },
     source::Span,
 };
 use std::time::Duration;
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] = &[("upstream", upstream)];
+pub(super) const TABLE: &[(&str, Lower)] =
+    &[("health_check", health::health_check), ("match", health::matches), ("upstream", upstream)];
 
 /// Gives the clusters that look names up again the name servers of `http`, wherever those are written.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
@@ -54,6 +60,8 @@ struct Group<'d> {
     timeout: Duration,
     shared: bool,
     resolve: Resolve,
+    affinity: Option<(Affinity, &'d Directive)>,
+    queue: Option<Queue>,
 }
 
 /// `upstream name { ... }`
@@ -76,6 +84,8 @@ fn upstream(cx: &mut Cx, _: &mut Level, directive: &Directive) {
         timeout: Duration::from_mins(1),
         shared: false,
         resolve: Resolve::default(),
+        affinity: None,
+        queue: None,
     };
     for inner in directives(directive.block()) {
         group.directive(cx, inner);
@@ -93,7 +103,7 @@ impl<'d> Group<'d> {
                 let method = self.balance.as_ref().map(|(balance, _)| balance);
                 self.endpoints.extend(server::endpoint(cx, directive, method));
             }
-            "ip_hash" | "hash" | "least_conn" | "random" => self.method(cx, directive),
+            "ip_hash" | "hash" | "least_conn" | "least_time" | "random" => self.method(cx, directive),
             "keepalive" => self.keepalive(cx, directive),
             "keepalive_requests" => {
                 let number = directive.args.first().map(|word| values::number(&word.value));
@@ -105,6 +115,16 @@ impl<'d> Group<'d> {
             "keepalive_timeout" => {
                 self.timeout = parameter::time(directive.args.first()).unwrap_or(self.timeout);
             }
+            "sticky" => {
+                if let Some(affinity) = sticky::affinity(cx, directive)
+                    && let Some((_, before)) = self.affinity.replace((affinity, directive))
+                {
+                    let found =
+                        Diagnostic::error("duplicate-directive", directive.head(), "a second `sticky`");
+                    cx.report(found.label(before.head(), "the first is here"));
+                }
+            }
+            "queue" => self.queue = sticky::queue(directive).or(self.queue),
             "zone" => self.shared |= balance::zone(cx, directive),
             "resolver" => resolver::servers(cx, &mut self.resolve, directive),
             "resolver_timeout" => {
@@ -151,7 +171,8 @@ impl<'d> Group<'d> {
     }
 
     fn finish(self, cx: &mut Cx, directive: &Directive, name: &Word) -> Cluster {
-        let Self { endpoints, balance, idle, requests, time, timeout, shared, resolve } = self;
+        let Self { endpoints, balance, idle, requests, time, timeout, shared, resolve, affinity, queue } =
+            self;
         if endpoints.is_empty() {
             let message = format!("no servers are inside upstream `{}`", name.text());
             cx.missing("empty-upstream", directive.head(), message);
@@ -174,6 +195,9 @@ impl<'d> Group<'d> {
             idle,
             shared,
             resolve,
+            affinity: affinity.map(|(affinity, _)| Box::new(affinity)),
+            queue,
+            watches: Vec::new(),
             endpoints,
             group: None,
             span: directive.head(),
@@ -236,6 +260,9 @@ pub(super) fn cluster(
         idle: None,
         shared: false,
         resolve: None,
+        affinity: None,
+        queue: None,
+        watches: Vec::new(),
         endpoints: vec![Endpoint {
             address: address.authority.into(),
             default_port: port.unwrap_or(0),
@@ -245,6 +272,9 @@ pub(super) fn cluster(
             fail_timeout: server::FAIL_TIMEOUT,
             role: Role::Active,
             resolve: false,
+            slow_start: Duration::ZERO,
+            draining: false,
+            route: Text::new(),
             member: None,
             span,
         }],

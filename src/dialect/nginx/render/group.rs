@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Balance, Bucket, Cluster, Duty, Endpoint, Group, IdleConnections, Kind, Member, Network, Pattern,
-        Role, Row, Share, Var, VarKind,
+        Affinity, Balance, Bucket, Cluster, Duty, Endpoint, Group, IdleConnections, Kind, Member, Network,
+        Pattern, Queue, Role, Row, Share, Var, VarKind, settings::Lifetime,
     },
     raise::{Outline, all_vars, network, used_clusters},
     source::Span,
@@ -123,8 +123,20 @@ impl Render<'_, '_> {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let Cluster { name, declared: _, balance, idle, shared: _, resolve: _, endpoints, group, span } =
-            cluster;
+        let Cluster {
+            name,
+            declared: _,
+            balance,
+            idle,
+            shared: _,
+            resolve: _,
+            affinity,
+            queue,
+            watches,
+            endpoints,
+            group,
+            span,
+        } = cluster;
         self.comments(*span);
         self.page.open(format!("upstream {} {{", cluster_name(&name.lossy())));
         match (balance, group.as_deref()) {
@@ -143,7 +155,30 @@ impl Render<'_, '_> {
                 }
             }
             (Balance::Random, None) => self.page.line("random;"),
-            (Balance::RandomTwo, None) => self.page.line("random two;"),
+            (Balance::RandomTwo(None), None) => self.page.line("random two;"),
+            (Balance::RandomTwo(Some(timing)), None) => {
+                let time = if timing.whole { "last_byte" } else { "header" };
+                self.page.line(format!("random two least_time={time};"));
+            }
+            (Balance::LeastTime(timing), None) => {
+                let time = if timing.whole { "last_byte" } else { "header" };
+                let inflight = if timing.under_way { " inflight" } else { "" };
+                self.page.line(format!("least_time {time}{inflight};"));
+            }
+        }
+        if let Some(affinity) = affinity {
+            self.affinity(affinity, *span);
+        }
+        if let Some(Queue { places, timeout }) = queue {
+            self.page.line(format!("queue {places} timeout={};", time(*timeout)));
+        }
+        if !watches.is_empty() {
+            self.losses.lose_near(
+                *span,
+                format!("looking at the health of `{}`", name.lossy()),
+                "it is said at the place that sends requests there",
+                "`health_check` in the location",
+            );
         }
         let least = endpoints
             .iter()
@@ -169,6 +204,44 @@ impl Render<'_, '_> {
             self.page.line(format!("keepalive {max};"));
         }
         self.page.close("}");
+    }
+
+    fn affinity(&mut self, affinity: &Affinity, span: Span) {
+        let mut each = |name: &str, templates: &[crate::ir::Template]| {
+            let values = templates.iter().filter_map(|one| self.value(one, span));
+            values.map(|value| format!(" {name}{value}")).collect::<String>()
+        };
+        let line = match affinity {
+            Affinity::Cookie { name, lasts, attributes } => {
+                let mut line = format!("sticky cookie {}", name.lossy());
+                match lasts {
+                    Lifetime::Session => {}
+                    Lifetime::Longest => line.push_str(" expires=max"),
+                    Lifetime::For(span) => line.push_str(&format!(" expires={}", time(*span))),
+                }
+                for (attribute, value) in attributes {
+                    match value {
+                        Some(value) => {
+                            line.push_str(&each(
+                                &format!("{}=", attribute.lossy()),
+                                std::slice::from_ref(value),
+                            ));
+                        }
+                        None => line.push_str(&format!(" {}", attribute.lossy())),
+                    }
+                }
+                line
+            }
+            Affinity::Route(routes) => format!("sticky route{}", each("", routes)),
+            Affinity::Learned { begins, goes_on, table, entries, lasts, at_head } => {
+                let size = size((u64::from(*entries) * 256).next_multiple_of(1 << 15));
+                let (begins, goes_on) = (each("create=", begins), each("lookup=", goes_on));
+                let header = if *at_head { " header" } else { "" };
+                let (table, lasts) = (table.lossy(), time(*lasts));
+                format!("sticky learn{begins}{goes_on} zone={table}:{size} timeout={lasts}{header}")
+            }
+        };
+        self.page.line(format!("{line};"));
     }
 
     fn group(&mut self, group: &Group, endpoints: &[Endpoint], span: Span) {
@@ -247,6 +320,9 @@ impl Render<'_, '_> {
             fail_timeout,
             role,
             resolve,
+            slow_start,
+            draining,
+            route,
             member,
             span,
         } = endpoint;
@@ -328,6 +404,15 @@ impl Render<'_, '_> {
         }
         if *resolve {
             line.push_str(" resolve");
+        }
+        if *draining {
+            line.push_str(" drain");
+        }
+        if !slow_start.is_zero() {
+            line.push_str(&format!(" slow_start={}", time(*slow_start)));
+        }
+        if !route.is_empty() {
+            line.push_str(&format!(" route={}", quote(&route.lossy())));
         }
         self.comments(*span);
         self.page.line(format!("{line};"));

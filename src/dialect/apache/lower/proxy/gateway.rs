@@ -164,7 +164,11 @@ const NAMES: &[&str] = &[
 ];
 
 /// A variable of CGI; `None` for what is none, or is not sent over this protocol.
-fn value(cx: &mut Cx, name: &str, protocol: Protocol) -> Option<Template> {
+pub(in crate::dialect::apache::lower) fn value(
+    cx: &mut Cx,
+    name: &str,
+    protocol: Protocol,
+) -> Option<Template> {
     let uwsgi = protocol == Protocol::Uwsgi;
     let url_path = Template::attr(Attr::UpstreamPath);
     Some(match name {

@@ -15,7 +15,7 @@ use super::super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Balance, Endpoint, Role},
+    ir::{Balance, Endpoint, Role, Text},
 };
 
 /// How long failures count where nothing else is said.
@@ -48,6 +48,9 @@ pub(super) fn endpoint(cx: &mut Cx, directive: &Directive, method: Option<&Balan
         fail_timeout: FAIL_TIMEOUT,
         role: Role::Active,
         resolve: false,
+        slow_start: Duration::ZERO,
+        draining: false,
+        route: Text::new(),
         member: None,
         span: directive.head(),
     };
@@ -71,7 +74,7 @@ fn parameter(cx: &mut Cx, endpoint: &mut Endpoint, word: &Word, method: Option<&
                         | Balance::Hash(_)
                         | Balance::ConsistentHash(_)
                         | Balance::Random
-                        | Balance::RandomTwo
+                        | Balance::RandomTwo(_)
                 )
             );
             if unsuited {
@@ -84,7 +87,7 @@ fn parameter(cx: &mut Cx, endpoint: &mut Endpoint, word: &Word, method: Option<&
         }
         b"down" => endpoint.role = Role::Down,
         b"resolve" => endpoint.resolve = true,
-        b"drain" => return unsupported(cx, word, "part of the commercial nginx"),
+        b"drain" => endpoint.draining = true,
         _ if named(word, "weight").is_some() => endpoint.weight = positive(cx, word, "weight")?,
         _ if named(word, "max_fails").is_some() => endpoint.max_fails = number(cx, word, "max_fails")?,
         _ if named(word, "max_conns").is_some() => endpoint.max_connections = number(cx, word, "max_conns")?,
@@ -92,17 +95,26 @@ fn parameter(cx: &mut Cx, endpoint: &mut Endpoint, word: &Word, method: Option<&
             endpoint.fail_timeout = values::seconds(named(word, "fail_timeout")?).ok()?;
         }
         _ if named(word, "slow_start").is_some() => {
-            return unsupported(
-                cx,
-                word,
-                "not yet honoured: a server that comes back gets its full share at once",
+            let unsuited = matches!(
+                method,
+                Some(
+                    Balance::ClientAddress
+                        | Balance::Hash(_)
+                        | Balance::ConsistentHash(_)
+                        | Balance::Random
+                        | Balance::RandomTwo(_)
+                )
             );
+            if unsuited {
+                return unsupported(cx, word, "the load balancing method does not know shares that grow");
+            }
+            endpoint.slow_start = values::seconds(named(word, "slow_start")?).ok()?;
         }
         _ if named(word, "route").is_some() => {
-            return unsupported(cx, word, "not yet honoured: it belongs to `sticky route`");
+            endpoint.route = Text::from(named(word, "route")?);
         }
         _ if named(word, "service").is_some() => {
-            return unsupported(cx, word, "not yet honoured: addresses from SRV records");
+            return unsupported(cx, word, "not yet honoured: addresses from SRV records; name the servers");
         }
         // The check speaks of it.
         _ => {}

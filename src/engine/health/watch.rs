@@ -1,0 +1,219 @@
+//! Looking at the endpoints of a cluster: each address that their names have, all of them in each turn.
+
+use std::{
+    future::poll_fn,
+    hash::{BuildHasher as _, RandomState},
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{task::spawn_local, time::sleep};
+
+use super::{
+    super::{balance::Cluster, connect::Place, log, timed, worker::Serving},
+    LONGEST, reach,
+};
+use crate::{
+    ir::{Expectation, HostId, Protocol, Watch, settings::Level},
+    plan::{ForwardingPlan, Matcher},
+};
+
+/// The longest answer that is looked through, its head included.
+const ANSWER: usize = 320 * 1024;
+
+/// What an answer has to be, compiled.
+struct Judge {
+    watch: Watch,
+    patterns: Vec<Option<Matcher>>,
+}
+
+/// Looks as long as the cluster is served.
+pub(super) async fn watch(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, watch: Watch) {
+    let pattern = |expected: &Expectation| match expected {
+        Expectation::Value(_, pattern, _) | Expectation::Content(pattern, _) => Matcher::new(pattern).ok(),
+        Expectation::Status(..) | Expectation::Field(..) => None,
+    };
+    let patterns = watch.expects.iter().map(pattern).collect();
+    let judge = Rc::new(Judge { watch, patterns });
+    let Some(how) = serving.upgrade().map(|serving| forwarding(&serving, &judge.watch)) else { return };
+    let mut first = true;
+    loop {
+        let places = cluster.places();
+        for place in places {
+            // Until they were looked at they are not used; what was known before a reload counts where that is said.
+            if first && index == 0 && judge.watch.mandatory && !judge.watch.persistent {
+                cluster.suspect(&place);
+            }
+            let (serving, cluster) = (Weak::clone(&serving), Rc::clone(&cluster));
+            let (judge, how) = (Rc::clone(&judge), Arc::clone(&how));
+            let delay = delay(&serving, judge.watch.jitter);
+            spawn_local(async move {
+                sleep(delay).await;
+                let fine = judge.look(&how, &cluster, &place).await;
+                let Some(serving) = serving.upgrade() else { return };
+                let check = &judge.watch.check;
+                if let Some(used) = cluster.look(&place, fine, check.passes, check.fails) {
+                    let word = if used { "passes" } else { "fails" };
+                    let label = cluster.label();
+                    let message =
+                        format_args!("upstream server {place} in \"{label}\" {word} its health check");
+                    log::event(&serving.logs, Level::Warn, message);
+                }
+            });
+        }
+        first = false;
+        sleep(judge.watch.check.interval).await;
+        if serving.strong_count() == 0 {
+            return;
+        }
+    }
+}
+
+/// Up to so long, at random.
+fn delay(serving: &Weak<Serving>, most: Duration) -> Duration {
+    let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+    if most == 0 || serving.strong_count() == 0 {
+        return Duration::ZERO;
+    }
+    Duration::from_millis(RandomState::new().hash_one(most) % (most + 1))
+}
+
+fn forwarding(serving: &Serving, watch: &Watch) -> Arc<ForwardingPlan> {
+    let settings = serving.plan.host_settings(HostId(0));
+    Arc::new(serving.plan.settings(settings).forwarding(Protocol::Http).under(&watch.settings))
+}
+
+impl Judge {
+    /// Whether an endpoint answers as it should.
+    async fn look(&self, how: &ForwardingPlan, cluster: &Cluster, place: &Place) -> bool {
+        let check = &self.watch.check;
+        let limit = [how.connect_timeout, how.read_timeout, check.timeout];
+        let limit = limit.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or(LONGEST).min(LONGEST);
+        let place = match (place, self.watch.port) {
+            (Place::Tcp(address), Some(port)) => Place::Tcp((address.ip(), port).into()),
+            (place, _) => place.clone(),
+        };
+        let asked = tokio::time::timeout(limit, self.ask(how, cluster, &place, limit));
+        asked.await.ok().flatten().is_some_and(|answer| self.judge(&answer))
+    }
+
+    async fn ask(
+        &self,
+        how: &ForwardingPlan,
+        cluster: &Cluster,
+        place: &Place,
+        limit: Duration,
+    ) -> Option<Vec<u8>> {
+        let check = &self.watch.check;
+        let label = cluster.label();
+        let tls = self.watch.tls.then_some(label.as_bytes());
+        let mut stream = reach(how, place, tls, limit).await?;
+        let Some(method) = &check.method else { return Some(Vec::new()) };
+        let version: &[u8] = if check.modern { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.0\r\nHost: " };
+        let head =
+            [method, &b" "[..], &check.target, version, label.as_bytes(), b"\r\nConnection: close\r\n\r\n"];
+        timed::write_all(&mut stream, &head.concat(), limit).await.ok()?;
+        let content = self.watch.expects.iter().any(|expected| matches!(expected, Expectation::Content(..)));
+        let mut answer = Vec::new();
+        while answer.len() < ANSWER {
+            let mut bytes = [0; 4096];
+            let length = poll_fn(|cx| stream.poll_read(cx, &mut bytes)).await.ok()?;
+            answer.extend_from_slice(&bytes[..length]);
+            if length == 0 || (!content && memchr::memmem::find(&answer, b"\r\n\r\n").is_some()) {
+                break;
+            }
+        }
+        Some(answer)
+    }
+
+    /// Whether an answer is what it has to be.
+    fn judge(&self, answer: &[u8]) -> bool {
+        if self.watch.check.method.is_none() {
+            return true;
+        }
+        let end = memchr::memmem::find(answer, b"\r\n\r\n");
+        let (head, content) = end.map_or((answer, &[][..]), |at| (&answer[..at], &answer[at + 4..]));
+        let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
+        let status = status.and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
+        let Some(status) = status else { return false };
+        let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&status));
+        let value = |name: &[u8]| {
+            let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+            lines.find_map(|line| {
+                let colon = memchr::memchr(b':', line)?;
+                line[..colon].trim_ascii().eq_ignore_ascii_case(name).then(|| line[colon + 1..].trim_ascii())
+            })
+        };
+        if self.watch.expects.is_empty() && !within(&self.watch.check.statuses) {
+            return false;
+        }
+        self.watch.expects.iter().zip(&self.patterns).all(|(expected, pattern)| {
+            let matches = |text: &[u8]| pattern.as_ref().is_some_and(|it| it.is_match(text).unwrap_or(false));
+            match expected {
+                Expectation::Status(ranges, opposite) => within(ranges) != *opposite,
+                Expectation::Field(name, opposite) => value(name).is_some() != *opposite,
+                Expectation::Value(name, _, opposite) => value(name).is_some_and(matches) != *opposite,
+                Expectation::Content(_, opposite) => matches(content) != *opposite,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Check, Pattern, settings::Forwarding};
+
+    fn judge(expects: Vec<Expectation>) -> Judge {
+        let pattern = |expected: &Expectation| match expected {
+            Expectation::Value(_, pattern, _) | Expectation::Content(pattern, _) => {
+                Matcher::new(pattern).ok()
+            }
+            _ => None,
+        };
+        let patterns = expects.iter().map(pattern).collect();
+        let check = Check {
+            method: Some("GET".into()),
+            modern: false,
+            target: "/".into(),
+            interval: Duration::from_secs(5),
+            passes: 1,
+            fails: 1,
+            good: None,
+            timeout: Duration::ZERO,
+            statuses: vec![(200, 399)],
+            contains: crate::ir::Text::new(),
+        };
+        let watch = Watch {
+            check,
+            jitter: Duration::ZERO,
+            port: None,
+            tls: false,
+            mandatory: false,
+            persistent: false,
+            settings: Forwarding::default(),
+            expects,
+            span: crate::source::Span::NONE,
+        };
+        Judge { watch, patterns }
+    }
+
+    #[test]
+    fn answers_are_judged() {
+        let welcome = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nWelcome to nginx!";
+        let redirect = b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n";
+        let usual = judge(Vec::new());
+        assert!(usual.judge(welcome) && usual.judge(redirect));
+        assert!(!usual.judge(b"HTTP/1.1 404 No\r\n\r\n") && !usual.judge(b"nonsense") && !usual.judge(b""));
+        let body =
+            |opposite| judge(vec![Expectation::Content(Pattern::regex(&b"Welcome"[..], false), opposite)]);
+        assert!(body(false).judge(welcome) && !body(true).judge(welcome) && body(true).judge(redirect));
+        let kind = judge(vec![Expectation::Value("Content-Type".into(), Pattern::exact("text/html"), false)]);
+        assert!(kind.judge(welcome) && !kind.judge(redirect));
+        let field = judge(vec![Expectation::Field("location".into(), true)]);
+        assert!(field.judge(welcome) && !field.judge(redirect));
+        let status = judge(vec![Expectation::Status(vec![(301, 303), (307, 307)], true)]);
+        assert!(status.judge(welcome) && !status.judge(redirect));
+    }
+}

@@ -1,0 +1,11 @@
+//! Upstreams over sockets: sessions that stay, requests that wait, health that is looked at, responses that are kept.
+//!
+//! What of it nginx has runs on the real one with `SUBJECT=/usr/sbin/nginx`.
+
+#[path = "apps_support/all.rs"]
+mod support;
+
+#[path = "upstreams/kept.rs"]
+mod kept;
+#[path = "upstreams/sessions.rs"]
+mod sessions;
