@@ -419,7 +419,9 @@ impl Exchange {
             // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
             // of its length is passed on.
             response.length = response.length.filter(|_| response.forwarded);
-            response.forget_content();
+            if response.status_text.is_empty() {
+                response.forget_content();
+            }
         }
         let version = self.facts.head.version;
         let frames = version == 20 && !beside;

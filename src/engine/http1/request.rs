@@ -126,7 +126,8 @@ impl RequestHead {
         if scanned <= start + newline || self.version == 0 {
             self.clear();
             self.request_line(buffer, start, line_end).map_err(|refusal| Refusal {
-                is_head: self.method.of(buffer) == b"HEAD",
+                // HTTP/0.9 has nothing but content.
+                is_head: self.method.of(buffer) == b"HEAD" && refusal.version != 9,
                 ..refusal.at(start, line_end)
             })?;
         }

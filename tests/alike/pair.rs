@@ -1,0 +1,232 @@
+//! The two servers on one configuration, an origin behind them, and the comparison of what they answer.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::ports;
+
+/// The real server.
+pub(crate) const ORACLE: &str = "/usr/sbin/nginx";
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The number that stands for the port of a listener in a configuration.
+pub(crate) const PORT: &str = "@PORT";
+
+/// A folder with files to serve, and the ports of one seed.
+pub(crate) struct Place {
+    path: PathBuf,
+    origin: u16,
+    ports: [u16; 2],
+}
+
+impl Place {
+    /// Makes the folder and starts the origin.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("triglot-alike-{name}-{}", std::process::id()));
+        let files = [
+            ("html/index.html", "root index\n"),
+            ("html/a/f.txt", "a/f\n"),
+            ("html/a/index.html", "a index\n"),
+            ("html/a/b/f.txt", "abf\n"),
+            ("html/dir/index.php", "php\n"),
+            ("html/f.txt", "f\n"),
+            ("html/x.html", "xh\n"),
+            ("html/sp ace.txt", "space\n"),
+            ("alt/f.txt", "alt f\n"),
+            ("alt/x/f.txt", "alt xf\n"),
+            ("alt/index.html", "alt index\n"),
+        ];
+        fs::create_dir_all(path.join("logs")).unwrap();
+        for (file, text) in files {
+            let file = path.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        let listener = TcpListener::bind(("127.0.0.1", ports::free())).unwrap();
+        let origin = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || answer(stream));
+            }
+        });
+        Self { path, origin, ports: [ports::free(), ports::free()] }
+    }
+
+    /// The port of the origin.
+    pub(crate) fn origin(&self) -> u16 {
+        self.origin
+    }
+
+    fn write(&self, name: &str, port: u16, http: &str, servers: &[String]) -> PathBuf {
+        let file = self.path.join(format!("{name}.conf"));
+        let path = self.path.display();
+        let text = format!(
+            "daemon off; pid {path}/{name}.pid; error_log {path}/{name}.log error; events {{}}\nhttp {{ access_log off;\n{http}\n{}\n}}\n",
+            servers.join("\n").replace(PORT, &port.to_string())
+        );
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// Leaves out the servers that nginx refuses.
+    pub(crate) fn leave_out_refused(&self, servers: &mut Vec<String>, http: &str) {
+        loop {
+            let file = self.write("try", self.ports[0], http, servers);
+            let mut command = Command::new(ORACLE);
+            let output =
+                command.args(["-t", "-q", "-p"]).arg(&self.path).arg("-c").arg(&file).output().unwrap();
+            if output.status.success() {
+                return;
+            }
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let line = said
+                .rsplit(':')
+                .next()
+                .and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+            let line = said
+                .lines()
+                .find_map(|line| line.rsplit_once(".conf:")?.1.trim().parse::<usize>().ok())
+                .or(line)
+                .unwrap_or_else(|| panic!("nginx refuses and names no line: {said}"));
+            let text = fs::read_to_string(&file).unwrap();
+            let mut first = text.lines().take_while(|line| !line.starts_with("server {")).count();
+            let index = servers.iter().position(|server| {
+                first += server.lines().count();
+                line <= first
+            });
+            servers.remove(index.unwrap_or_else(|| panic!("line {line} is in no server: {said}")));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Tells the upstream request back; targets say the status.
+fn answer(mut stream: TcpStream) {
+    let _ = stream.set_read_timeout(Some(PATIENCE));
+    let mut read = Vec::new();
+    let mut piece = [0; 4096];
+    while !read.windows(4).any(|four| four == b"\r\n\r\n") {
+        match stream.read(&mut piece) {
+            Ok(length @ 1..) => read.extend_from_slice(&piece[..length]),
+            _ => return,
+        }
+    }
+    let end = read.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = &read[..end];
+    let line =
+        String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
+    let port = stream.local_addr().map_or(0, |address| address.port());
+    let (status, extra) = match &line {
+        line if line.contains("/e") => ("404 Not Found", String::new()),
+        line if line.contains("loc") || line.contains("/c") => {
+            ("302 Found", format!("Location: http://127.0.0.1:{port}/up/z?q\r\n"))
+        }
+        _ => ("200 OK", String::new()),
+    };
+    let mut out =
+        format!("HTTP/1.1 {status}\r\n{extra}Connection: close\r\nContent-Length: {}\r\n\r\n", head.len());
+    out.push_str(&String::from_utf8_lossy(head));
+    let _ = stream.write_all(out.as_bytes());
+    // The rest of a body is read, so that closing does not reset what was sent.
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    while matches!(stream.read(&mut piece), Ok(1..)) {}
+}
+
+/// nginx and triglot, started on the same text.
+pub(crate) struct Pair<'a> {
+    place: &'a Place,
+    children: [Child; 2],
+}
+
+impl<'a> Pair<'a> {
+    /// Starts both and waits until they listen.
+    pub(crate) fn start(place: &'a Place, http: &str, servers: &[String]) -> Self {
+        let start = |index: usize, name: &str, program: &str, first: &[&str]| {
+            let file = place.write(name, place.ports[index], http, servers);
+            let said = fs::File::create(place.path.join(format!("{name}.said"))).unwrap();
+            let mut command = Command::new(program);
+            command.args(first).arg("-p").arg(&place.path).arg("-c").arg(&file);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
+        };
+        let mut children =
+            [start(0, "nginx", ORACLE, &[]), start(1, "triglot", env!("CARGO_BIN_EXE_triglot"), &["nginx"])];
+        for (child, (port, name)) in children.iter_mut().zip(place.ports.iter().zip(["nginx", "triglot"])) {
+            let began = Instant::now();
+            while TcpStream::connect(("127.0.0.1", *port)).is_err() {
+                let said = || fs::read_to_string(place.path.join(format!("{name}.said"))).unwrap_or_default();
+                assert!(child.try_wait().unwrap().is_none(), "{name} does not start: {}", said());
+                assert!(began.elapsed() < 4 * PATIENCE, "{name} does not listen: {}", said());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Self { place, children }
+    }
+
+    /// Sends both the same bytes; `what` names what they are about where the answers differ.
+    #[track_caller]
+    pub(crate) fn compare(&self, request: &[u8], what: impl Fn() -> String) {
+        let [nginx, triglot] = self.place.ports.map(|port| normal(&ask(port, request), port));
+        assert!(
+            nginx == triglot,
+            "{}\n--- request\n{}\n--- nginx\n{nginx}\n--- triglot\n{triglot}",
+            what(),
+            request.escape_ascii()
+        );
+    }
+}
+
+impl Drop for Pair<'_> {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // The master of nginx takes its worker with it only on a signal that it can handle.
+            let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Everything that comes until the server closes.
+fn ask(port: u16, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut out = Vec::new();
+    let _ = stream.write_all(request);
+    let mut piece = [0; 16384];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return out,
+            Ok(length) => out.extend_from_slice(&piece[..length]),
+            // A connection that is reset has said what it had to say; one that hangs shows as what it lacks.
+            Err(_) => return out,
+        }
+    }
+}
+
+/// An answer without what differs by nature: names of versions, times, ports.
+fn normal(answer: &[u8], port: u16) -> String {
+    let mut text = answer.escape_ascii().to_string().replace("\\r\\n", "\n").replace("\\n", "\n");
+    for version in ["nginx/1.31.5", "nginx/1.22.1"] {
+        text = text.replace(version, "nginx");
+    }
+    text = text.replace(&port.to_string(), "PORT").replace("%20", " ");
+    let mut out = String::new();
+    for line in text.lines() {
+        // What is one byte longer in one of the two programs' names makes other lengths.
+        let name = line.split_once(": ").map_or(line, |(name, _)| name);
+        match name {
+            "Date" | "Expires" | "Content-Length" => out.push_str(name),
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
+}
