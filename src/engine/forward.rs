@@ -408,7 +408,7 @@ impl Exchange {
             tls: tls.as_ref().map_or(0, upstream_tls::Client::digest),
         };
         if how.version == 20 {
-            return self.attempt_frames(forward, how, to, (key, tls), request).await;
+            return self.attempt_frames(plan, forward, how, to, (key, tls), request).await;
         }
         let whole = self.head_and_content(how, request);
         let bytes = whole.as_ref().unwrap_or(&request.head);
@@ -443,7 +443,7 @@ impl Exchange {
             // The upstream may have answered before it closed: what it said counts.
             Ok(()) | Err(Failure::Io(_)) => {}
         }
-        let outcome = self.read_head(forward, how, request, connection, stale).await;
+        let outcome = self.read_head(plan, forward, how, request, connection, stale).await;
         self.count_upload();
         outcome
     }

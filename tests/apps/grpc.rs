@@ -43,7 +43,9 @@ impl Case {
     fn start(name: &str) -> Self {
         let ports = [ports::free(), ports::free(), ports::free(), ports::free()];
         let [plain, secure, first, second] = ports;
-        let text = configuration("grpc", &[(8010, plain), (8011, secure), (8020, first), (8021, second)]);
+        let text = configuration("grpc", &[(8010, plain), (8011, secure)])
+            .replace("8020 http2", &format!("{first} http2"))
+            .replace("8021 http2", &format!("{second} http2"));
         let prefix = Prefix::new(name, &text);
         let made = Command::new("openssl")
             .current_dir(prefix.path())

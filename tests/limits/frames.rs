@@ -351,3 +351,134 @@ fn an_idle_connection_ends() {
     assert!(begun.elapsed() > Duration::from_millis(700));
     assert!(frames.next().is_none());
 }
+
+/// A field whose name may be anything.
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    head(&[(name, value)])
+}
+
+#[test]
+fn malformed_heads_are_refused_and_nothing_else() {
+    /// So many of them, from the first, end their stream alone.
+    const ALONE: usize = 7;
+    let port = ports::free();
+    let Some(_server) = server("malformed", port, "") else { return };
+    let mut frames = Frames::open(port);
+    let usual =
+        |path: &str| head(&[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", path)]);
+    let with = |name: &str, value: &str| [usual("/"), literal(name, value)].concat();
+    let heads = [
+        // What a path cannot have (RFC 3986 § 3.3), and what is no path.
+        usual("/<"),
+        usual("/a b"),
+        usual("/\u{1}"),
+        usual(""),
+        usual("a"),
+        // Repeated, unknown and late (RFC 9113 § 8.3).
+        with(":path", "/x"),
+        with(":authority", "b"),
+        with(":odd", "x"),
+        [literal("x-a", "1"), usual("/")].concat(),
+        // Missing.
+        head(&[(":method", "GET"), (":scheme", "http"), (":authority", "a")]),
+        head(&[(":scheme", "http"), (":authority", "a"), (":path", "/")]),
+        // Of HTTP/1.1 alone, and names that no field has.
+        with("connection", "close"),
+        with("transfer-encoding", "chunked"),
+        with("te", "gzip"),
+        with("X-Upper", "1"),
+        with("x a", "1"),
+        // Two hosts.
+        with("host", "b"),
+    ];
+    for (turn, bytes) in heads.iter().enumerate() {
+        let stream = turn as u32 * 4 + 1;
+        let mut ended = false;
+        assert!(frames.send(HEADERS, WHOLE | LAST, stream, bytes), "{turn}");
+        let refused = loop {
+            match frames.next() {
+                Some((RST_STREAM, _, on, _)) if on == stream => break true,
+                Some((HEADERS, _, on, head)) if on == stream => {
+                    break status(&(HEADERS, 0, on, head)) == 400;
+                }
+                // The library takes some of them for errors of the connection.
+                Some((GOAWAY, ..)) | None => {
+                    ended = true;
+                    break turn >= ALONE;
+                }
+                Some(_) => {}
+            }
+        };
+        assert!(refused, "{turn}");
+        if ended {
+            frames = Frames::open(port);
+        }
+        frames.ask(stream + 2, "/");
+        while let Some((kind, flags, on, data)) = frames.next() {
+            assert_ne!(kind, GOAWAY, "{turn}");
+            if (kind, on) == (DATA, stream + 2) && flags & LAST != 0 {
+                assert_eq!(data, b"here\n", "{turn}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn early_hints_pass_where_they_are_wanted() {
+    let (listener, origin) = silent();
+    let port = ports::free();
+    let locations = format!(
+        "location /hints {{ early_hints $http_x_want; proxy_http_version 1.1; proxy_pass http://127.0.0.1:{origin}; }}"
+    );
+    let Some(_server) = server("hints", port, &locations) else { return };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            );
+        }
+    });
+    for (want, hints) in [("1", true), ("0", false), ("", false)] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it accepts connections");
+        let text = format!("GET /hints HTTP/1.1\r\nHost: a\r\nX-Want: {want}\r\nConnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert_eq!(answer.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), hints, "{answer}");
+        assert!(answer.contains("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok"), "{answer}");
+    }
+}
+
+#[test]
+fn requests_to_upstreams_share_a_connection() {
+    let port = ports::free();
+    if !is_triglot() {
+        return;
+    }
+    let groups = format!(
+        "http2 on; upstream kept {{ server 127.0.0.1:{port}; keepalive 2; }} upstream once {{ server 127.0.0.1:{port}; }}"
+    );
+    let locations = "location /seen { return 200 \"$server_protocol $connection $connection_requests $http_x_a\\n\"; }
+        location /kept { rewrite ^ /seen break; proxy_http_version 2; proxy_set_header X-A b; proxy_pass http://kept; }
+        location /once { rewrite ^ /seen break; proxy_http_version 2; proxy_pass http://once; }
+        location /large { rewrite ^ /file break; proxy_http_version 2; proxy_pass http://kept; }
+        location /file { root .; }";
+    let prefix = prefix("shared", port, "", &groups, locations);
+    let large: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+    prefix.write("file", &large);
+    let _server = prefix.serve();
+    let words = |path: &str| -> Vec<String> {
+        get(port, path).text().split_whitespace().map(str::to_owned).collect()
+    };
+    let (first, second) = (words("/kept"), words("/kept"));
+    assert_eq!((first[0].as_str(), first[3].as_str()), ("HTTP/2.0", "b"));
+    assert_eq!((&first[1], first[2].as_str()), (&second[1], "1"), "{first:?} {second:?}");
+    assert_eq!(second[2], "2");
+    let (first, second) = (words("/once"), words("/once"));
+    assert_ne!(first[1], second[1]);
+    assert_eq!((first[2].as_str(), second[2].as_str()), ("1", "1"));
+    assert_eq!(get(port, "/large").content, large);
+}

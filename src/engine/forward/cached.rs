@@ -134,7 +134,7 @@ impl Exchange {
         key
     }
 
-    fn any_holds(&mut self, tests: &[Template]) -> bool {
+    pub(super) fn any_holds(&mut self, tests: &[Template]) -> bool {
         tests.iter().any(|test| {
             let value = self.value(test);
             !value.is_empty() && value != b"0"

@@ -23,13 +23,14 @@ use crate::{
         Forward, Protocol,
         settings::{self, Retry},
     },
-    plan::ForwardingPlan,
+    plan::{ForwardingPlan, Plan},
 };
 
 impl Exchange {
     /// Sends the request over HTTP/2, and waits for the head of the response.
     pub(super) async fn attempt_frames(
         &mut self,
+        plan: &Plan,
         forward: &Forward,
         how: &ForwardingPlan,
         to: &Destination,
@@ -94,7 +95,7 @@ impl Exchange {
             // The upstream may have answered before it closed: what it said counts.
             Ok(()) | Err(Failure::Io(_)) => {}
         }
-        let outcome = self.read_head(forward, how, request, connection, stale).await;
+        let outcome = self.read_head(plan, forward, how, request, connection, stale).await;
         self.count_upload();
         outcome
     }

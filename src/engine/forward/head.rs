@@ -27,13 +27,14 @@ use crate::{
         Forward, Protocol,
         settings::{Fault, Level, Retry},
     },
-    plan::ForwardingPlan,
+    plan::{ForwardingPlan, Plan},
 };
 
 impl Exchange {
     /// Waits for the response head, and watches the client meanwhile.
     pub(super) async fn read_head(
         &mut self,
+        plan: &Plan,
         forward: &Forward,
         how: &ForwardingPlan,
         request: &Request,
@@ -159,7 +160,8 @@ impl Exchange {
                 }
                 // Interim responses (RFC 9110 § 15.2) are passed on to clients that know them, 100 is answered by us.
                 Ok(Parsed::Whole) if matches!(self.facts.upstream_head.status, 100 | 102..=199) => {
-                    if self.interim(how).await.is_err() {
+                    let passes = self.passes_interim(plan, how);
+                    if self.interim(passes).await.is_err() {
                         return Outcome::ClientGone;
                     }
                     more = self.facts.upstream.is_empty();
@@ -282,13 +284,19 @@ impl Exchange {
         Outcome::Head(connection)
     }
 
-    /// Passes an interim response on and takes it out of the buffer.
-    async fn interim(&mut self, how: &ForwardingPlan) -> Result<(), Failure> {
+    /// Whether settings let interim responses pass.
+    fn passes_interim(&mut self, plan: &Plan, how: &ForwardingPlan) -> bool {
+        let hints = &self.settings(plan).answer.hints;
+        !how.keep_interim && (hints.is_empty() || self.any_holds(hints))
+    }
+
+    /// Passes an interim response on, if it is to be, and takes it out of the buffer.
+    async fn interim(&mut self, passes: bool) -> Result<(), Failure> {
         let head = &self.facts.upstream_head;
         let (status, length) = (head.status, head.length);
         if let Stream::Frames(stream) = &mut self.stream
             && status != 100
-            && !how.keep_interim
+            && passes
         {
             let mut interim = http::Response::new(());
             *interim.status_mut() = http::StatusCode::from_u16(status)
@@ -299,7 +307,7 @@ impl Exchange {
                 http2::put(interim.headers_mut(), name, value);
             }
             stream.interim(interim)?;
-        } else if status != 100 && self.facts.head.version == 11 && !how.keep_interim {
+        } else if status != 100 && self.facts.head.version == 11 && passes {
             // Written anew: neither line ends that others read differently nor anything about framing are passed on.
             let mut text = [b"HTTP/1.1 ", head.status_text.of(&self.facts.upstream), b"\r\n"].concat();
             for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {

@@ -86,6 +86,8 @@ settings! {
         max_ranges: Option<u32>,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
         modified: Option<i64>,
+        /// When interim answers are passed on: where one of these is neither empty nor `0`; without any, always.
+        hints: Vec<Template>,
         /// Whether old browsers get padded error pages.
         msie_padding: bool,
         /// Whether old browsers get a refresh instead of a redirect.

@@ -38,6 +38,7 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         charset_types: _,
         override_charset: _,
         source_charset,
+        hints,
         identifier,
         etag: _,
         page_type: _,
@@ -66,9 +67,8 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         }
     }
     let reset = identifier.iter().flatten().filter_map(|identifier| identifier.reset.as_ref());
-    for template in
-        [default_type, charset, signature, source_charset, tag_more].into_iter().flatten().chain(reset)
-    {
+    let fixed = [default_type, charset, signature, source_charset, tag_more].into_iter().flatten();
+    for template in fixed.chain(reset).chain(hints.iter().flatten()) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(template)) = own_authority {

@@ -48,12 +48,12 @@ const tests = {
   },
   async empty() {
     const { answer, text } = await once('unary', Buffer.alloc(0), asked('two'));
-    return `${answer.length} ${text}`;
+    return `${answer?.length} ${text}`;
   },
   async large() {
     const sent = Buffer.alloc(3 << 20, 'x');
     const { answer, text } = await once('unary', sent, asked('three'));
-    return `${answer.equals(sent)} ${text}`;
+    return `${answer?.equals(sent)} ${text}`;
   },
   async fail() {
     return (await once('fail', Buffer.from('a'))).text;

@@ -60,4 +60,7 @@ server.bindAsync(`127.0.0.1:${port}`, credentials, (error) => {
   console.log('ready');
 });
 // Goes away as servers do that are replaced: tells its clients, and ends what is under way.
-process.on('SIGTERM', () => server.tryShutdown(() => process.exit(0)));
+process.on('SIGTERM', () => {
+  server.tryShutdown(() => process.exit(0));
+  setTimeout(() => process.exit(0), 2000);
+});

@@ -4,7 +4,7 @@
 
 use super::{
     super::{tree::Directive, values},
-    Cx, Level, Lower, parameter, text,
+    Cx, Level, Lower, parameter, template, text,
 };
 use crate::{diagnostic::Diagnostic, ir::Text};
 
@@ -12,6 +12,7 @@ use crate::{diagnostic::Diagnostic, ir::Text};
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("client_body_in_file_only", body_in_file),
     ("client_body_temp_path", body_temp_path),
+    ("early_hints", early_hints),
     ("keepalive_disable", keepalive_disable),
     ("keepalive_timeout", keepalive_timeout),
     ("large_client_header_buffers", large_header_buffers),
@@ -20,6 +21,13 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("lingering_close", lingering_close),
     ("server_tokens", server_tokens),
 ];
+
+/// `early_hints string...;` Where it is not written, a proxy has to pass interim answers on (RFC 9110 § 15.2), as 1.22
+/// does with what it takes for the answer; newer ones keep them back.
+fn early_hints(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let hints: Vec<_> = directive.args.iter().map(|word| template(cx, word)).collect();
+    level.set.answer.hints.get_or_insert_default().extend(hints);
+}
 
 /// Where a connection's memory comes from in nginx: a buffer may not be smaller than this.
 const CONNECTION_POOL: u64 = 512;

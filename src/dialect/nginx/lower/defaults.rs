@@ -326,6 +326,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
+    answer.hints = Some(Vec::new());
 }
 
 fn files_access_logs(base: &mut Settings, options: &Options) {

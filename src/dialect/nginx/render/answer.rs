@@ -35,6 +35,7 @@ impl Render<'_, '_> {
             charset_types,
             override_charset,
             source_charset,
+            hints,
             identifier,
             etag,
             tag,
@@ -77,6 +78,11 @@ impl Render<'_, '_> {
         }
         if let Some(v) = charset {
             self.templated("charset", v, span);
+        }
+        if let Some(v) = hints.as_ref().filter(|hints| !hints.is_empty()) {
+            let words: Vec<_> = v.iter().filter_map(|hint| self.value(hint, span)).collect();
+            let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
+            self.page.line(format!("early_hints {};", words.join(" ")));
         }
         if let Some(v) = source_charset {
             self.templated("source_charset", v, span);
