@@ -46,6 +46,7 @@ const ABSENT: &[&str] = &[
     "ngx_otel_module",
     "ngx_google_perftools_module",
     "ngx_http_v3_module",
+    "ngx_http_upstream_hc_module",
 ];
 
 /// Arguments that newer versions take than the one installed may have.
