@@ -3,7 +3,8 @@
 //! What 2.4.71 does, observed: a page that goes through the filter has no `Last-Modified`, no tag and no length, whether
 //! it has instructions or not. Variables are those of the environment, those that CGI has, and what `set` makes of
 //! them, in included pages, too. `exec` is not done here, with `IncludesNoExec` nowhere; it is an error in the page.
-//! `printenv` lists what the page knows, which is less; `QUERY_STRING_UNESCAPED` has no backslashes for a shell.
+//! `printenv` lists what the page knows, which is less; `QUERY_STRING_UNESCAPED` has no backslashes for a shell. An
+//! `else` without an `if` does nothing here.
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/mod/mod_include.html>
 
