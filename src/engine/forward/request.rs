@@ -46,11 +46,7 @@ impl Exchange {
         if forward.protocol == Protocol::Http {
             self.facts.upstream_target.extend_from_slice(&out[target..]);
         }
-        out.extend_from_slice(if self.version_sent(how) == 10 {
-            b" HTTP/1.0\r\n"
-        } else {
-            b" HTTP/1.1\r\n"
-        });
+        out.extend_from_slice(if self.version_sent(how) == 10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         for edit in &how.edits {
             match &**edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
