@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Time enough for anything that should happen at once, on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Asks `question` until it answers, and fails naming `what` after `limit`.
 #[track_caller]
