@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn answers_are_judged() {
-        let welcome = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nWelcome to nginx!";
+        let welcome = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nWelcome to this place!";
         let redirect = b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n";
         let usual = judge(Vec::new());
         assert!(usual.judge(welcome) && usual.judge(redirect));
