@@ -174,7 +174,12 @@ impl<'a> Pair<'a> {
     /// Sends both the same bytes; `what` names what they are about where the answers differ.
     #[track_caller]
     pub(crate) fn compare(&self, request: &[u8], what: impl Fn() -> String) {
-        let [nginx, triglot] = self.place.ports.map(|port| normal(&ask(port, request), port));
+        let both = || self.place.ports.map(|port| normal(&ask(port, request), port));
+        let [mut nginx, mut triglot] = both();
+        if nginx != triglot {
+            // A reset that overtakes an answer is no difference; what is one is there again.
+            [nginx, triglot] = both();
+        }
         assert!(
             nginx == triglot,
             "{}\n--- request\n{}\n--- nginx\n{nginx}\n--- triglot\n{triglot}",
