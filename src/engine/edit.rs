@@ -287,10 +287,9 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
         }
     };
     let response = &mut exchange.facts.response;
-    response.remove(b"Expires");
-    response.remove(b"Cache-Control");
-    response.add(b"Expires", at.as_bytes());
-    response.add(b"Cache-Control", control.as_bytes());
+    // Those that are there keep their places (observed: nginx 1.22.1).
+    response.set(b"Expires", at.as_bytes());
+    response.set(b"Cache-Control", control.as_bytes());
 }
 
 fn age(seconds: i64) -> String {

@@ -218,10 +218,11 @@ impl Exchange {
         }
         let mut asked = self.subrequest(plan, &path, query, LONGEST_PART)?;
         self.ask_beside(plan, &mut asked).await;
-        let status = asked.facts.status();
+        // A page of our own stands for an answer that there is not; what an upstream says of a failure is one.
+        let failed = asked.facts.response.ours && asked.facts.status() >= 300;
         let (mut content, _) = asked.take_kept();
         if let Some(stub) = get(b"stub")
-            && (content.is_empty() || status >= 300)
+            && (content.is_empty() || failed)
         {
             let block = state.blocks.iter().find(|(name, _)| *name == stub);
             content = block.map(|(_, block)| block.clone())?;

@@ -555,7 +555,7 @@ impl Exchange {
     /// Whether the client has the response under way, or wants another one, where it is kept.
     pub(super) fn compare_kept(&mut self, plan: &Plan) -> condition::Verdict {
         let since = self.settings(plan).answer.if_modified_since;
-        if self.facts.response.status != 200
+        if self.facts.preset.unwrap_or(self.facts.response.status) != 200
             || filter::applies(self, plan) && self.facts.response.length.is_none()
         {
             return condition::Verdict::Answer;
