@@ -139,7 +139,7 @@ impl Exchange {
             whole.append(&mut content);
             content = whole;
         }
-        if parts.around && !settings.after.is_empty() {
+        if parts.around && whole && !settings.after.is_empty() {
             content.extend(self.part(plan, &settings.after).await);
         }
         self.forget_whole(plan, parts);

@@ -237,7 +237,9 @@ impl Exchange {
         self.facts.response.ours = true;
         // Of the answer that it stands for.
         self.kept_fields.retain(|(name, _)| {
-            [&b"accept-ranges"[..], b"last-modified", b"etag"].iter().all(|other| !name.eq_ignore_ascii_case(other))
+            [&b"accept-ranges"[..], b"last-modified", b"etag"]
+                .iter()
+                .all(|other| !name.eq_ignore_ascii_case(other))
         });
         self.facts.response.set_status(status, plan);
         let mut content = Vec::new();
