@@ -71,7 +71,6 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
 
-    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
 

@@ -212,29 +212,14 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files {
-            root,
-            alias,
-            index,
-            known_types,
-            any_case,
-            log_missing,
-            hidden,
-            random,
-            symlinks,
-            chunk,
-            faults,
-        } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
+            set;
         self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",
-            &[
-                ("files.log_missing", log_missing.is_some()),
-                ("files.hidden", hidden.is_some()),
-                ("files.chunk", chunk.is_some()),
-            ],
+            &[("files.log_missing", log_missing.is_some()), ("files.chunk", chunk.is_some())],
             span,
         );
         self.lost(

@@ -139,26 +139,15 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files {
-            root,
-            alias,
-            index,
-            known_types,
-            any_case,
-            log_missing,
-            hidden,
-            random,
-            symlinks,
-            chunk,
-            faults,
-        } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
+            set;
         self.lost("", &[("files.random", random.is_some())], span);
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
         // Said where the place is.
         let _ = (root, alias, index);
-        self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
+        self.left_out("", &[("files.chunk", chunk.is_some())], span);
         self.lost(
             "",
             &[
