@@ -227,15 +227,13 @@ impl Desk {
                 room.wake();
             }
             file.write(&waiting);
-            let outcome = match end {
-                Some(End(hears)) => file.place(hears),
-                None => match file.trouble.take() {
-                    Some(trouble) => Err(trouble),
-                    None => {
-                        written = Some(file);
-                        continue;
-                    }
-                },
+            let outcome = match (end, file.trouble.take()) {
+                (_, Some(trouble)) => Err(trouble),
+                (Some(End(hears)), None) => file.place(hears),
+                (None, None) => {
+                    written = Some(file);
+                    continue;
+                }
             };
             let mut tray = self.tray();
             (tray.outcome, tray.busy) = (Some(outcome), false);
@@ -287,9 +285,6 @@ impl Filing {
     }
 
     fn place(mut self, hears: Option<Box<dyn Hears>>) -> Result<(), String> {
-        if let Some(trouble) = self.trouble.take() {
-            return Err(trouble);
-        }
         let Some((file, temp)) = &self.open else { return Ok(()) };
         if let Some(access) = self.order.access {
             let permitted = file.set_permissions(Permissions::from_mode(access));

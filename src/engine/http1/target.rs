@@ -161,9 +161,10 @@ enum State {
 fn simple(raw: &[u8]) -> bool {
     let mut last = 0;
     raw.iter().all(|&byte| {
-        let fine = !matches!(byte, b'%' | b'\\') && !(last == b'/' && matches!(byte, b'/' | b'.'));
+        let escapes = matches!(byte, b'%' | b'\\');
+        let turns = last == b'/' && matches!(byte, b'/' | b'.');
         last = byte;
-        fine
+        !escapes && !turns
     })
 }
 
