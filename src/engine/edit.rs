@@ -125,6 +125,11 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     else {
         return;
     };
+    // The parts of several say it, each for itself.
+    let kind = exchange.facts.response.value(&exchange.facts.response.fields[index]);
+    if exchange.facts.response.whole.is_some() && kind.starts_with(b"multipart/byteranges") {
+        return;
+    }
     let is_directed = directed.is_some();
     let name = match directed {
         Some(name) if plan.config.charsets.iter().any(|known| known.eq_ignore_ascii_case(&name)) => name,

@@ -8,7 +8,7 @@ pub fn name_length(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| {
         let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
         let digit = byte.wrapping_sub(b'0') < 10;
-        !(letter | digit | (byte == b'-'))
+        !letter && !digit && byte != b'-'
     })
 }
 
@@ -17,7 +17,7 @@ pub fn first_control(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| byte < b' ')
 }
 
-#[inline(always)]
+#[inline]
 fn first(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks::<16>();
     for (at, block) in blocks.iter().enumerate() {
