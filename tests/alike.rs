@@ -10,6 +10,8 @@
 
 #[path = "alike/configuration.rs"]
 mod configuration;
+#[path = "alike/filters.rs"]
+mod filters;
 #[path = "alike/pair.rs"]
 mod pair;
 #[path = "apps_support/ports.rs"]
@@ -62,6 +64,27 @@ fn generated_hosts_are_served_alike() {
             let name = configuration::name(server);
             for _ in 0..12 {
                 let request = request::usual(&mut random, name);
+                pair.compare(&request, || format!("seed {seed}\n{server}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn generated_filters_work_alike() {
+    has_oracle();
+    let hosts = std::env::var("HOSTS").map_or(24, |text| text.parse().unwrap());
+    for seed in seeds(0..6) {
+        let mut random = generator(seed ^ 0xf117);
+        let place = Place::new(&format!("filters-{seed}"));
+        let mut servers: Vec<String> =
+            (0..hosts).map(|number| filters::server(&mut random, number, place.origin())).collect();
+        place.leave_out_refused(&mut servers, filters::HTTP);
+        let pair = Pair::start(&place, filters::HTTP, &servers);
+        for server in &servers {
+            let name = configuration::name(server);
+            for _ in 0..20 {
+                let request = filters::request(&mut random, name);
                 pair.compare(&request, || format!("seed {seed}\n{server}"));
             }
         }

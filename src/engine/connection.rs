@@ -225,6 +225,7 @@ impl Exchange {
             challenges: Vec::new(),
             lasting: Vec::new(),
             kept_fields: Vec::new(),
+            kept_own_location: false,
             upload: None,
             directed_limit: None,
             directed_charset: None,

@@ -62,6 +62,8 @@ pub struct Exchange {
     pub lasting: Vec<(Vec<u8>, Vec<u8>)>,
     /// Fields of an upstream's response that survive an internal redirect it directed.
     pub kept_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether the `Location` among them was made a whole URL by us.
+    pub kept_own_location: bool,
     /// Content that is being sent to an upstream.
     pub upload: Option<Box<Upload>>,
     /// Bandwidth limit that the upstream directed, bytes per second.
@@ -208,6 +210,7 @@ impl Exchange {
         self.upgraded = false;
         self.challenges.clear();
         self.kept_fields.clear();
+        self.kept_own_location = false;
         self.lasting.clear();
         self.directed_limit = None;
         self.directed_charset = None;

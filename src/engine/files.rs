@@ -336,10 +336,7 @@ async fn respond(
                 response.remove(b"Content-Encoding");
                 return send::send(exchange, plan, name, file, &[]).await;
             }
-            Verdict::Failed => {
-                exchange.kept_fields.clear();
-                return Next::Status(412);
-            }
+            Verdict::Failed => return exchange.unmet(),
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);

@@ -79,7 +79,7 @@ impl Exchange {
         let since = condition::since(&asked, since, self.worker.clock.now().as_secs());
         match condition::condition(&asked, &self.facts.response, since) {
             condition::Verdict::Answer => self.send_whole(plan, content).await,
-            condition::Verdict::Failed => Next::Status(412),
+            condition::Verdict::Failed => self.unmet(),
             condition::Verdict::NotModified => {
                 let response = &mut self.facts.response;
                 (response.status, response.length) = (304, None);
@@ -87,6 +87,13 @@ impl Exchange {
                 self.send_whole(plan, b"").await
             }
         }
+    }
+
+    /// A condition of the client's does not hold: what was kept of answers before goes with this one.
+    pub fn unmet(&mut self) -> Next {
+        self.kept_fields.clear();
+        self.kept_own_location = false;
+        Next::Status(412)
     }
 
     /// Sends the client elsewhere; a recovery in force for the status takes over, and still says where to go.
@@ -99,6 +106,7 @@ impl Exchange {
         let location = absolute.as_deref().unwrap_or(location);
         if is_field_value(location) {
             self.kept_fields.push((b"Location".to_vec(), location.to_vec()));
+            self.kept_own_location = absolute.is_some();
         }
         self.recover(plan, status).await
     }
@@ -619,6 +627,7 @@ impl Exchange {
         }
         let kept = std::mem::take(&mut self.kept_fields);
         let response = &mut self.facts.response;
+        response.own_location |= self.kept_own_location;
         let typed = response.known(Known::ContentType).is_some();
         let own = std::mem::take(&mut response.fields);
         for (name, value) in kept {

@@ -39,6 +39,7 @@ impl Place {
             ("alt/f.txt", "alt f\n"),
             ("alt/x/f.txt", "alt xf\n"),
             ("alt/index.html", "alt index\n"),
+            ("users", "u:{PLAIN}p\n"),
         ];
         fs::create_dir_all(path.join("logs")).unwrap();
         for (file, text) in files {
@@ -216,11 +217,52 @@ fn ask(port: u16, request: &[u8]) -> Vec<u8> {
     }
 }
 
+/// An answer whose content is in one piece, however it came: nginx flushes where a part ends.
+fn whole(answer: &[u8]) -> Vec<u8> {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return answer.to_vec() };
+    let (head, mut rest) = answer.split_at(end + 4);
+    let text = String::from_utf8_lossy(head).into_owned();
+    let mut out: Vec<u8> = text
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("Transfer-Encoding:") && !line.starts_with("Content-Length:"))
+        .collect::<String>()
+        .into_bytes();
+    if let Some(at) = text.find("boundary=") {
+        // The number that parts are told by.
+        let boundary: String = text[at + 9..].chars().take_while(char::is_ascii_digit).collect();
+        let all = String::from_utf8_lossy(answer).replace(&boundary, "BOUNDARY");
+        return all
+            .split_inclusive("\r\n")
+            .filter(|line| !line.starts_with("Content-Length:"))
+            .collect::<String>()
+            .into_bytes();
+    }
+    if !text.contains("Transfer-Encoding: chunked") {
+        out.extend_from_slice(rest);
+        return out;
+    }
+    while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size =
+            std::str::from_utf8(&rest[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        match size {
+            Some(0) => return out,
+            Some(size) if rest.len() >= line + 2 + size => {
+                out.extend_from_slice(&rest[line + 2..line + 2 + size]);
+                rest = rest.get(line + 4 + size..).unwrap_or_default();
+            }
+            _ => break,
+        }
+    }
+    out.extend_from_slice(b"<cut>");
+    out
+}
+
 /// An answer without what differs by nature: names of versions, times, ports.
 fn normal(answer: &[u8], port: u16) -> String {
+    let answer = whole(answer);
     let mut text = answer.escape_ascii().to_string().replace("\\r\\n", "\n").replace("\\n", "\n");
-    for version in ["nginx/1.31.5", "nginx/1.22.1"] {
-        text = text.replace(version, "nginx");
+    for version in ["/1.31.5", "/1.22.1"] {
+        text = text.replace(version, "");
     }
     text = text.replace(&port.to_string(), "PORT").replace("%20", " ");
     let mut out = String::new();

@@ -47,10 +47,7 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
                 not_modified(exchange);
                 return send::send_shared(exchange, plan, b"", file, &[], 0).await;
             }
-            Verdict::Failed => {
-                exchange.kept_fields.clear();
-                return Next::Status(412);
-            }
+            Verdict::Failed => return exchange.unmet(),
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
