@@ -448,7 +448,11 @@ impl<'c> Finder<'c> {
                 }
                 self.requirement(of, base);
             }
-            Requirement::AnyUser | Requirement::Users(_) | Requirement::Groups(_) => {}
+            Requirement::AnyUser
+            | Requirement::Users(_)
+            | Requirement::Groups(_)
+            | Requirement::Named(_)
+            | Requirement::At(_) => {}
         }
     }
 

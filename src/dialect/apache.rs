@@ -108,9 +108,12 @@ fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
     let process = &mut config.process;
     process.pid_file = process.pid_file.take().or_else(|| pid.clone());
     let base = &mut config.base;
-    if let Some(path) = error_log {
+    // Observed: without that folder Apache does not start, and it is rarely there. Errors are seen, too, if nobody
+    // said where they are to go.
+    let place = error_log.as_ref().map(|path| root.join(path));
+    if let Some(path) = place.filter(|path| path.parent().is_some_and(Path::is_dir)) {
         for log in base.logs.errors.iter_mut().flatten() {
-            let text = Text::from(root.join(path).as_os_str().as_bytes());
+            let text = Text::from(path.as_os_str().as_bytes());
             log.to = LogTarget::File(Template::text(text), Span::NONE);
         }
     }

@@ -9,9 +9,10 @@ use super::{
     access,
     exchange::{Exchange, Next},
     password::{self, Checked},
+    resolve,
 };
 use crate::{
-    ir::{Credentials, Requirement, settings::Level},
+    ir::{Credentials, Requirement, Text, settings::Level},
     plan::Plan,
 };
 
@@ -22,6 +23,10 @@ enum Said {
     /// It cannot be told without a user.
     NoUser,
     Holds,
+}
+
+fn held(holds: bool) -> Said {
+    if holds { Said::Holds } else { Said::Missed }
 }
 
 impl Exchange {
@@ -185,12 +190,16 @@ impl Exchange {
                 Requirement::Holds(template) => {
                     let value = self.value(template);
                     let holds = !value.is_empty() && value != b"0";
-                    result = Some(Some(if holds { Said::Holds } else { Said::Missed }));
+                    result = Some(Some(held(holds)));
                 }
                 Requirement::AnyUser => result = Some(Some(self.of_user(|_| true))),
                 Requirement::Users(users) => {
                     result = Some(Some(self.of_user(|user| users.iter().any(|known| **known == *user))));
                 }
+                Requirement::Named(names) => {
+                    result = Some(Some(held(self.is_named(names).await)));
+                }
+                Requirement::At(names) => result = Some(Some(held(self.is_at(names).await))),
                 Requirement::Groups(groups) => {
                     let said = match self.facts.user.clone() {
                         None => Said::NoUser,
@@ -220,6 +229,39 @@ impl Exchange {
         }
         let _ = plan;
         Ok(result.flatten())
+    }
+
+    /// Whether the client's address has one of the names, or one below it, and that name has the address.
+    async fn is_named(&self, names: &[Text]) -> bool {
+        let Some(address) = self.client_address() else { return false };
+        let Ok(name) = resolve::name_of(address).await else { return false };
+        let is_below = |known: &Text| {
+            let Some(at) = name.len().checked_sub(known.len()) else { return false };
+            let (before, end) = name.as_bytes().split_at(at);
+            end.eq_ignore_ascii_case(known)
+                && (before.is_empty() || known.starts_with(b".") || before.ends_with(b"."))
+        };
+        if !names.iter().any(is_below) {
+            return false;
+        }
+        resolve::look_up_by_system(&name).await.is_ok_and(|found| found.contains(&address))
+    }
+
+    /// Whether one of the names has the client's address.
+    async fn is_at(&self, names: &[Text]) -> bool {
+        let Some(address) = self.client_address() else { return false };
+        for name in names {
+            if let Ok(name) = std::str::from_utf8(name)
+                && resolve::look_up_by_system(name).await.is_ok_and(|found| found.contains(&address))
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn client_address(&self) -> Option<std::net::IpAddr> {
+        self.facts.client_ip().map(|address| address.to_canonical())
     }
 
     fn of_user(&self, holds: impl Fn(&[u8]) -> bool) -> Said {

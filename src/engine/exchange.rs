@@ -316,6 +316,7 @@ impl Exchange {
             facts.head.target.of(&facts.buffer),
             settings.client.merge_slashes,
             settings.client.backslashes,
+            settings.client.keep_slashes,
             &mut path,
             &mut query,
         );

@@ -34,7 +34,7 @@ use crate::{
 mod system;
 mod worker;
 
-pub use worker::{look_up, look_up_by_system};
+pub use worker::{look_up, look_up_by_system, name_of};
 
 /// Look-ups at one time at start.
 const AT_ONCE: usize = 32;

@@ -23,6 +23,10 @@ pub enum Requirement {
     Users(Vec<Text>),
     /// Holds for users in these groups.
     Groups(Vec<Text>),
+    /// Holds for clients whose address has one of these names, or one below it, which has this address, too.
+    Named(Vec<Text>),
+    /// Holds for clients whose address is one of those that one of these names has.
+    At(Vec<Text>),
     /// Says nothing where the method is not one of these; or, with `except`, where it is.
     Limited {
         /// The methods.

@@ -437,6 +437,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         single_fields: _,
         merge_slashes: _,
         backslashes: _,
+        keep_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,
         keepalive_when_asked: _,
@@ -555,7 +556,11 @@ fn requirement<'c>(what: &'c Requirement, span: Span, visit: Visit<'_, 'c>) {
             requirement(of, span, visit);
         }
         Requirement::Holds(template) => visit(Item::Template(template), span),
-        Requirement::AnyUser | Requirement::Users(_) | Requirement::Groups(_) => {}
+        Requirement::AnyUser
+        | Requirement::Users(_)
+        | Requirement::Groups(_)
+        | Requirement::Named(_)
+        | Requirement::At(_) => {}
     }
 }
 

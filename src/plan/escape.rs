@@ -187,6 +187,17 @@ pub fn encode_path(path: &[u8], out: &mut Vec<u8>) {
     encode(&PATH, path, out);
 }
 
+/// Takes back that the percent sign of an encoded slash was encoded, from a place on.
+pub(super) fn restore_slashes(text: &mut Vec<u8>, from: usize) {
+    let mut at = from;
+    while let Some(found) = memchr::memmem::find(&text[at..], b"%252") {
+        at += found + 1;
+        if matches!(text.get(at + 3), Some(b'F' | b'f')) {
+            text.drain(at..at + 2);
+        }
+    }
+}
+
 fn encode(set: &Bytes, text: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     out.reserve(text.len());

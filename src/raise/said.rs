@@ -266,7 +266,7 @@ fn requirement(config: &Config, what: &Requirement, who: &mut Who) {
         Requirement::AnyUser => who.users = Some(Users::Known),
         Requirement::Users(names) => who.users = Some(Users::Named(names.clone())),
         Requirement::Groups(names) => who.users = Some(Users::Groups(names.clone())),
-        Requirement::Limited { .. } => who.more = true,
+        Requirement::Limited { .. } | Requirement::Named(_) | Requirement::At(_) => who.more = true,
     }
 }
 

@@ -129,6 +129,7 @@ mod status;
 mod substitute;
 mod tls;
 mod types;
+mod vhost_alias;
 mod walk;
 
 pub(crate) use context::Cx;
@@ -175,6 +176,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     substitute::TABLE,
     tls::TABLE,
     types::TABLE,
+    vhost_alias::TABLE,
 ];
 
 /// What is done when a section is whole, in order.
@@ -198,6 +200,7 @@ const JOIN: &[Join] = &[
     remoteip::join,
     rewrite::join,
     tls::join,
+    vhost_alias::join,
     logs::join,
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! A path is decoded once; repeated slashes count as one where asked; `.` and
 //! `..` segments are resolved after decoding, so that `%2e%2e%2f` climbs as
-//! `../` does; so is a backslash that counts as a slash. Climbing above the root, `%00` and broken escapes are refused.
+//! `../` does; so is a backslash that counts as a slash, and not so one
+//! that stays encoded. Climbing above the root, `%00` and broken escapes are refused.
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
@@ -27,6 +28,7 @@ pub fn normalize(
     target: &[u8],
     merge_slashes: bool,
     backslashes: bool,
+    keep_slashes: bool,
     path: &mut Vec<u8>,
     query: &mut Vec<u8>,
 ) -> Result<Received, Invalid> {
@@ -53,6 +55,11 @@ pub fn normalize(
             at += 3;
             if decoded == 0 {
                 return Err(Invalid);
+            }
+            if decoded == b'/' && keep_slashes {
+                path.extend_from_slice(&raw[at - 3..at]);
+                state = State::Usual;
+                continue;
             }
             (decoded, matches!(decoded, b'%' | b'#' | b'?'))
         } else {
@@ -191,7 +198,7 @@ mod tests {
 
     fn show(target: &str, merge: bool) -> String {
         let (mut path, mut query) = (Vec::new(), Vec::new());
-        match normalize(target.as_bytes(), merge, false, &mut path, &mut query) {
+        match normalize(target.as_bytes(), merge, false, false, &mut path, &mut query) {
             Ok(_) => format!("{} {}", path.escape_ascii(), query.escape_ascii()),
             Err(Invalid) => "invalid".to_owned(),
         }
@@ -248,10 +255,26 @@ mod tests {
         ] {
             for (backslashes, expected) in [(false, Ok(kept)), (true, slash)] {
                 let (mut path, mut query) = (Vec::new(), Vec::new());
-                let done = normalize(target.as_bytes(), true, backslashes, &mut path, &mut query);
+                let done = normalize(target.as_bytes(), true, backslashes, false, &mut path, &mut query);
                 let done = done.map(|_| std::str::from_utf8(&path).unwrap());
                 assert_eq!(done, expected, "{target}");
             }
+        }
+    }
+
+    /// Observed: Apache httpd 2.4.71.
+    #[test]
+    fn an_encoded_slash_may_stay() {
+        for (target, expected) in [
+            ("/a%2Fb", "/a%2Fb"),
+            ("/a%2fb%20c", "/a%2fb c"),
+            ("/a/..%2Fx", "/a/..%2Fx"),
+            ("/a%2F..%2Fb", "/a%2F..%2Fb"),
+            ("/a/b/%2e%2e/c%2f", "/a/c%2f"),
+        ] {
+            let (mut path, mut query) = (Vec::new(), Vec::new());
+            normalize(target.as_bytes(), true, false, true, &mut path, &mut query).unwrap();
+            assert_eq!(path.escape_ascii().to_string(), expected, "{target}");
         }
     }
 

@@ -54,6 +54,43 @@ fn address(info: &libc::addrinfo) -> Option<IpAddr> {
     }
 }
 
+/// The name of an address.
+#[expect(unsafe_code, reason = "the standard library has no getnameinfo")]
+pub(super) fn name_of(address: IpAddr) -> Result<String, String> {
+    let mut name = [0; libc::NI_MAXHOST as usize];
+    let length = name.len() as libc::socklen_t;
+    let at = name.as_mut_ptr();
+    // SAFETY: zeroes are valid for both structures; they and the buffer live through the call, with their lengths.
+    let code = unsafe {
+        match address {
+            IpAddr::V4(ip) => {
+                let mut of: libc::sockaddr_in = std::mem::zeroed();
+                of.sin_family = libc::AF_INET as libc::sa_family_t;
+                of.sin_addr.s_addr = u32::from(ip).to_be();
+                let size = size_of_val(&of) as libc::socklen_t;
+                let of = (&raw const of).cast();
+                libc::getnameinfo(of, size, at, length, std::ptr::null_mut(), 0, libc::NI_NAMEREQD)
+            }
+            IpAddr::V6(ip) => {
+                let mut of: libc::sockaddr_in6 = std::mem::zeroed();
+                of.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+                of.sin6_addr.s6_addr = ip.octets();
+                let size = size_of_val(&of) as libc::socklen_t;
+                let of = (&raw const of).cast();
+                libc::getnameinfo(of, size, at, length, std::ptr::null_mut(), 0, libc::NI_NAMEREQD)
+            }
+        }
+    };
+    if code != 0 {
+        // SAFETY: what it returns is a constant text.
+        let why = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
+        return Err(why.to_string_lossy().into_owned());
+    }
+    // SAFETY: the call succeeded, so that a text that ends in NUL is in the buffer.
+    let name = unsafe { CStr::from_ptr(at) };
+    name.to_str().map(str::to_owned).map_err(|_| "the name is no text".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,6 +89,31 @@ pub async fn look_up_by_system(host: &str) -> Result<Rc<[IpAddr]>, String> {
     Ok(addresses)
 }
 
+/// The name of an address by the system; kept for a while, as that there is none.
+pub async fn name_of(address: IpAddr) -> Result<String, String> {
+    type Found = (Result<String, String>, Instant);
+    thread_local! {
+        static KNOWN: RefCell<HashMap<IpAddr, Found>> = RefCell::default();
+    }
+    let now = Instant::now();
+    let known = KNOWN.with_borrow(|known| {
+        let (name, until) = known.get(&address)?;
+        (now < *until).then(|| name.clone())
+    });
+    if let Some(name) = known {
+        return name;
+    }
+    let found = tokio::task::spawn_blocking(move || system::name_of(address)).await;
+    let name = found.map_err(|error| error.to_string())?;
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(address, (name.clone(), now + super::SYSTEM_VALID));
+    });
+    name
+}
+
 async fn find(settings: &ResolveInForce, host: &str) -> Result<Vec<IpAddr>, String> {
     if settings.servers.is_empty() {
         return Err(format!("no resolver defined to resolve {host}"));

@@ -158,6 +158,8 @@ fn requirement(printer: &mut Printer<'_>, what: &Requirement) {
         Requirement::AnyUser => printer.add(" any-user"),
         Requirement::Users(users) => names(printer, "users", users),
         Requirement::Groups(groups) => names(printer, "groups", groups),
+        Requirement::Named(known) => names(printer, "named", known),
+        Requirement::At(known) => names(printer, "at", known),
         Requirement::Limited { methods, except, of } => {
             names(printer, if *except { "except" } else { "only" }, methods);
             requirement(printer, of);

@@ -4,7 +4,7 @@ use super::{Failure, Find, Plan, Register, Run, View, memory::part};
 use crate::{
     ir::{Attr, Escape, Part, Protocol, Template, VarId, settings::Alias},
     plan::{
-        escape::escape,
+        escape::{escape, restore_slashes},
         pattern::Spans,
         var::{self, TableVar, VarPlan},
     },
@@ -97,7 +97,13 @@ impl Run {
                     Escape::OwnerGroup => view.file_owner(&value, true, out),
                     Escape::CookieDate => view.cookie_date(&value, out),
                     how => {
+                        let from = out.len();
                         escape(*how, &value, view.received_encoded(), out);
+                        if matches!(how, Escape::ForwardPath | Escape::ForwardUrl)
+                            && plan.settings(plan.host_settings(self.host)).client.keep_slashes
+                        {
+                            restore_slashes(out, from);
+                        }
                         true
                     }
                 };

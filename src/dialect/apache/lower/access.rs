@@ -146,12 +146,11 @@ fn requirement(cx: &mut Cx, directive: &Directive, kind: &Word, words: &[Word]) 
             holds(cx, Test::Any(here))
         }
         "host" | "forward-dns" => {
-            let message = "access by name needs a look-up of each client";
-            cx.refuse(
-                Diagnostic::error("refused-value", kind.span, message)
-                    .help("write the addresses: `Require ip 192.0.2.0/24`"),
-            );
-            Requirement::Holds(Template::default())
+            if let Some(word) = words.iter().find(|word| word.value.contains(&b'%')) {
+                let message = "a name that depends on the request is not looked up";
+                cx.refuse(Diagnostic::error("refused-value", word.span, message).help("write the names"));
+            }
+            if kind.is("host") { Requirement::Named(texts()) } else { Requirement::At(texts()) }
         }
         "method" => {
             let mut methods: Vec<Name> = texts();

@@ -110,6 +110,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
     for host in &mut hosts {
         core::finish(&mut host.section);
         names::finish(cx, &mut host.section);
+        super::vhost_alias::finish(&mut host.section);
         logs::finish(cx, &mut host.section);
     }
     super::remoteip::finish(cx, &mut hosts);

@@ -80,6 +80,7 @@ pub(crate) struct Own {
     pub(crate) remoteip: super::remoteip::Own,
     pub(crate) names: super::names::Own,
     pub(crate) alias: super::alias::Own,
+    pub(crate) vhost_alias: super::vhost_alias::Own,
     pub(crate) directory: super::directory::Own,
     /// What a `.htaccess` may say.
     pub(crate) allowed: Option<super::super::check::Allowed>,

@@ -29,6 +29,7 @@ pub(super) fn settings() -> Settings {
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.backslashes = Some(true);
+    client.keep_slashes = Some(false);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
     client.close_after = Some(Vec::new());
