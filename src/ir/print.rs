@@ -710,7 +710,7 @@ mod tests {
                 name: "app.example.com".into(),
                 names: vec![Pattern { ignore_case: true, ..Pattern::exact("app.example.com") }],
                 tls: None,
-                request: block(vec![Step::Do(located), Step::Authorize]),
+                request: block(vec![Step::Do(located), Step::Authorize(Asking::Always)]),
                 named: vec![("n".into(), block(vec![Step::Admit]))],
                 span: Span::NONE,
             }],

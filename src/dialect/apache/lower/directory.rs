@@ -120,7 +120,8 @@ fn fallback(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         // Where this is a question, the file that was found is the answer.
         let mut taken = vec![(Step::Assign { var: cx.kind(), value: "file".into() }, directive.head())];
         taken.extend(go(cx, path, directive.head()));
-        let steps = vec![(ask, directive.head()), when(there, taken)];
+        let (begins, ends) = asking(cx);
+        let steps = vec![begins, (ask, directive.head()), when(there, taken), ends];
         vec![when(Test::Not(Box::new(again)), steps)]
     };
     section.replace(Phase::Fallback, block(steps, directive.head()));
@@ -142,7 +143,8 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
 fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
     let (found, failed) = (cx.own("@index"), cx.own("@index_failed"));
     let span = Span::NONE;
-    let mut steps: Steps = vec![(Step::Unassign(failed), span)];
+    let (begins, ends) = asking(cx);
+    let mut steps: Steps = vec![(Step::Unassign(failed), span), begins];
     let names: Vec<_> = names.iter().filter(|name| !name.is_empty()).collect();
     for name in &names {
         let path = if name.starts_with(b"/") {
@@ -163,13 +165,20 @@ fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
         steps.push(when(passed_on, go(cx, path, span)));
         steps.push(when(other, vec![(Step::Assign { var: failed, value: status }, span)]));
     }
-    steps.push((Step::Unassign(found), span));
-    for code in [401, 403, 405, 406, 410, 413] {
+    steps.extend([(Step::Unassign(found), span), ends]);
+    for code in [400, 401, 403, 405, 406, 410, 413, 414, 451, 501, 502, 503] {
         let test = Test::Equal(Template::var(failed), code.to_string().as_str().into());
         steps.push(when(test, vec![respond(code)]));
     }
     steps.push(when(Test::Truthy(Template::var(failed)), vec![respond(500)]));
     steps
+}
+
+/// What stands before and behind questions. What is asked for is a request inside the server, and so it stays for its
+/// rules when it is taken.
+fn asking(cx: &mut Cx) -> ((Step, Span), (Step, Span)) {
+    let var = cx.subrequest();
+    ((Step::Assign { var, value: "1".into() }, Span::NONE), (Step::Unassign(var), Span::NONE))
 }
 
 /// Asks how a path would be answered: the step, whether a file or an upstream would answer, what takes the status.
@@ -212,7 +221,7 @@ fn go(cx: &mut Cx, path: Template, span: Span) -> Steps {
     vec![
         (Step::Rewrite { path: Some(path), query: Query::Keep }, span),
         (Step::Assign { var: keeps, value: "1".into() }, span),
-        (Step::Jump(Jump::Restart), span),
+        (Step::Jump(Jump::Resume), span),
     ]
 }
 

@@ -145,6 +145,7 @@ fn joined(main: &Section, host: Section) -> Section {
 /// The program of a host.
 fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let span = host.span;
+    let mut set = host.set.clone();
     let block = |label: &str, steps: Steps| {
         let block = Block { label: Some(label.into()), steps, span, ..Block::default() };
         (Step::Do(block), span)
@@ -189,6 +190,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         }
     }
     translate.extend(mapping::document_root(cx, host));
+    super::answered::prepare(host, &mut set, &mut translate);
     steps.push(block("translate", translate));
     let test = Test::Not(Box::new(walk::is_proxied(cx)));
     let mut located = walk::locate(cx);
@@ -199,7 +201,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let then = Block { steps: located, span, ..Block::default() };
     steps.push((Step::When { test, then, otherwise: Block::default() }, span));
     steps.extend(walk::rest(cx, host, &[]));
-    let scope = Scope { base: Base::Enclosing, set: Box::new(host.set.clone()) };
+    let scope = Scope { base: Base::Enclosing, set: Box::new(set) };
     ir::Host {
         name: name(cx, host),
         names: names(host),
@@ -213,8 +215,8 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
 /// Whether a `<Location>` does something at a phase that maps paths.
 fn in_sections(host: &Section, phase: Phase) -> bool {
     let name = phase.name();
-    let locations = host.sections.iter().filter(|section| section.kind == Kind::Location);
-    locations.flat_map(|section| &section.set.hooks).any(|hook| hook.phase == name)
+    let early = host.sections.iter().filter(|section| matches!(section.kind, Kind::Location | Kind::If));
+    early.flat_map(|section| &section.set.hooks).any(|hook| hook.phase == name)
 }
 
 /// What a host is called.
@@ -256,6 +258,7 @@ fn rename_redirected(cx: &mut Cx) {
         steps.push((Step::Assign { var: *var, value }, span));
     }
     steps.push((Step::Assign { var: renames, value: "1".into() }, span));
+    steps.push((Step::Unassign(cx.subrequest()), span));
     let test = Test::Present(Template::var(keeps));
     let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];
     let then = Block { steps: kept, ..Block::default() };
