@@ -88,7 +88,7 @@ pub enum Step {
         field: Name,
         /// Its value; nothing is added when it is empty.
         value: Template,
-        /// Whether also to answers of our own that are errors or redirects.
+        /// Whether also to answers of our own that are errors or redirects, and to those of HTTP upstreams.
         always: bool,
         /// Whether the value becomes a member of the list that is the field, once, instead of a line of its own.
         member: bool,

@@ -266,7 +266,12 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
         host.hook(Phase::Engine, step, host.span);
     }
     host.own.rewrite.engine = Some(engine);
-    if !engine || rules.is_empty() {
+    // A section for paths turns these rules on, too (observed).
+    let turns_on = |section: &Section| {
+        matches!(section.kind, Kind::Location | Kind::If) && section.own.rewrite.engine == Some(true)
+    };
+    let mut around = host.sections.iter().chain(main.into_iter().flat_map(|main| &main.sections));
+    if !(engine || around.any(turns_on)) || rules.is_empty() {
         return;
     }
     let root = host.set.files.root.clone().or_else(|| main.and_then(|main| main.set.files.root.clone()));

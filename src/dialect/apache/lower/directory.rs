@@ -272,7 +272,8 @@ pub(super) fn steps(cx: &mut Cx) -> Steps {
     ];
     let of_nothing = vec![when(not_handled, vec![perform(Phase::Fallback)])];
     let not_proxied = Test::Not(Box::new(walk::is_proxied(cx)));
-    vec![when(not_proxied, vec![when(directory, of_directory), when(nothing, of_nothing)])]
+    // A directory has its slash and its index although a section's rule sends it on (observed).
+    vec![when(directory, of_directory), when(Test::All(vec![nothing, not_proxied]), of_nothing)]
 }
 
 fn block(steps: Steps, span: Span) -> Block {

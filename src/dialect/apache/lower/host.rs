@@ -152,7 +152,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     };
     let mut steps = Steps::new();
     let answering = cx.names.own("@answering");
-    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()].into_iter().chain(answering) {
+    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler(), cx.kind()].into_iter().chain(answering) {
         steps.push((Step::Unassign(var), span));
     }
     if cx.proxy.contexts {
@@ -171,6 +171,11 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         steps.push(block("early", early));
     }
     steps.extend(core::refuse_encoded_slashes(host));
+    if in_sections(host, Phase::Rewrite) {
+        let off = !crate::dialect::apache::rewrite::is_on(host);
+        let value: Template = if off { "1".into() } else { Template::default() };
+        steps.push((Step::Assign { var: cx.own("@rewrite-off"), value }, span));
+    }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {

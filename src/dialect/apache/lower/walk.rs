@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{super::glob, Cx, Kind, Phase, Section, directory, mapping, negotiation};
 use crate::{
-    ir::{self, Asking, Block, Locate, Pattern, Step, Template, Test},
+    ir::{self, Asking, Block, Locate, Part, Pattern, Step, Template, Test},
     source::Span,
 };
 
@@ -176,7 +176,8 @@ pub(super) const WALKED_TO_FILE: &str = "@walked_to_file";
 /// directory than what was asked for before (observed): else that is what sections see.
 fn walk_once(cx: &mut Cx, span: Span) -> (Step, Span) {
     let walked = cx.own("@walked");
-    let folder = Template::var(cx.folder());
+    // A path that goes on below a file lies in a directory of its own.
+    let folder = Template(vec![Part::Var(cx.folder()), Part::Var(cx.path_info())]);
     let (file, to_file) = (cx.own(WALKED_FILE), cx.own(WALKED_TO_FILE));
     let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
     let goes_on = Test::Truthy(Template::var(cx.path_info()));

@@ -88,7 +88,7 @@ pub(super) fn result(
         path = join([before.clone(), path]);
         form = Form::Path;
     }
-    if passes(scene, rule) && (flags.proxy || flags.redirect.is_some()) {
+    if flags.pass_through && (flags.proxy || flags.redirect.is_some()) {
         steps.push(status(400, span));
         return true;
     }
@@ -141,9 +141,12 @@ pub(super) fn result(
                 steps.push(super::when_else(is_absolute(file), own, other, span));
                 return true;
             }
+            if flags.pass_through {
+                let file = Template::var(cx.file());
+                steps.push(when(is_absolute(file), vec![status(400, span)], span));
+            }
             if passes(scene, rule) {
                 let file = Template::var(cx.file());
-                steps.push(when(is_absolute(file.clone()), vec![status(400, span)], span));
                 pass_through(cx, scene, Some(file), span, steps);
                 return true;
             }
@@ -218,7 +221,7 @@ fn url_result(
     changed: bool,
     steps: &mut Steps,
 ) -> bool {
-    if passes(scene, rule) {
+    if rule.flags.pass_through {
         steps.push(status(400, rule.span));
         return true;
     }

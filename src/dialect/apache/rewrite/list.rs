@@ -204,7 +204,7 @@ fn apply(cx: &mut Cx, scene: &Scene, rule: &Rule, skip: Option<Name>) -> Steps {
         steps.push(finish::status(status, span));
         return steps;
     }
-    let stops = flags.last || flags.end || flags.proxy || (flags.pass_through && scene.dir.is_none());
+    let stops = flags.last || flags.end || flags.proxy || flags.pass_through;
     if flags.end {
         steps.push((Step::Assign { var: cx.own("@rewrite-end"), value: "1".into() }, span));
     }

@@ -163,7 +163,8 @@ impl Dir {
                     }
                     None => {
                         let folder = self.folder(cx);
-                        self.in_place_of_prefix(&folder, path.clone())
+                        let elsewhere = self.in_place_of_prefix(&folder, path.clone());
+                        below_root(cx, scene, path, elsewhere)
                     }
                 };
             }
@@ -190,6 +191,9 @@ impl Dir {
             };
             let mut inside = in_place;
             inside.push(rest(Template::text(self.prefix.clone())));
+            if base.is_none() {
+                inside = below_root(cx, scene, path, inside);
+            }
             value::choice(cx, "@rewrite-url", vec![(is_below, inside)], outside)
         })
     }
@@ -227,6 +231,13 @@ impl Dir {
         value.push(Part::Capture(OWN, 2));
         vec![when(test, vec![(Step::Assign { var: file, value }, span)], span)]
     }
+}
+
+/// What of a path lies below the document root; of one that does not, the other.
+fn below_root(cx: &mut Cx, scene: &Scene, path: &Template, elsewhere: Template) -> Template {
+    let rest = Template(vec![Part::Rest { of: path.clone(), after: scene.root.clone() }]);
+    let lies_there = Test::Not(Box::new(Test::Equal(rest.clone(), path.clone())));
+    value::choice(cx, "@rewrite-rooted", vec![(lies_there, rest)], elsewhere)
 }
 
 impl Names {
