@@ -100,6 +100,7 @@ use crate::{
 mod access;
 mod alias;
 mod answered;
+mod autoindex;
 mod context;
 mod core;
 mod defaults;
@@ -150,6 +151,7 @@ type Join = fn(&mut Cx, &Section, &mut Section);
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
     alias::TABLE,
+    autoindex::TABLE,
     core::TABLE,
     directory::TABLE,
     environment::TABLE,

@@ -262,18 +262,24 @@ pub(super) fn steps(cx: &mut Cx) -> Steps {
     let nothing = Test::Equal(Template::var(cx.kind()), Template::default());
     let handled = Test::Truthy(Template::var(cx.handler()));
     let not_handled = Test::Not(Box::new(handled.clone()));
+    let proxied = walk::is_proxied(cx);
+    let not_proxied = Test::Not(Box::new(proxied.clone()));
+    let here = |test: Test| Test::All(vec![test, not_proxied.clone()]);
+    // A directory has its slash and its index although a section's rule sends it on (observed).
     let of_directory = vec![
-        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash), perform(Phase::Listing)]),
-        when(handled, vec![perform(Phase::HandledIndex)]),
         when(
-            not_handled.clone(),
+            Test::Not(Box::new(ends)),
+            vec![perform(Phase::Slash), when(not_proxied.clone(), vec![perform(Phase::Listing)])],
+        ),
+        when(proxied, vec![perform(Phase::Index)]),
+        when(here(handled), vec![perform(Phase::HandledIndex)]),
+        when(
+            here(not_handled.clone()),
             vec![perform(Phase::Index), perform(Phase::Fallback), perform(Phase::Listing)],
         ),
     ];
     let of_nothing = vec![when(not_handled, vec![perform(Phase::Fallback)])];
-    let not_proxied = Test::Not(Box::new(walk::is_proxied(cx)));
-    // A directory has its slash and its index although a section's rule sends it on (observed).
-    vec![when(directory, of_directory), when(Test::All(vec![nothing, not_proxied]), of_nothing)]
+    vec![when(directory, of_directory), when(here(nothing), of_nothing)]
 }
 
 fn block(steps: Steps, span: Span) -> Block {
