@@ -55,8 +55,7 @@ fn generated_virtual_hosts_are_served_alike() {
     for seed in seeds(0..6) {
         let mut random = generator(seed);
         let origin = pair::origin();
-        let mut hosts: Vec<_> =
-            (0..hosts).map(|number| apache::host(&mut random, number, origin)).collect();
+        let mut hosts: Vec<_> = (0..hosts).map(|number| apache::host(&mut random, number, origin)).collect();
         let place = httpd::Place::new(&format!("vhosts-{seed}"), &hosts);
         place.leave_out_refused(&mut hosts);
         let pair = httpd::Pair::start(&place, &hosts);

@@ -7,7 +7,7 @@
 
 use super::random::Random;
 
-/// The stands-in of the folder of a host's files.
+/// Stands for the folder of a host in its directives.
 const ROOT: &str = "@ROOT";
 
 /// A virtual host: its number, its directives, and the `.htaccess` files by folder.
@@ -41,9 +41,33 @@ pub(crate) const FOLDERS: &[&str] = &["", "a/", "a/b/", "c/"];
 pub(crate) const FILES: &[&str] = &["index.html", "f.txt", "g.html", "x.php"];
 
 const PATHS: &[&str] = &[
-    "/", "/f.txt", "/g.html", "/x.php", "/a/", "/a", "/a/f.txt", "/a/g.html", "/a/b/", "/a/b/f.txt", "/a/b/x.php",
-    "/c/f.txt", "/c/", "/missing", "/a/missing", "/a/b/missing.html", "/al/f.txt", "/al/b/g.html", "/a/f.txt/info",
-    "/a/b/f.txt?q=1&z=2", "/p/f.txt", "/p", "/p/x/loc?a=b", "/p/e", "/p/b/%20c", "/a//b/f.txt", "/a/%66.txt",
+    "/",
+    "/f.txt",
+    "/g.html",
+    "/x.php",
+    "/a/",
+    "/a",
+    "/a/f.txt",
+    "/a/g.html",
+    "/a/b/",
+    "/a/b/f.txt",
+    "/a/b/x.php",
+    "/c/f.txt",
+    "/c/",
+    "/missing",
+    "/a/missing",
+    "/a/b/missing.html",
+    "/al/f.txt",
+    "/al/b/g.html",
+    "/a/f.txt/info",
+    "/a/b/f.txt?q=1&z=2",
+    "/p/f.txt",
+    "/p",
+    "/p/x/loc?a=b",
+    "/p/e",
+    "/p/b/%20c",
+    "/a//b/f.txt",
+    "/a/%66.txt",
 ];
 
 /// A request to a host.
@@ -96,16 +120,58 @@ enum Level {
 }
 
 const SUBSTITUTIONS: &[&str] = &[
-    "/a/f.txt", "/c/f.txt", "g.html", "b/f.txt", "/a/b/", "-", "/r/$1", "$1.new", "/a/$1?k=v", "f.txt?n=$1",
-    "/al/f.txt", "http://x.test/$1", "%{REQUEST_URI}x",
+    "/a/f.txt",
+    "/c/f.txt",
+    "g.html",
+    "b/f.txt",
+    "/a/b/",
+    "-",
+    "/r/$1",
+    "$1.new",
+    "/a/$1?k=v",
+    "f.txt?n=$1",
+    "/al/f.txt",
+    "http://x.test/$1",
+    "%{REQUEST_URI}x",
 ];
 const PATTERNS: &[&str] = &[
-    "^(.*)$", "f", r"^(.*)\.txt$", "^/?a/(.*)$", "^b/(.*)$", "^$", "x", r"^/(.+)/f\.txt$", "missing", r"(.)\.html$",
+    "^(.*)$",
+    "f",
+    r"^(.*)\.txt$",
+    "^/?a/(.*)$",
+    "^b/(.*)$",
+    "^$",
+    "x",
+    r"^/(.+)/f\.txt$",
+    "missing",
+    r"(.)\.html$",
     "!f",
 ];
 const FLAGS: &[&str] = &[
-    "L", "L", "R,L", "R=301,L", "QSA", "NE", "END", "S=1", "C", "PT", "E=E1:$0", "E=E2:r", "NC", "F", "G", "B",
-    "QSD", "DPI", "N=3", "E=!E1", "CO=c:v:x.test", "T=text/x", "NS", "QSL",
+    "L",
+    "L",
+    "R,L",
+    "R=301,L",
+    "QSA",
+    "NE",
+    "END",
+    "S=1",
+    "C",
+    "PT",
+    "E=E1:$0",
+    "E=E2:r",
+    "NC",
+    "F",
+    "G",
+    "B",
+    "QSD",
+    "DPI",
+    "N=3",
+    "E=!E1",
+    "CO=c:v:x.test",
+    "T=text/x",
+    "NS",
+    "QSL",
 ];
 const CONDITIONS: &[&str] = &[
     "%{REQUEST_URI} f",
@@ -337,7 +403,8 @@ impl Made<'_> {
             8 => format!("AcceptPathInfo {}", self.pick(&["On", "Off", "Default"])),
             9 => format!("AddDefaultCharset {}", self.pick(&["On", "Off", "utf-8"])),
             _ => {
-                let lines = ["Redirect 301 /a/g http://r.test/", "Redirect 410 /a/g", "SetHandler default-handler"];
+                let lines =
+                    ["Redirect 301 /a/g http://r.test/", "Redirect 410 /a/g", "SetHandler default-handler"];
                 self.pick(&lines).to_owned()
             }
         }
@@ -396,7 +463,10 @@ impl Made<'_> {
             }
             60..70 => {
                 let pattern = self.pick(&["f", "^/a", "/[b]/", "x$"]);
-                format!("<LocationMatch \"{pattern}\">\n{}\n</LocationMatch>", self.filled(Level::Location, 0))
+                format!(
+                    "<LocationMatch \"{pattern}\">\n{}\n</LocationMatch>",
+                    self.filled(Level::Location, 0)
+                )
             }
             _ => self.inner_section(0),
         }

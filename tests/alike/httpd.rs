@@ -77,7 +77,8 @@ impl Place {
                 return;
             }
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            let line = said.split("on line ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+            let line =
+                said.split("on line ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
             let line: usize = line.unwrap_or_else(|| panic!("Apache refuses and names no line: {said}"));
             let text = fs::read_to_string(&file).unwrap();
             let index = text.lines().take(line).filter(|line| line.starts_with("<VirtualHost")).count();

@@ -137,8 +137,10 @@ fn answer(mut stream: TcpStream) {
         }
         _ => ("200 OK", String::new()),
     };
-    let mut out =
-        format!("HTTP/1.1 {status}\r\n{extra}Connection: close\r\nContent-Type: text/up\r\nContent-Length: {}\r\n\r\n", head.len());
+    let mut out = format!(
+        "HTTP/1.1 {status}\r\n{extra}Connection: close\r\nContent-Type: text/up\r\nContent-Length: {}\r\n\r\n",
+        head.len()
+    );
     out.push_str(&String::from_utf8_lossy(head));
     let _ = stream.write_all(out.as_bytes());
     // The rest of a body is read, so that closing does not reset what was sent.

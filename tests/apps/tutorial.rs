@@ -83,7 +83,9 @@ impl Case {
                     .map(|module| {
                         format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n")
                     })
-                    .filter(|line| line.split(' ').next_back().is_some_and(|file| Path::new(file.trim()).exists()))
+                    .filter(|line| {
+                        line.split(' ').next_back().is_some_and(|file| Path::new(file.trim()).exists())
+                    })
                     .collect();
                 text.push_str(&format!(
                     "ServerRoot {path}\nDefaultRuntimeDir {path}\nPidFile {path}/httpd.pid\nErrorLog {path}/error.log\n\

@@ -217,7 +217,7 @@ fn apply(to: &mut Worker<'_>, key: &str, text: &str) -> Result<bool, String> {
             }
             idle(to.idle).timeout = time;
         }
-        "min" => drop(count(text, u32::MAX)?),
+        "min" => count(text, u32::MAX).map(|_| ())?,
         "iobuffersize" | "receivebuffersize" => buffer(text)?,
         "flushpackets" => {
             if !["on", "off", "auto"].contains(&&*text.to_ascii_lowercase()) {
