@@ -16,11 +16,14 @@ use crate::{
 pub struct Locals {
     known: RefCell<Map<Box<[u8]>, OfHosts>>,
     /// What files bring: to all directories for which they count the same program, so that its settings are the same.
-    brought: RefCell<Map<(HostId, Vec<(PathBuf, Stamp)>), Brought>>,
+    brought: RefCell<Map<(HostId, Vec<Found>), Brought>>,
 }
 
 /// What one directory brings for each host that was asked.
 type OfHosts = Vec<(HostId, Known)>;
+
+/// A file that counts, as it is.
+type Found = (PathBuf, Stamp);
 
 /// How many directories are remembered.
 const REMEMBERED: usize = 4096;

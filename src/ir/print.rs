@@ -595,9 +595,9 @@ mod tests {
     use super::*;
     use crate::{
         ir::{
-            Attr, Balance, Base, Block, Edit, Escape, Forward, Handler, HostId, Jump, Order, Part, Pattern,
-            Protocol, Query, Route, Row, Scope, Settings, Step, Table, Target, Test, Upgrade, Upstream, Var,
-            VarKind,
+            Asking, Attr, Balance, Base, Block, Edit, Escape, Forward, Handler, HostId, Jump, Order, Part,
+            Pattern, Protocol, Query, Route, Row, Scope, Settings, Step, Table, Target, Test, Upgrade,
+            Upstream, Var, VarKind,
         },
         source::Span,
     };

@@ -25,6 +25,7 @@
 //! - A redirect that a later rule makes a path again (`[R]` without `[L]`) is forgotten; the original answers with that path's
 //!   content and the redirect's status.
 //! - Sections inherit no `RewriteOptions`.
+//! - A server's rules with `R` are for the index of a directory, too, unless they have `NS`.
 //! - The rules that a section inherits run with the prefix of the section that they are written in.
 //! - Without `RewriteBase` a relative result in a directory outside of the document root goes on with the path that
 //!   led to that directory.
@@ -343,12 +344,12 @@ fn directory(cx: &mut Cx, section: &mut Section) {
         if own.engine.is_none() {
             tests.push(Test::Not(Box::new(Test::Truthy(Template::var(on)))));
         }
-        inner.push(when(Test::Any(tests), out(), span));
-        inner.push((Step::Perform(Phase::Links.name()), span));
         if !options.has(Options::NO_SLASH) && prefix.starts_with(b"/") && prefix.len() > 1 {
             let folder = Template::text(prefix[..prefix.len() - 1].to_vec());
-            inner.push(when(Test::Equal(Template::var(file), folder), out(), span));
+            tests.push(Test::Equal(Template::var(file), folder));
         }
+        inner.push(when(Test::Any(tests), out(), span));
+        inner.push((Step::Perform(Phase::Links.name()), span));
         let is_folder = section.kind == Kind::Htaccess
             || section.kind == Kind::Directory && !super::glob::is_glob(&section.path);
         let dir = Dir { prefix, base, is_folder };

@@ -42,7 +42,7 @@ pub(super) struct RuleFlags {
     pub(super) rounds: Option<u32>,
     pub(super) ignore_case: bool,
     pub(super) no_escape: bool,
-    /// `NS`, `R`: not for requests inside the server.
+    /// `NS`: not for requests inside the server.
     pub(super) no_subrequest: bool,
     pub(super) proxy: bool,
     pub(super) pass_through: bool,
@@ -251,7 +251,6 @@ pub(super) fn of_rule(word: &Written, found: &mut Vec<Diagnostic>) -> RuleFlags 
 
 fn redirect(flag: &Flag, flags: &mut RuleFlags, found: &mut Vec<Diagnostic>) {
     flags.redirect = Some(flag.span);
-    flags.no_subrequest = true;
     let value = flag.value.bytes();
     let code = match value.to_ascii_lowercase().as_slice() {
         b"permanent" => 301,

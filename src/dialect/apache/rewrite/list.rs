@@ -114,8 +114,9 @@ fn rule(cx: &mut Cx, scene: &Scene, rule: &Rule, no: Option<Name>, skip: Option<
     }
     let applied = apply(cx, scene, rule, skip);
     // Who is not for requests inside the server is passed over; a chain goes on behind it.
-    let is_outer =
-        rule.flags.no_subrequest.then(|| Test::Not(Box::new(Test::Truthy(Template::var(cx.subrequest())))));
+    let redirects = rule.flags.redirect.is_some() && scene.dir.is_some();
+    let is_outer = (rule.flags.no_subrequest || redirects)
+        .then(|| Test::Not(Box::new(Test::Truthy(Template::var(cx.subrequest())))));
     let steps = match asks {
         Asks::Tests(mut tests) if forgets.is_empty() => {
             if no.is_none() {

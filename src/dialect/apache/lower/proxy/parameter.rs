@@ -206,10 +206,8 @@ fn apply(to: &mut Worker<'_>, key: &str, text: &str) -> Result<bool, String> {
             member.factor = (factor * 100.0) as u32;
         }
         "lbset" => member.set = count(text, 99)? as u8,
-        "retry" => {
-            member.rest = seconds(text)
-                .or_else(|problem| if atoi(text) < 0 { Err(problem) } else { Ok(Duration::ZERO) })?
-        }
+        "retry" if text.starts_with('-') => return Err("has wrong format".to_owned()),
+        "retry" => member.rest = seconds(text).unwrap_or_default(),
         "ttl" => {
             let time = seconds(text)?;
             if time < Duration::from_secs(1) {
