@@ -241,11 +241,10 @@ impl Made<'_> {
     fn directive(&mut self, level: Level) -> String {
         match self.random.below(100) {
             0..8 if matches!(level, Level::Server | Level::Location) => self.proxy(level),
+            54..68 if level != Level::Server => self.access(),
             0..14 => self.request_field(),
             14..36 => self.field(),
-            36..54 => self.variable(),
-            54..68 if level != Level::Server => self.access(),
-            54..68 => self.field(),
+            36..68 => self.variable(),
             68..86 => self.rewriting(level),
             _ => self.other(),
         }
