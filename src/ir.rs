@@ -35,8 +35,8 @@ mod watched;
 
 pub use access::{Credentials, Joined, Required, Requirement};
 pub use block::{
-    AddressRange, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route, Scope,
-    Step, Table, Test,
+    AddressRange, Asking, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route,
+    Scope, Step, Table, Test,
 };
 pub use cache::{Cache, Pace, Stale, Validity};
 pub use cluster::{

@@ -1,17 +1,22 @@
-//! Generated configurations and requests: the answers of triglot beside those of the real nginx.
+//! Generated configurations and requests: the answers of triglot beside those of the real nginx and the real Apache.
 //!
-//! Each seed makes some thirty virtual hosts out of rewriting, locations, files and proxying, leaves out those that
+//! For nginx, each seed makes some thirty virtual hosts out of rewriting, locations, files and proxying, leaves out those that
 //! nginx refuses, and asks both servers the same requests; or it makes requests that few clients send and asks a fixed
-//! configuration. `SEEDS=from..to` in the environment tries others than the usual ones; `HOSTS=n` makes more hosts.
+//! configuration. For Apache, each seed makes as many virtual hosts out of sections in sections, rewriting, aliases,
+//! proxying, fields, variables and access, with `.htaccess` files. `SEEDS=from..to` in the environment tries others than the usual ones; `HOSTS=n` makes more hosts.
 //!
 //! A difference found here becomes a fixture; what differs on purpose is not generated, and said where it is left out.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "alike/apache.rs"]
+mod apache;
 #[path = "alike/configuration.rs"]
 mod configuration;
 #[path = "alike/filters.rs"]
 mod filters;
+#[path = "alike/httpd.rs"]
+mod httpd;
 #[path = "alike/pair.rs"]
 mod pair;
 #[path = "apps_support/ports.rs"]
@@ -40,18 +45,34 @@ fn generator(seed: u64) -> Random {
     random
 }
 
-/// Whether there is an nginx to ask; it is said loudly where there is none, and that is a failure.
-fn has_oracle() {
-    assert!(
-        std::path::Path::new(pair::ORACLE).exists(),
-        "{} is missing: tests/setup.sh installs it",
-        pair::ORACLE
-    );
+/// Whether there is an original to ask; it is said loudly where there is none, and that is a failure.
+fn has_oracle(path: &str) {
+    assert!(std::path::Path::new(path).exists(), "{path} is missing: tests/setup.sh installs it");
+}
+
+#[test]
+fn generated_virtual_hosts_are_served_alike() {
+    has_oracle(httpd::ORACLE);
+    let hosts = std::env::var("HOSTS").map_or(4, |text| text.parse().unwrap());
+    for seed in seeds(0..4) {
+        let mut random = generator(seed);
+        let origin = pair::origin();
+        let mut hosts: Vec<_> = (0..hosts).map(|number| apache::host(&mut random, number, origin)).collect();
+        let place = httpd::Place::new(&format!("vhosts-{seed}"), &hosts);
+        place.leave_out_refused(&mut hosts);
+        let pair = httpd::Pair::start(&place, &hosts);
+        for host in &hosts {
+            for _ in 0..16 {
+                let request = apache::request(&mut random, &host.name());
+                pair.compare(&request, || format!("seed {seed}\n{}{:?}", host.text("ROOT"), host.files));
+            }
+        }
+    }
 }
 
 #[test]
 fn generated_hosts_are_served_alike() {
-    has_oracle();
+    has_oracle(pair::ORACLE);
     let hosts = std::env::var("HOSTS").map_or(24, |text| text.parse().unwrap());
     for seed in seeds(0..6) {
         let mut random = generator(seed);
@@ -93,7 +114,7 @@ fn generated_filters_work_alike() {
 
 #[test]
 fn odd_requests_are_answered_alike() {
-    has_oracle();
+    has_oracle(pair::ORACLE);
     for seed in seeds(0..6) {
         let mut random = generator(seed);
         let place = Place::new(&format!("requests-{seed}"));

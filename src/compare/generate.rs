@@ -290,7 +290,7 @@ impl<'c> Finder<'c> {
             Step::Admit
             | Step::Unassign(_)
             | Step::Forget(_)
-            | Step::Authorize
+            | Step::Authorize(_)
             | Step::Identify
             | Step::Probe(_)
             | Step::Negotiate(_)

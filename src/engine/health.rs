@@ -2,6 +2,7 @@
 //!
 //! One worker looks for all; what it finds is in the states that all share.
 
+mod answer;
 mod watch;
 
 use std::{
@@ -11,6 +12,8 @@ use std::{
 };
 
 use tokio::{task::spawn_local, time::sleep};
+
+use answer::Answer;
 
 use super::{
     balance::{Cluster, group},
@@ -23,7 +26,7 @@ use super::{
 };
 use crate::{
     ir::{Check, Endpoint, HostId, Member, Protocol, settings::Level},
-    plan::ForwardingPlan,
+    plan::{ForwardingPlan, Plan},
 };
 
 /// The longest that one look may take.
@@ -59,7 +62,7 @@ async fn look_on(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, che
         let settings = serving.plan.host_settings(host);
         let base = serving.plan.settings(settings).forwarding(Protocol::Http);
         let how = members.forwarding(settings, base, index);
-        let fine = look(&how, endpoint, member, &check).await;
+        let fine = look(&serving.plan, &how, endpoint, member, &check).await;
         (good, bad) = if fine { (good + 1, 0) } else { (0, bad + 1) };
         let out = standing.is(group::UNHEALTHY);
         let change = if out { good >= check.passes } else { bad >= check.fails };
@@ -77,39 +80,45 @@ async fn look_on(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, che
 }
 
 /// Whether a member answers as it should.
-async fn look(how: &ForwardingPlan, endpoint: &Endpoint, member: &Member, check: &Check) -> bool {
+async fn look(
+    plan: &Plan,
+    how: &ForwardingPlan,
+    endpoint: &Endpoint,
+    member: &Member,
+    check: &Check,
+) -> bool {
     let limit = match (check.timeout, how.connect_timeout) {
         (Duration::ZERO, Duration::ZERO) => LONGEST,
         (Duration::ZERO, limit) | (limit, _) => limit.min(LONGEST),
     };
     let asked = ask(how, endpoint, member, check, limit);
-    let Ok(Some(status)) = tokio::time::timeout(limit, asked).await else { return false };
-    if check.statuses.is_empty() {
-        return (200..400).contains(&status);
-    }
-    check.statuses.iter().any(|(from, to)| (*from..=*to).contains(&status))
+    let Ok(Some(answer)) = tokio::time::timeout(limit, asked).await else { return false };
+    answer.is_good(plan, check)
 }
 
-/// The status of the answer; 200 where a connection is all that is asked for.
+/// The answer of a member.
 async fn ask(
     how: &ForwardingPlan,
     endpoint: &Endpoint,
     member: &Member,
     check: &Check,
     limit: Duration,
-) -> Option<u16> {
+) -> Option<Answer> {
     let places = places(endpoint).await.ok()?;
     let tls = member.tls.then_some(&*member.authority).filter(|_| check.method.is_some());
     let mut stream = reach(how, places.first()?, tls, limit).await?;
-    let Some(method) = &check.method else { return Some(200) };
+    let Some(method) = &check.method else { return Some(Answer::connected()) };
     let target = [&*member.base, &*check.target].concat();
     let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
     let version: &[u8] = if check.modern { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.0\r\nHost: " };
     let head =
         [&**method, b" ", slash, &target, version, &*member.authority, b"\r\nConnection: close\r\n\r\n"];
     timed::write_all(&mut stream, &head.concat(), limit).await.ok()?;
-    let status = status(&mut stream, &check.contains).await;
-    status.ok().flatten()
+    let bytes = read(&mut stream, check).await.ok()?;
+    let holds = check.contains.is_empty()
+        || memchr::memmem::find(&bytes, b"\r\n\r\n")
+            .is_some_and(|at| memchr::memmem::find(&bytes[at + 4..], &check.contains).is_some());
+    Answer::read(bytes).filter(|_| holds)
 }
 
 /// A connection to who is looked at; over TLS to this authority.
@@ -128,23 +137,19 @@ async fn reach(how: &ForwardingPlan, place: &Place, tls: Option<&[u8]>, limit: D
 /// The longest content that is looked through.
 const CONTENT: usize = 1 << 20;
 
-/// The status in the first line of an answer; none when it lacks what it has to hold.
-async fn status(stream: &mut Stream, contains: &[u8]) -> Result<Option<u16>, Failure> {
+/// As much of an answer as is looked at.
+async fn read(stream: &mut Stream, check: &Check) -> Result<Vec<u8>, Failure> {
+    let whole = check.content.is_some() || !check.contains.is_empty();
+    // What ends the part that is looked at.
+    let end: &[u8] = if check.good.is_some() { b"\r\n\r\n" } else { b"\n" };
     let mut answer = Vec::new();
-    let holds = |answer: &[u8]| {
-        let head = memchr::memmem::find(answer, b"\r\n\r\n");
-        contains.is_empty()
-            || head.is_some_and(|at| memchr::memmem::find(&answer[at + 4..], contains).is_some())
-    };
-    let most = if contains.is_empty() { 512 } else { CONTENT };
-    while answer.len() < most {
+    while answer.len() < CONTENT {
         let mut bytes = [0; 4096];
         let length = poll_fn(|cx| stream.poll_read(cx, &mut bytes)).await?;
         answer.extend_from_slice(&bytes[..length]);
-        if length == 0 || (answer.contains(&b'\n') && holds(&answer)) {
+        if length == 0 || (!whole && memchr::memmem::find(&answer, end).is_some()) {
             break;
         }
     }
-    let code = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).filter(|_| holds(&answer));
-    Ok(code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok()))
+    Ok(answer)
 }

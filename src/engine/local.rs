@@ -15,10 +15,15 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Locals {
     known: RefCell<Map<Box<[u8]>, OfHosts>>,
+    /// What files bring: to all directories for which they count the same program, so that its settings are the same.
+    brought: RefCell<Map<(HostId, Vec<Found>), Brought>>,
 }
 
 /// What one directory brings for each host that was asked.
 type OfHosts = Vec<(HostId, Known)>;
+
+/// A file that counts, as it is.
+type Found = (PathBuf, Stamp);
 
 /// How many directories are remembered.
 const REMEMBERED: usize = 4096;
@@ -42,7 +47,7 @@ pub struct Brought {
 }
 
 /// By what a file is known to have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -91,16 +96,24 @@ impl Locals {
             for path in group {
                 let stamp = Stamp::of(&path);
                 looked_at.push((path.clone(), stamp));
-                if stamp.is_some() {
-                    present.push(path);
+                if let Some(stamp) = stamp {
+                    present.push((path, stamp));
                     break;
                 }
             }
             files.push(looked_at);
         }
         let brings = (!present.is_empty()).then(|| {
-            let added = plan.extend(host, |vars| provider.load(host, folder, &present, vars));
-            Brought { entry: added.entry, found: added.found.into() }
+            let mut brought = self.brought.borrow_mut();
+            if brought.len() >= REMEMBERED {
+                brought.clear();
+            }
+            let paths: Vec<_> = present.iter().map(|(path, _)| path.clone()).collect();
+            let add = || {
+                let added = plan.extend(host, |vars| provider.load(host, &paths, vars));
+                Brought { entry: added.entry, found: added.found.into() }
+            };
+            brought.entry((host, present)).or_insert_with(add).clone()
         });
         if known.len() >= REMEMBERED {
             known.clear();

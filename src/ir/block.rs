@@ -88,7 +88,7 @@ pub enum Step {
         field: Name,
         /// Its value; nothing is added when it is empty.
         value: Template,
-        /// Whether also to answers of our own that are errors or redirects.
+        /// Whether also to answers of our own that are errors or redirects, and to those of HTTP upstreams.
         always: bool,
         /// Whether the value becomes a member of the list that is the field, once, instead of a line of its own.
         member: bool,
@@ -96,7 +96,7 @@ pub enum Step {
     /// Refuse content longer than the settings in force allow, by its `Content-Length`.
     Admit,
     /// Apply the access settings in force; stop with their answer if they refuse.
-    Authorize,
+    Authorize(Asking),
     /// Answer now, whatever the handler.
     Respond(Reply),
     /// Go elsewhere.
@@ -122,6 +122,18 @@ pub enum Step {
     /// Where the directory that this variable names brings steps of its own, they are run instead of the rest of
     /// the program (see [`super::local::Provider`]).
     Local(VarId),
+}
+
+/// When access is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Asking {
+    /// Each time.
+    Always,
+    /// Not under the settings under which it was asked for the last time: before an internal redirect, or by the
+    /// request that this is a question of. So the page for a refusal may lie where access is refused.
+    Changed,
+    /// Not for the path for which it was asked for the last time.
+    Moved,
 }
 
 /// A question of [`Step::Probe`]. The program is run for that target with all variables as they are, up to where the
@@ -185,6 +197,9 @@ pub enum Jump {
     Again(Name, u32),
     /// Go on at a named block of the host, with path and query as they are. Spends budget.
     Enter(Name),
+    /// The same as [`Self::Restart`], for what is found in place of what was asked for: the response goes on to depend on
+    /// what it depended on so far.
+    Resume,
     /// Internal redirect: run the host's program again with path and query as they are, settings as at
     /// the start, registers and variables kept (as nginx 1.22.1 keeps both). Spends budget.
     Restart,

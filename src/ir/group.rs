@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{HostId, Protocol, Template, Text, settings::Forwarding};
+use super::{HostId, Protocol, Template, Text, VarId, settings::Forwarding};
 
 /// How the members of a cluster share its requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -171,8 +171,11 @@ pub struct Check {
     pub passes: u32,
     /// So many bad looks in a row and it is not used.
     pub fails: u32,
-    /// The answer is good when this is neither empty nor `0`; without it, when its status is below 400.
+    /// The answer is good when this, which may read its status and fields, is neither empty nor `0`; without it, when its
+    /// status is one from 200 to 399, or one of `statuses`.
     pub good: Option<Template>,
+    /// Takes the answer's content before that is asked.
+    pub content: Option<VarId>,
     /// How long it may take in all; zero is as long as a connection may.
     pub timeout: Duration,
     /// Statuses that are good, from and to, instead of those below 400; none is these.

@@ -12,11 +12,11 @@ pub trait Provider: Debug + Send + Sync {
     /// that exists counts. None means that the host's own program is all there is.
     fn files(&self, host: HostId, folder: &[u8]) -> Vec<Vec<PathBuf>>;
 
-    /// The rest of the program after [`super::Step::Local`] for requests in a folder, with those of [`Self::files`]
-    /// that exist. New variables are added to `vars`, which holds all that are known.
+    /// The rest of the program after [`super::Step::Local`] for requests in folders with those of [`Self::files`]
+    /// that exist; they alone decide it. New variables are added to `vars`, which holds all that are known.
     ///
     /// Where a file cannot be used, that is what the program answers.
-    fn load(&self, host: HostId, folder: &[u8], files: &[PathBuf], vars: &mut Vec<Var>) -> Loaded;
+    fn load(&self, host: HostId, files: &[PathBuf], vars: &mut Vec<Var>) -> Loaded;
 }
 
 /// What directories bring.

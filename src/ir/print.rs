@@ -595,9 +595,9 @@ mod tests {
     use super::*;
     use crate::{
         ir::{
-            Attr, Balance, Base, Block, Edit, Escape, Forward, Handler, HostId, Jump, Order, Part, Pattern,
-            Protocol, Query, Route, Row, Scope, Settings, Step, Table, Target, Test, Upgrade, Upstream, Var,
-            VarKind,
+            Asking, Attr, Balance, Base, Block, Edit, Escape, Forward, Handler, HostId, Jump, Order, Part,
+            Pattern, Protocol, Query, Route, Row, Scope, Settings, Step, Table, Target, Test, Upgrade,
+            Upstream, Var, VarKind,
         },
         source::Span,
     };
@@ -710,7 +710,7 @@ mod tests {
                 name: "app.example.com".into(),
                 names: vec![Pattern { ignore_case: true, ..Pattern::exact("app.example.com") }],
                 tls: None,
-                request: block(vec![Step::Do(located), Step::Authorize]),
+                request: block(vec![Step::Do(located), Step::Authorize(Asking::Always)]),
                 named: vec![("n".into(), block(vec![Step::Admit]))],
                 span: Span::NONE,
             }],

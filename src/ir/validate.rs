@@ -301,7 +301,7 @@ impl Check<'_> {
             | Step::Negotiate(_)
             | Step::Detach
             | Step::Admit
-            | Step::Authorize
+            | Step::Authorize(_)
             | Step::Perform(_)
             | Step::Locate(_)
             | Step::Local(_) => place == Place::Request,
@@ -343,7 +343,7 @@ impl Check<'_> {
             | Step::Negotiate(_)
             | Step::Detach
             | Step::Admit
-            | Step::Authorize
+            | Step::Authorize(_)
             | Step::Respond(_)
             | Step::Perform(_)
             | Step::Locate(_)
@@ -357,7 +357,12 @@ impl Check<'_> {
             Jump::Exit(name) | Jump::Repeat(name) | Jump::Again(name, _) if !labels.contains(&name) => {
                 self.say("broken-ir", span, format!("'{name} is not around this jump"));
             }
-            Jump::Exit(_) | Jump::Repeat(_) | Jump::Again(..) | Jump::Enter(_) | Jump::Restart => {}
+            Jump::Exit(_)
+            | Jump::Repeat(_)
+            | Jump::Again(..)
+            | Jump::Enter(_)
+            | Jump::Restart
+            | Jump::Resume => {}
         }
     }
 
@@ -438,7 +443,7 @@ impl Progress {
                 | Step::Probe(_)
                 | Step::Detach
                 | Step::Admit
-                | Step::Authorize
+                | Step::Authorize(_)
                 | Step::Respond(_)
                 | Step::AtEnd(None)
                 | Step::Perform(_)
@@ -468,7 +473,7 @@ fn is_token(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Base, Order, Query, Register, Route, Scope};
+    use crate::ir::{Asking, Base, Order, Query, Register, Route, Scope};
 
     fn with(steps: Vec<Step>) -> Config {
         let steps = steps.into_iter().map(|step| (step, Span::NONE)).collect();
@@ -503,7 +508,7 @@ mod tests {
             otherwise: Block::default(),
         };
         let mut response = Settings::default();
-        let steps = vec![(status(), Span::NONE), (Step::Authorize, Span::NONE)];
+        let steps = vec![(status(), Span::NONE), (Step::Authorize(Asking::Always), Span::NONE)];
         response.answer.on_response = Some(vec![Block { steps, ..Block::default() }]);
         let route = |path| Route { path, decisive: false, body: Block::default(), nested: None };
         let table =

@@ -236,7 +236,7 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
         | Step::Admit
         | Step::Identify
         | Step::Detach
-        | Step::Authorize
+        | Step::Authorize(_)
         | Step::AtEnd(None)
         | Step::Perform(_) => {}
     }

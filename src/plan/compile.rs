@@ -465,7 +465,7 @@ impl<'c> Compiler<'c> {
             Step::Probe(probe) => Op::Probe(probe.clone()),
             Step::Negotiate(negotiate) => Op::Negotiate(negotiate.clone()),
             Step::Detach => Op::Detach,
-            Step::Authorize => Op::Authorize,
+            Step::Authorize(asking) => Op::Authorize(*asking),
             Step::Respond(reply) => Op::Respond(reply.clone()),
             Step::Jump(jump) => match self.jump(jump, span) {
                 Some(next) => Op::Go(next),
@@ -591,6 +591,7 @@ impl<'c> Compiler<'c> {
             Jump::Again(name, times) => around(name).map(|(_, begin, _)| Next::Again(*begin, *times)),
             Jump::Enter(name) => Some(Next::Enter(name.clone())),
             Jump::Restart => Some(Next::Restart),
+            Jump::Resume => Some(Next::Resume),
         };
         if next.is_none() {
             let message = "jump to a block that is not around it";

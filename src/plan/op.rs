@@ -5,7 +5,10 @@
 
 use super::{SettingsId, pattern::Find, question::Question};
 use crate::{
-    ir::{Edit, FileKind, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template, VarId},
+    ir::{
+        Asking, Edit, FileKind, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template,
+        VarId,
+    },
     source::Span,
 };
 
@@ -106,7 +109,7 @@ pub(super) enum Op {
     Probe(Box<Probe>),
     Negotiate(Box<Negotiate>),
     Detach,
-    Authorize,
+    Authorize(Asking),
     Respond(Reply),
     Trace(Template),
     /// Call the blocks of the phase.
@@ -130,6 +133,7 @@ pub(super) enum Next {
     Enter(Name),
     /// To the beginning; spends budget.
     Restart,
+    Resume,
 }
 
 impl Op {
@@ -174,7 +178,7 @@ impl Op {
             | Self::Probe(_)
             | Self::Negotiate(_)
             | Self::Detach
-            | Self::Authorize
+            | Self::Authorize(_)
             | Self::Respond(_)
             | Self::Trace(_)
             | Self::End => None,

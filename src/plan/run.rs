@@ -13,6 +13,7 @@ use crate::ir::{
     settings::Identifier,
 };
 
+mod asked;
 mod branch;
 mod eval;
 mod link;
@@ -21,6 +22,7 @@ mod outside;
 
 pub use outside::Promised;
 
+use asked::Asked;
 use memory::{Registers, Values};
 
 /// What the run reads of the exchange. Implemented by the engine, by tests and by `explain`.
@@ -168,6 +170,8 @@ pub struct Run {
     pub promised: Vec<Promised>,
     place: u32,
     told: Option<bool>,
+    /// When access was asked for the last time.
+    asked_for: Option<Asked>,
     /// How much of the budget is spent.
     spent: u32,
     prepared: bool,
@@ -218,6 +222,7 @@ impl Run {
         self.unset_reads.clear();
         self.failure = None;
         self.spent = 0;
+        self.asked_for = None;
         self.promised.clear();
         self.registers.clear();
         self.values.clear();
@@ -340,9 +345,10 @@ impl Run {
                         return Need::TooLarge;
                     }
                 }
-                Op::Authorize => match self.told.take() {
+                Op::Authorize(asking) => match self.told.take() {
                     Some(true) => {}
                     Some(false) => return Need::Refused,
+                    None if self.was_asked(*asking) => {}
                     None => {
                         self.place -= 1;
                         return Need::Access;
@@ -490,7 +496,7 @@ impl Run {
             | Op::Probe(_)
             | Op::Negotiate(_)
             | Op::Detach
-            | Op::Authorize
+            | Op::Authorize(_)
             | Op::Respond(_)
             | Op::Trace(_)
             | Op::Perform(_)
@@ -534,14 +540,18 @@ impl Run {
                 Err(NoSuchBlock) => return Err(Need::NoBlock(name)),
             },
             // What a question leads to is not asked.
-            Next::Restart if self.probes > 0 => return Err(Need::Handle),
-            Next::Restart => {
+            Next::Restart | Next::Resume if self.probes > 0 => return Err(Need::Handle),
+            Next::Restart | Next::Resume => {
                 if !self.spend(plan) {
                     return Err(Need::Exhausted);
                 }
                 self.internal = true;
                 self.rewritten = true;
+                let depends = std::mem::take(&mut self.depends);
                 self.begin(plan);
+                if matches!(next, Next::Resume) {
+                    self.depends = depends;
+                }
             }
         }
         Ok(())
@@ -630,27 +640,6 @@ impl Run {
         self.calls.clear();
     }
 
-    /// The answer to [`Need::Locate`]: how much of the name is left, how much of that is the directory, and what
-    /// the file is.
-    pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {
-        let Some(Op::Locate(names)) = plan.code.get(self.place as usize) else { return };
-        let mut name = std::mem::take(&mut self.asked);
-        let length = length.min(name.len());
-        self.values.set(names.rest, &name[length..]);
-        name.truncate(length);
-        self.values.set(names.file, &name);
-        let last = memchr::memrchr(b'/', &name).map_or(0, |slash| slash + 1);
-        self.values.set(names.name, &name[last..]);
-        name.truncate(folder);
-        if name.last() != Some(&b'/') {
-            name.push(b'/');
-        }
-        self.values.set(names.folder, &name);
-        self.values.set(names.kind, kind.as_bytes());
-        self.asked = name;
-        self.told = Some(true);
-    }
-
     /// The answer to [`Need::File`] and [`Need::Access`].
     pub fn tell(&mut self, answer: bool) {
         self.told = Some(answer);
@@ -711,7 +700,9 @@ impl Run {
                 Op::End => self.next_block(plan),
                 op => match self.common(plan, view, op, &mut Quiet, at) {
                     Ok(Some(Next::To(place))) => self.place = *place,
-                    Ok(Some(Next::Repeat(_) | Next::Again(..) | Next::Enter(_) | Next::Restart)) => {
+                    Ok(Some(
+                        Next::Repeat(_) | Next::Again(..) | Next::Enter(_) | Next::Restart | Next::Resume,
+                    )) => {
                         self.next_block(plan);
                     }
                     Ok(None) => {}

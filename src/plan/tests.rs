@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::ir::{
-    Address, Attr, Base, Block, Config, Edit, FileKind, Handler, Host, Jump, Kind, Listener, Order, Part,
-    Pattern, Protocol, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings, SocketOptions,
-    Step, Table, Test, Text, Var, VarId, VarKind,
+    Address, Asking, Attr, Base, Block, Config, Edit, FileKind, Handler, Host, Jump, Kind, Listener, Order,
+    Part, Pattern, Protocol, Query, Register, Reply, ReplyContent, Route, Row, Scope, Settings,
+    SocketOptions, Step, Table, Test, Text, Var, VarId, VarKind,
 };
 
 const M: Register = Register('m');
@@ -252,7 +252,7 @@ fn settings_accumulate() {
 fn located(server: Vec<Step>, table: Vec<Route>) -> Host {
     let mut steps = server;
     steps.push(labelled("locate", vec![routes(Order::Specific, table)]));
-    steps.push(Step::Authorize);
+    steps.push(Step::Authorize(Asking::Always));
     host(scoped(Base::Enclosing, Settings::default(), steps))
 }
 
@@ -363,7 +363,7 @@ fn captures_are_clobbered() {
 fn answers_before_access_and_after() {
     let steps = vec![
         when(matches("{path}", "^/early"), vec![say("early")]),
-        Step::Authorize,
+        Step::Authorize(Asking::Always),
         when(matches("{path}", "^/late"), vec![say("late")]),
     ];
     let plan = planned(host(scoped(Base::Enclosing, answers("handled"), steps)), vec![]);

@@ -94,7 +94,7 @@ impl Walk<'_, '_> {
                 }
                 [
                     (Step::Rewrite { path: Some(path), query }, _),
-                    (Step::Jump(Jump::Restart | Jump::Repeat(_)), _),
+                    (Step::Jump(Jump::Restart | Jump::Resume | Jump::Repeat(_)), _),
                 ] => {
                     fallback.to = FallbackTo::Path(self.value(path), query.clone());
                     return Some(fallback);

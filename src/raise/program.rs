@@ -307,7 +307,7 @@ impl Walk<'_, '_> {
             }
             Step::Route(table) => self.table(table, into),
             Step::Forget(_)
-            | Step::Authorize
+            | Step::Authorize(_)
             | Step::Admit
             | Step::Perform(_)
             | Step::Locate(_)

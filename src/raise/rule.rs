@@ -388,7 +388,7 @@ impl Walk<'_, '_> {
                     pending = Some((Some(path), query));
                 }
                 Step::Jump(jump) => match jump {
-                    Jump::Exit(_) | Jump::Repeat(_) | Jump::Restart | Jump::Again(..) => {
+                    Jump::Exit(_) | Jump::Repeat(_) | Jump::Restart | Jump::Resume | Jump::Again(..) => {
                         let handle = stay || matches!(jump, Jump::Exit(label) if &**label == b"translate");
                         match pending.take() {
                             Some((path, query)) => {
@@ -438,7 +438,7 @@ impl Walk<'_, '_> {
                     );
                 }
                 Step::Forget(_)
-                | Step::Authorize
+                | Step::Authorize(_)
                 | Step::Admit
                 | Step::Perform(_)
                 | Step::Locate(_)

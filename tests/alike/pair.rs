@@ -12,7 +12,7 @@ use crate::ports;
 /// The real server.
 pub(crate) const ORACLE: &str = "/usr/sbin/nginx";
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The number that stands for the port of a listener in a configuration.
 pub(crate) const PORT: &str = "@PORT";
 
@@ -47,14 +47,7 @@ impl Place {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         }
-        let listener = TcpListener::bind(("127.0.0.1", ports::free())).unwrap();
-        let origin = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || answer(stream));
-            }
-        });
-        Self { path, origin, ports: [ports::free(), ports::free()] }
+        Self { path, origin: origin(), ports: [ports::free(), ports::free()] }
     }
 
     /// The port of the origin.
@@ -110,6 +103,18 @@ impl Drop for Place {
     }
 }
 
+/// Starts an origin, and says at which port it listens.
+pub(crate) fn origin() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", ports::free())).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    port
+}
+
 /// Tells the upstream request back; targets say the status.
 fn answer(mut stream: TcpStream) {
     let _ = stream.set_read_timeout(Some(PATIENCE));
@@ -133,8 +138,10 @@ fn answer(mut stream: TcpStream) {
         }
         _ => ("200 OK", String::new()),
     };
-    let mut out =
-        format!("HTTP/1.1 {status}\r\n{extra}Connection: close\r\nContent-Length: {}\r\n\r\n", head.len());
+    let mut out = format!(
+        "HTTP/1.1 {status}\r\n{extra}Connection: close\r\nContent-Type: text/up\r\nContent-Length: {}\r\n\r\n",
+        head.len()
+    );
     out.push_str(&String::from_utf8_lossy(head));
     let _ = stream.write_all(out.as_bytes());
     // The rest of a body is read, so that closing does not reset what was sent.
@@ -201,7 +208,7 @@ impl Drop for Pair<'_> {
 }
 
 /// Everything that comes until the server closes.
-fn ask(port: u16, request: &[u8]) -> Vec<u8> {
+pub(crate) fn ask(port: u16, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut out = Vec::new();

@@ -102,7 +102,7 @@ impl Original {
     /// Makes what a configuration needs around it, and writes it.
     pub(crate) fn install(self, prefix: &Path, conf: &str) -> io::Result<()> {
         if self == Self::Apache {
-            fs::write(prefix.join("base.conf"), base(prefix))?;
+            fs::write(prefix.join("base.conf"), base(prefix, conf))?;
             fs::create_dir_all(prefix.join("htdocs"))?;
             // Apache's workers are another user's, and have to reach the sockets of origins.
             fs::set_permissions(prefix, fs::Permissions::from_mode(0o777))?;
@@ -199,9 +199,12 @@ fn is_root() -> bool {
 }
 
 /// What every fixture of Apache is read after: modules, and everything below the prefix.
-fn base(prefix: &Path) -> String {
+///
+/// `mod_allowmethods` is there only where it is used: with it, access is asked for at every redirect to another path.
+fn base(prefix: &Path, conf: &str) -> String {
     let mut out = String::new();
-    for module in LOADED.split_whitespace() {
+    let used = |module: &&str| *module != "allowmethods" || conf.contains("AllowMethods");
+    for module in LOADED.split_whitespace().filter(used) {
         let file = Path::new(MODULES).join(format!("mod_{module}.so"));
         if file.exists() {
             let _ = writeln!(out, "LoadModule {module}_module {}", file.display());

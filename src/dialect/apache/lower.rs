@@ -99,6 +99,7 @@ use crate::{
 
 mod access;
 mod alias;
+mod answered;
 mod autoindex;
 mod context;
 mod core;

@@ -21,7 +21,11 @@
 //!
 //! - `[P]` with a path, which the original sends to whatever host the client names, goes to this server only under a
 //!   name of its own; else it is answered with 400.
-//! - Nothing is requested inside the server: `-U`, `-F` and `%{LA-U:...}` look at paths and files.
+//! - Nothing is requested inside the server for `-U`, `-F` and `%{LA-U:...}`: they look at paths and files.
+//! - A redirect that a later rule makes a path again (`[R]` without `[L]`) is forgotten; the original answers with that path's
+//!   content and the redirect's status.
+//! - Sections inherit no `RewriteOptions`.
+//! - A server's rules with `R` are for the index of a directory, too, unless they have `NS`.
 //! - The rules that a section inherits run with the prefix of the section that they are written in.
 //! - Without `RewriteBase` a relative result in a directory outside of the document root goes on with the path that
 //!   led to that directory.
@@ -54,7 +58,7 @@ mod words;
 
 pub(crate) use maps::Kind as Map;
 use rule::{Condition, Rule};
-use scene::{Dir, Names, Scene};
+use scene::{Base, Dir, Names, Scene};
 
 /// Steps with their places.
 type Steps = Vec<(Step, Span)>;
@@ -256,8 +260,19 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
             }
         }
     }
+    if let Some(on) = own.engine {
+        // For sections that do not say.
+        let value: Template = if on { "1".into() } else { Template::default() };
+        let step = Step::Assign { var: cx.own("@rewrite-on"), value };
+        host.hook(Phase::Engine, step, host.span);
+    }
     host.own.rewrite.engine = Some(engine);
-    if !engine || rules.is_empty() {
+    // A section for paths turns these rules on, too (observed).
+    let turns_on = |section: &Section| {
+        matches!(section.kind, Kind::Location | Kind::If) && section.own.rewrite.engine == Some(true)
+    };
+    let mut around = host.sections.iter().chain(main.into_iter().flat_map(|main| &main.sections));
+    if !(engine || around.any(turns_on)) || rules.is_empty() {
         return;
     }
     let root = host.set.files.root.clone().or_else(|| main.and_then(|main| main.set.files.root.clone()));
@@ -286,8 +301,8 @@ fn directory(cx: &mut Cx, section: &mut Section) {
     let on = cx.own("@rewrite-on");
     if let Some(engine) = own.engine {
         let value: Template = if engine { "1".into() } else { Template::default() };
-        section.hook(Phase::Links, Step::Assign { var: on, value }, span);
-        if section.kind == Kind::Location {
+        section.hook(Phase::Engine, Step::Assign { var: on, value }, span);
+        if matches!(section.kind, Kind::Location | Kind::If) {
             // The server's rules heed it, too.
             let value: Template = if engine { Template::default() } else { "1".into() };
             let var = cx.own("@rewrite-off");
@@ -302,12 +317,13 @@ fn directory(cx: &mut Cx, section: &mut Section) {
     let kept = cx.own("@rewrite-base");
     if let Some(base) = &own.base {
         let value = Template::text(base.clone());
-        section.hook(Phase::Links, Step::Assign { var: kept, value }, span);
+        section.hook(Phase::Engine, Step::Assign { var: kept, value }, span);
     }
+    let merges = own.base.is_none() && options.has(Options::MERGE_BASE);
     let base = match &own.base {
-        Some(base) => Some(Template::text(base.clone())),
-        None if options.has(Options::MERGE_BASE) => Some(Template::var(kept)),
-        None => None,
+        Some(base) => Base::Own(Template::text(base.clone())),
+        None if merges => Base::Merged(kept),
+        None => Base::None,
     };
     let join = if options.has(Options::INHERIT) {
         Join::Before
@@ -317,9 +333,13 @@ fn directory(cx: &mut Cx, section: &mut Section) {
         Join::Replace
     };
     let mut steps = Steps::new();
-    if own.engine != Some(false) && !own.rules.is_empty() {
+    if own.engine != Some(false) {
         let file = cx.file();
         let out = || vec![(Step::Jump(Jump::Exit("rules".into())), span)];
+        let mut inner = Steps::new();
+        if own.engine.is_none() || merges {
+            inner.push((Step::Perform(Phase::Engine.name()), span));
+        }
         let mut tests = vec![Test::Truthy(Template::var(cx.own("@rewrite-end")))];
         if own.engine.is_none() {
             tests.push(Test::Not(Box::new(Test::Truthy(Template::var(on)))));
@@ -328,9 +348,12 @@ fn directory(cx: &mut Cx, section: &mut Section) {
             let folder = Template::text(prefix[..prefix.len() - 1].to_vec());
             tests.push(Test::Equal(Template::var(file), folder));
         }
-        let dir = Dir { prefix, base };
+        inner.push(when(Test::Any(tests), out(), span));
+        inner.push((Step::Perform(Phase::Links.name()), span));
+        let is_folder = section.kind == Kind::Htaccess
+            || section.kind == Kind::Directory && !super::glob::is_glob(&section.path);
+        let dir = Dir { prefix, base, is_folder };
         let scene = Scene::new(Some(dir), Template::attr(Attr::Root), Names::default(), None);
-        let mut inner = vec![when(Test::Any(tests), out(), span)];
         let listed = list::lower(cx, &scene, &own.rules, span);
         if scene.changes.get() {
             let from = Step::Assign { var: cx.own("@rewrite-file"), value: Template::var(file) };

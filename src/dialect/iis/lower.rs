@@ -33,8 +33,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::Machine,
     ir::{
-        self, Base, Block, Jump, Pattern, Register, Scope, Settings, Step, Template, Test, Var, VarId,
-        VarKind,
+        self, Asking, Base, Block, Jump, Pattern, Register, Scope, Settings, Step, Template, Test, Var,
+        VarId, VarKind,
     },
     source::Span,
 };
@@ -233,7 +233,7 @@ impl Cx<'_> {
             },
             Span::NONE,
         ));
-        main.push((Step::Authorize, Span::NONE));
+        main.push((Step::Authorize(Asking::Always), Span::NONE));
         let mut own = bindings::settings(site);
         if let Some(limit) = dynamic::of_site(self, site) {
             own.limits.concurrent = Some(vec![limit]);

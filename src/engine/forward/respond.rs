@@ -104,6 +104,11 @@ impl Exchange {
         }
         self.facts.response.start(status);
         self.facts.response.forwarded = true;
+        if forward.protocol == Protocol::Http {
+            // What led here is not what the upstream's answer depends on; what a program says is an answer of ours.
+            self.run.depends.clear();
+            self.run.promised.retain(|promised| promised.always);
+        }
         self.copy_status(how);
         self.copy_fields(how, &[]);
         if let Some(line) = self.facts.session_cookie.take() {

@@ -181,6 +181,7 @@ mod tests {
             passes: 1,
             fails: 1,
             good: None,
+            content: None,
             timeout: Duration::ZERO,
             statuses: vec![(200, 399)],
             contains: crate::ir::Text::new(),

@@ -145,8 +145,19 @@ impl Printer<'_> {
 
     /// What is asked, how often, and what counts.
     pub(super) fn check(&mut self, check: &Check) {
-        let Check { method, modern, target, interval, passes, fails, good, timeout, statuses, contains } =
-            check;
+        let Check {
+            method,
+            modern,
+            target,
+            interval,
+            passes,
+            fails,
+            good,
+            content,
+            timeout,
+            statuses,
+            contains,
+        } = check;
         match method {
             Some(method) => {
                 self.add(format_args!("{method} \"{target}\" HTTP/1.{}", u8::from(*modern)));
@@ -158,6 +169,10 @@ impl Printer<'_> {
         if let Some(good) = good {
             self.add(" good ");
             self.template(good);
+        }
+        if let Some(content) = content {
+            let name = self.var_name(*content);
+            self.add(format_args!(" content as {name}"));
         }
         if !timeout.is_zero() {
             self.add(format_args!(" timeout {}", value::duration(*timeout)));

@@ -2,9 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name, Negotiate,
-    Probe, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table, Target,
-    Template, Test, Upstream, UrlMatch,
+    Asking, Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name,
+    Negotiate, Probe, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table,
+    Target, Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -120,7 +120,9 @@ impl Printer<'_> {
                 }
             }
             Step::Detach => self.add("detach"),
-            Step::Authorize => self.add("authorize"),
+            Step::Authorize(Asking::Always) => self.add("authorize"),
+            Step::Authorize(Asking::Changed) => self.add("authorize unless asked"),
+            Step::Authorize(Asking::Moved) => self.add("authorize unless asked for the path"),
             Step::Respond(reply) => self.reply(reply),
             Step::Jump(jump) => self.jump(jump),
             Step::AtEnd(None) => self.add("at-end nothing"),
@@ -193,6 +195,7 @@ impl Printer<'_> {
             Jump::Again(label, times) => self.add(format_args!("again '{label} {times}")),
             Jump::Enter(name) => self.add(format_args!("enter {name}")),
             Jump::Restart => self.add("restart"),
+            Jump::Resume => self.add("resume"),
         }
     }
 

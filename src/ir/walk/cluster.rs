@@ -31,6 +31,7 @@ pub(super) fn watch<'c>(watch: &'c Watch, visit: Visit<'_, 'c>) {
         passes: _,
         fails: _,
         good,
+        content: _,
         timeout: _,
         statuses: _,
         contains: _,

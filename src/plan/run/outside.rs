@@ -1,6 +1,6 @@
 //! What a run has looked up outside of the plan, takes for a request's target, and promises to the response.
 
-use super::{Plan, Run, View};
+use super::{Op, Plan, Run, View};
 use crate::ir::{Lookup, Name, Negotiate, Noted, Probe, Template};
 
 /// A field that the response is to have.
@@ -25,6 +25,27 @@ impl Run {
         self.asked = asked;
     }
 
+    /// The answer to [`super::Need::Locate`]: how much of the name is left, how much of that is the directory, and what
+    /// the file is.
+    pub fn located(&mut self, plan: &Plan, length: usize, folder: usize, kind: &str) {
+        let Some(Op::Locate(names)) = plan.code.get(self.place as usize) else { return };
+        let mut name = std::mem::take(&mut self.asked);
+        let length = length.min(name.len());
+        self.values.set(names.rest, &name[length..]);
+        name.truncate(length);
+        self.values.set(names.file, &name);
+        let last = memchr::memrchr(b'/', &name).map_or(0, |slash| slash + 1);
+        self.values.set(names.name, &name[last..]);
+        name.truncate(folder);
+        if name.last() != Some(&b'/') {
+            name.push(b'/');
+        }
+        self.values.set(names.folder, &name);
+        self.values.set(names.kind, kind.as_bytes());
+        self.asked = name;
+        self.told = Some(true);
+    }
+
     /// The answer to [`super::Need::Lookup`]. Then [`Run::step`].
     pub fn found(&mut self, plan: &Plan, view: &impl View, lookup: &Lookup, value: Option<&[u8]>) {
         if let Some(value) = value {
@@ -45,6 +66,7 @@ impl Run {
             values: self.values.clone(),
             probes: self.probes + 1,
             spent: self.spent,
+            asked_for: self.asked_for.clone(),
             ..Self::default()
         };
         let merge = plan.settings(plan.host_settings(self.host)).client.merge_slashes;

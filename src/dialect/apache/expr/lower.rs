@@ -23,6 +23,9 @@ use crate::{
 /// Captures of the last match in an expression: `$1`.
 pub(crate) const MATCH: Register = Register('E');
 
+/// The variable that takes the content of an answer to a look at a member: `hc('body')`.
+pub(crate) const CHECKED_CONTENT: &str = "@checked_content";
+
 /// Functions and what they do to their argument.
 const FUNCTIONS: &[(&str, Function)] = &[
     ("req", Function::Field { varies: true }),
@@ -44,6 +47,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("ldap", Function::Of(Escape::Directory)),
     ("file", Function::Of(Escape::FileText)),
     ("filesize", Function::Of(Escape::FileSize)),
+    ("hc", Function::Checked),
 ];
 
 /// What a function does.
@@ -61,6 +65,8 @@ enum Function {
     Note,
     /// A note, else the request's environment, else the process's.
     Any,
+    /// What was seen of a member of a balancer.
+    Checked,
     /// Its argument in another representation.
     Of(Escape),
 }
@@ -428,7 +434,10 @@ impl Lower<'_, '_> {
                 let otherwise = self.cx.process_env(argument);
                 self.cx.first_present(&values, otherwise)
             }
-            Function::Of(_) => Template::default(),
+            Function::Checked if argument.eq_ignore_ascii_case(b"body") => {
+                Template::var(self.cx.own(CHECKED_CONTENT))
+            }
+            Function::Checked | Function::Of(_) => Template::default(),
         }
     }
 }
@@ -461,7 +470,10 @@ impl Cx<'_> {
             Meaning::ServerSoftware => Template::attr(Attr::ServerToken),
             Meaning::Handler => Template::var(self.own("@handler")),
             Meaning::ContentType => Template::attr(Attr::SentField("Content-Type".into())),
-            Meaning::Subrequest => "false".into(),
+            Meaning::Subrequest => {
+                let asked = Test::Truthy(Template::var(self.own("@subrequest")));
+                Template::var(self.choice("@is_subrequest", vec![(asked, "true".into())], "false".into()))
+            }
             Meaning::User => Template::var(self.own("@user")),
             Meaning::AuthType => Template::var(self.own("@auth_type")),
             Meaning::RemoteHost => Template::attr(Attr::ClientAddr),

@@ -45,6 +45,8 @@ pub(crate) struct Names {
     pub(super) gateways: Option<usize>,
     /// Whether any `Options` allow server-side includes.
     pub(super) includes: bool,
+    /// Whether access is asked for anew wherever a redirect inside the server leads to another path.
+    pub(super) asks_paths: bool,
     /// Whether files may list what there is to choose from.
     pub(super) lists: bool,
     /// Filters that servers declare: their providers and when these work.
@@ -170,6 +172,11 @@ impl<'a> Cx<'a> {
     /// The handler that was set, by its name (`%{HANDLER}`).
     pub(crate) fn handler(&mut self) -> VarId {
         self.own("@handler")
+    }
+
+    /// Set while a question of `DirectoryIndex` or `FallbackResource` is asked and answered.
+    pub(crate) fn subrequest(&mut self) -> VarId {
+        self.own("@subrequest")
     }
 
     /// Set before a `restart` after which variables keep their names.

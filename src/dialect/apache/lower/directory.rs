@@ -120,7 +120,8 @@ fn fallback(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         // Where this is a question, the file that was found is the answer.
         let mut taken = vec![(Step::Assign { var: cx.kind(), value: "file".into() }, directive.head())];
         taken.extend(go(cx, path, directive.head()));
-        let steps = vec![(ask, directive.head()), when(there, taken)];
+        let (begins, ends) = asking(cx);
+        let steps = vec![begins, (ask, directive.head()), when(there, taken), ends];
         vec![when(Test::Not(Box::new(again)), steps)]
     };
     section.replace(Phase::Fallback, block(steps, directive.head()));
@@ -142,7 +143,8 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
 fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
     let (found, failed) = (cx.own("@index"), cx.own("@index_failed"));
     let span = Span::NONE;
-    let mut steps: Steps = vec![(Step::Unassign(failed), span)];
+    let (begins, ends) = asking(cx);
+    let mut steps: Steps = vec![(Step::Unassign(failed), span), begins];
     let names: Vec<_> = names.iter().filter(|name| !name.is_empty()).collect();
     for name in &names {
         let path = if name.starts_with(b"/") {
@@ -163,13 +165,20 @@ fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
         steps.push(when(passed_on, go(cx, path, span)));
         steps.push(when(other, vec![(Step::Assign { var: failed, value: status }, span)]));
     }
-    steps.push((Step::Unassign(found), span));
-    for code in [401, 403, 405, 406, 410, 413] {
+    steps.extend([(Step::Unassign(found), span), ends]);
+    for code in [400, 401, 403, 405, 406, 410, 413, 414, 451, 501, 502, 503] {
         let test = Test::Equal(Template::var(failed), code.to_string().as_str().into());
         steps.push(when(test, vec![respond(code)]));
     }
     steps.push(when(Test::Truthy(Template::var(failed)), vec![respond(500)]));
     steps
+}
+
+/// What stands before and behind questions. What is asked for is a request inside the server, and so it stays for its
+/// rules when it is taken.
+fn asking(cx: &mut Cx) -> ((Step, Span), (Step, Span)) {
+    let var = cx.subrequest();
+    ((Step::Assign { var, value: "1".into() }, Span::NONE), (Step::Unassign(var), Span::NONE))
 }
 
 /// Asks how a path would be answered: the step, whether a file or an upstream would answer, what takes the status.
@@ -212,7 +221,7 @@ fn go(cx: &mut Cx, path: Template, span: Span) -> Steps {
     vec![
         (Step::Rewrite { path: Some(path), query: Query::Keep }, span),
         (Step::Assign { var: keeps, value: "1".into() }, span),
-        (Step::Jump(Jump::Restart), span),
+        (Step::Jump(Jump::Resume), span),
     ]
 }
 
@@ -253,17 +262,24 @@ pub(super) fn steps(cx: &mut Cx) -> Steps {
     let nothing = Test::Equal(Template::var(cx.kind()), Template::default());
     let handled = Test::Truthy(Template::var(cx.handler()));
     let not_handled = Test::Not(Box::new(handled.clone()));
+    let proxied = walk::is_proxied(cx);
+    let not_proxied = Test::Not(Box::new(proxied.clone()));
+    let here = |test: Test| Test::All(vec![test, not_proxied.clone()]);
+    // A directory has its slash and its index although a section's rule sends it on (observed).
     let of_directory = vec![
-        when(Test::Not(Box::new(ends)), vec![perform(Phase::Slash), perform(Phase::Listing)]),
-        when(handled, vec![perform(Phase::HandledIndex)]),
         when(
-            not_handled.clone(),
+            Test::Not(Box::new(ends)),
+            vec![perform(Phase::Slash), when(not_proxied.clone(), vec![perform(Phase::Listing)])],
+        ),
+        when(proxied, vec![perform(Phase::Index)]),
+        when(here(handled), vec![perform(Phase::HandledIndex)]),
+        when(
+            here(not_handled.clone()),
             vec![perform(Phase::Index), perform(Phase::Fallback), perform(Phase::Listing)],
         ),
     ];
     let of_nothing = vec![when(not_handled, vec![perform(Phase::Fallback)])];
-    let not_proxied = Test::Not(Box::new(walk::is_proxied(cx)));
-    vec![when(not_proxied, vec![when(directory, of_directory), when(nothing, of_nothing)])]
+    vec![when(directory, of_directory), when(here(nothing), of_nothing)]
 }
 
 fn block(steps: Steps, span: Span) -> Block {

@@ -146,13 +146,14 @@ fn joined(main: &Section, host: Section) -> Section {
 /// The program of a host.
 fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let span = host.span;
+    let mut set = host.set.clone();
     let block = |label: &str, steps: Steps| {
         let block = Block { label: Some(label.into()), steps, span, ..Block::default() };
         (Step::Do(block), span)
     };
     let mut steps = Steps::new();
     let answering = cx.names.own("@answering");
-    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler()].into_iter().chain(answering) {
+    for var in [cx.file(), cx.url(), cx.path_info(), cx.handler(), cx.kind()].into_iter().chain(answering) {
         steps.push((Step::Unassign(var), span));
     }
     if cx.proxy.contexts {
@@ -171,6 +172,11 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         steps.push(block("early", early));
     }
     steps.extend(core::refuse_encoded_slashes(host));
+    if in_sections(host, Phase::Rewrite) {
+        let off = !crate::dialect::apache::rewrite::is_on(host);
+        let value: Template = if off { "1".into() } else { Template::default() };
+        steps.push((Step::Assign { var: cx.own("@rewrite-off"), value }, span));
+    }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {
@@ -190,6 +196,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         }
     }
     translate.extend(mapping::document_root(cx, host));
+    super::answered::prepare(host, &mut set, &mut translate);
     steps.push(block("translate", translate));
     let test = Test::Not(Box::new(walk::is_proxied(cx)));
     let mut located = walk::locate(cx);
@@ -200,7 +207,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     let then = Block { steps: located, span, ..Block::default() };
     steps.push((Step::When { test, then, otherwise: Block::default() }, span));
     steps.extend(walk::rest(cx, host, &[]));
-    let scope = Scope { base: Base::Enclosing, set: Box::new(host.set.clone()) };
+    let scope = Scope { base: Base::Enclosing, set: Box::new(set) };
     ir::Host {
         name: name(cx, host),
         names: names(host),
@@ -214,8 +221,8 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
 /// Whether a `<Location>` does something at a phase that maps paths.
 fn in_sections(host: &Section, phase: Phase) -> bool {
     let name = phase.name();
-    let locations = host.sections.iter().filter(|section| section.kind == Kind::Location);
-    locations.flat_map(|section| &section.set.hooks).any(|hook| hook.phase == name)
+    let early = host.sections.iter().filter(|section| matches!(section.kind, Kind::Location | Kind::If));
+    early.flat_map(|section| &section.set.hooks).any(|hook| hook.phase == name)
 }
 
 /// What a host is called.
@@ -257,6 +264,7 @@ fn rename_redirected(cx: &mut Cx) {
         steps.push((Step::Assign { var: *var, value }, span));
     }
     steps.push((Step::Assign { var: renames, value: "1".into() }, span));
+    steps.push((Step::Unassign(cx.subrequest()), span));
     let test = Test::Present(Template::var(keeps));
     let kept = vec![(Step::Unassign(keeps), span), (Step::Unassign(renames), span)];
     let then = Block { steps: kept, ..Block::default() };

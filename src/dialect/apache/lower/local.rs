@@ -160,7 +160,7 @@ impl Provider for Htaccess {
         counting.map(|folder| names.iter().map(|name| path(folder, name)).collect()).collect()
     }
 
-    fn load(&self, host: HostId, _: &[u8], files: &[PathBuf], vars: &mut Vec<Var>) -> Loaded {
+    fn load(&self, host: HostId, files: &[PathBuf], vars: &mut Vec<Var>) -> Loaded {
         let Some(host) = self.hosts.get(host.0 as usize) else { return Loaded::default() };
         let mut sources = SourceMap::apart();
         let empty = SourceMap::new();

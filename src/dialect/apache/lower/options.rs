@@ -109,9 +109,12 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     }
 }
 
-/// A walk before the lowering: whether any directory allows server-side includes.
+/// A walk before the lowering: whether any directory allows server-side includes, whether access is asked for anew.
 pub(super) fn survey(cx: &mut Cx, items: &[Item]) {
     for directive in directives(items) {
+        // A module that looks at each path makes all of them do so (observed).
+        cx.names.asks_paths |= directive.name() == "LoadModule"
+            && directive.args.iter().any(|word| word.is("allowmethods_module"));
         if directive.name() == "Options" {
             let names = ["includes", "includesnoexec", "all"];
             let allows = |word: &Word| {

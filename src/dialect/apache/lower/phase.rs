@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Proxy,
     /// `Redirect` and `Alias`.
     Alias,
+    /// What an answer needs that is given while the path is mapped.
+    Answering,
     /// `<Files>` inside other sections: steps that look at the file's name and put settings in force.
     Files,
     /// `<If>` inside other sections.
@@ -24,7 +26,9 @@ pub(crate) enum Phase {
     Methods,
     /// `SetEnvIf` of a section.
     Headers,
-    /// What a section's rules perform first: whether they may be used at all.
+    /// What a section's rules perform first: whether the engine is on, what paths begin with.
+    Engine,
+    /// What they perform when it is: whether rules may be used at all.
     Links,
     /// A section's `RewriteRule`.
     Rules,
@@ -99,11 +103,13 @@ impl Phase {
             Self::Rewrite => "rewrite",
             Self::Proxy => "proxy",
             Self::Alias => "alias",
+            Self::Answering => "answering",
             Self::Files => "files",
             Self::If => "if",
             Self::InnerIf => "inner-if",
             Self::Methods => "methods",
             Self::Headers => "headers",
+            Self::Engine => "engine",
             Self::Links => "links",
             Self::Rules => "rules",
             Self::Redirect => "redirect",

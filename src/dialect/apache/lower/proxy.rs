@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(super) mod gateway;
+mod health;
 mod member;
 pub(super) mod notes;
 mod parameter;
@@ -57,7 +58,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
 
 /// The tables of all files of this topic.
 pub(super) const TABLES: &[&[(&str, Lower)]] =
-    &[TABLE, gateway::TABLE, pass::TABLE, member::TABLE, reverse::TABLE, tls::TABLE];
+    &[TABLE, gateway::TABLE, health::TABLE, pass::TABLE, member::TABLE, reverse::TABLE, tls::TABLE];
 
 /// What is remembered of a section.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +109,10 @@ pub(crate) struct State {
     pub(super) contexts: bool,
     /// Variables of gateways that `ProxyFCGISetEnvIf` reads or changes.
     edited: std::collections::BTreeSet<Vec<u8>>,
+    /// `ProxyHCTemplate`
+    templates: Vec<health::Named>,
+    /// `ProxyHCExpr`
+    conditions: Vec<health::Condition>,
     /// The URLs of `SetHandler`, by server.
     handlers: Vec<(u32, target::Url, crate::source::Span)>,
 }

@@ -77,7 +77,7 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
     match argument {
         Argument::Regex(word) => {
             section = Section::new(Kind::DirectoryMatch, directive.head());
-            let file = cx.file();
+            let file = cx.own(super::walk::WALKED_FILE);
             section.test = Some(matches(file, pattern(cx, word)));
             section.path.clone_from(&word.value);
         }
@@ -94,14 +94,9 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
             } else if glob::is_glob(&path) {
                 let above = glob::regex(&path, glob::Slash::Apart);
                 let itself = format!("{}$", glob::regex(&alone, glob::Slash::Apart));
-                let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
-                // The walk for a directory's index ends with the directory (observed).
-                let index = Template::var(cx.own("@index"));
-                let is_index = Test::Equal(Template::attr(Attr::Path), index);
-                // So does that for a path that goes on after the file.
-                let goes_on = Test::Truthy(Template::var(cx.path_info()));
-                let asked = Test::Not(Box::new(Test::Any(vec![is_index, goes_on])));
-                let itself = Test::All(vec![is_file, asked, matches(file, whole(&itself))]);
+                let walked = cx.own(super::walk::WALKED_FILE);
+                let is_file = Test::Truthy(Template::var(cx.own(super::walk::WALKED_TO_FILE)));
+                let itself = Test::All(vec![is_file, matches(walked, whole(&itself))]);
                 Some(Test::Any(vec![matches(folder, whole(&above)), itself]))
             } else {
                 let above = equals(folder, Pattern::prefix(path.as_slice()));

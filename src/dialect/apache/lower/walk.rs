@@ -7,19 +7,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cx, Kind, Phase, Section, directory, mapping, negotiation};
+use super::{super::glob, Cx, Kind, Phase, Section, directory, mapping, negotiation};
 use crate::{
-    ir::{self, Block, Locate, Pattern, Step, Template, Test},
+    ir::{self, Asking, Block, Locate, Part, Pattern, Step, Template, Test},
     source::Span,
 };
 
 /// Steps with their places.
 pub(super) type Steps = Vec<(Step, Span)>;
 
-/// What comes first for `<Location>` sections that say how paths are mapped.
+/// What comes first for `<Location>` and `<If>` sections that say how paths are mapped.
 pub(super) fn before_mapping(host: &Section) -> Steps {
     let mut steps = Steps::new();
-    for section in host.sections.iter().filter(|section| section.kind == Kind::Location) {
+    let of = |kind| host.sections.iter().filter(move |section| section.kind == kind);
+    for section in of(Kind::Location).chain(of(Kind::If)) {
         let mut mapping = section.clone();
         mapping.set = ir::Settings::default();
         let of_mapping = |phase: &ir::Name| {
@@ -59,7 +60,8 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     }
     spoken.perform(Phase::Headers, &mut steps);
     spoken.perform(Phase::Methods, &mut steps);
-    steps.push((Step::Authorize, span));
+    let asking = if cx.names.asks_paths { Asking::Moved } else { Asking::Changed };
+    steps.push((Step::Authorize(asking), span));
     let negotiates = negotiation::is_on(host) || local.iter().any(negotiation::is_on);
     if negotiates {
         steps.extend(negotiation::among_files(cx));
@@ -93,6 +95,15 @@ impl<'s> Spoken<'s> {
         Self { host, phases }
     }
 
+    /// The sections for paths, and conditions.
+    fn paths(&self, steps: &mut Steps) {
+        let of = |kind| self.host.sections.iter().filter(move |section| section.kind == kind);
+        steps.extend(of(Kind::Location).map(Section::step));
+        steps.extend(of(Kind::If).map(Section::step));
+        self.perform(Phase::If, steps);
+        self.perform(Phase::InnerIf, steps);
+    }
+
     /// Performs a phase if any section does something there.
     fn perform(&self, phase: Phase, steps: &mut Steps) {
         if self.phases.contains(&phase.name()) {
@@ -113,6 +124,14 @@ fn hear(section: &Section, phases: &mut BTreeSet<ir::Name>) {
     }
 }
 
+/// The sections that are looked at before a path is mapped, in order: those for paths, and conditions.
+pub(super) fn paths(host: &Section) -> Steps {
+    let spoken = Spoken::of(host, &[]);
+    let mut steps = Steps::new();
+    spoken.paths(&mut steps);
+    steps
+}
+
 /// The sections, in order.
 fn sections(cx: &mut Cx, spoken: &Spoken<'_>, local: &[Section]) -> Steps {
     let host = spoken.host;
@@ -121,6 +140,11 @@ fn sections(cx: &mut Cx, spoken: &Spoken<'_>, local: &[Section]) -> Steps {
     let mut directories: Vec<&Section> = of(Kind::Directory).chain(local).collect();
     // A stable order: file order within a depth, .htaccess after all of its depth.
     directories.sort_by_key(|section| (section.depth, section.kind == Kind::Htaccess));
+    if directories.iter().any(|section| section.kind == Kind::Directory && glob::is_glob(&section.path))
+        || of(Kind::DirectoryMatch).next().is_some()
+    {
+        files.push(walk_once(cx, host.span));
+    }
     files.extend(directories.into_iter().map(Section::step));
     files.extend(of(Kind::DirectoryMatch).map(Section::step));
     files.extend(of(Kind::Files).map(Section::step));
@@ -138,11 +162,33 @@ fn sections(cx: &mut Cx, spoken: &Spoken<'_>, local: &[Section]) -> Steps {
         let test = is_proxied(cx);
         steps.push((Step::When { test, then: block(proxied), otherwise: block(files) }, host.span));
     }
-    steps.extend(of(Kind::Location).map(Section::step));
-    steps.extend(of(Kind::If).map(Section::step));
-    spoken.perform(Phase::If, &mut steps);
-    spoken.perform(Phase::InnerIf, &mut steps);
+    spoken.paths(&mut steps);
     steps
+}
+
+/// The file's name that sections for directories are compared with.
+pub(super) const WALKED_FILE: &str = "@walked_file";
+
+/// Whether that is a file's, and not a directory's.
+pub(super) const WALKED_TO_FILE: &str = "@walked_to_file";
+
+/// What a redirect inside the server leads to, a directory's index among it, is walked to only where it lies in another
+/// directory than what was asked for before (observed): else that is what sections see.
+fn walk_once(cx: &mut Cx, span: Span) -> (Step, Span) {
+    let walked = cx.own("@walked");
+    // A path that goes on below a file lies in a directory of its own.
+    let folder = Template(vec![Part::Var(cx.folder()), Part::Var(cx.path_info())]);
+    let (file, to_file) = (cx.own(WALKED_FILE), cx.own(WALKED_TO_FILE));
+    let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
+    let goes_on = Test::Truthy(Template::var(cx.path_info()));
+    let is_whole = Test::All(vec![is_file, Test::Not(Box::new(goes_on))]);
+    let steps = vec![
+        (Step::Assign { var: walked, value: folder.clone() }, span),
+        (Step::Assign { var: file, value: Template::var(cx.file()) }, span),
+        (Step::Unassign(to_file), span),
+        mapping::when(is_whole, vec![(Step::Assign { var: to_file, value: "1".into() }, span)]),
+    ];
+    mapping::when(Test::Not(Box::new(Test::Equal(Template::var(walked), folder))), steps)
 }
 
 /// Whether the request is proxied.

@@ -88,6 +88,10 @@ pub(super) fn result(
         path = join([before.clone(), path]);
         form = Form::Path;
     }
+    if flags.pass_through && (flags.proxy || flags.redirect.is_some()) {
+        steps.push(status(400, span));
+        return true;
+    }
     if flags.proxy && form != Form::Unknown {
         proxy(cx, scene, rule, form, path, steps);
         return true;
@@ -111,7 +115,7 @@ pub(super) fn result(
         Form::Path if flags.redirect.is_some() => {
             let origin = value::origin(cx, scene);
             let path = match &scene.dir {
-                Some(dir) => dir.public(path, below),
+                Some(dir) => dir.public(cx, path, below),
                 None => path,
             };
             let slash = if is_rooted(&path) { Template::default() } else { "/".into() };
@@ -137,10 +141,24 @@ pub(super) fn result(
                 steps.push(super::when_else(is_absolute(file), own, other, span));
                 return true;
             }
+            if flags.pass_through {
+                let file = Template::var(cx.file());
+                steps.push(when(is_absolute(file), vec![status(400, span)], span));
+            }
+            if passes(scene, rule) {
+                let file = Template::var(cx.file());
+                pass_through(cx, scene, Some(file), span, steps);
+                return true;
+            }
             mark(cx, scene, rule, steps);
             false
         }
     }
+}
+
+/// Whether others are to map the result: it has to be a path then (observed).
+fn passes(scene: &Scene, rule: &Rule) -> bool {
+    rule.flags.pass_through && scene.dir.is_none()
 }
 
 /// Whether a template shows that it begins with a slash.
@@ -148,7 +166,7 @@ fn is_rooted(path: &Template) -> bool {
     match path.0.first() {
         Some(Part::Text(text)) => text.starts_with(b"/"),
         // Variables are prefixes and results that were looked at before.
-        Some(Part::Attr(Attr::Path) | Part::Var(_)) => true,
+        Some(Part::Attr(Attr::Path | Attr::Root) | Part::Var(_)) => true,
         _ => false,
     }
 }
@@ -203,6 +221,10 @@ fn url_result(
     changed: bool,
     steps: &mut Steps,
 ) -> bool {
+    if rule.flags.pass_through {
+        steps.push(status(400, rule.span));
+        return true;
+    }
     if stops {
         let url = if rule.flags.no_escape { url } else { substitution::encoded_url(url) };
         redirect(cx, scene, rule, url, changed, steps);
@@ -224,7 +246,7 @@ fn path_result(
     steps: &mut Steps,
 ) -> bool {
     let span = rule.span;
-    if rule.flags.pass_through && scene.dir.is_none() {
+    if passes(scene, rule) {
         pass_through(cx, scene, Some(path), span, steps);
         return true;
     }

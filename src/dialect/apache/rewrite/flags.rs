@@ -42,6 +42,7 @@ pub(super) struct RuleFlags {
     pub(super) rounds: Option<u32>,
     pub(super) ignore_case: bool,
     pub(super) no_escape: bool,
+    /// `NS`: not for requests inside the server.
     pub(super) no_subrequest: bool,
     pub(super) proxy: bool,
     pub(super) pass_through: bool,

@@ -113,15 +113,27 @@ fn rule(cx: &mut Cx, scene: &Scene, rule: &Rule, no: Option<Name>, skip: Option<
         forgets.push((Step::Forget(CONDITION), span));
     }
     let applied = apply(cx, scene, rule, skip);
-    match asks {
+    // Who is not for requests inside the server is passed over; a chain goes on behind it.
+    let redirects = rule.flags.redirect.is_some() && scene.dir.is_some();
+    let is_outer = (rule.flags.no_subrequest || redirects)
+        .then(|| Test::Not(Box::new(Test::Truthy(Template::var(cx.subrequest())))));
+    let steps = match asks {
         Asks::Tests(mut tests) if forgets.is_empty() => {
+            if no.is_none() {
+                tests.splice(0..0, is_outer.clone());
+            }
             tests.insert(0, find);
             let test = if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) };
             let otherwise = no.map(|to| vec![(Step::Jump(Jump::Exit(to)), span)]).unwrap_or_default();
             if applied.is_empty() && otherwise.is_empty() && !has_captures(&test) {
                 return Steps::new();
             }
-            vec![super::when_else(test, applied, otherwise, span)]
+            let has_otherwise = !otherwise.is_empty();
+            let steps = vec![super::when_else(test, applied, otherwise, span)];
+            if !has_otherwise {
+                return steps;
+            }
+            steps
         }
         asks => {
             let out = || vec![(Step::Jump(Jump::Exit(leave.clone())), span)];
@@ -137,6 +149,10 @@ fn rule(cx: &mut Cx, scene: &Scene, rule: &Rule, no: Option<Name>, skip: Option<
             steps.extend(applied);
             if no.is_some() { steps } else { vec![does(Some(leave), steps, span)] }
         }
+    };
+    match is_outer {
+        Some(test) => vec![when(test, steps, span)],
+        None => steps,
     }
 }
 
@@ -189,7 +205,7 @@ fn apply(cx: &mut Cx, scene: &Scene, rule: &Rule, skip: Option<Name>) -> Steps {
         steps.push(finish::status(status, span));
         return steps;
     }
-    let stops = flags.last || flags.end || flags.proxy || (flags.pass_through && scene.dir.is_none());
+    let stops = flags.last || flags.end || flags.proxy || flags.pass_through;
     if flags.end {
         steps.push((Step::Assign { var: cx.own("@rewrite-end"), value: "1".into() }, span));
     }

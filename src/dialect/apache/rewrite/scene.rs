@@ -8,7 +8,7 @@ use std::{
 use super::{Cx, Map, Steps, condition::regex, value, when};
 use crate::{
     dialect::apache::lower::{Section, host_names},
-    ir::{Attr, Part, Pattern, Register, Step, Template, Test, Text},
+    ir::{Attr, Part, Pattern, Register, Step, Template, Test, Text, VarId},
     source::Span,
 };
 
@@ -44,8 +44,18 @@ pub(super) struct Scene {
 pub(super) struct Dir {
     /// What stands before relative results, and is taken off names of files: with a slash at the end.
     pub(super) prefix: Vec<u8>,
-    /// `RewriteBase`
-    pub(super) base: Option<Template>,
+    pub(super) base: Base,
+    /// Whether that is a directory on the disk, and not what a section is compared with.
+    pub(super) is_folder: bool,
+}
+
+/// `RewriteBase`
+#[derive(Clone, Debug)]
+pub(super) enum Base {
+    None,
+    Own(Template),
+    /// That of the sections before, which may have none.
+    Merged(VarId),
 }
 
 /// What a server is called.
@@ -97,12 +107,34 @@ impl Scene {
 }
 
 impl Dir {
-    /// A path for clients: `RewriteBase` in place of the directory.
-    pub(super) fn public(&self, path: Template, below: bool) -> Template {
-        match (&self.base, below) {
-            (Some(base), true) => self.in_place_of_prefix(base, path),
-            _ => path,
+    /// A value that depends on `RewriteBase`.
+    fn by_base(
+        &self,
+        cx: &mut Cx,
+        name: &str,
+        make: &mut dyn FnMut(&mut Cx, Option<&Template>) -> Template,
+    ) -> Template {
+        match &self.base {
+            Base::None => make(cx, None),
+            Base::Own(base) => make(cx, Some(base)),
+            Base::Merged(var) => {
+                let base = Template::var(*var);
+                let with = make(cx, Some(&base));
+                let without = make(cx, None);
+                value::choice(cx, name, vec![(Test::Truthy(base), with)], without)
+            }
         }
+    }
+
+    /// A path for clients: `RewriteBase` in place of the directory.
+    pub(super) fn public(&self, cx: &mut Cx, path: Template, below: bool) -> Template {
+        if !below {
+            return path;
+        }
+        self.by_base(cx, "@rewrite-public", &mut |_, base| match base {
+            Some(base) => self.in_place_of_prefix(base, path.clone()),
+            None => path.clone(),
+        })
     }
 
     fn in_place_of_prefix(&self, base: &Template, path: Template) -> Template {
@@ -119,34 +151,51 @@ impl Dir {
         out
     }
 
-    /// The path that a result stands for.
+    /// The path that a result stands for. One below the document root that is not below the prefix that
+    /// `RewriteBase` takes the place of comes out without its slash (observed), which no request can have.
     pub(super) fn url(&self, cx: &mut Cx, scene: &Scene, path: &Template, below: bool) -> Template {
-        if below {
-            let base = match &self.base {
+        self.by_base(cx, "@rewrite-based", &mut |cx, base| {
+            if below {
+                return match base {
+                    Some(base) => self.in_place_of_prefix(base, path.clone()),
+                    None if !self.is_folder => {
+                        Template(vec![Part::Rest { of: path.clone(), after: scene.root.clone() }])
+                    }
+                    None => {
+                        let folder = self.folder(cx);
+                        let elsewhere = self.in_place_of_prefix(&folder, path.clone());
+                        below_root(cx, scene, path, elsewhere)
+                    }
+                };
+            }
+            let rest = |after: Template| Part::Rest { of: path.clone(), after };
+            let mut root = scene.root.clone();
+            if base.is_some() {
+                root.push(Part::Text("/".into()));
+            }
+            let outside = Template(vec![rest(root)]);
+            let in_place = match base {
                 Some(base) => base.clone(),
+                None if !self.is_folder => return outside,
                 None => self.folder(cx),
             };
-            return self.in_place_of_prefix(&base, path.clone());
-        }
-        let is_below = Test::Match {
-            subject: path.clone(),
-            pattern: Pattern::prefix(self.prefix.as_slice()),
-            into: None,
-        };
-        let rest = |after: Template| Part::Rest { of: path.clone(), after };
-        let base = match &self.base {
-            Some(base) => base.clone(),
-            None => self.folder(cx),
-        };
-        let mut inside = base;
-        inside.push(rest(Template::text(self.prefix.clone())));
-        let outside = Template(vec![rest(scene.root.clone())]);
-        if let Some(text) = path.as_text()
-            && !text.starts_with(&self.prefix)
-        {
-            return outside;
-        }
-        value::choice(cx, "@rewrite-url", vec![(is_below, inside)], outside)
+            if let Some(text) = path.as_text()
+                && !text.starts_with(&self.prefix)
+            {
+                return outside;
+            }
+            let is_below = Test::Match {
+                subject: path.clone(),
+                pattern: Pattern::prefix(self.prefix.as_slice()),
+                into: None,
+            };
+            let mut inside = in_place;
+            inside.push(rest(Template::text(self.prefix.clone())));
+            if base.is_none() {
+                inside = below_root(cx, scene, path, inside);
+            }
+            value::choice(cx, "@rewrite-url", vec![(is_below, inside)], outside)
+        })
     }
 
     /// The path that led to this directory: what the request's path has before the file's name below it.
@@ -159,7 +208,11 @@ impl Dir {
 
     /// Steps that put `RewriteBase` in place of the directory in a URL.
     pub(super) fn public_url(&self, cx: &mut Cx, span: Span) -> Steps {
-        let Some(base) = &self.base else { return Steps::new() };
+        let (base, merged) = match &self.base {
+            Base::None => return Steps::new(),
+            Base::Own(base) => (base.clone(), None),
+            Base::Merged(var) => (Template::var(*var), Some(Test::Truthy(Template::var(*var)))),
+        };
         if !self.prefix.starts_with(b"/") {
             return Steps::new();
         }
@@ -167,6 +220,10 @@ impl Dir {
         let text = format!("^([^/]*//[^/]*){}(.*)$", super::finish::quoted(&self.prefix));
         let pattern = regex(text.as_bytes(), false);
         let test = Test::Match { subject: Template::var(file), pattern, into: Some(OWN) };
+        let test = match merged {
+            Some(merged) => Test::All(vec![merged, test]),
+            None => test,
+        };
         let mut value = Template(vec![Part::Capture(OWN, 1)]);
         for part in &base.0 {
             value.push(part.clone());
@@ -174,6 +231,13 @@ impl Dir {
         value.push(Part::Capture(OWN, 2));
         vec![when(test, vec![(Step::Assign { var: file, value }, span)], span)]
     }
+}
+
+/// What of a path lies below the document root; of one that does not, the other.
+fn below_root(cx: &mut Cx, scene: &Scene, path: &Template, elsewhere: Template) -> Template {
+    let rest = Template(vec![Part::Rest { of: path.clone(), after: scene.root.clone() }]);
+    let lies_there = Test::Not(Box::new(Test::Equal(rest.clone(), path.clone())));
+    value::choice(cx, "@rewrite-rooted", vec![(lies_there, rest)], elsewhere)
 }
 
 impl Names {

@@ -172,7 +172,10 @@ fn meaning(cx: &mut Cx, scene: &Scene, meaning: Meaning) -> Template {
         Meaning::ServerPort => port(cx, scene),
         Meaning::ServerAdmin => "[no address given]".into(),
         Meaning::ServerSoftware => Template::attr(Attr::ServerToken),
-        Meaning::Subrequest => "false".into(),
+        Meaning::Subrequest => {
+            let asked = Test::Truthy(Template::var(cx.subrequest()));
+            choice(cx, "@is_subrequest", vec![(asked, "true".into())], "false".into())
+        }
         Meaning::User => match &scene.dir {
             Some(_) => Template::attr(Attr::User),
             None => Template::default(),

@@ -12,8 +12,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Item,
     ir::{
-        Base, Block, Credentials, Joined, Name, Reply, ReplyContent, Required, Requirement, Scope, Settings,
-        Step, Template, Test, Text, settings::Access,
+        Asking, Base, Block, Credentials, Joined, Name, Reply, ReplyContent, Required, Requirement, Scope,
+        Settings, Step, Template, Test, Text, settings::Access,
     },
     source::Span,
 };
@@ -224,7 +224,7 @@ fn known(rules: &[Rule], anonymous: bool, credentials: Credentials) -> Step {
     let set = Settings { access: access.into(), ..Settings::default() };
     Step::Do(Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
-        steps: vec![(Step::Authorize, Span::NONE)],
+        steps: vec![(Step::Authorize(Asking::Always), Span::NONE)],
         ..Block::default()
     })
 }

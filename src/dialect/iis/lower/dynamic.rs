@@ -11,7 +11,7 @@ use super::{Cx, Place, status::own};
 use crate::{
     dialect::iis::site::Site,
     ir::{
-        Attr, Choice, Part, Pattern, Register, Settings, Step, Template, Test, VarKind, Zone,
+        Asking, Attr, Choice, Part, Pattern, Register, Settings, Step, Template, Test, VarKind, Zone,
         settings::{ConcurrencyLimit, Level, Limits, RateLimit},
     },
     source::Span,
@@ -78,7 +78,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) -> O
         limits.rates = Some(vec![RateLimit { zone, burst, at_once: burst }]);
     }
     settings.limits = limits.into();
-    Some((Step::Authorize, section.span))
+    Some((Step::Authorize(Asking::Always), section.span))
 }
 
 fn zone(cx: &mut Cx, name: String, key: Template, rate: u64) -> u32 {

@@ -248,6 +248,7 @@ fn health(cx: &mut Cx, check: &Value) -> (Option<Check>, bool) {
         passes: 1,
         fails: 1,
         good: None,
+        content: None,
         timeout: check.time("timeout").max(Duration::from_secs(1)),
         statuses: statuses(cx, check, "statusCodeMatch"),
         contains: check.text("responseMatch").into(),

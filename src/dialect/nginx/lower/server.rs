@@ -28,7 +28,7 @@ use super::{
     rewrite::LOCATE,
 };
 use crate::{
-    ir::{Base, Block, Host, HostId, Order, Pattern, Route, Scope, Step, Table, Text},
+    ir::{Asking, Base, Block, Host, HostId, Order, Pattern, Route, Scope, Step, Table, Text},
     source::Span,
 };
 
@@ -75,7 +75,7 @@ fn finish(cx: &mut Cx, mut level: Level) {
     let block = |scope, steps| Block { label: None, scope, steps, span };
     let identifies = cx.identifies;
     let identify = |span| if identifies { vec![(Step::Identify, span)] } else { Vec::new() };
-    let authorize = || identify(span).into_iter().chain([(Step::Authorize, span)]);
+    let authorize = || identify(span).into_iter().chain([(Step::Authorize(Asking::Always), span)]);
 
     let mut blocks: Vec<(Text, Block)> = Vec::new();
     for (name, body) in named {

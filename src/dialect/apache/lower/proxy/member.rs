@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     super::{Cx, Kind, Lower, Section},
-    parameter, survey,
+    health, parameter, survey,
     target::{Url, default_port},
 };
 use crate::{
@@ -34,6 +34,25 @@ pub(super) const IDLE: IdleConnections = IdleConnections {
 
 /// The worker of a URL; makes one where none has it, with these parameters.
 pub(super) fn worker(cx: &mut Cx, url: &Url, span: Span, parameters: &[Word]) {
+    let _ = new_worker(cx, url, span, parameters);
+}
+
+/// The same for URLs that go on with what a pattern captured.
+pub(super) fn worker_for_captures(cx: &mut Cx, url: &Url, span: Span, parameters: &[Word]) {
+    let says = |word: &Word| {
+        let text = word.text().to_ascii_lowercase();
+        text.starts_with("enablereuse=") || text.starts_with("disablereuse=")
+    };
+    let silent = !parameters.iter().any(says);
+    let Some(id) = new_worker(cx, url, span, parameters).filter(|_| silent) else { return };
+    let cluster = &mut cx.config.clusters[id.0 as usize];
+    for member in cluster.endpoints.iter_mut().filter_map(|endpoint| endpoint.member.as_mut()) {
+        member.reuse = false;
+    }
+}
+
+/// The worker, if there was none.
+fn new_worker(cx: &mut Cx, url: &Url, span: Span, parameters: &[Word]) -> Option<ClusterId> {
     let text = url.text();
     let server = cx.proxy.server;
     let covers = |(of, known, _): &&(u32, Vec<u8>, ClusterId)| *of == server && text.starts_with(known);
@@ -46,13 +65,14 @@ pub(super) fn worker(cx: &mut Cx, url: &Url, span: Span, parameters: &[Word]) {
             let found = Diagnostic::warning("shared-worker", word.span, message);
             cx.report(found.help("give them where that URL is used first"));
         }
-        return;
+        return None;
     }
     let mut group = Group::alone(text.clone());
     group.hosts = hosts(server);
-    let Some((endpoint, idle)) = member(cx, url, span, parameters) else { return };
+    let (endpoint, idle) = member(cx, url, span, parameters)?;
     let id = push(cx, &text, group, vec![endpoint], idle, span);
     cx.proxy.known.push((server, text, id));
+    Some(id)
 }
 
 fn lossy(text: &[u8]) -> String {
@@ -170,13 +190,17 @@ fn apply(
     idle: &mut Option<IdleConnections>,
     parameters: &[Word],
 ) {
+    let mut draft = health::Draft::of(member);
     for word in parameters {
         let Some((key, value)) = parameter::split(cx, word) else { continue };
         let mut to = parameter::Worker { member, max, idle };
-        if !parameter::worker(cx, &mut to, word, &key, value) {
+        if !health::apply(cx, &mut draft, word, &key, value)
+            && !parameter::worker(cx, &mut to, word, &key, value)
+        {
             parameter::unknown(cx, word, &key);
         }
     }
+    member.check = draft.check();
 }
 
 /// The balancer of a name, as the server that is read knows it; made where there is none.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::Cx;
 use crate::{
-    diagnostic::{Diagnostic, suggest},
+    diagnostic::{Diagnostic, Severity, suggest},
     dialect::apache::tree::Word,
-    ir::{Check, Duty, Group, IdleConnections, Member, Name, Share, Sticky, Text, Upgrade},
+    ir::{Duty, Group, IdleConnections, Member, Name, Protocol, Share, Sticky, Text, Upgrade},
 };
 
 /// What parameters of a worker change.
@@ -64,6 +64,18 @@ const KEYS: &[&str] = &[
     "upgrade",
 ];
 
+/// Parameters that are read and change nothing, and why.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("addressttl", "names are looked up for each new connection"),
+    ("flusher", "what arrives is sent on at once"),
+    ("flushpackets", "what arrives is sent on at once"),
+    ("flushwait", "what arrives is sent on at once"),
+    ("iobuffersize", "buffers have a size of their own"),
+    ("min", "connections are made when they are needed"),
+    ("ping", "content follows its head at once: no `100 Continue` is waited for"),
+    ("receivebuffersize", "the system chooses the sizes of its buffers"),
+];
+
 /// A time: `5`, `5s`, `500ms`, `2min`, `1h`; a bare number counts in `unit`.
 pub(super) fn time(text: &str, unit: Duration) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -87,6 +99,37 @@ fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
     }
 }
 
+/// C's `atoi`: what is no number is 0.
+pub(super) fn atoi(text: &str) -> i64 {
+    let text = text.trim_start();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let digits = digits.bytes().take_while(u8::is_ascii_digit);
+    let number =
+        digits.fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    if negative { -number } else { number }
+}
+
+/// A number as `atoi` reads it.
+fn count(text: &str, most: u32) -> Result<u32, String> {
+    let number = atoi(text);
+    u32::try_from(number).ok().filter(|number| *number <= most).ok_or_else(|| {
+        if most == u32::MAX {
+            "must be a positive number".to_owned()
+        } else {
+            format!("must be between 0 and {most}")
+        }
+    })
+}
+
+/// The size of a buffer of the original.
+fn buffer(text: &str) -> Result<(), String> {
+    let known = matches!(atoi(text), 0 | 512..);
+    if known { Ok(()) } else { Err("must be >= 512 bytes, or 0 for system default.".to_owned()) }
+}
+
 fn on(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" => Ok(true),
@@ -95,7 +138,7 @@ fn on(text: &str) -> Result<bool, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     time(text, Duration::from_secs(1)).ok_or_else(|| "has wrong format".to_owned())
 }
 
@@ -128,17 +171,18 @@ pub(super) fn unknown(cx: &mut Cx, word: &Word, key: &str) {
 pub(super) fn worker(cx: &mut Cx, to: &mut Worker<'_>, word: &Word, key: &str, value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value).into_owned();
     match apply(to, key, &text) {
-        Ok(known) if known => true,
-        Ok(_) => match key {
-            "secret" => {
-                let message = "`secret` belongs to AJP, which is not spoken";
-                let help = "use http:// to the same application server";
-                cx.refuse(Diagnostic::error("refused", word.span, message).help(help));
-                true
-            }
-            "ping" | "hctemplate" | "hcexpr" | "addressttl" => {
+        Ok(true) => {
+            if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == key) {
                 let message = format!("`{key}` has no effect here");
-                cx.warn("not-honoured", word.span, message);
+                cx.report(Diagnostic::new(Severity::Note, "no-effect", message).label(word.span, *why));
+            }
+            true
+        }
+        Ok(false) => match key {
+            "secret" if to.member.protocol == Protocol::Http => {
+                let message = "`secret` belongs to AJP, which is not spoken";
+                let found = Diagnostic::warning("not-honoured", word.span, message);
+                cx.report(found.help("leave it out: it has no effect for other protocols"));
                 true
             }
             _ => false,
@@ -161,18 +205,51 @@ fn apply(to: &mut Worker<'_>, key: &str, text: &str) -> Result<bool, String> {
             }
             member.factor = (factor * 100.0) as u32;
         }
-        "lbset" => member.set = number(text, 0, 99)? as u8,
-        "retry" => member.rest = seconds(text)?,
-        "ttl" => idle(to.idle).timeout = seconds(text)?,
-        "min" | "iobuffersize" | "receivebuffersize" | "flushpackets" | "flushwait" | "flusher" => {}
+        "lbset" => member.set = count(text, 99)? as u8,
+        "retry" if text.starts_with('-') => return Err("has wrong format".to_owned()),
+        "retry" => member.rest = seconds(text).unwrap_or_default(),
+        "ttl" => {
+            let time = seconds(text)?;
+            if time < Duration::from_secs(1) {
+                return Err("must be at least one second".to_owned());
+            }
+            idle(to.idle).timeout = time;
+        }
+        "min" => count(text, u32::MAX).map(|_| ())?,
+        "iobuffersize" | "receivebuffersize" => buffer(text)?,
+        "flushpackets" => {
+            if !["on", "off", "auto"].contains(&&*text.to_ascii_lowercase()) {
+                return Err("must be on|off|auto".to_owned());
+            }
+        }
+        "flushwait" => {
+            if !(0..=1000).contains(&atoi(text)) {
+                return Err("must be <= 1000, or 0 for system default of 10 millseconds.".to_owned());
+            }
+        }
+        "flusher" => {}
+        "ping" => {
+            if seconds(text)?.is_zero() {
+                return Err("must be at least one millisecond".to_owned());
+            }
+        }
+        "addressttl" => {
+            let known = text == "-1" || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+            if !known {
+                return Err("must be -1 or a number of seconds".to_owned());
+            }
+        }
         "responsefieldsize" => {
             // The limit is one line's; a head has up to a hundred.
             member.settings.buffer_size = Some(u64::from(number(text, 1, u32::MAX >> 8)?) * 16);
         }
-        "max" => *to.max = number(text, 0, u32::MAX)?,
-        "smax" => idle(to.idle).max = number(text, 0, u32::MAX)?,
+        "max" => *to.max = count(text, u32::MAX)?,
+        "smax" => idle(to.idle).max = count(text, u32::MAX)?,
         "acquire" => {
             member.acquire = time(text, Duration::from_millis(1)).ok_or("has wrong format")?;
+            if member.acquire.is_zero() {
+                return Err("must be at least one millisecond".to_owned());
+            }
         }
         "timeout" => {
             let time = seconds(text)?;
@@ -213,7 +290,7 @@ fn apply(to: &mut Worker<'_>, key: &str, text: &str) -> Result<bool, String> {
             });
         }
         "status" => status(member, text)?,
-        _ => return check(member, key, text),
+        _ => return Ok(false),
     }
     Ok(true)
 }
@@ -241,54 +318,6 @@ fn status(member: &mut Member, text: &str) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Health checks.
-fn check(member: &mut Member, key: &str, text: &str) -> Result<bool, String> {
-    if !key.starts_with("hc") || matches!(key, "hctemplate" | "hcexpr") {
-        return Ok(false);
-    }
-    let check = member.check.get_or_insert_with(|| Check {
-        method: None,
-        modern: false,
-        target: Text::new(),
-        interval: Duration::from_secs(30),
-        passes: 1,
-        fails: 1,
-        good: None,
-        timeout: Duration::ZERO,
-        statuses: Vec::new(),
-        contains: Text::new(),
-    });
-    match key {
-        "hcmethod" => {
-            let upper = text.to_ascii_uppercase();
-            let (method, modern) = match upper.as_str() {
-                "NONE" => {
-                    member.check = None;
-                    return Ok(true);
-                }
-                "TCP" => (None, false),
-                "OPTIONS" | "HEAD" | "GET" => (Some(upper.as_str()), false),
-                "OPTIONS11" | "HEAD11" | "GET11" => (Some(&upper[..upper.len() - 2]), true),
-                _ => {
-                    return Err("must be one of: NONE, TCP, OPTIONS, HEAD, GET, and these with 11".to_owned());
-                }
-            };
-            (check.method, check.modern) = (method.map(Text::from), modern);
-        }
-        "hcuri" => check.target = Text::from(text),
-        "hcinterval" => {
-            check.interval = seconds(text)?;
-            if check.interval < Duration::from_millis(100) {
-                return Err("must be at least 100 milliseconds".to_owned());
-            }
-        }
-        "hcpasses" => check.passes = number(text, 0, u32::MAX)?.max(1),
-        "hcfails" => check.fails = number(text, 0, u32::MAX)?.max(1),
-        _ => return Ok(false),
-    }
-    Ok(true)
 }
 
 /// Applies a parameter of a balancer; false when it is none.
@@ -350,7 +379,7 @@ fn apply_balancer(group: &mut Group, key: &str, text: &str) -> Result<bool, Stri
             return Ok(true);
         }
         "maxattempts" => {
-            group.attempts = Some(number(text, 0, u32::MAX)?);
+            group.attempts = Some(count(text, u32::MAX)?);
             return Ok(true);
         }
         "timeout" => {

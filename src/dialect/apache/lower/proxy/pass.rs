@@ -154,6 +154,9 @@ fn declare(cx: &mut Cx, entry: &Entry<'_>) -> bool {
         }
         if let Some(at) = memchr::memchr(b'$', &url.path) {
             url.path.truncate(at);
+            // Connections to it are used again only where that is asked for (observed).
+            member::worker_for_captures(cx, &url, word.span, &entry.parameters);
+            return true;
         }
     }
     member::worker(cx, &url, word.span, &entry.parameters);

@@ -55,6 +55,7 @@ pub(super) fn health_check(cx: &mut Cx, level: &mut Level, directive: &Directive
         passes: 1,
         fails: 1,
         good: None,
+        content: None,
         timeout: Duration::ZERO,
         statuses: vec![(200, 399)],
         contains: Text::new(),
