@@ -1,5 +1,7 @@
 //! `triglot translate FILE --to DIALECT`: a configuration in the words of another server, and what is lost on the way.
 
+mod live;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -7,7 +9,7 @@ use std::{
 
 use super::{
     load::{self, Request},
-    say,
+    run, say,
 };
 use crate::{
     compare,
@@ -20,6 +22,7 @@ use crate::{
     raise::{Losses, Notes, Shape, outline},
     source::SourceMap,
 };
+pub use live::{Replayed, Whose};
 
 /// How to translate.
 #[derive(Clone, Debug)]
@@ -32,8 +35,19 @@ pub struct Options {
     pub format: Format,
     /// Whether nothing is written when something is lost.
     pub strict: bool,
-    /// Whether the output is read again and compared with the input.
-    pub verify: bool,
+    /// How the output is compared with the input.
+    pub verify: Verify,
+}
+
+/// How an output is compared with its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    No,
+    /// What it means, read again, with what the input means.
+    Meaning,
+    /// That, and what the servers do: this program, for what is not installed.
+    Live(PathBuf),
 }
 
 /// What came of a translation.
@@ -49,6 +63,8 @@ pub struct Translated {
     pub shape: Shape,
     /// What is lost, what is worth knowing, and what was wrong with the input.
     pub found: Vec<Diagnostic>,
+    /// What came of a replay, where one was asked for.
+    pub replayed: Option<Replayed>,
 }
 
 impl Translated {
@@ -64,9 +80,9 @@ impl Translated {
 }
 
 /// Translates a file: exit status 0 when nothing is lost, 3 when something is, 1 when the file is wrong.
-pub fn run(request: &Request, options: &Options) -> ExitCode {
+pub fn main(request: &Request, options: &Options) -> ExitCode {
     let Options { to, output, format, strict, verify } = options;
-    let done = translate(request, *to, *verify);
+    let done = translate(request, *to, verify);
     let colour = if *format == Format::Human { say::colour(&std::io::stderr()) } else { Colour::Never };
     say::remark(render(&done.sources, &done.found, *format, colour));
     let wrong = done.is_wrong();
@@ -112,7 +128,7 @@ fn file_name(to: Dialect, text: &str, input: &Path) -> String {
 }
 
 /// Translates a file.
-pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
+pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated {
     let mut sources = SourceMap::new();
     let offline = crate::dialect::Options { offline: true, ..request.options.clone() };
     let request = Request { options: offline, ..request.clone() };
@@ -122,7 +138,14 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
             Ok(dialect) => dialect,
             Err(fault) => {
                 let found = vec![fault];
-                return Translated { sources, text: None, from: to, shape: Shape::Whole, found };
+                return Translated {
+                    sources,
+                    text: None,
+                    from: to,
+                    shape: Shape::Whole,
+                    found,
+                    replayed: None,
+                };
             }
         },
     };
@@ -134,7 +157,7 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
     let mut found: Vec<Diagnostic> = lowered.found;
     if wrong {
         diagnostic::sort(&mut found);
-        return Translated { sources, text: None, from, shape, found };
+        return Translated { sources, text: None, from, shape, found, replayed: None };
     }
     let (text, losses) = print(from, to, &lowered.config, &sources, shape, &request);
     // What has no effect here is not in the output either.
@@ -149,11 +172,47 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
         }
     }
     found.extend(losses.findings());
-    if verify {
-        found.extend(differences(&mut sources, &request, to, &lowered.config, &text));
+    let mut replayed = None;
+    if *verify != Verify::No {
+        let given = live::Given {
+            dialect: from,
+            shape,
+            files: files(&sources),
+            prefix: request.options.prefix.clone(),
+            config: &lowered.config,
+        };
+        let (path, again) = read_again(&mut sources, &request, to, &text);
+        if let Some(wrong) = not_compared(&again) {
+            found.extend(wrong);
+        } else {
+            found.extend(differences(from, to, &lowered.config, &again.config, REQUESTS));
+            if let Verify::Live(own) = verify {
+                // Beside the input, which may have the same name.
+                let mut main = run::absolute(&path);
+                if to != Dialect::Iis {
+                    main.set_file_name("triglot-replay-output.conf");
+                }
+                let output = live::Given {
+                    dialect: to,
+                    shape,
+                    files: vec![(main, text.clone())],
+                    prefix: request.options.prefix.clone(),
+                    config: &again.config,
+                };
+                let mut done = live::replay(own, &given, &output);
+                found.append(&mut done.found);
+                replayed = Some(done);
+            }
+        }
     }
     diagnostic::sort(&mut found);
-    Translated { sources, text: Some(text), from, shape, found }
+    Translated { sources, text: Some(text), from, shape, found, replayed }
+}
+
+/// The files that were read, the main one first.
+fn files(sources: &SourceMap) -> Vec<(PathBuf, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    sources.files().map(|(_, file)| (run::absolute(&file.path), text(&file.text))).collect()
 }
 
 /// Raises and prints a configuration.
@@ -187,46 +246,66 @@ fn plain(from: Dialect, request: &Request) -> Option<ir::Config> {
     Some(from.read(&mut sources, &name, &request.options).config)
 }
 
-/// The requests that the output handles differently, as losses.
-fn differences(
+/// Reads an output as if it stood beside the input.
+fn read_again(
     sources: &mut SourceMap,
     request: &Request,
     to: Dialect,
-    input: &ir::Config,
     text: &str,
-) -> Vec<Diagnostic> {
+) -> (PathBuf, load::Lowered) {
     let folder = if request.path.is_dir() { Some(request.path.as_path()) } else { request.path.parent() };
     let path = folder.unwrap_or(Path::new("")).join(file_name(to, text, &request.path));
     sources.add(path.clone(), text.as_bytes().to_vec());
-    let again = Request { path, dialect: Some(to), options: request.options.clone(), listen: None };
+    let again =
+        Request { path: path.clone(), dialect: Some(to), options: request.options.clone(), listen: None };
     let lowered = load::lower(sources, &again);
-    if load::has_errors(&lowered.found) || !lowered.sound {
-        let wrong = lowered.found.into_iter().filter(|one| one.severity == Severity::Error);
-        return wrong
-            .map(|one| {
-                let message = format!("the output cannot be compared: {}", one.message);
-                let mut found = Diagnostic::new(Severity::Warning, "not-compared", message);
-                found.labels = one.labels;
-                found
-            })
-            .collect();
+    (path, lowered)
+}
+
+/// Why an output cannot be compared.
+fn not_compared(lowered: &load::Lowered) -> Option<Vec<Diagnostic>> {
+    if !load::has_errors(&lowered.found) && lowered.sound {
+        return None;
     }
+    let wrong = lowered.found.iter().filter(|one| one.severity == Severity::Error);
+    let told = wrong.map(|one| {
+        let message = format!("the output cannot be compared: {}", one.message);
+        let mut found = Diagnostic::new(Severity::Warning, "not-compared", message);
+        found.labels.clone_from(&one.labels);
+        found
+    });
+    Some(told.collect())
+}
+
+/// What may differ between servers of two languages.
+fn tolerance(from: Dialect, to: Dialect) -> compare::Tolerance {
     let mut tolerance = compare::Tolerance::across();
-    if [request.dialect, Some(to)].contains(&Some(Dialect::Iis)) {
+    if [from, to].contains(&Dialect::Iis) {
         // What a server tells its own kind, unasked.
         let own = ["x-arr-log-id", "x-arr-ssl", "max-forwards", "x-original-url", "x-forwarded-for"];
         tolerance.0.extend(own.map(|name| format!("upstream field {name}")));
         tolerance.0.push("field x-powered-by".to_owned());
     }
+    tolerance
+}
+
+/// The requests, of at most so many made up for each, that the output handles differently, as losses.
+pub fn differences(
+    from: Dialect,
+    to: Dialect,
+    input: &ir::Config,
+    output: &ir::Config,
+    most: usize,
+) -> Vec<Diagnostic> {
     let options = compare::Options {
-        most: REQUESTS,
-        tolerance,
+        most,
+        tolerance: tolerance(from, to),
         lenient: true,
         reactions: false,
         groups: 20,
         ..compare::Options::default()
     };
-    match compare::compare(input, &lowered.config, &options) {
+    match compare::compare(input, output, &options) {
         Ok(differences) => differences.iter().map(different).collect(),
         Err(faults) => faults,
     }
