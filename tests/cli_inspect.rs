@@ -261,7 +261,7 @@ mod sarif {
 
 #[test]
 fn sarif_has_the_shape_that_its_schema_asks_for() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut results = 0;
     for topic in [
         "nginx/seed",
@@ -272,13 +272,13 @@ fn sarif_has_the_shape_that_its_schema_asks_for() {
         "iis/seed",
         "iis/rules",
     ] {
-        let Ok(folder) = std::fs::read_dir(root.join(topic)) else { continue };
+        let Ok(folder) = fs::read_dir(root.join(topic)) else { continue };
         let mut files: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
         files.retain(|path| {
             path.is_file() && path.extension().is_some_and(|is| is == "conf" || is == "config")
         });
         files.sort();
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_triglot"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_triglot"));
         let done =
             command.args(["check", "--offline", "--format", "sarif"]).args(&files).output().expect("it runs");
         let log = serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{topic}: {error}"));

@@ -23,7 +23,7 @@ use triglot::{
 use super::Entry;
 
 /// After this long a translation counts as one without an end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What is worth a column.
 const LONG: Duration = Duration::from_secs(20);
 

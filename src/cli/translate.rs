@@ -130,7 +130,9 @@ fn file_name(to: Dialect, text: &str, input: &Path) -> String {
 /// Translates a file.
 pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated {
     let mut sources = SourceMap::new();
-    let offline = crate::dialect::Options { offline: true, ..request.options.clone() };
+    // Where servers are replayed they belong to root, who listens on port 80 where no other is written.
+    let root = request.options.root || matches!(verify, Verify::Live(_));
+    let offline = crate::dialect::Options { offline: true, root, ..request.options.clone() };
     let request = Request { options: offline, ..request.clone() };
     let from = match request.dialect {
         Some(dialect) => dialect,
@@ -314,6 +316,21 @@ pub fn differences(
 /// How many requests are made up for each side.
 const REQUESTS: usize = 3000;
 
+/// Whether all that differs is how a server by itself answers a method that a file does not take: 405, or what is allowed.
+fn is_own_method(one: &compare::Difference) -> bool {
+    let refuses = |decision: &compare::Decision| {
+        decision.aspects.get("status").is_some_and(|status| status == "405")
+            && !decision.aspects.contains_key("content")
+    };
+    let files = |decision: &compare::Decision| {
+        matches!(decision.aspects.get("outcome").map(String::as_str), Some("answer" | "file"))
+    };
+    !matches!(one.request.method.as_slice(), b"GET" | b"HEAD")
+        && (refuses(&one.old) || refuses(&one.new))
+        && files(&one.old)
+        && files(&one.new)
+}
+
 /// A difference as a loss: what differs, and the smallest request that shows it.
 fn different(one: &compare::Difference) -> Diagnostic {
     let shown = |value: &Option<String>| {
@@ -323,7 +340,7 @@ fn different(one: &compare::Difference) -> Diagnostic {
     let what = change.map_or_else(String::new, |change| {
         format!(": {} was {}, would be {}", change.aspect, shown(&change.old), shown(&change.new))
     });
-    let (severity, code, which) = if is_odd(&one.request) {
+    let (severity, code, which) = if is_odd(&one.request) || is_own_method(one) {
         (Severity::Note, "servers-differ", "requests that few send")
     } else {
         (Severity::Warning, "different", "some requests")

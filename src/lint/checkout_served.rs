@@ -1,10 +1,10 @@
 //! A folder of sources that is served whole, `.git` and `.env` with it.
 
-use super::{Context, Lint, Scene, note};
+use super::{Context, Lint, note};
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Handler, Host, HostId, Pattern, Template,
+        Host, HostId, Pattern, Template,
         walk::{self, Item},
     },
 };
@@ -65,7 +65,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let host = cx.host(scene);
-        if keeps_dots_back(host) || !serves(cx, scene.host) {
+        if keeps_dots_back(host) || is_forwarded(cx, scene.host) {
             continue;
         }
         found.push(note(
@@ -95,15 +95,10 @@ fn keeps_dots_back(host: &Host) -> bool {
     speaks
 }
 
-/// Whether files are sent where no other place answers.
-fn serves(cx: &Context<'_>, host: HostId) -> bool {
-    let files = |scene: &&Scene<'_>| {
-        matches!(scene.set.handler.as_ref().or(cx.config.base.handler.as_ref()), Some(Handler::Files))
-    };
-    let of = || cx.scenes.iter().filter(|scene| scene.host == host && !scene.conditional);
-    let mut slash = of().filter(|scene| scene.path.is_some_and(|path| &*path.text == b"/")).peekable();
-    if slash.peek().is_some() {
-        return slash.all(|scene| files(&scene));
-    }
-    of().filter(|scene| scene.path.is_none()).all(|scene| files(&scene))
+/// Whether an upstream answers where no other place does.
+fn is_forwarded(cx: &Context<'_>, host: HostId) -> bool {
+    cx.forwards().any(|(scene, _)| {
+        let whole = scene.path.is_none_or(|path| &*path.text == b"/");
+        scene.host == host && !scene.conditional && whole
+    })
 }

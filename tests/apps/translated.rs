@@ -123,7 +123,6 @@ fn on_all(
     };
     for by in real.into_iter().chain([By::Triglot(to)]) {
         let Some(mut server) = serve(by, scratch, text, port, arguments) else { continue };
-        println!("{to} by {by:?}");
         used(port);
         server.signal("TERM");
         server.wait(wait::SOON);

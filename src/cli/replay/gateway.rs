@@ -130,10 +130,9 @@ mod tests {
         let mut fastcgi = vec![1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         fastcgi.extend([1, 4, 0, 1, 0, 5, 0, 0, 1, 2, b'A', b'b', b'c', 1, 4, 0, 1, 0, 0, 0, 0]);
         fastcgi.extend([1, 5, 0, 1, 0, 0, 0, 0]);
-        let shown =
-            |first: u8, bytes: &[u8]| read(first, &mut &bytes[..]).map(|(name, text)| (name, text)).ok();
+        let shown = |first: u8, bytes: &[u8]| read(first, &mut &bytes[..]).ok();
         assert_eq!(shown(1, &fastcgi), Some(("fastcgi", b"A=bc\n".to_vec())));
-        assert_eq!(shown(b'1', b"0:A\0bc\0D\0\0,"), Some(("scgi", b"A=bc\nD=\n".to_vec())));
+        assert_eq!(shown(b'8', b":A\0bc\0D\0\0,"), Some(("scgi", b"A=bc\nD=\n".to_vec())));
         assert_eq!(shown(0, b"\x07\0\0\x01\0A\x02\0bc"), Some(("uwsgi", b"A=bc\n".to_vec())));
         assert_eq!(shown(1, b"\0"), None);
     }

@@ -85,7 +85,7 @@ pub(super) fn start(side: &Side, number: usize, own: &Path) -> Result<Server, St
     let mut command = match side.program.as_str() {
         "nginx" => nginx(side),
         "apache" => apache(side),
-        _ => ours(side, own),
+        _ => Ok(ours(side, own)),
     }
     .map_err(|error| error.to_string())?;
     let again = file.try_clone().map_err(|error| error.to_string())?;
@@ -220,15 +220,16 @@ fn apache(side: &Side) -> io::Result<Command> {
     Ok(command)
 }
 
-fn ours(side: &Side, own: &Path) -> io::Result<Command> {
+fn ours(side: &Side, own: &Path) -> Command {
     let mut command = Command::new(own);
     command.args(["run", "--dialect", &side.program]);
+    command.arg("--certificate").arg(format!("{0},{0}", tls::FILE)).arg("--ca").arg(tls::FILE);
     let is_site = side.main.file_name().is_some_and(|name| name.eq_ignore_ascii_case("web.config"));
     command.arg(if is_site { side.main.parent().unwrap_or(Path::new("/")) } else { &side.main });
     if is_site && let Some(listen) = side.listen.first() {
         command.args(["--listen", &listen.to_string()]);
     }
-    Ok(command)
+    command
 }
 
 /// Writes a configuration, and what it names and is not there: certificates, folders of logs, empty files to include,
@@ -288,10 +289,11 @@ fn named(directive: &str, word: &str, folder: &Path) {
         "includeoptional" | "root" | "alias" | "documentroot" => {}
         "user" | "group" if whole => person(word),
         "ssl_session_ticket_key" => put(&[7; 80]),
-        _ if directive.ends_with("path") || directive.ends_with("directory") => {
-            if whole && word.starts_with('/') {
-                let _ = fs::create_dir_all(&path);
-            }
+        _ if (directive.ends_with("path") || directive.ends_with("directory"))
+            && whole
+            && word.starts_with('/') =>
+        {
+            let _ = fs::create_dir_all(&path);
         }
         _ if directive.contains("log") || matches!(directive, "pid" | "lock_file" | "pidfile" | "mutex") => {
             let _ = path.parent().map(fs::create_dir_all);

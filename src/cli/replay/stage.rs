@@ -17,6 +17,9 @@ use std::{
 use super::{Arrived, Job, ORIGINS, Ran, Seen, client, names, origin, server, tls};
 use crate::cli::say;
 
+/// What arrived at upstreams beside the servers.
+type Book = Arc<Mutex<Vec<Arrived>>>;
+
 /// The ends of the wire.
 const NEAR: &str = "100.127.0.1";
 pub(super) const FAR: &str = "100.127.0.2";
@@ -169,8 +172,8 @@ fn is_near(job: &Job, upstream: &str) -> Option<Vec<SocketAddr>> {
 }
 
 /// Starts the upstreams: those beside the servers, and those behind the wire.
-fn upstreams(job: &Job, identity: &tls::Identity) -> Result<(Arc<Mutex<Vec<Arrived>>>, Far), String> {
-    let near = Arc::new(Mutex::new(Vec::new()));
+fn upstreams(job: &Job, identity: &tls::Identity) -> Result<(Book, Far), String> {
+    let near = Book::default();
     let mut ports: BTreeSet<u16> = [80, 443].into();
     let taken: BTreeSet<u16> = job.sides.iter().flat_map(|side| &side.listen).map(SocketAddr::port).collect();
     for upstream in &job.upstreams {

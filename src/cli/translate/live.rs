@@ -145,6 +145,10 @@ impl Scene<'_> {
         let mut present = BTreeSet::new();
         for probe in probes {
             let Some(to) = places([self.from.plan(), self.to.plan()], probe) else { continue };
+            // A client has an address of the family that it sends to.
+            if to.iter().any(|(to, _)| to.is_ipv4() != probe.client.is_ipv4()) {
+                continue;
+            }
             let (old, new) = (decision::decide(self.from, probe, how), decision::decide(self.to, probe, how));
             for decision in [&old, &new] {
                 upstreams.extend(decision.aspects.get("upstream").into_iter().flat_map(|all| endpoints(all)));
