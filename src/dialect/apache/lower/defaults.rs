@@ -28,6 +28,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
+    client.backslashes = Some(false);
     client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
     client.close_after = Some(vec![400, 408, 411, 413, 414, 500, 501, 503]);
@@ -71,7 +72,6 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
 
-    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
 

@@ -21,6 +21,7 @@ impl Render<'_, '_> {
             underscores,
             single_fields,
             merge_slashes,
+            backslashes,
             keepalive_timeout,
             keepalive_announce,
             keepalive_when_asked,
@@ -53,6 +54,7 @@ impl Render<'_, '_> {
                 ("client.large_head_buffers", large_head_buffers.is_some()),
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
+                ("client.backslashes", backslashes.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
@@ -212,29 +214,14 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files {
-            root,
-            alias,
-            index,
-            known_types,
-            any_case,
-            log_missing,
-            hidden,
-            random,
-            symlinks,
-            chunk,
-            faults,
-        } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
+            set;
         self.lost("", &[("files.random", random.is_some())], span);
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",
-            &[
-                ("files.log_missing", log_missing.is_some()),
-                ("files.hidden", hidden.is_some()),
-                ("files.chunk", chunk.is_some()),
-            ],
+            &[("files.log_missing", log_missing.is_some()), ("files.chunk", chunk.is_some())],
             span,
         );
         self.lost(

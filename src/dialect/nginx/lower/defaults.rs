@@ -236,6 +236,7 @@ fn client(base: &mut Settings) {
     client.underscores = Some(false);
     client.single_fields = Some(true);
     client.merge_slashes = Some(true);
+    client.backslashes = Some(false);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
     client.close_after = Some(Vec::new());
@@ -340,7 +341,6 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.log_missing = Some(true);
     files.random = Some(false);
     files.symlinks = Some(0);
-    files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
 
     let from = &mut base.client_address;

@@ -21,6 +21,7 @@ impl Render<'_, '_> {
             underscores,
             single_fields,
             merge_slashes,
+            backslashes,
             keepalive_timeout,
             keepalive_announce,
             keepalive_when_asked,
@@ -87,6 +88,7 @@ impl Render<'_, '_> {
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
+                ("client.backslashes", backslashes.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
@@ -139,26 +141,15 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files {
-            root,
-            alias,
-            index,
-            known_types,
-            any_case,
-            log_missing,
-            hidden,
-            random,
-            symlinks,
-            chunk,
-            faults,
-        } = set;
+        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
+            set;
         self.lost("", &[("files.random", random.is_some())], span);
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
         // Said where the place is.
         let _ = (root, alias, index);
-        self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
+        self.left_out("", &[("files.chunk", chunk.is_some())], span);
         self.lost(
             "",
             &[
