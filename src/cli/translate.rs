@@ -307,14 +307,45 @@ pub fn differences(
         groups: 20,
         ..compare::Options::default()
     };
+    let limited = limits_content(input);
     match compare::compare(input, output, &options) {
-        Ok(differences) => differences.iter().map(different).collect(),
+        Ok(differences) => differences
+            .iter()
+            .map(|one| {
+                let mut found = different(one);
+                if !limited && is_of_length(one) {
+                    // How much content is taken where nobody says it is the servers' own affair.
+                    (found.severity, found.code) = (Severity::Note, "servers-differ");
+                }
+                found
+            })
+            .collect(),
         Err(faults) => faults,
     }
 }
 
 /// How many requests are made up for each side.
 const REQUESTS: usize = 3000;
+
+/// Whether somebody wrote how much content a request may have.
+fn limits_content(config: &ir::Config) -> bool {
+    let mut limited = false;
+    ir::walk::config(config, &mut |item, _| {
+        if let ir::walk::Item::Settings(settings) = item {
+            limited |=
+                !std::ptr::eq(settings, &raw const config.base) && settings.content.max_length.is_some();
+        }
+    });
+    limited
+}
+
+/// Whether one side refuses a request for the length of its content alone.
+fn is_of_length(one: &compare::Difference) -> bool {
+    let refuses =
+        |decision: &compare::Decision| decision.aspects.get("status").is_some_and(|status| status == "413");
+    let has_length = one.request.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    has_length && refuses(&one.old) != refuses(&one.new)
+}
 
 /// Whether all that differs is how a server by itself answers a method that a file does not take: 405, or what is allowed.
 fn is_own_method(one: &compare::Difference) -> bool {

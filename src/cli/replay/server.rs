@@ -284,7 +284,7 @@ fn named(directive: &str, word: &str, folder: &Path) {
     match directive {
         _ if is_certificate => put(&fs::read(tls::FILE).unwrap_or_default()),
         "include" | "auth_basic_user_file" | "authuserfile" | "authgroupfile" | "ssl_password_file" => {
-            put(b"")
+            put(b"");
         }
         "includeoptional" | "root" | "alias" | "documentroot" => {}
         "user" | "group" if whole => person(word),
