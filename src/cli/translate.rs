@@ -201,8 +201,8 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
                     prefix: request.options.prefix.clone(),
                     config: &again.config,
                 };
-                let mut done = live::replay(own, &given, &output);
-                found.append(&mut done.found);
+                let done = live::replay(own, &given, &output);
+                found.extend(done.found.iter().cloned());
                 replayed = Some(done);
             }
         }
@@ -409,6 +409,7 @@ fn is_odd(probe: &compare::Probe) -> bool {
         byte.is_none_or(|byte| byte.is_ascii_alphanumeric() || b"%/\\?#.-_~\0".contains(&byte))
     });
     let segments = || path.split(|byte| *byte == b'/');
+    let blank = target.ends_with("%20");
     let folded = target.contains("//") || segments().any(|segment| matches!(segment, b"." | b".."));
     let bare = probe.target.ends_with(b"?") || target.contains('\\');
     let usual = if probe.tls { 443 } else { 80 };
@@ -427,7 +428,7 @@ fn is_odd(probe: &compare::Probe) -> bool {
     let method = !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
         .iter()
         .any(|method| method.as_bytes() == probe.method);
-    encoded || folded || bare || host || upgrade || method || probe.old || !target.starts_with('/')
+    encoded || blank || folded || bare || host || upgrade || method || probe.old || !target.starts_with('/')
 }
 
 #[cfg(test)]
