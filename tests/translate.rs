@@ -318,7 +318,7 @@ fn kept(path: &Path, from: Dialect, to: Dialect, text: &str) -> Option<String> {
 /// What two texts decide differently, but for requests that few send.
 fn apart(path: &Path, one: (Dialect, &str), other: (Dialect, &str)) -> Vec<String> {
     let (a, b) = (meaning(path, one.0, one.1), meaning(path, other.0, other.1));
-    let found = differences(one.0, other.0, &a, &b, 400);
+    let found = differences(one.0, other.0, &a, &b, 200);
     let shown = |one: &triglot::diagnostic::Diagnostic| format!("{}: {}", one.message, one.notes.join("; "));
     found.iter().filter(|one| one.severity >= Severity::Warning).map(shown).collect()
 }
@@ -331,7 +331,9 @@ fn round_trips_decide_the_same() {
     std::env::set_current_dir(root()).expect("the project is there");
     let (mut wrong, mut made) = (String::new(), 0);
     let (mut own, mut other) = (0, Vec::new());
-    for (path, from) in all() {
+    // Every sixth of them; all where some are asked for.
+    let step = if std::env::var_os("CASE").is_some() { 1 } else { 6 };
+    for (path, from) in all().into_iter().step_by(step) {
         let named = Dialect::ALL.iter().any(|to| path.with_extension(format!("to-{}", to.name())).exists());
         if path.to_string_lossy().contains("/mistakes/") || !named {
             continue;
