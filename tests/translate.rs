@@ -361,8 +361,7 @@ fn round_trips_decide_the_same() {
     println!("{made} round trips; {own} in their own language, but not {other:?}");
     assert!(wrong.is_empty(), "\n{wrong}");
     if std::env::var_os("CASE").is_none() {
-        assert!(made >= 1, "only {made} round trips");
-        assert!(own >= 1, "only {own} in their own language, not {other:?}");
+        assert!(own >= 5, "only {own} in their own language, not {other:?}");
     }
 }
 
