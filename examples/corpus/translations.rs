@@ -95,7 +95,7 @@ pub(super) fn report(all: &[Entry], wanted: &Wanted) -> bool {
     done.sort_by_key(|(at, _)| *at);
     let rows: Vec<(Dialect, Dialect, Outcome)> =
         done.into_iter().map(|(at, outcome)| (jobs[at].0.dialect, jobs[at].1, outcome)).collect();
-    let page = page(&rows);
+    let page = page(&rows, wanted.step.max(1));
     println!("{page}");
     if let Some(path) = &wanted.write
         && let Err(error) = fs::write(path, page)
@@ -164,7 +164,7 @@ fn shown(entry: &Entry, to: Dialect, outcome: &Outcome) {
 }
 
 /// Both tables.
-fn page(rows: &[(Dialect, Dialect, Outcome)]) -> String {
+fn page(rows: &[(Dialect, Dialect, Outcome)], step: usize) -> String {
     let mut out = String::from(
         "# Translations of other people's files\n\nWritten by `make corpus`: configurations from public repositories, each \
          translated as `triglot translate` does it.\nAn *error* is a file that its own server would refuse, or that needs \
@@ -172,6 +172,9 @@ fn page(rows: &[(Dialect, Dialect, Outcome)]) -> String {
          | direction | files | equal | with listed losses | error | longest | over 20 s |\n|---|---:|---:|---:|---:|---:|---:|\n",
     );
     let directions = directions(rows);
+    if step > 1 {
+        out = out.replace("each translated", &format!("one of {step}, translated"));
+    }
     for (from, to) in &directions {
         let of: Vec<&Outcome> = of(rows, *from, *to).collect();
         let count = |holds: &dyn Fn(&&&Outcome) -> bool| of.iter().filter(holds).count();
