@@ -331,8 +331,8 @@ fn round_trips_decide_the_same() {
     std::env::set_current_dir(root()).expect("the project is there");
     let (mut wrong, mut made) = (String::new(), 0);
     let (mut own, mut other) = (0, Vec::new());
-    // Every sixth of them; all where some are asked for.
-    let step = if std::env::var_os("CASE").is_some() { 1 } else { 6 };
+    // Every twelfth of them; all where some are asked for.
+    let step = if std::env::var_os("CASE").is_some() { 1 } else { 12 };
     for (path, from) in all().into_iter().step_by(step) {
         let named = Dialect::ALL.iter().any(|to| path.with_extension(format!("to-{}", to.name())).exists());
         if path.to_string_lossy().contains("/mistakes/") || !named {
@@ -361,7 +361,7 @@ fn round_trips_decide_the_same() {
     println!("{made} round trips; {own} in their own language, but not {other:?}");
     assert!(wrong.is_empty(), "\n{wrong}");
     if std::env::var_os("CASE").is_none() {
-        assert!(own >= 5, "only {own} in their own language, not {other:?}");
+        assert!(own >= 2, "only {own} in their own language, not {other:?}");
     }
 }
 
