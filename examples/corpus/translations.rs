@@ -196,7 +196,8 @@ fn page(rows: &[(Dialect, Dialect, Outcome)], step: usize) -> String {
         out.push_str(
             "\n## On the servers\n\nThe same requests to the original server with the original file and to the other one with \
              the output (`--verify=live`);\nwhere one is not installed, to triglot in its place. *Told* is a request that is \
-             handled differently as a listed loss\nsays; *untold* is one of which nothing was said.\n\n\
+             handled differently as was said (by a\nloss, or by a note on what servers of different kinds do by \
+             themselves); *untold* is one of which nothing was said. Times\nare those without the servers'.\n\n\
              | direction | outputs | requests | the same | told | untold | files with untold | the target refuses |\n\
              |---|---:|---:|---:|---:|---:|---:|---:|\n",
         );

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use super::{Arrived, Job, ORIGINS, Ran, Seen, client, names, origin, server, tls};
@@ -23,6 +24,8 @@ type Book = Arc<Mutex<Vec<Arrived>>>;
 /// The ends of the wire.
 const NEAR: &str = "100.127.0.1";
 pub(super) const FAR: &str = "100.127.0.2";
+/// How long all requests to one server may take: one that asks itself again and again answers none.
+const LONGEST: Duration = Duration::from_mins(1);
 /// This program, in the other file system.
 const OWN: &str = "/triglot-replay";
 
@@ -76,6 +79,7 @@ fn run(job: &Job) -> Result<Vec<Ran>, String> {
             }
         };
         let mut seen = Vec::new();
+        let began = Instant::now();
         for (number, asked) in job.requests.iter().enumerate() {
             take(&near);
             far.flush()?;
@@ -83,6 +87,10 @@ fn run(job: &Job) -> Result<Vec<Ran>, String> {
             let mut arrived = far.flush()?;
             arrived.extend(take(&near));
             seen.push(Seen { answer, arrived });
+            if began.elapsed() > LONGEST {
+                server.stop();
+                return Err(format!("the requests take too long: {} in {LONGEST:?}", number + 1));
+            }
             if let Some(said) = server.ended() {
                 return Err(format!("a server ended in the middle: {said}"));
             }

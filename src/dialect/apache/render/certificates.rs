@@ -21,15 +21,15 @@ impl Render<'_, '_> {
         }
     }
 
-    /// Whether some upstream over TLS may have a certificate for another name, and nobody wrote so: then it is what the
-    /// input's server does by itself.
+    /// Whether every upstream over TLS may have a certificate for another name, and nobody wrote so: then it is what the
+    /// input's server does by itself. Where one is looked at, all are: Apache says it for a whole host.
     fn takes_any_name(&self, area: &Area, passes: &[&Pass]) -> bool {
         let written: [&Forwarding; 2] = [&area.settings.http, &self.config.common.http];
         let base: &Forwarding = &self.config.base.http;
         if written.iter().any(|http| http.tls_any_name.is_some() || http.tls_match_name.is_some()) {
             return false;
         }
-        passes.iter().filter(|pass| pass.scheme != Scheme::Plain).any(|pass| {
+        passes.iter().filter(|pass| pass.scheme != Scheme::Plain).all(|pass| {
             let set = |of: fn(&Forwarding) -> Option<bool>| {
                 [&pass.settings].into_iter().chain(written).chain([base]).find_map(of).unwrap_or(false)
             };
