@@ -236,6 +236,7 @@ impl Exchange {
             checked: false,
             copied: false,
             caching: None,
+            parts: None,
             refreshes: false,
             held: Vec::new(),
             filters: None,

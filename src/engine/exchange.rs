@@ -84,6 +84,8 @@ pub struct Exchange {
     pub checked: bool,
     /// Whether copies of the request were sent.
     pub copied: bool,
+    /// The response that is sent in parts, while it is.
+    pub parts: Option<Box<super::forward::Parts>>,
     /// Whether it asks for a kept response that is over, while that is being sent.
     pub refreshes: bool,
     /// Places that the request holds in zones.
@@ -115,6 +117,8 @@ pub enum Next {
     Reply(Reply),
     /// A status of our own; recoveries apply.
     Status(u16),
+    /// The next part of the response is to be asked for.
+    Part,
     /// The exchange is over.
     End(End),
 }
@@ -188,6 +192,7 @@ impl Exchange {
                     self.tell(|_| Event::Status(status));
                     self.recover(plan, status).await
                 }
+                Next::Part => self.next_parts(plan).await,
                 Next::End(end) if self.composing.is_some() => self.end_composing(plan, end).await,
                 Next::End(end) => break end,
             }
@@ -215,6 +220,7 @@ impl Exchange {
         self.told = None;
         self.limits_checked = false;
         self.caching = None;
+        self.parts = None;
         self.composed = false;
         self.included = None;
         self.checked = false;
@@ -539,6 +545,7 @@ impl Exchange {
 
     /// Runs the program again for another path; the request counts as internal.
     pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> Next {
+        self.facts.part.set(None);
         if self.run.restart(plan, path, query) {
             self.tell(|run| Event::Inside { path: run.path.clone(), query: run.query.clone() });
             return Next::Decide;
@@ -553,6 +560,7 @@ impl Exchange {
 
     /// Goes on at a named block.
     pub fn enter(&mut self, plan: &Plan, name: &[u8]) -> Next {
+        self.facts.part.set(None);
         match self.run.enter(plan, name) {
             Ok(true) => Next::Decide,
             Ok(false) => {

@@ -54,11 +54,21 @@ use range::Selection;
 
 /// A piece of what is sent as content.
 #[derive(Debug)]
-enum Piece {
+pub enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
     /// These bytes of the file.
     File(Range<u64>),
+}
+
+impl Piece {
+    /// How many they are.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(range) => range.end - range.start,
+        }
+    }
 }
 
 /// Answers with the file that the path maps to.

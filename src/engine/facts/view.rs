@@ -363,6 +363,7 @@ impl Facts {
                 }
                 self.connection_attr(&Attr::ClientAddr, out).unwrap_or(false)
             }
+            Attr::PartRange => self.part_range(run).is_some_and(|range| bytes(out, range.as_bytes())),
             Attr::CacheStatus => self.cache_status.is_some_and(|status| bytes(out, status.as_bytes())),
             Attr::Group(which) => self.group_attr(*which, out),
             Attr::UpstreamAddr => self.each(out, |attempt, out| bytes(out, attempt.address.as_bytes())),

@@ -70,6 +70,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.raw_pages = Some(true);
     answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
+    answer.part_size = Some(0);
 
     set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);

@@ -64,6 +64,7 @@ pub(super) fn settings() -> Settings {
     answer.if_modified_since = Some(2);
     answer.conditional_text = Some(false);
     answer.max_ranges = Some(Some(100));
+    answer.part_size = Some(0);
 
     base.files.index = Some(Vec::new());
     base.files.alias = Some(None);

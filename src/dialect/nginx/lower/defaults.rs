@@ -323,6 +323,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.if_modified_since = Some(1);
     answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
+    answer.part_size = Some(0);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
