@@ -425,7 +425,7 @@ impl Exchange {
             };
             match need {
                 Need::File(kind) => {
-                    let mut found = files::is(&self.run.asked, kind);
+                    let mut found = self.is_file(plan, kind);
                     if !found && self.settings(plan).files.any_case {
                         let mut name = self.run.asked.clone();
                         files::spelling::correct(&mut name);

@@ -44,6 +44,7 @@ pub mod range;
 pub mod send;
 pub mod size;
 pub mod spelling;
+pub mod stepwise;
 
 pub use deliver::{Whole, deliver, not_modified};
 
@@ -51,6 +52,7 @@ use beside::Found;
 use condition::{Asked, Verdict};
 use kind::Kind;
 use range::Selection;
+use stepwise::Rule;
 
 /// A piece of what is sent as content.
 #[derive(Debug)]
@@ -117,9 +119,10 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             }
         }
     }
-    let (file, known) = match open(&name) {
+    let rule = exchange.link_rule(plan, &name);
+    let (file, known) = match open_by(rule, &name) {
         Ok(opened) => opened,
-        Err(error) => return refuse(exchange, plan, &name, &error),
+        Err(error) => return refuse(exchange, plan, &name, rule, &error),
     };
     if known.is_dir() {
         let mut location = Vec::new();
@@ -155,9 +158,10 @@ pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
     }
     let mut name = Vec::new();
     exchange.run.file_path(plan, &exchange.facts, &mut name);
-    let (file, known) = match open(&name) {
+    let rule = exchange.link_rule(plan, &name);
+    let (file, known) = match open_by(rule, &name) {
         Ok(opened) => opened,
-        Err(error) => return refuse(exchange, plan, &name, &error),
+        Err(error) => return refuse(exchange, plan, &name, rule, &error),
     };
     if !known.is_file() {
         return Next::Status(404);
@@ -199,7 +203,10 @@ pub fn is(path: &[u8], kind: FileKind) -> bool {
     if kind == FileKind::Link {
         return std::fs::symlink_metadata(path).is_ok_and(|known| known.is_symlink());
     }
-    let Ok(known) = std::fs::metadata(path) else { return false };
+    std::fs::metadata(path).is_ok_and(|known| is_of(&known, kind))
+}
+
+fn is_of(known: &Metadata, kind: FileKind) -> bool {
     match kind {
         FileKind::NonEmpty => known.is_file() && known.len() > 0,
         FileKind::Any | FileKind::Link => true,
@@ -207,6 +214,30 @@ pub fn is(path: &[u8], kind: FileKind) -> bool {
         FileKind::Directory => known.is_dir(),
         FileKind::Executable => known.permissions().mode() & 0o100 != 0,
     }
+}
+
+impl Exchange {
+    /// Whether the file is there that the plan asks for.
+    pub fn is_file(&mut self, plan: &Plan, kind: FileKind) -> bool {
+        let name = std::mem::take(&mut self.run.asked);
+        let found = match self.link_rule(plan, &name) {
+            None => is(&name, kind),
+            Some(rule) => is_by(rule, &name, kind).unwrap_or_else(|error| {
+                if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)) {
+                    let name = String::from_utf8_lossy(&name);
+                    self.log(Level::Crit, format_args!("openat() \"{name}\" failed ({})", system(&error)));
+                }
+                false
+            }),
+        };
+        self.run.asked = name;
+        found
+    }
+}
+
+/// Whether there is such a file, as far as the rule for links allows; why there is none.
+fn is_by(rule: Rule, path: &[u8], kind: FileKind) -> io::Result<bool> {
+    stepwise::open(rule, path).and_then(|file| file.metadata()).map(|known| is_of(&known, kind))
 }
 
 /// Appends a name with symbolic links resolved; `false` when there is no such file.
@@ -246,13 +277,22 @@ fn open(name: &[u8]) -> io::Result<(File, Metadata)> {
     Ok((file, known))
 }
 
+/// The same, as far as the rule for links allows.
+fn open_by(rule: Option<Rule>, name: &[u8]) -> io::Result<(File, Metadata)> {
+    let Some(rule) = rule else { return open(name) };
+    let file = stepwise::open(rule, name)?;
+    let known = file.metadata()?;
+    Ok((file, known))
+}
+
 /// The status for a file that could not be opened.
-fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> Next {
+fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], rule: Option<Rule>, error: &io::Error) -> Next {
     let status = status_of(error);
     if status != 404 || exchange.settings(plan).files.log_missing {
         let level = if status == 500 { Level::Crit } else { Level::Error };
         let name = String::from_utf8_lossy(name);
-        exchange.log(level, format_args!("open() \"{name}\" failed ({})", system(error)));
+        let call = if rule.is_some() { "openat" } else { "open" };
+        exchange.log(level, format_args!("{call}() \"{name}\" failed ({})", system(error)));
     }
     Next::Status(status)
 }
@@ -260,7 +300,7 @@ fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> N
 fn status_of(error: &io::Error) -> u16 {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => 404,
-        Some(libc::EACCES | libc::ELOOP) => 403,
+        Some(libc::EACCES | libc::ELOOP | libc::EMLINK) => 403,
         // A name with a NUL is no name.
         None if error.kind() == io::ErrorKind::InvalidInput => 404,
         _ => 500,

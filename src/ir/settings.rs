@@ -238,6 +238,11 @@ settings! {
         random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
+        /// Whether names are opened one component after another: 0 no; 1 and no symbolic link is followed; 2 and only
+        /// those are that belong to whom what they lead to belongs to.
+        stepwise: u8,
+        /// What a name may begin with so that links in that are followed whatever they are; empty is nothing.
+        stepwise_from: Template,
         /// Bytes read from a file at once.
         chunk: u64,
         /// Statuses for reasons to send no file, other than the usual ones (404, 403).

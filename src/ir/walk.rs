@@ -475,10 +475,12 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         hidden: _,
         random: _,
         symlinks: _,
+        stepwise: _,
+        stepwise_from,
         chunk: _,
         faults: _,
     } = &**files;
-    for template in root.iter().chain(index.iter().flatten()) {
+    for template in root.iter().chain(stepwise_from).chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {

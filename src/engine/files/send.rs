@@ -121,9 +121,7 @@ pub async fn send_part(
 ) -> bool {
     let pieces = piece.as_slice();
     let done = match filters {
-        Some(filters) => {
-            send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await
-        }
+        Some(filters) => send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await,
         None => {
             let length: u64 = pieces.iter().map(Piece::length).sum();
             let chunk = framing == Framing::Chunked && length > 0;

@@ -88,7 +88,9 @@ impl Exchange {
         let Some((begin, end, total)) = read else {
             return Err(self.odd_part(format_args!("invalid range in slice response")));
         };
-        let Some(total) = total else { return Err(self.odd_part(format_args!("no complete length in slice response"))) };
+        let Some(total) = total else {
+            return Err(self.odd_part(format_args!("no complete length in slice response")));
+        };
         if begin != start || end != start.saturating_add(size).min(total) || end > total {
             return Err(self.odd_part(format_args!("unexpected range in slice response: {begin}-{end}")));
         }
@@ -206,7 +208,8 @@ impl Exchange {
         let mut filters = self.filters_of_parts();
         let more = portion.more && framing != Framing::None;
         let piece = (framing != Framing::None).then_some(piece);
-        let sent = files::send::send_part(self, plan, &kept.file, piece, (framing, more), &mut filters, out).await;
+        let sent =
+            files::send::send_part(self, plan, &kept.file, piece, (framing, more), &mut filters, out).await;
         if !sent {
             return Next::End(End::Abort);
         }
@@ -276,7 +279,8 @@ impl Exchange {
         let end = match next {
             Next::End(end) => end,
             next => {
-                let status = if let Next::Status(status) = next { status } else { self.facts.response.status };
+                let status =
+                    if let Next::Status(status) = next { status } else { self.facts.response.status };
                 match self.odd_part(format_args!("unexpected status code {status} in slice response")) {
                     Next::End(end) => end,
                     _ => End::Abort,

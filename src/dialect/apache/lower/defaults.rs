@@ -75,6 +75,8 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
+    set.files.stepwise = Some(0);
+    set.files.stepwise_from = Some(Template::default());
 
     set.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
     forwarding(&mut set.http, minute);

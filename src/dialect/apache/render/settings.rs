@@ -257,10 +257,20 @@ impl Render<'_, '_> {
             hidden,
             random,
             symlinks,
+            stepwise,
+            stepwise_from,
             chunk,
             faults,
         } = set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         // Said where the place is.
         let _ = (root, alias, index, symlinks);
         self.left_out(

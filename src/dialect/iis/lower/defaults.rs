@@ -74,6 +74,8 @@ pub(super) fn settings() -> Settings {
     base.files.any_case = Some(true);
     base.files.log_missing = Some(false);
     base.files.chunk = Some(32 * KIB);
+    base.files.stepwise = Some(0);
+    base.files.stepwise_from = Some(Template::default());
 
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());

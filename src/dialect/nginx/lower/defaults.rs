@@ -343,6 +343,8 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.symlinks = Some(0);
     files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
+    files.stepwise = Some(0);
+    files.stepwise_from = Some(Template::default());
 
     let from = &mut base.client_address;
     from.told = Some(Telling::Field("X-Real-IP".into()));

@@ -149,10 +149,20 @@ impl Render<'_, '_> {
             hidden,
             random,
             symlinks,
+            stepwise,
+            stepwise_from,
             chunk,
             faults,
         } = set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
