@@ -38,6 +38,7 @@ pub mod connect;
 pub mod connection;
 pub mod content;
 mod credentials;
+pub mod deposit;
 mod descriptors;
 pub mod edit;
 pub mod exchange;

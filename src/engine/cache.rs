@@ -26,8 +26,8 @@ use crate::{
     plan::{Plan, hash::Map},
 };
 
-pub use file::{Kept, Meta, Writer};
-pub use index::{Lease, Turn, Visit};
+pub use file::{Kept, Meta, keep};
+pub use index::{Gate, Lease, Turn, Visit};
 
 /// The digest of what a response is found by.
 pub type Hash = [u8; 16];

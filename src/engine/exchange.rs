@@ -318,6 +318,7 @@ impl Exchange {
         let normal = target::normalize(
             facts.head.target.of(&facts.buffer),
             settings.client.merge_slashes,
+            settings.client.backslashes,
             &mut path,
             &mut query,
         );

@@ -143,6 +143,8 @@ settings! {
         single_fields: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
+        /// Whether a backslash in the path that a client asks for is a slash, also where it is escaped.
+        backslashes: bool,
         /// How long a connection may be idle; zero closes after each response.
         keepalive_timeout: Duration,
         /// What the `Keep-Alive` field tells the client.

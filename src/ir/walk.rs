@@ -436,6 +436,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         underscores: _,
         single_fields: _,
         merge_slashes: _,
+        backslashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,
         keepalive_when_asked: _,

@@ -100,7 +100,8 @@ pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<Strin
     let name = (!table.host.is_empty()).then_some(table.host.as_slice());
     let chosen = plan.select(listener, name, &mut run);
     let merge = plan.settings(plan.host_settings(chosen)).client.merge_slashes;
-    let Ok(received) = target::normalize(head.target.of(&bytes), merge, &mut run.path, &mut run.query) else {
+    let Ok(received) = target::normalize(head.target.of(&bytes), merge, false, &mut run.path, &mut run.query)
+    else {
         return Vec::new();
     };
     table.received = received;

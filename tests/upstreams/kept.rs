@@ -193,6 +193,29 @@ fn who_asks_leaves_and_the_next_one_has_it() {
 }
 
 #[test]
+fn a_lock_is_not_held_by_who_keeps_nothing_or_takes_long() {
+    let source = source(30_000_000, 1, Duration::ZERO);
+    let lock = "proxy_cache_lock on; proxy_cache_lock_timeout 20s; proxy_cache_lock_age 20s;";
+    // One connection stays open after what is not kept, another one takes next to nothing of what is.
+    for (path, more) in [("/8", "proxy_no_cache 1;"), ("/9", "")] {
+        let port = ports::free();
+        let text = configuration(port, source.port, &format!("{lock} {more}"));
+        let server = Prefix::new("kept-slow", &text).serve();
+        let mut first = Connection::open(port).expect("it accepts connections");
+        first.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).expect("it is sent");
+        first.exactly(if more.is_empty() { 100_000 } else { 30_000_000 }).expect("it comes");
+        let began = std::time::Instant::now();
+        let answer = get(port, path);
+        assert_eq!((answer.status, answer.content.len()), (200, 30_000_000));
+        assert!(began.elapsed() < Duration::from_secs(10), "{path} was held up: {:?}", began.elapsed());
+        if more.is_empty() {
+            assert_eq!(answer.field("X-Cache"), Some("HIT"), "it is there when the upstream has sent it");
+        }
+        drop((first, server));
+    }
+}
+
+#[test]
 fn what_is_over_is_sent_at_once_and_asked_for_meanwhile() {
     let source = source(30_000, 3, Duration::from_millis(200));
     let port = ports::free();

@@ -1,22 +1,23 @@
 //! The file of a kept response: what is to be known of it, its key, the upstream's head as received, the content.
 //!
-//! A file is written beside its place and put there when it is whole, so that nobody sees a part of one, whatever
-//! ends the process. Numbers are little-endian. The key stands on a line of its own behind `KEY: `, for people who
+//! How a file is written is said in `deposit`; who asks for a response whose file is about to be there waits for that
+//! (`index`). Numbers are little-endian. The key stands on a line of its own behind `KEY: `, for people who
 //! look for the files of a URL.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    io,
+    os::unix::fs::FileExt as _,
+    sync::Arc,
 };
 
-use super::{Hash, Store};
-use crate::engine::{content::failed, files::send};
+use tokio::task::spawn_blocking;
+
+use super::{Hash, Lease, Store, index::Soon};
+use crate::engine::{
+    deposit::{Deposit, Hears, Order},
+    files::send,
+};
 
 /// What a file begins with; the digit changes with the form.
 const MAGIC: &[u8; 8] = b"KEPTRSP1";
@@ -26,9 +27,6 @@ const FIXED: usize = 8 + 8 * 5 + 16 + 4 * 4;
 
 /// Read at first: most responses are whole in that.
 const FIRST: u64 = 32 * 1024;
-
-/// Content collected before it is written.
-const BUFFER: usize = 64 * 1024;
 
 /// What is to be known of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,13 +92,14 @@ impl Kept {
     }
 
     /// Writes down that it holds for longer.
-    pub fn renew(&self, store: &Store, meta: &Meta) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(store.path(&self.hash))?;
-        let mut bytes = Vec::new();
-        for number in [meta.valid, meta.while_updating, meta.if_error] {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        file.write_all_at(&bytes, 16)
+    pub async fn renew(&self, store: &Store) -> io::Result<()> {
+        let place = store.path(&self.hash);
+        let Meta { valid, while_updating, if_error, .. } = self.meta;
+        let bytes = [valid, while_updating, if_error].map(u64::to_le_bytes);
+        let task = spawn_blocking(move || {
+            OpenOptions::new().write(true).open(place)?.write_all_at(bytes.as_flattened(), 16)
+        });
+        task.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 
@@ -139,111 +138,51 @@ fn parse(bytes: &[u8], key: &[u8]) -> Option<(Meta, usize)> {
     Some((meta, head))
 }
 
-/// A file that is being written.
-#[derive(Debug)]
-pub struct Writer {
+/// Begins the file of a response; `lease` is given back when it is there, or comes to nothing.
+pub fn keep(
+    store: &Arc<Store>,
+    hash: Hash,
+    key: &[u8],
+    meta: &Meta,
+    head: &[u8],
+    expected: Option<u64>,
+    lease: Option<Lease>,
+) -> Deposit {
+    let begin = FIXED + 6 + key.len() + 1 + meta.vary.len() + meta.tag.len() + head.len();
+    let mut first = Vec::with_capacity(begin + 4096);
+    first.extend_from_slice(MAGIC);
+    for number in
+        [begin as u64, meta.valid, meta.while_updating, meta.if_error, meta.modified.cast_unsigned()]
+    {
+        first.extend_from_slice(&number.to_le_bytes());
+    }
+    first.extend_from_slice(&meta.variant);
+    for length in [key.len(), meta.vary.len(), meta.tag.len(), 0] {
+        first.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    for part in [b"\nKEY: ", key, b"\n", &meta.vary, &meta.tag, head] {
+        first.extend_from_slice(part);
+    }
+    let order = Order { place: store.path(&hash), folders: 0o777, expected, ..Order::default() };
+    let hears = Keeping { store: Arc::clone(store), hash, soon: None, _lease: lease };
+    Deposit::begin(order, first, Some(Box::new(hears)))
+}
+
+/// What becomes known of a file.
+struct Keeping {
     store: Arc<Store>,
     hash: Hash,
-    file: File,
-    temp: PathBuf,
-    /// Bytes before the content.
-    begin: u64,
-    written: u64,
-    waiting: Vec<u8>,
-    /// Why no more is written.
-    trouble: Option<String>,
-    placed: bool,
+    soon: Option<Soon>,
+    _lease: Option<Lease>,
 }
 
-impl Writer {
-    /// Begins the file of a response.
-    pub fn begin(
-        store: &Arc<Store>,
-        hash: Hash,
-        key: &[u8],
-        meta: &Meta,
-        head: &[u8],
-    ) -> Result<Self, String> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let place = store.path(&hash);
-        let (file, temp) = loop {
-            let mut name = place.clone().into_os_string();
-            name.push(format!(".{:010}", NEXT.fetch_add(1, Relaxed)));
-            let temp = PathBuf::from(name);
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp) {
-                Ok(file) => break (file, temp),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let folder = place.parent().unwrap_or(&place);
-                    std::fs::create_dir_all(folder).map_err(|error| failed("mkdir", folder, &error))?;
-                }
-                Err(error) => return Err(failed("open", &temp, &error)),
-            }
-        };
-        let mut waiting = Vec::with_capacity(FIXED + key.len() + head.len() + 4096);
-        let begin = FIXED + 6 + key.len() + 1 + meta.vary.len() + meta.tag.len() + head.len();
-        waiting.extend_from_slice(MAGIC);
-        for number in
-            [begin as u64, meta.valid, meta.while_updating, meta.if_error, meta.modified.cast_unsigned()]
-        {
-            waiting.extend_from_slice(&number.to_le_bytes());
-        }
-        waiting.extend_from_slice(&meta.variant);
-        for length in [key.len(), meta.vary.len(), meta.tag.len(), 0] {
-            waiting.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        }
-        waiting.extend_from_slice(b"\nKEY: ");
-        waiting.extend_from_slice(key);
-        waiting.push(b'\n');
-        waiting.extend_from_slice(&meta.vary);
-        waiting.extend_from_slice(&meta.tag);
-        waiting.extend_from_slice(head);
-        let store = Arc::clone(store);
-        let (begin, written) = (begin as u64, 0);
-        Ok(Self { store, hash, file, temp, begin, written, waiting, trouble: None, placed: false })
+impl Hears for Keeping {
+    fn sealed(&mut self) {
+        self.soon = Some(self.store.announce(&self.hash));
     }
 
-    /// Takes content.
-    pub fn push(&mut self, data: &[u8]) {
-        if self.trouble.is_some() {
-            return;
-        }
-        self.waiting.extend_from_slice(data);
-        if self.waiting.len() >= BUFFER {
-            self.write();
-        }
-    }
-
-    fn write(&mut self) {
-        match self.file.write_all(&self.waiting) {
-            Ok(()) => self.written += self.waiting.len() as u64,
-            Err(error) => self.trouble = Some(failed("write", &self.temp, &error)),
-        }
-        self.waiting.clear();
-    }
-
-    /// Puts the file in its place, once all content was taken; `expected` is how long that is, where it is known.
-    pub fn finish(mut self, expected: Option<u64>) -> Result<(), String> {
-        self.write();
-        if let Some(trouble) = self.trouble.take() {
-            return Err(trouble);
-        }
-        if expected.is_some_and(|expected| expected != self.written - self.begin) {
-            return Ok(());
-        }
-        let place = self.store.path(&self.hash);
-        std::fs::rename(&self.temp, &place).map_err(|error| failed("rename", &self.temp, &error))?;
-        self.placed = true;
-        self.store.add(&self.hash, self.written);
-        Ok(())
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if !self.placed {
-            let _ = std::fs::remove_file(&self.temp);
-        }
+    fn placed(&mut self, length: u64) {
+        self.store.add(&self.hash, length);
     }
 }
 

@@ -5,10 +5,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use super::{Hash, PARTS, Store};
-use crate::{engine::clock, plan::hash::Map};
+use crate::{
+    engine::{clock, deposit::elsewhere},
+    plan::hash::Map,
+};
+
+/// Shut until somebody opens it, for good: who comes late waits no more.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    fn open(&self) {
+        self.0.close();
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Waits until it is open.
+    pub async fn wait(&self) {
+        // There are no permits: only its end ends this.
+        let _ = self.0.acquire().await;
+    }
+}
 
 /// What is known of one response.
 #[derive(Debug, Default)]
@@ -24,16 +51,20 @@ pub(super) struct Entry {
     /// An error that is answered instead, until then in seconds since the epoch.
     error: Option<(u16, u64)>,
     /// Who is asking for it, and until when nobody else does.
-    asking: Option<(Arc<Notify>, Instant)>,
+    asking: Option<(Gate, Instant)>,
+    /// Whether its file is about to be in its place.
+    soon: Option<Gate>,
 }
 
 /// What a visitor learns.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Visit {
     /// This status is answered.
     Error(u16),
     /// It was not asked for often enough to be kept.
     Scarce,
+    /// Its file is about to be there.
+    Soon(Gate),
     /// There may be a file.
     Present,
     /// There is none.
@@ -46,7 +77,7 @@ pub enum Turn {
     /// One's own: others hear of it when the lease is dropped.
     Own(Lease),
     /// Somebody else's: wait for that, at most until then.
-    Other(Arc<Notify>, Instant),
+    Other(Gate, Instant),
 }
 
 /// The right to ask for a response.
@@ -54,19 +85,40 @@ pub enum Turn {
 pub struct Lease {
     store: Arc<Store>,
     hash: Hash,
-    told: Arc<Notify>,
+    told: Gate,
+}
+
+/// That a file is about to be in its place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Soon {
+    store: Arc<Store>,
+    hash: Hash,
+    gate: Gate,
+}
+
+impl Drop for Soon {
+    fn drop(&mut self) {
+        let mut part = self.store.part(&self.hash);
+        if let Some(entry) = part.get_mut(&self.hash)
+            && entry.soon.as_ref().is_some_and(|gate| gate.is(&self.gate))
+        {
+            entry.soon = None;
+        }
+        drop(part);
+        self.gate.open();
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut part = self.store.part(&self.hash);
         if let Some(entry) = part.get_mut(&self.hash)
-            && entry.asking.as_ref().is_some_and(|(told, _)| Arc::ptr_eq(told, &self.told))
+            && entry.asking.as_ref().is_some_and(|(told, _)| told.is(&self.told))
         {
             entry.asking = None;
         }
         drop(part);
-        self.told.notify_waiters();
+        self.told.open();
     }
 }
 
@@ -94,6 +146,9 @@ impl Store {
             Some(_) => entry.error = None,
             None => {}
         }
+        if let Some(gate) = &entry.soon {
+            return Visit::Soon(gate.clone());
+        }
         if entry.exists || (is_new && self.is_cold()) {
             Visit::Present
         } else if entry.uses >= min_uses {
@@ -105,7 +160,8 @@ impl Store {
 
     /// Forgets the one of some that was not asked for longest, with its file.
     fn make_room(&self, part: &mut Map<Hash, Entry>) {
-        let candidates = part.iter().filter(|(_, entry)| entry.asking.is_none()).take(16);
+        let candidates =
+            part.iter().filter(|(_, entry)| entry.asking.is_none() && entry.soon.is_none()).take(16);
         let Some(oldest) = candidates.min_by_key(|(_, entry)| entry.used).map(|(hash, _)| *hash) else {
             return;
         };
@@ -118,7 +174,8 @@ impl Store {
         self.count.fetch_sub(1, Relaxed);
         if entry.exists {
             self.size.fetch_sub(entry.size, Relaxed);
-            let _ = std::fs::remove_file(self.path(hash));
+            let path = self.path(hash);
+            elsewhere(move || drop(std::fs::remove_file(path)));
         }
     }
 
@@ -131,10 +188,10 @@ impl Store {
             Entry::default()
         });
         if let Some((told, until)) = entry.asking.as_ref().filter(|(_, until)| *until > now) {
-            return Turn::Other(Arc::clone(told), *until);
+            return Turn::Other(told.clone(), *until);
         }
-        let told = Arc::new(Notify::new());
-        entry.asking = Some((Arc::clone(&told), now + lasts));
+        let told = Gate::new();
+        entry.asking = Some((told.clone(), now + lasts));
         Turn::Own(Lease { store: Arc::clone(self), hash: *hash, told })
     }
 
@@ -143,6 +200,20 @@ impl Store {
         if let Some(entry) = self.part(hash).get_mut(hash) {
             entry.error = Some((status, until));
         }
+    }
+
+    /// The file is about to be in its place: whoever asks waits for that.
+    pub(super) fn announce(self: &Arc<Self>, hash: &Hash) -> Soon {
+        let used = self.age();
+        let gate = Gate::new();
+        let mut part = self.part(hash);
+        let entry = part.entry(*hash).or_insert_with(|| {
+            self.count.fetch_add(1, Relaxed);
+            Entry { used, uses: 1, ..Entry::default() }
+        });
+        entry.soon = Some(gate.clone());
+        drop(part);
+        Soon { store: Arc::clone(self), hash: *hash, gate }
     }
 
     /// There is a file now, of this length.

@@ -67,7 +67,7 @@ impl View for Facts {
     }
 
     fn read_target(&self, text: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
-        text.starts_with(b"/") && target::normalize(text, merge, path, query).is_ok()
+        text.starts_with(b"/") && target::normalize(text, merge, false, path, query).is_ok()
     }
 
     fn identifier(&self, which: &Identifier, anew: bool, given: bool, out: &mut Vec<u8>) -> bool {

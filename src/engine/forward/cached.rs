@@ -8,8 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
-        cache::{self, Hash, Kept, Lease, Meta, Store, Turn, Visit, Writer},
-        clock, edit,
+        cache::{self, Hash, Kept, Lease, Meta, Store, Turn, Visit},
+        clock,
+        deposit::Deposit,
+        edit,
         exchange::{Exchange, Next},
         files::{self, condition},
         filter,
@@ -54,6 +56,9 @@ enum Found {
     /// Ask the upstream.
     Ask,
 }
+
+/// How long a file that is about to be there is waited for: a disk that takes longer is of no use.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Fields of requests that speak of what the client has, not the cache.
 const CONDITIONS: [&[u8]; 6] =
@@ -178,6 +183,14 @@ impl Exchange {
                         store.lose(&hash);
                     }
                 },
+                Visit::Soon(gate) => {
+                    if tokio::time::timeout(SOON, gate.wait()).await.is_err() {
+                        caching.keeps = false;
+                        return Found::Ask;
+                    }
+                    first = false;
+                    continue;
+                }
                 Visit::Absent => {}
             }
             first = false;
@@ -201,10 +214,8 @@ impl Exchange {
                 return Found::Ask;
             }
             let began = clock::moment();
-            // It may have ended between being asked about and being waited for: nobody waits for longer than this.
-            let longest =
-                until.saturating_duration_since(began).min(patience).min(Duration::from_millis(500));
-            let _ = tokio::time::timeout(longest.max(Duration::from_millis(1)), told.notified()).await;
+            let longest = until.saturating_duration_since(began).min(patience);
+            let _ = tokio::time::timeout(longest.max(Duration::from_millis(1)), told.wait()).await;
             patience = patience
                 .saturating_sub(tokio::time::Instant::now().into_std().saturating_duration_since(began));
         }
@@ -426,7 +437,7 @@ impl Exchange {
             kept.meta.valid = fresh.valid;
             kept.meta.while_updating = fresh.while_updating;
             kept.meta.if_error = fresh.if_error;
-            if let Err(error) = kept.renew(&caching.store, &kept.meta) {
+            if let Err(error) = kept.renew(&caching.store).await {
                 let why = super::system(&error);
                 self.log(Level::Crit, format_args!("a kept response cannot be written ({why})"));
             }
@@ -449,7 +460,7 @@ impl Exchange {
     }
 
     /// Begins to write the response under way to a file; `None` where it is not kept.
-    pub(super) fn begin_keeping(&mut self, how: &ForwardingPlan, buffering: bool) -> Option<Writer> {
+    pub(super) fn begin_keeping(&mut self, how: &ForwardingPlan, buffering: bool) -> Option<Deposit> {
         if !self.may_keep_response() || !buffering || self.any_holds(&how.cache_skip) {
             if let Some(caching) = self.caching.as_mut() {
                 caching.keeps = false;
@@ -493,25 +504,23 @@ impl Exchange {
         };
         // What depends on nothing, or on other fields than before, is the key's own.
         let hash = if meta.vary.is_empty() { caching.main } else { caching.hash };
-        let head = self.facts.upstream.get(..self.facts.upstream_head.length).unwrap_or(&self.facts.upstream);
-        match Writer::begin(&caching.store, hash, &caching.key, &meta, head) {
-            Ok(writer) => Some(writer),
-            Err(message) => {
-                caching.keeps = false;
-                self.log(Level::Crit, format_args!("{message} while reading upstream"));
-                None
-            }
-        }
+        let head = &self.facts.upstream_head;
+        let expected = head.content_length.filter(|_| !head.chunked && !self.facts.asked_head);
+        let head = self.facts.upstream.get(..head.length).unwrap_or(&self.facts.upstream);
+        // Others hear of it when the file is there, however long the client takes for the rest.
+        let lease = caching.lease.take();
+        Some(cache::keep(&caching.store, hash, &caching.key, &meta, head, expected, lease))
     }
 
-    /// Ends what a request has to do with a cache: others hear of it.
-    pub(super) fn end_keeping(&mut self, writer: Option<Writer>, whole: bool, expected: Option<u64>) {
-        if let Some(writer) = writer.filter(|_| whole)
-            && let Err(message) = writer.finish(expected)
-        {
-            self.log(Level::Crit, format_args!("{message} while reading upstream"));
-        }
+    /// Ends what a request has to do with a cache, and with the files that its response became: what went wrong with
+    /// those is told.
+    pub(super) async fn end_deposits(&mut self, deposits: [Option<Deposit>; 2]) {
         self.caching = None;
+        for deposit in deposits.into_iter().flatten() {
+            if let Err(message) = deposit.settle().await {
+                self.log(Level::Crit, format_args!("{message} while reading upstream"));
+            }
+        }
     }
 
     /// Sends a kept response.

@@ -18,9 +18,9 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{
-    cache::Writer,
     clock,
     content::{failed, temporary},
+    deposit::Deposit,
     filter::{Broken, Chain},
     gateway::records::Fault,
     respond::Limit,
@@ -28,10 +28,7 @@ use super::super::{
     scratch,
     stream::Stream,
 };
-use super::{
-    store::Copy,
-    upload::{Halt, Stalled, Upload},
-};
+use super::upload::{Halt, Stalled, Upload};
 use crate::ir::settings::Level;
 
 mod from;
@@ -139,10 +136,8 @@ pub struct Relay<'a> {
     pub more: bool,
     /// Whether the client left, and the rest went nowhere.
     pub gone: bool,
-    /// Where it is kept, too.
-    pub keep: Option<&'a mut Writer>,
-    /// Where it is copied to.
-    pub copy: Option<&'a mut Copy>,
+    /// The files that become of it, too: where it is kept, where it is copied to.
+    pub deposits: [Option<&'a mut Deposit>; 2],
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -206,8 +201,7 @@ impl<'a> Relay<'a> {
             filters: None,
             more: false,
             gone: false,
-            keep: None,
-            copy: None,
+            deposits: [None, None],
             pending: head,
             at: 0,
             spill: None,
@@ -294,7 +288,7 @@ impl<'a> Relay<'a> {
                     Poll::Pending => Poll::Pending,
                 };
             }
-            if !self.ended && self.may_read() {
+            if !self.ended && self.may_read() && self.has_room(cx) {
                 match self.poll_upstream(cx) {
                     Ok(moved) => progress |= moved,
                     Err(ending) => return self.drain_then(ending, cx),
@@ -379,6 +373,19 @@ impl<'a> Relay<'a> {
             Some(spill) => spill.written < self.bounds.file,
             None => self.waiting() < self.bounds.memory || self.bounds.file > 0,
         }
+    }
+
+    /// Whether the files that become of the content take more of it.
+    fn has_room(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut room = true;
+        for deposit in self.deposits.iter().flatten() {
+            room &= deposit.poll_room(cx).is_ready();
+        }
+        if !room {
+            // Not the upstream's silence.
+            self.last_read = Instant::from(clock::moment());
+        }
+        room
     }
 
     /// How much the client's bandwidth allows now.
@@ -491,6 +498,10 @@ impl<'a> Relay<'a> {
             scratch::give(out);
             done.map_err(Ending::Broken)?;
         }
+        // However long the client takes for the rest.
+        for deposit in self.deposits.iter_mut().flatten() {
+            deposit.seal();
+        }
         if let From::Chunked(decoder) = &mut self.from {
             self.received_trailers = std::mem::take(&mut decoder.trailers);
         }
@@ -508,11 +519,8 @@ impl<'a> Relay<'a> {
 
     fn send(&mut self, data: &[u8], cx: Option<&mut Context<'_>>) -> Result<(), Ending> {
         self.content += data.len() as u64;
-        if let Some(keep) = &mut self.keep {
-            keep.push(data);
-        }
-        if let Some(copy) = &mut self.copy {
-            copy.push(data);
+        for deposit in self.deposits.iter_mut().flatten() {
+            deposit.push(data);
         }
         let data = self.within_window(data);
         if data.is_empty() {

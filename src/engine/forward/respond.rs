@@ -124,6 +124,10 @@ impl Exchange {
         // not waited for, and the connection it comes on not used again.
         let (asked_head, is_head) = (self.facts.asked_head, self.facts.is_head());
         let mut kept = self.begin_keeping(how, buffering);
+        if kept.is_none() {
+            // Whoever waits for its turn has waited long enough.
+            self.caching = None;
+        }
         let mut copy = self.begin_copy(how, buffering);
         let mute = kept.is_some() && is_head && !asked_head;
         let without = asked_head || (is_head && !mute) || matches!(status, 100..=199 | 204 | 304);
@@ -196,7 +200,6 @@ impl Exchange {
             }
         };
         let window = if mute { Some((u64::MAX, 0)) } else { window };
-        let expected = self.facts.upstream_head.content_length.filter(|_| !self.facts.upstream_head.chunked);
         let mut out = scratch::take();
         let framing = self.head_of_parts(plan, &mut out);
         more &= framing != Framing::None;
@@ -205,19 +208,16 @@ impl Exchange {
             (from.whole(&self.facts.upstream[begin..]), framing, window)
         {
             out.extend_from_slice(&self.facts.upstream[begin..begin + length]);
-            if let Some(mut writer) = kept.take() {
-                writer.push(&self.facts.upstream[begin..begin + length]);
-                self.end_keeping(Some(writer), true, expected);
-            }
-            if let Some(mut copy) = copy.take() {
-                copy.push(&self.facts.upstream[begin..begin + length]);
-                self.end_copy(Some(copy), true, expected);
+            for deposit in [&mut kept, &mut copy].into_iter().flatten() {
+                deposit.push(&self.facts.upstream[begin..begin + length]);
+                deposit.seal();
             }
             self.facts.upstream.truncate(begin);
             self.end_attempt(length as u64, 0);
             self.reuse(to, how, connection, fit);
             let sent = self.send(plan, &out).await;
             scratch::give(out);
+            self.end_deposits([kept, copy]).await;
             self.facts.complete = sent.is_ok();
             return Next::End(if sent.is_ok() { End::Keep } else { End::Abort });
         }
@@ -261,8 +261,7 @@ impl Exchange {
         relay.trailers = trailers;
         relay.filters = filters;
         relay.more = more;
-        relay.keep = kept.as_mut();
-        relay.copy = copy.as_mut();
+        relay.deposits = [kept.as_mut(), copy.as_mut()];
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
         relay.pass_trailers = how.pass_trailers.then_some(&pass);
@@ -301,9 +300,7 @@ impl Exchange {
             );
         }
         scratch::give(rest);
-        let whole = matches!(ending, Ending::Whole);
-        self.end_keeping(kept, whole, expected.filter(|_| !asked_head));
-        self.end_copy(copy, whole, expected);
+        self.end_deposits([kept, copy]).await;
         self.facts.sent += sent;
         self.facts.coded = coded;
         self.end_attempt(content, received);

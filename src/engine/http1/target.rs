@@ -2,7 +2,7 @@
 //!
 //! A path is decoded once; repeated slashes count as one where asked; `.` and
 //! `..` segments are resolved after decoding, so that `%2e%2e%2f` climbs as
-//! `../` does. Climbing above the root, `%00` and broken escapes are refused.
+//! `../` does; so is a backslash that counts as a slash. Climbing above the root, `%00` and broken escapes are refused.
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
@@ -26,6 +26,7 @@ pub struct Invalid;
 pub fn normalize(
     target: &[u8],
     merge_slashes: bool,
+    backslashes: bool,
     path: &mut Vec<u8>,
     query: &mut Vec<u8>,
 ) -> Result<Received, Invalid> {
@@ -58,6 +59,7 @@ pub fn normalize(
             at += 1;
             (raw[at - 1], false)
         };
+        let byte = if byte == b'\\' && backslashes { b'/' } else { byte };
         received.plus |= byte == b'+';
         state = match (state, byte) {
             (_, _) if literal => {
@@ -159,9 +161,10 @@ enum State {
 fn simple(raw: &[u8]) -> bool {
     let mut last = 0;
     raw.iter().all(|&byte| {
-        let fine = byte != b'%' && !(last == b'/' && matches!(byte, b'/' | b'.'));
+        let escapes = matches!(byte, b'%' | b'\\');
+        let turns = last == b'/' && matches!(byte, b'/' | b'.');
         last = byte;
-        fine
+        !escapes && !turns
     })
 }
 
@@ -188,7 +191,7 @@ mod tests {
 
     fn show(target: &str, merge: bool) -> String {
         let (mut path, mut query) = (Vec::new(), Vec::new());
-        match normalize(target.as_bytes(), merge, &mut path, &mut query) {
+        match normalize(target.as_bytes(), merge, false, &mut path, &mut query) {
             Ok(_) => format!("{} {}", path.escape_ascii(), query.escape_ascii()),
             Err(Invalid) => "invalid".to_owned(),
         }
@@ -230,6 +233,26 @@ mod tests {
         }
         assert_eq!(show("//a", false), "//a ");
         assert_eq!(show("/a//b/../c", false), "/a//c ");
+    }
+
+    /// <https://support.microsoft.com/?id=896287>: what the kernel makes of backslashes before IIS sees them.
+    #[test]
+    fn a_backslash_may_be_a_slash() {
+        for (target, kept, slash) in [
+            ("/a\\b", "/a\\b", Ok("/a/b")),
+            ("/a%5cb", "/a\\b", Ok("/a/b")),
+            ("/RootTest/SubDir1\\SubDir2/../../SubDir5", "/SubDir5", Ok("/RootTest/SubDir5")),
+            ("/a/..%5c..%5cb", "/a/..\\..\\b", Err(Invalid)),
+            ("/a\\..\\b", "/a\\..\\b", Ok("/b")),
+            ("/a?b\\c", "/a", Ok("/a")),
+        ] {
+            for (backslashes, expected) in [(false, Ok(kept)), (true, slash)] {
+                let (mut path, mut query) = (Vec::new(), Vec::new());
+                let done = normalize(target.as_bytes(), true, backslashes, &mut path, &mut query);
+                let done = done.map(|_| std::str::from_utf8(&path).unwrap());
+                assert_eq!(done, expected, "{target}");
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
+    client.backslashes = Some(false);
     client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));
     client.close_after = Some(vec![400, 408, 411, 413, 414, 500, 501, 503]);

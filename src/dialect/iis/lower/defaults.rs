@@ -28,6 +28,7 @@ pub(super) fn settings() -> Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
+    client.backslashes = Some(true);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
     client.close_after = Some(Vec::new());

@@ -236,6 +236,7 @@ fn client(base: &mut Settings) {
     client.underscores = Some(false);
     client.single_fields = Some(true);
     client.merge_slashes = Some(true);
+    client.backslashes = Some(false);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);
     client.close_after = Some(Vec::new());

@@ -21,6 +21,7 @@ impl Render<'_, '_> {
             underscores,
             single_fields,
             merge_slashes,
+            backslashes,
             keepalive_timeout,
             keepalive_announce,
             keepalive_when_asked,
@@ -87,6 +88,7 @@ impl Render<'_, '_> {
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
+                ("client.backslashes", backslashes.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
                 ("client.close_after", close_after.is_some()),
