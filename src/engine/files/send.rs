@@ -120,20 +120,19 @@ pub async fn send_part(
     mut out: Vec<u8>,
 ) -> bool {
     let pieces = piece.as_slice();
-    let done = match filters {
-        Some(filters) => send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await,
-        None => {
-            let length: u64 = pieces.iter().map(Piece::length).sum();
-            let chunk = framing == Framing::Chunked && length > 0;
-            if chunk {
-                out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
-            }
-            let sent = send_all(exchange, plan, file, pieces, &mut out).await;
-            if chunk {
-                out.extend_from_slice(b"\r\n");
-            }
-            sent
+    let done = if let Some(filters) = filters {
+        send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await
+    } else {
+        let length: u64 = pieces.iter().map(Piece::length).sum();
+        let chunk = framing == Framing::Chunked && length > 0;
+        if chunk {
+            out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
         }
+        let sent = send_all(exchange, plan, file, pieces, &mut out).await;
+        if chunk {
+            out.extend_from_slice(b"\r\n");
+        }
+        sent
     };
     let done = match done {
         Ok(()) => {

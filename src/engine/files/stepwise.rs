@@ -10,7 +10,7 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        fd::{FromRawFd as _, OwnedFd},
         unix::fs::MetadataExt as _,
     },
 };
@@ -95,7 +95,7 @@ fn step(at: &OwnedFd, component: &[u8], flags: i32, trusted: bool, owned: bool) 
 #[expect(unsafe_code, reason = "no safe interface to openat exists in the libraries used")]
 fn open_at(at: Option<&OwnedFd>, name: &[u8], flags: i32) -> io::Result<OwnedFd> {
     let name = CString::new(name).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let at = at.map_or(libc::AT_FDCWD, |at| at.as_raw_fd());
+    let at = at.map_or(libc::AT_FDCWD, std::os::fd::AsRawFd::as_raw_fd);
     // SAFETY: the name ends in a NUL and lives through the call; what it returns is a descriptor of ours or negative.
     unsafe {
         let opened = libc::openat(at, name.as_ptr(), flags | libc::O_CLOEXEC);

@@ -100,14 +100,13 @@ impl Exchange {
         response.remove(b"Accept-Ranges");
         response.ranges = true;
         response.modified = response.known(Known::LastModified).and_then(condition::date);
-        match &mut self.parts {
-            Some(parts) => (parts.next, parts.tag) = (end, tag.or_else(|| parts.tag.take())),
-            None => {
-                let (window, filters) = ((0, total), None);
-                let framing = Framing::None;
-                let parts = Parts { size, next: end, tag, window, framing, filters, further: false };
-                self.parts = Some(Box::new(parts));
-            }
+        if let Some(parts) = &mut self.parts {
+            (parts.next, parts.tag) = (end, tag.or_else(|| parts.tag.take()));
+        } else {
+            let (window, filters) = ((0, total), None);
+            let framing = Framing::None;
+            let parts = Parts { size, next: end, tag, window, framing, filters, further: false };
+            self.parts = Some(Box::new(parts));
         }
         Ok(Some(Part { begin, end, total, further }))
     }

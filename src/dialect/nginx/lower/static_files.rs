@@ -201,12 +201,12 @@ fn disable_symlinks(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             b"on" => mode = Some(1),
             b"if_not_owner" => mode = Some(2),
             value => {
-                from = value.starts_with(b"from=").then(|| template_part(cx, word, 5..value.len())).or(from)
+                from = value.starts_with(b"from=").then(|| template_part(cx, word, 5..value.len())).or(from);
             }
         }
     }
     match (mode, &from, directive.args.len()) {
-        (Some(0), None, 1) | (Some(1 | 2), None, 1) | (Some(1 | 2), Some(_), 2) => {}
+        (Some(_), None, 1) | (Some(1 | 2), Some(_), 2) => {}
         (Some(0), ..) => {
             let message = "\"from=\" cannot be used with \"off\" parameter";
             return cx.report(Diagnostic::error("invalid-value", directive.span, message));
