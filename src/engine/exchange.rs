@@ -179,7 +179,7 @@ impl Exchange {
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
-                    Some(Handler::Files) | None => files::serve(self, plan).await,
+                    Some(Handler::Files | Handler::Film) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,
                     Some(Handler::Listing) => files::listing::list(self, plan).await,
                     Some(Handler::Missing(message)) => {

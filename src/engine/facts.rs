@@ -31,8 +31,8 @@ mod moment;
 mod view;
 
 pub use moment::formatted;
-pub(in crate::engine) use view::cookie;
 pub use view::same_name;
+pub(in crate::engine) use view::{cookie, param};
 
 /// The client's connection, as far as requests ask about it.
 #[derive(Clone, Debug)]

@@ -20,8 +20,10 @@ use super::{
     clock::http_date,
     edit,
     exchange::{Exchange, Next},
+    facts::param,
     filter,
     forward::system,
+    http1::field::decimal,
 };
 use crate::{
     ir::{
@@ -32,6 +34,7 @@ use crate::{
 };
 
 mod beside;
+pub mod change;
 mod columns;
 pub mod condition;
 mod deliver;
@@ -75,6 +78,10 @@ impl Piece {
 
 /// Answers with the file that the path maps to.
 pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
+    let film = matches!(exchange.settings(plan).handler.as_deref(), Some(Handler::Film));
+    if !film && let Some(next) = change::answer(exchange, plan).await {
+        return next;
+    }
     if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {
         return Next::Status(405);
     }
@@ -110,7 +117,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         };
     }
     let mut vary = false;
-    if exchange.facts.method() != b"POST" {
+    if exchange.facts.method() != b"POST" && !film {
         match beside::find(exchange, plan, &mut name) {
             Found::Nothing => {}
             Found::ForOthers => vary = true,
@@ -170,8 +177,8 @@ pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
 }
 
 /// A file's entity tag (RFC 9110 § 8.8.3).
-fn tag(form: Option<TagForm>, known: &Metadata) -> Vec<u8> {
-    let (size, seconds) = (known.len(), known.mtime());
+fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
+    let seconds = known.mtime();
     let Some(TagForm { inode, size: with_size, modified }) = form else {
         return format!("\"{seconds:x}-{size:x}\"").into_bytes();
     };
@@ -317,7 +324,10 @@ async fn respond(
     (coding, vary): (Option<Coding>, bool),
 ) -> Next {
     let settings = exchange.settings(plan);
-    let (size, modified) = (known.len(), known.mtime());
+    let start = film_start(exchange, plan, known.len());
+    let lead: &[u8] = if start > 0 { FILM } else { b"" };
+    let (size, modified) = (lead.len() as u64 + known.len() - start, known.mtime());
+    let cut = |range: Range<u64>| cut(lead, start, range);
     let said = match settings.handler.as_deref() {
         Some(Handler::File) => kind::kind(settings, name),
         _ => Kind { of: exchange.type_of_path(plan), ..Kind::default() },
@@ -346,7 +356,7 @@ async fn respond(
     let rewriting = &settings.rewriting.settings;
     let instructed = rewriting.includes && rewriting.include_in_turn;
     if settings.answer.etag && tagged && !instructed {
-        let mut tag = tag(settings.answer.tag, known);
+        let mut tag = tag(settings.answer.tag, known, size);
         if !settings.answer.tag_more.is_empty() {
             tag = longer(tag, &exchange.value(&settings.answer.tag_more));
         }
@@ -390,7 +400,7 @@ async fn respond(
         selection = range::ranges(&asked, &exchange.facts.response, max);
     }
     let pieces = match selection {
-        Selection::Whole => vec![Piece::File(0..size)],
+        Selection::Whole => cut(0..size),
         Selection::Unsatisfiable => {
             // The page carries what was added to the response that it stands for.
             edit::on_response(exchange, plan);
@@ -404,7 +414,7 @@ async fn respond(
         }
         Selection::One(range) => {
             range::one(&mut exchange.facts.response, &range, size);
-            vec![Piece::File(range)]
+            cut(range)
         }
         Selection::Several(ranges) => {
             let boundary = exchange.worker.random() % 100_000_000_000_000_000_000;
@@ -414,12 +424,39 @@ async fn respond(
             let mut ranges = ranges.into_iter();
             for head in heads {
                 pieces.push(Piece::Bytes(head));
-                pieces.extend(ranges.next().map(Piece::File));
+                pieces.extend(ranges.next().map(cut).unwrap_or_default());
             }
             pieces
         }
     };
     send::send(exchange, plan, name, file, &pieces).await
+}
+
+/// What an FLV file begins with.
+const FILM: &[u8] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+
+/// Where in a file a film begins that is asked for; 0 is at its beginning.
+fn film_start(exchange: &Exchange, plan: &Plan, length: u64) -> u64 {
+    if !matches!(exchange.settings(plan).handler.as_deref(), Some(Handler::Film)) {
+        return 0;
+    }
+    let asked = param(&exchange.run.query, b"start").and_then(decimal);
+    asked.filter(|start| *start < length).unwrap_or(0)
+}
+
+/// The pieces of what stands in a file from `start` on behind `lead`.
+fn cut(lead: &[u8], start: u64, range: Range<u64>) -> Vec<Piece> {
+    let begin = lead.len() as u64;
+    let mut pieces = Vec::new();
+    if range.start < begin {
+        let end = range.end.min(begin);
+        pieces.push(Piece::Bytes(lead[range.start as usize..end as usize].to_vec()));
+    }
+    if range.end > begin {
+        let from = range.start.max(begin) - begin;
+        pieces.push(Piece::File(start + from..start + range.end - begin));
+    }
+    pieces
 }
 
 #[cfg(test)]

@@ -431,7 +431,7 @@ impl Stage<'_> {
                 Next::Handle => match exchange.settings(plan).handler.clone().as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(exchange, forward).await?,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
-                    Some(Handler::Files) | None => self.files(exchange, true).await?,
+                    Some(Handler::Files | Handler::Film) | None => self.files(exchange, true).await?,
                     Some(Handler::File) => self.files(exchange, false).await?,
                     Some(Handler::Listing) => {
                         let mut name = Vec::new();

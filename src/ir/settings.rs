@@ -245,6 +245,14 @@ settings! {
         stepwise: u8,
         /// What a name may begin with so that links in that are followed whatever they are; empty is nothing.
         stepwise_from: Template,
+        /// Methods that change files: `PUT`, `DELETE`, `MKCOL`, `COPY`, `MOVE`.
+        changes: Vec<Name>,
+        /// Permissions of what they make.
+        change_access: u32,
+        /// Whether `PUT` makes folders that are missing.
+        change_makes_folders: bool,
+        /// Slashes that a path that is removed has at least, but for one at its end.
+        change_depth: u32,
         /// Bytes read from a file at once.
         chunk: u64,
         /// Statuses for reasons to send no file, other than the usual ones (404, 403).

@@ -482,7 +482,7 @@ pub fn same_name(name: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// The first parameter of this name in a query.
-fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(in crate::engine) fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     query.split(|&byte| byte == b'&').find_map(|pair| {
         let equals = memchr::memchr(b'=', pair)?;
         pair[..equals].eq_ignore_ascii_case(name).then(|| &pair[equals + 1..])

@@ -78,6 +78,10 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     set.files.chunk = Some(2 << 20);
     set.files.stepwise = Some(0);
     set.files.stepwise_from = Some(Template::default());
+    set.files.changes = Some(Vec::new());
+    set.files.change_access = Some(0o600);
+    set.files.change_makes_folders = Some(false);
+    set.files.change_depth = Some(0);
 
     set.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
     forwarding(&mut set.http, minute);

@@ -261,6 +261,10 @@ impl Render<'_, '_> {
             symlinks,
             stepwise,
             stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
             chunk,
             faults,
         } = set;
@@ -268,12 +272,14 @@ impl Render<'_, '_> {
             "",
             &[
                 ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
                 ("files.stepwise", stepwise.is_some()),
                 ("files.stepwise_from", stepwise_from.is_some()),
             ],
             span,
         );
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",

@@ -77,6 +77,10 @@ pub(super) fn settings() -> Settings {
     base.files.chunk = Some(32 * KIB);
     base.files.stepwise = Some(0);
     base.files.stepwise_from = Some(Template::default());
+    base.files.changes = Some(Vec::new());
+    base.files.change_access = Some(0o600);
+    base.files.change_makes_folders = Some(false);
+    base.files.change_depth = Some(0);
 
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());

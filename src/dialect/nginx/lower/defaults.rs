@@ -346,6 +346,10 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.chunk = Some(32 * KIB);
     files.stepwise = Some(0);
     files.stepwise_from = Some(Template::default());
+    files.changes = Some(Vec::new());
+    files.change_access = Some(0o600);
+    files.change_makes_folders = Some(false);
+    files.change_depth = Some(0);
 
     let from = &mut base.client_address;
     from.told = Some(Telling::Field("X-Real-IP".into()));

@@ -153,6 +153,10 @@ impl Render<'_, '_> {
             symlinks,
             stepwise,
             stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
             chunk,
             faults,
         } = set;
@@ -160,6 +164,7 @@ impl Render<'_, '_> {
             "",
             &[
                 ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
                 ("files.stepwise", stepwise.is_some()),
                 ("files.stepwise_from", stepwise_from.is_some()),
             ],
@@ -169,6 +174,7 @@ impl Render<'_, '_> {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index);
         self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
         self.lost(
