@@ -89,8 +89,12 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan) -> Option<Next>
     let access = settings.change_access;
     let with_content = exchange.facts.head.chunked || exchange.facts.head.content_length.unwrap_or(0) > 0;
     if method != b"PUT" && with_content {
-        let method = String::from_utf8_lossy(&method);
-        exchange.log(Level::Error, format_args!("{method} with body is unsupported"));
+        let which = match &*method {
+            b"DELETE" => "DELETE with body is",
+            b"MKCOL" => "MKCOL with body is",
+            _ => "COPY and MOVE with body are",
+        };
+        exchange.log(Level::Error, format_args!("{which} unsupported"));
         return Some(Next::Status(415));
     }
     let Some(path) = mapped(exchange, plan, None) else { return Some(Next::Status(500)) };
@@ -110,10 +114,7 @@ pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan) -> Option<Next>
         b"MKCOL" if !folder => Outcome::refused(409, "MKCOL can create a collection only".to_owned()),
         b"MKCOL" => work(move || make_folder(&trimmed(&path), access)).await,
         _ => match prepare_copy(exchange, plan, &method, folder) {
-            Ok((target, overwrite)) => {
-                let moves = method == b"MOVE";
-                work(move || copy(&path, &target, folder, overwrite, moves, access)).await
-            }
+            Ok(way) => work(move || copy(&path, &way, access)).await,
             Err(outcome) => outcome,
         },
     };
@@ -165,6 +166,12 @@ async fn prepare_put(
     if exchange.facts.fields(b"content-range").next().is_some() {
         exchange.log(Level::Error, format_args!("PUT with range is unsupported"));
         return Err(Next::Status(501));
+    }
+    let head = &exchange.facts.head;
+    if head.content_length.is_none() && !head.chunked {
+        // A file without content is one of the length 0 that is said.
+        exchange.log(Level::Error, format_args!("PUT request body must be in a file"));
+        return Err(Next::Status(500));
     }
     if let Err(Refused(status)) = exchange.read_content(plan).await {
         exchange.give_content_up();
@@ -356,12 +363,7 @@ fn remove(path: &Path, folder: bool) -> Outcome {
 }
 
 /// Reads where to copy or move to, and whether what is there may be replaced.
-fn prepare_copy(
-    exchange: &mut Exchange,
-    plan: &Plan,
-    method: &[u8],
-    folder: bool,
-) -> Result<(PathBuf, bool), Outcome> {
+fn prepare_copy(exchange: &mut Exchange, plan: &Plan, method: &[u8], folder: bool) -> Result<Way, Outcome> {
     let refused = |status: u16, message: String| Err(Outcome::refused(status, message));
     let Some(said) = exchange.facts.fields(b"destination").next().map(<[u8]>::to_vec) else {
         return refused(400, "client sent no \"Destination\" header".to_owned());
@@ -379,7 +381,7 @@ fn prepare_copy(
         let Some(rest) = rest.strip_prefix(host) else {
             let said = String::from_utf8_lossy(&said);
             let what = "is handled by different repository than the source URI";
-            return refused(400, format!("Destination URI \"{said}\" {what}"));
+            return refused(400, format!("\"Destination\" URI \"{said}\" {what}"));
         };
         match memchr::memchr(b'/', rest) {
             Some(at) => &rest[at..],
@@ -391,11 +393,14 @@ fn prepare_copy(
     target::decode(raw, &mut path);
     let climbs = path.split(|byte| *byte == b'/').any(|segment| segment == b"..");
     if path.first() != Some(&b'/') || path.contains(&0) || climbs {
+        let path = String::from_utf8_lossy(&path);
+        exchange.log(Level::Error, format_args!("unsafe URI \"{path}\" was detected"));
         return refused(400, invalid());
     }
     if folder != target.ends_with(b"/") {
-        let what = "both URI and Destination URI should be either collections or non-collections";
-        return refused(409, what.to_owned());
+        let what = "should be either collections or non-collections";
+        let (own, other) = (String::from_utf8_lossy(&exchange.run.path), String::from_utf8_lossy(target));
+        return refused(409, format!("both URI \"{own}\" and \"Destination\" URI \"{other}\" {what}"));
     }
     match depth(exchange)? {
         Depth::Infinity => {}
@@ -413,15 +418,31 @@ fn prepare_copy(
             return refused(400, format!("client sent invalid \"Overwrite\" header: \"{other}\""));
         }
     };
+    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let paths = (text(&exchange.run.path), text(target));
     match mapped(exchange, plan, Some(path)) {
-        Some(path) => Ok((path, overwrite)),
+        Some(to) => Ok(Way { to, folder, overwrite, moves: method == b"MOVE", paths }),
         None => refused(500, invalid()),
     }
 }
 
+/// What a copy or a move is asked for.
+#[derive(Debug)]
+struct Way {
+    to: PathBuf,
+    /// Whether the path is one of a folder.
+    folder: bool,
+    /// Whether what is there may be replaced.
+    overwrite: bool,
+    moves: bool,
+    /// The paths as they were asked for.
+    paths: (String, String),
+}
+
 /// Copies or moves what is there to another place.
-fn copy(from: &Path, to: &Path, folder: bool, overwrite: bool, moves: bool, access: u32) -> Outcome {
-    let is_folder = || system(&io::Error::from_raw_os_error(libc::EISDIR));
+fn copy(from: &Path, way: &Way, access: u32) -> Outcome {
+    let Way { to, folder, overwrite, moves, paths } = way;
+    let (folder, overwrite, moves) = (*folder, *overwrite, *moves);
     let ends = to.as_os_str().as_bytes().ends_with(b"/");
     let (to, source) = (trimmed(to), from);
     let there = match fs::symlink_metadata(&to) {
@@ -430,13 +451,9 @@ fn copy(from: &Path, to: &Path, folder: bool, overwrite: bool, moves: bool, acce
         Err(error) => return Outcome::failed("lstat", &to, &error, 404),
     };
     if let Some(there) = there {
-        let (text, done) = (to.display(), if moves { "MOVE" } else { "COPY" });
+        let (text, done) = (to.display(), if moves { "MOV" } else { "COPY" });
         if there && !ends {
-            let message = format!(
-                "\"{}\" could not be {done}ed to collection \"{text}\" ({})",
-                from.display(),
-                is_folder()
-            );
+            let message = format!("\"{}\" could not be {done}ed to collection \"{}\"", paths.0, paths.1);
             return Outcome::refused(409, message);
         }
         if !overwrite {
@@ -463,7 +480,7 @@ fn copy(from: &Path, to: &Path, folder: bool, overwrite: bool, moves: bool, acce
         };
     }
     if !folder {
-        return Outcome::refused(409, format!("\"{}\" is collection ({})", from.display(), is_folder()));
+        return Outcome::refused(400, format!("\"{}\" is collection", paths.0));
     }
     let from = trimmed(from);
     if to.starts_with(&from) {
@@ -540,13 +557,17 @@ mod tests {
         fs::write(base.join("a/b/file"), "x").unwrap();
         std::os::unix::fs::symlink("file", base.join("a/b/link")).unwrap();
         let at = |name: &str| base.join(name);
-        assert_eq!(copy(&at("a/"), &at("copy/"), true, true, false, 0o600), Outcome::ok(201));
+        let copied = |from: &str, to: &str, overwrite, moves| {
+            let way = Way { to: at(to), folder: true, overwrite, moves, paths: Default::default() };
+            copy(&at(from), &way, 0o600)
+        };
+        assert_eq!(copied("a/", "copy/", true, false), Outcome::ok(201));
         assert_eq!(fs::read(at("copy/b/file")).unwrap(), b"x");
         assert!(at("copy/b/c").is_dir() && !at("copy/b/link").exists());
-        assert_eq!(copy(&at("a/"), &at("a/b/inside/"), true, true, false, 0o600).status, 409);
-        assert_eq!(copy(&at("copy/"), &at("moved/"), true, true, true, 0o600), Outcome::ok(201));
+        assert_eq!(copied("a/", "a/b/inside/", true, false).status, 409);
+        assert_eq!(copied("copy/", "moved/", true, true), Outcome::ok(201));
         assert!(!at("copy").exists() && at("moved/b/file").exists());
-        assert_eq!(copy(&at("a/"), &at("moved/"), true, false, false, 0o600).status, 412);
+        assert_eq!(copied("a/", "moved/", false, false).status, 412);
         assert_eq!(delete(&at("moved/"), true, Depth::Zero).status, 400);
         assert_eq!(delete(&at("moved"), false, Depth::Infinity).status, 409);
         assert_eq!(delete(&at("moved/"), true, Depth::Infinity), Outcome::ok(204));
