@@ -40,6 +40,7 @@ pub mod condition;
 mod deliver;
 mod directory;
 mod index;
+mod index_page;
 pub mod kind;
 pub mod listing;
 pub mod locate;

@@ -113,7 +113,9 @@ mod subtract;
 pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use identifier::{Identifier, Issue, Lifetime};
-pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
+pub use index_page::{
+    IndexBy, IndexChange, IndexMark, IndexMarks, IndexPage, IndexPageInForce, IndexSwitch, IndexSwitches,
+};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingColumn, ListingForm, ListingInForce};
 pub use logs::{
@@ -234,8 +236,6 @@ settings! {
         any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
-        /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
-        hidden: Vec<Text>,
         /// Whether a path that ends in `/` is redirected to any of the files there.
         random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.

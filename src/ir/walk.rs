@@ -473,7 +473,6 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         known_types: _,
         any_case: _,
         log_missing: _,
-        hidden: _,
         random: _,
         symlinks: _,
         stepwise: _,

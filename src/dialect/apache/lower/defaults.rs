@@ -73,7 +73,6 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.max_ranges = Some(Some(200));
     answer.part_size = Some(0);
 
-    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
     set.files.stepwise = Some(0);

@@ -256,7 +256,6 @@ impl Render<'_, '_> {
             known_types,
             any_case,
             log_missing,
-            hidden,
             random,
             symlinks,
             stepwise,
@@ -283,11 +282,7 @@ impl Render<'_, '_> {
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",
-            &[
-                ("files.log_missing", log_missing.is_some()),
-                ("files.hidden", hidden.is_some()),
-                ("files.chunk", chunk.is_some()),
-            ],
+            &[("files.log_missing", log_missing.is_some()), ("files.chunk", chunk.is_some())],
             span,
         );
         self.lost(

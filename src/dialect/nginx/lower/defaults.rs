@@ -342,7 +342,6 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.log_missing = Some(true);
     files.random = Some(false);
     files.symlinks = Some(0);
-    files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
     files.stepwise = Some(0);
     files.stepwise_from = Some(Template::default());

@@ -148,7 +148,6 @@ impl Render<'_, '_> {
             known_types,
             any_case,
             log_missing,
-            hidden,
             random,
             symlinks,
             stepwise,
@@ -176,7 +175,7 @@ impl Render<'_, '_> {
         // Said where the place is.
         let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index);
-        self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
+        self.left_out("", &[("files.chunk", chunk.is_some())], span);
         self.lost(
             "",
             &[
