@@ -80,7 +80,8 @@ impl Piece {
 /// Answers with the file that the path maps to.
 pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     let film = matches!(exchange.settings(plan).handler.as_deref(), Some(Handler::Film));
-    if !film && let Some(next) = change::answer(exchange, plan).await {
+    let changes = !film && !exchange.settings(plan).files.changes.is_empty();
+    if changes && let Some(next) = Box::pin(change::answer(exchange, plan)).await {
         return next;
     }
     if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {

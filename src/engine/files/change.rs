@@ -47,6 +47,8 @@ enum Depth {
     Zero,
     One,
     Infinity,
+    /// It says none of these.
+    Invalid,
 }
 
 /// Content on its way to a file.
@@ -82,7 +84,7 @@ impl Outcome {
 pub(super) async fn answer(exchange: &mut Exchange, plan: &Plan) -> Option<Next> {
     let settings = std::sync::Arc::clone(&exchange.settings(plan).files);
     let method = exchange.facts.method();
-    if settings.changes.is_empty() || !settings.changes.iter().any(|known| *known.0 == *method) {
+    if !settings.changes.iter().any(|known| *known.0 == *method) {
         return None;
     }
     let method = method.to_vec();
@@ -299,7 +301,7 @@ fn make_folder(path: &Path, access: u32) -> Outcome {
 
 /// How deep a request that removes reaches.
 fn check_delete(exchange: &Exchange, least: u32) -> Result<Depth, Outcome> {
-    let depth = depth(exchange)?;
+    let depth = depth(exchange);
     let path = &exchange.run.path;
     let slashes = path.iter().take(path.len().saturating_sub(1)).filter(|byte| **byte == b'/').count();
     if slashes < least as usize {
@@ -309,14 +311,15 @@ fn check_delete(exchange: &Exchange, least: u32) -> Result<Depth, Outcome> {
     Ok(depth)
 }
 
-fn depth(exchange: &Exchange) -> Result<Depth, Outcome> {
+fn depth(exchange: &Exchange) -> Depth {
     match exchange.facts.fields(b"depth").next() {
-        None | Some(b"infinity") => Ok(Depth::Infinity),
-        Some(b"0") => Ok(Depth::Zero),
-        Some(b"1") => Ok(Depth::One),
+        None | Some(b"infinity") => Depth::Infinity,
+        Some(b"0") => Depth::Zero,
+        Some(b"1") => Depth::One,
         Some(other) => {
             let other = String::from_utf8_lossy(other);
-            Err(Outcome::refused(400, format!("client sent invalid \"Depth\" header: \"{other}\"")))
+            exchange.log(Level::Error, format_args!("client sent invalid \"Depth\" header: \"{other}\""));
+            Depth::Invalid
         }
     }
 }
@@ -340,7 +343,7 @@ fn delete(path: &Path, folder: bool, depth: Depth) -> Outcome {
         if depth != Depth::Infinity {
             return Outcome::refused(400, "\"Depth\" header must be infinity".to_owned());
         }
-    } else if depth == Depth::One {
+    } else if matches!(depth, Depth::One | Depth::Invalid) {
         return Outcome::refused(400, "\"Depth\" header must be 0 or infinity".to_owned());
     }
     remove(&trimmed(path), known.is_dir())
@@ -402,7 +405,7 @@ fn prepare_copy(exchange: &mut Exchange, plan: &Plan, method: &[u8], folder: boo
         let (own, other) = (String::from_utf8_lossy(&exchange.run.path), String::from_utf8_lossy(target));
         return refused(409, format!("both URI \"{own}\" and \"Destination\" URI \"{other}\" {what}"));
     }
-    match depth(exchange)? {
+    match depth(exchange) {
         Depth::Infinity => {}
         Depth::Zero if method == b"COPY" => {}
         _ if method == b"COPY" => {
@@ -451,7 +454,7 @@ fn copy(from: &Path, way: &Way, access: u32) -> Outcome {
         Err(error) => return Outcome::failed("lstat", &to, &error, 404),
     };
     if let Some(there) = there {
-        let (text, done) = (to.display(), if moves { "MOV" } else { "COPY" });
+        let (text, done) = (to.display(), if moves { "MOVE" } else { "COPY" });
         if there && !ends {
             let message = format!("\"{}\" could not be {done}ed to collection \"{}\"", paths.0, paths.1);
             return Outcome::refused(409, message);
@@ -558,7 +561,8 @@ mod tests {
         std::os::unix::fs::symlink("file", base.join("a/b/link")).unwrap();
         let at = |name: &str| base.join(name);
         let copied = |from: &str, to: &str, overwrite, moves| {
-            let way = Way { to: at(to), folder: true, overwrite, moves, paths: Default::default() };
+            let way =
+                Way { to: at(to), folder: true, overwrite, moves, paths: (String::new(), String::new()) };
             copy(&at(from), &way, 0o600)
         };
         assert_eq!(copied("a/", "copy/", true, false), Outcome::ok(201));
