@@ -323,7 +323,9 @@ fn copy(from: &Path, to: &Path) {
     let Ok(entries) = fs::read_dir(from) else { return };
     for entry in entries.flatten() {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
+        if let Ok(target) = fs::read_link(&from) {
+            std::os::unix::fs::symlink(target, &to).expect("the target folder can be written");
+        } else if from.is_dir() {
             fs::create_dir_all(&to).expect("the target folder can be written");
             copy(&from, &to);
         } else {

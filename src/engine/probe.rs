@@ -40,7 +40,7 @@ impl Exchange {
                 Next::Handle => break 200,
                 Next::Reply(reply) => break reply.status,
                 Next::Status(status) => break status,
-                Next::End(_) => break 500,
+                Next::Part | Next::End(_) => break 500,
             };
         };
         self.facts.method = method;

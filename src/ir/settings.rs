@@ -242,6 +242,19 @@ settings! {
         random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
+        /// Whether names are opened one component after another: 0 no; 1 and no symbolic link is followed; 2 and only
+        /// those are that belong to whom what they lead to belongs to.
+        stepwise: u8,
+        /// What a name may begin with so that links in that are followed whatever they are; empty is nothing.
+        stepwise_from: Template,
+        /// Methods that change files: `PUT`, `DELETE`, `MKCOL`, `COPY`, `MOVE`.
+        changes: Vec<Name>,
+        /// Permissions of what they make.
+        change_access: u32,
+        /// Whether `PUT` makes folders that are missing.
+        change_makes_folders: bool,
+        /// Slashes that a path that is removed has at least, but for one at its end.
+        change_depth: u32,
         /// Bytes read from a file at once.
         chunk: u64,
         /// Statuses for reasons to send no file, other than the usual ones (404, 403).

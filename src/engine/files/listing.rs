@@ -108,7 +108,7 @@ pub async fn list(exchange: &mut Exchange, plan: &Plan) -> Next {
     {
         response.add(b"Last-Modified", http_date(known.mtime()).as_bytes());
         if settings.answer.etag && settings.answer.tag != Some(TagForm::default()) {
-            response.add(b"ETag", &super::tag(settings.answer.tag, &known));
+            response.add(b"ETag", &super::tag(settings.answer.tag, &known, known.len()));
         }
     }
     // What another request brings has left before the rest is there.

@@ -551,6 +551,11 @@ impl Exchange {
         let head = &self.facts.upstream_head;
         self.facts.response.length = head.content_length.filter(|_| !head.chunked);
         self.prepare_ranges();
+        match self.take_part() {
+            Ok(Some(part)) => return self.send_kept_part(plan, kept, part).await,
+            Ok(None) => {}
+            Err(next) => return next,
+        }
         let content =
             files::Whole { file: kept.file, begin: kept.begin, length: kept.length, bytes: kept.content };
         files::deliver(self, plan, content).await

@@ -162,14 +162,26 @@ impl Exchange {
         let mut mute = mute;
         if kept.is_some() {
             self.prepare_ranges();
+        }
+        let part = match self.take_part() {
+            Ok(part) => part,
+            Err(next) => {
+                self.end_attempt(0, 0);
+                return next;
+            }
+        };
+        let further = self.parts.as_ref().is_some_and(|parts| parts.further);
+        if kept.is_some() && !further {
             match self.compare_kept(plan) {
                 condition::Verdict::Answer => {}
                 condition::Verdict::NotModified => {
+                    self.parts = None;
                     files::not_modified(self);
                     mute = true;
                 }
                 // It is kept all the same when it comes again.
                 condition::Verdict::Failed => {
+                    self.forget_parts();
                     self.end_attempt(0, 0);
                     return Next::Status(412);
                 }
@@ -177,7 +189,15 @@ impl Exchange {
         }
         // Of an answer to HEAD only the fields tell of the part.
         let bare = asked_head && is_head;
-        let window = match self.select_range(plan, how, known || bare, kept.is_some()) {
+        let mut more = false;
+        let selected = match part.filter(|_| self.parts.is_some()) {
+            Some(part) => self.portion(plan, &part).map(|portion| {
+                more = portion.more;
+                Some(portion.window)
+            }),
+            None => self.select_range(plan, how, known || bare, kept.is_some()),
+        };
+        let window = match selected {
             Ok(window) => window.filter(|_| !bare),
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -186,7 +206,8 @@ impl Exchange {
         };
         let window = if mute { Some((u64::MAX, 0)) } else { window };
         let mut out = scratch::take();
-        let framing = self.head(plan, &mut out);
+        let framing = self.head_of_parts(plan, &mut out);
+        more &= framing != Framing::None;
         // The whole response is here already: one write, and no relay.
         if let (Some((length, fit)), Framing::Length(_), None) =
             (from.whole(&self.facts.upstream[begin..]), framing, window)
@@ -208,7 +229,10 @@ impl Exchange {
         let rest = self.facts.upstream.split_off(begin);
         let scribe = matches!(from, From::Packed(_)).then(|| log::Scribe::of(self));
         let trailers = edit::trailers(self, framing);
-        let limit = self.limit_rate(plan);
+        let mut limit = self.limit_rate(plan);
+        if further {
+            limit.after = 0;
+        }
         let read_rate = super::super::respond::size(&self.value(&how.limit_rate));
         let (count, each) = how.buffers;
         let bounds = Bounds {
@@ -227,7 +251,7 @@ impl Exchange {
                 || !self.content.is_done(),
             at_once: !buffering || self.is_event_stream(),
         };
-        let filters = self.filters.take();
+        let filters = self.filters_of_parts();
         let mut relay = Relay::new(
             &mut self.stream,
             &mut connection.stream,
@@ -241,6 +265,7 @@ impl Exchange {
         relay.window = window;
         relay.trailers = trailers;
         relay.filters = filters;
+        relay.more = more;
         relay.deposits = [kept.as_mut(), copy.as_mut()];
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
@@ -263,7 +288,9 @@ impl Exchange {
         let fit = !relay.overrun && !unread && !unfinished && relay.from.leaves_fit();
         let complaint = relay.complaint.take();
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
-        let coded = relay.filters.take().map(|filters| filters.sizes);
+        let mut filters = relay.filters.take();
+        let coded = filters.as_ref().map(|filters| filters.sizes);
+        let gone = relay.gone;
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -289,7 +316,15 @@ impl Exchange {
             self.log(Level::Crit, format_args!("{message} while reading upstream"));
         }
         match ending {
+            Ending::Whole if more && !gone => {
+                self.reuse(to, how, connection, fit);
+                self.end_part(filters.take(), framing, true)
+            }
+            Ending::Whole if more => Next::End(End::Abort),
             Ending::Whole => {
+                if self.parts.is_some() {
+                    self.forget_parts();
+                }
                 if framing == Framing::Frames {
                     let mut lines = Vec::new();
                     if how.pass_trailers {

@@ -49,6 +49,7 @@ pub(super) fn answer<'c>(answer: &'c Answer, span: Span, visit: Visit<'_, 'c>) {
         if_modified_since: _,
         conditional_text: _,
         max_ranges: _,
+        part_size: _,
         modified: _,
         msie_padding: _,
         msie_refresh: _,

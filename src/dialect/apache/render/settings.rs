@@ -180,6 +180,7 @@ impl Render<'_, '_> {
             if_modified_since,
             conditional_text,
             max_ranges,
+            part_size,
             modified,
             msie_padding,
             msie_refresh,
@@ -243,16 +244,43 @@ impl Render<'_, '_> {
                 ("answer.identifier", identifier.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some()),
                 ("answer.max_ranges", max_ranges.is_some()),
+                ("answer.part_size", part_size.is_some()),
             ],
             span,
         );
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
-            set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            random,
+            symlinks,
+            stepwise,
+            stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
+            chunk,
+            faults,
+        } = set;
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",

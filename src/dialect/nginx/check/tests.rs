@@ -140,19 +140,19 @@ fn duplicates() {
 fn what_is_inert_and_what_is_refused() {
     says(
         Level::Http,
-        "sendfile on; dav_methods PUT; min_delete_depth 2; upstream a { server b; ntlm; }",
+        "sendfile on; ssl_ocsp on; ssl_ocsp_responder http://r/; upstream a { server b; ntlm; }",
         &[
             "Note inert-directive at `sendfile on`: `sendfile` has no effect here (how a file reaches the socket is the engine's choice) []",
-            "Error not-yet-honoured at `dav_methods PUT`: `dav_methods` is not yet honoured: WebDAV () []",
-            "Note inert-directive at `min_delete_depth 2`: `min_delete_depth` is not yet honoured: WebDAV (changes nothing without `dav_methods`) []",
+            "Error not-yet-honoured at `ssl_ocsp on`: `ssl_ocsp` is not yet honoured: revocation of client certificates () []",
+            "Note inert-directive at `ssl_ocsp_responder http://r/`: `ssl_ocsp_responder` is not yet honoured: revocation of client certificates (changes nothing without `ssl_ocsp`) []",
             "Error refused-directive at `ntlm`: `ntlm` is part of the commercial nginx: connections bound to clients for NTLM () []",
         ],
     );
     says(
         Level::Http,
-        "dav_methods Off;",
+        "ssl_ocsp Off;",
         &[
-            "Note inert-directive at `dav_methods Off`: `dav_methods` is not yet honoured: WebDAV (changes nothing with this value) []",
+            "Note inert-directive at `ssl_ocsp Off`: `ssl_ocsp` is not yet honoured: revocation of client certificates (changes nothing with this value) []",
         ],
     );
     // Inside of a refused block only mistakes are named.
@@ -164,7 +164,7 @@ fn what_is_inert_and_what_is_refused() {
             "Error unknown-directive at `lissten`: unknown directive `lissten` () [\"did you mean `listen`?\"]",
         ],
     );
-    let offline = findings("dav_methods PUT; modsecurity on; nonsense;", Level::Http, true);
+    let offline = findings("ssl_ocsp on; modsecurity on; nonsense;", Level::Http, true);
     let severities: Vec<&str> = offline.iter().filter_map(|one| one.split(' ').next()).collect();
     assert_eq!(severities, ["Warning", "Warning", "Error"]);
 }

@@ -327,6 +327,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.if_modified_since = Some(1);
     answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
+    answer.part_size = Some(0);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
@@ -345,6 +346,12 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.random = Some(false);
     files.symlinks = Some(0);
     files.chunk = Some(32 * KIB);
+    files.stepwise = Some(0);
+    files.stepwise_from = Some(Template::default());
+    files.changes = Some(Vec::new());
+    files.change_access = Some(0o600);
+    files.change_makes_folders = Some(false);
+    files.change_depth = Some(0);
 
     let from = &mut base.client_address;
     from.told = Some(Telling::Field("X-Real-IP".into()));

@@ -143,13 +143,39 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn files(&mut self, set: &Files, span: Span) {
-        let Files { root, alias, index, known_types, any_case, log_missing, random, symlinks, chunk, faults } =
-            set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        let Files {
+            root,
+            alias,
+            index,
+            known_types,
+            any_case,
+            log_missing,
+            random,
+            symlinks,
+            stepwise,
+            stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
+            chunk,
+            faults,
+        } = set;
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index);
         self.left_out("", &[("files.chunk", chunk.is_some())], span);
         self.lost(
