@@ -2,7 +2,7 @@
 //! the response so far. The plan reads it as a [`crate::plan::View`].
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     rc::Rc,
@@ -239,6 +239,8 @@ pub struct Facts {
     pub cache_status: Option<&'static str>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
     pub depth: u8,
+    /// How many requests of our own the client's has led to so far; they all count in one place.
+    pub beside: OnceCell<Rc<Cell<u32>>>,
 }
 
 impl Facts {
@@ -291,6 +293,7 @@ impl Facts {
             session_cookie: None,
             cache_status: None,
             depth: 0,
+            beside: OnceCell::new(),
         }
     }
 
@@ -303,6 +306,7 @@ impl Facts {
         self.refused_head = false;
         self.received = Received::default();
         self.method = None;
+        self.beside.take();
         self.identity = None;
         self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());
