@@ -170,9 +170,8 @@ impl Exchange {
                 return holds.map(drop);
             }
             b"elif" => {
-                let Some((_, done)) = state.conditions.pop() else {
-                    return Err(self.wrong("elif without if"));
-                };
+                // As observed: a branch of nothing comes after one that was taken.
+                let (_, done) = state.conditions.pop().unwrap_or((true, true));
                 if done || !state.is_written() {
                     state.conditions.push((false, done));
                     return Ok(());
@@ -183,9 +182,8 @@ impl Exchange {
                 return holds.map(drop);
             }
             b"else" => {
-                if let Some((now, done)) = state.conditions.last_mut() {
-                    (*now, *done) = (!*done, true);
-                }
+                let (_, done) = state.conditions.pop().unwrap_or((true, true));
+                state.conditions.push((!done, true));
                 return Ok(());
             }
             b"endif" => {
@@ -197,6 +195,8 @@ impl Exchange {
             _ => {}
         }
         match name.as_slice() {
+            b"comment" => Ok(()),
+            b"echo" if attributes.is_empty() => Err(self.wrong("missing argument for echo element")),
             b"echo" => self.echo(plan, state, attributes),
             b"set" => self.set_value(plan, state, attributes),
             b"config" => self.configure(plan, state, attributes),
