@@ -123,9 +123,15 @@ impl Dialect {
         }
     }
 
-    /// Recognises the language of a folder by the files in it: a site's folder, or a server's.
-    pub fn of_folder(folder: &Path) -> Self {
-        if iis::config_of(folder).is_some() { Self::Iis } else { Self::Apache }
+    /// Recognises the language of a folder by the files in it: a site's folder, or a server's. `None` when nothing in
+    /// it is a main file.
+    pub fn of_folder(folder: &Path) -> Option<Self> {
+        if iis::config_of(folder).is_some() {
+            return Some(Self::Iis);
+        }
+        let file = main_file(folder);
+        let nginx = file.file_name().is_some_and(|name| name == "nginx.conf");
+        (file != folder).then_some(if nginx { Self::Nginx } else { Self::Apache })
     }
 
     /// Recognises the language of a file by its name and its text; what nothing speaks against is nginx's.

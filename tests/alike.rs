@@ -93,7 +93,7 @@ fn generated_hosts_are_served_alike() {
 
 #[test]
 fn generated_filters_work_alike() {
-    has_oracle();
+    has_oracle(pair::ORACLE);
     let hosts = std::env::var("HOSTS").map_or(24, |text| text.parse().unwrap());
     for seed in seeds(0..6) {
         let mut random = generator(seed ^ 0xf117);

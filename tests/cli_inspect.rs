@@ -286,3 +286,38 @@ fn sarif_has_the_shape_that_its_schema_asks_for() {
     }
     assert!(results > 30, "only {results}");
 }
+
+#[test]
+fn a_translation_is_not_written_over_what_it_is_of() {
+    let place = Place::new("over");
+    for (to, output) in [("nginx", "."), ("nginx", "old.conf"), ("iis", "./old.conf")] {
+        let (code, text) = place.run(&["translate", "old.conf", "--to", to, "-o", output]);
+        assert_eq!(code, 2, "{text}");
+        holds(&text, &["nothing is written: old.conf is what is translated"]);
+        assert_eq!(fs::read_to_string(place.0.join("old.conf")).expect("it is there"), OLD);
+    }
+}
+
+#[test]
+fn a_folder_says_what_it_lacks() {
+    let place = Place::new("folder");
+    fs::create_dir_all(place.0.join("empty")).expect("it is there");
+    for command in ["check", "run"] {
+        let (code, text) = place.run(&[command, "empty"]);
+        assert_eq!(code, 1, "{text}");
+        holds(&text, &["is a folder, and none of its files is a main one", "help: name the file"]);
+    }
+    let (code, text) = place.run(&["run", "old.conf", "--prefix", "nowhere"]);
+    assert_eq!(code, 2, "{text}");
+    holds(&text, &["--prefix: there is no folder nowhere"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_said_where_it_is_compared() {
+    let place = Place::new("wrong");
+    place.write("wrong.conf", &OLD.replace("listen 8081", "listenn 8081"));
+    let (_, text) = place.run(&["compare", "old.conf", "wrong.conf"]);
+    holds(&text, &["unknown directive `listenn`", "note: wrong.conf would not start"]);
+    let (_, text) = place.run(&["compare", "old.conf", "new.conf"]);
+    assert!(!text.contains("would not start"), "{text}");
+}

@@ -127,10 +127,12 @@ pub fn read(sources: &mut SourceMap, request: &load::Request) -> Option<Side> {
     } else {
         None
     };
+    found.retain(|one| one.severity == Severity::Error);
+    say::remark(render(sources, &found, Format::Human, say::colour(&std::io::stderr())));
     // What stops a start need not stop a comparison: a certificate may be on another machine.
-    if plan.is_none() {
-        found.retain(|one| one.severity == Severity::Error);
-        say::remark(render(sources, &found, Format::Human, say::colour(&std::io::stderr())));
+    if plan.is_some() && !found.is_empty() {
+        let path = request.path.display();
+        say::remark(format!("note: {path} would not start; it is looked at without what is wrong in it\n"));
     }
     plan.map(|plan| Side { plan: Arc::new(plan) })
 }

@@ -127,7 +127,10 @@ fn listen_on(config: &mut ir::Config, address: &Address) -> Option<Diagnostic> {
 /// The language of a file. It is read into the map, from which reading takes it: a pipe can be read once.
 pub fn detect(sources: &mut SourceMap, path: &Path) -> Result<Dialect, Diagnostic> {
     if path.is_dir() {
-        return Ok(Dialect::of_folder(path));
+        let message = || format!("{} is a folder, and none of its files is a main one", path.display());
+        let help = "name the file; looked for are apache2.conf, httpd.conf, nginx.conf and web.config";
+        return Dialect::of_folder(path)
+            .ok_or_else(|| Diagnostic::new(Severity::Error, "unreadable-file", message()).help(help));
     }
     match sources.read(path) {
         Ok(file) => Ok(Dialect::detect(path, &sources.file(file).text)),

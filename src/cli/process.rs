@@ -90,7 +90,7 @@ pub fn serve(mut setup: Setup, ready: Ready) -> ExitCode {
     // What a folder is may not be seen any more when a file in it is gone.
     let path = &setup.request.path;
     if setup.request.dialect.is_none() && path.is_dir() {
-        setup.request.dialect = Some(Dialect::of_folder(path));
+        setup.request.dialect = Dialect::of_folder(path);
     }
     if let Err(error) = signals::keep() {
         return fail(&setup, &[plain(format!("pthread_sigmask() failed ({})", report::numbered(&error)))]);

@@ -70,6 +70,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         machine,
     } = arguments;
     let file = dialect::main_file(&file);
+    if let Some(prefix) = prefix.as_deref().filter(|prefix| !prefix.is_dir()) {
+        say::remark(format!("error: --prefix: there is no folder {}\n", prefix.display()));
+        return ExitCode::from(2);
+    }
     let scratch = match Scratch::make() {
         Ok(scratch) => scratch,
         Err((path, error)) => {

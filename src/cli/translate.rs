@@ -99,6 +99,11 @@ pub fn main(request: &Request, options: &Options) -> ExitCode {
         Some(path) => {
             let path =
                 if path.is_dir() { path.join(file_name(*to, &text, &request.path)) } else { path.clone() };
+            if let Some(input) = done.sources.files().find(|(_, file)| is_same(&file.path, &path)) {
+                let input = input.1.path.display();
+                say::remark(format!("error: nothing is written: {input} is what is translated\n"));
+                return ExitCode::from(2);
+            }
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let written =
                 parent.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
@@ -109,6 +114,11 @@ pub fn main(request: &Request, options: &Options) -> ExitCode {
         }
     }
     if lossy { ExitCode::from(3) } else { ExitCode::SUCCESS }
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The name of an output in a folder.

@@ -7,8 +7,11 @@
 mod expression;
 mod includes;
 mod instructions;
+mod page;
+mod read;
 
 pub use instructions::Known;
+pub use page::Page;
 
 use super::{
     exchange::{End, Exchange, Next},

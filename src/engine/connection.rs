@@ -234,6 +234,7 @@ impl Exchange {
             composing: None,
             composed: false,
             included: None,
+            page: None,
             checked: false,
             copied: false,
             caching: None,

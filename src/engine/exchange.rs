@@ -82,6 +82,8 @@ pub struct Exchange {
     pub composed: bool,
     /// What is known where the response is composed, or by who includes it.
     pub included: Option<Box<super::compose::Known>>,
+    /// The same, for instructions of the other kind.
+    pub page: Option<Box<super::compose::Page>>,
     /// Whether it is checked who may have what a request of our own asks for.
     pub checked: bool,
     /// Whether copies of the request were sent.
@@ -226,6 +228,7 @@ impl Exchange {
         self.parts = None;
         self.composed = false;
         self.included = None;
+        self.page = None;
         self.checked = false;
         self.copied = false;
         self.held.clear();

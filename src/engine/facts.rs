@@ -2,7 +2,7 @@
 //! the response so far. The plan reads it as a [`crate::plan::View`].
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     rc::Rc,
@@ -241,6 +241,8 @@ pub struct Facts {
     pub part: Cell<Option<(u64, u64)>>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
     pub depth: u8,
+    /// How many requests of our own the client's has led to so far; they all count in one place.
+    pub beside: OnceCell<Rc<Cell<u32>>>,
 }
 
 impl Facts {
@@ -294,6 +296,7 @@ impl Facts {
             cache_status: None,
             part: Cell::new(None),
             depth: 0,
+            beside: OnceCell::new(),
         }
     }
 
@@ -306,6 +309,7 @@ impl Facts {
         self.refused_head = false;
         self.received = Received::default();
         self.method = None;
+        self.beside.take();
         self.identity = None;
         self.began = clock::moment();
         self.request_length = u64::from(!self.buffer.is_empty());

@@ -42,6 +42,7 @@ mod directory;
 mod index;
 mod index_page;
 pub mod kind;
+mod links;
 pub mod listing;
 pub mod locate;
 pub mod range;
@@ -98,6 +99,9 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
     }
     if exchange.settings(plan).files.any_case {
         spelling::correct(&mut name);
+    }
+    if let Some(refused) = refuse_link(exchange, plan, &name) {
+        return refused;
     }
     if exchange.run.path.ends_with(b"/") {
         if exchange.settings(plan).files.random {
@@ -167,6 +171,9 @@ pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
     }
     let mut name = Vec::new();
     exchange.run.file_path(plan, &exchange.facts, &mut name);
+    if let Some(refused) = refuse_link(exchange, plan, &name) {
+        return refused;
+    }
     let rule = exchange.link_rule(plan, &name);
     let (file, known) = match open_by(rule, &name) {
         Ok(opened) => opened,
@@ -176,6 +183,17 @@ pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
         return Next::Status(404);
     }
     respond(exchange, plan, &name, file, &known, (None, false)).await
+}
+
+/// Refuses a name that leads over a symbolic link which settings do not follow.
+fn refuse_link(exchange: &mut Exchange, plan: &Plan, name: &[u8]) -> Option<Next> {
+    let mode = exchange.settings(plan).files.symlinks;
+    if mode == 0 || !links::forbid(mode, &exchange.run.path, name) {
+        return None;
+    }
+    let name = String::from_utf8_lossy(name);
+    exchange.log(Level::Error, format_args!("a symbolic link is not followed: \"{name}\""));
+    Some(Next::Status(403))
 }
 
 /// A file's entity tag (RFC 9110 § 8.8.3).

@@ -19,6 +19,12 @@ use crate::{ir::settings::Level, plan::Plan};
 /// How many requests may lie between one of ours and the client's.
 const DEEPEST: u8 = 50;
 
+/// How many of them one request of a client may lead to: pages that include each other twice would never end.
+const MOST: u32 = 64_535;
+
+/// After how many of them others get their turn.
+const TURN: u32 = 16;
+
 impl Exchange {
     /// A request for another path, not yet answered. `room` bytes of its answer's content are kept. `None`, with a line
     /// in the log, when too many lie between it and the client.
@@ -29,9 +35,17 @@ impl Exchange {
             self.log(Level::Error, format_args!("subrequests cycle while processing \"{path}\""));
             return None;
         }
+        let made = from.beside.get_or_init(Rc::default);
+        made.set(made.get().saturating_add(1));
+        if made.get() > MOST {
+            let path = path.escape_ascii();
+            self.log(Level::Error, format_args!("too many subrequests while processing \"{path}\""));
+            return None;
+        }
         let mut facts = Facts::new(&self.worker, from.client.clone());
         facts.plan = std::sync::Arc::clone(&from.plan);
         facts.depth = from.depth + 1;
+        facts.beside = Rc::clone(made).into();
         facts.buffer = from.buffer.get(..from.head.length).unwrap_or_default().to_vec();
         facts.used = facts.buffer.len();
         facts.head = from.head.clone();
@@ -85,6 +99,9 @@ impl Exchange {
 
     /// Answers a request made by [`Self::subrequest`]; the client's has its variables from here on.
     pub async fn ask_beside(&mut self, plan: &Plan, asked: &mut Self) {
+        if self.facts.beside.get().is_some_and(|made| made.get().is_multiple_of(TURN)) {
+            tokio::task::yield_now().await;
+        }
         // A future that holds one of its own kind has to be boxed.
         Box::pin(asked.drive(plan, Next::Decide)).await;
         self.run.take_values(&mut asked.run);

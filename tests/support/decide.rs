@@ -99,11 +99,16 @@ pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<Strin
     let mut run = Run::default();
     let name = (!table.host.is_empty()).then_some(table.host.as_slice());
     let chosen = plan.select(listener, name, &mut run);
-    let merge = plan.settings(plan.host_settings(chosen)).client.merge_slashes;
-    let Ok(received) = target::normalize(head.target.of(&bytes), merge, false, &mut run.path, &mut run.query)
-    else {
-        return Vec::new();
-    };
+    let client = &plan.settings(plan.host_settings(chosen)).client;
+    let received = target::normalize(
+        head.target.of(&bytes),
+        client.merge_slashes,
+        client.backslashes,
+        client.keep_slashes,
+        &mut run.path,
+        &mut run.query,
+    );
+    let Ok(received) = received else { return Vec::new() };
     table.received = received;
     run.start(plan, chosen);
     follow(plan, run, table)

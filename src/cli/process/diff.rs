@@ -78,17 +78,19 @@ pub(super) fn answer(request: &load::Request, in_force: &InForce) -> std::io::Re
     let name = name(std::process::id().cast_signed());
     let listener = net::UnixListener::bind_addr(&net::SocketAddr::from_abstract_name(name)?)?;
     let (request, in_force) = (request.clone(), Arc::clone(in_force));
-    std::thread::Builder::new().name("reload-diff".to_owned()).spawn(move || {
-        system::step_back();
-        for socket in listener.incoming().flatten() {
-            let allowed =
-                system::other_end(&socket).is_ok_and(|(_, user)| user == 0 || user == system::user());
-            if allowed {
-                // Who went away needs no answer.
-                let _ = serve(socket, &request, &in_force);
+    std::thread::Builder::new().name("reload-diff".to_owned()).stack_size(crate::engine::STACK).spawn(
+        move || {
+            system::step_back();
+            for socket in listener.incoming().flatten() {
+                let allowed =
+                    system::other_end(&socket).is_ok_and(|(_, user)| user == 0 || user == system::user());
+                if allowed {
+                    // Who went away needs no answer.
+                    let _ = serve(socket, &request, &in_force);
+                }
             }
-        }
-    })?;
+        },
+    )?;
     Ok(())
 }
 

@@ -6,37 +6,44 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::{
     super::{clock, exchange::Exchange, facts::formatted, http1::target, respond::split_query},
-    LONGEST_PART,
+    LONGEST, LONGEST_PART,
+    page::{Full, Page},
+    read::{self, Instruction},
 };
 use crate::{
     ir::{Attr, Escape, Part, Pattern, Template, settings::Level},
     plan::{Matcher, Plan, Spans, escape},
 };
 
-/// What begins an instruction, and what ends it.
-const BEGIN: &[u8] = b"<!--#";
-const END: &[u8] = b"-->";
-
-/// Parameters of one instruction.
-const MOST: usize = 16;
+/// The longest that a value may become, bytes.
+const LONGEST_VALUE: usize = 1 << 20;
 
 /// What is said where nothing else is.
 const MESSAGE: &[u8] = b"[an error occurred while processing the directive]";
 const TIME: &[u8] = b"%A, %d-%b-%Y %H:%M:%S %Z";
 
-/// What is known while a content is gone through.
+/// What changes while a content is gone through.
 struct State {
     out: Vec<u8>,
     message: Vec<u8>,
     time: Vec<u8>,
-    values: Vec<(Vec<u8>, Vec<u8>)>,
-    blocks: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The block that is being written, and what was written before it.
-    block: Option<(Vec<u8>, Vec<u8>)>,
-    /// For each condition around: whether this branch is written, and whether one was.
-    conditions: Vec<(bool, bool)>,
-    captures: Vec<Vec<u8>>,
+    page: Page,
+    /// What is written is thrown away: a branch that is not taken.
+    mute: bool,
+    /// The condition that this is in, of which there is one at a time.
+    condition: Option<Condition>,
     encoding: Encoding,
+    /// How many blocks are being put in the place of what brought nothing.
+    stubs: u8,
+}
+
+/// A condition.
+#[derive(Clone, Copy)]
+struct Condition {
+    /// Whether a branch was taken.
+    done: bool,
+    /// Whether this is the last branch.
+    last: bool,
 }
 
 /// How a value is written.
@@ -47,14 +54,21 @@ enum Encoding {
     Entity,
 }
 
-impl State {
-    fn is_written(&self) -> bool {
-        self.conditions.iter().all(|(now, _)| *now)
-    }
-}
+/// Each instruction's parameters; `!` marks those that it needs.
+const INSTRUCTIONS: [(&[u8], &[&str]); 9] = [
+    (b"include", &["virtual", "file", "wait", "set", "stub"]),
+    (b"echo", &["!var", "default", "encoding"]),
+    (b"config", &["errmsg", "timefmt"]),
+    (b"set", &["!var", "!value"]),
+    (b"if", &["!expr"]),
+    (b"elif", &["!expr"]),
+    (b"else", &[]),
+    (b"endif", &[]),
+    (b"block", &["!name"]),
+];
 
-/// Name and parameters.
-type Instruction = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
+/// As many blocks may stand in for something in each other.
+const DEEPEST: u8 = 10;
 
 impl Exchange {
     /// Does what the instructions in a content say.
@@ -63,38 +77,111 @@ impl Exchange {
             out: Vec::with_capacity(content.len()),
             message: MESSAGE.to_vec(),
             time: TIME.to_vec(),
-            values: Vec::new(),
-            blocks: Vec::new(),
-            block: None,
-            conditions: Vec::new(),
-            captures: Vec::new(),
+            page: self.page.take().map(|page| *page).unwrap_or_default(),
+            mute: false,
+            condition: None,
             encoding: Encoding::Entity,
+            stubs: 0,
         };
-        let mut rest = content.as_slice();
-        while let Some(at) = memchr::memmem::find(rest, BEGIN) {
-            if state.is_written() {
+        self.go_through(plan, &mut state, &content).await;
+        self.page = Some(Box::new(state.page));
+        state.out
+    }
+
+    /// Does what the instructions in a text say. What is not finished at its end says nothing.
+    async fn go_through(&mut self, plan: &Plan, state: &mut State, content: &[u8]) {
+        let longest = self.settings(plan).rewriting.settings.include_value_length;
+        let longest = usize::try_from(longest).unwrap_or(usize::MAX);
+        let mut rest = content;
+        // The block that is being kept: its name, and what there is from its beginning on.
+        let mut block: Option<(Vec<u8>, &[u8])> = None;
+        while let Some(at) = memchr::memmem::find(rest, read::BEGIN) {
+            if !state.mute && block.is_none() {
                 state.out.extend_from_slice(&rest[..at]);
             }
-            let inside = &rest[at + BEGIN.len()..];
-            let longest = self.settings(plan).rewriting.settings.include_value_length;
-            if let Some((found, length)) = instruction(inside, usize::try_from(longest).unwrap_or(usize::MAX))
-            {
-                rest = &inside[length..];
-                if self.obey(plan, &mut state, found).await.is_none() {
-                    self.complain(plan, &mut state);
+            if state.out.len() > LONGEST {
+                self.log(Level::Error, format_args!("what is included is too long"));
+                return;
+            }
+            let (instruction, inside) = (&rest[at..], &rest[at + read::BEGIN.len()..]);
+            let found = match read::instruction(inside, longest) {
+                Ok((found, length)) => {
+                    rest = &inside[length..];
+                    found
                 }
-            } else {
-                rest = memchr::memmem::find(inside, END).map_or(&[][..], |end| &inside[end + END.len()..]);
-                self.log(Level::Error, format_args!("invalid SSI command"));
-                if state.is_written() {
-                    self.complain(plan, &mut state);
+                Err(from) => {
+                    let Some(end) =
+                        from.and_then(|from| Some(from + memchr::memmem::find(&inside[from..], read::END)?))
+                    else {
+                        return;
+                    };
+                    rest = &inside[end + read::END.len()..];
+                    self.log(Level::Error, format_args!("invalid SSI command"));
+                    self.complain(plan, state);
+                    continue;
+                }
+            };
+            match (found.0.as_slice(), &block) {
+                (b"endblock", None) => {}
+                (b"endblock", Some((name, from))) => {
+                    let kept = state.page.keep(name, &from[..from.len() - instruction.len()]);
+                    self.told(&kept, plan, state);
+                    block = None;
+                }
+                (_, Some(_)) => {}
+                (b"block", None) if !state.mute => match self.parameters(&found) {
+                    Some(name) => block = Some((name, rest)),
+                    None => self.complain(plan, state),
+                },
+                _ => {
+                    if self.obey(plan, state, &found).await.is_none() {
+                        self.complain(plan, state);
+                    }
                 }
             }
         }
-        if state.is_written() {
-            state.out.extend_from_slice(rest);
+        if !state.mute && block.is_none() {
+            state.out.extend_from_slice(&rest[..rest.len() - read::begun(rest)]);
         }
-        state.out
+    }
+
+    /// Whether an instruction has what it needs, and nothing else; its first parameter.
+    fn parameters(&self, (name, given): &Instruction) -> Option<Vec<u8>> {
+        let shown = name.escape_ascii();
+        let Some((_, known)) = INSTRUCTIONS.iter().find(|(known, _)| known == name) else {
+            self.log(Level::Error, format_args!("invalid SSI command: \"{shown}\""));
+            return None;
+        };
+        let is = |known: &&str, name: &[u8]| known.trim_start_matches('!').as_bytes() == name;
+        for (at, (parameter, _)) in given.iter().enumerate() {
+            let why = if !known.iter().any(|known| is(known, parameter)) {
+                "invalid parameter name"
+            } else if given[..at].iter().any(|(before, _)| before == parameter) {
+                "duplicate parameter"
+            } else {
+                continue;
+            };
+            let parameter = parameter.escape_ascii();
+            self.log(Level::Error, format_args!("{why}: \"{parameter}\" in \"{shown}\" SSI command"));
+            return None;
+        }
+        let missing =
+            |known: &&&str| known.starts_with('!') && !given.iter().any(|(name, _)| is(known, name));
+        if let Some(missing) = known.iter().find(missing) {
+            let missing = missing.trim_start_matches('!');
+            let text = format_args!("mandatory \"{missing}\" parameter is absent in \"{shown}\" SSI command");
+            self.log(Level::Error, text);
+            return None;
+        }
+        Some(given.first().map(|(_, value)| value.clone()).unwrap_or_default())
+    }
+
+    /// Says that there is too much to be kept.
+    fn told(&self, kept: &Result<(), Full>, plan: &Plan, state: &mut State) {
+        if kept.is_err() {
+            self.log(Level::Error, format_args!("SSI variables and blocks take too much memory"));
+            self.complain(plan, state);
+        }
     }
 
     fn complain(&self, plan: &Plan, state: &mut State) {
@@ -104,29 +191,42 @@ impl Exchange {
     }
 
     /// Does what one instruction says; `None` when that is wrong.
-    async fn obey(&mut self, plan: &Plan, state: &mut State, (name, parameters): Instruction) -> Option<()> {
+    async fn obey(&mut self, plan: &Plan, state: &mut State, found: &Instruction) -> Option<()> {
+        let (name, parameters) = found;
+        let branches = matches!(name.as_slice(), b"elif" | b"else" | b"endif");
+        if state.mute && !branches {
+            return Some(());
+        }
+        // Only `endif` follows the last branch.
+        if branches && state.condition.is_none_or(|condition| condition.last && name != b"endif") {
+            let shown = name.escape_ascii();
+            self.log(Level::Error, format_args!("invalid context of SSI command: \"{shown}\""));
+            return None;
+        }
+        self.parameters(found)?;
         let get = |wanted: &[u8]| {
             parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
         };
         match name.as_slice() {
-            b"if" => {
-                let holds = state.is_written() && self.holds_expression(plan, state, &get(b"expr")?);
-                state.conditions.push((holds, holds));
-                return Some(());
-            }
-            b"elif" => {
-                let (_, done) = state.conditions.pop()?;
-                let holds = !done && state.is_written() && self.holds_expression(plan, state, &get(b"expr")?);
-                state.conditions.push((holds, done || holds));
+            // Observed: there are no conditions in each other.
+            b"if" if state.condition.is_some() => return None,
+            b"if" | b"elif" => {
+                let done = state.condition.is_some_and(|condition| condition.done);
+                let holds = !done && self.holds_expression(plan, state, &get(b"expr")?)?;
+                state.condition = Some(Condition { done: done || holds, last: false });
+                state.mute = !holds;
                 return Some(());
             }
             b"else" => {
-                let (now, done) = state.conditions.last_mut()?;
-                (*now, *done) = (!*done, true);
+                let done = state.condition.is_some_and(|condition| condition.done);
+                state.condition = Some(Condition { done, last: true });
+                state.mute = done;
                 return Some(());
             }
-            b"endif" => return state.conditions.pop().map(drop),
-            _ if !state.is_written() => return Some(()),
+            b"endif" => {
+                (state.condition, state.mute) = (None, false);
+                return Some(());
+            }
             _ => {}
         }
         match name.as_slice() {
@@ -142,8 +242,7 @@ impl Exchange {
                     Some(b"none") => state.encoding = Encoding::None,
                     Some(b"url") => state.encoding = Encoding::Url,
                     Some(b"entity") => state.encoding = Encoding::Entity,
-                    Some(_) => return None,
-                    None => {}
+                    _ => {}
                 }
                 match state.encoding {
                     Encoding::None => state.out.extend_from_slice(&value),
@@ -152,8 +251,9 @@ impl Exchange {
                 }
             }
             b"set" => {
-                let value = self.expand(plan, state, &get(b"value")?);
-                set(&mut state.values, &get(b"var")?, value);
+                let value = self.expand(plan, state, &get(b"value")?)?;
+                let kept = state.page.set(&get(b"var")?.to_ascii_lowercase(), value);
+                self.told(&kept, plan, state);
             }
             b"config" => {
                 if let Some(message) = get(b"errmsg") {
@@ -163,21 +263,7 @@ impl Exchange {
                     state.time = time;
                 }
             }
-            b"block" => {
-                if state.block.is_some() {
-                    return None;
-                }
-                state.block = Some((get(b"name")?, std::mem::take(&mut state.out)));
-            }
-            b"endblock" => {
-                let (name, before) = state.block.take()?;
-                let block = std::mem::replace(&mut state.out, before);
-                set(&mut state.blocks, &name, block);
-            }
-            _ => {
-                self.log(Level::Error, format_args!("invalid SSI command: \"{}\"", name.escape_ascii()));
-                return None;
-            }
+            _ => {}
         }
         Some(())
     }
@@ -200,10 +286,11 @@ impl Exchange {
                 return None;
             }
         };
-        if matches!(get(b"wait").as_deref(), Some(wait) if wait != b"yes" && wait != b"no") {
+        let waits = get(b"wait");
+        if matches!(waits.as_deref(), Some(wait) if wait != b"yes" && wait != b"no") {
             return None;
         }
-        let mut target = self.expand(plan, state, &target);
+        let mut target = self.expand(plan, state, &target)?;
         if target.first() != Some(&b'/') {
             let path = &self.run.path;
             let folder = memchr::memrchr(b'/', path).map_or(0, |at| at + 1);
@@ -218,23 +305,36 @@ impl Exchange {
         }
         // A block that comes later is none yet.
         let stub = match get(b"stub") {
-            Some(stub) => {
-                let block = state.blocks.iter().find(|(name, _)| *name == stub);
-                Some(block.map(|(_, block)| block.clone())?)
-            }
+            Some(stub) => Some(state.page.block(&stub)?),
             None => None,
         };
         let mut asked = self.subrequest(plan, &path, query, LONGEST_PART)?;
+        asked.page = Some(Box::new(state.page.for_part()));
         self.ask_beside(plan, &mut asked).await;
         // A page of our own stands for an answer that there is not; what an upstream says of a failure is one.
         let failed = asked.facts.response.ours && asked.facts.status() >= 300;
-        let (mut content, _) = asked.take_kept();
-        if let Some(stub) = stub.filter(|_| content.is_empty() || failed) {
-            content = stub;
+        let (content, _) = asked.take_kept();
+        if let Some(page) = asked.page.take() {
+            state.page.take_part(*page, waits.as_deref() == Some(b"yes") || get(b"set").is_some());
         }
-        match get(b"set") {
-            Some(name) => set(&mut state.values, &name, content),
-            None => state.out.extend_from_slice(&content),
+        if let Some(name) = get(b"set") {
+            let kept = state.page.set(&name.to_ascii_lowercase(), content);
+            self.told(&kept, plan, state);
+            return Some(());
+        }
+        match stub {
+            Some(block) if content.is_empty() || failed => {
+                if state.stubs == DEEPEST {
+                    self.log(Level::Error, format_args!("SSI blocks stand in for each other"));
+                    return None;
+                }
+                state.stubs += 1;
+                let around = (state.condition.take(), std::mem::take(&mut state.mute));
+                Box::pin(self.go_through(plan, state, &block)).await;
+                (state.condition, state.mute) = around;
+                state.stubs -= 1;
+            }
+            _ => state.out.extend_from_slice(&content),
         }
         Some(())
     }
@@ -242,7 +342,7 @@ impl Exchange {
     /// Appends the value of a variable; false when it has none.
     fn value_of(&mut self, plan: &Plan, state: &State, name: &[u8], out: &mut Vec<u8>) -> bool {
         let name = name.to_ascii_lowercase();
-        if let Some((_, value)) = state.values.iter().find(|(known, _)| *known == name) {
+        if let Some(value) = state.page.get(&name) {
             out.extend_from_slice(value);
             return true;
         }
@@ -288,8 +388,9 @@ impl Exchange {
         false
     }
 
-    /// A text with its variables: `$name`, `${name}`; `\$` is a dollar.
-    fn expand(&mut self, plan: &Plan, state: &State, text: &[u8]) -> Vec<u8> {
+    /// A text with its variables: `$name`, `${name}`; `\$` is a dollar, `\\` a backslash. `None` where a name is missing or not closed,
+    /// and where it becomes too long.
+    fn expand(&mut self, plan: &Plan, state: &State, text: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(text.len());
         let mut at = 0;
         while at < text.len() {
@@ -298,8 +399,8 @@ impl Exchange {
             out.extend_from_slice(&rest[..dollar]);
             at += dollar;
             match text.get(at..) {
-                Some([b'\\', b'$', ..]) => {
-                    out.push(b'$');
+                Some([b'\\', byte @ (b'$' | b'\\'), ..]) => {
+                    out.push(*byte);
                     at += 2;
                 }
                 Some([b'\\', ..]) => {
@@ -310,48 +411,69 @@ impl Exchange {
                     let braced = rest.first() == Some(&b'{');
                     let from = usize::from(braced);
                     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-                    let length = rest[from.min(rest.len())..].iter().take_while(is_name).count();
-                    let name = &rest[from.min(rest.len())..from.min(rest.len()) + length];
-                    if let [digit @ b'0'..=b'9'] = name {
-                        let group = state.captures.get(usize::from(digit - b'0'));
-                        out.extend_from_slice(group.map(Vec::as_slice).unwrap_or_default());
-                    } else if !name.is_empty() {
-                        let name = name.to_vec();
-                        self.value_of(plan, state, &name, &mut out);
-                    } else {
-                        out.push(b'$');
+                    let length = rest[from..].iter().take_while(is_name).count();
+                    let name = &rest[from..from + length];
+                    let closed = !braced || rest.get(from + length) == Some(&b'}');
+                    if name.is_empty() || !closed {
+                        let shown = text.escape_ascii();
+                        self.log(Level::Error, format_args!("invalid variable name in \"{shown}\""));
+                        return None;
                     }
-                    let closed = braced && rest.get(from + length) == Some(&b'}');
-                    at += 1 + from + length + usize::from(closed);
+                    self.value_of(plan, state, name, &mut out);
+                    at += 1 + from + length + from;
                 }
                 _ => {}
             }
+            if out.len() > LONGEST_VALUE {
+                self.log(Level::Error, format_args!("an SSI value becomes too long"));
+                return None;
+            }
         }
-        out
+        Some(out)
     }
 
-    /// `$var`, `$var = text`, `$var != text`, `$var = /pattern/`, `$var != /pattern/`
-    fn holds_expression(&mut self, plan: &Plan, state: &mut State, expression: &[u8]) -> bool {
-        let equals = memchr::memchr(b'=', expression);
-        let Some(equals) = equals else {
-            let value = self.expand(plan, state, expression.trim_ascii());
-            return !value.is_empty();
+    /// `$var`, `$var = text`, `$var != text`, `$var = /pattern/`, `$var != /pattern/`; `None` where it is none of them.
+    /// Observed: the left side is read in lower case and has no other signs than those of names and quotes.
+    fn holds_expression(&mut self, plan: &Plan, state: &mut State, expression: &[u8]) -> Option<bool> {
+        let is_left = |byte: &&u8| {
+            byte.is_ascii_alphanumeric() || matches!(**byte, b'$' | b'{' | b'}' | b'_' | b'"' | b'\'')
         };
-        let negative = equals > 0 && expression[equals - 1] == b'!';
-        let left = expression[..equals - usize::from(negative)].trim_ascii();
-        let right = expression[equals + 1..].trim_ascii();
-        let left = self.expand(plan, state, left);
-        let holds = match right.strip_prefix(b"/").and_then(|text| text.strip_suffix(b"/")) {
-            Some(pattern) => match matches(pattern, false, &left) {
-                Some(groups) => {
-                    state.captures = groups;
-                    true
+        let (left, rest) = expression.split_at(expression.iter().take_while(is_left).count());
+        let left = self.expand(plan, state, &left.to_ascii_lowercase())?;
+        let spaces = |text: &[u8]| text.iter().take_while(|byte| **byte == b' ').count();
+        let rest = &rest[spaces(rest)..];
+        let (right, negative) = match rest {
+            [] => return Some(!left.is_empty()),
+            [b'=', right @ ..] => (right, false),
+            [b'!', b'=', right @ ..] => (right, true),
+            _ => {
+                let shown = expression.escape_ascii();
+                self.log(Level::Error, format_args!("invalid expression in \"{shown}\""));
+                return None;
+            }
+        };
+        let holds = match &right[spaces(right)..] {
+            [b'/', pattern @ .., last] => {
+                let pattern = if *last == b'/' { self.expand(plan, state, pattern)? } else { return None };
+                let matcher = compiled(&pattern, false)?;
+                let groups = find(&matcher, &left);
+                let holds = groups.is_some();
+                for (name, number) in matcher.names().iter().filter(|_| holds) {
+                    let group = groups.as_ref().and_then(|groups| groups.get(*number as usize)).cloned();
+                    let kept = state.page.set(&name.to_ascii_lowercase(), group.unwrap_or_default());
+                    self.told(&kept, plan, state);
                 }
-                None => false,
-            },
-            None => left == self.expand(plan, state, right),
+                if let Some(groups) = groups {
+                    state.page.matched(groups);
+                }
+                holds
+            }
+            [b'\\', right @ ..] if right.len() > 1 && right[0] == b'/' => {
+                left == self.expand(plan, state, right)?
+            }
+            right => left == self.expand(plan, state, right)?,
         };
-        holds != negative
+        Some(holds != negative)
     }
 }
 
@@ -380,22 +502,19 @@ fn url_encode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn set(values: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &[u8], value: Vec<u8>) {
-    let name = name.to_ascii_lowercase();
-    match values.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, old)) => *old = value,
-        None => values.push((name, value)),
-    }
+/// What the groups of a pattern match; `None` when it does not.
+pub(super) fn matches(pattern: &[u8], ignore_case: bool, subject: &[u8]) -> Option<Vec<Vec<u8>>> {
+    find(&*compiled(pattern, ignore_case)?, subject)
 }
 
-/// What the groups of a pattern match; `None` when it does not. Patterns that were met before are not compiled again.
-pub(super) fn matches(pattern: &[u8], ignore_case: bool, subject: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// A pattern; those that were met before are not compiled again.
+fn compiled(pattern: &[u8], ignore_case: bool) -> Option<Arc<Matcher>> {
     /// A pattern's text, and what it was compiled to.
     type Met = (Vec<u8>, bool, Option<Arc<Matcher>>);
     thread_local! {
         static KNOWN: RefCell<Vec<Met>> = const { RefCell::new(Vec::new()) };
     }
-    let matcher = KNOWN.with_borrow_mut(|known| {
+    KNOWN.with_borrow_mut(|known| {
         let is_it = |(text, any_case, _): &&Met| text == pattern && *any_case == ignore_case;
         if let Some((_, _, matcher)) = known.iter().find(is_it) {
             return matcher.clone();
@@ -406,7 +525,10 @@ pub(super) fn matches(pattern: &[u8], ignore_case: bool, subject: &[u8]) -> Opti
         let matcher = Matcher::new(&Pattern::regex(pattern, ignore_case)).ok().map(Arc::new);
         known.push((pattern.to_vec(), ignore_case, matcher.clone()));
         matcher
-    })?;
+    })
+}
+
+fn find(matcher: &Matcher, subject: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut spans = Spans::default();
     if !matcher.find(subject, u32::MAX, &mut spans).unwrap_or(false) {
         return None;
@@ -416,78 +538,9 @@ pub(super) fn matches(pattern: &[u8], ignore_case: bool, subject: &[u8]) -> Opti
     Some(spans.iter().map(group).collect())
 }
 
-/// Reads an instruction, and how long it is with its end; `None` when it is none.
-fn instruction(text: &[u8], longest: usize) -> Option<(Instruction, usize)> {
-    let space = |at: usize| text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-    let mut at = space(0);
-    let length = text[at..].iter().take_while(is_name).count();
-    let name = text[at..at + length].to_ascii_lowercase();
-    at += length;
-    let mut parameters = Vec::new();
-    loop {
-        at += space(at);
-        if text[at..].starts_with(END) {
-            return (!name.is_empty()).then_some(((name, parameters), at + END.len()));
-        }
-        let length = text[at..].iter().take_while(is_name).count();
-        let parameter = text[at..at + length].to_ascii_lowercase();
-        at += length;
-        at += space(at);
-        if length == 0 || text.get(at) != Some(&b'=') || parameters.len() == MOST {
-            return None;
-        }
-        at += 1;
-        at += space(at);
-        let quote = *text.get(at).filter(|byte| matches!(byte, b'"' | b'\''))?;
-        at += 1;
-        let mut value = Vec::new();
-        loop {
-            match *text.get(at)? {
-                byte if byte == quote => break,
-                b'\\' if text.get(at + 1) == Some(&quote) => {
-                    value.push(quote);
-                    at += 1;
-                }
-                byte => value.push(byte),
-            }
-            if value.len() > longest {
-                return None;
-            }
-            at += 1;
-        }
-        at += 1;
-        parameters.push((parameter, value));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instructions_are_read() {
-        let read = |text: &str| instruction(text.as_bytes(), 20);
-        let one = |text: &str, value: &str| (text.as_bytes().to_vec(), value.as_bytes().to_vec());
-        assert_eq!(
-            read(r#" echo var="a" default='b"c' --> rest"#),
-            Some(((b"echo".to_vec(), vec![one("var", "a"), one("default", "b\"c")]), 31))
-        );
-        assert_eq!(read("endif-->"), Some(((b"endif".to_vec(), Vec::new()), 8)));
-        assert_eq!(read(r#"set value="\"" -->"#).map(|found| found.0.1), Some(vec![one("value", "\"")]));
-        for wrong in [
-            "",
-            "echo",
-            "echo var",
-            "echo var=a -->",
-            "echo var=\"a",
-            "-->",
-            "echo =\"a\" -->",
-            "echo var=\"aaaaaaaaaaaaaaaaaaaaaaaaa\" -->",
-        ] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn patterns_are_matched() {

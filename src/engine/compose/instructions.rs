@@ -7,7 +7,7 @@
 
 use super::{
     super::{clock, exchange::Exchange, facts::formatted, files::size::rounded, respond::split_query},
-    LONGEST_PART, expression,
+    LONGEST, LONGEST_PART, expression,
 };
 use crate::{
     ir::{Escape, settings::Level},
@@ -20,8 +20,9 @@ const END: &[u8] = b"-->";
 const MESSAGE: &[u8] = b"[an error occurred while processing this directive]";
 const TIME: &[u8] = b"%A, %d-%b-%Y %H:%M:%S %Z";
 
-/// The longest that a page may become, bytes.
-const LONGEST: usize = 64 << 20;
+/// As many variables may be set, and as many bytes may their values have together.
+const MOST: usize = 4096;
+const LONGEST_VALUES: usize = 4 << 20;
 
 /// As many conditions may be inside each other.
 const DEEPEST: usize = 100;
@@ -41,11 +42,19 @@ impl Known {
         found.map(|(_, value)| value.as_slice())
     }
 
-    fn set(&mut self, name: &[u8], value: Vec<u8>) {
+    /// `false` when there is too much already.
+    fn set(&mut self, name: &[u8], value: Vec<u8>) -> bool {
+        let others = self.values.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name));
+        if value.len() + others.map(|(_, value)| value.len()).sum::<usize>() > LONGEST_VALUES {
+            return false;
+        }
+        let full = self.values.len() >= MOST;
         match self.values.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             Some((_, old)) => *old = value,
+            None if full => return false,
             None => self.values.push((name.to_vec(), value)),
         }
+        true
     }
 }
 
@@ -161,9 +170,8 @@ impl Exchange {
                 return holds.map(drop);
             }
             b"elif" => {
-                let Some((_, done)) = state.conditions.pop() else {
-                    return Err(self.wrong("elif without if"));
-                };
+                // As observed: a branch of nothing comes after one that was taken.
+                let (_, done) = state.conditions.pop().unwrap_or((true, true));
                 if done || !state.is_written() {
                     state.conditions.push((false, done));
                     return Ok(());
@@ -174,9 +182,8 @@ impl Exchange {
                 return holds.map(drop);
             }
             b"else" => {
-                if let Some((now, done)) = state.conditions.last_mut() {
-                    (*now, *done) = (!*done, true);
-                }
+                let (_, done) = state.conditions.pop().unwrap_or((true, true));
+                state.conditions.push((!done, true));
                 return Ok(());
             }
             b"endif" => {
@@ -188,6 +195,8 @@ impl Exchange {
             _ => {}
         }
         match name.as_slice() {
+            b"comment" => Ok(()),
+            b"echo" if attributes.is_empty() => Err(self.wrong("missing argument for echo element")),
             b"echo" => self.echo(plan, state, attributes),
             b"set" => self.set_value(plan, state, attributes),
             b"config" => self.configure(plan, state, attributes),
@@ -257,7 +266,9 @@ impl Exchange {
                 (b"value", Some(var)) => {
                     let mut coded = Vec::new();
                     codings.apply(self.filled_in(plan, state, value), &mut coded);
-                    state.known.set(var, coded);
+                    if !state.known.set(var, coded) {
+                        return Err(self.wrong("SSI variables take too much memory"));
+                    }
                 }
                 (b"value", None) => return Err(self.wrong("variable must precede value in set directive")),
                 _ => return Err(self.wrong("Invalid tag for set directive")),
@@ -460,6 +471,8 @@ impl Exchange {
             }
             let name = rest[from..from + length].to_vec();
             out.extend(self.known_value(plan, state, &name).unwrap_or_default());
+            // What is too long to be kept need not become longer.
+            out.truncate(LONGEST_VALUES + 1);
             rest = &rest[from + length + usize::from(braced)..];
         }
         out.extend_from_slice(rest);

@@ -240,14 +240,20 @@ fn ends(cx: &mut Cx) -> Steps {
     steps
 }
 
-/// Steps that are done again, from the settings of the server on, for the file that was chosen.
-pub(super) fn again(steps: Steps) -> Steps {
+/// Steps that are done again, from the settings of the server on, for the file that was chosen. What is sent to another
+/// server has no file, and keeps the settings that say so.
+/// `among` are those of [`among_files`].
+pub(super) fn again(cx: &mut Cx, steps: Steps, among: std::ops::Range<usize>) -> Steps {
     let span = Span::NONE;
+    let proxied = walk::is_proxied(cx);
+    let mut others = steps.clone();
+    others.drain(among);
+    let sent = when(proxied.clone(), others);
     let scope = Some(Scope { base: Base::Enclosing, set: Box::default() });
     let inner = Block { scope, steps, span, ..Block::default() };
     let block =
         Block { label: Some(AGAIN.into()), steps: vec![(Step::Do(inner), span)], span, ..Block::default() };
-    vec![(Step::Do(block), span)]
+    vec![sent, when(Test::Not(Box::new(proxied)), vec![(Step::Do(block), span)])]
 }
 
 /// The pages that list what could have been chosen, and tags that tell of the list.

@@ -63,8 +63,11 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     let asking = if cx.names.asks_paths { Asking::Moved } else { Asking::Changed };
     steps.push((Step::Authorize(asking), span));
     let negotiates = negotiation::is_on(host) || local.iter().any(negotiation::is_on);
+    let mut among = 0..0;
     if negotiates {
+        among.start = steps.len();
         steps.extend(negotiation::among_files(cx));
+        among.end = steps.len();
     }
     for phase in Phase::FIXUPS {
         // Those of directories come between.
@@ -76,7 +79,7 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     steps.extend(super::proxy::notes::steps(cx));
     steps.extend(negotiation::from_lists(cx));
     steps.extend(mapping::answer(cx));
-    if negotiates { negotiation::again(steps) } else { steps }
+    if negotiates { negotiation::again(cx, steps, among) } else { steps }
 }
 
 /// The phases at which a host's sections do something.
