@@ -14,10 +14,10 @@ use crate::{
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[("VirtualDocumentRoot", root), ("VirtualDocumentRootIP", root)];
 
-/// What is remembered of a server: the root, nothing where there is none on purpose.
+/// What is remembered of a server: the root, empty where there is none on purpose.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Own {
-    root: Option<Option<Template>>,
+    root: Option<Template>,
 }
 
 /// Captures of ours.
@@ -39,7 +39,7 @@ fn root(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let own = &mut section.own.vhost_alias.root;
     if !word.value.starts_with(b"/") {
         if word.is("none") {
-            *own = Some(None);
+            *own = Some(Template::default());
             return;
         }
         let message = "format string must be an absolute path, or 'none'";
@@ -47,7 +47,7 @@ fn root(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     }
     let name = if directive.name() == "VirtualDocumentRoot" { Attr::OwnHost } else { Attr::ServerAddr };
     match read(cx, &word.value, &name, directive.head()) {
-        Some(template) => *own = Some(Some(template)),
+        Some(template) => *own = Some(template),
         None => cx.error("invalid-value", word.span, "syntax error in format string"),
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
 
 /// Puts the root among a server's settings.
 pub(super) fn finish(host: &mut Section) {
-    if let Some(Some(root)) = host.own.vhost_alias.root.clone() {
+    if let Some(root) = host.own.vhost_alias.root.clone().filter(|root| !root.0.is_empty()) {
         host.set.files.root = Some(root);
     }
 }
