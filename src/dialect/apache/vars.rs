@@ -7,7 +7,7 @@
 //! Reference: <https://httpd.apache.org/docs/2.4/expr.html#vars>,
 //! <https://httpd.apache.org/docs/2.4/mod/mod_rewrite.html#rewritecond>
 
-use crate::ir::{Attr, Moment, TimeForm, TlsAttr};
+use crate::ir::{Attr, Moment, ProofAttr, TimeForm, TlsAttr};
 
 /// What a variable stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub enum Meaning {
     Attr(Attr),
     /// The first value, or the second where it is missing or empty.
     Else(Attr, &'static str),
+    /// What the first pattern that matches a value stands for: a text, or what it captures.
+    Chosen {
+        /// The value.
+        of: Attr,
+        /// Patterns, with the text each stands for.
+        choices: Vec<(String, Option<&'static str>)>,
+        /// Whether without a match it is the value itself, else missing.
+        itself: bool,
+    },
     /// This text.
     Text(&'static str),
     /// The file that the path is mapped to; before that the path.
@@ -105,9 +114,66 @@ pub fn tls(name: &[u8]) -> Option<Meaning> {
         b"CIPHER" => Meaning::Attr(Attr::Tls(TlsAttr::Cipher)),
         b"TLS_SNI" => Meaning::Attr(Attr::Tls(TlsAttr::ServerName)),
         b"SESSION_RESUMED" => Meaning::Attr(Attr::Tls(TlsAttr::Resumed)),
-        b"CLIENT_VERIFY" => Meaning::Else(Attr::Tls(TlsAttr::Version), "NONE"),
-        _ => Meaning::Attr(Attr::Missing),
+        // Who is not believed and yet served was not asked for more.
+        b"CLIENT_VERIFY" => Meaning::Chosen {
+            of: proof(ProofAttr::Verdict),
+            choices: vec![("^FAILED".to_owned(), Some("GENEROUS"))],
+            itself: true,
+        },
+        b"CLIENT_S_DN" => Meaning::Attr(proof(ProofAttr::Subject)),
+        b"CLIENT_I_DN" => Meaning::Attr(proof(ProofAttr::Issuer)),
+        b"CLIENT_M_SERIAL" => Meaning::Attr(proof(ProofAttr::Serial)),
+        b"CLIENT_V_START" => Meaning::Attr(proof(ProofAttr::Begins)),
+        b"CLIENT_V_END" => Meaning::Attr(proof(ProofAttr::Ends)),
+        b"CLIENT_V_REMAIN" => Meaning::Attr(proof(ProofAttr::DaysLeft)),
+        b"CLIENT_CERT" => Meaning::Attr(proof(ProofAttr::Pem)),
+        b"CIPHER_USEKEYSIZE" | b"CIPHER_ALGKEYSIZE" => Meaning::Chosen {
+            of: Attr::Tls(TlsAttr::Cipher),
+            choices: vec![
+                ("AES_?256|CHACHA20".to_owned(), Some("256")),
+                ("AES_?128".to_owned(), Some("128")),
+            ],
+            itself: false,
+        },
+        b"CIPHER_EXPORT" => over_tls("false"),
+        b"COMPRESS_METHOD" => over_tls("NULL"),
+        b"SECURE_RENEG" => over_tls("true"),
+        // Others are not taken.
+        b"CLIENT_M_VERSION" => Meaning::Chosen {
+            of: proof(ProofAttr::Serial),
+            choices: vec![(String::new(), Some("3"))],
+            itself: false,
+        },
+        _ => part(rest).unwrap_or(Meaning::Attr(Attr::Missing)),
     })
+}
+
+fn proof(which: ProofAttr) -> Attr {
+    Attr::Tls(TlsAttr::Proof(which))
+}
+
+/// What is always so where there is TLS, and missing without.
+fn over_tls(text: &'static str) -> Meaning {
+    let choices = vec![("^TLS".to_owned(), Some(text))];
+    Meaning::Chosen { of: Attr::Tls(TlsAttr::Version), choices, itself: false }
+}
+
+/// `CLIENT_S_DN_CN`: a part of the subject or the issuer.
+fn part(name: &[u8]) -> Option<Meaning> {
+    let (of, part) = match (name.strip_prefix(b"CLIENT_S_DN_"), name.strip_prefix(b"CLIENT_I_DN_")) {
+        (Some(part), _) => (ProofAttr::Subject, part),
+        (_, Some(part)) => (ProofAttr::Issuer, part),
+        _ => return None,
+    };
+    let label = match part {
+        b"C" | b"ST" | b"L" | b"O" | b"OU" | b"CN" | b"T" | b"I" | b"G" | b"S" | b"D" | b"UID" | b"DC" => {
+            String::from_utf8_lossy(part).into_owned()
+        }
+        b"EMAIL" => "emailAddress".to_owned(),
+        _ => return None,
+    };
+    let pattern = format!(r"(?:^|[,+]){label}=((?:[^,+\\]|\\.)*)");
+    Some(Meaning::Chosen { of: proof(of), choices: vec![(pattern, None)], itself: false })
 }
 
 /// The names there are, for suggestions.

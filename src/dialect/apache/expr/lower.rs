@@ -450,6 +450,24 @@ impl Cx<'_> {
             Meaning::Else(attr, otherwise) => {
                 self.first_present(&[Template::attr(attr.clone())], (*otherwise).into())
             }
+            Meaning::Chosen { of, choices, itself } => {
+                const PART: Register = Register('Q');
+                let value = Template::attr(of.clone());
+                let mut found = Vec::new();
+                for (pattern, text) in choices {
+                    let pattern = Pattern::regex(pattern.as_str(), false);
+                    let (into, shown) = match text {
+                        Some(text) => (None, Template::text(*text)),
+                        None => (Some(PART), Template(vec![Part::Capture(PART, 1)])),
+                    };
+                    // What is missing matches nothing, not even the empty pattern.
+                    let present = Test::Present(value.clone());
+                    let matches = Test::Match { subject: value.clone(), pattern, into };
+                    found.push((Test::All(vec![present, matches]), shown));
+                }
+                let otherwise = if *itself { value } else { Template::attr(Attr::Missing) };
+                Template::var(self.choice("", found, otherwise))
+            }
             Meaning::Text(text) => Template::text(*text),
             Meaning::File => {
                 // A server's rules come before the file is known.

@@ -156,6 +156,7 @@ fn meaning(cx: &mut Cx, scene: &Scene, meaning: Meaning) -> Template {
             let attr = Template::attr(attr);
             choice(cx, "@else", vec![(Test::Longer(attr.clone(), 0), attr)], text.into())
         }
+        meaning @ Meaning::Chosen { .. } => cx.meaning(&meaning),
         Meaning::Text(text) => text.into(),
         Meaning::File => scene.file(cx),
         Meaning::PathInfo => match &scene.dir {
