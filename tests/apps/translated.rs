@@ -76,7 +76,7 @@ fn serve(by: By, scratch: &Scratch, text: &str, port: u16, arguments: &[&str]) -
             }
             let mut whole = modules(text);
             whole.push_str(&format!(
-                "ServerName here\nServerRoot {here}\nDefaultRuntimeDir {here}/logs\nPidFile {here}/logs/pid\n\
+                "ServerName here\nTypesConfig /dev/null\nServerRoot {here}\nDefaultRuntimeDir {here}/logs\nPidFile {here}/logs/pid\n\
                  ErrorLog /dev/stderr\nUser www-data\nGroup www-data\n"
             ));
             if !text.lines().any(|line| line.starts_with("Listen ")) {
@@ -314,7 +314,12 @@ fn jupyterlab_behind_what_was_a_web_config() {
     jupyter::listens(&mut lab, server);
     for to in ["nginx", "apache"] {
         let (text, _) = translated(&scratch, "site/web.config", &text, to);
-        let text = text.replace("8080", &port.to_string());
+        // A site without bindings: the port depends on who translates.
+        let text = text
+            .replace("listen 8080;", &format!("listen {port};"))
+            .replace("listen 80;", &format!("listen {port};"))
+            .replace("*:8080>", &format!("*:{port}>"))
+            .replace("*:80>", &format!("*:{port}>"));
         on_all(to, &scratch, &text, port, &[], |port| {
             let page = http::get(port, "/api/status?token=secret");
             assert_eq!(page.status, 200, "{}\n{text}", page.text());
