@@ -213,7 +213,8 @@ impl Walk<'_, '_> {
                 }
             }
             // Switches that rules are run at all, slashes and links: what they do to a path is the server's own way.
-            b"links" | b"slash" | b"path-info" | b"handled-index" | b"go-to-index" => {}
+            b"answering" | b"engine" | b"links" | b"slash" | b"path-info" | b"handled-index"
+            | b"go-to-index" => {}
             _ => {
                 for block in blocks {
                     let at = block.steps.first().map_or(span, |(_, span)| *span);
