@@ -349,6 +349,7 @@ enum FormatName {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    crate::engine::allocator::settle();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
     let words: Vec<_> = words.collect();

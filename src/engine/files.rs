@@ -378,8 +378,11 @@ async fn respond(
     }
     let mut selection = Selection::Whole;
     if plain {
-        // Ranges have heads of their own, with the whole type in them.
-        edit::charset(exchange, plan);
+        // Ranges have heads of their own, with the whole type in them. The head of a whole gets it last.
+        let kind = exchange.facts.response.known(super::http1::field::Known::ContentType).map(<[u8]>::to_vec);
+        if Asked::of(&exchange.facts).range.is_some() {
+            edit::charset(exchange, plan);
+        }
         let asked = Asked::of(&exchange.facts);
         let now = exchange.worker.clock.now().as_secs();
         let since = condition::since(&asked, settings.answer.if_modified_since, now);
@@ -394,12 +397,21 @@ async fn respond(
                 response.remove(b"Content-Encoding");
                 return send::send(exchange, plan, name, file, &[]).await;
             }
-            Verdict::Failed => return Next::Status(412),
+            Verdict::Failed => {
+                exchange.kept_fields.clear();
+                return Next::Status(412);
+            }
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
         let max = if changed { Some(0) } else { settings.answer.max_ranges };
         selection = range::ranges(&asked, &exchange.facts.response, max);
+        if let Some(kind) = kind
+            && asked.range.is_some()
+            && !matches!(selection, Selection::Several(_))
+        {
+            exchange.facts.response.set(b"Content-Type", &kind);
+        }
     }
     let pieces = match selection {
         Selection::Whole => cut(0..size),

@@ -216,15 +216,21 @@ impl Exchange {
             self.log(Level::Error, format_args!("unsafe URI \"{}\" was detected", path.escape_ascii()));
             return None;
         }
+        // A block that comes later is none yet.
+        let stub = match get(b"stub") {
+            Some(stub) => {
+                let block = state.blocks.iter().find(|(name, _)| *name == stub);
+                Some(block.map(|(_, block)| block.clone())?)
+            }
+            None => None,
+        };
         let mut asked = self.subrequest(plan, &path, query, LONGEST_PART)?;
         self.ask_beside(plan, &mut asked).await;
-        let status = asked.facts.status();
+        // A page of our own stands for an answer that there is not; what an upstream says of a failure is one.
+        let failed = asked.facts.response.ours && asked.facts.status() >= 300;
         let (mut content, _) = asked.take_kept();
-        if let Some(stub) = get(b"stub")
-            && (content.is_empty() || status >= 300)
-        {
-            let block = state.blocks.iter().find(|(name, _)| *name == stub);
-            content = block.map(|(_, block)| block.clone())?;
+        if let Some(stub) = stub.filter(|_| content.is_empty() || failed) {
+            content = stub;
         }
         match get(b"set") {
             Some(name) => set(&mut state.values, &name, content),

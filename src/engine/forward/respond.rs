@@ -409,20 +409,26 @@ impl Exchange {
         known: bool,
         kept: bool,
     ) -> Result<Option<(u64, u64)>, u16> {
+        let max = self.settings(plan).answer.max_ranges;
         let facts = &mut self.facts;
+        if how.force_ranges {
+            // Whether there are ranges is for us to say.
+            facts.response.remove(b"Accept-Ranges");
+        }
         let Some(size) =
             facts.response.length.filter(|_| how.force_ranges || (kept && facts.response.ranges))
         else {
             return Ok(None);
         };
-        if facts.response.status != 200 || filter::applies(self, plan) {
+        // What stands in for an answer of another status is given whole.
+        if facts.preset.unwrap_or(facts.response.status) != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
         let facts = &mut self.facts;
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
-        facts.response.ranges = true;
-        if !known {
+        facts.response.ranges = max != Some(0);
+        if !known || !facts.response.ranges {
             return Ok(None);
         }
         let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));

@@ -68,6 +68,7 @@ in_line! {
     Level: |level| value::word(level);
     Coded: |coded| match coded {
         Coded::Pass => "pass".to_owned(),
+        Coded::Edit => "edit".to_owned(),
         Coded::Refuse(status) => format!("refuse {status}"),
         Coded::Decode(status) => format!("decode, else {status}"),
     };

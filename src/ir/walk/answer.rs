@@ -88,6 +88,8 @@ pub(super) fn rewriting<'c>(rewriting: &'c settings::Rewriting, span: Span, visi
         types: _,
         keep_modified: _,
         keep_tag: _,
+        tells_unmodified: _,
+        parts_last: _,
         charset: _,
         coded: _,
         before: _,

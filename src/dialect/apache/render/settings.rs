@@ -637,6 +637,8 @@ impl Render<'_, '_> {
             types,
             keep_modified,
             keep_tag,
+            tells_unmodified,
+            parts_last,
             before,
             after,
             around_types,
@@ -685,7 +687,12 @@ impl Render<'_, '_> {
         let _ = (once, types, keep_modified);
         self.left_out(
             "",
-            &[("rewriting.edits_first", edits_first.is_some()), ("rewriting.keep_tag", keep_tag.is_some())],
+            &[
+                ("rewriting.edits_first", edits_first.is_some()),
+                ("rewriting.keep_tag", keep_tag.is_some()),
+                ("rewriting.tells_unmodified", tells_unmodified.is_some()),
+                ("rewriting.parts_last", parts_last.is_some()),
+            ],
             span,
         );
         self.lost(

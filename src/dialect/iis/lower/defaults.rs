@@ -98,6 +98,8 @@ pub(super) fn settings() -> Settings {
         types: Some(vec!["*".into()]),
         keep_modified: Some(false),
         keep_tag: Some(false),
+        tells_unmodified: Some(false),
+        parts_last: Some(false),
         edits_first: Some(false),
         when: Some(None),
         charset: Some(true),
