@@ -23,10 +23,13 @@ SECONDS ?= 60
 fuzz: rust
 	fuzz/run $(SECONDS)
 
-# How far other people's files get, and what stands in their way: make corpus CORPUS=DIR
+# How far other people's files get, what stands in their way, and what their translations are worth (docs/corpus.md):
+# make corpus CORPUS=DIR. LIVE=N has the installed servers run N outputs of each direction.
+LIVE ?= 0
 corpus: rust
 	@test -n "$(CORPUS)" || { echo "which files? make corpus CORPUS=DIR" >&2; exit 2; }
-	cargo run --quiet --example corpus -- "$(CORPUS)"
+	cargo build --quiet --bin triglot
+	cargo run --quiet --example corpus -- --translate --live $(LIVE) --write docs/corpus.md "$(CORPUS)"
 
 # A compiler; everything else comes with cargo.
 .PHONY: rust

@@ -21,6 +21,7 @@ mod machine;
 pub mod nginx;
 pub mod place;
 pub mod process;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod say;
@@ -300,15 +301,27 @@ struct Translate {
     #[arg(long)]
     strict: bool,
     /// Read the output again and compare it with the input over made-up requests; what differs is a loss. This is the
-    /// default
-    #[arg(long, overrides_with = "no_verify")]
-    verify: bool,
+    /// default. `--verify=live` also sends them to the servers, where they are installed: the original one with the file
+    /// and the other one with the output, each in namespaces of its own
+    #[arg(
+        long, value_enum, value_name = "HOW", overrides_with = "no_verify", num_args = 0..=1, require_equals = true,
+        default_missing_value = "meaning"
+    )]
+    verify: Option<VerifyName>,
     /// Do not compare
     #[arg(long, overrides_with = "verify")]
     no_verify: bool,
     /// What relative paths are relative to
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum VerifyName {
+    /// By what both mean
+    Meaning,
+    /// By that, and by what the servers do
+    Live,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -349,11 +362,15 @@ enum FormatName {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    crate::engine::allocator::settle();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
     let words: Vec<_> = words.collect();
     if Path::new(&program).file_name().is_some_and(|name| name == "nginx") {
         return nginx::main(&words);
+    }
+    if let Some(inside) = words.first().and_then(|word| replay::is_called(word)) {
+        return inside();
     }
     if words.first().is_some_and(|word| word == "nginx") {
         return nginx::main(&words[1..]);
@@ -487,7 +504,7 @@ impl Check {
 
 impl Translate {
     fn run(self) -> ExitCode {
-        let Self { file, to, from, output, report, strict, verify: _, no_verify, prefix } = self;
+        let Self { file, to, from, output, report, strict, verify, no_verify, prefix } = self;
         let machine = machine::Given::default();
         let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new(), machine };
         let request = reading.request(&file, true, false);
@@ -495,10 +512,14 @@ impl Translate {
             ReportName::Human => Format::Human,
             ReportName::Json => Format::Json,
         };
-        translate::run(
-            &request,
-            &translate::Options { to: to.into(), output, format, strict, verify: !no_verify },
-        )
+        let verify = match (no_verify, verify) {
+            (true, _) => translate::Verify::No,
+            (false, Some(VerifyName::Live)) => {
+                translate::Verify::Live(std::env::current_exe().unwrap_or_else(|_| "triglot".into()))
+            }
+            (false, _) => translate::Verify::Meaning,
+        };
+        translate::main(&request, &translate::Options { to: to.into(), output, format, strict, verify })
     }
 }
 

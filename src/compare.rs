@@ -187,8 +187,11 @@ pub fn compare_plans(
     let (compared, seen) = (all.len(), all.values().sum());
     for (probe, seen) in all {
         let Some(found) = pair.look(&probe) else { continue };
-        let group =
-            groups.entry(found.key()).or_insert_with(|| Group { request: probe.clone(), count: 0, seen: 0 });
+        let group = groups.entry(found.key(&probe)).or_insert_with(|| Group {
+            request: probe.clone(),
+            count: 0,
+            seen: 0,
+        });
         group.count += 1;
         group.seen += seen;
         if probe.size() < group.request.size() {
@@ -199,8 +202,9 @@ pub fn compare_plans(
     groups.sort_by(|(a_key, a), (b_key, b)| (b.seen, b.count, a_key).cmp(&(a.seen, a.count, b_key)));
     let mut differences = Vec::new();
     for (key, group) in groups.into_iter().take(options.groups) {
-        let request =
-            shrink::shrink(group.request, |probe| pair.look(probe).is_some_and(|found| found.key() == key));
+        let request = shrink::shrink(group.request, |probe| {
+            pair.look(probe).is_some_and(|found| found.key(probe) == key)
+        });
         let Some(found) = pair.look(&request) else { continue };
         let Found { changes, old, new } = found;
         differences.push(Difference { changes, request, old, new, requests: group.count, seen: group.seen });
@@ -208,8 +212,8 @@ pub fn compare_plans(
     Ok(Comparison { differences, compared, seen })
 }
 
-/// What tells causes apart: the aspects that differ, and where both sides decided.
-type Key = (Vec<String>, Option<(u32, u32)>, Option<(u32, u32)>);
+/// What tells causes apart: the aspects that differ, where both sides decided, and whether only odd requests show it.
+type Key = (Vec<String>, Option<(u32, u32)>, Option<(u32, u32)>, bool);
 
 struct Group {
     request: Probe,
@@ -231,10 +235,10 @@ struct Found {
 }
 
 impl Found {
-    fn key(&self) -> Key {
+    fn key(&self, probe: &Probe) -> Key {
         let place = |decision: &Decision| decision.place().map(|span| (span.file.0, span.start));
         let aspects = self.changes.iter().map(|change| change.aspect.clone()).collect();
-        (aspects, place(&self.old), place(&self.new))
+        (aspects, place(&self.old), place(&self.new), probe.is_odd())
     }
 }
 

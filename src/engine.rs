@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub mod access;
-mod allocator;
+pub mod allocator;
 pub mod announce;
 mod authorize;
 pub mod balance;
@@ -160,7 +160,6 @@ struct Next {
 impl Server {
     /// Starts serving: on return every address is listened on and every worker accepts.
     pub fn start(plan: Plan, options: Options) -> Result<Self, Vec<Diagnostic>> {
-        allocator::settle();
         let count = plan.config.process.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             |count| count.max(1) as usize,
@@ -276,7 +275,7 @@ impl Server {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
-        let changes = changes::line(of(&state.plan), of(&next.plan));
+        let changes = changes::line(&state.plan.config, &next.plan.config);
         next.logs.process(&next.plan, Level::Notice, &changes);
         let Next { plan, bound, logs, names, zones, .. } = next;
         *state = State { plan, bound, logs, names, zones, warnings };
@@ -290,7 +289,7 @@ impl Server {
 
     /// What a reload would change, in one line.
     pub fn changes(old: &Plan, new: &Plan) -> String {
-        changes::line(of(old), of(new))
+        changes::line(&old.config, &new.config)
     }
 
     /// What there is to say about the plan that came into force last; once.
@@ -356,11 +355,6 @@ impl Server {
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
-}
-
-/// What a plan was compiled from, as far as it is known.
-fn of(plan: &Plan) -> &Config {
-    plan.written.as_ref().map_or(&plan.config, |written| &written.config)
 }
 
 /// Does everything that can fail, before anything changes.

@@ -23,6 +23,7 @@ mod always_upgrade;
 mod any_origin_with_credentials;
 mod ask;
 mod catch_all_before_websocket;
+mod checkout_served;
 mod client_chosen_upstream;
 mod connection_without_upgrade;
 mod constant_key;
@@ -65,6 +66,8 @@ mod upgrade_in_one_of_two;
 mod upgrade_over_old_http;
 mod upgrade_without_connection;
 mod upstream_not_verified;
+mod version_told;
+mod websocket_extensions_hidden;
 mod websocket_host_changed;
 mod websocket_idle_timeout;
 mod websocket_key_changed;
@@ -99,6 +102,7 @@ pub const ALL: &[&Lint] = &[
     &always_upgrade::LINT,
     &any_origin_with_credentials::LINT,
     &catch_all_before_websocket::LINT,
+    &checkout_served::LINT,
     &client_chosen_upstream::LINT,
     &connection_without_upgrade::LINT,
     &constant_key::LINT,
@@ -139,6 +143,8 @@ pub const ALL: &[&Lint] = &[
     &upgrade_over_old_http::LINT,
     &upgrade_without_connection::LINT,
     &upstream_not_verified::LINT,
+    &version_told::LINT,
+    &websocket_extensions_hidden::LINT,
     &websocket_host_changed::LINT,
     &websocket_idle_timeout::LINT,
     &websocket_key_changed::LINT,

@@ -55,12 +55,12 @@ use var::VarPlan;
 /// A configuration compiled for running. Shared by all workers.
 #[derive(Debug)]
 pub struct Plan {
-    /// The configuration. The programs of its hosts are compiled and no longer in it.
-    pub config: ir::Config,
+    /// The configuration.
+    pub config: Arc<ir::Config>,
     /// Who reads what directories bring.
     pub provider: Option<Arc<dyn Provider>>,
-    /// What it was compiled from, where somebody may want to know.
-    pub written: Option<Arc<Written>>,
+    /// The files that its spans name, where somebody may want to know.
+    pub sources: Option<Arc<SourceMap>>,
     hosts: Vec<HostPlan>,
     listeners: Vec<ListenerPlan>,
     code: Shelf<Op>,
@@ -76,15 +76,6 @@ pub struct Plan {
     reasons: Map<u16, u32>,
     pages: Map<u16, u32>,
     recoders: Vec<Arc<Recoder>>,
-}
-
-/// What a plan was compiled from: for those who explain a request that it serves, or compare it with another.
-#[derive(Debug)]
-pub struct Written {
-    /// The configuration, programs included.
-    pub config: ir::Config,
-    /// The files that its spans name.
-    pub sources: SourceMap,
 }
 
 #[derive(Debug)]

@@ -24,6 +24,8 @@ mod novnc;
 mod php;
 #[path = "apps/status.rs"]
 mod status;
+#[path = "apps/translated.rs"]
+mod translated;
 #[path = "apps/tutorial.rs"]
 mod tutorial;
 #[path = "apps/uwsgi.rs"]

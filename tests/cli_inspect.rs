@@ -159,6 +159,134 @@ fn explain_says_why_not() {
     assert_eq!(value["upstream"]["endpoints"][0], "10.0.0.3:80");
 }
 
+/// What the schema of SARIF 2.1.0 asks of a log like ours: which members there are, which must be, and what they hold.
+///
+/// Reference: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json>
+mod sarif {
+    use serde_json::Value;
+
+    /// An object with these members only, of which the first `required` must be there.
+    fn members<'v>(
+        value: &'v Value,
+        required: usize,
+        names: &[&str],
+        at: &str,
+    ) -> &'v serde_json::Map<String, Value> {
+        let object = value.as_object().unwrap_or_else(|| panic!("{at} is no object: {value}"));
+        for name in &names[..required] {
+            assert!(object.contains_key(*name), "{at} has no `{name}`: {value}");
+        }
+        for name in object.keys() {
+            assert!(names.contains(&name.as_str()), "{at} has `{name}`, which nobody knows");
+        }
+        object
+    }
+
+    fn text<'v>(value: &'v Value, at: &str) -> &'v str {
+        value.as_str().unwrap_or_else(|| panic!("{at} is no string: {value}"))
+    }
+
+    fn all<'v>(value: &'v Value, at: &str) -> &'v [Value] {
+        value.as_array().unwrap_or_else(|| panic!("{at} is no array: {value}"))
+    }
+
+    fn message(value: &Value) {
+        members(value, 1, &["text"], "message");
+        text(&value["text"], "message.text");
+    }
+
+    /// § 3.28: a location; lines and columns begin with 1, offsets with 0.
+    fn location(value: &Value) {
+        members(value, 1, &["physicalLocation", "message"], "location");
+        if let Some(said) = value.get("message") {
+            message(said);
+        }
+        let place = &value["physicalLocation"];
+        members(place, 2, &["artifactLocation", "region"], "physicalLocation");
+        members(&place["artifactLocation"], 1, &["uri"], "artifactLocation");
+        let uri = text(&place["artifactLocation"]["uri"], "uri");
+        // A URI reference (RFC 3986 § 4.1).
+        assert!(
+            !uri.is_empty()
+                && uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte)),
+            "{uri}"
+        );
+        let names = ["startLine", "startColumn", "endLine", "endColumn", "byteOffset", "byteLength"];
+        members(&place["region"], names.len(), &names, "region");
+        let number = |name: &str| place["region"][name].as_u64().unwrap_or_else(|| panic!("{name}: {place}"));
+        let [first, from, last, to] = ["startLine", "startColumn", "endLine", "endColumn"].map(number);
+        assert!(first >= 1 && from >= 1 && to >= 1 && (first, from) <= (last, to), "{place}");
+        number("byteOffset");
+        number("byteLength");
+    }
+
+    pub(super) fn check(log: &Value) -> usize {
+        members(log, 2, &["version", "runs", "$schema"], "log");
+        assert_eq!(log["version"], "2.1.0");
+        assert!(text(&log["$schema"], "$schema").starts_with("https://"));
+        let [run] = all(&log["runs"], "runs") else { panic!("one run: {log}") };
+        members(run, 1, &["tool", "results", "columnKind"], "run");
+        assert!(["utf16CodeUnits", "unicodeCodePoints"].contains(&text(&run["columnKind"], "columnKind")));
+        members(&run["tool"], 1, &["driver"], "tool");
+        let driver = &run["tool"]["driver"];
+        members(driver, 1, &["name", "version", "rules"], "driver");
+        text(&driver["name"], "name");
+        let mut codes = Vec::new();
+        for rule in all(&driver["rules"], "rules") {
+            members(rule, 1, &["id", "shortDescription"], "rule");
+            members(&rule["shortDescription"], 1, &["text"], "shortDescription");
+            text(&rule["shortDescription"]["text"], "shortDescription.text");
+            codes.push(text(&rule["id"], "id"));
+        }
+        let mut once = codes.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), codes.len(), "rules are their own");
+        let results = all(&run["results"], "results");
+        for result in results {
+            let names = ["message", "ruleId", "ruleIndex", "level", "locations", "relatedLocations"];
+            members(result, 5, &names, "result");
+            message(&result["message"]);
+            let at = result["ruleIndex"].as_u64().expect("an index") as usize;
+            assert_eq!(codes[at], text(&result["ruleId"], "ruleId"));
+            assert!(["none", "note", "warning", "error"].contains(&text(&result["level"], "level")));
+            all(&result["locations"], "locations").iter().for_each(location);
+            if let Some(related) = result.get("relatedLocations") {
+                all(related, "relatedLocations").iter().for_each(location);
+            }
+        }
+        results.len()
+    }
+}
+
+#[test]
+fn sarif_has_the_shape_that_its_schema_asks_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut results = 0;
+    for topic in [
+        "nginx/seed",
+        "nginx/mistakes",
+        "nginx/rewrite",
+        "apache/seed",
+        "apache/mistakes",
+        "iis/seed",
+        "iis/rules",
+    ] {
+        let Ok(folder) = fs::read_dir(root.join(topic)) else { continue };
+        let mut files: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
+        files.retain(|path| {
+            path.is_file() && path.extension().is_some_and(|is| is == "conf" || is == "config")
+        });
+        files.sort();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_triglot"));
+        let done =
+            command.args(["check", "--offline", "--format", "sarif"]).args(&files).output().expect("it runs");
+        let log = serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{topic}: {error}"));
+        results += sarif::check(&log);
+    }
+    assert!(results > 30, "only {results}");
+}
+
 #[test]
 fn a_translation_is_not_written_over_what_it_is_of() {
     let place = Place::new("over");

@@ -3,6 +3,10 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use triglot::{
+    cli::{
+        load::Request,
+        translate::{Verify, translate},
+    },
     dialect::{self, Dialect},
     ir, lint, plan,
     source::SourceMap,
@@ -73,4 +77,93 @@ fn codes_are_their_own() {
         assert!(lint::explain(code).is_some());
         assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{code}");
     }
+}
+
+/// What a language makes of the fault of a lint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    /// It can be written, and is found.
+    Found,
+    /// It cannot be written without a loss, or is nobody's fault any more when it is.
+    Unsayable,
+    /// It can be written and is not found.
+    Silent,
+}
+
+/// What a text that a lint fires on becomes in another language.
+fn there(code: &str, text: &str, from: Dialect, to: Dialect) -> There {
+    if from == to {
+        return There::Found;
+    }
+    let path = PathBuf::from("/nowhere").join(match from {
+        Dialect::Nginx => "site",
+        Dialect::Apache => "httpd.conf",
+        Dialect::Iis => "web.config",
+    });
+    let folder = std::env::temp_dir().join(format!("triglot-lints-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let here = folder.join(path.file_name().expect("it has one"));
+    std::fs::write(&here, text).expect("a file can be written");
+    let options = dialect::Options {
+        prefix: "/nowhere".into(),
+        offline: true,
+        parts: true,
+        ..dialect::Options::default()
+    };
+    let done =
+        translate(&Request { path: here, dialect: Some(from), options, listen: None }, to, &Verify::Meaning);
+    let Some(output) = done.text.as_deref().filter(|_| !done.is_lossy()) else { return There::Unsayable };
+    match std::panic::catch_unwind(|| codes(output)) {
+        Ok((is, found)) if is == to && found.contains(&code) => There::Found,
+        Ok(_) => There::Silent,
+        Err(_) => There::Unsayable,
+    }
+}
+
+/// The table of `docs/lints-by-language.md`: what each language makes of each fault. A fault that another language's text
+/// shows is tried by translating that text: where nothing is lost, the lint must fire on the output, too.
+#[test]
+fn lints_hold_for_every_language_that_can_say_the_fault() {
+    let mut page = String::from(
+        "<!-- Written by tests/lints.rs (BLESS=1). -->\n# Lints by language\n\nWhere a fault is found: **yes**; **-** where the \
+         language cannot say it, or saying it there puts it right.\n\n| lint | nginx | apache | iis |\n|---|---|---|---|\n",
+    );
+    let (mut everywhere, mut silent) = (0, Vec::new());
+    for one in lint::ALL {
+        let mut row = Vec::new();
+        for to in Dialect::ALL {
+            let path = PathBuf::from("/nowhere/site");
+            let tried: Vec<There> = one
+                .bad
+                .iter()
+                .map(|text| there(one.code, text, Dialect::detect(&path, text.as_bytes()), to))
+                .collect();
+            let is = [There::Found, There::Silent]
+                .into_iter()
+                .find(|is| tried.contains(is))
+                .unwrap_or(There::Unsayable);
+            if is == There::Silent {
+                silent.push(format!("{} in {}", one.code, to.name()));
+            }
+            row.push(is);
+        }
+        everywhere += usize::from(!row.contains(&There::Silent));
+        let word = |is: &There| match is {
+            There::Found => "yes",
+            There::Unsayable => "-",
+            There::Silent => "no",
+        };
+        page.push_str(&format!(
+            "| {} | {} |\n",
+            one.code,
+            row.iter().map(word).collect::<Vec<_>>().join(" | ")
+        ));
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/lints-by-language.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &page).expect("it can be written");
+    }
+    println!("silent: {silent:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page, "BLESS=1 rewrites it");
+    assert!(everywhere >= 30, "only {everywhere}: {silent:?}");
 }

@@ -15,12 +15,13 @@ use std::{
 
 use triglot::{
     cli::{
-        load::Request,
-        translate::{Translated, translate},
+        load::{self, Request},
+        translate::{Translated, Verify, differences, print, translate},
     },
     diagnostic::Severity,
     dialect::{Dialect, Options},
     raise::Shape,
+    source::SourceMap,
 };
 
 /// What separates a text from what is lost.
@@ -55,7 +56,11 @@ fn translated(path: &Path, from: Dialect, to: Dialect, verify: bool) -> Translat
     let short = path.strip_prefix(root()).unwrap_or(path).to_path_buf();
     let prefix = short.parent().unwrap_or(Path::new("")).to_path_buf();
     let options = Options { prefix, offline: true, ..Options::default() };
-    translate(&Request { path: short, dialect: Some(from), options, listen: None }, to, verify)
+    translate(
+        &Request { path: short, dialect: Some(from), options, listen: None },
+        to,
+        if verify { &Verify::Meaning } else { &Verify::No },
+    )
 }
 
 /// The text and what is lost.
@@ -284,4 +289,121 @@ fn every_configuration_is_translated_or_refused() {
         }
     }
     assert!(made > 500 || std::env::var_os("CASE").is_some(), "only {made}");
+}
+
+/// What a text means that stands where the fixture does.
+fn meaning(path: &Path, dialect: Dialect, text: &str) -> triglot::ir::Config {
+    let short = path.strip_prefix(root()).unwrap_or(path).to_path_buf();
+    let mut sources = SourceMap::new();
+    sources.add(short.clone(), text.as_bytes().to_vec());
+    let prefix = short.parent().unwrap_or(Path::new("")).to_path_buf();
+    let options = Options { prefix, offline: true, ..Options::default() };
+    load::lower(&mut sources, &Request { path: short, dialect: Some(dialect), options, listen: None }).config
+}
+
+/// A text in another language, as long as nothing is lost on the way.
+fn kept(path: &Path, from: Dialect, to: Dialect, text: &str) -> Option<String> {
+    let short = path.strip_prefix(root()).unwrap_or(path).to_path_buf();
+    let prefix = short.parent().unwrap_or(Path::new("")).to_path_buf();
+    let options = Options { prefix, offline: true, ..Options::default() };
+    let mut sources = SourceMap::new();
+    sources.add(short.clone(), text.as_bytes().to_vec());
+    let request = Request { path: short.clone(), dialect: Some(from), options, listen: None };
+    let lowered = load::lower(&mut sources, &request);
+    let (text, losses) =
+        print(from, to, &lowered.config, &sources, from.shape(&short, text.as_bytes()), &request);
+    losses.findings().iter().all(|one| one.severity < Severity::Warning).then_some(text)
+}
+
+/// What two texts decide differently, but for requests that few send.
+fn apart(path: &Path, one: (Dialect, &str), other: (Dialect, &str)) -> Vec<String> {
+    let (a, b) = (meaning(path, one.0, one.1), meaning(path, other.0, other.1));
+    let found = differences(one.0, other.0, &a, &b, 200);
+    let shown = |one: &triglot::diagnostic::Diagnostic| format!("{}: {}", one.message, one.notes.join("; "));
+    found.iter().filter(|one| one.severity >= Severity::Warning).map(shown).collect()
+}
+
+/// There and back again: where the translation means the same, and is translated without a loss, so does what comes back.
+/// And in its own language, where only what `raise` makes of it and its printing could change anything: how many
+/// fixtures come out the same is written down, and can only grow.
+#[test]
+fn round_trips_decide_the_same() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let (mut wrong, mut made) = (String::new(), 0);
+    let (mut own, mut other) = (0, Vec::new());
+    // Every twelfth of them; all where some are asked for.
+    let step = if std::env::var_os("CASE").is_some() { 1 } else { 12 };
+    for (path, from) in all().into_iter().step_by(step) {
+        let named = Dialect::ALL.iter().any(|to| path.with_extension(format!("to-{}", to.name())).exists());
+        if path.to_string_lossy().contains("/mistakes/") || !named {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for to in Dialect::ALL {
+            let Some(there) = kept(&path, from, to, &text) else { continue };
+            let same = apart(&path, (from, &text), (to, &there)).is_empty();
+            if to == from {
+                own += usize::from(same);
+                other.extend((!same).then_some(path.clone()));
+                continue;
+            }
+            let Some(back) = kept(&path, to, from, &there).filter(|_| same) else { continue };
+            if !apart(&path, (to, &there), (from, &back)).is_empty() {
+                // That is a loss of the second translation, and told.
+                continue;
+            }
+            made += 1;
+            for line in apart(&path, (from, &text), (from, &back)) {
+                let _ = writeln!(wrong, "{} by {}: {line}", path.display(), to.name());
+            }
+        }
+    }
+    println!("{made} round trips; {own} in their own language, but not {other:?}");
+    assert!(wrong.is_empty(), "\n{wrong}");
+    if std::env::var_os("CASE").is_none() {
+        assert!(own >= 2, "only {own} in their own language, not {other:?}");
+    }
+}
+
+/// The tutorials on the real servers: what a translation means is what they do with it. Where no namespaces can be had,
+/// or a server is not installed, that is told and nothing is asked.
+#[test]
+fn servers_do_what_translations_mean() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_triglot"));
+    let (mut wrong, mut requests) = (String::new(), 0);
+    for (path, from) in all() {
+        let tutorials =
+            ["tutorial_websocket", "corrected", "corrected_cluster", "one_line", "offload", "https"];
+        if !path.parent().is_some_and(|folder| folder.ends_with("seed"))
+            || !tutorials.iter().any(|name| path.file_stem().is_some_and(|stem| stem == *name))
+        {
+            continue;
+        }
+        for to in [Dialect::Nginx, Dialect::Apache].into_iter().filter(|to| *to != from) {
+            let short = path.strip_prefix(root()).unwrap_or(&path).to_path_buf();
+            let prefix = root().join(short.parent().unwrap_or(Path::new("")));
+            let options = Options { prefix, parts: true, offline: true, ..Options::default() };
+            let request = Request { path: short, dialect: Some(from), options, listen: None };
+            let done = translate(&request, to, &Verify::Live(own.clone()));
+            let Some(replayed) = done.replayed else { continue };
+            requests += replayed.requests;
+            for one in replayed.found {
+                if one.severity >= Severity::Warning {
+                    let _ = writeln!(
+                        wrong,
+                        "{} as {}: {}: {:?}",
+                        path.display(),
+                        to.name(),
+                        one.message,
+                        one.notes
+                    );
+                } else {
+                    println!("{} as {}: {}", path.display(), to.name(), one.message);
+                }
+            }
+        }
+    }
+    println!("{requests} requests");
+    assert!(wrong.is_empty(), "\n{wrong}");
 }

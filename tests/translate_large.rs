@@ -8,7 +8,10 @@ mod large;
 use std::time::Duration;
 
 use triglot::{
-    cli::{load::Request, translate::translate},
+    cli::{
+        load::Request,
+        translate::{Verify, translate},
+    },
     dialect::{Dialect, Options},
 };
 
@@ -32,7 +35,7 @@ fn timed(from: Dialect, to: Dialect, text: &str) {
     let options = Options { offline: true, ..Options::default() };
     let request = Request { path: path.clone(), dialect: Some(from), options, listen: None };
     let before = taken();
-    let done = translate(&request, to, true);
+    let done = translate(&request, to, &Verify::Meaning);
     let took = taken().saturating_sub(before);
     let _ = std::fs::remove_file(&path);
     let lines = done.text.expect("it is translated").lines().count();

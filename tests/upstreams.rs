@@ -5,6 +5,8 @@
 #[path = "apps_support/all.rs"]
 mod support;
 
+#[path = "upstreams/codings.rs"]
+mod codings;
 #[path = "upstreams/kept.rs"]
 mod kept;
 #[path = "upstreams/sessions.rs"]

@@ -8,8 +8,10 @@ use crate::{
         self, Diagnostic, Severity,
         render::{Colour, Format, render},
     },
+    dialect::Dialect,
     engine::{self, Server},
     lint,
+    raise::Shape,
     source::SourceMap,
 };
 
@@ -134,6 +136,22 @@ fn correct(sources: &SourceMap, found: &[Diagnostic], how: Fixing) -> ExitCode {
     if failed || left > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// What nobody can say of a part of a configuration.
+const OF_THE_WHOLE: [&str; 5] = [
+    "allow-without-deny",
+    "default-host-by-accident",
+    "forwards-to-itself",
+    "hsts-without-tls",
+    "password-without-tls",
+];
+
+/// Whether a file is a part of a configuration; a site of IIS is whole without its bindings, which are the server's.
+fn is_part(sources: &SourceMap, request: &load::Request) -> bool {
+    let Some((_, file)) = sources.files().next() else { return false };
+    let dialect = request.dialect.unwrap_or_else(|| Dialect::detect(&request.path, &file.text));
+    dialect.shape(&request.path, &file.text) != Shape::Whole
+}
+
 /// All findings on one file: of reading it and, where it belongs to this machine, of the names, certificates
 /// and folders of logs that a start would need. Nothing is written or bound.
 fn look(sources: &mut SourceMap, request: &load::Request) -> Vec<Diagnostic> {
@@ -141,7 +159,11 @@ fn look(sources: &mut SourceMap, request: &load::Request) -> Vec<Diagnostic> {
     let here = !request.options.offline;
     let options = engine::Options { strict_names: request.options.strict_names, ..Default::default() };
     let names = if here && lowered.sound { Server::look_up(&lowered.config, &options) } else { Vec::new() };
-    let legal = if lowered.sound { lint::look(&lowered.config) } else { Vec::new() };
+    let mut legal = if lowered.sound { lint::look(&lowered.config) } else { Vec::new() };
+    if is_part(sources, request) {
+        // What stands around it says who answers for other names, and over what.
+        legal.retain(|one| !OF_THE_WHOLE.contains(&one.code));
+    }
     let (ready, mut found) = load::compile(lowered);
     // What cannot be run need not be told that it is odd.
     if !load::has_errors(&found) {

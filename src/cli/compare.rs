@@ -48,9 +48,7 @@ pub struct Arguments {
 
 /// A configuration that was read.
 pub struct Side {
-    /// Its meaning, programs included.
-    pub config: Config,
-    /// The same, compiled.
+    /// Its meaning, compiled.
     pub plan: Arc<Plan>,
 }
 
@@ -74,7 +72,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     if arguments.requests.is_some() || arguments.log.is_some() {
         options.most = 0;
     }
-    match given(arguments, &old.config) {
+    match given(arguments, &old.plan.config) {
         Ok(requests) => options.requests = requests,
         Err(message) => {
             say::remark(format!("error: {message}\n"));
@@ -104,8 +102,8 @@ pub fn compare_sides(
 ) -> Result<Comparison, Vec<crate::diagnostic::Diagnostic>> {
     let mut probes = Vec::new();
     if options.most > 0 {
-        probes.extend(generate::requests(&old.config, options.most));
-        probes.extend(generate::requests(&new.config, options.most));
+        probes.extend(generate::requests(&old.plan.config, options.most));
+        probes.extend(generate::requests(&new.plan.config, options.most));
     }
     compare::compare_plans(&old.plan, &new.plan, probes, options)
 }
@@ -113,7 +111,6 @@ pub fn compare_sides(
 /// Reads one side; what keeps it from being compared is said.
 pub fn read(sources: &mut SourceMap, request: &load::Request) -> Option<Side> {
     let lowered = load::lower(sources, request);
-    let config = lowered.config.clone();
     let provider = lowered.provider.clone();
     let mut found = lowered.found;
     let plan = if lowered.sound {
@@ -137,7 +134,7 @@ pub fn read(sources: &mut SourceMap, request: &load::Request) -> Option<Side> {
         let path = request.path.display();
         say::remark(format!("note: {path} would not start; it is looked at without what is wrong in it\n"));
     }
-    plan.map(|plan| Side { config, plan: Arc::new(plan) })
+    plan.map(|plan| Side { plan: Arc::new(plan) })
 }
 
 /// The requests that were given.

@@ -76,7 +76,7 @@ struct Story<'c> {
 pub fn run(arguments: &Arguments) -> ExitCode {
     let mut sources = SourceMap::new();
     let Some(side) = read(&mut sources, &arguments.file) else { return ExitCode::from(2) };
-    let probe = match arguments.ask.probe(&side.config) {
+    let probe = match arguments.ask.probe(&side.plan.config) {
         Ok(probe) => probe,
         Err(message) => {
             say::remark(format!("error: {message}\n"));
@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let exact = decision::listener(&side.plan, probe.to, probe.tls, false)
         .filter(|at| side.plan.config.listeners[*at].tls == probe.tls);
     let found = exact.or_else(|| decision::listener(&side.plan, probe.to, probe.tls, true));
-    let found = found.or_else(|| (!side.config.listeners.is_empty()).then_some(0));
+    let found = found.or_else(|| (!side.plan.config.listeners.is_empty()).then_some(0));
     let Some(listener) = found else {
         say::remark("error: the configuration listens nowhere\n");
         return ExitCode::from(2);
@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let story = Story::of(&sources, &side.config, &rehearsal, probe, listener, exact.is_none());
+    let story = Story::of(&sources, &side.plan.config, &rehearsal, probe, listener, exact.is_none());
     if arguments.json {
         say::result(format!("{:#}\n", story.json(arguments.trace)));
     } else {

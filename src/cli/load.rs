@@ -13,7 +13,7 @@ use crate::{
     diagnostic::{self, Diagnostic, Severity},
     dialect::{Dialect, Meaning, Options},
     ir::{self, Address, local::Provider},
-    plan::{self, Plan, Written},
+    plan::{self, Plan},
     source::SourceMap,
 };
 
@@ -78,10 +78,9 @@ pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
 /// Reads, lowers and compiles a file; there is a plan only when nothing is wrong.
 pub fn plan(sources: &mut SourceMap, request: &Request) -> (Option<Ready>, Vec<Diagnostic>) {
     let lowered = lower(sources, request);
-    let config = lowered.config.clone();
     let (mut ready, found) = compile(lowered);
     if let Some(ready) = &mut ready {
-        ready.plan.written = Some(Arc::new(Written { config, sources: sources.clone() }));
+        ready.plan.sources = Some(Arc::new(sources.clone()));
     }
     (ready, found)
 }

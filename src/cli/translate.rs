@@ -1,5 +1,7 @@
 //! `triglot translate FILE --to DIALECT`: a configuration in the words of another server, and what is lost on the way.
 
+mod live;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -7,7 +9,7 @@ use std::{
 
 use super::{
     load::{self, Request},
-    say,
+    run, say,
 };
 use crate::{
     compare,
@@ -20,6 +22,7 @@ use crate::{
     raise::{Losses, Notes, Shape, outline},
     source::SourceMap,
 };
+pub use live::{Replayed, Whose};
 
 /// How to translate.
 #[derive(Clone, Debug)]
@@ -32,8 +35,19 @@ pub struct Options {
     pub format: Format,
     /// Whether nothing is written when something is lost.
     pub strict: bool,
-    /// Whether the output is read again and compared with the input.
-    pub verify: bool,
+    /// How the output is compared with the input.
+    pub verify: Verify,
+}
+
+/// How an output is compared with its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    No,
+    /// What it means, read again, with what the input means.
+    Meaning,
+    /// That, and what the servers do: this program, for what is not installed.
+    Live(PathBuf),
 }
 
 /// What came of a translation.
@@ -49,6 +63,8 @@ pub struct Translated {
     pub shape: Shape,
     /// What is lost, what is worth knowing, and what was wrong with the input.
     pub found: Vec<Diagnostic>,
+    /// What came of a replay, where one was asked for.
+    pub replayed: Option<Replayed>,
 }
 
 impl Translated {
@@ -64,9 +80,9 @@ impl Translated {
 }
 
 /// Translates a file: exit status 0 when nothing is lost, 3 when something is, 1 when the file is wrong.
-pub fn run(request: &Request, options: &Options) -> ExitCode {
+pub fn main(request: &Request, options: &Options) -> ExitCode {
     let Options { to, output, format, strict, verify } = options;
-    let done = translate(request, *to, *verify);
+    let done = translate(request, *to, verify);
     let colour = if *format == Format::Human { say::colour(&std::io::stderr()) } else { Colour::Never };
     say::remark(render(&done.sources, &done.found, *format, colour));
     let wrong = done.is_wrong();
@@ -122,9 +138,11 @@ fn file_name(to: Dialect, text: &str, input: &Path) -> String {
 }
 
 /// Translates a file.
-pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
+pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated {
     let mut sources = SourceMap::new();
-    let offline = crate::dialect::Options { offline: true, ..request.options.clone() };
+    // Where servers are replayed they belong to root, who listens on port 80 where no other is written.
+    let root = request.options.root || matches!(verify, Verify::Live(_));
+    let offline = crate::dialect::Options { offline: true, root, ..request.options.clone() };
     let request = Request { options: offline, ..request.clone() };
     let from = match request.dialect {
         Some(dialect) => dialect,
@@ -132,7 +150,14 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
             Ok(dialect) => dialect,
             Err(fault) => {
                 let found = vec![fault];
-                return Translated { sources, text: None, from: to, shape: Shape::Whole, found };
+                return Translated {
+                    sources,
+                    text: None,
+                    from: to,
+                    shape: Shape::Whole,
+                    found,
+                    replayed: None,
+                };
             }
         },
     };
@@ -144,7 +169,7 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
     let mut found: Vec<Diagnostic> = lowered.found;
     if wrong {
         diagnostic::sort(&mut found);
-        return Translated { sources, text: None, from, shape, found };
+        return Translated { sources, text: None, from, shape, found, replayed: None };
     }
     let (text, losses) = print(from, to, &lowered.config, &sources, shape, &request);
     // What has no effect here is not in the output either.
@@ -159,11 +184,47 @@ pub fn translate(request: &Request, to: Dialect, verify: bool) -> Translated {
         }
     }
     found.extend(losses.findings());
-    if verify {
-        found.extend(differences(&mut sources, &request, to, &lowered.config, &text));
+    let mut replayed = None;
+    if *verify != Verify::No {
+        let given = live::Given {
+            dialect: from,
+            shape,
+            files: files(&sources),
+            prefix: request.options.prefix.clone(),
+            config: &lowered.config,
+        };
+        let (path, again) = read_again(&mut sources, &request, to, &text);
+        if let Some(wrong) = not_compared(&again) {
+            found.extend(wrong);
+        } else {
+            found.extend(differences(from, to, &lowered.config, &again.config, REQUESTS));
+            if let Verify::Live(own) = verify {
+                // Beside the input, which may have the same name.
+                let mut main = run::absolute(&path);
+                if to != Dialect::Iis {
+                    main.set_file_name("triglot-replay-output.conf");
+                }
+                let output = live::Given {
+                    dialect: to,
+                    shape,
+                    files: vec![(main, text.clone())],
+                    prefix: request.options.prefix.clone(),
+                    config: &again.config,
+                };
+                let done = live::replay(own, &given, &output);
+                found.extend(done.found.iter().cloned());
+                replayed = Some(done);
+            }
+        }
     }
     diagnostic::sort(&mut found);
-    Translated { sources, text: Some(text), from, shape, found }
+    Translated { sources, text: Some(text), from, shape, found, replayed }
+}
+
+/// The files that were read, the main one first.
+fn files(sources: &SourceMap) -> Vec<(PathBuf, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    sources.files().map(|(_, file)| (run::absolute(&file.path), text(&file.text))).collect()
 }
 
 /// Raises and prints a configuration.
@@ -197,53 +258,119 @@ fn plain(from: Dialect, request: &Request) -> Option<ir::Config> {
     Some(from.read(&mut sources, &name, &request.options).config)
 }
 
-/// The requests that the output handles differently, as losses.
-fn differences(
+/// Reads an output as if it stood beside the input.
+fn read_again(
     sources: &mut SourceMap,
     request: &Request,
     to: Dialect,
-    input: &ir::Config,
     text: &str,
-) -> Vec<Diagnostic> {
+) -> (PathBuf, load::Lowered) {
     let folder = if request.path.is_dir() { Some(request.path.as_path()) } else { request.path.parent() };
     let path = folder.unwrap_or(Path::new("")).join(file_name(to, text, &request.path));
     sources.add(path.clone(), text.as_bytes().to_vec());
-    let again = Request { path, dialect: Some(to), options: request.options.clone(), listen: None };
+    let again =
+        Request { path: path.clone(), dialect: Some(to), options: request.options.clone(), listen: None };
     let lowered = load::lower(sources, &again);
-    if load::has_errors(&lowered.found) || !lowered.sound {
-        let wrong = lowered.found.into_iter().filter(|one| one.severity == Severity::Error);
-        return wrong
-            .map(|one| {
-                let message = format!("the output cannot be compared: {}", one.message);
-                let mut found = Diagnostic::new(Severity::Warning, "not-compared", message);
-                found.labels = one.labels;
-                found
-            })
-            .collect();
+    (path, lowered)
+}
+
+/// Why an output cannot be compared.
+fn not_compared(lowered: &load::Lowered) -> Option<Vec<Diagnostic>> {
+    if !load::has_errors(&lowered.found) && lowered.sound {
+        return None;
     }
+    let wrong = lowered.found.iter().filter(|one| one.severity == Severity::Error);
+    let told = wrong.map(|one| {
+        let message = format!("the output cannot be compared: {}", one.message);
+        let mut found = Diagnostic::new(Severity::Warning, "not-compared", message);
+        found.labels.clone_from(&one.labels);
+        found
+    });
+    Some(told.collect())
+}
+
+/// What may differ between servers of two languages.
+fn tolerance(from: Dialect, to: Dialect) -> compare::Tolerance {
     let mut tolerance = compare::Tolerance::across();
-    if [request.dialect, Some(to)].contains(&Some(Dialect::Iis)) {
+    if [from, to].contains(&Dialect::Iis) {
         // What a server tells its own kind, unasked.
         let own = ["x-arr-log-id", "x-arr-ssl", "max-forwards", "x-original-url", "x-forwarded-for"];
         tolerance.0.extend(own.map(|name| format!("upstream field {name}")));
         tolerance.0.push("field x-powered-by".to_owned());
     }
+    tolerance
+}
+
+/// The requests, of at most so many made up for each, that the output handles differently, as losses.
+pub fn differences(
+    from: Dialect,
+    to: Dialect,
+    input: &ir::Config,
+    output: &ir::Config,
+    most: usize,
+) -> Vec<Diagnostic> {
     let options = compare::Options {
-        most: REQUESTS,
-        tolerance,
+        most,
+        tolerance: tolerance(from, to),
         lenient: true,
         reactions: false,
         groups: 20,
         ..compare::Options::default()
     };
-    match compare::compare(input, &lowered.config, &options) {
-        Ok(differences) => differences.iter().map(different).collect(),
+    let limited = limits_content(input);
+    match compare::compare(input, output, &options) {
+        Ok(differences) => differences
+            .iter()
+            .map(|one| {
+                let mut found = different(one);
+                if !limited && is_of_length(one) {
+                    // How much content is taken where nobody says it is the servers' own affair.
+                    (found.severity, found.code) = (Severity::Note, "servers-differ");
+                }
+                found
+            })
+            .collect(),
         Err(faults) => faults,
     }
 }
 
 /// How many requests are made up for each side.
 const REQUESTS: usize = 3000;
+
+/// Whether somebody wrote how much content a request may have.
+fn limits_content(config: &ir::Config) -> bool {
+    let mut limited = false;
+    ir::walk::config(config, &mut |item, _| {
+        if let ir::walk::Item::Settings(settings) = item {
+            limited |=
+                !std::ptr::eq(settings, &raw const config.base) && settings.content.max_length.is_some();
+        }
+    });
+    limited
+}
+
+/// Whether one side refuses a request for the length of its content alone.
+fn is_of_length(one: &compare::Difference) -> bool {
+    let refuses =
+        |decision: &compare::Decision| decision.aspects.get("status").is_some_and(|status| status == "413");
+    let has_length = one.request.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    has_length && refuses(&one.old) != refuses(&one.new)
+}
+
+/// Whether all that differs is how a server by itself answers a method that a file does not take: 405, or what is allowed.
+fn is_own_method(one: &compare::Difference) -> bool {
+    let refuses = |decision: &compare::Decision| {
+        decision.aspects.get("status").is_some_and(|status| status == "405")
+            && !decision.aspects.contains_key("content")
+    };
+    let files = |decision: &compare::Decision| {
+        matches!(decision.aspects.get("outcome").map(String::as_str), Some("answer" | "file"))
+    };
+    !matches!(one.request.method.as_slice(), b"GET" | b"HEAD")
+        && (refuses(&one.old) || refuses(&one.new))
+        && files(&one.old)
+        && files(&one.new)
+}
 
 /// A difference as a loss: what differs, and the smallest request that shows it.
 fn different(one: &compare::Difference) -> Diagnostic {
@@ -254,7 +381,7 @@ fn different(one: &compare::Difference) -> Diagnostic {
     let what = change.map_or_else(String::new, |change| {
         format!(": {} was {}, would be {}", change.aspect, shown(&change.old), shown(&change.new))
     });
-    let (severity, code, which) = if is_odd(&one.request) {
+    let (severity, code, which) = if one.request.is_odd() || is_own_method(one) {
         (Severity::Note, "servers-differ", "requests that few send")
     } else {
         (Severity::Warning, "different", "some requests")
@@ -279,72 +406,4 @@ fn different(one: &compare::Difference) -> Diagnostic {
         "for example {}",
         one.request.shown().trim_end().replace("\r\n", " | ").replace('\n', " | ")
     ))
-}
-
-/// Whether servers of different kinds differ on a request by themselves, whatever is written: separators and dots that
-/// are encoded or repeated, a host that no browser writes so, an upgrade to something unheard of.
-fn is_odd(probe: &compare::Probe) -> bool {
-    let path = probe.target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let target = String::from_utf8_lossy(path).to_ascii_lowercase();
-    // What is encoded though it need not be, or means something else than it does when it is not.
-    let encoded = target.split('%').skip(1).any(|rest| {
-        let byte = rest.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        byte.is_none_or(|byte| byte.is_ascii_alphanumeric() || b"%/\\?#.-_~\0".contains(&byte))
-    });
-    let segments = || path.split(|byte| *byte == b'/');
-    let folded = target.contains("//") || segments().any(|segment| matches!(segment, b"." | b".."));
-    let bare = probe.target.ends_with(b"?") || target.contains('\\');
-    let usual = if probe.tls { 443 } else { 80 };
-    let port = format!(":{}", probe.to.port());
-    let host = probe.host.as_deref().is_none_or(|host| {
-        let name = match host.strip_suffix(port.as_bytes()) {
-            Some(name) if probe.to.port() != usual => name,
-            _ => host,
-        };
-        let colon = memchr::memchr(b':', name).is_some() && !name.ends_with(b"]");
-        name.is_empty() || name.iter().any(u8::is_ascii_uppercase) || colon || name.ends_with(b".")
-    });
-    let upgrade = probe.fields.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case(b"upgrade") && !value.eq_ignore_ascii_case(b"websocket")
-    });
-    let method = !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-        .iter()
-        .any(|method| method.as_bytes() == probe.method);
-    encoded || folded || bare || host || upgrade || method || probe.old || !target.starts_with('/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_is_what_browsers_do_not_send() {
-        let probe = |port: u16, target: &str, host: Option<&str>| {
-            let mut probe = compare::Probe::get(([192, 0, 2, 1], port).into(), false, target.as_bytes());
-            probe.host = host.map(|host| host.as_bytes().to_vec());
-            probe
-        };
-        let table = [
-            (80, "/a/b?x=%2F", Some("a.test"), false),
-            (80, "/.well-known/acme-challenge/x", Some("a.test"), false),
-            (80, "/a%20b", Some("a.test"), false),
-            (80, "/caf%C3%A9", Some("a.test"), false),
-            (80, "/a+b", Some("a.test"), false),
-            (8080, "/", Some("a.test:8080"), false),
-            (8080, "/", Some("[::1]:8080"), false),
-            (80, "/a%2Fb", Some("a.test"), true),
-            (80, "/%61", Some("a.test"), true),
-            (80, "/a/../b", Some("a.test"), true),
-            (80, "/a//b", Some("a.test"), true),
-            (80, "/a?", Some("a.test"), true),
-            (80, "/", Some("a.test:80"), true),
-            (80, "/", Some("A.test"), true),
-            (80, "/", None, true),
-        ];
-        for (port, target, host, odd) in table {
-            assert_eq!(is_odd(&probe(port, target, host)), odd, "{target} of {host:?}");
-        }
-        let options = compare::Probe { method: b"OPTIONS".to_vec(), ..probe(80, "/", Some("a.test")) };
-        assert!(!is_odd(&options), "a browser asks so for leave (CORS)");
-    }
 }

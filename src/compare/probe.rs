@@ -90,6 +90,47 @@ impl Probe {
         (self.fields.len(), self.target.len() + self.host.as_ref().map_or(0, Vec::len), odd)
     }
 
+    /// Whether servers of different kinds differ on a request by themselves, whatever is written: separators and dots that
+    /// are encoded or repeated, a host that no browser writes so, an upgrade to something unheard of.
+    pub fn is_odd(&self) -> bool {
+        let path = self.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let target = String::from_utf8_lossy(path).to_ascii_lowercase();
+        // What is encoded though it need not be, or means something else than it does when it is not.
+        let encoded = target.split('%').skip(1).any(|rest| {
+            let byte = rest.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            byte.is_none_or(|byte| byte.is_ascii_alphanumeric() || b"%/\\?#.-_~\0".contains(&byte))
+        });
+        let segments = || path.split(|byte| *byte == b'/');
+        let blank = target.ends_with("%20");
+        let folded = target.contains("//") || segments().any(|segment| matches!(segment, b"." | b".."));
+        let bare = self.target.ends_with(b"?") || target.contains('\\');
+        let usual = if self.tls { 443 } else { 80 };
+        let port = format!(":{}", self.to.port());
+        let host = self.host.as_deref().is_none_or(|host| {
+            let name = match host.strip_suffix(port.as_bytes()) {
+                Some(name) if self.to.port() != usual => name,
+                _ => host,
+            };
+            let colon = memchr::memchr(b':', name).is_some() && !name.ends_with(b"]");
+            name.is_empty() || name.iter().any(u8::is_ascii_uppercase) || colon || name.ends_with(b".")
+        });
+        let upgrade = self.fields.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case(b"upgrade") && !value.eq_ignore_ascii_case(b"websocket")
+        });
+        let method = !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+            .iter()
+            .any(|method| method.as_bytes() == self.method);
+        encoded
+            || blank
+            || folded
+            || bare
+            || host
+            || upgrade
+            || method
+            || self.old
+            || !target.starts_with('/')
+    }
+
     /// As a person would say it: method, URL, what else matters.
     pub fn shown(&self) -> String {
         let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
@@ -138,4 +179,40 @@ pub fn encode(path: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_is_what_browsers_do_not_send() {
+        let probe = |port: u16, target: &str, host: Option<&str>| {
+            let mut probe = Probe::get(([192, 0, 2, 1], port).into(), false, target.as_bytes());
+            probe.host = host.map(|host| host.as_bytes().to_vec());
+            probe
+        };
+        let table = [
+            (80, "/a/b?x=%2F", Some("a.test"), false),
+            (80, "/.well-known/acme-challenge/x", Some("a.test"), false),
+            (80, "/a%20b", Some("a.test"), false),
+            (80, "/caf%C3%A9", Some("a.test"), false),
+            (80, "/a+b", Some("a.test"), false),
+            (8080, "/", Some("a.test:8080"), false),
+            (8080, "/", Some("[::1]:8080"), false),
+            (80, "/a%2Fb", Some("a.test"), true),
+            (80, "/%61", Some("a.test"), true),
+            (80, "/a/../b", Some("a.test"), true),
+            (80, "/a//b", Some("a.test"), true),
+            (80, "/a?", Some("a.test"), true),
+            (80, "/", Some("a.test:80"), true),
+            (80, "/", Some("A.test"), true),
+            (80, "/", None, true),
+        ];
+        for (port, target, host, odd) in table {
+            assert_eq!(probe(port, target, host).is_odd(), odd, "{target} of {host:?}");
+        }
+        let options = Probe { method: b"OPTIONS".to_vec(), ..probe(80, "/", Some("a.test")) };
+        assert!(!options.is_odd(), "a browser asks so for leave (CORS)");
+    }
 }

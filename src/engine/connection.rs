@@ -237,6 +237,7 @@ impl Exchange {
             checked: false,
             copied: false,
             caching: None,
+            parts: None,
             refreshes: false,
             held: Vec::new(),
             filters: None,

@@ -125,6 +125,11 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
     else {
         return;
     };
+    // The parts of several say it, each for itself.
+    let kind = exchange.facts.response.value(&exchange.facts.response.fields[index]);
+    if exchange.facts.response.whole.is_some() && kind.starts_with(b"multipart/byteranges") {
+        return;
+    }
     let is_directed = directed.is_some();
     let name = match directed {
         Some(name) if plan.config.charsets.iter().any(|known| known.eq_ignore_ascii_case(&name)) => name,
@@ -287,10 +292,9 @@ fn expires(exchange: &mut Exchange, expiry: &Expiry) {
         }
     };
     let response = &mut exchange.facts.response;
-    response.remove(b"Expires");
-    response.remove(b"Cache-Control");
-    response.add(b"Expires", at.as_bytes());
-    response.add(b"Cache-Control", control.as_bytes());
+    // Those that are there keep their places (observed: nginx 1.22.1).
+    response.set(b"Expires", at.as_bytes());
+    response.set(b"Cache-Control", control.as_bytes());
 }
 
 fn age(seconds: i64) -> String {

@@ -86,6 +86,8 @@ pub struct Exchange {
     pub checked: bool,
     /// Whether copies of the request were sent.
     pub copied: bool,
+    /// The response that is sent in parts, while it is.
+    pub parts: Option<Box<super::forward::Parts>>,
     /// Whether it asks for a kept response that is over, while that is being sent.
     pub refreshes: bool,
     /// Places that the request holds in zones.
@@ -117,6 +119,8 @@ pub enum Next {
     Reply(Reply),
     /// A status of our own; recoveries apply.
     Status(u16),
+    /// The next part of the response is to be asked for.
+    Part,
     /// The exchange is over.
     End(End),
 }
@@ -177,7 +181,7 @@ impl Exchange {
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
-                    Some(Handler::Files) | None => files::serve(self, plan).await,
+                    Some(Handler::Files | Handler::Film) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,
                     Some(Handler::Listing) => files::listing::list(self, plan).await,
                     Some(Handler::Missing(message)) => {
@@ -190,6 +194,7 @@ impl Exchange {
                     self.tell(|_| Event::Status(status));
                     self.recover(plan, status).await
                 }
+                Next::Part => self.next_parts(plan).await,
                 Next::End(end) if self.composing.is_some() => self.end_composing(plan, end).await,
                 Next::End(end) => break end,
             }
@@ -217,6 +222,7 @@ impl Exchange {
         self.told = None;
         self.limits_checked = false;
         self.caching = None;
+        self.parts = None;
         self.composed = false;
         self.included = None;
         self.page = None;
@@ -423,7 +429,7 @@ impl Exchange {
             };
             match need {
                 Need::File(kind) => {
-                    let mut found = files::is(&self.run.asked, kind);
+                    let mut found = self.is_file(plan, kind);
                     if !found && self.settings(plan).files.any_case {
                         let mut name = self.run.asked.clone();
                         files::spelling::correct(&mut name);
@@ -543,6 +549,7 @@ impl Exchange {
 
     /// Runs the program again for another path; the request counts as internal.
     pub fn restart(&mut self, plan: &Plan, path: &[u8], query: &[u8]) -> Next {
+        self.facts.part.set(None);
         if self.run.restart(plan, path, query) {
             self.tell(|run| Event::Inside { path: run.path.clone(), query: run.query.clone() });
             return Next::Decide;
@@ -557,6 +564,7 @@ impl Exchange {
 
     /// Goes on at a named block.
     pub fn enter(&mut self, plan: &Plan, name: &[u8]) -> Next {
+        self.facts.part.set(None);
         match self.run.enter(plan, name) {
             Ok(true) => Next::Decide,
             Ok(false) => {

@@ -85,7 +85,7 @@ impl Exchange {
         let say =
             |text: &str| log::asked(&self.serving.logs, format_args!("explain {id:032x}: {text}"), self);
         let none = SourceMap::new();
-        let sources = plan.written.as_ref().map_or(&none, |written| &written.sources);
+        let sources = plan.sources.as_deref().unwrap_or(&none);
         let steps = &told.steps.steps;
         let line = String::from_utf8_lossy(self.facts.slice(self.facts.head.line));
         say(&format!("the request is \"{line}\", on connection {}", self.facts.client.serial));

@@ -31,8 +31,8 @@ mod moment;
 mod view;
 
 pub use moment::formatted;
-pub(in crate::engine) use view::cookie;
 pub use view::same_name;
+pub(in crate::engine) use view::{cookie, param};
 
 /// The client's connection, as far as requests ask about it.
 #[derive(Clone, Debug)]
@@ -237,6 +237,8 @@ pub struct Facts {
     pub session_cookie: Option<Vec<u8>>,
     /// What a cache had to say.
     pub cache_status: Option<&'static str>,
+    /// Where the part begins that an upstream is asked for, and how long parts are; set when that is first evaluated.
+    pub part: Cell<Option<(u64, u64)>>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
     pub depth: u8,
     /// How many requests of our own the client's has led to so far; they all count in one place.
@@ -292,6 +294,7 @@ impl Facts {
             identifier: Cell::new(None),
             session_cookie: None,
             cache_status: None,
+            part: Cell::new(None),
             depth: 0,
             beside: OnceCell::new(),
         }
@@ -332,6 +335,7 @@ impl Facts {
         self.authority.clear();
         self.group = None;
         self.cache_status = None;
+        self.part.set(None);
         self.request_id.set(None);
         self.identifier.set(None);
         self.session_cookie = None;

@@ -20,8 +20,10 @@ use super::{
     clock::http_date,
     edit,
     exchange::{Exchange, Next},
+    facts::param,
     filter,
     forward::system,
+    http1::field::decimal,
 };
 use crate::{
     ir::{
@@ -32,11 +34,13 @@ use crate::{
 };
 
 mod beside;
+pub mod change;
 mod columns;
 pub mod condition;
 mod deliver;
 mod directory;
 mod index;
+mod index_page;
 pub mod kind;
 mod links;
 pub mod listing;
@@ -45,6 +49,7 @@ pub mod range;
 pub mod send;
 pub mod size;
 pub mod spelling;
+pub mod stepwise;
 
 pub use deliver::{Whole, deliver, not_modified};
 
@@ -52,18 +57,34 @@ use beside::Found;
 use condition::{Asked, Verdict};
 use kind::Kind;
 use range::Selection;
+use stepwise::Rule;
 
 /// A piece of what is sent as content.
 #[derive(Debug)]
-enum Piece {
+pub enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
     /// These bytes of the file.
     File(Range<u64>),
 }
 
+impl Piece {
+    /// How many they are.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(range) => range.end - range.start,
+        }
+    }
+}
+
 /// Answers with the file that the path maps to.
 pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
+    let film = matches!(exchange.settings(plan).handler.as_deref(), Some(Handler::Film));
+    let changes = !film && !exchange.settings(plan).files.changes.is_empty();
+    if changes && let Some(next) = Box::pin(change::answer(exchange, plan)).await {
+        return next;
+    }
     if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {
         return Next::Status(405);
     }
@@ -102,7 +123,7 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
         };
     }
     let mut vary = false;
-    if exchange.facts.method() != b"POST" {
+    if exchange.facts.method() != b"POST" && !film {
         match beside::find(exchange, plan, &mut name) {
             Found::Nothing => {}
             Found::ForOthers => vary = true,
@@ -111,9 +132,10 @@ pub async fn serve(exchange: &mut Exchange, plan: &Plan) -> Next {
             }
         }
     }
-    let (file, known) = match open(&name) {
+    let rule = exchange.link_rule(plan, &name);
+    let (file, known) = match open_by(rule, &name) {
         Ok(opened) => opened,
-        Err(error) => return refuse(exchange, plan, &name, &error),
+        Err(error) => return refuse(exchange, plan, &name, rule, &error),
     };
     if known.is_dir() {
         let mut location = Vec::new();
@@ -152,9 +174,10 @@ pub async fn serve_one(exchange: &mut Exchange, plan: &Plan) -> Next {
     if let Some(refused) = refuse_link(exchange, plan, &name) {
         return refused;
     }
-    let (file, known) = match open(&name) {
+    let rule = exchange.link_rule(plan, &name);
+    let (file, known) = match open_by(rule, &name) {
         Ok(opened) => opened,
-        Err(error) => return refuse(exchange, plan, &name, &error),
+        Err(error) => return refuse(exchange, plan, &name, rule, &error),
     };
     if !known.is_file() {
         return Next::Status(404);
@@ -174,8 +197,8 @@ fn refuse_link(exchange: &mut Exchange, plan: &Plan, name: &[u8]) -> Option<Next
 }
 
 /// A file's entity tag (RFC 9110 § 8.8.3).
-fn tag(form: Option<TagForm>, known: &Metadata) -> Vec<u8> {
-    let (size, seconds) = (known.len(), known.mtime());
+fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
+    let seconds = known.mtime();
     let Some(TagForm { inode, size: with_size, modified }) = form else {
         return format!("\"{seconds:x}-{size:x}\"").into_bytes();
     };
@@ -207,7 +230,10 @@ pub fn is(path: &[u8], kind: FileKind) -> bool {
     if kind == FileKind::Link {
         return std::fs::symlink_metadata(path).is_ok_and(|known| known.is_symlink());
     }
-    let Ok(known) = std::fs::metadata(path) else { return false };
+    std::fs::metadata(path).is_ok_and(|known| is_of(&known, kind))
+}
+
+fn is_of(known: &Metadata, kind: FileKind) -> bool {
     match kind {
         FileKind::NonEmpty => known.is_file() && known.len() > 0,
         FileKind::Any | FileKind::Link => true,
@@ -215,6 +241,30 @@ pub fn is(path: &[u8], kind: FileKind) -> bool {
         FileKind::Directory => known.is_dir(),
         FileKind::Executable => known.permissions().mode() & 0o100 != 0,
     }
+}
+
+impl Exchange {
+    /// Whether the file is there that the plan asks for.
+    pub fn is_file(&mut self, plan: &Plan, kind: FileKind) -> bool {
+        let name = std::mem::take(&mut self.run.asked);
+        let found = match self.link_rule(plan, &name) {
+            None => is(&name, kind),
+            Some(rule) => is_by(rule, &name, kind).unwrap_or_else(|error| {
+                if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)) {
+                    let name = String::from_utf8_lossy(&name);
+                    self.log(Level::Crit, format_args!("openat() \"{name}\" failed ({})", system(&error)));
+                }
+                false
+            }),
+        };
+        self.run.asked = name;
+        found
+    }
+}
+
+/// Whether there is such a file, as far as the rule for links allows; why there is none.
+fn is_by(rule: Rule, path: &[u8], kind: FileKind) -> io::Result<bool> {
+    stepwise::open(rule, path).and_then(|file| file.metadata()).map(|known| is_of(&known, kind))
 }
 
 /// Appends a name with symbolic links resolved; `false` when there is no such file.
@@ -254,13 +304,22 @@ fn open(name: &[u8]) -> io::Result<(File, Metadata)> {
     Ok((file, known))
 }
 
+/// The same, as far as the rule for links allows.
+fn open_by(rule: Option<Rule>, name: &[u8]) -> io::Result<(File, Metadata)> {
+    let Some(rule) = rule else { return open(name) };
+    let file = stepwise::open(rule, name)?;
+    let known = file.metadata()?;
+    Ok((file, known))
+}
+
 /// The status for a file that could not be opened.
-fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> Next {
+fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], rule: Option<Rule>, error: &io::Error) -> Next {
     let status = status_of(error);
     if status != 404 || exchange.settings(plan).files.log_missing {
         let level = if status == 500 { Level::Crit } else { Level::Error };
         let name = String::from_utf8_lossy(name);
-        exchange.log(level, format_args!("open() \"{name}\" failed ({})", system(error)));
+        let call = if rule.is_some() { "openat" } else { "open" };
+        exchange.log(level, format_args!("{call}() \"{name}\" failed ({})", system(error)));
     }
     Next::Status(status)
 }
@@ -268,7 +327,7 @@ fn refuse(exchange: &Exchange, plan: &Plan, name: &[u8], error: &io::Error) -> N
 fn status_of(error: &io::Error) -> u16 {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => 404,
-        Some(libc::EACCES | libc::ELOOP) => 403,
+        Some(libc::EACCES | libc::ELOOP | libc::EMLINK) => 403,
         // A name with a NUL is no name.
         None if error.kind() == io::ErrorKind::InvalidInput => 404,
         _ => 500,
@@ -285,7 +344,10 @@ async fn respond(
     (coding, vary): (Option<Coding>, bool),
 ) -> Next {
     let settings = exchange.settings(plan);
-    let (size, modified) = (known.len(), known.mtime());
+    let start = film_start(exchange, plan, known.len());
+    let lead: &[u8] = if start > 0 { FILM } else { b"" };
+    let (size, modified) = (lead.len() as u64 + known.len() - start, known.mtime());
+    let cut = |range: Range<u64>| cut(lead, start, range);
     let said = match settings.handler.as_deref() {
         Some(Handler::File) => kind::kind(settings, name),
         _ => Kind { of: exchange.type_of_path(plan), ..Kind::default() },
@@ -314,7 +376,7 @@ async fn respond(
     let rewriting = &settings.rewriting.settings;
     let instructed = rewriting.includes && rewriting.include_in_turn;
     if settings.answer.etag && tagged && !instructed {
-        let mut tag = tag(settings.answer.tag, known);
+        let mut tag = tag(settings.answer.tag, known, size);
         if !settings.answer.tag_more.is_empty() {
             tag = longer(tag, &exchange.value(&settings.answer.tag_more));
         }
@@ -334,8 +396,11 @@ async fn respond(
     }
     let mut selection = Selection::Whole;
     if plain {
-        // Ranges have heads of their own, with the whole type in them.
-        edit::charset(exchange, plan);
+        // Ranges have heads of their own, with the whole type in them. The head of a whole gets it last.
+        let kind = exchange.facts.response.known(super::http1::field::Known::ContentType).map(<[u8]>::to_vec);
+        if Asked::of(&exchange.facts).range.is_some() {
+            edit::charset(exchange, plan);
+        }
         let asked = Asked::of(&exchange.facts);
         let now = exchange.worker.clock.now().as_secs();
         let since = condition::since(&asked, settings.answer.if_modified_since, now);
@@ -350,15 +415,24 @@ async fn respond(
                 response.remove(b"Content-Encoding");
                 return send::send(exchange, plan, name, file, &[]).await;
             }
-            Verdict::Failed => return Next::Status(412),
+            Verdict::Failed => {
+                exchange.kept_fields.clear();
+                return Next::Status(412);
+            }
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
         let max = if changed { Some(0) } else { settings.answer.max_ranges };
         selection = range::ranges(&asked, &exchange.facts.response, max);
+        if let Some(kind) = kind
+            && asked.range.is_some()
+            && !matches!(selection, Selection::Several(_))
+        {
+            exchange.facts.response.set(b"Content-Type", &kind);
+        }
     }
     let pieces = match selection {
-        Selection::Whole => vec![Piece::File(0..size)],
+        Selection::Whole => cut(0..size),
         Selection::Unsatisfiable => {
             // The page carries what was added to the response that it stands for.
             edit::on_response(exchange, plan);
@@ -372,7 +446,7 @@ async fn respond(
         }
         Selection::One(range) => {
             range::one(&mut exchange.facts.response, &range, size);
-            vec![Piece::File(range)]
+            cut(range)
         }
         Selection::Several(ranges) => {
             let boundary = exchange.worker.random() % 100_000_000_000_000_000_000;
@@ -382,12 +456,39 @@ async fn respond(
             let mut ranges = ranges.into_iter();
             for head in heads {
                 pieces.push(Piece::Bytes(head));
-                pieces.extend(ranges.next().map(Piece::File));
+                pieces.extend(ranges.next().map(cut).unwrap_or_default());
             }
             pieces
         }
     };
     send::send(exchange, plan, name, file, &pieces).await
+}
+
+/// What an FLV file begins with.
+const FILM: &[u8] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+
+/// Where in a file a film begins that is asked for; 0 is at its beginning.
+fn film_start(exchange: &Exchange, plan: &Plan, length: u64) -> u64 {
+    if !matches!(exchange.settings(plan).handler.as_deref(), Some(Handler::Film)) {
+        return 0;
+    }
+    let asked = param(&exchange.run.query, b"start").and_then(decimal);
+    asked.filter(|start| *start < length).unwrap_or(0)
+}
+
+/// The pieces of what stands in a file from `start` on behind `lead`.
+fn cut(lead: &[u8], start: u64, range: Range<u64>) -> Vec<Piece> {
+    let begin = lead.len() as u64;
+    let mut pieces = Vec::new();
+    if range.start < begin {
+        let end = range.end.min(begin);
+        pieces.push(Piece::Bytes(lead[range.start as usize..end as usize].to_vec()));
+    }
+    if range.end > begin {
+        let from = range.start.max(begin) - begin;
+        pieces.push(Piece::File(start + from..start + range.end - begin));
+    }
+    pieces
 }
 
 #[cfg(test)]

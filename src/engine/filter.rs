@@ -37,6 +37,9 @@ use crate::{
     plan::{Coding, Plan},
 };
 
+/// The longest content that is edited as a whole, bytes.
+const LONGEST: usize = 64 << 20;
+
 /// Why content cannot be passed on: it is not what its head says.
 #[derive(Debug)]
 pub struct Broken(pub &'static str);
@@ -199,11 +202,50 @@ pub fn applies(exchange: &mut Exchange, plan: &Plan) -> bool {
 
 /// Decides what the content of the response at hand passes through, and says so in its head.
 pub fn begin(exchange: &mut Exchange, plan: &Plan) {
-    let Decision { vary, decode, rewrite, code } = decide(exchange, plan);
+    let mut decision = decide(exchange, plan);
+    if exchange.composed && exchange.settings(plan).rewriting.settings.parts_last {
+        // That was done before there were parts.
+        (decision.decode, decision.rewrite, exchange.facts.response.recode) = (None, false, None);
+    }
+    exchange.facts.response.vary |= decision.vary;
+    let mut chain = edits(exchange, plan, &decision);
+    let response = &mut exchange.facts.response;
+    if let Some((coding, settings)) = decision.code {
+        change(response, &settings.tag, settings.keep_ranges);
+        response.add(b"Content-Encoding", coding.name());
+        if !response.bodyless {
+            chain.stages.push(Stage::Code(Encoder::new(coding, settings.level)));
+        }
+    }
+    if !chain.stages.is_empty() {
+        exchange.filters = Some(Box::new(chain));
+    }
+}
+
+/// Decodes and edits the whole content of the response at hand, before it gets parts.
+pub fn refine(exchange: &mut Exchange, plan: &Plan, content: Vec<u8>) -> Result<Vec<u8>, Broken> {
+    let decision = decide(exchange, plan);
+    let mut chain = edits(exchange, plan, &decision);
+    if chain.stages.is_empty() {
+        return Ok(content);
+    }
+    let mut out = Vec::with_capacity(content.len());
+    for piece in content.chunks(chain.step()) {
+        chain.push(piece, &mut out)?;
+        if out.len() > LONGEST {
+            return Err(Broken("it is too long"));
+        }
+    }
+    chain.finish(&mut out)?;
+    Ok(out)
+}
+
+/// The stages before any coding is put on; says in the head what they do.
+fn edits(exchange: &mut Exchange, plan: &Plan, decision: &Decision<'_>) -> Chain {
     let bodyless = exchange.facts.response.bodyless;
     let response = &mut exchange.facts.response;
-    response.vary |= vary;
     let mut chain = Chain::default();
+    let Decision { decode, rewrite, .. } = *decision;
     if let Some(coding) = decode {
         response.remove(b"Content-Encoding");
         change(response, &TagChange::Weaken, false);
@@ -230,16 +272,7 @@ pub fn begin(exchange: &mut Exchange, plan: &Plan) {
             chain.stages.push(Stage::Recode(recode::Recode::new(recoder)));
         }
     }
-    if let Some((coding, settings)) = code {
-        change(response, &settings.tag, settings.keep_ranges);
-        response.add(b"Content-Encoding", coding.name());
-        if !bodyless {
-            chain.stages.push(Stage::Code(Encoder::new(coding, settings.level)));
-        }
-    }
-    if !chain.stages.is_empty() {
-        exchange.filters = Some(Box::new(chain));
-    }
+    chain
 }
 
 /// What is to be done with content.
@@ -263,10 +296,12 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     let settings = exchange.settings(plan);
     let status = exchange.facts.response.status;
     let raw = exchange.facts.response.ours && settings.answer.raw_pages;
-    if raw || matches!(status, 100..=199 | 204 | 304) {
+    let empty = matches!(status, 204 | 304);
+    if raw || status < 200 || (empty && !settings.rewriting.settings.tells_unmodified) {
         return decision;
     }
     let coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
+    let is_coded = coded.is_some();
     if let Some(coded) = coded {
         let wanted = matches!(settings.rewriting.settings.coded, Coded::Decode(_))
             && rewriters::wanted(exchange, &settings.rewriting);
@@ -278,10 +313,11 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
                 }
             }
         }
-        if decision.decode.is_none() {
+        if decision.decode.is_none() && settings.rewriting.settings.coded != Coded::Edit {
             return decision;
         }
     }
+    let stays_coded = is_coded && decision.decode.is_none();
     let rewriting = &settings.rewriting;
     decision.rewrite = !rewriting.is_empty()
         && exchange.facts.response.length != Some(0)
@@ -291,9 +327,13 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
             .when
             .as_ref()
             .is_none_or(|when| !matches!(exchange.value(when).as_slice(), b"" | b"0"));
+    if empty || stays_coded {
+        return decision;
+    }
+    let recoded = exchange.facts.response.recode.as_ref().is_some_and(|recoder| !recoder.keeps_length());
     let (partial, forwarded) = (status == 206, exchange.facts.response.forwarded);
     for (coding, how) in settings.codings() {
-        if how.on && is_eligible(&exchange.facts.response, how, decision.rewrite) {
+        if how.on && is_eligible(&exchange.facts.response, how, decision.rewrite || recoded) {
             if how.silent && (partial && forwarded || is_kept(exchange, how)) {
                 continue;
             }
@@ -317,7 +357,7 @@ pub fn refuses(exchange: &mut Exchange, plan: &Plan) -> Option<u16> {
         return None;
     }
     let (status, decodes) = match settings.rewriting.settings.coded {
-        Coded::Pass => return None,
+        Coded::Pass | Coded::Edit => return None,
         Coded::Refuse(status) => (status, false),
         Coded::Decode(status) => (status, true),
     };
@@ -343,10 +383,10 @@ pub fn coding_of(response: &Response) -> Option<&[u8]> {
 fn is_eligible(response: &Response, how: &CompressInForce, rewritten: bool) -> bool {
     // Of a file of our own, what is asked for in parts would be compressed as a whole.
     let part = response.status == 206 && !response.forwarded;
-    let whatever = rewritten || part || (how.silent && response.status == 206);
-    let status = if part { 200 } else { response.status };
+    let whatever = rewritten || (how.silent && response.status == 206);
+    let (status, length) = if part { (200, response.whole) } else { (response.status, response.length) };
     (how.statuses.is_empty() || how.statuses.contains(&status))
-        && (whatever || response.length.is_none_or(|length| length >= how.min_length))
+        && (whatever || length.is_none_or(|length| length >= how.min_length))
         && is_of(response, &how.types)
 }
 
@@ -448,7 +488,7 @@ fn rewritten(response: &mut Response, how: &RewritingInForce) {
         retag(response, if keep_modified { &TagChange::Weaken } else { &TagChange::Remove });
     }
     if !keep_modified {
-        response.fields.retain(|field| field.known != Known::LastModified || field.added);
+        response.remove(b"Last-Modified");
         response.modified = None;
     }
 }

@@ -33,6 +33,7 @@ mod frames;
 mod fresh;
 mod head;
 pub mod member;
+pub mod parts;
 pub mod relay;
 pub mod request;
 pub mod respond;
@@ -44,6 +45,7 @@ pub mod whom;
 
 pub use alone::Composed;
 pub use cached::Caching;
+pub use parts::Parts;
 pub use upload::Upload;
 
 /// Whom a request goes to.

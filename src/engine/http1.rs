@@ -7,4 +7,5 @@ pub mod chunked;
 pub mod field;
 pub mod request;
 pub mod response;
+pub mod scan;
 pub mod target;

@@ -431,7 +431,7 @@ impl Stage<'_> {
                 Next::Handle => match exchange.settings(plan).handler.clone().as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(exchange, forward).await?,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
-                    Some(Handler::Files) | None => self.files(exchange, true).await?,
+                    Some(Handler::Files | Handler::Film) | None => self.files(exchange, true).await?,
                     Some(Handler::File) => self.files(exchange, false).await?,
                     Some(Handler::Listing) => {
                         let mut name = Vec::new();
@@ -454,6 +454,8 @@ impl Stage<'_> {
                     }
                     next
                 }
+                // The other parts are asked for in the same way.
+                Next::Part => return Some(End::Keep),
                 Next::End(end) => return Some(end),
             }
         }
@@ -478,7 +480,7 @@ impl Stage<'_> {
                 Next::Handle => break 200,
                 Next::Reply(reply) => break reply.status,
                 Next::Status(status) => break status,
-                Next::End(_) => break 500,
+                Next::Part | Next::End(_) => break 500,
             };
         };
         exchange.facts.method = method;

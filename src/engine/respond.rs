@@ -10,6 +10,7 @@ use super::{
     exchange::{End, Exchange, Next},
     files::{self, condition},
     filter,
+    forward::request::is_field_value,
     http1::field::{Known, Slice},
     http2::{self, Follows},
     identifier,
@@ -88,8 +89,22 @@ impl Exchange {
         }
     }
 
-    /// Sends the client elsewhere, with the page of that status.
+    /// Sends the client elsewhere; a recovery in force for the status takes over, and still says where to go.
     pub async fn redirect(&mut self, plan: &Plan, status: u16, location: &[u8]) -> Next {
+        let mut recoveries = self.settings(plan).answer.errors.iter();
+        if self.recovered || !recoveries.any(|recovery| recovery.statuses.contains(&status)) {
+            return self.redirect_at_once(plan, status, location).await;
+        }
+        let absolute = self.absolute(plan, location);
+        let location = absolute.as_deref().unwrap_or(location);
+        if is_field_value(location) {
+            self.kept_fields.push((b"Location".to_vec(), location.to_vec()));
+        }
+        self.recover(plan, status).await
+    }
+
+    /// Sends the client elsewhere, with the page of that status.
+    async fn redirect_at_once(&mut self, plan: &Plan, status: u16, location: &[u8]) -> Next {
         let absolute = self.absolute(plan, location);
         // Not the status of an error that this recovers from.
         self.facts.preset = None;
@@ -192,7 +207,7 @@ impl Exchange {
                 _ => 302,
             };
             self.facts.preset = None;
-            return self.redirect(plan, code, &target).await;
+            return self.redirect_at_once(plan, code, &target).await;
         }
         // What led to the error may have left fields that the page keeps: a challenge, the length to ask in.
         let kept = std::mem::take(&mut self.facts.response);
@@ -220,6 +235,12 @@ impl Exchange {
             return Next::End(End::Abort);
         }
         self.facts.response.ours = true;
+        // Of the answer that it stands for.
+        self.kept_fields.retain(|(name, _)| {
+            [&b"accept-ranges"[..], b"last-modified", b"etag"]
+                .iter()
+                .all(|other| !name.eq_ignore_ascii_case(other))
+        });
         self.facts.response.set_status(status, plan);
         let mut content = Vec::new();
         let failure = self.name_failure(plan, status);
@@ -257,6 +278,11 @@ impl Exchange {
 
     /// Sends the head in `facts.response` and all of its content.
     pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
+        self.send_content(plan, content, true).await
+    }
+
+    /// Sends the head in `facts.response` and content; what is not all of it is broken off.
+    pub async fn send_content(&mut self, plan: &Plan, content: &[u8], whole: bool) -> Next {
         let mut out = scratch::take();
         let framing = self.head(plan, &mut out);
         let mut filtered = None;
@@ -275,13 +301,15 @@ impl Exchange {
                         out.extend_from_slice(content);
                         out.extend_from_slice(b"\r\n");
                     }
-                    edit::last_chunk(self, &mut out);
+                    if whole {
+                        edit::last_chunk(self, &mut out);
+                    }
                 }
                 _ => out.extend_from_slice(content),
             }
         }
         let end = self.send(plan, &out).await;
-        if framing == Framing::Frames {
+        if framing == Framing::Frames && whole {
             edit::end_frames(self, &[]);
         }
         scratch::give(out);
@@ -289,6 +317,7 @@ impl Exchange {
             scratch::give(filtered);
         }
         match end {
+            Ok(()) if !whole => Next::End(End::Abort),
             Ok(()) => {
                 self.facts.complete = true;
                 Next::End(if framing == Framing::Close { End::Close } else { End::Keep })
@@ -383,20 +412,35 @@ impl Exchange {
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
         self.restore_kept();
-        if settings.filters && settings.rewriting.composes() && self.begin_composing(plan) {
-            self.answered = true;
-            return Framing::Close;
+        let composes = settings.filters && settings.rewriting.composes();
+        let parts_last = composes && settings.rewriting.settings.parts_last;
+        if composes && !parts_last {
+            if self.begin_composing(plan) {
+                self.answered = true;
+                return Framing::Close;
+            }
+            self.tell_composed(plan);
         }
         self.keep &= self.may_keep(plan);
         let tunnel = self.facts.response.status == 101 && self.answered_upgrade();
         self.facts.connection = self.say_connection(tunnel);
-        for (name, value) in std::mem::take(&mut self.lasting) {
-            self.facts.response.add_to(&name, &value, true);
+        // What is composed was edited before it got its parts.
+        if !(parts_last && self.composed) {
+            for (name, value) in std::mem::take(&mut self.lasting) {
+                self.facts.response.add_to(&name, &value, true);
+            }
+            self.tell_dependence();
+            edit::on_response(self, plan);
+            edit::charset(self, plan);
+            identifier::give(self, plan);
         }
-        self.tell_dependence();
-        edit::charset(self, plan);
-        edit::on_response(self, plan);
-        identifier::give(self, plan);
+        if parts_last {
+            if self.begin_composing(plan) {
+                self.answered = true;
+                return Framing::Close;
+            }
+            self.tell_composed(plan);
+        }
         self.filters = None;
         if settings.filters || self.facts.response.recode.is_some() {
             filter::begin(self, plan);
@@ -407,8 +451,11 @@ impl Exchange {
         self.tell_dependence();
         self.join_vary(plan);
         files::range::announce(&mut self.facts.response);
-        for challenge in std::mem::take(&mut self.challenges) {
-            self.facts.response.add(b"WWW-Authenticate", &challenge);
+        for (at, challenge) in std::mem::take(&mut self.challenges).into_iter().enumerate() {
+            let response = &mut self.facts.response;
+            // It was known before there was a page; elsewhere it is added to one.
+            let at = if settings.answer.in_order { response.fields.len() } else { at };
+            response.insert(at, b"WWW-Authenticate", &challenge);
         }
         let beside = self.is_subrequest();
         let response = &mut self.facts.response;

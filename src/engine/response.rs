@@ -23,6 +23,8 @@ pub struct Response {
     pub text: Vec<u8>,
     /// Length of the content when it is known.
     pub length: Option<u64>,
+    /// Length of the whole, where a part of it is the content.
+    pub whole: Option<u64>,
     /// Whether there can be content: not to `HEAD`, not with 1xx, 204 and 304.
     pub bodyless: bool,
     /// Last modification in seconds since the epoch, for conditions and expiry.
@@ -83,6 +85,7 @@ impl Response {
             trailers,
             text,
             length,
+            whole,
             bodyless,
             modified,
             ranges,
@@ -96,7 +99,7 @@ impl Response {
             unsigned,
             recode,
         } = self;
-        (*length_at, *recode) = (None, None);
+        (*length_at, *recode, *whole) = (None, None, None);
         *own = 0;
         fields.clear();
         trailers.clear();
@@ -118,6 +121,12 @@ impl Response {
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let field = self.store(name, value);
         self.fields.push(field);
+    }
+
+    /// Puts a field in front of the one at an index.
+    pub fn insert(&mut self, at: usize, name: &[u8], value: &[u8]) {
+        let field = self.store(name, value);
+        self.fields.insert(at.min(self.fields.len()), field);
     }
 
     /// Appends a field that stands beside those of the response, even those of the same name.

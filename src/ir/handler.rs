@@ -15,6 +15,8 @@ pub enum Handler {
     Listing,
     /// The file that the path maps to, under that name alone; a directory is none.
     File,
+    /// Files likewise, from the byte that `start` of the query names, behind the head of an FLV file.
+    Film,
     /// A fixed reply.
     Respond(Reply),
     /// There is none although one was expected: 500, with this for the error log.

@@ -113,7 +113,9 @@ mod subtract;
 pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
 pub use identifier::{Identifier, Issue, Lifetime};
-pub use index_page::{IndexBy, IndexMark, IndexMarks, IndexPage, IndexPageInForce};
+pub use index_page::{
+    IndexBy, IndexChange, IndexMark, IndexMarks, IndexPage, IndexPageInForce, IndexSwitch, IndexSwitches,
+};
 pub use limits::{ConcurrencyLimit, Limits, LimitsInForce, RateLimit};
 pub use listing::{Listing, ListingColumn, ListingForm, ListingInForce};
 pub use logs::{
@@ -234,12 +236,23 @@ settings! {
         any_case: bool,
         /// Whether a file that is not there is an error in the log.
         log_missing: bool,
-        /// Names that a listing of a directory leaves out; `*` and `?` stand for anything.
-        hidden: Vec<Text>,
         /// Whether a path that ends in `/` is redirected to any of the files there.
         random: bool,
         /// Symbolic links: 0 followed, 1 refused, 2 refused when owners differ.
         symlinks: u8,
+        /// Whether names are opened one component after another: 0 no; 1 and no symbolic link is followed; 2 and only
+        /// those are that belong to whom what they lead to belongs to.
+        stepwise: u8,
+        /// What a name may begin with so that links in that are followed whatever they are; empty is nothing.
+        stepwise_from: Template,
+        /// Methods that change files: `PUT`, `DELETE`, `MKCOL`, `COPY`, `MOVE`.
+        changes: Vec<Name>,
+        /// Permissions of what they make.
+        change_access: u32,
+        /// Whether `PUT` makes folders that are missing.
+        change_makes_folders: bool,
+        /// Slashes that a path that is removed has at least, but for one at its end.
+        change_depth: u32,
         /// Bytes read from a file at once.
         chunk: u64,
         /// Statuses for reasons to send no file, other than the usual ones (404, 403).

@@ -278,6 +278,9 @@ pub enum Attr {
     Group(GroupAttr),
     /// What a cache had to say: `MISS`, `BYPASS`, `EXPIRED`, `STALE`, `UPDATING`, `REVALIDATED` or `HIT`.
     CacheStatus,
+    /// The range of the part of a response that an upstream is asked for: `bytes=first-last`; missing where it is
+    /// asked for all of it.
+    PartRange,
     /// Addresses tried, joined.
     UpstreamAddr,
     /// Their statuses.

@@ -116,6 +116,7 @@ impl Check<'_> {
                 Handler::Forward(_)
                 | Handler::Files
                 | Handler::File
+                | Handler::Film
                 | Handler::Listing
                 | Handler::Respond(_)
                 | Handler::Missing(_) => {}

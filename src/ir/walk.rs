@@ -382,7 +382,7 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
             }
         }
         Handler::Respond(answer) => reply(answer, span, visit),
-        Handler::Files | Handler::File | Handler::Listing | Handler::Missing(_) => {}
+        Handler::Files | Handler::File | Handler::Film | Handler::Listing | Handler::Missing(_) => {}
     }
 }
 
@@ -473,13 +473,18 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         known_types: _,
         any_case: _,
         log_missing: _,
-        hidden: _,
         random: _,
         symlinks: _,
+        stepwise: _,
+        stepwise_from,
+        changes: _,
+        change_access: _,
+        change_makes_folders: _,
+        change_depth: _,
         chunk: _,
         faults: _,
     } = &**files;
-    for template in root.iter().chain(index.iter().flatten()) {
+    for template in root.iter().chain(stepwise_from).chain(index.iter().flatten()) {
         visit(Item::Template(template), span);
     }
     if let Some(Some(Alias { with, cut: _, rewritten: _ })) = alias {

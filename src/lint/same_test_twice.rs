@@ -4,7 +4,7 @@ use super::{Context, Lint, warn};
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Step, Test,
+        Block, Reply, Step, Test,
         walk::{self, Item},
     },
     source::Span,
@@ -24,16 +24,27 @@ pub(super) const LINT: Lint = Lint {
     look: Some(look),
 };
 
+/// What a block answers, if that is all it does in the end.
+fn answer(block: &Block) -> Option<&Reply> {
+    block.steps.iter().find_map(|(step, _)| match step {
+        Step::Respond(reply) => Some(reply),
+        _ => None,
+    })
+}
+
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for host in &cx.config.hosts {
         walk::host(host, &mut |item, _| {
             let Item::Block(block, false) = item else { return };
-            let mut ended: Vec<(&Test, Span)> = Vec::new();
+            let mut ended: Vec<(&Test, &Block, Span)> = Vec::new();
             for (step, span) in &block.steps {
                 match step {
                     Step::When { test, then, .. } => {
-                        if let Some((_, first)) =
-                            ended.iter().find(|(known, _)| *known == test).filter(|_| span.is_known())
+                        // Of two that answer the same it does not matter which one does.
+                        if let Some((.., first)) = ended
+                            .iter()
+                            .find(|(known, ..)| *known == test)
+                            .filter(|(_, block, _)| span.is_known() && answer(block) != answer(then))
                         {
                             found.push(
                                 warn(&LINT, *span, "this condition was asked before, and ended the list")
@@ -41,7 +52,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                             );
                         }
                         if then.steps.iter().any(|(step, _)| matches!(step, Step::Respond(_))) {
-                            ended.push((test, *span));
+                            ended.push((test, then, *span));
                         }
                     }
                     // What is asked may have another answer now.

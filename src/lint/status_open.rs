@@ -11,8 +11,14 @@ pub(super) const LINT: Lint = Lint {
     what: r"The server's counters are shown to everybody.",
     why: r"They tell how busy it is and, over time, when an attack works.",
     fix: r"allow the addresses of those who watch it, and deny all others",
-    bad: &[r"server { listen 80; location /status { stub_status; } }"],
-    good: &[r"server { listen 80; location /status { stub_status; allow 127.0.0.1; deny all; } }"],
+    bad: &[
+        r"server { listen 80; location /status { stub_status; } }",
+        "<VirtualHost *:80>\nServerName a.example\n<Location /server-status>\nSetHandler server-status\n</Location>\n</VirtualHost>",
+    ],
+    good: &[
+        r"server { listen 80; location /status { stub_status; allow 127.0.0.1; deny all; } }",
+        "<VirtualHost *:80>\nServerName a.example\n<Location /server-status>\nSetHandler server-status\nRequire local\n</Location>\n</VirtualHost>",
+    ],
     look: Some(look),
 };
 

@@ -34,7 +34,8 @@ pub(super) use settings::Layer;
 use settings::{ForwardingParts, Memo, Part, Parts};
 
 /// Compiles a configuration that `ir::validate` found sound.
-pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
+pub fn compile(config: impl Into<Arc<Config>>) -> Result<Plan, Vec<Diagnostic>> {
+    let config = config.into();
     let mut compiler = Compiler::new(&config);
     compiler.base();
     let hosts: Vec<_> = config.hosts.iter().map(|host| compiler.host(host)).collect();
@@ -48,10 +49,6 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     }
     let clobbers = |var: &VarPlan| matches!(var, VarPlan::Table(table) if table.clobbers);
     let some_clobber = vars.iter().any(clobbers);
-    for host in &mut config.hosts {
-        host.request = Block::default();
-        host.named = Vec::new();
-    }
     let by_status = |statuses: &mut dyn Iterator<Item = u16>| {
         (0..).zip(statuses).map(|(at, status)| (status, at)).collect::<Map<u16, u32>>()
     };
@@ -63,7 +60,7 @@ pub fn compile(mut config: Config) -> Result<Plan, Vec<Diagnostic>> {
     Ok(Plan {
         config,
         provider: None,
-        written: None,
+        sources: None,
         hosts,
         listeners,
         code: Shelf::new(code),

@@ -31,6 +31,10 @@ impl Walk<'_, '_> {
             }
             Some(Handler::Files) => area.files = true,
             Some(Handler::Listing | Handler::File) => {}
+            Some(Handler::Film) => {
+                self.losses.lose(span, "films from a point in them", "they are sent from their beginning");
+                area.files = true;
+            }
             Some(Handler::Respond(reply)) => {
                 let acts = self.acts(
                     &Block { steps: vec![(Step::Respond(reply), span)], ..Block::default() },

@@ -232,11 +232,16 @@ impl Seen<'_> {
             Edit::Expires(crate::ir::Expiry::Read(value) | crate::ir::Expiry::ReadFromModified(value)) => {
                 self.template(value);
             }
+            Edit::Reverse { from, to, .. } => {
+                self.template(from);
+                self.template(to);
+            }
             _ => {}
         }
     }
 
     fn pass(&mut self, pass: &Pass) {
+        pass.response_edits.iter().for_each(|edit| self.edit(edit));
         if let To::Dynamic(to) = &pass.to {
             self.template(to);
         }

@@ -25,24 +25,8 @@ impl Case {
     fn start(name: &str, seed: &str, more: &str, arguments: impl Fn(&Path) -> Vec<PathBuf>) -> Self {
         let scratch = Scratch::new(name);
         let (port, server) = (ports::free(), ports::free());
-        let root = scratch.path().join("root");
-        std::fs::create_dir_all(&root).expect("a folder can be made");
-        let root = root.display();
-        let options = format!(
-            "c.ServerApp.allow_origin = '*'\nc.IdentityProvider.token = 'secret'\nc.ServerApp.allow_root = True\n\
-             c.ServerApp.open_browser = False\nc.ServerApp.root_dir = '{root}'\nc.ServerApp.ip = '127.0.0.1'\n\
-             c.ServerApp.port = {server}\nc.ServerApp.terminado_settings = {{'shell_command': ['/bin/sh']}}\n{more}"
-        );
-        let options =
-            scratch.write("jupyter.py", options.replace("FOLDER", &scratch.path().display().to_string()));
-        let path = folder().join("venv/bin/jupyter-lab");
-        assert!(path.exists(), "{} is missing; run tests/setup.sh", path.display());
-        let mut command = Command::new(path);
-        command.arg(format!("--config={}", options.display())).env("HOME", scratch.path());
-        command.env("IPYTHONDIR", scratch.path().join("ipython"));
         let arguments = arguments(scratch.path());
-        let lab = Process::start("jupyter", &mut command, scratch.path());
-
+        let mut lab = begun(&scratch, server, more);
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/iis/seed").join(seed);
         let text = std::fs::read_to_string(file).expect("the seed can be read");
         assert!(text.contains("192.168.56.5:8888"));
@@ -51,14 +35,39 @@ impl Case {
         command.arg("run").arg(scratch.path().join("site")).args(["--listen", &format!("127.0.0.1:{port}")]);
         command.args(arguments);
         let subject = Process::start("subject", &mut command, scratch.path()).listening(port);
-        // It imports for seconds before it listens.
-        let mut lab = lab;
-        wait::until("JupyterLab to listen", wait::SOON * 6, || {
-            assert!(lab.exited().is_none(), "JupyterLab ended:\n{}", lab.output());
-            std::net::TcpStream::connect(("127.0.0.1", server)).ok()
-        });
+        listens(&mut lab, server);
         Self { port, scratch, subject, _lab: lab }
     }
+}
+
+/// `JupyterLab` on a port, begun: it imports for seconds before it listens.
+#[track_caller]
+pub(crate) fn begun(scratch: &Scratch, server: u16, more: &str) -> Process {
+    let root = scratch.path().join("root");
+    std::fs::create_dir_all(&root).expect("a folder can be made");
+    let root = root.display();
+    let options = format!(
+        "c.ServerApp.allow_origin = '*'\nc.IdentityProvider.token = 'secret'\nc.ServerApp.allow_root = True\n\
+         c.ServerApp.open_browser = False\nc.ServerApp.root_dir = '{root}'\nc.ServerApp.ip = '127.0.0.1'\n\
+         c.ServerApp.port = {server}\nc.ServerApp.terminado_settings = {{'shell_command': ['/bin/sh']}}\n{more}"
+    );
+    let options =
+        scratch.write("jupyter.py", options.replace("FOLDER", &scratch.path().display().to_string()));
+    let path = folder().join("venv/bin/jupyter-lab");
+    assert!(path.exists(), "{} is missing; run tests/setup.sh", path.display());
+    let mut command = Command::new(path);
+    command.arg(format!("--config={}", options.display())).env("HOME", scratch.path());
+    command.env("IPYTHONDIR", scratch.path().join("ipython"));
+    Process::start("jupyter", &mut command, scratch.path())
+}
+
+/// Waits until it listens.
+#[track_caller]
+pub(crate) fn listens(lab: &mut Process, server: u16) {
+    wait::until("JupyterLab to listen", wait::SOON * 6, || {
+        assert!(lab.exited().is_none(), "JupyterLab ended:\n{}", lab.output());
+        std::net::TcpStream::connect(("127.0.0.1", server)).ok()
+    });
 }
 
 #[test]

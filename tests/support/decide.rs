@@ -220,7 +220,7 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 }
                 Some(Handler::Respond(one)) => return reply(plan, run, table, one, lines),
                 Some(Handler::Missing(_)) => 500,
-                Some(Handler::Files | Handler::File | Handler::Listing) | None => {
+                Some(Handler::Files | Handler::Film | Handler::File | Handler::Listing) | None => {
                     let mut path = Vec::new();
                     run.file_path(plan, table, &mut path);
                     lines.push(format!("files {}", shown(&path)));

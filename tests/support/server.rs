@@ -66,7 +66,9 @@ fn copy(from: &Path, to: &Path, ports: &Ports) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        if entry.file_type()?.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
+        } else if entry.file_type()?.is_dir() {
             fs::create_dir_all(&target)?;
             copy(&entry.path(), &target, ports)?;
             File::open(&target)?.set_modified(SystemTime::UNIX_EPOCH + MODIFIED)?;

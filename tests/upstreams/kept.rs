@@ -238,3 +238,32 @@ fn what_is_over_is_sent_at_once_and_asked_for_meanwhile() {
     assert_eq!(source.asked.load(Ordering::SeqCst), 2);
     drop(server);
 }
+
+#[test]
+fn who_has_a_lock_for_too_long_lets_one_more_ask() {
+    let source = source(20_000, 4, Duration::from_millis(600));
+    let port = ports::free();
+    let more = "proxy_cache_lock on; proxy_cache_lock_timeout 20s; proxy_cache_lock_age 300ms;";
+    let server = Prefix::new("kept-age", &configuration(port, source.port, more)).serve();
+    let waiting: Vec<_> = (0..2).map(|_| std::thread::spawn(move || get(port, "/3"))).collect();
+    for one in waiting {
+        let answer = one.join().expect("it is answered");
+        assert_eq!((answer.status, answer.content == vec![b'3'; 20_000]), (200, true));
+    }
+    assert_eq!(source.asked.load(Ordering::SeqCst), 2);
+    assert_eq!(get(port, "/3").field("X-Cache"), Some("HIT"));
+    drop(server);
+}
+
+#[test]
+fn what_leaves_too_little_room_on_the_disk_is_removed() {
+    let source = source(1000, 1, Duration::ZERO);
+    let port = ports::free();
+    let text = configuration(port, source.port, "").replace("use_temp_path=off", "min_free=900000g");
+    let server = Prefix::new("kept-free", &text).serve();
+    assert_eq!(get(port, "/1").field("X-Cache"), Some("MISS"));
+    let folder = server.prefix().path().join("kept");
+    wait::until("the file to go", Duration::from_secs(30), || files(&folder).is_empty().then_some(()));
+    assert_eq!(get(port, "/1").content, vec![b'1'; 1000]);
+    drop(server);
+}

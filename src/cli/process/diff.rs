@@ -121,11 +121,11 @@ fn cannot(why: &str) -> Answer {
 
 /// Compares what is in force with what is on disk.
 fn differences(request: &load::Request, plan: Option<Arc<Plan>>, json: bool, colour: bool) -> Answer {
-    let Some((plan, written)) = plan.and_then(|plan| plan.written.clone().map(|written| (plan, written)))
+    let Some((plan, sources)) = plan.and_then(|plan| plan.sources.clone().map(|sources| (plan, sources)))
     else {
         return cannot("nothing is served at the moment");
     };
-    let mut sources = written.sources.clone();
+    let mut sources = (*sources).clone();
     sources.settle();
     let (ready, found) = load::plan(&mut sources, request);
     let found: Vec<Diagnostic> = found.into_iter().filter(|one| one.severity > Severity::Note).collect();
@@ -138,10 +138,8 @@ fn differences(request: &load::Request, plan: Option<Arc<Plan>>, json: bool, col
     let new = Arc::new(ready.plan);
     let changed = Server::changes(&plan, &new);
     let (gone, come) = (listening(&plan, &new), listening(&new, &plan));
-    let mut probes = generate::requests(&written.config, MOST);
-    if let Some(written) = &new.written {
-        probes.extend(generate::requests(&written.config, MOST));
-    }
+    let mut probes = generate::requests(&plan.config, MOST);
+    probes.extend(generate::requests(&new.config, MOST));
     let comparison = match compare_plans(&plan, &new, probes, &Options::default()) {
         Ok(comparison) => comparison,
         Err(found) => {

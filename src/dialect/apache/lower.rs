@@ -99,6 +99,7 @@ use crate::{
 
 mod access;
 mod alias;
+mod autoindex;
 mod context;
 mod core;
 mod defaults;
@@ -149,6 +150,7 @@ type Join = fn(&mut Cx, &Section, &mut Section);
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
     alias::TABLE,
+    autoindex::TABLE,
     core::TABLE,
     directory::TABLE,
     environment::TABLE,

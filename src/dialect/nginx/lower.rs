@@ -49,6 +49,7 @@ mod client;
 mod compose;
 mod compress;
 mod context;
+mod dav;
 mod declare;
 pub(super) mod defaults;
 mod errors;
@@ -129,6 +130,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     split_clients::TABLE,
     static_files::TABLE,
     status::TABLE,
+    dav::TABLE,
     store::TABLE,
     substitute::TABLE,
     tls::TABLE,

@@ -257,6 +257,7 @@ const FIXED: &[(&str, Attr)] = &[
     ("uid_reset", Attr::Missing),
     ("uid_set", Attr::IdentifierSet),
     ("upstream_cache_status", Attr::CacheStatus),
+    ("slice_range", Attr::PartRange),
 ];
 
 /// Names with a meaning that a configuration may replace.
@@ -286,7 +287,6 @@ const UNREPLACEABLE: &[&str] = &[
 const STOCK: &[(&str, &str)] = &[
     ("proxy_internal_body_length", "ngx_http_proxy_module"),
     ("proxy_internal_chunked", "ngx_http_proxy_module"),
-    ("slice_range", "ngx_http_slice_module"),
     ("upstream_cache_etag", "ngx_http_upstream_module"),
     ("upstream_cache_last_modified", "ngx_http_upstream_module"),
 ];

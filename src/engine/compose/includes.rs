@@ -303,10 +303,16 @@ impl Exchange {
             self.log(Level::Error, format_args!("unsafe URI \"{}\" was detected", path.escape_ascii()));
             return None;
         }
+        // A block that comes later is none yet.
+        let stub = match get(b"stub") {
+            Some(stub) => Some(state.page.block(&stub)?),
+            None => None,
+        };
         let mut asked = self.subrequest(plan, &path, query, LONGEST_PART)?;
         asked.page = Some(Box::new(state.page.for_part()));
         self.ask_beside(plan, &mut asked).await;
-        let status = asked.facts.status();
+        // A page of our own stands for an answer that there is not; what an upstream says of a failure is one.
+        let failed = asked.facts.response.ours && asked.facts.status() >= 300;
         let (content, _) = asked.take_kept();
         if let Some(page) = asked.page.take() {
             state.page.take_part(*page, waits.as_deref() == Some(b"yes") || get(b"set").is_some());
@@ -316,9 +322,8 @@ impl Exchange {
             self.told(&kept, plan, state);
             return Some(());
         }
-        match get(b"stub") {
-            Some(stub) if content.is_empty() || status >= 300 => {
-                let block = state.page.block(&stub)?;
+        match stub {
+            Some(block) if content.is_empty() || failed => {
                 if state.stubs == DEEPEST {
                     self.log(Level::Error, format_args!("SSI blocks stand in for each other"));
                     return None;

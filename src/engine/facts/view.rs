@@ -363,6 +363,7 @@ impl Facts {
                 }
                 self.connection_attr(&Attr::ClientAddr, out).unwrap_or(false)
             }
+            Attr::PartRange => self.part_range(run).is_some_and(|range| bytes(out, range.as_bytes())),
             Attr::CacheStatus => self.cache_status.is_some_and(|status| bytes(out, status.as_bytes())),
             Attr::Group(which) => self.group_attr(*which, out),
             Attr::UpstreamAddr => self.each(out, |attempt, out| bytes(out, attempt.address.as_bytes())),
@@ -481,7 +482,7 @@ pub fn same_name(name: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// The first parameter of this name in a query.
-fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(in crate::engine) fn param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     query.split(|&byte| byte == b'&').find_map(|pair| {
         let equals = memchr::memchr(b'=', pair)?;
         pair[..equals].eq_ignore_ascii_case(name).then(|| &pair[equals + 1..])

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 
 use super::{
     super::{exchange::Exchange, filter, forward::system},
-    open,
+    open_by,
 };
 use crate::{
     ir::settings::{Beside, Level},
@@ -35,7 +35,8 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, name: &mut Vec<u8>) -> 
         }
         let length = name.len();
         name.extend_from_slice(coding.extension());
-        match open(name) {
+        let rule = exchange.link_rule(plan, name);
+        match open_by(rule, name) {
             Ok((file, known)) if known.is_file() => {
                 if accepted {
                     return Found::File(coding, file, known, how.vary && how.beside != Beside::Always);
@@ -49,7 +50,11 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, name: &mut Vec<u8>) -> 
                     Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) | None
                 ) {
                     let name = String::from_utf8_lossy(name);
-                    exchange.log(Level::Crit, format_args!("open() \"{name}\" failed ({})", system(&error)));
+                    let refused =
+                        matches!(error.raw_os_error(), Some(libc::EACCES | libc::ELOOP | libc::EMLINK));
+                    let level = if refused { Level::Error } else { Level::Crit };
+                    let call = if rule.is_some() { "openat" } else { "open" };
+                    exchange.log(level, format_args!("{call}() \"{name}\" failed ({})", system(&error)));
                 }
             }
         }

@@ -34,7 +34,12 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
     let settings = exchange.settings(plan);
     let mut selection = Selection::Whole;
     if exchange.facts.response.status == 200 && exchange.facts.preset.is_none() {
-        edit::charset(exchange, plan);
+        // Ranges have heads of their own, with the whole type in them. The head of a whole gets it last.
+        let kind =
+            exchange.facts.response.known(super::super::http1::field::Known::ContentType).map(<[u8]>::to_vec);
+        if Asked::of(&exchange.facts).range.is_some() {
+            edit::charset(exchange, plan);
+        }
         let asked = Asked::of(&exchange.facts);
         match condition::condition(&asked, &exchange.facts.response, settings.answer.if_modified_since) {
             Verdict::Answer => {}
@@ -42,12 +47,21 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
                 not_modified(exchange);
                 return send::send_shared(exchange, plan, b"", file, &[], 0).await;
             }
-            Verdict::Failed => return Next::Status(412),
+            Verdict::Failed => {
+                exchange.kept_fields.clear();
+                return Next::Status(412);
+            }
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
         let max = if changed { Some(0) } else { settings.answer.max_ranges };
         selection = range::ranges(&asked, &exchange.facts.response, max);
+        if let Some(kind) = kind
+            && asked.range.is_some()
+            && !matches!(selection, Selection::Several(_))
+        {
+            exchange.facts.response.set(b"Content-Type", &kind);
+        }
     }
     let part = |from: u64, to: u64| match &bytes {
         Some(bytes) => Piece::Bytes(bytes.get(from as usize..to as usize).unwrap_or_default().to_vec()),

@@ -2,9 +2,12 @@
 
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt as _};
 
-use super::super::{
-    exchange::{Exchange, Next},
-    forward::system,
+use super::{
+    super::{
+        exchange::{Exchange, Next},
+        forward::system,
+    },
+    stepwise::{self, Rule},
 };
 use crate::{ir::settings::Level, plan::Plan};
 
@@ -25,11 +28,13 @@ pub(super) fn find(exchange: &mut Exchange, plan: &Plan, folder: Vec<u8>) -> Res
         if exchange.settings(plan).files.any_case {
             super::spelling::correct(&mut name);
         }
-        let Err(error) = std::fs::metadata(OsStr::from_bytes(&name)) else {
+        let rule = exchange.link_rule(plan, &name);
+        let Err(error) = known(rule, &name) else {
             let path = [&exchange.run.path, &name[begin..]].concat();
             return Ok(exchange.restart(plan, &path, &query));
         };
         match error.raw_os_error() {
+            Some(libc::ELOOP | libc::EMLINK) if rule.is_some() => return Ok(Next::Status(403)),
             Some(libc::ENOENT) => {
                 if !tested && let Some(next) = test_folder(exchange, plan, &name, length) {
                     return Ok(next);
@@ -82,8 +87,9 @@ pub(super) async fn any(exchange: &mut Exchange, plan: &Plan, folder: &[u8]) -> 
 }
 
 /// Ends the search when the folder itself is not there.
-fn test_folder(exchange: &Exchange, plan: &Plan, name: &[u8], length: usize) -> Option<Next> {
-    match std::fs::metadata(OsStr::from_bytes(&name[..length])) {
+fn test_folder(exchange: &mut Exchange, plan: &Plan, name: &[u8], length: usize) -> Option<Next> {
+    let rule = exchange.link_rule(plan, &name[..length]);
+    match known(rule, &name[..length]) {
         Ok(known) if known.is_dir() => None,
         Ok(_) => {
             let folder = String::from_utf8_lossy(&name[..length]);
@@ -91,11 +97,20 @@ fn test_folder(exchange: &Exchange, plan: &Plan, name: &[u8], length: usize) -> 
             Some(Next::Status(500))
         }
         Err(error) => match error.raw_os_error() {
+            Some(libc::ELOOP | libc::EMLINK) if rule.is_some() => Some(Next::Status(403)),
             Some(libc::ENOENT) => Some(refuse(exchange, plan, name, &error)),
             // Its files could be asked for, so it can be searched.
             Some(libc::EACCES) => None,
             _ => Some(fail(exchange, &name[..length], &error)),
         },
+    }
+}
+
+/// What is known of a file, as far as the rule for links allows.
+fn known(rule: Option<Rule>, name: &[u8]) -> io::Result<std::fs::Metadata> {
+    match rule {
+        Some(rule) => stepwise::open(rule, name)?.metadata(),
+        None => std::fs::metadata(OsStr::from_bytes(name)),
     }
 }
 

@@ -103,6 +103,7 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
 /// Makes the response a single range.
 pub fn one(response: &mut Response, range: &Range<u64>, size: u64) {
     response.status = 206;
+    response.whole = Some(size);
     response.length = Some(range.end - range.start);
     let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
     response.add(b"Content-Range", content_range.as_bytes());
@@ -123,6 +124,7 @@ pub fn several(response: &mut Response, ranges: &[Range<u64>], size: u64, bounda
     }
     heads.push(format!("\r\n--{boundary}--\r\n").into_bytes());
     let content: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    response.whole = Some(size);
     response.status = 206;
     response.length = Some(content + heads.iter().map(|head| head.len() as u64).sum::<u64>());
     response.set(b"Content-Type", format!("multipart/byteranges; boundary={boundary}").as_bytes());

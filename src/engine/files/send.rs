@@ -101,11 +101,59 @@ pub(super) async fn send_shared(
         edit::end_frames(exchange, &[]);
     }
     scratch::give(out);
-    match done {
-        Ok(()) => {
-            exchange.facts.complete = true;
-            return Next::End(if framing == Framing::Close { End::Close } else { End::Keep });
+    if complain(exchange, name, done) {
+        exchange.facts.complete = true;
+        return Next::End(if framing == Framing::Close { End::Close } else { End::Keep });
+    }
+    Next::End(End::Abort)
+}
+
+/// Sends behind what is in `out` a part of a response that is framed in this way and perhaps goes on; whether that
+/// went well.
+pub async fn send_part(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    file: &Arc<File>,
+    piece: Option<Piece>,
+    (framing, more): (Framing, bool),
+    filters: &mut Option<Box<Chain>>,
+    mut out: Vec<u8>,
+) -> bool {
+    let pieces = piece.as_slice();
+    let done = if let Some(filters) = filters {
+        send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await
+    } else {
+        let length: u64 = pieces.iter().map(Piece::length).sum();
+        let chunk = framing == Framing::Chunked && length > 0;
+        if chunk {
+            out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
         }
+        let sent = send_all(exchange, plan, file, pieces, &mut out).await;
+        if chunk {
+            out.extend_from_slice(b"\r\n");
+        }
+        sent
+    };
+    let done = match done {
+        Ok(()) => {
+            if framing == Framing::Chunked && !more {
+                edit::last_chunk(exchange, &mut out);
+            }
+            flush(exchange, plan, &mut out).await
+        }
+        failed => failed,
+    };
+    if framing == Framing::Frames && !more && done.is_ok() {
+        edit::end_frames(exchange, &[]);
+    }
+    scratch::give(out);
+    complain(exchange, b"a kept response", done)
+}
+
+/// Says what went wrong; whether nothing did.
+fn complain(exchange: &Exchange, name: &[u8], done: Result<(), Trouble>) -> bool {
+    match done {
+        Ok(()) => return true,
         Err(Trouble::Client) => {}
         Err(Trouble::Unsaid(Failure::TimedOut)) => exchange.log(
             Level::Info,
@@ -130,7 +178,7 @@ pub(super) async fn send_shared(
             );
         }
     }
-    Next::End(End::Abort)
+    false
 }
 
 async fn send_all(
@@ -169,6 +217,18 @@ async fn send_changed(
     framing: Framing,
     out: &mut Vec<u8>,
 ) -> Result<(), Trouble> {
+    send_through(exchange, plan, file, pieces, (filters, framing, false), out).await
+}
+
+/// The same, and perhaps more is to follow.
+async fn send_through(
+    exchange: &mut Exchange,
+    plan: &Plan,
+    file: &Arc<File>,
+    pieces: &[Piece],
+    (filters, framing, more): (&mut Chain, Framing, bool),
+    out: &mut Vec<u8>,
+) -> Result<(), Trouble> {
     let (mut data, mut changed) = (scratch::take(), scratch::take());
     let step = filters.step() as u64;
     for piece in pieces {
@@ -191,7 +251,9 @@ async fn send_changed(
             }
         }
     }
-    filters.finish(&mut changed).map_err(Trouble::Broken)?;
+    if !more {
+        filters.finish(&mut changed).map_err(Trouble::Broken)?;
+    }
     frame(framing, &changed, out);
     scratch::give(data);
     scratch::give(changed);

@@ -14,7 +14,6 @@ use super::{
         edit,
         exchange::{Exchange, Next},
         files::{self, condition},
-        filter,
         http1::{field::Known, response::Parsed},
     },
     Destination,
@@ -176,11 +175,18 @@ impl Exchange {
                         }
                         return self.judge(how, kept, now);
                     }
-                    Ok(None) => store.lose(&hash),
+                    // Whether it is asked for often enough is another question.
+                    Ok(None) => {
+                        store.lose(&hash);
+                        first = false;
+                        continue;
+                    }
                     Err(error) => {
                         let why = super::system(&error);
                         self.log(Level::Crit, format_args!("a kept response cannot be read ({why})"));
                         store.lose(&hash);
+                        first = false;
+                        continue;
                     }
                 },
                 Visit::Soon(gate) => {
@@ -545,6 +551,11 @@ impl Exchange {
         let head = &self.facts.upstream_head;
         self.facts.response.length = head.content_length.filter(|_| !head.chunked);
         self.prepare_ranges();
+        match self.take_part() {
+            Ok(Some(part)) => return self.send_kept_part(plan, kept, part).await,
+            Ok(None) => {}
+            Err(next) => return next,
+        }
         let content =
             files::Whole { file: kept.file, begin: kept.begin, length: kept.length, bytes: kept.content };
         files::deliver(self, plan, content).await
@@ -564,9 +575,7 @@ impl Exchange {
     /// Whether the client has the response under way, or wants another one, where it is kept.
     pub(super) fn compare_kept(&mut self, plan: &Plan) -> condition::Verdict {
         let since = self.settings(plan).answer.if_modified_since;
-        if self.facts.response.status != 200
-            || filter::applies(self, plan) && self.facts.response.length.is_none()
-        {
+        if self.facts.preset.unwrap_or(self.facts.response.status) != 200 {
             return condition::Verdict::Answer;
         }
         let asked = condition::Asked::of(&self.facts);

@@ -132,6 +132,10 @@ pub struct Relay<'a> {
     pub upload: Option<&'a mut Upload>,
     /// What the content passes through.
     pub filters: Option<Box<Chain>>,
+    /// Whether more content follows when this has ended: neither the client nor what changes it is told of the end.
+    pub more: bool,
+    /// Whether the client left, and the rest went nowhere.
+    pub gone: bool,
     /// The files that become of it, too: where it is kept, where it is copied to.
     pub deposits: [Option<&'a mut Deposit>; 2],
     pending: Vec<u8>,
@@ -195,6 +199,8 @@ impl<'a> Relay<'a> {
             complaint: None,
             upload: None,
             filters: None,
+            more: false,
+            gone: false,
             deposits: [None, None],
             pending: head,
             at: 0,
@@ -268,6 +274,7 @@ impl<'a> Relay<'a> {
                     if !self.bounds.ignore_abort {
                         return Poll::Ready(Ending::ClientGone(Some(error)));
                     }
+                    self.gone = true;
                     self.pending.clear();
                     self.at = 0;
                     self.spill = None;
@@ -484,7 +491,7 @@ impl<'a> Relay<'a> {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        if let Some(filters) = &mut self.filters {
+        if let Some(filters) = self.filters.as_mut().filter(|_| !self.more) {
             let mut out = scratch::take();
             let done = filters.finish(&mut out);
             self.frame(&out);
@@ -498,7 +505,7 @@ impl<'a> Relay<'a> {
         if let From::Chunked(decoder) = &mut self.from {
             self.received_trailers = std::mem::take(&mut decoder.trailers);
         }
-        if self.to == Framing::Chunked {
+        if self.to == Framing::Chunked && !self.more {
             let mut last = b"0\r\n".to_vec();
             if let Some(pass) = self.pass_trailers {
                 pass(&self.received_trailers, &mut last);
@@ -550,6 +557,7 @@ impl<'a> Relay<'a> {
                         if !self.bounds.ignore_abort {
                             return Err(Ending::ClientGone(Some(error)));
                         }
+                        self.gone = true;
                         return Ok(());
                     }
                     Poll::Ready(Ok(_)) | Poll::Pending => break,

@@ -6,6 +6,7 @@ use super::{
         exchange::Exchange,
         http1::{
             field::{self, Field, Known, Lines},
+            scan,
             target::{encode_controls, encode_path},
         },
     },
@@ -305,6 +306,6 @@ fn is_token(text: &[u8]) -> bool {
 
 /// Whether a value can stand in a head (RFC 9110 § 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    let control = field::first_control(value);
+    let control = scan::first_control(value);
     control.is_none_or(|at| !value[at..].iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)))
 }

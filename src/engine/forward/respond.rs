@@ -157,14 +157,26 @@ impl Exchange {
         let mut mute = mute;
         if kept.is_some() {
             self.prepare_ranges();
+        }
+        let part = match self.take_part() {
+            Ok(part) => part,
+            Err(next) => {
+                self.end_attempt(0, 0);
+                return next;
+            }
+        };
+        let further = self.parts.as_ref().is_some_and(|parts| parts.further);
+        if kept.is_some() && !further {
             match self.compare_kept(plan) {
                 condition::Verdict::Answer => {}
                 condition::Verdict::NotModified => {
+                    self.parts = None;
                     files::not_modified(self);
                     mute = true;
                 }
                 // It is kept all the same when it comes again.
                 condition::Verdict::Failed => {
+                    self.forget_parts();
                     self.end_attempt(0, 0);
                     return Next::Status(412);
                 }
@@ -172,7 +184,15 @@ impl Exchange {
         }
         // Of an answer to HEAD only the fields tell of the part.
         let bare = asked_head && is_head;
-        let window = match self.select_range(plan, how, known || bare, kept.is_some()) {
+        let mut more = false;
+        let selected = match part.filter(|_| self.parts.is_some()) {
+            Some(part) => self.portion(plan, &part).map(|portion| {
+                more = portion.more;
+                Some(portion.window)
+            }),
+            None => self.select_range(plan, how, known || bare, kept.is_some()),
+        };
+        let window = match selected {
             Ok(window) => window.filter(|_| !bare),
             Err(status) => {
                 self.end_attempt(0, 0);
@@ -181,7 +201,8 @@ impl Exchange {
         };
         let window = if mute { Some((u64::MAX, 0)) } else { window };
         let mut out = scratch::take();
-        let framing = self.head(plan, &mut out);
+        let framing = self.head_of_parts(plan, &mut out);
+        more &= framing != Framing::None;
         // The whole response is here already: one write, and no relay.
         if let (Some((length, fit)), Framing::Length(_), None) =
             (from.whole(&self.facts.upstream[begin..]), framing, window)
@@ -203,7 +224,10 @@ impl Exchange {
         let rest = self.facts.upstream.split_off(begin);
         let scribe = matches!(from, From::Packed(_)).then(|| log::Scribe::of(self));
         let trailers = edit::trailers(self, framing);
-        let limit = self.limit_rate(plan);
+        let mut limit = self.limit_rate(plan);
+        if further {
+            limit.after = 0;
+        }
         let read_rate = super::super::respond::size(&self.value(&how.limit_rate));
         let (count, each) = how.buffers;
         let bounds = Bounds {
@@ -222,7 +246,7 @@ impl Exchange {
                 || !self.content.is_done(),
             at_once: !buffering || self.is_event_stream(),
         };
-        let filters = self.filters.take();
+        let filters = self.filters_of_parts();
         let mut relay = Relay::new(
             &mut self.stream,
             &mut connection.stream,
@@ -236,6 +260,7 @@ impl Exchange {
         relay.window = window;
         relay.trailers = trailers;
         relay.filters = filters;
+        relay.more = more;
         relay.deposits = [kept.as_mut(), copy.as_mut()];
         relay.upload = self.upload.as_deref_mut();
         let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
@@ -258,7 +283,9 @@ impl Exchange {
         let fit = !relay.overrun && !unread && !unfinished && relay.from.leaves_fit();
         let complaint = relay.complaint.take();
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
-        let coded = relay.filters.take().map(|filters| filters.sizes);
+        let mut filters = relay.filters.take();
+        let coded = filters.as_ref().map(|filters| filters.sizes);
+        let gone = relay.gone;
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -284,7 +311,15 @@ impl Exchange {
             self.log(Level::Crit, format_args!("{message} while reading upstream"));
         }
         match ending {
+            Ending::Whole if more && !gone => {
+                self.reuse(to, how, connection, fit);
+                self.end_part(filters.take(), framing, true)
+            }
+            Ending::Whole if more => Next::End(End::Abort),
             Ending::Whole => {
+                if self.parts.is_some() {
+                    self.forget_parts();
+                }
                 if framing == Framing::Frames {
                     let mut lines = Vec::new();
                     if how.pass_trailers {
@@ -374,20 +409,26 @@ impl Exchange {
         known: bool,
         kept: bool,
     ) -> Result<Option<(u64, u64)>, u16> {
+        let max = self.settings(plan).answer.max_ranges;
         let facts = &mut self.facts;
+        if how.force_ranges {
+            // Whether there are ranges is for us to say.
+            facts.response.remove(b"Accept-Ranges");
+        }
         let Some(size) =
             facts.response.length.filter(|_| how.force_ranges || (kept && facts.response.ranges))
         else {
             return Ok(None);
         };
-        if facts.response.status != 200 || filter::applies(self, plan) {
+        // What stands in for an answer of another status is given whole.
+        if facts.preset.unwrap_or(facts.response.status) != 200 || filter::applies(self, plan) {
             return Ok(None);
         }
         let facts = &mut self.facts;
         let modified = facts.response.known(Known::LastModified).and_then(condition::date);
         facts.response.modified = modified;
-        facts.response.ranges = true;
-        if !known {
+        facts.response.ranges = max != Some(0);
+        if !known || !facts.response.ranges {
             return Ok(None);
         }
         let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));

@@ -1,5 +1,7 @@
 //! Field lines of a head as ranges over the buffer that holds them (RFC 9110 § 5, RFC 9112 § 5).
 
+use super::scan;
+
 /// A range of bytes in a head's buffer. Heads are far below 4 GiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
@@ -247,7 +249,7 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
 /// Reads the field line at `start` as most are: a name that every server takes, a value without controls, CRLF or LF.
 /// Gives the field and where the next line begins; `None` for anything else, which [`line`] is to judge.
 pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
-    let length = buffer.get(start..)?.iter().position(|&byte| NAME[usize::from(byte)] != GOOD)?;
+    let length = scan::name_length(buffer.get(start..)?)?;
     let colon = start + length;
     if buffer[colon] != b':' || length == 0 {
         return None;
@@ -256,7 +258,7 @@ pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
     while *buffer.get(from)? == b' ' {
         from += 1;
     }
-    let control = from + first_control(&buffer[from..])?;
+    let control = from + scan::first_control(&buffer[from..])?;
     let next = match buffer[control..] {
         [b'\n', ..] => control + 1,
         [b'\r', b'\n', ..] => control + 2,
@@ -269,21 +271,6 @@ pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
     let plain = from == colon + 2 && next == to + 2;
     let known = Known::of(&buffer[start..colon]);
     Some((Field { name: Slice::new(start, colon), value: Slice::new(from, to), known, plain }, next))
-}
-
-/// The offset of the first byte below a space, eight bytes at a time.
-pub fn first_control(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The lowest bit set is right: a borrow only reaches bytes behind one that is below.
-        let below = word.wrapping_sub(ONES * 0x20) & !word & (ONES * 0x80);
-        if below != 0 {
-            return Some(at * 8 + below.trailing_zeros() as usize / 8);
-        }
-    }
-    rest.iter().position(|&byte| byte < b' ').map(|at| words.len() * 8 + at)
 }
 
 /// The offset of the byte for which a line is refused.

@@ -365,6 +365,7 @@ impl Printer<'_> {
             Handler::Files => self.add("files"),
             Handler::File => self.add("file"),
             Handler::Listing => self.add("listing"),
+            Handler::Film => self.add("film"),
             Handler::Respond(reply) => self.reply(reply),
             Handler::Missing(what) => self.add(format_args!("missing {what}")),
         }

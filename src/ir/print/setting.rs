@@ -8,9 +8,9 @@ use crate::ir::{
     Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
-        Fault, FileFault, Identifier, IndexMark, IndexMarks, Issue, Level, Lifetime, ListingColumn,
-        ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry, Series, Syslog, TagChange,
-        TagForm, Telling, TrustedProxy,
+        Fault, FileFault, Identifier, IndexChange, IndexMark, IndexMarks, IndexSwitches, Issue, Level,
+        Lifetime, ListingColumn, ListingForm, LogEscape, LogFormat, LogTarget, Proxied, RateLimit, Retry,
+        Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
     },
 };
 
@@ -68,6 +68,7 @@ in_line! {
     Level: |level| value::word(level);
     Coded: |coded| match coded {
         Coded::Pass => "pass".to_owned(),
+        Coded::Edit => "edit".to_owned(),
         Coded::Refuse(status) => format!("refuse {status}"),
         Coded::Decode(status) => format!("decode, else {status}"),
     };
@@ -198,6 +199,20 @@ impl Print for VarId {
     fn print(&self, printer: &mut Printer<'_>) {
         let name = printer.var_name(*self);
         printer.add(format_args!(" {name}"));
+    }
+}
+
+impl Print for IndexSwitches {
+    fn print(&self, printer: &mut Printer<'_>) {
+        for IndexChange { turn, fixed, on, off, hidden, shown } in &self.0 {
+            printer.add(format_args!(" {turn}:{fixed:x}+{on:x}-{off:x}"));
+            if *shown {
+                printer.add(" shown");
+            }
+            if !hidden.is_empty() {
+                hidden.print(printer);
+            }
+        }
     }
 }
 

@@ -84,6 +84,8 @@ settings! {
         conditional_text: bool,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// Bytes of a part where an upstream is asked for one part after another; 0 asks for all at once.
+        part_size: u64,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.
         modified: Option<i64>,
         /// When interim answers are passed on: where one of these is neither empty nor `0`; without any, always.

@@ -7,12 +7,8 @@ use super::{Setting, Text, Value};
 settings! {
     /// Pages that list a folder for people: a plain list of links, or columns with an icon, time, size and description.
     IndexPage, IndexPageInForce {
-        /// Whether there are columns.
-        fancy: bool,
-        /// Whether these are a table's, else those of preformatted text.
-        table: bool,
-        /// Whether icons are links, too.
-        icon_links: bool,
+        /// What is on.
+        switches: IndexSwitches,
         /// Height of icons in pixels; 0 is not said.
         icon_height: u32,
         /// Width of icons in pixels; 0 is not said.
@@ -21,38 +17,6 @@ settings! {
         name_width: u32,
         /// Likewise of a description; 0 is as many as there is room for.
         description_width: u32,
-        /// Whether folders come first.
-        folders_first: bool,
-        /// Whether names are sorted without regard to case.
-        ignore_case: bool,
-        /// Whether numbers in names are sorted as numbers.
-        version_sort: bool,
-        /// Whether there are no icons.
-        no_icons: bool,
-        /// Whether times of modification are left out.
-        no_times: bool,
-        /// Whether sizes are left out.
-        no_sizes: bool,
-        /// Whether descriptions are left out.
-        no_descriptions: bool,
-        /// Whether rules between headings and entries are left out.
-        no_rules: bool,
-        /// Whether a head of the page is left out where a file begins it.
-        no_preamble: bool,
-        /// Whether headings are no links that sort.
-        no_sorting: bool,
-        /// Whether what the query asks for does not count.
-        ignore_query: bool,
-        /// Whether names that the client may not have are shown, too.
-        shows_forbidden: bool,
-        /// Whether the title of an HTML file is its description where there is no other.
-        scan_titles: bool,
-        /// Whether the page has the folder's time and tag.
-        tracked: bool,
-        /// Whether it is XHTML.
-        xhtml: bool,
-        /// Whether times are like `02-Jan-2024 03:04`.
-        old_times: bool,
         /// Its type; empty is HTML.
         kind: Text,
         /// Its character set; empty is that of the platform.
@@ -77,6 +41,128 @@ settings! {
         alternatives: IndexMarks,
         /// Descriptions.
         descriptions: IndexMarks,
+    }
+}
+
+/// Something that a listing does or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[repr(u8)]
+pub enum IndexSwitch {
+    /// There are columns.
+    Fancy,
+    /// These are a table's, else those of preformatted text.
+    Table,
+    /// Icons are links, too.
+    IconLinks,
+    /// Folders come first.
+    FoldersFirst,
+    /// Names are sorted without regard to case.
+    IgnoreCase,
+    /// Numbers in names are sorted as numbers.
+    VersionSort,
+    /// There are no icons.
+    NoIcons,
+    /// Times of modification are left out.
+    NoTimes,
+    /// Sizes are left out.
+    NoSizes,
+    /// Descriptions are left out.
+    NoDescriptions,
+    /// Rules between headings and entries are left out.
+    NoRules,
+    /// The head of the page is left out where a file begins it.
+    NoPreamble,
+    /// What stands in place of an icon is part of the class of a row.
+    AlternativeClass,
+    /// Headings are no links that sort.
+    NoSorting,
+    /// What the query asks for does not count.
+    IgnoreQuery,
+    /// Names that the client may not have are shown, too.
+    ShowsForbidden,
+    /// The title of an HTML file is its description where there is no other.
+    ScanTitles,
+    /// The page has the folder's time and tag.
+    Tracked,
+    /// It is XHTML.
+    Xhtml,
+    /// Times are like `02-Jan-2024 03:04`.
+    OldTimes,
+    /// Nothing: what was said outside does not count.
+    None,
+}
+
+impl IndexSwitch {
+    /// Its bit.
+    pub fn bit(self) -> u32 {
+        1 << self as u8
+    }
+}
+
+/// What is on, in the turns in which it is found out: changes of one turn are put together before they are laid over
+/// those of the turn before, which is not the same as one after another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IndexSwitches(pub Vec<IndexChange>);
+
+/// What a section says of switches, as bits, and of names that are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct IndexChange {
+    /// Its turn; the first is that of what is in force everywhere.
+    pub turn: u8,
+    /// What is on, whatever was said before; nothing leaves that as it is.
+    pub fixed: u32,
+    /// What is on besides.
+    pub on: u32,
+    /// What is not.
+    pub off: u32,
+    /// Names that are left out, as patterns with `*` and `?`.
+    pub hidden: Vec<Text>,
+    /// Whether those that were left out before are not.
+    pub shown: bool,
+}
+
+impl IndexChange {
+    /// Lays this over another; that names are shown again counts for the next one alone.
+    fn over(&self, under: &Self) -> Self {
+        let none = IndexSwitch::None.bit();
+        let mut hidden = self.hidden.clone();
+        if !self.shown {
+            hidden.extend_from_slice(&under.hidden);
+        }
+        let (mut fixed, mut on, mut off) = (self.fixed, 0, 0);
+        if fixed & none != 0 {
+            fixed = none;
+        } else if fixed == 0 {
+            on = (under.on | self.on) & !self.off;
+            off = under.off | self.off;
+            fixed = (under.fixed & !none | on) & !off;
+        }
+        Self { turn: self.turn, fixed, on, off, hidden, shown: false }
+    }
+}
+
+impl IndexSwitches {
+    /// What is on in the end, as bits, and which names are left out.
+    pub fn in_force(&self) -> (u32, Vec<Text>) {
+        let (mut last, others) = match self.0.split_first() {
+            Some((first, others)) if first.turn == 0 => (first.clone(), others),
+            _ => (IndexChange::default(), self.0.as_slice()),
+        };
+        for change in others {
+            last = change.over(&last);
+        }
+        (last.fixed, last.hidden)
+    }
+}
+
+impl Setting for IndexSwitches {
+    fn accumulate(&mut self, over: &Self) {
+        for change in &over.0 {
+            match self.0.last_mut().filter(|last| last.turn == change.turn) {
+                Some(last) => *last = change.over(last),
+                None => self.0.push(change.clone()),
+            }
+        }
     }
 }
 

@@ -30,6 +30,8 @@ settings! {
         keep_modified: bool,
         /// Whether that tag stays a strong one.
         keep_tag: bool,
+        /// Whether a `204` or `304` tells the same of itself as rewritten content would.
+        tells_unmodified: bool,
         /// The target of a request of our own whose answer stands before the content; empty is none.
         before: Text,
         /// Of one whose answer stands behind it.
@@ -38,6 +40,9 @@ settings! {
         around_types: Vec<Text>,
         /// Whether instructions in content are followed: `<!--# include virtual="/part" -->`.
         includes: bool,
+        /// Whether texts and edits are for the content alone, and done before it gets parts: what stands around it,
+        /// and what its instructions ask for.
+        parts_last: bool,
         /// Types of content that may have instructions; `*` for all.
         include_types: Vec<Text>,
         /// Whether nothing is said in place of an instruction that is wrong.
@@ -76,6 +81,8 @@ pub enum Coded {
     /// It is passed on as it is.
     #[default]
     Pass,
+    /// It is edited as it is, bytes that mean something else.
+    Edit,
     /// This status is answered instead.
     Refuse(u16),
     /// The coding is taken off; one that cannot be is refused with this status.

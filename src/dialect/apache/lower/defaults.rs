@@ -71,10 +71,16 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.raw_pages = Some(true);
     answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
+    answer.part_size = Some(0);
 
-    set.files.hidden = Some(vec![".".into()]);
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
+    set.files.stepwise = Some(0);
+    set.files.stepwise_from = Some(Template::default());
+    set.files.changes = Some(Vec::new());
+    set.files.change_access = Some(0o600);
+    set.files.change_makes_folders = Some(false);
+    set.files.change_depth = Some(0);
 
     set.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
     forwarding(&mut set.http, minute);

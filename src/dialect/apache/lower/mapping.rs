@@ -78,7 +78,8 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
     let answering = cx.names.own("@answering");
     let mut admitted: Steps =
         answering.map(|var| (Step::Assign { var, value: "1".into() }, span)).into_iter().collect();
-    admitted.extend(vec![when(not(methods(&["GET", "HEAD", "OPTIONS"])), vec![(Step::Admit, span)])]);
+    // Content that is not read is thrown away, and that is refused for its length, too: 2.4.71 answers GET with 413.
+    admitted.push((Step::Admit, span));
     admitted.extend(steps);
     vec![when(ours, admitted)]
 }

@@ -13,16 +13,12 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Base, Block, Handler, Scope, Settings, Step, Text},
+    ir::{Base, Block, Handler, Scope, Settings, Step},
 };
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] = &[
-    ("AllowOverride", allow_override),
-    ("AllowOverrideList", allow_override_list),
-    ("IndexIgnore", index_ignore),
-    ("Options", options),
-];
+pub(super) const TABLE: &[(&str, Lower)] =
+    &[("AllowOverride", allow_override), ("AllowOverrideList", allow_override_list), ("Options", options)];
 
 /// Options that change something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,10 +178,4 @@ fn allow_override_list(_: &mut Cx, section: &mut Section, directive: &Directive)
     let name =
         |word: &Word| catalogue::usual(&word.value).map_or_else(|| word.text().into_owned(), str::to_owned);
     section.own.allowed.get_or_insert_default().list = words.map(name).collect();
-}
-
-/// `IndexIgnore name ...`: what listings leave out; several add up.
-fn index_ignore(_: &mut Cx, section: &mut Section, directive: &Directive) {
-    let names = directive.args.iter().map(|word| Text::from(word.value.as_slice()));
-    section.set.files.hidden.get_or_insert_default().extend(names);
 }

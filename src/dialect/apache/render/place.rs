@@ -25,10 +25,7 @@ impl Render<'_, '_> {
         self.tables(area);
         let common = common_head(&passes);
         if self.proxied {
-            if passes.iter().any(|pass| pass.scheme != Scheme::Plain) {
-                self.need("ssl");
-                self.page.line("SSLProxyEngine On");
-            }
+            self.upstream_tls(area, &passes);
             if let Some(head) = &common {
                 self.head(head, server.span);
             }

@@ -178,6 +178,7 @@ impl Render<'_, '_> {
             if_modified_since,
             conditional_text,
             max_ranges,
+            part_size,
             modified,
             msie_padding,
             msie_refresh,
@@ -241,6 +242,7 @@ impl Render<'_, '_> {
                 ("answer.identifier", identifier.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some()),
                 ("answer.max_ranges", max_ranges.is_some()),
+                ("answer.part_size", part_size.is_some()),
             ],
             span,
         );
@@ -254,22 +256,33 @@ impl Render<'_, '_> {
             known_types,
             any_case,
             log_missing,
-            hidden,
             random,
             symlinks,
+            stepwise,
+            stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
             chunk,
             faults,
         } = set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index, symlinks);
         self.left_out(
             "",
-            &[
-                ("files.log_missing", log_missing.is_some()),
-                ("files.hidden", hidden.is_some()),
-                ("files.chunk", chunk.is_some()),
-            ],
+            &[("files.log_missing", log_missing.is_some()), ("files.chunk", chunk.is_some())],
             span,
         );
         self.lost(
@@ -624,6 +637,8 @@ impl Render<'_, '_> {
             types,
             keep_modified,
             keep_tag,
+            tells_unmodified,
+            parts_last,
             before,
             after,
             around_types,
@@ -672,7 +687,12 @@ impl Render<'_, '_> {
         let _ = (once, types, keep_modified);
         self.left_out(
             "",
-            &[("rewriting.edits_first", edits_first.is_some()), ("rewriting.keep_tag", keep_tag.is_some())],
+            &[
+                ("rewriting.edits_first", edits_first.is_some()),
+                ("rewriting.keep_tag", keep_tag.is_some()),
+                ("rewriting.tells_unmodified", tells_unmodified.is_some()),
+                ("rewriting.parts_last", parts_last.is_some()),
+            ],
             span,
         );
         self.lost(

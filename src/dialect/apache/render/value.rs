@@ -217,6 +217,7 @@ impl<'a> Names<'a> {
             | Attr::PathWithout(_)
             | Attr::UpstreamPath
             | Attr::CacheStatus
+            | Attr::PartRange
             | Attr::Http2
             | Attr::Missing => return Err(format!("no variable holds {}", said(attr))),
         };

@@ -65,6 +65,7 @@ pub(super) fn settings() -> Settings {
     answer.if_modified_since = Some(2);
     answer.conditional_text = Some(false);
     answer.max_ranges = Some(Some(100));
+    answer.part_size = Some(0);
 
     base.files.index = Some(Vec::new());
     base.files.alias = Some(None);
@@ -74,6 +75,12 @@ pub(super) fn settings() -> Settings {
     base.files.any_case = Some(true);
     base.files.log_missing = Some(false);
     base.files.chunk = Some(32 * KIB);
+    base.files.stepwise = Some(0);
+    base.files.stepwise_from = Some(Template::default());
+    base.files.changes = Some(Vec::new());
+    base.files.change_access = Some(0o600);
+    base.files.change_makes_folders = Some(false);
+    base.files.change_depth = Some(0);
 
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());
@@ -91,6 +98,8 @@ pub(super) fn settings() -> Settings {
         types: Some(vec!["*".into()]),
         keep_modified: Some(false),
         keep_tag: Some(false),
+        tells_unmodified: Some(false),
+        parts_last: Some(false),
         edits_first: Some(false),
         when: Some(None),
         charset: Some(true),

@@ -194,7 +194,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         types: Some(vec!["text/html".into()]),
         keep_modified: Some(false),
         charset: Some(false),
-        coded: Some(crate::ir::settings::Coded::Pass),
+        coded: Some(crate::ir::settings::Coded::Edit),
         keep_tag: Some(false),
         edits_first: Some(false),
         when: Some(None),
@@ -208,6 +208,8 @@ pub(super) fn settings(options: &Options) -> Settings {
         include_keeps_modified: Some(false),
         includes_forbidden: Some(false),
         include_in_turn: Some(false),
+        tells_unmodified: Some(true),
+        parts_last: Some(true),
         include_begin: Some(Text::new()),
         include_end: Some(Text::new()),
         include_message: Some(Text::new()),
@@ -324,6 +326,7 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.if_modified_since = Some(1);
     answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
+    answer.part_size = Some(0);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);
     answer.msie_refresh = Some(false);
@@ -341,8 +344,13 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     files.log_missing = Some(true);
     files.random = Some(false);
     files.symlinks = Some(0);
-    files.hidden = Some(Vec::new());
     files.chunk = Some(32 * KIB);
+    files.stepwise = Some(0);
+    files.stepwise_from = Some(Template::default());
+    files.changes = Some(Vec::new());
+    files.change_access = Some(0o600);
+    files.change_makes_folders = Some(false);
+    files.change_depth = Some(0);
 
     let from = &mut base.client_address;
     from.told = Some(Telling::Field("X-Real-IP".into()));

@@ -29,6 +29,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("if_modified_since", if_modified_since),
     ("index", index),
     ("max_ranges", max_ranges),
+    ("disable_symlinks", disable_symlinks),
     ("root", root),
     ("types", types),
 ];
@@ -188,4 +189,33 @@ fn if_modified_since(_: &mut Cx, level: &mut Level, directive: &Directive) {
 fn max_ranges(_: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(Ok(number)) = directive.args.first().map(|word| values::number(&word.value)) else { return };
     level.set.answer.max_ranges = Some(Some(u32::try_from(number).unwrap_or(u32::MAX)));
+}
+
+/// `disable_symlinks off;` `disable_symlinks on|if_not_owner [from=part];`
+fn disable_symlinks(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let mut from = None;
+    let mut mode = None;
+    for word in &directive.args {
+        match word.value.as_slice() {
+            b"off" => mode = Some(0),
+            b"on" => mode = Some(1),
+            b"if_not_owner" => mode = Some(2),
+            value => {
+                from = value.starts_with(b"from=").then(|| template_part(cx, word, 5..value.len())).or(from);
+            }
+        }
+    }
+    match (mode, &from, directive.args.len()) {
+        (Some(_), None, 1) | (Some(1 | 2), Some(_), 2) => {}
+        (Some(0), ..) => {
+            let message = "\"from=\" cannot be used with \"off\" parameter";
+            return cx.report(Diagnostic::error("invalid-value", directive.span, message));
+        }
+        _ => {
+            let message = "no \"on\", \"off\", or \"if_not_owner\" parameter specified";
+            return cx.report(Diagnostic::error("invalid-value", directive.span, message));
+        }
+    }
+    level.set.files.stepwise = mode;
+    level.set.files.stepwise_from = Some(from.unwrap_or_default());
 }

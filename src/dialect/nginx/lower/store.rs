@@ -68,6 +68,13 @@ fn store(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// `proxy_store_access users:permissions...;`
 fn access(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(bits) = permissions(cx, directive) {
+        set(level, directive).store_access = Some(bits);
+    }
+}
+
+/// What `users:permissions...` are in bits; `None` and a finding for what is none of them.
+pub(super) fn permissions(cx: &mut Cx, directive: &Directive) -> Option<u32> {
     // The owner may whatever is said of others.
     let mut bits = 0o600;
     for word in &directive.args {
@@ -79,13 +86,19 @@ fn access(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             b"user" => 6,
             b"group" => 3,
             b"all" => 0,
-            _ => return invalid(cx, word, "expected `user:`, `group:` or `all:`"),
+            _ => {
+                invalid(cx, word, "expected `user:`, `group:` or `all:`");
+                return None;
+            }
         };
         bits |= match may {
             b"rw" => 6 << shift,
             b"r" => 4 << shift,
-            _ => return invalid(cx, word, "the permissions are `r` or `rw`"),
+            _ => {
+                invalid(cx, word, "the permissions are `r` or `rw`");
+                return None;
+            }
         };
     }
-    set(level, directive).store_access = Some(bits);
+    Some(bits)
 }

@@ -48,6 +48,7 @@ impl Render<'_, '_> {
             if_modified_since,
             conditional_text,
             max_ranges,
+            part_size,
             modified,
             msie_padding,
             msie_refresh,
@@ -129,6 +130,7 @@ impl Render<'_, '_> {
                 ("answer.override_charset", override_charset.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some()),
                 ("answer.max_ranges", max_ranges.is_some()),
+                ("answer.part_size", part_size.is_some()),
             ],
             span,
         );

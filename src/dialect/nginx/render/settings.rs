@@ -148,19 +148,34 @@ impl Render<'_, '_> {
             known_types,
             any_case,
             log_missing,
-            hidden,
             random,
             symlinks,
+            stepwise,
+            stepwise_from,
+            changes,
+            change_access,
+            change_makes_folders,
+            change_depth,
             chunk,
             faults,
         } = set;
-        self.lost("", &[("files.random", random.is_some())], span);
+        self.lost(
+            "",
+            &[
+                ("files.random", random.is_some()),
+                ("files.changes", changes.is_some()),
+                ("files.stepwise", stepwise.is_some()),
+                ("files.stepwise_from", stepwise_from.is_some()),
+            ],
+            span,
+        );
         if let Some(v) = log_missing {
             self.page.line(format!("log_not_found {};", switch(*v)));
         }
         // Said where the place is.
+        let _ = (change_access, change_makes_folders, change_depth);
         let _ = (root, alias, index);
-        self.left_out("", &[("files.hidden", hidden.is_some()), ("files.chunk", chunk.is_some())], span);
+        self.left_out("", &[("files.chunk", chunk.is_some())], span);
         self.lost(
             "",
             &[
@@ -552,6 +567,8 @@ impl Render<'_, '_> {
             types,
             keep_modified,
             keep_tag,
+            tells_unmodified,
+            parts_last,
             before,
             after,
             around_types,
@@ -600,7 +617,12 @@ impl Render<'_, '_> {
         let _ = (once, types, keep_modified);
         self.left_out(
             "",
-            &[("rewriting.edits_first", edits_first.is_some()), ("rewriting.keep_tag", keep_tag.is_some())],
+            &[
+                ("rewriting.edits_first", edits_first.is_some()),
+                ("rewriting.keep_tag", keep_tag.is_some()),
+                ("rewriting.tells_unmodified", tells_unmodified.is_some()),
+                ("rewriting.parts_last", parts_last.is_some()),
+            ],
             span,
         );
         self.lost(

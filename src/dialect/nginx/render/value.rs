@@ -184,6 +184,7 @@ impl Names<'_> {
             Attr::Tls(_) | Attr::PathWithout(_) | Attr::UpstreamPath | Attr::CacheStatus => {
                 return Err(format!("no variable holds {}", said(attr)));
             }
+            Attr::PartRange => "slice_range",
             Attr::SignedLink => "secure_link",
             Attr::SignedLinkExpires => "secure_link_expires",
             Attr::IdentifierGot => "uid_got",

@@ -5,7 +5,12 @@
 //! are read, and what the original accepts must parse and hold no unknown directive. The column is `nginx_t` (`pass`,
 //! `fail-module`, ...), for Apache `t` (`ok`, `ok-stubbed`, `error:...`), for IIS `xml` (`well-formed`, or what is wrong;
 //! files of the kind `xdt transform` are none). Programs behind handlers of IIS count as reachable.
+//!
+//! With `--translate` the files are also translated into the other languages ([`translations`]); `--live N` runs the
+//! servers with N outputs of each direction, `--write FILE` writes the table, `--step N` takes each Nth file.
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
+
+mod translations;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -105,16 +110,27 @@ impl Outcome {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, each) = match arguments.as_slice() {
-        [folder] => (folder, false),
-        [option, folder] if option == "--files" => (folder, true),
-        _ => {
-            println!("usage: corpus [--files] DIR");
-            return ExitCode::from(2);
+    let (mut wanted, mut translate, mut folder) = (translations::Wanted::default(), false, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+        match argument.as_str() {
+            "--files" => wanted.each = true,
+            "--translate" => translate = true,
+            "--only-translate" => (translate, wanted.only) = (true, true),
+            "--live" => wanted.live = number(),
+            "--step" => wanted.step = number(),
+            "--write" => wanted.write = arguments.next().map(PathBuf::from),
+            _ => folder = Some(argument),
         }
+    }
+    let Some(folder) = folder else {
+        println!(
+            "usage: corpus [--files] [--translate | --only-translate] [--live N] [--step N] [--write FILE] DIR"
+        );
+        return ExitCode::from(2);
     };
-    let all = match all(Path::new(folder)) {
+    let all = match all(Path::new(&folder)) {
         Ok(all) => all,
         Err(error) => {
             println!("{folder}: {error}");
@@ -122,9 +138,12 @@ fn main() -> ExitCode {
         }
     };
     let mut status = ExitCode::SUCCESS;
-    for dialect in Dialect::ALL {
+    if translate && !translations::report(&all, &wanted) {
+        status = ExitCode::FAILURE;
+    }
+    for dialect in Dialect::ALL.into_iter().filter(|_| !wanted.only) {
         let entries: Vec<&Entry> = all.iter().filter(|entry| entry.dialect == dialect).collect();
-        if !entries.is_empty() && !report_on(dialect, &entries, each) {
+        if !entries.is_empty() && !report_on(dialect, &entries, wanted.each) {
             status = ExitCode::FAILURE;
         }
     }
