@@ -2,7 +2,7 @@
 
 use super::Render;
 use crate::{
-    ir::settings::Forwarding,
+    ir::{Protocol, settings::Forwarding},
     raise::{Area, Pass, Scheme},
 };
 
@@ -29,7 +29,12 @@ impl Render<'_, '_> {
         if written.iter().any(|http| http.tls_any_name.is_some() || http.tls_match_name.is_some()) {
             return false;
         }
-        passes.iter().filter(|pass| pass.scheme != Scheme::Plain).all(|pass| {
+        // What gateways are told over TLS is not said by these lines, nor checked by them.
+        let mut passes = passes.iter().filter(|pass| pass.scheme != Scheme::Plain);
+        if passes.clone().any(|pass| pass.protocol != Protocol::Http) {
+            return false;
+        }
+        passes.all(|pass| {
             let set = |of: fn(&Forwarding) -> Option<bool>| {
                 [&pass.settings].into_iter().chain(written).chain([base]).find_map(of).unwrap_or(false)
             };
