@@ -235,7 +235,11 @@ fn is_own_word(real: &str, of_real: &Verdict, of_own: &Verdict) -> bool {
 }
 
 /// Mistakes that are told in other words: with the value that is wrong in them, or another mistake of the line first.
-const OWN_WORDS: [&str; 8] = [
+const OWN_WORDS: [&str; 12] = [
+    "hc_template_after",
+    "hc_unknown_condition",
+    "hc_unknown_template",
+    "ping_zero",
     "proxy_lbmethod",
     "proxy_loadfactor",
     "proxy_location",

@@ -92,7 +92,9 @@ fn serve(by: By, scratch: &Scratch, text: &str, port: u16, arguments: &[&str]) -
                 "iis" => "ours/web.config",
                 _ => "ours/server.conf",
             };
-            let file = scratch.write(name, text);
+            let is_part = *dialect == *"nginx" && !text.contains("http {");
+            let whole = if is_part { format!("events {{}}\nhttp {{\n{text}}}\n") } else { text.to_owned() };
+            let file = scratch.write(name, whole);
             command = Command::new(env!("CARGO_BIN_EXE_triglot"));
             command.args(["run", "--dialect", dialect]);
             if name == "ours/web.config" {

@@ -521,6 +521,10 @@ impl Render<'_, '_> {
         let mut url = self.upstream(pass, names)?;
         if pass.head.upgrade && matches!(pass.to, To::Authority(_)) && pass.protocol == Protocol::Http {
             self.need("proxy_wstunnel");
+            // A rule has no `upgrade=`: this scheme lets WebSockets through, and is HTTP for everything else.
+            if let Some(rest) = url.strip_prefix("http") {
+                url = format!("ws{rest}");
+            }
         }
         match &pass.path {
             PassPath::Same => url.push_str("%{REQUEST_URI}"),

@@ -98,7 +98,7 @@ fn condition(cx: &mut Cx, _: &mut Section, directive: &Directive) {
         return cx.error("arguments", directive.head(), "Missing expression for ProxyHCExpr");
     }
     if !rest.is_empty() {
-        return cx.error("arguments", directive.head(), "error: extra parameter(s) to ProxyHCExpr");
+        return cx.error("arguments", directive.head(), "error: extra parameter(s)");
     }
     let Some(test) = test_into(cx, &text, MATCH) else { return };
     let lower = text.bytes().to_ascii_lowercase();
