@@ -11,6 +11,8 @@
 
 #[path = "alike/apache.rs"]
 mod apache;
+#[path = "alike/both.rs"]
+mod both;
 #[path = "alike/configuration.rs"]
 mod configuration;
 #[path = "alike/filters.rs"]
@@ -26,7 +28,7 @@ mod random;
 #[path = "alike/request.rs"]
 mod request;
 
-use pair::{Pair, Place};
+use pair::Place;
 use random::Random;
 
 /// The seeds to try: those of the environment, or the usual ones.
@@ -60,11 +62,11 @@ fn generated_virtual_hosts_are_served_alike() {
         let mut hosts: Vec<_> = (0..hosts).map(|number| apache::host(&mut random, number, origin)).collect();
         let place = httpd::Place::new(&format!("vhosts-{seed}"), &hosts);
         place.leave_out_refused(&mut hosts);
-        let pair = httpd::Pair::start(&place, &hosts);
+        let both = httpd::start(&place, &hosts);
         for host in &hosts {
             for _ in 0..16 {
                 let request = apache::request(&mut random, &host.name());
-                pair.compare(&request, || format!("seed {seed}\n{}{:?}", host.text("ROOT"), host.files));
+                both.compare(&request, || format!("seed {seed}\n{}{:?}", host.text("ROOT"), host.files));
             }
         }
     }
@@ -80,12 +82,12 @@ fn generated_hosts_are_served_alike() {
         let mut servers: Vec<String> =
             (0..hosts).map(|number| configuration::server(&mut random, number, place.origin())).collect();
         place.leave_out_refused(&mut servers, configuration::HTTP);
-        let pair = Pair::start(&place, configuration::HTTP, &servers);
+        let both = pair::start(&place, configuration::HTTP, &servers);
         for server in &servers {
             let name = configuration::name(server);
             for _ in 0..12 {
                 let request = request::usual(&mut random, name);
-                pair.compare(&request, || format!("seed {seed}\n{server}"));
+                both.compare(&request, || format!("seed {seed}\n{server}"));
             }
         }
     }
@@ -101,12 +103,12 @@ fn generated_filters_work_alike() {
         let mut servers: Vec<String> =
             (0..hosts).map(|number| filters::server(&mut random, number, place.origin())).collect();
         place.leave_out_refused(&mut servers, filters::HTTP);
-        let pair = Pair::start(&place, filters::HTTP, &servers);
+        let both = pair::start(&place, filters::HTTP, &servers);
         for server in &servers {
             let name = configuration::name(server);
             for _ in 0..20 {
                 let request = filters::request(&mut random, name);
-                pair.compare(&request, || format!("seed {seed}\n{server}"));
+                both.compare(&request, || format!("seed {seed}\n{server}"));
             }
         }
     }
@@ -119,7 +121,7 @@ fn odd_requests_are_answered_alike() {
         let mut random = generator(seed);
         let place = Place::new(&format!("requests-{seed}"));
         let servers = request::servers(place.origin());
-        let pair = Pair::start(&place, configuration::HTTP, &servers);
+        let both = pair::start(&place, configuration::HTTP, &servers);
         // Both servers wait a second for more on a connection that they keep: many at once.
         let requests: Vec<Vec<u8>> = (0..160)
             .map(|_| {
@@ -130,7 +132,7 @@ fn odd_requests_are_answered_alike() {
         for some in requests.chunks(32) {
             std::thread::scope(|scope| {
                 for request in some {
-                    scope.spawn(|| pair.compare(request, || format!("seed {seed}")));
+                    scope.spawn(|| both.compare(request, || format!("seed {seed}")));
                 }
             });
         }

@@ -1,15 +1,13 @@
 //! Apache and triglot on one configuration of many virtual hosts, each with a folder of its own.
 
 use std::fs;
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::apache::{FILES, FOLDERS, Host};
-use crate::pair::{PATIENCE, ask};
+use crate::both::Both;
 use crate::ports;
 
 /// The real server.
@@ -95,60 +93,13 @@ impl Drop for Place {
 }
 
 /// Both servers, started on the same text.
-pub(crate) struct Pair<'a> {
-    place: &'a Place,
-    children: [Child; 2],
-}
-
-impl<'a> Pair<'a> {
-    /// Starts both and waits until they listen.
-    pub(crate) fn start(place: &'a Place, hosts: &[Host]) -> Self {
-        let start = |index: usize, name: &str, command: &mut Command| {
-            let file = place.write(name, place.ports[index], hosts);
-            let said = fs::File::create(place.path.join(format!("{name}.said"))).unwrap();
-            command.arg("-f").arg(&file).arg("-DFOREGROUND");
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
-        };
-        let mut children = [
-            start(0, "apache", Command::new(ORACLE).arg0("apache2")),
-            start(1, "triglot", Command::new(env!("CARGO_BIN_EXE_triglot")).arg("httpd")),
-        ];
-        for (child, (port, name)) in children.iter_mut().zip(place.ports.iter().zip(["apache", "triglot"])) {
-            let began = Instant::now();
-            while TcpStream::connect(("127.0.0.1", *port)).is_err() {
-                let said = || fs::read_to_string(place.path.join(format!("{name}.said"))).unwrap_or_default();
-                assert!(child.try_wait().unwrap().is_none(), "{name} does not start: {}", said());
-                assert!(began.elapsed() < 4 * PATIENCE, "{name} does not listen: {}", said());
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-        Self { place, children }
-    }
-
-    /// Sends both the same bytes; `what` names what they are about where the answers differ.
-    #[track_caller]
-    pub(crate) fn compare(&self, request: &[u8], what: impl Fn() -> String) {
-        let both = || self.place.ports.map(|port| normal(&ask(port, request), port));
-        let [mut apache, mut triglot] = both();
-        if apache != triglot {
-            [apache, triglot] = both();
-        }
-        assert!(
-            apache == triglot,
-            "{}\n--- request\n{}\n--- apache\n{apache}\n--- triglot\n{triglot}",
-            what(),
-            request.escape_ascii()
-        );
-    }
-}
-
-impl Drop for Pair<'_> {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
-    }
+pub(crate) fn start(place: &Place, hosts: &[Host]) -> Both {
+    let file = |index: usize, name: &str| place.write(name, place.ports[index], hosts);
+    let mut apache = Command::new(ORACLE);
+    apache.arg0("apache2").arg("-f").arg(file(0, "apache")).arg("-DFOREGROUND");
+    let mut triglot = Command::new(env!("CARGO_BIN_EXE_triglot"));
+    triglot.args(["httpd", "-f"]).arg(file(1, "triglot")).arg("-DFOREGROUND");
+    Both::start(&place.path, ["apache", "triglot"], place.ports, [&mut apache, &mut triglot], normal)
 }
 
 /// An answer with its fields in alphabetical order, without what differs by nature.

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use crate::both::Both;
 use crate::ports;
 
 /// The real server.
@@ -150,61 +151,16 @@ fn answer(mut stream: TcpStream) {
 }
 
 /// nginx and triglot, started on the same text.
-pub(crate) struct Pair<'a> {
-    place: &'a Place,
-    children: [Child; 2],
-}
-
-impl<'a> Pair<'a> {
-    /// Starts both and waits until they listen.
-    pub(crate) fn start(place: &'a Place, http: &str, servers: &[String]) -> Self {
-        let start = |index: usize, name: &str, program: &str, first: &[&str]| {
-            let file = place.write(name, place.ports[index], http, servers);
-            let said = fs::File::create(place.path.join(format!("{name}.said"))).unwrap();
-            let mut command = Command::new(program);
-            command.args(first).arg("-p").arg(&place.path).arg("-c").arg(&file);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
-        };
-        let mut children =
-            [start(0, "nginx", ORACLE, &[]), start(1, "triglot", env!("CARGO_BIN_EXE_triglot"), &["nginx"])];
-        for (child, (port, name)) in children.iter_mut().zip(place.ports.iter().zip(["nginx", "triglot"])) {
-            let began = Instant::now();
-            while TcpStream::connect(("127.0.0.1", *port)).is_err() {
-                let said = || fs::read_to_string(place.path.join(format!("{name}.said"))).unwrap_or_default();
-                assert!(child.try_wait().unwrap().is_none(), "{name} does not start: {}", said());
-                assert!(began.elapsed() < 4 * PATIENCE, "{name} does not listen: {}", said());
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-        Self { place, children }
-    }
-
-    /// Sends both the same bytes; `what` names what they are about where the answers differ.
-    #[track_caller]
-    pub(crate) fn compare(&self, request: &[u8], what: impl Fn() -> String) {
-        let both = || self.place.ports.map(|port| normal(&ask(port, request), port));
-        let [mut nginx, mut triglot] = both();
-        if nginx != triglot {
-            // A reset that overtakes an answer is no difference; what is one is there again.
-            [nginx, triglot] = both();
-        }
-        assert!(
-            nginx == triglot,
-            "{}\n--- request\n{}\n--- nginx\n{nginx}\n--- triglot\n{triglot}",
-            what(),
-            request.escape_ascii()
-        );
-    }
-}
-
-impl Drop for Pair<'_> {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            // The master of nginx takes its worker with it only on a signal that it can handle.
-            let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
-    }
+pub(crate) fn start(place: &Place, http: &str, servers: &[String]) -> Both {
+    let command = |index: usize, name: &str, program: &str, first: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(first).arg("-p").arg(&place.path);
+        command.arg("-c").arg(place.write(name, place.ports[index], http, servers));
+        command
+    };
+    let mut nginx = command(0, "nginx", ORACLE, &[]);
+    let mut triglot = command(1, "triglot", env!("CARGO_BIN_EXE_triglot"), &["nginx"]);
+    Both::start(&place.path, ["nginx", "triglot"], place.ports, [&mut nginx, &mut triglot], normal)
 }
 
 /// Everything that comes until the server closes.

@@ -78,9 +78,7 @@ impl Render<'_, '_> {
     }
 
     fn server_rule(&mut self, rule: &Rule) {
-        if let Some(pass) = websocket_pass(rule) {
-            let at = rule.at.clone().unwrap_or_else(Match::any);
-            let _ = (&pass, &at);
+        if websocket_pass(rule).is_some() {
             self.need("proxy_wstunnel");
         }
         self.rule(rule, None, &[]);
