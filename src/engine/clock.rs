@@ -74,6 +74,8 @@ impl Drop for Turn {
 pub struct Clock {
     second: Cell<u64>,
     texts: RefCell<Texts>,
+    /// The second that was asked for last beside the current one: many requests begin in one and end in the next.
+    other: RefCell<(u64, Texts)>,
 }
 
 /// One second in the forms that are needed.
@@ -102,6 +104,18 @@ impl Clock {
             self.texts.replace(Texts::at(second));
         }
         read(&self.texts.borrow())
+    }
+
+    /// Lends the texts of a second since the epoch.
+    pub fn texts_of<T>(&self, second: u64, read: impl FnOnce(&Texts) -> T) -> T {
+        if second == self.second.get() {
+            return read(&self.texts.borrow());
+        }
+        let mut other = self.other.borrow_mut();
+        if other.0 != second {
+            *other = (second, Texts::at(second));
+        }
+        read(&other.1)
     }
 }
 

@@ -20,8 +20,12 @@ pub(super) fn write(facts: &Facts, moment: Moment, form: &TimeForm, out: &mut Ve
     };
     match form {
         TimeForm::Log => {
-            let texts = clock::Texts::at(time.as_secs());
-            write!(out, "[{}]", texts.log).is_ok()
+            facts.worker.clock.texts_of(time.as_secs(), |texts| {
+                for text in ["[", &texts.log, "]"] {
+                    out.extend_from_slice(text.as_bytes());
+                }
+            });
+            true
         }
         TimeForm::Format(format) => {
             formatted(format, &clock::local(time.as_secs()), out);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{exchange::Exchange, files, scratch},
+    super::{exchange::Exchange, files, http1::scan, scratch},
     Logs, Sink, error,
     file::{Buffer, LogFile},
 };
@@ -173,51 +173,76 @@ pub(super) fn escape(how: LogEscape, value: Option<&[u8]>, out: &mut Vec<u8>) {
             let shown = |byte: &u8| if matches!(byte, 0..=b' ' | 0x7f) { b'+' } else { *byte };
             out.extend(value.iter().map(shown));
         }
-        LogEscape::C => {
-            for &byte in value {
-                match byte {
-                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                    0x08 => out.extend_from_slice(b"\\b"),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    0x0b => out.extend_from_slice(b"\\v"),
-                    0..=0x1f | 0x7f.. => {
-                        out.extend_from_slice(b"\\x");
-                        out.extend_from_slice(&digits(byte).map(|digit| digit.to_ascii_lowercase()));
-                    }
-                    _ => out.push(byte),
+        LogEscape::C => replace(
+            value,
+            |byte| !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'\\',
+            |byte| match byte {
+                b'"' | b'\\' => out_of(&[b'\\', byte]),
+                0x08 => out_of(b"\\b"),
+                b'\n' => out_of(b"\\n"),
+                b'\r' => out_of(b"\\r"),
+                b'\t' => out_of(b"\\t"),
+                0x0b => out_of(b"\\v"),
+                _ => {
+                    let [high, low] = digits(byte).map(|digit| digit.to_ascii_lowercase());
+                    out_of(&[b'\\', b'x', high, low])
                 }
-            }
-        }
-        LogEscape::Hex => {
-            for &byte in value {
-                if matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x7f..) {
-                    out.extend_from_slice(b"\\x");
-                    out.extend_from_slice(&digits(byte));
-                } else {
-                    out.push(byte);
+            },
+            out,
+        ),
+        LogEscape::Hex => replace(
+            value,
+            |byte| !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'\\',
+            |byte| {
+                let [high, low] = digits(byte);
+                out_of(&[b'\\', b'x', high, low])
+            },
+            out,
+        ),
+        LogEscape::Json => replace(
+            value,
+            |byte| byte < b' ' || byte == b'"' || byte == b'\\',
+            |byte| match byte {
+                b'"' | b'\\' => out_of(&[b'\\', byte]),
+                b'\n' => out_of(b"\\n"),
+                b'\r' => out_of(b"\\r"),
+                b'\t' => out_of(b"\\t"),
+                8 => out_of(b"\\b"),
+                12 => out_of(b"\\f"),
+                _ => {
+                    let [high, low] = digits(byte);
+                    out_of(&[b'\\', b'u', b'0', b'0', high, low])
                 }
-            }
-        }
-        LogEscape::Json => {
-            for &byte in value {
-                match byte {
-                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    8 => out.extend_from_slice(b"\\b"),
-                    12 => out.extend_from_slice(b"\\f"),
-                    0..=0x1f => {
-                        out.extend_from_slice(b"\\u00");
-                        out.extend_from_slice(&digits(byte));
-                    }
-                    _ => out.push(byte),
-                }
-            }
-        }
+            },
+            out,
+        ),
     }
+}
+
+/// What stands for one byte: at most six.
+type Escaped = ([u8; 6], usize);
+
+fn out_of(text: &[u8]) -> Escaped {
+    let mut bytes = [0; 6];
+    bytes[..text.len()].copy_from_slice(text);
+    (bytes, text.len())
+}
+
+/// Appends a value with something in place of some of its bytes; what stands between goes in one piece.
+#[inline]
+fn replace(
+    mut value: &[u8],
+    is: impl Fn(u8) -> bool + Copy,
+    escaped: impl Fn(u8) -> Escaped,
+    out: &mut Vec<u8>,
+) {
+    while let Some(at) = scan::first(value, is) {
+        out.extend_from_slice(&value[..at]);
+        let (bytes, length) = escaped(value[at]);
+        out.extend_from_slice(&bytes[..length]);
+        value = &value[at + 1..];
+    }
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]
