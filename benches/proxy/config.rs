@@ -16,10 +16,12 @@ pub enum Profile {
     Locations,
     Names,
     Regexes,
+    /// Rules of a web.config; nginx gets an equivalent file of its own.
+    Rules,
 }
 
 impl Profile {
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes, Self::Rules];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,6 +29,7 @@ impl Profile {
             Self::Locations => "locations",
             Self::Names => "names",
             Self::Regexes => "regexes",
+            Self::Rules => "rules",
         }
     }
 
@@ -36,7 +39,7 @@ impl Profile {
         let pick = |count: usize| [0, 1, count / 2, count - 1].into_iter();
         let host = || String::from(crate::wire::HOST);
         let mut probes: Vec<(String, String, String)> = match self {
-            Self::Plain => Vec::new(),
+            Self::Plain | Self::Rules => Vec::new(),
             Self::Locations => {
                 pick(ROUTES).map(|n| (format!("/loc{n}/?head"), host(), format!("http/loc{n}"))).collect()
             }
@@ -64,7 +67,7 @@ pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> Stri
     let mut routes = String::new();
     let mut hosts = String::new();
     match profile {
-        Profile::Plain => {}
+        Profile::Plain | Profile::Rules => {}
         Profile::Locations => {
             for n in 0..ROUTES {
                 let _ = write!(

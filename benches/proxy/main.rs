@@ -1,4 +1,5 @@
-//! `make bench`: triglot beside nginx, on the same nginx.conf, in CPU time per unit of work.
+//! `make bench`: triglot beside nginx, on the same nginx.conf, in CPU time per unit of work; in one workload on a
+//! web.config beside nginx on the equivalent nginx.conf.
 //!
 //! CPU time per unit says the same on a busy machine as on a quiet one, where requests per second do not. Each proxy
 //! runs on one CPU, the load and the origin on another; the rounds are interleaved, the figures are medians over the
@@ -12,6 +13,7 @@ mod load;
 mod measure;
 mod origin;
 mod report;
+mod rules;
 mod subject;
 mod sys;
 mod wire;
@@ -182,6 +184,7 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
     let mut recipes = vec![Recipe {
         name: BASE.into(),
         command: format!("{} -p {{dir}} -c {{conf}} -g 'daemon off;'", options.nginx),
+        site: None,
     }];
     if !options.no_triglot {
         // Cargo builds the binary beside the bench, with the same profile, and says where.
@@ -190,12 +193,15 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
         if !path.exists() {
             bail!("{} does not exist; build it, or say --no-triglot", path.display());
         }
-        recipes
-            .push(Recipe { name: "triglot".into(), command: format!("'{}' run {{conf}}", path.display()) });
+        recipes.push(Recipe {
+            name: "triglot".into(),
+            command: format!("'{}' run {{conf}}", path.display()),
+            site: Some(format!("'{}' run {{site}} --listen 127.0.0.1:{{port}}", path.display())),
+        });
     }
     for text in &options.subject {
         let (name, command) = text.split_once('=').context("--subject takes NAME=COMMAND")?;
-        recipes.push(Recipe { name: name.into(), command: command.into() });
+        recipes.push(Recipe { name: name.into(), command: command.into(), site: None });
     }
     Ok(recipes)
 }

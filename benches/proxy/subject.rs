@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::config::{self, Profile};
-use crate::{load, measure, sys, wire};
+use crate::{load, measure, rules, sys, wire};
 
 /// How to start a proxy: `{conf}` and `{dir}` in the command are filled in.
 #[derive(Clone)]
 pub struct Recipe {
     pub name: String,
     pub command: String,
+    /// How it is started on a site with a web.config, `{site}` and `{port}`, if it reads one.
+    pub site: Option<String>,
 }
 
 /// Where and beside what the subjects run.
@@ -43,11 +45,19 @@ impl Subject {
         fs::write(dir.join("www/static/1k.bin"), [b's'; 1024])?;
         let port = free_ports(site.first_port)?;
         let conf = dir.join("nginx.conf");
-        fs::write(&conf, config::text(profile, &dir, port, site.origin))?;
+        let mut command = &recipe.command;
+        if profile == Profile::Rules {
+            fs::write(&conf, rules::nginx_conf(&dir, port, site.origin))?;
+            fs::write(dir.join("www/web.config"), rules::web_config(site.origin))?;
+            command = recipe.site.as_ref().unwrap_or(command);
+        } else {
+            fs::write(&conf, config::text(profile, &dir, port, site.origin))?;
+        }
         let log = dir.join("output.log");
         let output = File::create(&log)?;
-        let command = recipe
-            .command
+        let command = command
+            .replace("{site}", &quote(&dir.join("www").to_string_lossy()))
+            .replace("{port}", &port.to_string())
             .replace("{conf}", &quote(&conf.to_string_lossy()))
             .replace("{dir}", &quote(&dir.to_string_lossy()));
         sys::pin(site.proxy_cpu)?;
@@ -93,6 +103,9 @@ impl Subject {
 
     /// Asks the origin what it was sent: a proxy that skips work is not faster.
     fn prove(&self, profile: Profile) -> Result<()> {
+        if profile == Profile::Rules {
+            return self.prove_rules();
+        }
         for (target, host, route) in profile.probes() {
             let expected = [
                 format!("host: {host}"),
@@ -118,6 +131,29 @@ impl Subject {
         let (status, content) = load::fetch(self.address(), "/static/1k.bin", wire::HOST)?;
         if !status.starts_with("HTTP/1.1 200") || content != [b's'; 1024] {
             bail!("the static file was answered `{status}`, {} bytes", content.len());
+        }
+        Ok(())
+    }
+
+    /// The same for rules: what they ask for, and what ARR says.
+    fn prove_rules(&self) -> Result<()> {
+        for n in [0, 1, rules::RULES / 2, rules::RULES - 1] {
+            let asked = format!("{}?head", rules::asked(n));
+            let head = Self::forwarded(self.address(), &asked, wire::HOST)?;
+            let line = format!("get {}?head http/1.1", rules::forwarded(n));
+            let original = format!("x-original-url: {asked}");
+            let has = |wanted: &str| head.lines().any(|found| found == wanted);
+            let starts = |wanted: &str| head.lines().any(|found| found.starts_with(wanted));
+            let fields =
+                ["x-forwarded-for: 127.0.0.1:", "x-arr-log-id: ", "max-forwards: 10", "host: 127.0.0.1:"];
+            let missing = fields.into_iter().find(|field| !starts(field));
+            if !has(&line) || !has(&original) || missing.is_some() || has("connection: close") {
+                bail!("`{line}`, `{original}` or {missing:?} is missing for {asked}, in:\n{head}");
+            }
+        }
+        let (status, _) = load::fetch(self.address(), "/app1/k1", "other.test")?;
+        if !status.starts_with("HTTP/1.1 404") {
+            bail!("the conditions are passed over: `{status}`");
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::config::{self, Profile};
 use crate::load::Traffic;
+use crate::rules;
 use crate::wire;
 
 const KIB: u64 = 1024;
@@ -46,7 +47,7 @@ pub const IDLE_TARGET: f64 = 3.0 * 1024.0;
 
 /// Every workload, in the order of measurement; those that are compared with one another are neighbours.
 pub fn all() -> Vec<Workload> {
-    use Profile::{Locations, Names, Plain, Regexes};
+    use Profile::{Locations, Names, Plain, Regexes, Rules};
     use Target::{Growth, Ratio};
     use Unit::{Gibibyte, Handshake, Message, Request};
 
@@ -184,6 +185,19 @@ pub fn all() -> Vec<Workload> {
             paths(config::REGEXES, |n| format!("/re{n}/x.html")),
             Request,
             Some(Ratio(0.6)),
+        ),
+        row(
+            "iis-rules",
+            "100 rules of IIS with a map",
+            Rules,
+            64,
+            Traffic::Requests(
+                (0..rules::RULES)
+                    .map(|n| wire::get(&rules::asked(spread(n, rules::RULES)), wire::HOST))
+                    .collect(),
+            ),
+            Request,
+            Some(Ratio(1.1)),
         ),
     ]
 }

@@ -67,6 +67,7 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         let mut site = lone(sources, &written, &stock, &main, options, &mut found);
         if again {
             site.files.push((main.clone(), Vec::new()));
+            site.files.extend(written.named.iter().map(|named| (named.clone(), Vec::new())));
         }
         if broken {
             site.broken.push(Vec::new());
@@ -101,13 +102,13 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
     }
     found.extend(lowered);
     if !options.offline {
-        config.process.watched = watched(sources, &sites);
+        config.process.watched = watched(sources, &sites, &written.named);
     }
     (config, found)
 }
 
 /// What has the configuration read again: every web.config below the folders of the sites, and what else was read.
-fn watched(sources: &SourceMap, sites: &[Site]) -> Vec<ir::Watched> {
+fn watched(sources: &SourceMap, sites: &[Site], named: &[PathBuf]) -> Vec<ir::Watched> {
     let mut out: Vec<ir::Watched> = Vec::new();
     for root in sites.iter().flat_map(|site| site.roots.iter().rev()) {
         let covers = |one: &ir::Watched| one.below && root.folder.starts_with(&one.folder);
@@ -116,13 +117,17 @@ fn watched(sources: &SourceMap, sites: &[Site]) -> Vec<ir::Watched> {
             out.push(ir::Watched { folder, below: root.nested, name: "web.config".into() });
         }
     }
-    for (_, file) in sources.files() {
-        let (Some(folder), Some(name)) = (file.path.parent(), file.path.file_name()) else { continue };
+    // What is named and not there may come.
+    let named = named.iter().chain(sites.iter().flat_map(|site| site.files.iter().map(|(path, _)| path)));
+    for path in sources.files().map(|(_, file)| &file.path).chain(named) {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
         // The stock server is no file.
-        let real = !file.path.as_os_str().as_encoded_bytes().starts_with(b"<");
+        let real = !path.as_os_str().as_encoded_bytes().starts_with(b"<");
         if real && !name.eq_ignore_ascii_case("web.config") {
             let name = ir::Text::from(name.as_encoded_bytes());
-            let one = ir::Watched { folder: folder.to_path_buf(), below: false, name };
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let there = folder.ancestors().find(|one| one.is_dir()).unwrap_or(folder);
+            let one = ir::Watched { folder: there.to_path_buf(), below: there != folder, name };
             if !out.contains(&one) {
                 out.push(one);
             }

@@ -42,6 +42,8 @@ pub struct Group {
     pub failing: Vec<u16>,
     /// Whether one that does not answer in time counts as failed.
     pub failing_late: bool,
+    /// Whether one whose name is not known counts as failed, as one that cannot be reached does.
+    pub failing_unresolved: bool,
     /// How many members may be added while the server runs.
     pub growth: u32,
     /// A text that changes of the group have to bring; `None` makes one at start, empty asks for none.
@@ -226,6 +228,7 @@ impl Group {
             recover: true,
             failing: Vec::new(),
             failing_late: false,
+            failing_unresolved: false,
             growth: 0,
             nonce: None,
         }

@@ -27,7 +27,7 @@ http.createServer((request, response) => {
   response.end(JSON.stringify({
     pid: process.pid, url: request.url, host, client, scheme, words, cwd: process.cwd(),
     token: token !== undefined && token === process.env.ASPNETCORE_TOKEN, set: process.env.SET ?? null,
-    root: process.env.ASPNETCORE_APPL_PATH ?? null,
+    root: process.env.ASPNETCORE_APPL_PATH ?? null, asked: request.headers['x-original-url'] ?? null,
   }) + '\\n');
 }).listen(Number(process.env.PORT ?? process.env.ASPNETCORE_PORT ?? port), '127.0.0.1', () => console.log('up'));
 ";
@@ -190,4 +190,123 @@ fn a_program_that_is_not_here_is_named() {
     let said = ran(triglot(&["run", "--start-handlers", "--listen", "1"]).arg(scratch.path().join("site")));
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("is not on this machine"), "{}", said.stderr);
+}
+
+/// A rule that takes something out of the path, and another that adds to the query.
+const STRIP: &str = "<rewrite><rules><rule name=\"strip\"><match url=\"^app/(.*)\" /><action type=\"Rewrite\" \
+                     url=\"{R:1}?new=1\" /></rule></rules></rewrite>";
+
+#[track_caller]
+fn says(port: u16, target: &str, head: &str, parts: &[&str]) {
+    let mut connection = http::Connection::open(port).expect("it listens");
+    connection.send(format!("GET {target} HTTP/1.1\r\nHost: h\r\n{head}\r\n")).expect("it can be sent");
+    let text = connection.response().expect("it answers").text();
+    for part in parts {
+        assert!(text.contains(part), "{target}: {part}: {text}");
+    }
+}
+
+/// A program in Node where the command line says it is.
+fn node(scratch: &Scratch, port: u16) -> Process {
+    scratch.write("app.js", NODE);
+    let mut command = Command::new("node");
+    command.arg("app.js").arg(port.to_string()).current_dir(scratch.path());
+    Process::start("node", &mut command, scratch.path()).listening(port)
+}
+
+/// Facts: the doc of `dialect/iis/lower/handlers.rs`, with its sources.
+#[test]
+fn which_url_a_program_gets_where_rules_rewrote_it() {
+    let scratch = Scratch::new("rewritten");
+    let program = ports::free();
+    let _node = node(&scratch, program);
+    let url = format!("http://127.0.0.1:{program}");
+    let served = |module: &str, section: &str| {
+        let handler = format!(
+            "<add name=\"all\" path=\"*\" verb=\"*\" modules=\"{module}\" resourceType=\"Unspecified\" />"
+        );
+        scratch.write("site/web.config", site(&handler, &format!("{STRIP}{section}")));
+        let port = ports::free();
+        (serve(&scratch, port, &["--handler", &format!("{module}={url}")]), port)
+    };
+    let rewritten = ["\"url\":\"/x%20y/z?new=1&q=1\"", "\"asked\":\"/app/x%20y%2fz?q=1\""];
+    for section in [
+        "<aspNetCore processPath=\"dotnet\" hostingModel=\"OutOfProcess\" />",
+        "<aspNetCore processPath=\"dotnet\" />",
+    ] {
+        let (_server, port) = served("AspNetCoreModuleV2", section);
+        says(port, "/app/x%20y%2fz?q=1", "", &rewritten);
+        // Decoded and encoded again, rewritten or not.
+        says(port, "/x%20y%2fz?q=%20", "", &["\"url\":\"/x%20y/z?q=%20\"", "\"asked\":null"]);
+        says(port, "/", "X-Original-URL: /mine\r\n", &["\"url\":\"/\"", "\"asked\":\"/mine\""]);
+        says(port, "/app/", "X-Original-URL: /mine\r\n", &["\"url\":\"/?new=1\"", "\"asked\":\"/app/\""]);
+    }
+    let (_server, port) = served("httpPlatformHandler", "<httpPlatform processPath=\"node\" />");
+    says(port, "/app/x%20y%2fz?q=1", "", &rewritten);
+    let (_server, port) =
+        served("AspNetCoreModuleV2", "<aspNetCore processPath=\"dotnet\" hostingModel=\"InProcess\" />");
+    says(port, "/app/x%20y%2fz?q=1", "", &rewritten);
+    says(port, "/x%20y%2fz?q=%20", "", &["\"url\":\"/x%20y%2fz?q=%20\"", "\"asked\":null"]);
+    let (_server, port) = served("iisnode", "");
+    says(port, "/app/x%20y%2fz?q=1", "", &["\"url\":\"/app/x%20y%2fz?q=1\"", rewritten[1]]);
+}
+
+#[test]
+fn a_script_of_fastcgi_learns_what_was_asked_for() {
+    let scratch = Scratch::new("fastcgi-rewritten");
+    let script = "<?php echo json_encode([$_SERVER['SCRIPT_NAME'], $_SERVER['QUERY_STRING'], $_SERVER['REQUEST_URI'], \
+                  $_SERVER['UNENCODED_URL'], $_SERVER['HTTP_X_ORIGINAL_URL'] ?? null, \
+                  $_SERVER['IIS_WasUrlRewritten'] ?? null], JSON_UNESCAPED_SLASHES), \"\\n\";";
+    scratch.write("site/index.php", script);
+    let handler = "<add name=\"PHP\" path=\"*.php\" verb=\"*\" modules=\"FastCgiModule\" scriptProcessor=\"C:\\PHP\\php-cgi.exe\" \
+                   resourceType=\"Either\" />";
+    let rules = "<rewrite><rules><rule name=\"all\"><match url=\".+\" /><conditions><add input=\"{REQUEST_FILENAME}\" \
+                 matchType=\"IsFile\" negate=\"true\" /></conditions><action type=\"Rewrite\" url=\"index.php?p={R:0}\" /></rule>\
+                 </rules></rewrite><defaultDocument><files><add value=\"index.php\" /></files></defaultDocument>";
+    scratch.write("site/web.config", site(handler, rules));
+    let (port, server) = (ports::free(), ports::free());
+    let _php = php(scratch.path(), server);
+    let _server = serve(&scratch, port, &["--handler", &format!("FastCgiModule=fcgi://127.0.0.1:{server}")]);
+    let text = |target: &str| http::get(port, target).text();
+    assert_eq!(
+        text("/a%20b/?x=1"),
+        "[\"/index.php\",\"p=a b/&x=1\",\"/a%20b/?x=1\",\"/a%20b/?x=1\",\"/a%20b/?x=1\",\"1\"]\n"
+    );
+    assert_eq!(text("/?x=1"), "[\"/index.php\",\"x=1\",\"/?x=1\",\"/?x=1\",null,null]\n");
+    assert_eq!(text("/index.php"), "[\"/index.php\",\"\",\"/index.php\",\"/index.php\",null,null]\n");
+}
+
+#[test]
+fn no_program_outlives_the_server() {
+    let scratch = Scratch::new("killed");
+    scratch.write("site/app.js", NODE);
+    let section = "<aspNetCore processPath=\"node\" arguments=\".\\app.js\" />";
+    let handler = "<add name=\"aspNetCore\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" />";
+    scratch.write("site/web.config", site(handler, section));
+    for signal in ["KILL", "QUIT", "TERM", "INT"] {
+        let port = ports::free();
+        let mut server = serve(&scratch, port, &["--start-handlers"]);
+        let program = number(&http::get(port, "/").text(), "pid");
+        server.signal(signal);
+        server.wait(wait::SOON);
+        wait::until("the program's end", wait::SOON, || (!alive(program)).then_some(()));
+    }
+}
+
+#[test]
+fn a_program_that_always_ends_is_not_started_for_ever() {
+    let scratch = Scratch::new("crashing");
+    scratch.write("site/app.js", "require('node:fs').appendFileSync('starts', 'x'); process.exit(1);");
+    let section = "<httpPlatform processPath=\"node\" arguments=\".\\app.js %HTTP_PLATFORM_PORT%\" startupTimeLimit=\"1\" />\
+                   <staticContent />";
+    let handler = "<add name=\"all\" path=\"*\" verb=\"*\" modules=\"httpPlatformHandler\" />";
+    scratch.write("site/web.config", site(handler, section));
+    let port = ports::free();
+    let server = serve(&scratch, port, &["--start-handlers"]);
+    assert_eq!(http::get(port, "/").status, 502);
+    let patience = std::time::Duration::from_mins(1);
+    wait::until("it gives up", patience, || server.output().contains("not started again").then_some(()));
+    let starts = std::fs::read(scratch.path().join("site/starts")).expect("it was started").len();
+    assert!((2..=11).contains(&starts), "{starts}");
+    assert_eq!(http::get(port, "/").status, 502);
 }

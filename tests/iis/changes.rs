@@ -82,7 +82,8 @@ fn a_wrong_file_is_an_error_of_its_folder_alone() {
     // The site's own.
     folder.write("web.config", "<configuration><system.webServer><rewrite><rules><rule nme=\"x\" /></rules></rewrite></system.webServer></configuration>");
     until(listen, "/a.txt", |reply| reply.status == 500, &server);
-    assert_eq!(get(listen, "/new/deep/a.txt", "").status, 500);
+    // Workers take a configuration up one after the other.
+    until(listen, "/new/deep/a.txt", |reply| reply.status == 500, &server);
     folder.write("web.config", "<configuration");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(get(listen, "/a.txt", "").status, 500);
@@ -137,4 +138,120 @@ fn a_wrong_file_of_the_site_stops_the_start() {
         .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success() && said.contains("web.config:2:") && said.contains("`nme`"), "{said}");
+}
+
+/// A site's file whose header fields stand in another one.
+fn naming(file: &str) -> String {
+    format!(
+        "<configuration><system.webServer>\n<httpProtocol configSource=\"{file}\" /></system.webServer></configuration>"
+    )
+}
+
+/// What that other one says.
+fn named(value: &str) -> String {
+    format!(
+        "<httpProtocol><customHeaders><add name=\"X-V\" value=\"{value}\" /></customHeaders></httpProtocol>"
+    )
+}
+
+/// Starts a server that must not start; what it says.
+#[track_caller]
+fn refused(folder: &Folder) -> String {
+    let listen = format!("127.0.0.1:{}", port());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_triglot"));
+    let ended = command.arg("run").arg(&folder.0).args(["--listen", &listen]).output().unwrap();
+    assert!(!ended.status.success());
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
+/// Reference 2.7 and 2.8: what is wrong with a file that `configSource` names is wrong with the file that names it.
+#[test]
+fn a_wrong_named_file_stops_the_start_where_it_is_the_sites() {
+    let folder = Folder::new();
+    folder.write("web.config", naming("part\\headers.config"));
+    let said = refused(&folder);
+    assert!(said.contains("web.config:2:29") && said.contains("there is no file"), "{said}");
+    folder.write(
+        "part/headers.config",
+        "<httpProtocol>\n <customHeaders><add name=\"X-V\" value=\"1\"></httpProtocol>",
+    );
+    let said = refused(&folder);
+    assert!(said.contains("headers.config:2:"), "{said}");
+    folder.write("part/headers.config", "<httpProtocol>\n <customHeader />\n</httpProtocol>");
+    let said = refused(&folder);
+    assert!(said.contains("headers.config:2:") && said.contains("customHeader"), "{said}");
+    folder.write("part/headers.config", "<rewrite />");
+    let said = refused(&folder);
+    assert!(said.contains("the root element is `<rewrite>`") && said.contains("web.config"), "{said}");
+    for outside in
+        ["..\\headers.config", "/etc/passwd", "C:\\headers.config", "\\\\server\\headers.config", " "]
+    {
+        folder.write("web.config", naming(outside));
+        let said = refused(&folder);
+        assert!(
+            said.contains("web.config:2:29") && said.contains("in this folder or below"),
+            "{outside}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_named_file_is_followed_wherever_it_comes_from() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("a.txt", "hello");
+    folder.write("in/a.txt", "deep");
+    folder.write("web.config", "<configuration />");
+    // One that is not there, in a folder that is not there: an error of this folder alone.
+    folder.write("in/web.config", naming("part\\headers.config"));
+    let server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/a.txt", "").status, 200);
+    assert_eq!(get(listen, "/in/a.txt", "").status, 500);
+    folder.write("in/part/headers.config", named("come"));
+    until(listen, "/in/a.txt", says("come"), &server);
+    folder.write("in/part/headers.config", named("changed"));
+    until(listen, "/in/a.txt", says("changed"), &server);
+    folder.write("in/part/headers.config", "<httpProtocol><");
+    until(listen, "/in/a.txt", |reply| reply.status == 500, &server);
+    assert_eq!(get(listen, "/a.txt", "").status, 200);
+    server.hear("headers.config:1");
+    std::fs::remove_dir_all(folder.0.join("in/part")).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(get(listen, "/in/a.txt", "").status, 500);
+    // Names of files are the same whatever their case.
+    folder.write("in/Part/Headers.Config", named("again"));
+    until(listen, "/in/a.txt", says("again"), &server);
+    // The site's own: 500.19 while it is wrong.
+    folder.write("top.config", named("top"));
+    folder.write("web.config", naming("top.config"));
+    until(listen, "/a.txt", says("top"), &server);
+    folder.write("top.config", "<httpProtocol what=\"1\" />");
+    until(listen, "/a.txt", |reply| reply.status == 500, &server);
+    std::fs::remove_file(folder.0.join("top.config")).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(get(listen, "/a.txt", "").status, 500);
+    folder.write("top.config", named("back"));
+    until(listen, "/a.txt", says("back"), &server);
+}
+
+#[test]
+fn a_named_file_of_the_server_that_is_wrong_changes_nothing() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("a.txt", "hello");
+    let host = format!(
+        r#"<configuration><system.applicationHost><sites>
+        <site name="One" id="1"><application path="/"><virtualDirectory path="/" physicalPath="{}" /></application>
+          <bindings><binding protocol="http" bindingInformation="*:{listen}:" /></bindings></site>
+        </sites></system.applicationHost><system.webServer><httpProtocol configSource="headers.config" />
+        <staticContent><mimeMap fileExtension=".txt" mimeType="text/plain" /></staticContent></system.webServer></configuration>"#,
+        folder.0.display()
+    );
+    let file = folder.write("applicationHost.config", host);
+    folder.write("headers.config", named("1"));
+    let server = Server::start(&file, &[], listen);
+    assert_eq!(get(listen, "/a.txt", "").field("X-V"), Some("1"));
+    folder.write("headers.config", "<httpProtocol");
+    server.hear("headers.config:1");
+    assert_eq!(get(listen, "/a.txt", "").field("X-V"), Some("1"));
+    folder.write("headers.config", named("2"));
+    until(listen, "/a.txt", says("2"), &server);
 }

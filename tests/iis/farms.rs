@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::support::{Folder, Origin, Reply, Server, get, port, say, try_get};
+use super::support::{Folder, Origin, Reply, Server, ask, get, port, say, try_get};
 
 /// A farm of origins that say their number, on addresses of the loopback network.
 struct Farm {
@@ -252,6 +252,119 @@ fn as_many_stay_in_use_as_there_have_to_be() {
     farm.server.hear("fails its health check");
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(get(farm.port, "/", "").status, 200);
+}
+
+#[test]
+fn the_server_with_the_least_traffic_takes_the_next() {
+    let farm = farm(
+        &[r#"weight="100""#, r#"weight="300""#, r#"weight="100""#],
+        r#"<loadBalancing algorithm="WeightedTotalTraffic" />"#,
+    );
+    // What requests and answers weigh is the same for all but the length of the number.
+    let counts = farm.counts(100, |_| "/".to_owned());
+    assert!((17..=23).contains(&counts[0]) && (55..=65).contains(&counts[1]), "{counts:?}");
+}
+
+/// One that everybody asks for much takes fewer requests.
+#[test]
+fn traffic_is_bytes_not_requests() {
+    let farm = farm(&["", ""], r#"<loadBalancing algorithm="WeightedTotalTraffic" />"#);
+    let first = farm.who(&format!("/{}", "x".repeat(3000)), "");
+    let next: Vec<usize> = (0..8).map(|_| farm.who("/", "")).collect();
+    assert!(next.iter().all(|who| *who != first), "{first} {next:?}");
+}
+
+#[test]
+fn equals_under_way_are_shared_by_weight() {
+    let farm =
+        farm(&[r#"weight="100""#, r#"weight="300""#], r#"<loadBalancing algorithm="LeastRequests" />"#);
+    // One request at a time: nobody has any under way, so that it is a matter of weights.
+    assert_eq!(farm.counts(40, |_| "/".to_owned()), [10, 30]);
+}
+
+#[test]
+fn a_hash_of_any_variable_stays_and_spreads() {
+    let farm =
+        farm(&["", "", ""], r#"<loadBalancing algorithm="RequestHash" hashServerVariable="HTTP_X_USER" />"#);
+    let ask = |at: usize| farm.who(&format!("/{}", at * 7), &format!("X-User: user{at}\r\n"));
+    let first: Vec<usize> = (0..60).map(ask).collect();
+    assert_eq!(first, (0..60).map(ask).collect::<Vec<_>>());
+    for server in 0..3 {
+        let count = first.iter().filter(|who| **who == server).count();
+        assert!((8..=35).contains(&count), "{first:?}");
+    }
+}
+
+/// Servers of a farm that are no servers: a name that nobody knows, a port where nobody listens.
+#[test]
+fn a_server_that_cannot_be_reached_or_found_costs_no_request() {
+    let (listen, behind, folder) = (port(), port(), Folder::new());
+    let answer = |_: &str, stream: &mut std::net::TcpStream| say(stream, "200 OK", "", "here");
+    let _origin = Origin::start("127.0.0.1", behind, Arc::new(answer));
+    let (host, gone) = (folder.0.display(), port());
+    let text = format!(
+        r#"<configuration><system.applicationHost><sites><site name="A" id="1">
+          <application path="/"><virtualDirectory path="/" physicalPath="{host}" /></application>
+          <bindings><binding protocol="http" bindingInformation="*:{listen}:" /></bindings></site></sites></system.applicationHost>
+        <webFarms><webFarm name="Farm">
+          <server address="nobody.invalid"><applicationRequestRouting httpPort="{behind}" /></server>
+          <server address="127.0.0.1"><applicationRequestRouting httpPort="{behind}" /></server>
+          <server address="127.0.0.2"><applicationRequestRouting httpPort="{gone}" /></server>
+          <applicationRequestRouting><loadBalancing algorithm="WeightedRoundRobin" /></applicationRequestRouting></webFarm></webFarms>
+        <system.webServer><proxy enabled="true" /><rewrite><globalRules><rule name="all" stopProcessing="true">
+          <match url=".*" /><action type="Rewrite" url="http://farm/{{R:0}}" /></rule></globalRules></rewrite></system.webServer></configuration>"#,
+    );
+    let file = folder.write("applicationHost.config", text);
+    let server = Server::start(&file, &[], listen);
+    for _ in 0..30 {
+        let reply = get(listen, "/", "");
+        assert_eq!((reply.status, reply.text().as_str()), (200, "here"), "{}", server.said());
+    }
+    server.hear("nobody.invalid");
+    assert_eq!(server.said().matches("temporarily disabled").count(), 2, "{}", server.said());
+}
+
+/// A cookie that the client made up leads nowhere, and what it says is nobody's but the client's.
+#[test]
+fn a_cookie_of_affinity_that_is_not_ours_is_passed_over() {
+    let farm = farm(
+        &["", "", r#"enabled="false""#],
+        r#"<affinity useCookie="true" /><loadBalancing algorithm="WeightedRoundRobin" />"#,
+    );
+    let value = |reply: &Reply| {
+        let cookie = reply.field("Set-Cookie").unwrap().to_owned();
+        cookie.split(';').next().unwrap().to_owned()
+    };
+    let first = farm.ask("/", "");
+    let (cookie, who) = (value(&first), first.text());
+    let long = "a".repeat(6000);
+    for forged in [
+        "ARRAffinity=",
+        "ARRAffinity",
+        "ARRAffinity=deadbeef",
+        "arraffinity=x",
+        "=; ;ARRAffinity=\"\"",
+        &format!("ARRAffinity={long}"),
+    ] {
+        let reply = farm.ask("/", &format!("Cookie: {forged}\r\n"));
+        assert!(reply.field("Set-Cookie").is_some_and(|set| set.starts_with("ARRAffinity=")), "{forged}");
+    }
+    // Beside others, and in a field of its own.
+    for fields in [format!("Cookie: a=b; {cookie}; c=d\r\n"), format!("Cookie: a=b\r\nCookie: {cookie}\r\n")]
+    {
+        for _ in 0..3 {
+            let reply = farm.ask("/", &fields);
+            assert_eq!((reply.text(), reply.field("Set-Cookie")), (who.clone(), None), "{fields}");
+        }
+    }
+    // No domain where the client's host cannot be one.
+    for host in ["[::1]:80", "a;Secure"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let reply = ask(farm.port, &request).unwrap();
+        if reply.status == 200 {
+            assert!(!reply.field("Set-Cookie").unwrap().contains("Domain"), "{}", reply.head);
+        }
+    }
 }
 
 #[test]

@@ -187,9 +187,14 @@ pub(crate) fn get(port: u16, path: &str, fields: &str) -> Reply {
 }
 
 pub(crate) fn try_get(port: u16, path: &str, fields: &str) -> std::io::Result<Reply> {
+    ask(port, &format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n{fields}Connection: close\r\n\r\n"))
+}
+
+/// Asks as it is written.
+pub(crate) fn ask(port: u16, request: &str) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: a.test\r\n{fields}Connection: close\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut data = Vec::new();
     stream.read_to_end(&mut data)?;
     let end = data.windows(4).position(|end| end == b"\r\n\r\n");

@@ -1,6 +1,7 @@
 //! Programs beside the server: started before it serves, started again when they end, stopped with it.
 //!
-//! Each has a thread that waits for its end. A reload leaves a program alone that is as it was.
+//! Each has a thread that starts it and waits for its end, so that the kernel can have it end with that thread: a server
+//! that is killed leaves no program behind. A reload leaves a program alone that is as it was.
 
 use std::{
     fs::{self, File},
@@ -163,6 +164,7 @@ fn run(what: &Companion, state: &State) -> io::Result<String> {
     command.envs(what.environment.iter().map(|(name, value)| (text(name), text(value))));
     // A group of its own: what it starts ends with it, and a terminal's Ctrl-C is for us to pass on.
     command.process_group(0).stdin(Stdio::null());
+    system::end_with_us(&mut command);
     let (out, err) = match &what.output {
         Some(path) => {
             let file = output(path)?;

@@ -108,6 +108,23 @@ pub fn kill(process: i32, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(process, signal) }).map(drop)
 }
 
+/// Has a program that the calling thread starts end with this process, whatever ends it: SIGTERM is sent when the thread ends.
+///
+/// It is not SIGKILL, so that a program that started others can end them, too.
+#[expect(unsafe_code, reason = "prctl(2) has to be called between fork(2) and execve(2)")]
+pub fn end_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    let us = std::process::id().cast_signed();
+    let tie = move || {
+        // SAFETY: no pointers, no memory.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) })?;
+        // SAFETY: as above; it cannot fail.
+        if unsafe { libc::getppid() } == us { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(tie) };
+}
+
 /// Keeps these signals for [`wait`], in this thread and all that it starts.
 #[expect(unsafe_code, reason = "signals are kept by pthread_sigmask(3)")]
 pub fn keep(signals: &[i32]) -> io::Result<()> {

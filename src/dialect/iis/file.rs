@@ -42,6 +42,8 @@ pub struct Written {
     pub fragments: Vec<Arc<Fragment>>,
     /// What `configSections` says of who may write a section: its path, and whether other files may.
     pub declared: Vec<(String, Unlock)>,
+    /// The files that `configSource` names, whether they are there or not.
+    pub named: Vec<PathBuf>,
 }
 
 /// A section in a file.
@@ -74,10 +76,7 @@ impl Written {
 /// Reads a file; what is wrong in it goes to `found`. `None` when nothing of it can be understood.
 pub fn read(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) -> Option<Written> {
     let root = element(sources, path, found)?;
-    let mut reading = Reading { sources, path, found, fragments: Vec::new(), declared: Vec::new() };
-    reading.root(&root);
-    let Reading { fragments, declared, .. } = reading;
-    Some(Written { path: path.to_path_buf(), fragments, declared })
+    Some(Reading::new(sources, path, found).of(Some(&root)))
 }
 
 /// Reads a text that is a file of the map already.
@@ -90,12 +89,22 @@ pub(super) fn of_text(
     let (root, faults) = xml::read(file, text);
     found.extend(faults);
     let path = sources.file(file).path.clone();
-    let mut reading = Reading { sources, path: &path, found, fragments: Vec::new(), declared: Vec::new() };
-    if let Some(root) = root {
-        reading.root(&root);
+    Reading::new(sources, &path, found).of(root.as_ref())
+}
+
+/// A path below a folder with its names as they are on disk, where they differ in case alone.
+fn spelled(folder: &Path, relative: &Path) -> PathBuf {
+    let mut path = folder.to_path_buf();
+    for part in relative {
+        let exact = path.join(part);
+        let below = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
+        let other = || {
+            let entries = std::fs::read_dir(below).ok()?.flatten();
+            entries.map(|entry| entry.file_name()).find(|name| name.eq_ignore_ascii_case(part))
+        };
+        path = if exact.exists() { exact } else { other().map_or(exact, |name| path.join(name)) };
     }
-    let Reading { fragments, declared, .. } = reading;
-    Written { path, fragments, declared }
+    path
 }
 
 /// The root element of a file.
@@ -104,7 +113,9 @@ fn element(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) ->
         Ok(file) => file,
         Err(error) => {
             let message = format!("cannot read {}: {error}", path.display());
-            found.push(Diagnostic::new(Severity::Error, "unreadable-file", message));
+            // Known to the map all the same: whoever sets files aside has to know which one it is.
+            let file = sources.add(path.to_path_buf(), Vec::new());
+            found.push(Diagnostic::error("unreadable-file", Span::new(file, 0, 0), message));
             return None;
         }
     };
@@ -136,7 +147,20 @@ fn decoded(sources: &mut SourceMap, file: FileId, found: &mut Vec<Diagnostic>) -
         );
     }
     match decode::recode(&bytes) {
-        Ok(None) => Some((file, std::str::from_utf8(&bytes).ok()?.into())),
+        Ok(None) => {
+            let text = std::str::from_utf8(&bytes).ok()?;
+            let declaration = text.strip_prefix('\u{feff}').unwrap_or(text);
+            let end = declaration.find("?>").filter(|_| declaration.starts_with("<?xml"));
+            if let Some(at) = end.and_then(|end| declaration[..end].to_ascii_lowercase().find("utf-16")) {
+                // MSXML and .NET: "Switch from current encoding to specified encoding not supported."
+                let at = (at + text.len() - declaration.len()) as u32;
+                let message = "the file says that it is UTF-16, and is not";
+                let found_wrong = Diagnostic::error("wrong-encoding", Span::new(file, at, at + 6), message);
+                found.push(found_wrong.help("write `encoding=\"utf-8\"`, which it is"));
+                return None;
+            }
+            Some((file, text.into()))
+        }
         Ok(Some(text)) => {
             let path = sources.file(file).path.clone();
             let text = String::from_utf8(text).ok()?;
@@ -154,10 +178,8 @@ fn decoded(sources: &mut SourceMap, file: FileId, found: &mut Vec<Diagnostic>) -
 /// A file while its sections are collected.
 struct Reading<'a> {
     sources: &'a mut SourceMap,
-    path: &'a Path,
     found: &'a mut Vec<Diagnostic>,
-    fragments: Vec<Arc<Fragment>>,
-    declared: Vec<(String, Unlock)>,
+    written: Written,
 }
 
 /// The `<location>` that what is read stands in.
@@ -169,7 +191,18 @@ struct Around {
     unlocks: Option<bool>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(sources: &'a mut SourceMap, path: &Path, found: &'a mut Vec<Diagnostic>) -> Self {
+        Self { sources, found, written: Written { path: path.to_path_buf(), ..Written::default() } }
+    }
+
+    fn of(mut self, root: Option<&Element>) -> Written {
+        if let Some(root) = root {
+            self.root(root);
+        }
+        self.written
+    }
+
     fn root(&mut self, root: &Element) {
         if root.name != "configuration" {
             let message = format!("the root element is `<{}>`", root.name);
@@ -266,7 +299,7 @@ impl Reading<'_> {
             None => element.clone(),
         };
         check::section(&section, &element, self.found);
-        self.fragments.push(Arc::new(Fragment {
+        self.written.fragments.push(Arc::new(Fragment {
             location: around.path.clone(),
             location_span: around.span,
             inherited: around.inherited,
@@ -286,13 +319,16 @@ impl Reading<'_> {
             return None;
         }
         let relative = PathBuf::from(source.value.replace('\\', "/"));
-        let outside = relative.is_absolute() || relative.components().any(|part| part.as_os_str() == "..");
+        let drive = source.value.as_bytes().get(1) == Some(&b':');
+        let outside =
+            drive || relative.is_absolute() || relative.components().any(|part| part.as_os_str() == "..");
         if source.value.trim().is_empty() || outside {
             let message = "`configSource` names a file in this folder or below it";
             self.found.push(Diagnostic::error("invalid-config-source", source.value_span, message));
             return None;
         }
-        let path = self.path.parent().unwrap_or(Path::new("")).join(relative);
+        let path = spelled(self.written.path.parent().unwrap_or(Path::new("")), &relative);
+        self.written.named.push(path.clone());
         if !path.is_file() {
             let message = format!("there is no file {}", path.display());
             self.found.push(Diagnostic::error("config-source-not-found", source.value_span, message));
@@ -337,6 +373,11 @@ impl Reading<'_> {
             if let Some(at) = path.value.find(odd) {
                 let message = "this character cannot stand in the path of a location";
                 self.found.push(Diagnostic::error("invalid-value", path.part(at..at + 1), message));
+                return;
+            }
+            if inner.path.split('/').any(|segment| segment == "..") {
+                let message = "the path of a location leads to a folder below, not out of this one";
+                self.found.push(Diagnostic::error("invalid-value", path.value_span, message));
                 return;
             }
         }
@@ -403,7 +444,7 @@ impl Reading<'_> {
                         };
                     // Only ours: .NET's own configSections stand in every web.config of the old days.
                     if schema::schema().section(&below).is_some() {
-                        self.declared.push((below, unlock));
+                        self.written.declared.push((below, unlock));
                     }
                 }
                 _ => {
@@ -429,7 +470,7 @@ impl Reading<'_> {
     /// A section twice for one path.
     fn twice(&mut self) {
         let mut known: BTreeMap<(String, String), &Fragment> = BTreeMap::new();
-        for fragment in &self.fragments {
+        for fragment in &self.written.fragments {
             let key = (fragment.section.clone(), fragment.location.to_ascii_lowercase());
             let first = *known.entry(key).or_insert(fragment);
             if !std::ptr::eq(first, &raw const **fragment) {

@@ -113,6 +113,8 @@ struct Cx<'a> {
     phrases: Vec<(u16, ir::Text)>,
     /// The number of the site that is lowered.
     site: u32,
+    /// Whether it has handlers that are programs.
+    programs: bool,
 }
 
 /// A place of a site.
@@ -140,6 +142,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         statuses: status::known(),
         phrases: Vec::new(),
         site: 0,
+        programs: false,
     };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
@@ -152,6 +155,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();
         cx.site = site.id;
+        cx.programs = handlers::any(site);
         let host = cx.site(site);
         cx.config.hosts.push(host);
     }

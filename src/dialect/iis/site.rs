@@ -99,7 +99,10 @@ impl Site {
     /// Takes what a file of one of its folders says out of force; whether there is such a file.
     pub fn break_file(&mut self, sources: &SourceMap, file: &Path) -> bool {
         let Some((_, path)) = self.files.iter().find(|(one, _)| one == file).cloned() else { return false };
-        self.written.retain(|layer| sources.file(layer.fragment.element.head.file).path != file);
+        // With what `configSource` names in it.
+        let of_it: Vec<&PathBuf> =
+            self.files.iter().filter(|(_, other)| *other == path).map(|(one, _)| one).collect();
+        self.written.retain(|layer| !of_it.contains(&&sources.file(layer.fragment.element.head.file).path));
         if !self.broken.contains(&path) {
             self.broken.push(path);
         }
@@ -275,6 +278,7 @@ impl Site {
             self.files.push((config.clone(), path.clone()));
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
+                self.files.extend(written.named.iter().map(|named| (named.clone(), path.clone())));
                 self.add(&written, &path, false);
             }
         }

@@ -187,7 +187,8 @@ impl Exchange {
             let out = group.lived(&standing, None);
             self.fell_out(out, member);
             // What a failure is answered with is the configuration's.
-            let unreachable = status == 503 || fault == Fault::Unreachable;
+            let unresolved = fault == Fault::Unresolved && group.how().failing_unresolved;
+            let unreachable = status == 503 || fault == Fault::Unreachable || unresolved;
             let failed = match status {
                 _ if unreachable => group.fail(&standing),
                 500 => group.fail(&standing),

@@ -21,6 +21,7 @@ impl Printer<'_> {
             recover,
             failing,
             failing_late,
+            failing_unresolved,
             growth,
             nonce,
         } = group;
@@ -69,6 +70,7 @@ impl Printer<'_> {
             self.add(format_args!(" failing {status}"));
         }
         self.flag(*failing_late, "failing-late");
+        self.flag(*failing_unresolved, "failing-unresolved");
         self.number("growth", Some(u64::from(*growth)).filter(|growth| *growth != 5));
         if let Some(nonce) = nonce {
             self.add(format_args!(" nonce \"{nonce}\""));

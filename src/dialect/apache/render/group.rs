@@ -128,6 +128,7 @@ impl Render<'_, '_> {
             recover: _,
             failing,
             failing_late,
+            failing_unresolved: _,
             growth: _,
             nonce: _,
         } = group;

@@ -13,11 +13,13 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Balance, Block, Check, Cluster, Edit, Endpoint, Group, GroupAttr, HostId, Live, Member, Part,
-        Pattern, Role, Share, State, Step, Sticky, Template, Test, Text,
+        Attr, Balance, Block, Check, Choice, Cluster, Edit, Endpoint, Group, GroupAttr, HostId, Live, Member,
+        Part, Pattern, Role, Share, State, Step, Sticky, Template, Test, Text, VarId, VarKind,
     },
     source::Span,
 };
+
+mod written;
 
 /// A server that could not be reached is not asked again for so long, unless none is left.
 const REST: Duration = Duration::from_secs(5);
@@ -36,6 +38,9 @@ pub(super) fn farms(cx: &mut Cx, targets: &[String]) {
     for farm in host.farms.iter().flat_map(Value::items) {
         if !farm.value.flag("enabled") {
             continue;
+        }
+        if first {
+            written::examine(cx, farm);
         }
         let name = farm.value.text("name").to_lowercase();
         if !first && !targets.iter().any(|target| may_lead_to(target, &name)) {
@@ -82,7 +87,7 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
         let own = server.value.part("applicationRequestRouting");
         let port = own.number(if secure { "httpsPort" } else { "httpPort" });
         let port = u16::try_from(port).unwrap_or(if secure { 443 } else { 80 });
-        let address = server.value.text("address").to_owned();
+        let address = written::host(server.value.text("address"));
         let standard = port == if secure { 443 } else { 80 };
         let authority = if standard { address.clone() } else { format!("{address}:{port}") };
         let mut member = Member::plain(format!("{scheme}://{authority}"), authority.as_str(), secure);
@@ -129,6 +134,7 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
             live,
             alone: false,
             attempts: None,
+            failing_unresolved: true,
             ..Group::alone(url.as_str())
         })),
         span: farm.span,
@@ -201,18 +207,20 @@ fn went_to(name: &str) -> Test {
 }
 
 /// Steps that give clients the cookies of affinity.
-pub(super) fn affinity(cx: &Cx) -> Vec<(Step, Span)> {
-    let farms = cx.host.farms.iter().flat_map(Value::items);
+pub(super) fn affinity(cx: &mut Cx) -> Vec<(Step, Span)> {
+    let host = cx.host;
+    let farms = host.farms.iter().flat_map(Value::items);
     let mut out = Vec::new();
     for farm in farms.filter(|farm| farm.value.flag("enabled")) {
         let affinity = farm.value.part("applicationRequestRouting").part("affinity");
         if !affinity.flag("useCookie") {
             continue;
         }
+        let domain = domain(cx);
         let mut value = Template::text(format!("{}=", affinity.text("cookieName")));
         value.push(Part::Attr(Attr::Group(GroupAttr::Route)));
-        value.push(Part::Text(";Path=/;HttpOnly;Domain=".into()));
-        value.push(Part::Attr(Attr::Host));
+        value.push(Part::Text(";Path=/;HttpOnly".into()));
+        value.push(Part::Var(domain));
         let edit = Step::Edit(Edit::Add("Set-Cookie".into(), value));
         let changed = Test::Truthy(Template::attr(Attr::Group(GroupAttr::Changed)));
         let test = Test::All(vec![changed, went_to(farm.value.text("name"))]);
@@ -220,6 +228,18 @@ pub(super) fn affinity(cx: &Cx) -> Vec<(Step, Span)> {
         out.push((Step::When { test, then, otherwise: Block::default() }, farm.span));
     }
     out
+}
+
+/// The domain of a cookie: the client's host, where it names one that can be a domain.
+fn domain(cx: &mut Cx) -> VarId {
+    let subject = Template::attr(Attr::Field("host".into()));
+    let pattern = Pattern::regex("^[A-Za-z0-9._-]+(?::[0-9]*)?$", false);
+    let mut value = Template::text(";Domain=");
+    value.push(Part::Attr(Attr::Host));
+    cx.var("cookie domain", || VarKind::Choice {
+        choices: vec![Choice { test: Test::Match { subject, pattern, into: None }, value }],
+        default: Template::default(),
+    })
 }
 
 /// For each farm that differs from `proxy` in it: whether hosts in its answers are rewritten.

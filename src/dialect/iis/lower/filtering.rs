@@ -139,11 +139,8 @@ fn filter(filtering: &Value) -> Steps {
         out.push(refuse(matches(path(), &denied), own(404, 5), span));
     }
     if let Some(denied) = one_of(listed(&filtering.part("denyQueryStringSequences"), "sequence")) {
-        let mut subject = query.clone();
-        if filtering.flag("unescapeQueryString") {
-            subject = Template(vec![Part::Escape(crate::ir::Escape::Decode, subject)]);
-        }
-        out.push(refuse(matches(subject, &denied), own(404, 18), span));
+        let test = Test::Any(queries(filtering).into_iter().map(|query| matches(query, &denied)).collect());
+        out.push(refuse(test, own(404, 18), span));
     }
     let verbs = filtering.part("verbs");
     let methods = |allowed: bool| -> Vec<Name> { entries(&verbs, "verb", allowed).map(Name::from).collect() };
@@ -173,12 +170,12 @@ fn filter(filtering: &Value) -> Steps {
     if let Some(hidden) = one_of(listed(&filtering.part("hiddenSegments"), "segment")) {
         out.push(refuse(matches(path(), &format!("/{hidden}(?:/|$)")), own(404, 8), span));
     }
-    rules(&filtering.part("filteringRules"), &mut out);
+    rules(filtering, &mut out);
     let always = one_of(listed(&filtering.part("alwaysAllowedUrls"), "url"));
-    let queries = one_of(listed(&filtering.part("alwaysAllowedQueryStrings"), "queryString"));
+    let allowed = one_of(listed(&filtering.part("alwaysAllowedQueryStrings"), "queryString"));
     let exempt = [
         always.map(|urls| matches(path(), &format!("^{urls}$"))),
-        queries.map(|queries| matches(query, &format!("^{queries}$"))),
+        allowed.map(|queries| matches(query, &format!("^{queries}$"))),
     ];
     let exempt: Vec<Test> = exempt.into_iter().flatten().collect();
     if exempt.is_empty() {
@@ -188,13 +185,21 @@ fn filter(filtering: &Value) -> Steps {
     vec![(Step::When { test, then: Block::default(), otherwise: block(out) }, span)]
 }
 
+/// A query string as it is scanned: as it was sent, and decoded as well unless `unescapeQueryString="false"` ("two passes on
+/// each query string scan", the page on request filtering).
+fn queries(filtering: &Value) -> Vec<Template> {
+    let query = Template::attr(Attr::Query);
+    let decoded = Template(vec![Part::Escape(crate::ir::Escape::Decode, query.clone())]);
+    if filtering.flag("unescapeQueryString") { vec![query, decoded] } else { vec![query] }
+}
+
 /// A `%` that begins neither `%20` nor `%u0020`.
 const BARE_PERCENT: &str = "%(?:[^0-9a-fu]|$|[0-9a-f](?:[^0-9a-f]|$)|u(?:[^0-9a-f]|$))";
 
 /// `filteringRules`: texts that may not occur in what a rule scans; in all of that but the URL, no `%` that escapes nothing
 /// either, unless `denyUnescapedPercent="false"` (the page on filtering rules, and that of `UrlScan`, where it comes from).
-fn rules(rules: &Value, out: &mut Steps) {
-    for rule in rules.items() {
+fn rules(filtering: &Value, out: &mut Steps) {
+    for rule in filtering.part("filteringRules").items() {
         let value = &rule.value;
         let denied = one_of(listed(&value.part("denyStrings"), "string"));
         let mut scanned = Vec::new();
@@ -214,6 +219,9 @@ fn rules(rules: &Value, out: &mut Steps) {
         }
         if value.flag("scanUrl") {
             scanned.push(path());
+        }
+        if value.flag("scanQueryString") {
+            scanned.extend(queries(filtering).into_iter().skip(1));
         }
         if let Some(denied) = denied {
             tests.extend(scanned.into_iter().map(|subject| matches(subject, &denied)));

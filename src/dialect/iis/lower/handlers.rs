@@ -4,15 +4,34 @@
 //! <https://learn.microsoft.com/iis/extensions/httpplatformhandler/httpplatformhandler-configuration-reference>. The
 //! forwarder of such a program keeps the client's `Host` and adds `X-Forwarded-For`, with the port, and
 //! `X-Forwarded-Proto`; that of ASP.NET Core adds a token that the program knows from its environment.
+//!
+//! Which URL a program gets where rules rewrote it:
+//!
+//! - ASP.NET Core beside the server, and `httpPlatform`, whose forwarder is its ancestor: the URL as it is now, decoded and
+//!   encoded again (`ForwardingHandler` builds the request from `CookedUrl`: dotnet/aspnetcore,
+//!   `OutOfProcessRequestHandler/forwardinghandler.cpp`, `URL_UTILITY::EscapeAbsPath`; dotnet/aspnetcore and
+//!   aspnet/HttpAbstractions#855: the program sees the rewritten URL).
+//! - ASP.NET Core in the server's process: `pRawUrl` (`IISHttpContext.GetOriginalPath`), which is as received until a
+//!   rewrite replaces it.
+//! - `iisnode`: the one that was asked for (tjanczuk/iisnode#271, its functional tests of URL rewriting).
+//! - `FastCGI`: `REQUEST_URI` is the one that was asked for where URL Rewrite is installed (forums.iis.net on PHP), path and
+//!   script are those that there are now; `IIS_WasUrlRewritten` is `1` then (Symfony's `Request::prepareRequestUri` and
+//!   OpenTelemetry's `TelemetryHttpModule` rely on it).
+//!
+//! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
+//! preserving the original URL); else it is the client's own, if it sent one.
 
 use super::{Cx, Place, block, proxy, root_of, status::own};
 use crate::{
     diagnostic::Diagnostic,
-    dialect::iis::effective::{Item, Value},
+    dialect::iis::{
+        effective::{Item, Value},
+        site::Site,
+    },
     ir::{
-        Attr, Base, Block, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name, Part,
-        Pattern, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test,
-        Upstream, settings::Forwarding,
+        Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
+        Part, Pattern, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test,
+        Upstream, VarId, VarKind, settings::Forwarding,
     },
     source::Span,
 };
@@ -58,6 +77,16 @@ impl Kind {
         };
         Some(place.site.section(name, &place.path, &mut Vec::new()))
     }
+}
+
+/// Whether anywhere in a site a handler may be a program.
+pub(super) fn any(site: &Site) -> bool {
+    let handlers = |place: &Vec<String>| site.section("system.webServer/handlers", place, &mut Vec::new());
+    let program = |item: &Item| {
+        let stock = |module: &str| BUILT_IN.iter().any(|one| one.eq_ignore_ascii_case(module.trim()));
+        !item.level.assumed && !item.value.text("modules").split(',').any(stock)
+    };
+    site.places().iter().any(|place| handlers(place).items().iter().any(program))
 }
 
 /// Adds what the handlers of a place do.
@@ -141,11 +170,12 @@ fn reached(
             to,
             target: Target::Received,
         }));
-        set.fastcgi = fast_cgi(place).into();
+        set.fastcgi = fast_cgi(cx, place).into();
     } else {
-        let mut target = Template::text(url.trim_end_matches('/'));
-        proxy::known(cx, &target, item.span);
-        target.push(Part::Attr(Attr::Target));
+        let section = kind.and_then(|kind| kind.section(place));
+        let authority = Template::text(url.trim_end_matches('/'));
+        proxy::known(cx, &authority, item.span);
+        let target = target(cx, Sees::of(kind, section.as_ref()), authority);
         set.handler = Some(Handler::Forward(Forward {
             protocol: Protocol::Http,
             tls: false,
@@ -154,7 +184,7 @@ fn reached(
         }));
         set.http.edits = Some(edits(cx, token));
         set.http.response_edits = Some(Vec::new());
-        if let Some(section) = kind.and_then(|kind| kind.section(place)) {
+        if let Some(section) = section {
             let limit = section.time("requestTimeout");
             set.http.read_timeout = Some(limit);
             set.http.send_timeout = Some(limit);
@@ -167,6 +197,65 @@ fn reached(
     }
 }
 
+/// Which URL a program sees where rules rewrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    /// The one that was asked for.
+    Asked,
+    /// The one that there is now.
+    Current,
+    /// The one that was asked for, as it was received, until a rule rewrites it.
+    Received,
+}
+
+impl Sees {
+    fn of(kind: Option<Kind>, section: Option<&Value>) -> Self {
+        match kind {
+            Some(Kind::IisNode | Kind::FastCgi) => Self::Asked,
+            Some(Kind::AspNetCore)
+                if section.is_some_and(|section| section.is("hostingModel", "inprocess")) =>
+            {
+                Self::Received
+            }
+            Some(Kind::AspNetCore | Kind::HttpPlatform) => Self::Current,
+            None => Self::Received,
+        }
+    }
+}
+
+/// The URL to forward to.
+fn target(cx: &mut Cx, sees: Sees, authority: Template) -> Template {
+    let received = |mut authority: Template| {
+        authority.push(Part::Attr(Attr::Target));
+        authority
+    };
+    match sees {
+        Sees::Asked => received(authority),
+        Sees::Current => super::rules::current_url(authority),
+        Sees::Received => {
+            let test = Test::Truthy(Template::var(rewritten(cx)));
+            let value = super::rules::current_url(authority.clone());
+            let default = received(authority);
+            let choices = vec![Choice { test, value }];
+            Template::var(cx.fresh("program's URL", VarKind::Choice { choices, default }))
+        }
+    }
+}
+
+/// `1` where a rule rewrote the URL.
+fn rewritten(cx: &mut Cx) -> VarId {
+    cx.assigned(super::rules::REWRITTEN)
+}
+
+/// The URL that was asked for, where a rule rewrote it; else what the client says it was.
+fn original(cx: &mut Cx) -> VarId {
+    let test = Test::Truthy(Template::var(rewritten(cx)));
+    cx.var("original URL", || VarKind::Choice {
+        choices: vec![Choice { test, value: Template::attr(Attr::Target) }],
+        default: Template::attr(Attr::Field("x-original-url".into())),
+    })
+}
+
 /// What the forwarder of a program changes in the head of a request.
 fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
     let mut edits = vec![
@@ -174,6 +263,7 @@ fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
         Edit::Set("Host".into(), Template::attr(Attr::Field("host".into()))),
         Edit::Append("X-Forwarded-For".into(), proxy::client(cx, true)),
         Edit::Set("X-Forwarded-Proto".into(), Template::attr(Attr::Scheme)),
+        Edit::Set("X-Original-URL".into(), Template::var(original(cx))),
     ];
     if let Some(token) = token {
         edits.push(Edit::Set("MS-ASPNETCORE-TOKEN".into(), Template::text(token)));
@@ -227,12 +317,11 @@ fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
 }
 
 /// The variables of CGI as the original sets them (<https://learn.microsoft.com/iis/web-dev-reference/server-variables>).
-fn fast_cgi(place: &Place) -> Forwarding {
+fn fast_cgi(cx: &mut Cx, place: &Place) -> Forwarding {
     let attr = Template::attr;
+    let rewritten = Template::var(rewritten(cx));
+    let original = Template::var(original(cx));
     let root = root_of(place.site, &place.path).map(|root| root.folder.clone()).unwrap_or_default();
-    let mut uri = attr(Attr::Path);
-    uri.push(Part::Attr(Attr::QueryMark));
-    uri.push(Part::Attr(Attr::Query));
     let params: Vec<(&str, Template, bool)> = vec![
         ("GATEWAY_INTERFACE", "CGI/1.1".into(), false),
         ("SERVER_SOFTWARE", "Microsoft-IIS/10.0".into(), false),
@@ -244,8 +333,9 @@ fn fast_cgi(place: &Place) -> Forwarding {
         ("PATH_INFO", attr(Attr::Path), false),
         ("URL", attr(Attr::Path), false),
         ("QUERY_STRING", attr(Attr::Query), false),
-        ("REQUEST_URI", uri, false),
-        ("HTTP_X_ORIGINAL_URL", attr(Attr::Target), false),
+        ("REQUEST_URI", attr(Attr::Target), false),
+        ("HTTP_X_ORIGINAL_URL", original, true),
+        ("IIS_WasUrlRewritten", rewritten, true),
         ("UNENCODED_URL", attr(Attr::Target), false),
         ("DOCUMENT_ROOT", super::path_text(&root), false),
         ("APPL_PHYSICAL_PATH", super::path_text(&root), false),

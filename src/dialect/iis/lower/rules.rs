@@ -32,6 +32,9 @@ use crate::{
 
 type Steps = Vec<(Step, Span)>;
 
+/// The variable that says that a rule rewrote the URL, where programs are told.
+pub(super) const REWRITTEN: &str = "rewritten";
+
 /// A set of rules while it is lowered.
 struct Set<'a> {
     maps: Maps,
@@ -45,6 +48,8 @@ struct Set<'a> {
     proxy: bool,
     /// Whether an expanded URL is escaped where it is forwarded to.
     encode: bool,
+    /// Whether programs behind the rules are told what they did.
+    programs: bool,
     /// The variables that may be set; `None` where all may.
     allowed: Option<Vec<String>>,
     section: &'a Value,
@@ -120,6 +125,7 @@ impl<'a> Set<'a> {
             forward,
             proxy,
             encode: section.flag("useOriginalURLEncoding"),
+            programs: cx.programs,
             allowed: (!all).then_some(names),
             section,
         }
@@ -142,7 +148,9 @@ impl<'a> Set<'a> {
             return;
         };
         let Some(url) = matching.attribute("url") else { return };
-        let Some(pattern) = pattern::pattern(cx, url, reading, matching.flag("ignoreCase")) else { return };
+        // What else is wrong with the rule is found all the same.
+        let pattern = pattern::pattern(cx, url, reading, matching.flag("ignoreCase"))
+            .unwrap_or_else(|| Pattern::regex("$^", false));
         let negate = matching.flag("negate");
         let subject =
             Template(vec![Part::Escape(Escape::Skip(prefix(base).len() as u32), Template::attr(Attr::Path))]);
@@ -227,6 +235,10 @@ impl<'a> Set<'a> {
                 let Some(url) = action.attribute("url") else { return self.no_url(cx, action) };
                 if action.flag("logRewrittenUrl") {
                     let var = cx.assigned(super::logging::REWRITTEN);
+                    out.push((Step::Assign { var, value: "1".into() }, span));
+                }
+                if self.programs {
+                    let var = cx.assigned(REWRITTEN);
                     out.push((Step::Assign { var, value: "1".into() }, span));
                 }
                 self.rewrite(cx, action, url, (base, pattern), around, out)
@@ -510,7 +522,7 @@ impl Parts<'_> {
 }
 
 /// The URL of path and query as they are now, at an authority.
-fn current_url(mut authority: Template) -> Template {
+pub(super) fn current_url(mut authority: Template) -> Template {
     authority.push(Part::Escape(Escape::ForwardPath, Template::attr(Attr::Path)));
     authority.push(Part::Attr(Attr::QueryMark));
     authority.push(Part::Attr(Attr::Query));

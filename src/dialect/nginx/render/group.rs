@@ -260,6 +260,7 @@ impl Render<'_, '_> {
             recover: _,
             failing,
             failing_late: _,
+            failing_unresolved: _,
             growth: _,
             nonce: _,
         } = group;
