@@ -58,6 +58,9 @@ struct Options {
     /// The nginx to measure against.
     #[arg(long, default_value = "nginx", value_name = "PATH")]
     nginx: String,
+    /// The Apache to measure against, where the file is an httpd.conf.
+    #[arg(long, default_value = "apache2", value_name = "PATH")]
+    apache: String,
     /// A further subject, started in the foreground by a shell; {conf} and {dir} are filled in.
     #[arg(long, value_name = "NAME=COMMAND")]
     subject: Vec<String>,
@@ -182,6 +185,7 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
     let mut recipes = vec![Recipe {
         name: BASE.into(),
         command: format!("{} -p {{dir}} -c {{conf}} -g 'daemon off;'", options.nginx),
+        httpd: Some(format!("{} -f {{conf}} -DFOREGROUND", options.apache)),
     }];
     if !options.no_triglot {
         // Cargo builds the binary beside the bench, with the same profile, and says where.
@@ -190,12 +194,16 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
         if !path.exists() {
             bail!("{} does not exist; build it, or say --no-triglot", path.display());
         }
-        recipes
-            .push(Recipe { name: "triglot".into(), command: format!("'{}' run {{conf}}", path.display()) });
+        let path = path.display();
+        recipes.push(Recipe {
+            name: "triglot".into(),
+            command: format!("'{path}' run {{conf}}"),
+            httpd: Some(format!("'{path}' httpd -f {{conf}} -DFOREGROUND")),
+        });
     }
     for text in &options.subject {
         let (name, command) = text.split_once('=').context("--subject takes NAME=COMMAND")?;
-        recipes.push(Recipe { name: name.into(), command: command.into() });
+        recipes.push(Recipe { name: name.into(), command: command.into(), httpd: None });
     }
     Ok(recipes)
 }
@@ -207,7 +215,7 @@ fn start_all(recipes: &[Recipe], workloads: &[Workload], site: &Site) -> Result<
     let mut subjects = HashMap::new();
     for profile in Profile::ALL {
         if workloads.iter().any(|workload| workload.profile == profile) {
-            for recipe in recipes {
+            for recipe in recipes.iter().filter(|recipe| !profile.is_apache() || recipe.httpd.is_some()) {
                 progress(&format!("starting {} ({})", recipe.name, profile.name()));
                 subjects.insert((profile, recipe.name.clone()), Subject::start(recipe, profile, site)?);
             }

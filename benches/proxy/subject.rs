@@ -17,6 +17,8 @@ use crate::{load, measure, sys, wire};
 pub struct Recipe {
     pub name: String,
     pub command: String,
+    /// The same for an httpd.conf; without it, nothing of Apache is measured.
+    pub httpd: Option<String>,
 }
 
 /// Where and beside what the subjects run.
@@ -42,12 +44,13 @@ impl Subject {
         fs::create_dir_all(dir.join("www/static"))?;
         fs::write(dir.join("www/static/1k.bin"), [b's'; 1024])?;
         let port = free_ports(site.first_port)?;
-        let conf = dir.join("nginx.conf");
+        let conf = dir.join(if profile.is_apache() { "httpd.conf" } else { "nginx.conf" });
         fs::write(&conf, config::text(profile, &dir, port, site.origin))?;
         let log = dir.join("output.log");
         let output = File::create(&log)?;
-        let command = recipe
-            .command
+        let command = if profile.is_apache() { recipe.httpd.as_ref() } else { Some(&recipe.command) };
+        let command = command
+            .context("it has no command for an httpd.conf")?
             .replace("{conf}", &quote(&conf.to_string_lossy()))
             .replace("{dir}", &quote(&dir.to_string_lossy()));
         sys::pin(site.proxy_cpu)?;
@@ -106,9 +109,13 @@ impl Subject {
                     bail!("`{line}` is missing for {target} at {host}, in:\n{head}");
                 }
             }
-            if head.lines().any(|found| found.starts_with("connection:")) {
+            let said = head.lines().find(|found| found.starts_with("connection:"));
+            if said.is_some_and(|said| said != "connection: keep-alive" || !profile.is_apache()) {
                 bail!("the upstream connection is not kept alive:\n{head}");
             }
+        }
+        if profile.is_apache() {
+            return Ok(());
         }
         let fresh = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + 1));
         let head = Self::forwarded(fresh, "/?head", wire::HOST)?;

@@ -20,7 +20,7 @@ pub enum Unit {
 /// What the README promises.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// CPU per unit divided by nginx's, at most.
+    /// CPU per unit divided by that of nginx (of Apache, for a file of its own), at most.
     Ratio(f64),
     /// CPU per unit divided by that of another workload with the same subject, less one, at most.
     Growth { over: &'static str, at_most: f64 },
@@ -46,7 +46,7 @@ pub const IDLE_TARGET: f64 = 3.0 * 1024.0;
 
 /// Every workload, in the order of measurement; those that are compared with one another are neighbours.
 pub fn all() -> Vec<Workload> {
-    use Profile::{Locations, Names, Plain, Regexes};
+    use Profile::{Locations, Names, Pass, Plain, Regexes, Rules};
     use Target::{Growth, Ratio};
     use Unit::{Gibibyte, Handshake, Message, Request};
 
@@ -184,6 +184,16 @@ pub fn all() -> Vec<Workload> {
             paths(config::REGEXES, |n| format!("/re{n}/x.html")),
             Request,
             Some(Ratio(0.6)),
+        ),
+        row("apache", "1 KiB, Apache's ProxyPass", Pass, 64, small(), Request, Some(Ratio(0.5))),
+        row(
+            "apache-rules",
+            "300 RewriteRules, 300 ProxyPass",
+            Rules,
+            64,
+            paths(config::REGEXES, |n| format!("/app{n}/x.html")),
+            Request,
+            Some(Ratio(0.5)),
         ),
     ]
 }
