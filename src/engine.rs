@@ -62,6 +62,7 @@ mod negotiate;
 pub mod password;
 pub mod pool;
 mod probe;
+pub mod program;
 pub mod rehearse;
 pub mod resolve;
 pub mod respond;

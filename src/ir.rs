@@ -33,7 +33,7 @@ mod var;
 pub mod walk;
 mod watched;
 
-pub use access::{Credentials, Joined, Required, Requirement};
+pub use access::{Credentials, Digest, Joined, Naming, Required, Requirement};
 pub use block::{
     AddressRange, Asking, Base, Block, By, FileKind, Hook, Join, Jump, Locate, Order, Probe, Relation, Route,
     Scope, Step, Table, Test,
@@ -45,7 +45,7 @@ pub use cluster::{
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
-    Change, Control, Edit, Expiry, Forward, Handler, Protocol, Query, Recovery, RecoveryStatus,
+    Change, Control, Edit, Expiry, Forward, Handler, Program, Protocol, Query, Recovery, RecoveryStatus,
     RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};

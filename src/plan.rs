@@ -16,6 +16,7 @@ mod compile;
 mod effective;
 mod escape;
 pub mod hash;
+mod likely;
 mod name_set;
 mod names;
 pub mod observe;

@@ -1,4 +1,4 @@
-//! The nginx.conf that every subject gets, one per profile.
+//! The file that every subject gets, one per profile: an nginx.conf, or an httpd.conf where Apache is the measure.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -17,11 +17,21 @@ pub enum Profile {
     Names,
     Regexes,
     /// Rules of a web.config; nginx gets an equivalent file of its own.
+    Site,
+    /// Of Apache: a virtual host that forwards.
+    Pass,
+    /// Of Apache: the same behind many rules, with many places.
     Rules,
 }
 
 impl Profile {
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Locations, Self::Names, Self::Regexes, Self::Rules];
+    pub const ALL: [Self; 7] =
+        [Self::Plain, Self::Locations, Self::Names, Self::Regexes, Self::Site, Self::Pass, Self::Rules];
+
+    /// Whether the file is an httpd.conf.
+    pub const fn is_apache(self) -> bool {
+        matches!(self, Self::Pass | Self::Rules)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -29,6 +39,8 @@ impl Profile {
             Self::Locations => "locations",
             Self::Names => "names",
             Self::Regexes => "regexes",
+            Self::Site => "site",
+            Self::Pass => "pass",
             Self::Rules => "rules",
         }
     }
@@ -39,7 +51,10 @@ impl Profile {
         let pick = |count: usize| [0, 1, count / 2, count - 1].into_iter();
         let host = || String::from(crate::wire::HOST);
         let mut probes: Vec<(String, String, String)> = match self {
-            Self::Plain | Self::Rules => Vec::new(),
+            Self::Plain | Self::Site | Self::Pass => Vec::new(),
+            Self::Rules => {
+                pick(REGEXES).map(|n| (format!("/app{n}/?head"), host(), "http/plain".into())).collect()
+            }
             Self::Locations => {
                 pick(ROUTES).map(|n| (format!("/loc{n}/?head"), host(), format!("http/loc{n}"))).collect()
             }
@@ -67,7 +82,8 @@ pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> Stri
     let mut routes = String::new();
     let mut hosts = String::new();
     match profile {
-        Profile::Plain | Profile::Rules => {}
+        Profile::Plain | Profile::Site => {}
+        Profile::Pass | Profile::Rules => return apache(profile, &dir.to_string(), port, origin),
         Profile::Locations => {
             for n in 0..ROUTES {
                 let _ = write!(
@@ -170,5 +186,52 @@ fn forward(route: &str) -> String {
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Route $scheme/{route};
             proxy_set_header Connection $connection_upgrade;"
+    )
+}
+
+/// The httpd.conf: a field set, one kept, and what Debian's package has in place of limits.
+fn apache(profile: Profile, dir: &str, port: u16, origin: SocketAddr) -> String {
+    let modules = "/usr/lib/apache2/modules";
+    let load = |name: &str| format!("LoadModule {name}_module {modules}/mod_{name}.so\n");
+    let loaded = ["mpm_event", "authz_core", "headers", "rewrite", "proxy", "proxy_http"].map(load).concat();
+    let mut rules = String::new();
+    if profile == Profile::Rules {
+        rules.push_str("    RewriteEngine On\n");
+        for n in 0..REGEXES {
+            let _ = writeln!(rules, "    RewriteRule ^/old{n}/(.*)$ /new{n}/$1 [R=301,L]");
+        }
+        for n in 0..REGEXES {
+            let _ = writeln!(rules, "    ProxyPass /app{n}/ http://{origin}/app{n}/");
+        }
+    }
+    let fresh = port + 1;
+    format!(
+        r"ServerRoot {dir}
+PidFile {dir}/httpd.pid
+ErrorLog {dir}/error.log
+ServerName bench.test
+User nobody
+{loaded}ServerLimit 1
+StartServers 1
+ThreadsPerChild 96
+MaxRequestWorkers 96
+MinSpareThreads 1
+MaxSpareThreads 96
+ThreadLimit 96
+MaxKeepAliveRequests 0
+Listen 127.0.0.1:{port}
+Listen 127.0.0.1:{fresh}
+<VirtualHost 127.0.0.1:{port}>
+    ServerName bench.test
+    ProxyPreserveHost On
+    RequestHeader set X-Real-IP 127.0.0.1
+    RequestHeader set X-Route http/plain
+{rules}    ProxyPass / http://{origin}/
+</VirtualHost>
+<VirtualHost 127.0.0.1:{fresh}>
+    ServerName bench.test
+    ProxyPass / http://{origin}/ disablereuse=On
+</VirtualHost>
+"
     )
 }

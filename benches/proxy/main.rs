@@ -60,6 +60,9 @@ struct Options {
     /// The nginx to measure against.
     #[arg(long, default_value = "nginx", value_name = "PATH")]
     nginx: String,
+    /// The Apache to measure against, where the file is an httpd.conf.
+    #[arg(long, default_value = "apache2", value_name = "PATH")]
+    apache: String,
     /// A further subject, started in the foreground by a shell; {conf} and {dir} are filled in.
     #[arg(long, value_name = "NAME=COMMAND")]
     subject: Vec<String>,
@@ -185,6 +188,7 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
         name: BASE.into(),
         command: format!("{} -p {{dir}} -c {{conf}} -g 'daemon off;'", options.nginx),
         site: None,
+        httpd: Some(format!("{} -f {{conf}} -DFOREGROUND", options.apache)),
     }];
     if !options.no_triglot {
         // Cargo builds the binary beside the bench, with the same profile, and says where.
@@ -193,15 +197,17 @@ fn recipes(options: &Options) -> Result<Vec<Recipe>> {
         if !path.exists() {
             bail!("{} does not exist; build it, or say --no-triglot", path.display());
         }
+        let path = path.display();
         recipes.push(Recipe {
             name: "triglot".into(),
-            command: format!("'{}' run {{conf}}", path.display()),
-            site: Some(format!("'{}' run {{site}} --listen 127.0.0.1:{{port}}", path.display())),
+            command: format!("'{path}' run {{conf}}"),
+            httpd: Some(format!("'{path}' httpd -f {{conf}} -DFOREGROUND")),
+            site: Some(format!("'{path}' run {{site}} --listen 127.0.0.1:{{port}}")),
         });
     }
     for text in &options.subject {
         let (name, command) = text.split_once('=').context("--subject takes NAME=COMMAND")?;
-        recipes.push(Recipe { name: name.into(), command: command.into(), site: None });
+        recipes.push(Recipe { name: name.into(), command: command.into(), httpd: None, site: None });
     }
     Ok(recipes)
 }
@@ -213,7 +219,7 @@ fn start_all(recipes: &[Recipe], workloads: &[Workload], site: &Site) -> Result<
     let mut subjects = HashMap::new();
     for profile in Profile::ALL {
         if workloads.iter().any(|workload| workload.profile == profile) {
-            for recipe in recipes {
+            for recipe in recipes.iter().filter(|recipe| !profile.is_apache() || recipe.httpd.is_some()) {
                 progress(&format!("starting {} ({})", recipe.name, profile.name()));
                 subjects.insert((profile, recipe.name.clone()), Subject::start(recipe, profile, site)?);
             }

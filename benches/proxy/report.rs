@@ -106,7 +106,8 @@ impl Results {
         for workload in workloads {
             for (index, subject) in subjects.iter().enumerate() {
                 let title = if index == 0 { workload.title } else { "" };
-                let _ = writeln!(out, "{title:<38} {subject:<9} {}", self.line(workload, subject));
+                let shown = if workload.profile.is_apache() && subject == BASE { "apache" } else { subject };
+                let _ = writeln!(out, "{title:<38} {shown:<9} {}", self.line(workload, subject));
             }
         }
         for (index, subject) in subjects.iter().enumerate() {

@@ -19,6 +19,8 @@ pub struct Recipe {
     pub command: String,
     /// How it is started on a site with a web.config, `{site}` and `{port}`, if it reads one.
     pub site: Option<String>,
+    /// The same for an httpd.conf; without it, nothing of Apache is measured.
+    pub httpd: Option<String>,
 }
 
 /// Where and beside what the subjects run.
@@ -44,18 +46,19 @@ impl Subject {
         fs::create_dir_all(dir.join("www/static"))?;
         fs::write(dir.join("www/static/1k.bin"), [b's'; 1024])?;
         let port = free_ports(site.first_port)?;
-        let conf = dir.join("nginx.conf");
-        let mut command = &recipe.command;
-        if profile == Profile::Rules {
+        let conf = dir.join(if profile.is_apache() { "httpd.conf" } else { "nginx.conf" });
+        let mut command = if profile.is_apache() { recipe.httpd.as_ref() } else { Some(&recipe.command) };
+        if profile == Profile::Site {
             fs::write(&conf, rules::nginx_conf(&dir, port, site.origin))?;
             fs::write(dir.join("www/web.config"), rules::web_config(site.origin))?;
-            command = recipe.site.as_ref().unwrap_or(command);
+            command = recipe.site.as_ref().or(command);
         } else {
             fs::write(&conf, config::text(profile, &dir, port, site.origin))?;
         }
         let log = dir.join("output.log");
         let output = File::create(&log)?;
         let command = command
+            .context("it has no command for an httpd.conf")?
             .replace("{site}", &quote(&dir.join("www").to_string_lossy()))
             .replace("{port}", &port.to_string())
             .replace("{conf}", &quote(&conf.to_string_lossy()))
@@ -103,7 +106,7 @@ impl Subject {
 
     /// Asks the origin what it was sent: a proxy that skips work is not faster.
     fn prove(&self, profile: Profile) -> Result<()> {
-        if profile == Profile::Rules {
+        if profile == Profile::Site {
             return self.prove_rules();
         }
         for (target, host, route) in profile.probes() {
@@ -119,9 +122,13 @@ impl Subject {
                     bail!("`{line}` is missing for {target} at {host}, in:\n{head}");
                 }
             }
-            if head.lines().any(|found| found.starts_with("connection:")) {
+            let said = head.lines().find(|found| found.starts_with("connection:"));
+            if said.is_some_and(|said| said != "connection: keep-alive" || !profile.is_apache()) {
                 bail!("the upstream connection is not kept alive:\n{head}");
             }
+        }
+        if profile.is_apache() {
+            return Ok(());
         }
         let fresh = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + 1));
         let head = Self::forwarded(fresh, "/?head", wire::HOST)?;

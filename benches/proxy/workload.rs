@@ -21,7 +21,7 @@ pub enum Unit {
 /// What the README promises.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// CPU per unit divided by nginx's, at most.
+    /// CPU per unit divided by that of nginx (of Apache, for a file of its own), at most.
     Ratio(f64),
     /// CPU per unit divided by that of another workload with the same subject, less one, at most.
     Growth { over: &'static str, at_most: f64 },
@@ -47,7 +47,7 @@ pub const IDLE_TARGET: f64 = 3.0 * 1024.0;
 
 /// Every workload, in the order of measurement; those that are compared with one another are neighbours.
 pub fn all() -> Vec<Workload> {
-    use Profile::{Locations, Names, Plain, Regexes, Rules};
+    use Profile::{Locations, Names, Pass, Plain, Regexes, Rules, Site};
     use Target::{Growth, Ratio};
     use Unit::{Gibibyte, Handshake, Message, Request};
 
@@ -189,7 +189,7 @@ pub fn all() -> Vec<Workload> {
         row(
             "iis-rules",
             "100 rules of IIS with a map",
-            Rules,
+            Site,
             64,
             Traffic::Requests(
                 (0..rules::RULES)
@@ -198,6 +198,16 @@ pub fn all() -> Vec<Workload> {
             ),
             Request,
             Some(Ratio(1.1)),
+        ),
+        row("apache", "1 KiB, Apache's ProxyPass", Pass, 64, small(), Request, Some(Ratio(0.5))),
+        row(
+            "apache-rules",
+            "300 RewriteRules, 300 ProxyPass",
+            Rules,
+            64,
+            paths(config::REGEXES, |n| format!("/app{n}/x.html")),
+            Request,
+            Some(Ratio(0.5)),
         ),
     ]
 }

@@ -53,10 +53,9 @@ const HANDLERS: [&str; 6] = [
 ];
 
 /// What is refused on purpose wherever it stands: programs that run inside the server (`mod_wsgi`, `mod_php`, `mod_perl`,
-/// `mod_jk`, `mod_fcgid`, Passenger, CGI), and `WebDAV`. Beginnings of names, in lower case.
-const ON_PURPOSE: [&str; 18] = [
+/// `mod_jk`, `mod_fcgid`, Passenger), and `WebDAV`. Beginnings of names, in lower case.
+const ON_PURPOSE: [&str; 15] = [
     "application/x-httpd-",
-    "cgi",
     "dav",
     "defaultmaxclassprocess",
     "fastcgi",
@@ -68,8 +67,6 @@ const ON_PURPOSE: [&str; 18] = [
     "python",
     "rack",
     "rails",
-    "scriptalias",
-    "scriptsock",
     "wsgi",
     "x-httpd-php",
     "proxy-server",

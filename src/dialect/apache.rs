@@ -61,14 +61,15 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> Meaning 
         token: format!("Apache/{VERSION} (Unix)"),
         machine: String::new(),
     };
-    let lower::Lowered { mut config, provider, found: of_meaning } = lower::lower(&items, sources, &lowering);
+    let lower::Lowered { mut config, provider, errors, found: of_meaning } =
+        lower::lower(&items, sources, &lowering);
     found.extend(of_meaning);
     let linted = lint::look(&items, sources);
     // What a lint says with a correction is said once.
     let place = |one: &Diagnostic| one.labels.first().map(|label| (label.span.file, label.span.start));
     found.retain(|one| !linted.iter().any(|other| other.code == one.code && place(other) == place(one)));
     found.extend(linted);
-    own_files(&mut config, &options.files, &root);
+    own_files(&mut config, &options.files, errors.as_ref(), &root);
     Meaning { config, provider, found }
 }
 
@@ -94,7 +95,7 @@ fn part_of(path: &Path, section: &str) -> Diagnostic {
 }
 
 /// Puts the server's own files where the command line wants them unless the configuration names them.
-fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
+fn own_files(config: &mut ir::Config, files: &OwnFiles, errors: Option<&LogTarget>, root: &Path) {
     let OwnFiles {
         pid,
         error_log,
@@ -111,10 +112,21 @@ fn own_files(config: &mut ir::Config, files: &OwnFiles, root: &Path) {
     // Observed: without that folder Apache does not start, and it is rarely there. Errors are seen, too, if nobody
     // said where they are to go.
     let place = error_log.as_ref().map(|path| root.join(path));
-    if let Some(path) = place.filter(|path| path.parent().is_some_and(Path::is_dir)) {
-        for log in base.logs.errors.iter_mut().flatten() {
-            let text = Text::from(path.as_os_str().as_bytes());
-            log.to = LogTarget::File(Template::text(text), Span::NONE);
+    let place = place.filter(|path| path.parent().is_some_and(Path::is_dir)).map(|path| {
+        let text = Text::from(path.as_os_str().as_bytes());
+        LogTarget::File(Template::text(text), Span::NONE)
+    });
+    // The main server's log is the server's own; no other is opened beside it.
+    let own = errors.or(place.as_ref());
+    for log in base.logs.errors.iter_mut().flatten() {
+        log.to = own.unwrap_or(&log.to).clone();
+    }
+    // Hosts that say a level alone write there, too.
+    if let (None, Some(own)) = (errors, own) {
+        let scopes = config.hosts.iter_mut().filter_map(|host| host.request.scope.as_mut());
+        let logs = scopes.flat_map(|scope| scope.set.logs.errors.iter_mut().flatten());
+        for log in logs.filter(|log| log.to == LogTarget::Stderr) {
+            log.to = own.clone();
         }
     }
     base.content.temp_path = Some(content_temp.clone());

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+mod digest;
 mod turns;
 
 use super::{
@@ -98,7 +99,8 @@ impl Exchange {
                 return Err(403);
             }
         }
-        let Some(credentials) = &access.credentials else {
+        let credentials = access.credentials.as_ref().map(|known| known.named(&access.naming));
+        let Some(credentials) = &credentials else {
             self.log(
                 Level::Crit,
                 format_args!("a user is required, but not how users are known: {}", self.shown()),
@@ -274,6 +276,9 @@ impl Exchange {
 
     /// The user whose credentials the request has; else asks for some.
     async fn authenticate(&mut self, credentials: &Credentials) -> Result<Vec<u8>, u16> {
+        if let Some(digest) = &credentials.digest {
+            return self.authenticate_by_digest(credentials, digest).await;
+        }
         let given = access::basic(self.facts.fields(b"authorization").next());
         let Some((user, password)) = given else {
             self.challenge(credentials);
@@ -311,6 +316,9 @@ impl Exchange {
 
     /// Says which credentials are asked for (RFC 9110 § 11.6.1).
     fn challenge(&mut self, credentials: &Credentials) {
+        if let Some(digest) = &credentials.digest {
+            return self.challenge_by_digest(credentials, digest, false);
+        }
         let mut value = b"Basic realm=\"".to_vec();
         for &byte in credentials.realm.iter().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)) {
             if matches!(byte, b'"' | b'\\') {

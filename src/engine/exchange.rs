@@ -182,6 +182,7 @@ impl Exchange {
                 Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
+                    Some(Handler::Program(program)) => Box::pin(self.run_program(plan, program)).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files | Handler::Film) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,

@@ -374,7 +374,9 @@ async fn respond(
     let tagged = settings.answer.tag.is_none_or(|form| form != TagForm::default());
     // What has instructions in it has no tag, even where they are not followed.
     let rewriting = &settings.rewriting.settings;
-    let instructed = rewriting.includes && rewriting.include_in_turn;
+    let instructed = rewriting.includes
+        && rewriting.include_in_turn
+        && filter::is_of(&exchange.facts.response, &rewriting.include_types);
     if settings.answer.etag && tagged && !instructed {
         let mut tag = tag(settings.answer.tag, known, size);
         if !settings.answer.tag_more.is_empty() {

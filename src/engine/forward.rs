@@ -34,6 +34,7 @@ mod fresh;
 mod head;
 pub mod member;
 pub mod parts;
+mod program;
 pub mod relay;
 pub mod request;
 pub mod respond;

@@ -5,4 +5,4 @@ pub mod memcached;
 pub mod records;
 mod scgi;
 mod uwsgi;
-mod variables;
+pub mod variables;

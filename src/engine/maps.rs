@@ -39,7 +39,7 @@ impl Programs {
     pub fn start(config: &Config) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let programs = config.maps.iter().map(|map| match &map.source {
-            MapSource::Lines { .. } => None,
+            MapSource::Lines { .. } | MapSource::Accounts { .. } => None,
             MapSource::Program { command, user } => match Program::start(command, user.as_ref()) {
                 Ok(program) => Some(program),
                 Err(error) => {
@@ -103,12 +103,18 @@ impl Maps {
             Some(MapSource::Lines { path, choose }) => {
                 let Some(lines) = self.files.get(at) else { return Answer::Known(None) };
                 let mut lines = lines.borrow_mut();
-                lines.refresh(path);
+                lines.refresh(path, words);
                 let value = lines.values.get(key).map(|value| match choose {
                     true => chosen(value, random()).to_vec(),
                     false => value.to_vec(),
                 });
                 Answer::Known(value)
+            }
+            Some(MapSource::Accounts { path }) => {
+                let Some(lines) = self.files.get(at) else { return Answer::Known(None) };
+                let mut lines = lines.borrow_mut();
+                lines.refresh(path, account);
+                Answer::Known(lines.values.get(key).map(|home| home.to_vec()))
             }
             Some(MapSource::Program { .. }) => match self.programs.0.get(at) {
                 // A key is a line.
@@ -140,7 +146,7 @@ fn chosen(value: &[u8], random: u128) -> &[u8] {
 
 impl Lines {
     /// Reads the file again if it is not the one that was read. One that cannot be read has no keys.
-    fn refresh(&mut self, path: &Path) {
+    fn refresh(&mut self, path: &Path, read_line: impl Fn(&[u8]) -> Option<(&[u8], &[u8])>) {
         let known = std::fs::metadata(path)
             .ok()
             .map(|known| (known.mtime(), known.mtime_nsec(), known.len(), known.ino()));
@@ -156,15 +162,28 @@ impl Lines {
             return;
         }
         for line in text.split(|byte| *byte == b'\n') {
-            if line.first().is_none_or(|first| *first == b'#' || is_space(*first)) {
-                continue;
-            }
-            let mut words = line.split(|byte| is_space(*byte)).filter(|word| !word.is_empty());
-            if let (Some(key), Some(value)) = (words.next(), words.next()) {
+            if let Some((key, value)) = read_line(line) {
                 self.values.entry(key.into()).or_insert_with(|| value.into());
             }
         }
     }
+}
+
+/// Key and value of a line of words.
+fn words(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.first().is_none_or(|first| *first == b'#' || is_space(*first)) {
+        return None;
+    }
+    let mut words = line.split(|byte| is_space(*byte)).filter(|word| !word.is_empty());
+    Some((words.next()?, words.next()?))
+}
+
+/// Name and home of an account.
+fn account(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut columns = line.split(|byte| *byte == b':');
+    let name = columns.next().filter(|name| !name.is_empty())?;
+    let home = columns.nth(4).filter(|home| home.starts_with(b"/"))?;
+    Some((name, home))
 }
 
 fn is_space(byte: u8) -> bool {
@@ -201,15 +220,21 @@ mod tests {
         let path = std::env::temp_dir().join(format!("tg-map-{}", std::process::id()));
         std::fs::write(&path, "# a b\na  1 rest\n b 2\na 3\nc\nd\t4|5\r\n").unwrap();
         let mut lines = Lines::default();
-        lines.refresh(&path);
+        lines.refresh(&path, words);
         let seen = ["a", "b", "c", "d", "#"].map(|key| value(&lines, key));
         assert_eq!(seen, [Some("1".to_owned()), None, None, Some("4|5".to_owned()), None]);
         std::fs::write(&path, "a longer\n").unwrap();
-        lines.refresh(&path);
+        lines.refresh(&path, words);
         assert_eq!((value(&lines, "a"), value(&lines, "d")), (Some("longer".to_owned()), None));
         std::fs::remove_file(&path).unwrap();
-        lines.refresh(&path);
+        lines.refresh(&path, words);
         assert_eq!(value(&lines, "a"), None);
+    }
+
+    #[test]
+    fn accounts_have_homes() {
+        assert_eq!(account(b"bob:x:1:2:B:/home/bob:/bin/sh"), Some((&b"bob"[..], &b"/home/bob"[..])));
+        assert_eq!((account(b"bob:x"), account(b"a:x:1:2:B::"), account(b"")), (None, None, None));
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub fn is_hash_of(hash: &[u8], password: &[u8]) -> bool {
 }
 
 /// Compares in a time that does not tell where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
+pub fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 

@@ -430,6 +430,12 @@ impl Stage<'_> {
                 }
                 Next::Handle => match exchange.settings(plan).handler.clone().as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(exchange, forward).await?,
+                    Some(Handler::Program(program)) => {
+                        let file = exchange.value(&program.file);
+                        let what: &[u8] = if program.runs { b"run " } else { b"what it says: " };
+                        self.file = Some([what, &file].concat());
+                        return None;
+                    }
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files | Handler::Film) | None => self.files(exchange, true).await?,
                     Some(Handler::File) => self.files(exchange, false).await?,

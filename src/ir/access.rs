@@ -1,6 +1,6 @@
 //! Who may: what a request has to be, or the user who sends it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -72,6 +72,41 @@ pub struct Credentials {
     pub asked: u16,
     /// The status where those that are given are wrong.
     pub wrong: u16,
+    /// Asks for the answer to a challenge instead of the password (RFC 7616); files have lines `user:realm:hash` then.
+    pub digest: Option<Digest>,
+}
+
+/// How answers to challenges are asked for: MD5, `qop=auth`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Digest {
+    /// How long a challenge may be answered; `None` is for ever.
+    pub lifetime: Option<Duration>,
+    /// What else the answer counts for, as it is told; empty is not told.
+    pub domain: Text,
+}
+
+/// Realm and files of users, each where it was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Naming {
+    /// The realm.
+    pub realm: Option<Text>,
+    /// Files of users.
+    pub users: Option<Vec<PathBuf>>,
+    /// Files of groups.
+    pub groups: Option<Vec<PathBuf>>,
+}
+
+impl Credentials {
+    /// With what was said beside them.
+    #[must_use]
+    pub fn named(&self, naming: &Naming) -> Self {
+        let Naming { realm, users, groups } = naming;
+        let mut own = self.clone();
+        own.realm = realm.clone().unwrap_or(own.realm);
+        own.users = users.clone().unwrap_or(own.users);
+        own.groups = groups.clone().unwrap_or(own.groups);
+        own
+    }
 }
 
 impl Required {

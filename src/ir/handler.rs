@@ -17,10 +17,21 @@ pub enum Handler {
     File,
     /// Files likewise, from the byte that `start` of the query names, behind the head of an FLV file.
     Film,
+    /// A program that is started for the request, or what one would say.
+    Program(Program),
     /// A fixed reply.
     Respond(Reply),
     /// There is none although one was expected: 500, with this for the error log.
     Missing(Name),
+}
+
+/// A program that answers over its standard input and output (RFC 3875). It is told what programs behind `FastCGI` are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Program {
+    /// The file.
+    pub file: Template,
+    /// Whether it is run; else it is what a program would say.
+    pub runs: bool,
 }
 
 /// Send the request on.

@@ -33,6 +33,11 @@ pub enum MapSource {
         /// Whether one of the alternatives is chosen, at random, that `|` separates in a value.
         choose: bool,
     },
+    /// A table of accounts (passwd(5)), read again when it changed: names, and where their homes are.
+    Accounts {
+        /// The file.
+        path: PathBuf,
+    },
     /// A program that runs as long as we do: it reads keys, a line each, and answers with a line. `NULL` in any case
     /// is no value.
     Program {

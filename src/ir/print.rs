@@ -553,6 +553,7 @@ impl Printer<'_> {
                 self.add(format_args!(" lines {}", path.display()));
                 self.add(if *choose { " choose" } else { "" });
             }
+            MapSource::Accounts { path } => self.add(format_args!(" accounts {}", path.display())),
             MapSource::Program { command, user } => {
                 self.add(" program");
                 for word in command {

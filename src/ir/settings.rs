@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Pattern, Protocol, Required,
-    Stale, Template, Text, Upgrade, Validity, VarId,
+    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Naming, Pattern, Protocol,
+    Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
@@ -275,6 +275,8 @@ settings! {
         required: Required,
         /// How users are known; `None` is not at all.
         credentials: Option<Credentials>,
+        /// What is said of that, whatever asks for credentials: sections say it piece by piece.
+        naming: Naming,
         /// Whether a known user who may not is told so, not asked for another name.
         forbids_users: bool,
         /// The realm that a user and a password are asked for in (RFC 7617 § 2), beside the rules; `off` asks for none.

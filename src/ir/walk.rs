@@ -8,8 +8,9 @@ mod cluster;
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Protocol, Query, Recovery, Register, Reply, ReplyContent, Required, Requirement,
-    Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId, VarKind,
+    Locate, Lookup, Pattern, Program, Protocol, Query, Recovery, Register, Reply, ReplyContent, Required,
+    Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId,
+    VarKind,
     settings::{Access, AccessLog, Alias, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -381,6 +382,7 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
                 }
             }
         }
+        Handler::Program(Program { file, runs: _ }) => visit(Item::Template(file), span),
         Handler::Respond(answer) => reply(answer, span, visit),
         Handler::Files | Handler::File | Handler::Film | Handler::Listing | Handler::Missing(_) => {}
     }
@@ -497,6 +499,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         gate,
         required,
         credentials: _,
+        naming: _,
         forbids_users: _,
         realm,
         passwords,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     ContentOp, EditOp, Effective, Entry, Given, HostPlan, Plan, Recoder, SettingsId,
     hash::Map,
+    likely::{self, Likely},
     op::{Next, Op},
     pattern::{Find, Matcher},
     question::Question,
@@ -205,23 +206,47 @@ impl<'c> Compiler<'c> {
     /// A block whose settings are in force.
     fn labelled(&mut self, block: &'c Block, ground: Ground) {
         let Block { label, scope: _, steps, span } = block;
-        let Some(label) = label else {
-            for (step, span) in steps {
-                self.step(step, *span, ground);
-            }
-            return;
-        };
+        let Some(label) = label else { return self.steps(steps, ground) };
         let slot = self.blocks.len() as u16;
         let (begin, end) = (self.label(), self.label());
         self.place(begin);
         self.emit(Op::Open(slot), *span);
         self.blocks.push((label, begin, end));
-        for (step, span) in steps {
-            self.step(step, *span, ground);
-        }
+        self.steps(steps, ground);
         self.blocks.pop();
         self.place(end);
         self.emit(Op::Close(slot), *span);
+    }
+
+    /// Steps in order; rules in a row are preceded by what tells whether they can match.
+    fn steps(&mut self, steps: &'c [(Step, Span)], ground: Ground) {
+        let mut rest = steps;
+        while !rest.is_empty() {
+            let (row, after) = rest.split_at(likely::row(rest).max(1));
+            rest = after;
+            let set = if row.len() > 1 { self.likely(row) } else { None };
+            for (index, (step, span)) in (0..).zip(row) {
+                let Some(set) = &set else {
+                    self.step(step, *span, ground);
+                    continue;
+                };
+                let otherwise = self.label();
+                self.emit(Op::Likely { set: Arc::clone(set), index, otherwise }, *span);
+                self.step(step, *span, ground);
+                self.place(otherwise);
+            }
+        }
+    }
+
+    /// What tells which of these rules can match; `None` where that is not worth while.
+    fn likely(&mut self, row: &'c [(Step, Span)]) -> Option<Arc<Likely>> {
+        let (subject, _) = likely::begins(&row.first()?.0)?;
+        let mut finds = Vec::with_capacity(row.len());
+        for (step, span) in row {
+            let (_, pattern) = likely::begins(step)?;
+            finds.push(self.find(pattern, None, *span)?);
+        }
+        Likely::new(subject, &finds).map(Arc::new)
     }
 
     /// Puts a scope in force and says what lies on it.

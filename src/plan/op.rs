@@ -3,7 +3,9 @@
 //! An operation that asks a question goes on with the next one when the answer
 //! is yes and at its `otherwise` when it is no.
 
-use super::{SettingsId, pattern::Find, question::Question};
+use std::sync::Arc;
+
+use super::{SettingsId, likely::Likely, pattern::Find, question::Question};
 use crate::{
     ir::{
         Asking, Edit, FileKind, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template,
@@ -52,6 +54,12 @@ pub(super) enum Op {
     Equal {
         left: Template,
         right: Template,
+        otherwise: u32,
+    },
+    /// The rule that follows, unless its pattern, one of these, cannot match.
+    Likely {
+        set: Arc<Likely>,
+        index: u32,
         otherwise: u32,
     },
     /// A question without an operation of its own.
@@ -142,6 +150,7 @@ impl Op {
         match self {
             Self::Match { otherwise, .. }
             | Self::Equal { otherwise, .. }
+            | Self::Likely { otherwise, .. }
             | Self::Ask { otherwise, .. }
             | Self::Truthy { otherwise, .. }
             | Self::File { otherwise, .. }

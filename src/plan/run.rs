@@ -16,6 +16,7 @@ use crate::ir::{
 mod asked;
 mod branch;
 mod eval;
+mod likely;
 mod link;
 mod memory;
 mod outside;
@@ -189,6 +190,8 @@ pub struct Run {
     calls: SmallVec<[Call; 1]>,
     registers: Registers,
     values: Values,
+    /// Which rules in a row can match.
+    likely: likely::Memo,
     depth: u8,
     /// How many questions of [`Need::Probe`] it is an answer to.
     pub probes: u8,
@@ -257,6 +260,7 @@ impl Run {
         self.again.clear();
         self.kept.clear();
         self.calls.clear();
+        self.likely.clear();
     }
 
     fn spend(&mut self, plan: &Plan) -> bool {
@@ -426,6 +430,14 @@ impl Run {
                     }
                 }
                 (holds, otherwise)
+            }
+            Op::Likely { set, index, otherwise } => {
+                // Who watches is told of each comparison.
+                let places = (at as u32, *otherwise);
+                if !observer.is_curious() && !self.is_likely(plan, view, set, *index, places) {
+                    self.place = *otherwise;
+                }
+                return Ok(None);
             }
             Op::Equal { left, right, otherwise } => {
                 let left = self.value(plan, view, left);

@@ -1,22 +1,39 @@
 //! Settings in force by their ids: those known at compile time, and merges made when first needed.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{Effective, SettingsId, hash::Map};
 
+type Known = Map<(SettingsId, u32), SettingsId>;
+
+thread_local! {
+    /// What this thread asked for, and of which store, so that threads do not wait for each other.
+    static SEEN: RefCell<(u64, Known)> = RefCell::default();
+}
+
 /// A store that only grows, so that what it gave out stays.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Store {
+    /// No other store has it.
+    number: u64,
     fixed: Vec<Effective>,
     /// Merges: chunk `n` holds `2^n`.
     merged: [OnceLock<Box<[OnceLock<Effective>]>>; 24],
     /// Which merge of settings and layer is where.
-    known: Mutex<Map<(SettingsId, u32), SettingsId>>,
+    known: Mutex<Known>,
 }
 
 impl Store {
     pub(super) fn new(fixed: Vec<Effective>) -> Self {
-        Self { fixed, ..Self::default() }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { number, fixed, merged: [const { OnceLock::new() }; 24], known: Mutex::default() }
     }
 
     /// Those known at compile time.
@@ -37,6 +54,30 @@ impl Store {
 
     /// The settings of a layer over others, made by `make` the first time.
     pub(super) fn over(
+        &self,
+        base: SettingsId,
+        layer: u32,
+        make: impl FnOnce(&Effective) -> Effective,
+    ) -> SettingsId {
+        let seen = SEEN.with_borrow_mut(|(of, seen)| {
+            if *of != self.number {
+                (*of, *seen) = (self.number, Known::default());
+            }
+            seen.get(&(base, layer)).copied()
+        });
+        if let Some(seen) = seen {
+            return seen;
+        }
+        let found = self.find_over(base, layer, make);
+        SEEN.with_borrow_mut(|(of, seen)| {
+            if *of == self.number {
+                seen.insert((base, layer), found);
+            }
+        });
+        found
+    }
+
+    fn find_over(
         &self,
         base: SettingsId,
         layer: u32,

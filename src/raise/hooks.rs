@@ -35,6 +35,13 @@ impl Walk<'_, '_> {
                 self.losses.lose(span, "films from a point in them", "they are sent from their beginning");
                 area.files = true;
             }
+            Some(Handler::Program(_)) => {
+                self.losses.lose(
+                    span,
+                    "a program that is started for each request",
+                    "run it as a service of its own and forward to it",
+                );
+            }
             Some(Handler::Respond(reply)) => {
                 let acts = self.acts(
                     &Block { steps: vec![(Step::Respond(reply), span)], ..Block::default() },

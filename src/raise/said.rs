@@ -3,8 +3,8 @@
 use super::value::text_of;
 use crate::{
     ir::{
-        AddressRange, Attr, Block, Config, Credentials, Edit, Part, Requirement, Step, Template, Test, Text,
-        VarKind, settings::Access,
+        AddressRange, Attr, Block, Config, Credentials, Edit, Naming, Part, Requirement, Step, Template,
+        Test, Text, VarKind, settings::Access,
     },
     source::Span,
 };
@@ -134,6 +134,7 @@ pub fn who(config: &Config, access: &Access) -> Who {
         gate,
         required,
         credentials,
+        naming,
         forbids_users: _,
         realm,
         passwords,
@@ -156,7 +157,7 @@ pub fn who(config: &Config, access: &Access) -> Who {
         }
     }
     if let Some(Some(credentials)) = credentials {
-        who.credentials = Some(credentials.clone());
+        who.credentials = Some(credentials.named(naming.as_ref().unwrap_or(&Naming::default())));
     }
     if let (Some(Some(realm)), Some(Some(file))) = (realm, passwords) {
         match (text_of(realm), text_of(file)) {
@@ -168,6 +169,7 @@ pub fn who(config: &Config, access: &Access) -> Who {
                     groups: Vec::new(),
                     asked: 401,
                     wrong: 401,
+                    digest: None,
                 });
                 who.users = Some(Users::Known);
             }

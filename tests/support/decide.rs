@@ -224,6 +224,12 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                     return None;
                 }
                 Some(Handler::Respond(one)) => return reply(plan, run, table, one, lines),
+                Some(Handler::Program(program)) => {
+                    let mut path = Vec::new();
+                    run.eval(plan, table, &program.file, &mut path);
+                    lines.push(format!("run {}", shown(&path)));
+                    return None;
+                }
                 Some(Handler::Missing(_)) => 500,
                 Some(Handler::Files | Handler::Film | Handler::File | Handler::Listing) | None => {
                     let mut path = Vec::new();

@@ -33,7 +33,7 @@ pub(crate) struct Program {
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Modules that a fixture of Apache may use; those of this list that are built in or not installed are left out.
-const LOADED: &str = "mpm_event access_compat actions alias allowmethods auth_basic authn_anon authn_core authn_file \
+const LOADED: &str = "mpm_event access_compat actions alias allowmethods asis auth_basic auth_digest authn_anon authn_core authn_file \
     authz_core authz_groupfile authz_host authz_user autoindex brotli buffer cgid charset_lite data deflate dir \
     env expires ext_filter filter headers include info lbmethod_bybusyness lbmethod_byrequests lbmethod_bytraffic \
     macro mime mime_magic negotiation proxy proxy_balancer proxy_connect proxy_fcgi proxy_hcheck proxy_http \

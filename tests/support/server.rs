@@ -78,6 +78,7 @@ fn copy(from: &Path, to: &Path, ports: &Ports) -> io::Result<()> {
                 Err(other) => other.into_bytes(),
             };
             fs::write(&target, bytes)?;
+            fs::set_permissions(&target, entry.metadata()?.permissions())?;
             File::options().write(true).open(&target)?.set_modified(SystemTime::UNIX_EPOCH + MODIFIED)?;
         }
     }

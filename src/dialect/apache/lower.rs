@@ -121,6 +121,7 @@ mod options;
 mod pages;
 mod phase;
 mod process;
+mod program;
 pub(crate) mod proxy;
 mod remoteip;
 mod section;
@@ -130,9 +131,11 @@ mod status;
 mod substitute;
 mod tls;
 mod types;
+mod userdir;
 mod vhost_alias;
 mod walk;
 
+pub(super) use access::DIGEST;
 pub(crate) use context::Cx;
 pub(super) use directory::slash_first;
 pub(crate) use host::names as host_names;
@@ -170,6 +173,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     options::TABLE,
     pages::TABLE,
     process::TABLE,
+    program::TABLE,
     remoteip::TABLE,
     rewrite::TABLE,
     sections::TABLE,
@@ -177,6 +181,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     substitute::TABLE,
     tls::TABLE,
     types::TABLE,
+    userdir::TABLE,
     vhost_alias::TABLE,
 ];
 
@@ -188,6 +193,7 @@ const SETTLE: &[Settle] = &[
     expires::settle,
     headers::settle,
     proxy::settle,
+    program::settle,
     rewrite::settle,
 ];
 
@@ -201,6 +207,7 @@ const JOIN: &[Join] = &[
     remoteip::join,
     rewrite::join,
     tls::join,
+    userdir::join,
     vhost_alias::join,
     logs::join,
 ];
@@ -233,6 +240,8 @@ pub struct Lowered {
     pub config: ir::Config,
     /// Who reads `.htaccess` files, where any can count.
     pub provider: Option<Arc<dyn Provider>>,
+    /// Where the main server's errors go, if it says.
+    pub errors: Option<ir::settings::LogTarget>,
     /// What there is to say.
     pub found: Vec<Diagnostic>,
 }

@@ -453,8 +453,15 @@ impl Render<'_, '_> {
             return;
         }
         if let Some(credentials) = &credentials {
-            let crate::ir::Credentials { realm, users, groups, asked: _, wrong: _ } = credentials;
-            self.page.line("AuthType Basic");
+            let crate::ir::Credentials { realm, users, groups, asked: _, wrong: _, digest } = credentials;
+            self.page.line(if digest.is_some() { "AuthType Digest" } else { "AuthType Basic" });
+            if let Some(crate::ir::Digest { lifetime, domain }) = digest {
+                let seconds = lifetime.map_or_else(|| "-1".to_owned(), |time| time.as_secs().to_string());
+                self.page.line(format!("AuthDigestNonceLifetime {seconds}"));
+                if !domain.is_empty() {
+                    self.page.line(format!("AuthDigestDomain {}", domain.lossy()));
+                }
+            }
             self.page.line(format!("AuthName {}", fields::quote_always(&realm.lossy())));
             for file in users {
                 self.page.line(format!("AuthUserFile {}", quote(&file.display().to_string())));

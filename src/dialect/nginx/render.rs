@@ -429,7 +429,14 @@ impl Render<'_, '_> {
         if let Some(credentials) = &credentials
             && users.is_some()
         {
-            let Credentials { realm, users: files, groups: _, asked: _, wrong: _ } = credentials;
+            let Credentials { realm, users: files, groups: _, asked: _, wrong: _, digest } = credentials;
+            if digest.is_some() {
+                self.losses.lose(
+                    span,
+                    "digest authentication",
+                    "nginx asks for passwords; their hashes are others",
+                );
+            }
             self.page.line(format!("auth_basic {};", value::quote_always(&realm.lossy())));
             match files.as_slice() {
                 [] => {}

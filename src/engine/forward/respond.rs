@@ -460,7 +460,7 @@ impl Exchange {
         kind.is_some_and(|kind| kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream"))
     }
 
-    fn end_attempt(&mut self, content: u64, received: u64) {
+    pub(super) fn end_attempt(&mut self, content: u64, received: u64) {
         if let Some(attempt) = self.facts.attempt() {
             attempt.whole = Some(clock::moment());
             attempt.length += content;

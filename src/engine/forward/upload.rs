@@ -52,6 +52,8 @@ pub struct Upload {
     replay: Option<Vec<u8>>,
     /// Whether trailers are passed on.
     trailers: bool,
+    /// Whether the upstream is told that nothing more comes.
+    closes: bool,
 }
 
 /// How much content is remembered.
@@ -72,6 +74,8 @@ enum Framing {
 enum Source {
     Client(Content),
     File(File, u64),
+    /// All of it is pending.
+    Memory,
 }
 
 /// Who kept the other waiting for too long.
@@ -125,7 +129,8 @@ impl Upload {
                 if let Stream::Call(call) = upstream {
                     call.finish(self.take_trailers());
                 }
-                match upstream.poll_flush(cx) {
+                let done = if self.closes { upstream.poll_shutdown(cx) } else { upstream.poll_flush(cx) };
+                match done {
                     Poll::Pending => return Ok(progress),
                     Poll::Ready(_) => self.over = true,
                 }
@@ -150,6 +155,7 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Result<Poll<()>, Halt> {
         match &mut self.source {
+            Source::Memory => self.ended = true,
             Source::File(file, from) => {
                 let at = *from;
                 let read = scratch::with(|bytes| {
@@ -293,6 +299,22 @@ impl Exchange {
         Ok(())
     }
 
+    /// Begins to send the content that was read, and its end.
+    pub(super) fn begin_upload_to_program(&mut self, how: &ForwardingPlan) -> io::Result<()> {
+        let source = match self.content.rewind()? {
+            Some(file) => Source::File(file.try_clone()?, 0),
+            None => Source::Memory,
+        };
+        let in_memory = matches!(source, Source::Memory);
+        let mut upload = self.upload_from(source, how, Framing::Plain);
+        if in_memory {
+            upload.pending.clone_from(&self.facts.content);
+        }
+        upload.closes = true;
+        self.upload = Some(Box::new(upload));
+        Ok(())
+    }
+
     fn upload_from(&self, source: Source, how: &ForwardingPlan, framing: Framing) -> Upload {
         Upload {
             source,
@@ -311,6 +333,7 @@ impl Exchange {
             send_timeout: how.send_timeout,
             replay: None,
             trailers: false,
+            closes: false,
         }
     }
 

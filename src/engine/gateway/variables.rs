@@ -9,11 +9,11 @@ use super::super::{
 use crate::plan::ForwardingPlan;
 
 /// Takes a name and its value.
-pub(super) type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>;
+pub type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>;
 
 impl Exchange {
     /// Gives each variable to `put`, in order.
-    pub(super) fn variables(&mut self, how: &ForwardingPlan, put: Put<'_>) -> Result<(), String> {
+    pub fn variables(&mut self, how: &ForwardingPlan, put: Put<'_>) -> Result<(), String> {
         let mut value = scratch::take();
         let mut done = Ok(());
         for (name, template, skip_empty) in &how.params {

@@ -3,8 +3,8 @@
 use super::{Printer, value};
 use crate::ir::{
     Asking, Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name,
-    Negotiate, Probe, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step, Table,
-    Target, Template, Test, Upstream, UrlMatch,
+    Negotiate, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step,
+    Table, Target, Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -369,6 +369,10 @@ impl Printer<'_> {
             Handler::File => self.add("file"),
             Handler::Listing => self.add("listing"),
             Handler::Film => self.add("film"),
+            Handler::Program(Program { file, runs }) => {
+                self.add(if *runs { "run " } else { "what a program says: " });
+                self.template(file);
+            }
             Handler::Respond(reply) => self.reply(reply),
             Handler::Missing(what) => self.add(format_args!("missing {what}")),
         }

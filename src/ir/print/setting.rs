@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Printer, path_text, value};
 use crate::ir::{
-    AddressRange, Block, Control, Credentials, Edit, Joined, Name, Pattern, Recovery, Required, Requirement,
-    Stale, Template, Text, Upgrade, Validity, VarId,
+    AddressRange, Block, Control, Credentials, Digest, Edit, Joined, Name, Naming, Pattern, Recovery,
+    Required, Requirement, Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
         Fault, FileFault, Identifier, IndexChange, IndexMark, IndexMarks, IndexSwitches, Issue, Level,
@@ -178,6 +178,28 @@ impl Print for Credentials {
         for (word, status) in [("asks-with", self.asked), ("wrong", self.wrong)] {
             if status != 401 {
                 printer.add(format_args!(" {word} {status}"));
+            }
+        }
+        if let Some(Digest { lifetime, domain }) = &self.digest {
+            printer.add(" digest");
+            if let Some(lifetime) = lifetime {
+                printer.add(format_args!(" for {lifetime:?}"));
+            }
+            if !domain.is_empty() {
+                printer.add(format_args!(" domain \"{domain}\""));
+            }
+        }
+    }
+}
+
+impl Print for Naming {
+    fn print(&self, printer: &mut Printer<'_>) {
+        if let Some(realm) = &self.realm {
+            printer.add(format_args!(" realm \"{realm}\""));
+        }
+        for (word, files) in [("users", &self.users), ("groups", &self.groups)] {
+            for file in files.iter().flatten() {
+                printer.add(format_args!(" {word} {}", path_text(file)));
             }
         }
     }

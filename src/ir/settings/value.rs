@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, path::PathBuf, time::Duration};
 
-use super::super::{Required, Template, Text, print::Print};
+use super::super::{Naming, Required, Template, Text, print::Print};
 
 /// A scalar as the catalogue's value grammars give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,15 @@ replaced! {
 impl Setting for Required {
     fn accumulate(&mut self, over: &Self) {
         *self = over.over(self);
+    }
+}
+
+impl Setting for Naming {
+    fn accumulate(&mut self, over: &Self) {
+        let Self { realm, users, groups } = over;
+        self.realm = realm.clone().or_else(|| self.realm.take());
+        self.users = users.clone().or_else(|| self.users.take());
+        self.groups = groups.clone().or_else(|| self.groups.take());
     }
 }
 

@@ -55,6 +55,27 @@ impl Several {
         self.joined.is_some()
     }
 
+    /// A bit for each of `count` patterns that may match: those that cannot be joined may, always.
+    pub fn hits(&self, count: usize, subject: &[u8], out: &mut Vec<u64>) {
+        out.clear();
+        let all = self.minds_final_newline && subject.last() == Some(&b'\n');
+        let Some((joined, places)) = self.joined.as_ref().filter(|_| !all) else {
+            return out.resize(count.div_ceil(64), u64::MAX);
+        };
+        out.resize(count.div_ceil(64), 0);
+        HITS.with_borrow_mut(|hits| {
+            if hits.capacity() < places.len() {
+                *hits = PatternSet::new(places.len());
+            }
+            hits.clear();
+            joined.which_overlapping_matches(&Input::new(subject), hits);
+            let found = hits.iter().map(|hit| places[hit.as_usize()]);
+            for place in found.chain(self.alone.iter().copied()) {
+                out[place as usize / 64] |= 1 << (place % 64);
+            }
+        });
+    }
+
     /// The place of the first pattern below `limit` that matches.
     pub fn first(&self, patterns: &[Find], subject: &[u8], limit: usize) -> Result<Option<usize>, Failure> {
         let each = |places: &mut dyn Iterator<Item = usize>| {

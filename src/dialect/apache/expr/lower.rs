@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     super::{
         glob,
-        lower::Cx,
+        lower::{Cx, DIGEST},
         tree::{Word as Argument, Written},
         vars::{self, Meaning},
     },
@@ -78,7 +78,16 @@ pub(crate) fn test(cx: &mut Cx, argument: &Argument) -> Option<Test> {
 
 /// The same, with the register that its captures go to.
 pub(crate) fn test_into(cx: &mut Cx, text: &Written, into: Register) -> Option<Test> {
-    match parse::condition(text.bytes()) {
+    test_of(cx, text, parse::condition(text.bytes()), into)
+}
+
+/// The test of an `SSLRequire`.
+pub(crate) fn test_of_words(cx: &mut Cx, text: &Written) -> Option<Test> {
+    test_of(cx, text, parse::of_words(text.bytes()), MATCH)
+}
+
+fn test_of(cx: &mut Cx, text: &Written, read: Result<Condition, Wrong>, into: Register) -> Option<Test> {
+    match read {
         Ok(condition) => {
             let mut lower = Lower { cx, text, into, captured: false, failed: false, varies: Vec::new() };
             let test = lower.condition(&condition);
@@ -492,8 +501,14 @@ impl Cx<'_> {
                 let asked = Test::Truthy(Template::var(self.own("@subrequest")));
                 Template::var(self.choice("@is_subrequest", vec![(asked, "true".into())], "false".into()))
             }
-            Meaning::User => Template::var(self.own("@user")),
-            Meaning::AuthType => Template::var(self.own("@auth_type")),
+            Meaning::User => Template::attr(Attr::KnownUser),
+            Meaning::AuthType => {
+                let known = Test::Longer(Template::attr(Attr::KnownUser), 0);
+                let digest = Test::Truthy(Template::var(self.own(DIGEST)));
+                let by_digest = (Test::All(vec![known.clone(), digest]), "Digest".into());
+                let none = Template::attr(Attr::Missing);
+                Template::var(self.choice("@auth_type", vec![by_digest, (known, "Basic".into())], none))
+            }
             Meaning::RemoteHost => Template::attr(Attr::ClientAddr),
             Meaning::Https => {
                 Template::var(self.choice("@https", vec![(is_tls(), "on".into())], "off".into()))

@@ -33,7 +33,15 @@ pub struct Wrong {
 
 /// Reads a condition.
 pub fn condition(text: &[u8]) -> Result<Condition, Wrong> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    read(Parser { text, at: 0, depth: 0, words: false })
+}
+
+/// The same as `SSLRequire` has it: `eq` and the like compare texts there, `-eq` numbers.
+pub(super) fn of_words(text: &[u8]) -> Result<Condition, Wrong> {
+    read(Parser { text, at: 0, depth: 0, words: true })
+}
+
+fn read(mut parser: Parser<'_>) -> Result<Condition, Wrong> {
     let found = parser.any()?;
     match parser.peek()? {
         Token::End => Ok(found),
@@ -43,7 +51,7 @@ pub fn condition(text: &[u8]) -> Result<Condition, Wrong> {
 
 /// Reads a text with variables, calls and groups in it.
 pub fn text(text: &[u8]) -> Result<Word, Wrong> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0, words: false };
     parser.string(Ends::Text)
 }
 
@@ -97,6 +105,8 @@ struct Parser<'t> {
     text: &'t [u8],
     at: usize,
     depth: usize,
+    /// Whether `eq` compares texts.
+    words: bool,
 }
 
 type Step<'t> = IResult<&'t [u8], Token<'t>>;
@@ -225,8 +235,14 @@ impl<'t> Parser<'t> {
         if rest.is_empty() {
             return Ok((Token::End, self.at));
         }
-        if let Ok((rest, token)) = token(rest) {
-            return Ok((token, self.text.len() - rest.len()));
+        if let Ok((after, mut token)) = token(rest) {
+            if let Token::Compare(comparison) = &mut token
+                && self.words
+                && rest.first() != Some(&b'-')
+            {
+                comparison.integer = false;
+            }
+            return Ok((token, self.text.len() - after.len()));
         }
         self.wrong(self.at, format!("`{}` has no meaning here", rest[..1].escape_ascii()))
     }

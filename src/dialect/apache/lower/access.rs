@@ -5,7 +5,7 @@
 //! those above it unless `AuthMerging` says otherwise; one with `Order`, `Allow`, `Deny` or `Satisfy` takes the place
 //! of all four.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     super::tree::{Directive, Word},
@@ -14,8 +14,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Block, Choice, Credentials, Joined, Name, Part, Required, Requirement, Template, Test, Text,
-        Var, VarId, VarKind,
+        Attr, Block, Choice, Credentials, Digest, Joined, Name, Naming, Part, Required, Requirement,
+        Template, Test, Text, Var, VarId, VarKind,
     },
     source::Span,
 };
@@ -27,6 +27,11 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("<RequireNone>", container),
     ("allow", allow),
     ("AuthBasicProvider", provider),
+    ("AuthDigestAlgorithm", digest_algorithm),
+    ("AuthDigestDomain", digest_domain),
+    ("AuthDigestNonceLifetime", digest_lifetime),
+    ("AuthDigestProvider", provider),
+    ("AuthDigestQop", digest_qop),
     ("AuthGroupFile", group_file),
     ("AuthMerging", merging),
     ("AuthName", name),
@@ -40,6 +45,9 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("Satisfy", satisfy),
 ];
 
+/// Set where an answer to a challenge is asked for.
+pub(in crate::dialect::apache) const DIGEST: &str = "@digest";
+
 /// What is remembered of a section.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Own {
@@ -51,6 +59,9 @@ pub(crate) struct Own {
     realm: Option<Text>,
     users: Option<Vec<std::path::PathBuf>>,
     groups: Option<Vec<std::path::PathBuf>>,
+    /// `AuthDigestNonceLifetime`, in seconds; less than 0 is for ever.
+    lifetime: Option<i64>,
+    domain: Option<Text>,
 }
 
 /// `AuthType`
@@ -58,6 +69,7 @@ pub(crate) struct Own {
 enum Scheme {
     None,
     Basic,
+    Digest,
 }
 
 /// `Order` and its companions.
@@ -296,20 +308,73 @@ fn forbidden(_: &mut Cx, section: &mut Section, directive: &Directive) {
     }
 }
 
-/// `AuthType Basic|None|...`
+/// `AuthDigestAlgorithm MD5`
+fn digest_algorithm(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    if let Some(word) = directive.args.iter().find(|word| !word.is("md5")) {
+        let message = format!("Unsupported algorithm in AuthDigestAlgorithm: {}", word.text());
+        cx.error("invalid-value", word.span, message);
+    }
+}
+
+/// `AuthDigestQop auth`: there is no other since 2.4.
+fn digest_qop(cx: &mut Cx, _: &mut Section, directive: &Directive) {
+    if let Some(word) = directive.args.iter().find(|word| !word.is("auth")) {
+        let message = "AuthDigestQop is deprecated: only 'auth' is supported";
+        cx.error("invalid-value", word.span, message);
+    }
+}
+
+/// `AuthDigestDomain URI ...`
+fn digest_domain(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    let words: Vec<&[u8]> = directive.args.iter().map(|word| word.value.as_slice()).collect();
+    let known = section.own.access.domain.take();
+    let all = known.as_deref().into_iter().chain(words);
+    section.own.access.domain = Some(Text::from(all.collect::<Vec<_>>().join(&b' ')));
+}
+
+/// `AuthDigestNonceLifetime seconds`: less than 0 is for ever.
+fn digest_lifetime(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let Ok(seconds) = word.text().parse::<i64>() else {
+        let message = format!("Invalid time in AuthDigestNonceLifetime: {}", word.text());
+        return cx.error("invalid-value", word.span, message);
+    };
+    if seconds == 0 {
+        let message = "challenges that are answered once are not honoured";
+        cx.refuse(
+            Diagnostic::error("refused-value", word.span, message)
+                .because("all workers would have to remember each of them")
+                .help("give them a short time, as 10 seconds"),
+        );
+    }
+    section.own.access.lifetime = Some(seconds);
+}
+
+/// `AuthType Basic|Digest|None|...`
+///
+/// Digest, observed (2.4.71): only `qop=auth` is answered (RFC 2069 is not); a header in which something is missing, another
+/// scheme, realm or algorithm, an unknown user and a wrong answer are 401 with a new challenge; a nonce that is too old
+/// or not ours, behind a right answer, 401 with `stale=true`; a `uri` that is not the request's is 400. The answer to the
+/// right one has `Authentication-Info`, in the last 30 seconds of a nonce with the next one. (httpd logs the user of a
+/// wrong answer, too.)
 fn auth_type(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let [word] = directive.args.as_slice() else { return };
+    let digest = word.is("digest");
+    if cx.names.digests || digest {
+        cx.names.digests = true;
+        super::proxy::assign(cx, section, directive, DIGEST, digest);
+    }
     if word.is("none") {
         section.own.access.scheme = Some(Scheme::None);
     } else {
-        if !word.is("basic") {
+        if !word.is("basic") && !digest {
             let message = format!("AuthType {} is not honoured", word.text());
             cx.refuse(
                 Diagnostic::error("refused-value", word.span, message)
                     .help("use `AuthType Basic` over TLS, or let the upstream ask for credentials"),
             );
         }
-        section.own.access.scheme = Some(Scheme::Basic);
+        section.own.access.scheme = Some(if digest { Scheme::Digest } else { Scheme::Basic });
     }
 }
 
@@ -466,28 +531,31 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
         section.set.access.gate = Some(Some(truth(cx, test)));
         section.set.access.satisfy_any = Some(compat.satisfy_any.unwrap_or(false));
     }
-    credentials(section, None);
+    credentials(section);
 }
 
-/// Scheme, realm and files are inherited one by one, so a section takes from those around it what it does not say.
-fn credentials(section: &mut Section, outer: Option<&Own>) {
-    let own = &mut section.own.access;
-    if let Some(outer) = outer {
-        own.scheme = own.scheme.or(outer.scheme);
-        own.realm = own.realm.take().or_else(|| outer.realm.clone());
-        own.users = own.users.take().or_else(|| outer.users.clone());
-        own.groups = own.groups.take().or_else(|| outer.groups.clone());
+/// Realm and files are inherited one by one, so a section takes from those around it what it does not say.
+fn credentials(section: &mut Section) {
+    let own = &section.own.access;
+    let naming = Naming { realm: own.realm.clone(), users: own.users.clone(), groups: own.groups.clone() };
+    if naming != Naming::default() {
+        section.set.access.naming = Some(naming);
     }
     match own.scheme {
         None => {}
         Some(Scheme::None) => section.set.access.credentials = Some(None),
-        Some(Scheme::Basic) => {
+        Some(scheme) => {
+            let digest = (scheme == Scheme::Digest).then(|| Digest {
+                lifetime: u64::try_from(own.lifetime.unwrap_or(300)).ok().map(Duration::from_secs),
+                domain: own.domain.clone().unwrap_or_default(),
+            });
             let credentials = Credentials {
                 realm: own.realm.clone().unwrap_or_default(),
                 users: own.users.clone().unwrap_or_default(),
                 groups: own.groups.clone().unwrap_or_default(),
                 asked: 401,
                 wrong: 401,
+                digest,
             };
             section.set.access.credentials = Some(Some(credentials));
         }

@@ -8,6 +8,7 @@ use super::{
     super::tree::{Directive, Word},
     Cx, Lower, Phase, RULE, Section,
     mapping::respond,
+    program,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -28,6 +29,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("RedirectPermanent", redirect),
     ("RedirectRelative", relative),
     ("RedirectTemp", redirect),
+    ("ScriptAlias", alias),
+    ("ScriptAliasMatch", alias_match),
 ];
 
 /// Captures of what follows a section's path.
@@ -39,16 +42,19 @@ pub(crate) struct Own {
     redirects: Vec<Route>,
     aliases: Vec<Route>,
     /// The one that an `<Location>` brings: where it leads.
-    here: Option<(Template, Span)>,
+    here: Option<(Template, Span, bool)>,
     preserve: bool,
 }
 
 /// `Alias path file`; in a section, `Alias file`.
+///
+/// `ScriptAlias` is the same for programs, which need no `Options ExecCGI` then.
 fn alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let scripts = directive.name() == "ScriptAlias";
     match directive.args.as_slice() {
         [to] if !section.is_server() => {
             let path = file(cx, to);
-            section.own.alias.here = Some((Template::text(path), directive.head()));
+            section.own.alias.here = Some((Template::text(path), directive.head(), scripts));
         }
         [from, to] if section.is_server() => {
             let file_name = file(cx, to);
@@ -58,6 +64,9 @@ fn alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 let mut route = mapped(cx, path, value, directive.head());
                 let context = context(cx, &from.value, &file_name, directive.head());
                 route.body.steps.splice(0..0, context);
+                if scripts {
+                    route.body.steps.splice(0..0, program::aliased(cx, directive.head()));
+                }
                 section.own.alias.aliases.push(route);
             }
         }
@@ -73,7 +82,10 @@ fn alias_match(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let pattern = super::sections::pattern(cx, from);
     let to = Word { value: file(cx, to).0, ..to.clone() };
     let value = Template(substituted(&to.value));
-    let route = mapped(cx, pattern, value, directive.head());
+    let mut route = mapped(cx, pattern, value, directive.head());
+    if directive.name() == "ScriptAliasMatch" {
+        route.body.steps.splice(0..0, program::aliased(cx, directive.head()));
+    }
     section.own.alias.aliases.push(route);
 }
 
@@ -264,9 +276,8 @@ fn context(cx: &mut Cx, prefix: &[u8], root: &[u8], span: Span) -> Vec<(Step, Sp
     if !cx.proxy.contexts {
         return Vec::new();
     }
-    let bare = |text: &[u8]| Template::text(text.strip_suffix(b"/").unwrap_or(text));
-    let assign = |var, value| (Step::Assign { var, value }, span);
-    vec![assign(cx.own("@context_prefix"), bare(prefix)), assign(cx.own("@context_root"), bare(root))]
+    let assign = |var, text: &[u8]| (Step::Assign { var, value: Template::text(text) }, span);
+    vec![assign(cx.own("@context_prefix"), prefix), assign(cx.own("@context_root"), root)]
 }
 
 /// A file's name, relative to the server's root.
@@ -303,7 +314,7 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
             section.join(Phase::Redirect, Join::Before, block);
         }
     }
-    if let Some((value, span)) = here {
+    if let Some((value, span, scripts)) = here {
         let var = cx.file();
         let mut value = value;
         if preserve {
@@ -316,8 +327,11 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
                 Test::All(vec![test, rest])
             });
         }
-        let block = Block { steps: vec![(Step::Assign { var, value }, span)], span, ..Block::default() };
-        section.replace(Phase::Alias, block);
+        let mut steps = vec![(Step::Assign { var, value }, span)];
+        if scripts {
+            steps.extend(program::aliased(cx, span));
+        }
+        section.replace(Phase::Alias, Block { steps, span, ..Block::default() });
     }
 }
 

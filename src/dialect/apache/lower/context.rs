@@ -49,6 +49,12 @@ pub(crate) struct Names {
     pub(super) asks_paths: bool,
     /// Whether files may list what there is to choose from.
     pub(super) lists: bool,
+    /// Whether directories may be listed.
+    pub(super) listings: bool,
+    /// Whether requests may be answered by programs that are started for them, or files that say what one would.
+    pub(crate) programs: bool,
+    /// Whether users may be known by answers to challenges.
+    pub(crate) digests: bool,
     /// Filters that servers declare: their providers and when these work.
     pub(super) filters: HashMap<Vec<u8>, Vec<(Vec<u8>, Test)>>,
     /// Variables that files speak of and that change how requests are sent on.
@@ -113,12 +119,13 @@ impl<'a> Cx<'a> {
     /// What was made.
     pub(super) fn finish(mut self, hosts: Vec<Host>) -> Lowered {
         proxy::finish(&mut self);
+        let errors = hosts.first().and_then(|main| main.section.own.logs.errors.clone());
         self.names.gateways = self.proxy.gateways.then_some(self.config.vars.len());
         let Self { config, options, names, root, diagnostics, .. } = self;
         let options = Options { root, ..options.clone() };
         let provider =
             Htaccess::new(hosts, names, options).map(|provider| Arc::new(provider) as Arc<dyn Provider>);
-        Lowered { config, provider, found: diagnostics }
+        Lowered { config, provider, errors, found: diagnostics }
     }
 
     /// The environment variable of a name; upper and lower case are the same.

@@ -52,7 +52,7 @@ pub(super) fn integer(word: &Word) -> i64 {
 }
 
 /// A span of time: a number of seconds, or with a unit.
-fn seconds(word: &Word) -> Option<Duration> {
+pub(super) fn seconds(word: &Word) -> Option<Duration> {
     let text = word.text().to_ascii_lowercase();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;
@@ -165,7 +165,12 @@ fn protocol_options(cx: &mut Cx, _: &mut Section, directive: &Directive) {
     for word in &directive.args {
         match &*word.text().to_ascii_lowercase() {
             "strict" | "lenientmethods" | "allow0.9" => {}
-            "unsafe" | "registeredmethods" | "require1.0" => {
+            "unsafe" => {
+                let message = "requests are read strictly whatever is said here";
+                let note = Diagnostic::new(Severity::Note, "ignored", message).label(word.span, "");
+                cx.report(note.because("what is read in two ways is how requests are smuggled"));
+            }
+            "registeredmethods" | "require1.0" => {
                 let message = format!("HttpProtocolOptions {} is not honoured", word.text());
                 let help = "leave the default: Strict LenientMethods Allow0.9";
                 cx.refuse(Diagnostic::error("refused-value", word.span, message).help(help));

@@ -111,6 +111,7 @@ pub(super) fn lower(cx: &mut Cx, mut main: Section) -> Vec<Host> {
         core::finish(&mut host.section);
         names::finish(cx, &mut host.section);
         super::vhost_alias::finish(&mut host.section);
+        super::userdir::finish(cx, &mut host.section);
         logs::finish(cx, &mut host.section);
     }
     super::remoteip::finish(cx, &mut hosts);

@@ -46,7 +46,7 @@ pub(crate) struct Own {
     access: Vec<Log>,
     /// Logs of the main server that virtual hosts write to as well.
     global: Vec<Log>,
-    errors: Option<LogTarget>,
+    pub(super) errors: Option<LogTarget>,
     level: Option<Level>,
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::{
     super::tree::Directive,
-    Cx, Lower, Phase, Section,
+    Cx, Lower, Phase, Section, program,
     walk::{self, Steps},
 };
 use crate::{
@@ -70,6 +70,14 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
             vec![(Step::Perform(Phase::PathInfo.name()), span)],
         ),
     ];
+    let mut before = program::before(cx);
+    if cx.names.listings {
+        // Observed: a list is read; what else is asked of a directory is answered as of a file that is none.
+        let handler = cx.handler();
+        let list = Test::Equal(Template::var(handler), "httpd/unix-directory".into());
+        let test = Test::All(vec![list, not(methods(&["GET", "HEAD"]))]);
+        before.push(when(test, vec![(Step::Unassign(handler), span)]));
+    }
     let handler = Template::var(cx.handler());
     // The one that answers by default may be named.
     let by_file =
@@ -81,7 +89,9 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
     // Content that is not read is thrown away, and that is refused for its length, too: 2.4.71 answers GET with 413.
     admitted.push((Step::Admit, span));
     admitted.extend(steps);
-    vec![when(ours, admitted)]
+    let mut all = before;
+    all.push(when(ours, admitted));
+    all
 }
 
 /// Says which methods are allowed.
@@ -135,6 +145,9 @@ fn accept_path_info(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         let message = "AcceptPathInfo must be set to on, off or default";
         return cx.report(Diagnostic::error("invalid-value", word.span, message));
     };
+    // A program is refused such a path only where that is said.
+    let off = if word.is("off") { vec![respond(404)] } else { Vec::new() };
+    section.replace(Phase::ProgramPath, Block { steps: off, span: directive.head(), ..Block::default() });
     section.replace(Phase::PathInfo, Block { steps, span: directive.head(), ..Block::default() });
 }
 
@@ -144,6 +157,8 @@ pub(super) fn defaults(cx: &mut Cx) {
     cx.config.base.handler = Some(Handler::File);
     let blocks = vec![Block { steps: vec![respond(404)], ..Block::default() }];
     cx.config.base.hooks.push(Hook { phase: Phase::PathInfo.name(), join: Join::Replace, blocks });
+    let blocks = vec![Block { steps: vec![respond(403)], ..Block::default() }];
+    cx.config.base.hooks.push(Hook { phase: Phase::Program.name(), join: Join::Replace, blocks });
     cx.config.base.files.alias = Some(Some(Alias { with: Template::var(file), cut: None, rewritten: true }));
 }
 

@@ -28,8 +28,7 @@ enum Option_ {
     SymLinksIfOwnerMatch,
     MultiViews,
     Includes,
-    /// It is known and has nothing to do.
-    Other,
+    Programs,
 }
 
 /// `Options [+|-]option ...`
@@ -38,6 +37,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let mut links = None;
     let mut variants = None;
     let mut includes = None;
+    let mut programs = None;
     let mut relative = None;
     for word in &directive.args {
         let text = word.text().to_ascii_lowercase();
@@ -56,6 +56,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             links.get_or_insert(1);
             variants.get_or_insert(false);
             includes.get_or_insert(false);
+            programs.get_or_insert(false);
         }
         let on = sign.unwrap_or(true);
         match name {
@@ -64,6 +65,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 listing = Some(on);
                 links = Some(u8::from(!on));
                 includes = Some(on);
+                programs = Some(on);
             }
             name => match known(name) {
                 Some(Option_::Indexes) => listing = Some(on),
@@ -76,7 +78,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 },
                 Some(Option_::MultiViews) => variants = Some(on),
                 Some(Option_::Includes) => includes = Some(on),
-                Some(Option_::Other) => {}
+                Some(Option_::Programs) => programs = Some(on),
                 None => {
                     let message = format!("Illegal option {}", word.text());
                     return cx.report(Diagnostic::error("invalid-value", word.span, message));
@@ -91,6 +93,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         section.set.negotiation.on = variants;
     }
     if let Some(on) = listing {
+        cx.names.listings |= on;
         let block = if on {
             let set = Settings { handler: Some(Handler::Listing), ..Settings::default() };
             let scope = Scope { base: Base::Current, set: Box::new(set) };
@@ -101,6 +104,10 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             Block { steps: vec![respond(403)], span: directive.head(), ..Block::default() }
         };
         section.replace(Phase::Listing, block);
+    }
+    if let Some(on) = programs {
+        let steps = if on { Vec::new() } else { vec![respond(403)] };
+        section.replace(Phase::Program, Block { steps, span: directive.head(), ..Block::default() });
     }
     if let Some(links) = links {
         section.set.files.symlinks = Some(links);
@@ -141,7 +148,7 @@ fn known(name: &str) -> Option<Option_> {
         "symlinksifownermatch" => Option_::SymLinksIfOwnerMatch,
         "multiviews" => Option_::MultiViews,
         "includes" | "includesnoexec" => Option_::Includes,
-        "execcgi" | "runscripts" => Option_::Other,
+        "execcgi" | "runscripts" => Option_::Programs,
         _ => return None,
     })
 }

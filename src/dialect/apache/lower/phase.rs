@@ -54,6 +54,10 @@ pub(crate) enum Phase {
     Fallback,
     /// `AcceptPathInfo`: what is done about a path that goes on after a file.
     PathInfo,
+    /// `Options ExecCGI`: what is done about a program that nobody allowed.
+    Program,
+    /// `AcceptPathInfo Off`: what is done about a path that goes on after a program.
+    ProgramPath,
     /// `RequestHeader`.
     Fields,
     /// `ProxyFCGISetEnvIf`.
@@ -123,6 +127,8 @@ impl Phase {
             Self::Listing => "listing",
             Self::Fallback => "fallback",
             Self::PathInfo => "path-info",
+            Self::Program => "program",
+            Self::ProgramPath => "program-path",
             Self::Fields => "fields",
             Self::Gateway => "gateway",
             Self::Filters => "filters",

@@ -265,7 +265,13 @@ fn flag(cx: &mut Cx, directive: &Directive) -> Option<bool> {
 }
 
 /// Assigns a variable at a phase before the request is sent.
-fn assign(cx: &mut Cx, section: &mut Section, directive: &Directive, name: &'static str, on: bool) {
+pub(super) fn assign(
+    cx: &mut Cx,
+    section: &mut Section,
+    directive: &Directive,
+    name: &'static str,
+    on: bool,
+) {
     let value = if on { Template::from("1") } else { Template::default() };
     let step = Step::Assign { var: cx.own(name), value };
     section.hook(Phase::Env, step, directive.head());

@@ -81,6 +81,10 @@ pub(crate) struct Own {
     pub(crate) names: super::names::Own,
     pub(crate) alias: super::alias::Own,
     pub(crate) vhost_alias: super::vhost_alias::Own,
+    /// Folders of users.
+    pub(crate) userdir: super::userdir::Own,
+    /// Programs that are started for requests.
+    pub(crate) program: super::program::Own,
     pub(crate) directory: super::directory::Own,
     /// What a `.htaccess` may say.
     pub(crate) allowed: Option<super::super::check::Allowed>,

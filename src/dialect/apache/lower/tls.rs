@@ -9,7 +9,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    super::tree::{Directive, Word},
+    super::{
+        expr::lower as expr,
+        tree::{Directive, Word},
+    },
     Cx, Lower, Phase, Section,
     host::Host,
     mapping,
@@ -35,6 +38,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("SSLEngine", engine),
     ("SSLHonorCipherOrder", own_order),
     ("SSLProtocol", protocol),
+    ("SSLRequire", require_expression),
     ("SSLRequireSSL", require),
     ("SSLSessionTickets", tickets),
     ("SSLStrictSNIVHostCheck", strict),
@@ -48,6 +52,8 @@ pub(crate) struct Own {
     /// `SSLEngine`.
     pub(crate) engine: Option<bool>,
     certificates: Vec<(PathBuf, Span)>,
+    /// Whether it names a certificate itself.
+    certified: bool,
     keys: Vec<PathBuf>,
     chain: Option<PathBuf>,
     versions: Option<Vec<u8>>,
@@ -109,6 +115,7 @@ fn engine(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 /// `SSLCertificateFile file`: chain and key may be in it.
 fn certificate(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.own.tls.certificates.extend(file(cx, directive));
+    section.own.tls.certified = true;
 }
 
 /// `SSLCertificateKeyFile file`
@@ -149,6 +156,13 @@ fn suites(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let chosen = ciphers::read(&word.text());
     if chosen.suites.is_empty() {
         let message = "none of these cipher suites is spoken";
+        if word.value.starts_with(b"${") {
+            return cx.missing(
+                "no-cipher-suite",
+                word.span,
+                format!("{message}: the variable is not defined"),
+            );
+        }
         let found = Diagnostic::error("no-cipher-suite", word.span, message);
         return cx.report(found.help("add `ECDHE+AESGCM:ECDHE+CHACHA20`, or leave the directive out"));
     }
@@ -236,10 +250,23 @@ fn require(_: &mut Cx, section: &mut Section, directive: &Directive) {
     section.hook(Phase::Headers, step, directive.head());
 }
 
+/// `SSLRequire expression`: what it does not hold for is forbidden.
+fn require_expression(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(test) = expr::test_of_words(cx, &directive.raw.trimmed()) else { return };
+    let (step, _) = mapping::when(Test::Not(Box::new(test)), vec![mapping::respond(403)]);
+    section.hook(Phase::Headers, step, directive.head());
+}
+
 /// A virtual host has what the main server has where it says nothing.
 pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     let (main, own) = (&main.own.tls, &mut host.own.tls);
     own.engine = own.engine.or(main.engine);
+    // Observed: the main server's certificates are shown by those alone that have none.
+    if own.certificates.is_empty() {
+        own.certificates.clone_from(&main.certificates);
+        own.keys.clone_from(&main.keys);
+    }
+    own.chain = own.chain.take().or_else(|| main.chain.clone());
     own.versions = own.versions.take().or_else(|| main.versions.clone());
     own.suites = own.suites.take().or_else(|| main.suites.clone());
     own.tickets = own.tickets.or(main.tickets);
@@ -260,7 +287,7 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
     for (at, host) in hosts.iter().enumerate() {
         let on = match host.section.own.tls.engine {
             Some(on) => on,
-            None => at > 0 && !host.section.own.tls.certificates.is_empty() && is_meant(cx, host),
+            None => at > 0 && host.section.own.tls.certified && is_meant(cx, host),
         };
         if on {
             let tls = of_host(cx, &host.section, strict);

@@ -10,6 +10,7 @@ use super::{
     },
     Cx, Lower, Phase, Section, filters,
     mapping::when,
+    program,
     proxy::gateway,
     status,
     walk::Steps,
@@ -55,8 +56,15 @@ fn add_type(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let kind = Text::from(word.value.to_ascii_lowercase());
     let types = section.set.answer.types.get_or_insert_default();
     types.extend(extensions.iter().map(|extension| (extension.clone(), kind.clone())));
-    if *kind == *b"application/x-type-map" {
-        lists_are(cx, section, &extensions, directive.head());
+    match &*kind {
+        b"application/x-type-map" => lists_are(cx, section, &extensions, directive.head()),
+        // Types that name handlers.
+        b"application/x-httpd-cgi" | b"httpd/send-as-is" => {
+            cx.names.programs = true;
+            let name = if kind.starts_with(b"httpd") { program::SAID } else { program::RUN };
+            named_are(cx, section, &extensions, Template::text(name), directive.head());
+        }
+        _ => {}
     }
 }
 
@@ -173,7 +181,11 @@ fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     if name == b"server-parsed" {
         return filters::parsed(cx, section, word, directive.args.get(1..), directive.head());
     }
-    if matches!(handler_of(cx, word, &name), Some(Chosen::Nobody | Chosen::By(None))) {
+    let chosen = handler_of(cx, word, &name);
+    if matches!(chosen, Some(Chosen::Program)) {
+        return named_are(cx, section, &extensions, Template::text(name), directive.head());
+    }
+    if matches!(chosen, Some(Chosen::Nobody | Chosen::By(None))) {
         let message = "files of this kind are answered as all others";
         cx.report(Diagnostic::new(Severity::Note, "ignored", message).label(word.span, ""));
     }
@@ -182,6 +194,11 @@ fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 /// Files with such a name list what there is to choose from.
 fn lists_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], span: Span) {
     cx.names.lists = true;
+    named_are(cx, section, extensions, "type-map".into(), span);
+}
+
+/// Files with such a name are given to this handler.
+fn named_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], name: Template, span: Span) {
     let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
     // What is proxied begins with no slash.
     let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
@@ -189,10 +206,8 @@ fn lists_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], span: Span
     let free = Test::Not(Box::new(Test::Truthy(Template::var(cx.handler()))));
     let named = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
     let handler = cx.handler();
-    let (step, _) = when(
-        Test::All(vec![free, named]),
-        vec![(Step::Assign { var: handler, value: "type-map".into() }, span)],
-    );
+    let (step, _) =
+        when(Test::All(vec![free, named]), vec![(Step::Assign { var: handler, value: name }, span)]);
     section.hook(Phase::ByName, step, span);
 }
 
@@ -221,6 +236,9 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
             steps.extend(status::page(cx, span));
         }
+        Some(Chosen::Program) => {
+            steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
+        }
         Some(Chosen::Nobody) => steps.push((Step::Unassign(handler), span)),
         Some(Chosen::By(answered_by)) => {
             let set = Settings { handler: answered_by, ..Settings::default() };
@@ -245,6 +263,8 @@ enum Chosen {
     Status,
     /// What a file lists is chosen from.
     List,
+    /// The file is a program, or says what one would.
+    Program,
     /// Nobody was chosen: whoever answers otherwise.
     Nobody,
     /// This one; `None` is the file.
@@ -258,13 +278,19 @@ fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
         b"type-map" | b"application/x-type-map" => Some(Chosen::List),
         b"server-status" => Some(Chosen::Status),
         b"default-handler" | b"server-parsed" => Some(Chosen::By(None)),
+        program::RUN | program::SAID => {
+            cx.names.programs = true;
+            Some(Chosen::Program)
+        }
         _ => {
             let text = word.text();
             let help = match name {
                 name if name.starts_with(b"application/x-httpd-php") || name == b"php-script" => {
                     "run PHP with php-fpm: SetHandler \"proxy:unix:/run/php/php-fpm.sock|fcgi://localhost\""
                 }
-                b"cgi-script" => "run the script in a server of its own and use ProxyPass",
+                b"fcgid-script" | b"fastcgi-script" => {
+                    "run it as a FastCGI service: SetHandler \"proxy:fcgi://127.0.0.1:9000\"; or each time anew: cgi-script"
+                }
                 _ => "use ProxyPass to a server that does it",
             };
             let message = format!("the handler `{text}` is not honoured");

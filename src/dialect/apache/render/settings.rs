@@ -305,6 +305,7 @@ impl Render<'_, '_> {
             gate,
             required,
             credentials,
+            naming,
             forbids_users,
             realm,
             passwords,
@@ -315,8 +316,7 @@ impl Render<'_, '_> {
             link_text,
             link_secret,
         } = set;
-        // Said where the place is.
-        let _ = (rules, satisfy_any, gate, required, credentials, forbids_users, realm, passwords);
+        let _ = (rules, satisfy_any, gate, required, credentials, naming, forbids_users, realm, passwords);
         self.left_out("", &[("access.refusal_delay", refusal_delay.is_some())], span);
         self.lost(
             "",
@@ -795,6 +795,6 @@ fn switch(flag: bool) -> &'static str {
 
 /// Fields that a server hides without being told.
 fn is_own_field(name: &str) -> bool {
-    let own = ["Date", "Server", "X-Pad"];
-    name.starts_with("X-Accel-") || own.iter().any(|one| one.eq_ignore_ascii_case(name))
+    name.starts_with("X-Accel-")
+        || ["Date", "Server", "X-Pad"].iter().any(|one| one.eq_ignore_ascii_case(name))
 }

@@ -209,8 +209,15 @@ fn handler(cx: &mut Cx, scene: &Scene, rule: &Rule, text: &Written, steps: &mut 
         steps.push((Step::Do(Block { scope: Some(scope), span, ..Block::default() }), span));
         return;
     }
-    let answers =
-        ["server-status", "server-info", "balancer-manager", "cgi-script", "application/x-httpd-php"];
+    if name.eq_ignore_ascii_case("cgi-script") || name.eq_ignore_ascii_case("send-as-is") {
+        cx.names.programs = true;
+        steps.push((
+            Step::Assign { var: cx.handler(), value: Template::text(name.to_ascii_lowercase()) },
+            span,
+        ));
+        return;
+    }
+    let answers = ["server-status", "server-info", "balancer-manager", "application/x-httpd-php"];
     if answers.contains(&name.as_str()) {
         cx.refuse(
             Diagnostic::error(

@@ -129,7 +129,17 @@ fn ahead(cx: &mut Cx, scene: &Scene, name: &Written, by_file: bool, whole: &Writ
             }
             out
         }
-        b"REMOTE_USER" => Template::attr(Attr::User),
+        b"REMOTE_USER" if scene.dir.is_some() => Template::attr(Attr::KnownUser),
+        b"REMOTE_USER" => {
+            let shown = String::from_utf8_lossy(whole.bytes()).into_owned();
+            let message = format!("`%{{{shown}}}` is the user that the request names, not yet believed");
+            cx.report(
+                Diagnostic::warning("look-ahead", whole.whole(), message)
+                    .because("no request is made inside the server to ask for the password first")
+                    .help("write the rule into the section that asks for the password, and `%{REMOTE_USER}`"),
+            );
+            Template::attr(Attr::User)
+        }
         b"REQUEST_FILENAME" | b"SCRIPT_FILENAME" | b"REQUEST_URI" => variable(cx, scene, name),
         _ => {
             let shown = String::from_utf8_lossy(whole.bytes()).into_owned();
@@ -178,13 +188,15 @@ fn meaning(cx: &mut Cx, scene: &Scene, meaning: Meaning) -> Template {
             choice(cx, "@is_subrequest", vec![(asked, "true".into())], "false".into())
         }
         Meaning::User => match &scene.dir {
-            Some(_) => Template::attr(Attr::User),
+            Some(_) => Template::attr(Attr::KnownUser),
             None => Template::default(),
         },
         Meaning::AuthType => match &scene.dir {
             Some(_) => {
-                let user = Template::attr(Attr::User);
-                choice(cx, "@auth-type", vec![(Test::Longer(user, 0), "Basic".into())], Template::default())
+                let known = Test::Longer(Template::attr(Attr::KnownUser), 0);
+                let digest = Test::Truthy(Template::var(cx.own(crate::dialect::apache::lower::DIGEST)));
+                let by_digest = (Test::All(vec![known.clone(), digest]), "Digest".into());
+                choice(cx, "@auth-type", vec![by_digest, (known, "Basic".into())], Template::default())
             }
             None => Template::default(),
         },

@@ -52,6 +52,7 @@ pub(super) fn steps(cx: &mut Cx, place: &Place) -> Steps {
                 groups: cx.options.machine.groups.iter().cloned().collect(),
                 asked: own(401, 2),
                 wrong: own(401, 1),
+                digest: None,
             };
             return vec![(known(&rules, anonymous.flag("enabled"), credentials), span)];
         }

@@ -272,6 +272,7 @@ impl Render<'_, '_> {
             gate,
             required,
             credentials,
+            naming,
             forbids_users,
             realm,
             passwords,
@@ -283,7 +284,7 @@ impl Render<'_, '_> {
             link_secret,
         } = set;
         // Said where the place is.
-        let _ = (rules, satisfy_any, gate, required, credentials, forbids_users, realm, passwords);
+        let _ = (rules, satisfy_any, gate, required, credentials, naming, forbids_users, realm, passwords);
         self.left_out("", &[("access.refusal_delay", refusal_delay.is_some())], span);
         self.lost(
             "",

@@ -370,6 +370,7 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
     base.access.gate = Some(None);
     base.access.required = Some(Required::default());
     base.access.credentials = Some(None);
+    base.access.naming = Some(crate::ir::Naming::default());
     base.access.forbids_users = Some(false);
     base.access.realm = Some(None);
     base.access.passwords = Some(None);

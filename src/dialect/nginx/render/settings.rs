@@ -197,6 +197,7 @@ impl Render<'_, '_> {
             gate,
             required,
             credentials,
+            naming,
             forbids_users,
             realm,
             passwords,
@@ -208,7 +209,7 @@ impl Render<'_, '_> {
             link_secret,
         } = set;
         // Said where the place is.
-        let _ = (rules, satisfy_any, gate, required, credentials, forbids_users);
+        let _ = (rules, satisfy_any, gate, required, credentials, naming, forbids_users);
         self.left_out("", &[("access.refusal_delay", refusal_delay.is_some())], span);
         self.lost(
             "",

@@ -53,6 +53,9 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ProxyFCGISetEnvIf", set_env_if),
 ];
 
+/// Set where a file is run as a program.
+pub(in crate::dialect::apache::lower) const PROGRAM: &str = "@program";
+
 /// Captures of our own patterns.
 const OWN: Register = Register('S');
 
@@ -89,7 +92,10 @@ pub(super) fn survey(cx: &mut Cx) {
             |text: &[u8]| words.iter().any(|word| memchr::memmem::find(text, word.as_bytes()).is_some());
         cx.sources.files().any(|(_, file)| spoken_of(&file.text))
     };
-    cx.proxy.gateways = spoken_of(cx, &["fcgi:", "scgi:", "uwsgi:", "AllowOverride", "ProxyFCGI"]);
+    cx.proxy.gateways = spoken_of(
+        cx,
+        &["fcgi:", "scgi:", "uwsgi:", "AllowOverride", "ProxyFCGI", "cgi-script", "ScriptAlias", "httpd-cgi"],
+    );
     cx.proxy.contexts = cx.proxy.gateways || spoken_of(cx, &["CONTEXT_", "context_"]);
     if cx.proxy.gateways {
         // Known before hosts are lowered, so that they are assigned.
@@ -209,7 +215,9 @@ pub(in crate::dialect::apache::lower) fn value(
                 return Some(whole);
             }
             let generic = Test::Truthy(Template::var(cx.own("@generic_backend")));
-            choice(cx, vec![(generic, url_path)], whole)
+            let run = Test::Truthy(Template::var(cx.own(PROGRAM)));
+            let file = Template::var(cx.file());
+            choice(cx, vec![(run, file), (generic, url_path)], whole)
         }
         "GATEWAY_INTERFACE" if protocol == Protocol::Scgi => return None,
         "GATEWAY_INTERFACE" => "CGI/1.1".into(),
@@ -490,7 +498,13 @@ pub(in crate::dialect::apache::lower) fn remember(cx: &mut Cx, rewrites: bool) -
         assign(queried, Template::attr(Attr::Query)),
         assign(asked, Template::attr(Attr::Method)),
     ];
-    for var in [cx.own("@gateway_file"), cx.own("@generic_backend"), cx.own("@pass_auth")] {
+    for var in [
+        cx.own("@gateway_file"),
+        cx.own(PROGRAM),
+        cx.own(super::super::program::ALIASED),
+        cx.own("@generic_backend"),
+        cx.own("@pass_auth"),
+    ] {
         steps.push((Step::Unassign(var), span));
     }
     for name in cx.proxy.edited.clone() {
