@@ -53,9 +53,10 @@ const HANDLERS: [&str; 6] = [
 ];
 
 /// What is refused on purpose wherever it stands: programs that run inside the server (`mod_wsgi`, `mod_php`, `mod_perl`,
-/// `mod_jk`, `mod_fcgid`, Passenger), and `WebDAV`. Beginnings of names, in lower case.
-const ON_PURPOSE: [&str; 15] = [
+/// `mod_jk`, `mod_fcgid`, Passenger, CGI), and `WebDAV`. Beginnings of names, in lower case.
+const ON_PURPOSE: [&str; 17] = [
     "application/x-httpd-",
+    "cgi",
     "dav",
     "defaultmaxclassprocess",
     "fastcgi",
@@ -67,6 +68,7 @@ const ON_PURPOSE: [&str; 15] = [
     "python",
     "rack",
     "rails",
+    "scriptalias",
     "wsgi",
     "x-httpd-php",
     "proxy-server",

@@ -121,7 +121,7 @@ mod options;
 mod pages;
 mod phase;
 mod process;
-mod program;
+pub(super) mod program;
 pub(crate) mod proxy;
 mod remoteip;
 mod section;

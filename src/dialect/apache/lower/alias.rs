@@ -65,7 +65,7 @@ fn alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
                 let context = context(cx, &from.value, &file_name, directive.head());
                 route.body.steps.splice(0..0, context);
                 if scripts {
-                    route.body.steps.splice(0..0, program::aliased(cx, directive.head()));
+                    route.body.steps.splice(0..0, program::aliased(cx, directive.name(), directive.head()));
                 }
                 section.own.alias.aliases.push(route);
             }
@@ -84,7 +84,7 @@ fn alias_match(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let value = Template(substituted(&to.value));
     let mut route = mapped(cx, pattern, value, directive.head());
     if directive.name() == "ScriptAliasMatch" {
-        route.body.steps.splice(0..0, program::aliased(cx, directive.head()));
+        route.body.steps.splice(0..0, program::aliased(cx, directive.name(), directive.head()));
     }
     section.own.alias.aliases.push(route);
 }
@@ -329,7 +329,7 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
         }
         let mut steps = vec![(Step::Assign { var, value }, span)];
         if scripts {
-            steps.extend(program::aliased(cx, span));
+            steps.extend(program::aliased(cx, "ScriptAlias", span));
         }
         section.replace(Phase::Alias, Block { steps, span, ..Block::default() });
     }

@@ -13,6 +13,9 @@
 //! fields; a file with a malformed head sent as it is gives 500 (Apache: 200 without content); `Transfer-Encoding` is
 //! no variable. At most 400 programs run at a time, then 503.
 //!
+//! No program is started unless `TRIGLOT_CGI` is defined, by `Define` or `-D`: a server of others' files should not begin to run
+//! them because a file was moved to it.
+//!
 //! References: <https://httpd.apache.org/docs/2.4/mod/mod_cgid.html>,
 //! <https://httpd.apache.org/docs/2.4/mod/mod_asis.html>
 
@@ -31,6 +34,9 @@ use crate::{
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[("CGIDScriptTimeout", timeout), ("CGIScriptTimeout", timeout)];
+
+/// What has to be defined for programs to be started.
+const ALLOWS: &str = "TRIGLOT_CGI";
 
 /// The handler of files that are programs.
 pub(super) const RUN: &[u8] = b"cgi-script";
@@ -67,9 +73,22 @@ pub(super) fn settle(_: &mut Cx, section: &mut Section) {
     }
 }
 
-/// What `ScriptAlias` does beside mapping the path.
-pub(super) fn aliased(cx: &mut Cx, span: Span) -> Steps {
+/// Somewhere a request may be answered by a program that is started for it, which has to be allowed.
+pub(crate) fn chosen(cx: &mut Cx, word: &str, span: Span) {
     cx.names.programs = true;
+    if cx.options.surroundings.variables.is_defined(ALLOWS.as_bytes()) {
+        return;
+    }
+    let message = format!("`{word}` is not honoured: CGI programs are not started unless that is allowed");
+    let help = format!(
+        "run it as a FastCGI service and use `SetHandler \"proxy:fcgi://...\"`; or allow it: `Define {ALLOWS}`, or `-D {ALLOWS}`"
+    );
+    cx.refuse(Diagnostic::error("refused-handler", span, message).help(help));
+}
+
+/// What `ScriptAlias` does beside mapping the path.
+pub(super) fn aliased(cx: &mut Cx, word: &str, span: Span) -> Steps {
+    chosen(cx, word, span);
     let (handler, aliased) = (cx.handler(), cx.own(ALIASED));
     vec![
         (Step::Assign { var: handler, value: Template::text(RUN) }, span),

@@ -60,8 +60,13 @@ fn add_type(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         b"application/x-type-map" => lists_are(cx, section, &extensions, directive.head()),
         // Types that name handlers.
         b"application/x-httpd-cgi" | b"httpd/send-as-is" => {
-            cx.names.programs = true;
-            let name = if kind.starts_with(b"httpd") { program::SAID } else { program::RUN };
+            let name = if kind.starts_with(b"httpd") {
+                cx.names.programs = true;
+                program::SAID
+            } else {
+                program::chosen(cx, &word.text(), word.span);
+                program::RUN
+            };
             named_are(cx, section, &extensions, Template::text(name), directive.head());
         }
         _ => {}
@@ -278,7 +283,11 @@ fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
         b"type-map" | b"application/x-type-map" => Some(Chosen::List),
         b"server-status" => Some(Chosen::Status),
         b"default-handler" | b"server-parsed" => Some(Chosen::By(None)),
-        program::RUN | program::SAID => {
+        program::RUN => {
+            program::chosen(cx, &word.text(), word.span);
+            Some(Chosen::Program)
+        }
+        program::SAID => {
             cx.names.programs = true;
             Some(Chosen::Program)
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    dialect::apache::tree::Written,
+    dialect::apache::{lower::program, tree::Written},
     ir::{
         Base, Block, By, Edit, Escape, Forward, Handler, Part, Protocol, Relation, Scope, Settings, Step,
         Target, Template, Test, Upstream, Var, VarId, VarKind,
@@ -209,7 +209,11 @@ fn handler(cx: &mut Cx, scene: &Scene, rule: &Rule, text: &Written, steps: &mut 
         steps.push((Step::Do(Block { scope: Some(scope), span, ..Block::default() }), span));
         return;
     }
-    if name.eq_ignore_ascii_case("cgi-script") || name.eq_ignore_ascii_case("send-as-is") {
+    let runs = name.eq_ignore_ascii_case("cgi-script");
+    if runs {
+        program::chosen(cx, &name, span);
+    }
+    if runs || name.eq_ignore_ascii_case("send-as-is") {
         cx.names.programs = true;
         steps.push((
             Step::Assign { var: cx.handler(), value: Template::text(name.to_ascii_lowercase()) },
