@@ -16,6 +16,8 @@ mod farms;
 mod logs;
 #[path = "iis/outbound.rs"]
 mod outbound;
+#[path = "iis/proxy.rs"]
+mod proxy;
 #[path = "iis/sockets.rs"]
 mod sockets;
 #[path = "iis/tls.rs"]

@@ -471,6 +471,8 @@ settings! {
         tunnel_timeout: Option<Duration>,
         /// How often a client is asked through a silent WebSocket whether it is there (RFC 6455 § 5.5.2); zero is never.
         ping: Duration,
+        /// Whether what begins with no head is no response; else it is one of HTTP/0.9.
+        head_needed: bool,
         /// TLS: whether it may not be used.
         tls_forbidden: bool,
         /// TLS: whether the certificate has to have the name even where it is not verified; an address is none.

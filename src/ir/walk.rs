@@ -638,6 +638,7 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         content_ahead: _,
         tunnel_timeout: _,
         ping: _,
+        head_needed: _,
         tls_forbidden: _,
         tls_match_name: _,
         tls_any_name: _,

@@ -139,7 +139,7 @@ impl Exchange {
                     return failed(502, Retry::InvalidHead, message);
                 }
                 Ok(Parsed::Partial) => {}
-                Ok(Parsed::NoHead) if stale => {
+                Ok(Parsed::NoHead) if stale || how.head_needed => {
                     return failed(
                         502,
                         Retry::InvalidHead,

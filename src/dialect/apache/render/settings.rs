@@ -1,6 +1,5 @@
-//! Settings as Apache's directives.
-//!
-//! Every group is taken apart whole: a setting that is added to one does not compile here until it is said or lost.
+//! Settings as Apache's directives. Every group is taken apart whole: a setting that is added to one does not compile
+//! here until it is said or lost.
 
 use super::{Render, quote};
 use crate::{
@@ -280,8 +279,7 @@ impl Render<'_, '_> {
             span,
         );
         // Said where the place is.
-        let _ = (change_access, change_makes_folders, change_depth);
-        let _ = (root, alias, index, symlinks);
+        let _ = (change_access, change_makes_folders, change_depth, root, alias, index, symlinks);
         self.left_out(
             "",
             &[("files.log_missing", log_missing.is_some()), ("files.chunk", chunk.is_some())],
@@ -440,6 +438,7 @@ impl Render<'_, '_> {
             cache_ignores,
             tunnel_timeout,
             ping,
+            head_needed,
             tls_forbidden,
             tls_match_name,
             tls_any_name,
@@ -518,6 +517,7 @@ impl Render<'_, '_> {
                 ("request_buffering", request_buffering.is_some()),
                 ("faults", faults.is_some()),
                 ("tcp_keepalive", tcp_keepalive.is_some()),
+                ("head_needed", head_needed.is_some()),
                 ("tls_forbidden", tls_forbidden.is_some()),
                 ("tls_versions", tls_versions.is_some()),
                 ("tls_session_reuse", tls_session_reuse.is_some()),

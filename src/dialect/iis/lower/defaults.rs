@@ -118,6 +118,7 @@ fn forwarding() -> Forwarding {
         edits: Some(Vec::new()),
         pass_fields: Some(true),
         pass_content: Some(true),
+        head_needed: Some(true),
         hide: Some(vec!["Date".into()]),
         response_edits: Some(Vec::new()),
         upgrade: Some(Upgrade::Only(vec!["websocket".into()])),

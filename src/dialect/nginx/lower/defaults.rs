@@ -481,6 +481,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         pass_trailers: Some(false),
         tunnel_timeout: Some(None),
         ping: Some(Duration::ZERO),
+        head_needed: Some(false),
         tls_forbidden: Some(false),
         tls_match_name: Some(false),
         tls_any_name: Some(false),
