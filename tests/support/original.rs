@@ -218,8 +218,6 @@ fn base(prefix: &Path, conf: &str) -> String {
          DocumentRoot {prefix}/htdocs\nTypesConfig /etc/mime.types\n\
          StartServers 1\nServerLimit 1\nThreadsPerChild 24\nMaxRequestWorkers 24\nMinSpareThreads 1\nMaxSpareThreads 24\n"
     );
-    // The fixtures' programs may run here.
-    out.push_str("Define TRIGLOT_CGI\n");
     if is_root() {
         out.push_str("User www-data\nGroup www-data\n");
     }
