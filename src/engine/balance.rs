@@ -73,7 +73,7 @@ pub struct Clusters {
     all: Vec<Rc<Cluster>>,
     /// Names that an authority known at run time may be: lower case.
     named: HashMap<Vec<u8>, Rc<Cluster>>,
-    /// Groups by scheme and authority of their URL; of those the longest first.
+    /// Groups by scheme and authority of their URL, with what follows; of those the longest first.
     urls: Map<Vec<u8>, Vec<(Text, Rc<Cluster>)>>,
     dynamic: RefCell<HashMap<Looked, Rc<Cluster>>>,
 }
@@ -107,7 +107,7 @@ impl Clusters {
         groups.sort_by_key(|(how, _)| (std::cmp::Reverse(how.url.len()), how.hosts.is_some()));
         for (how, cluster) in groups {
             let place = urls.entry(how.url[..origin(&how.url)].to_ascii_lowercase()).or_default();
-            place.push((how.url.clone(), Rc::clone(cluster)));
+            place.push((Text::from(&how.url[origin(&how.url)..]), Rc::clone(cluster)));
         }
         Self { all, named, urls, dynamic: RefCell::default() }
     }
@@ -124,16 +124,13 @@ impl Clusters {
 
     /// The group whose URL is the longest that this one begins with. Scheme and authority are in lower case.
     pub fn by_url(&self, host: HostId, url: &[u8]) -> Option<(Rc<Cluster>, usize)> {
-        let place = self.urls.get(&url[..origin(url)])?;
+        let (origin, path) = url.split_at(origin(url));
+        let place = self.urls.get(origin)?;
+        let serves = |group: &Group| group.how().hosts.as_ref().is_none_or(|hosts| hosts.contains(&host));
         let begins = |(prefix, cluster): &&(Text, Rc<Cluster>)| {
-            let end = origin(prefix);
-            let serves = |group: &Group| group.how().hosts.as_ref().is_none_or(|hosts| hosts.contains(&host));
-            if !cluster.group.as_ref().is_some_and(serves) {
-                return false;
-            }
-            url.get(end..prefix.len()).is_some_and(|path| *path == prefix[end..])
+            path.starts_with(prefix) && cluster.group.as_ref().is_some_and(serves)
         };
-        place.iter().find(begins).map(|(prefix, cluster)| (Rc::clone(cluster), prefix.len()))
+        place.iter().find(begins).map(|(prefix, cluster)| (Rc::clone(cluster), origin.len() + prefix.len()))
     }
 
     /// All clusters.
