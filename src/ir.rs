@@ -58,7 +58,7 @@ pub use template::{
     TimeUnit, TlsAttr,
 };
 pub use text::{Name, Text};
-pub use tls::{ClientCertificates, HostTls, Staple};
+pub use tls::{ClientCertificates, ComputedCertificate, HostTls, Staple};
 pub use validate::validate;
 pub use var::{Bucket, Choice, Network, Row, Var, VarKind};
 pub use watched::Watched;

@@ -75,7 +75,8 @@ pub fn host_name(n: usize) -> String {
     format!("h{n}.example.com")
 }
 
-/// The text. `dir` takes logs, temporary files and `www/`; `port` keeps upstream connections alive, `port + 1` does not.
+/// The text. `dir` takes logs, temporary files, `www/` and a certificate; `port` keeps upstream connections alive,
+/// `port + 1` does not, `port + 2` speaks TLS 1.3 and `port + 3` HTTP/2.
 pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> String {
     let dir = dir.display();
     let plain = forward("plain");
@@ -112,7 +113,7 @@ pub fn text(profile: Profile, dir: &Path, port: u16, origin: SocketAddr) -> Stri
             }
         }
     }
-    let fresh = port + 1;
+    let (fresh, tls, frames) = (port + 1, port + 2, port + 3);
     format!(
         r"worker_processes 1;
 worker_rlimit_nofile 24000;
@@ -125,7 +126,11 @@ http {{
     access_log off;
     client_body_temp_path {dir}/client_body;
     proxy_temp_path {dir}/proxy;
+    uwsgi_temp_path {dir}/uwsgi;
+    fastcgi_temp_path {dir}/fastcgi;
     client_max_body_size 0;
+    proxy_cache_path {dir}/kept keys_zone=kept:10m;
+    limit_req_zone $binary_remote_addr zone=all:10m rate=1000000r/s;
     keepalive_requests 1000000000;
     server_names_hash_max_size 4096;
     server_names_hash_bucket_size 128;
@@ -157,8 +162,52 @@ http {{
         }}
         location /static/ {{
             root {dir}/www;
+        }}
+        location /gzip/ {{
+            root {dir}/www;
+            default_type text/plain;
+            gzip on;
+            gzip_comp_level 1;
+            gzip_types text/plain;
+        }}
+        location /kept/ {{{plain}
+            proxy_cache kept;
+            proxy_cache_valid 200 1h;
+        }}
+        location /limited/ {{{plain}
+            limit_req zone=all burst=100000 nodelay;
+        }}
+        location /uwsgi/ {{
+            uwsgi_pass {origin};
+            uwsgi_param REQUEST_METHOD $request_method;
+            uwsgi_param REQUEST_URI $request_uri;
+            uwsgi_param QUERY_STRING $query_string;
+            uwsgi_param SERVER_NAME $server_name;
+            uwsgi_param REMOTE_ADDR $remote_addr;
+        }}
+        location /fastcgi/ {{
+            fastcgi_pass origin;
+            fastcgi_keep_conn on;
+            fastcgi_param REQUEST_METHOD $request_method;
+            fastcgi_param REQUEST_URI $request_uri;
+            fastcgi_param QUERY_STRING $query_string;
+            fastcgi_param SERVER_NAME $server_name;
+            fastcgi_param REMOTE_ADDR $remote_addr;
         }}{routes}
     }}{hosts}
+    server {{
+        listen 127.0.0.1:{tls} ssl;
+        ssl_certificate {dir}/bench.pem;
+        ssl_certificate_key {dir}/bench.key;
+        ssl_protocols TLSv1.3;
+        location / {{{plain}
+        }}
+    }}
+    server {{
+        listen 127.0.0.1:{frames} http2;
+        location / {{{plain}
+        }}
+    }}
     server {{
         listen 127.0.0.1:{fresh};
         location / {{

@@ -5,10 +5,12 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::frames::{self, Frames};
 use crate::histogram::Histogram;
 use crate::sys::{Epoll, Events};
 use crate::wire;
@@ -32,11 +34,15 @@ pub enum Traffic {
     Echo(Vec<u8>, usize),
     /// A handshake, then whatever comes.
     Push(Vec<u8>),
+    /// Requests over HTTP/2, one at a time on each connection.
+    Frames,
 }
 
 /// One run: traffic, over so many connections, for so long.
 pub struct Job<'a> {
     pub address: SocketAddr,
+    /// Whether over TLS.
+    pub tls: bool,
     pub connections: usize,
     pub traffic: &'a Traffic,
     pub warm: Duration,
@@ -78,10 +84,11 @@ struct Clients<'a> {
     reply: Vec<u8>,
     filler: Vec<u8>,
     scratch: Vec<u8>,
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Line,
     phase: Phase,
     /// A head or message that has not arrived whole.
     arrived: Vec<u8>,
@@ -91,12 +98,61 @@ struct Connection {
     upload: u64,
     began: Instant,
     watched_for_write: bool,
+    frames: Frames,
+}
+
+/// A connection to the subject.
+enum Line {
+    Plain(TcpStream),
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+}
+
+impl Line {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into),
+            Self::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write_vectored(parts),
+            Self::Tls(stream) => {
+                stream.write(parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |it| &it[..]))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 enum Phase {
     Head,
     /// Content of a response still to read.
     Content(u64),
+    /// Content in chunks, and the last bytes of it.
+    Chunks([u8; 7]),
     Tunnel,
 }
 
@@ -133,6 +189,7 @@ impl<'a> Clients<'a> {
             reply,
             filler: if matches!(job.traffic, Traffic::Upload(..)) { vec![b'u'; SCRATCH] } else { Vec::new() },
             scratch: vec![0; SCRATCH],
+            tls: job.tls.then(frames::trusting),
         };
         for slot in 0..job.connections {
             let stream = clients.connect(slot)?;
@@ -142,11 +199,14 @@ impl<'a> Clients<'a> {
         Ok(clients)
     }
 
-    fn connect(&self, slot: usize) -> Result<TcpStream> {
+    fn connect(&self, slot: usize) -> Result<Line> {
         let stream = connect(self.job.address)?;
         stream.set_nonblocking(true)?;
         self.epoll.add(&stream, slot, false)?;
-        Ok(stream)
+        let Some(config) = &self.tls else { return Ok(Line::Plain(stream)) };
+        let name = wire::HOST.try_into().context("a name")?;
+        let session = rustls::ClientConnection::new(Arc::clone(config), name).context("TLS")?;
+        Ok(Line::Tls(Box::new(rustls::StreamOwned::new(session, stream))))
     }
 
     /// Starts the count afresh: what came before was warm-up. Errors are kept.
@@ -223,6 +283,9 @@ impl<'a> Clients<'a> {
         if let Traffic::Upload(_, length) = self.job.traffic {
             connection.upload = *length;
         }
+        if matches!(self.job.traffic, Traffic::Frames) {
+            connection.frames.ask();
+        }
         if let Traffic::Requests(list) = self.job.traffic {
             self.next_request = (self.next_request + 1) % list.len();
         }
@@ -234,6 +297,7 @@ impl<'a> Clients<'a> {
         let connection = &mut self.connections[slot];
         let head: &[u8] = match (&connection.phase, self.job.traffic) {
             (Phase::Tunnel, _) => &self.message,
+            (_, Traffic::Frames) => connection.frames.out(),
             (_, Traffic::Requests(list)) => &list[connection.request],
             (
                 _,
@@ -260,12 +324,29 @@ impl<'a> Clients<'a> {
                 }
             }
         }
-        if full != connection.watched_for_write && self.epoll.modify(&connection.stream, slot, full).is_ok() {
+        if full != connection.watched_for_write
+            && self.epoll.modify(connection.stream.socket(), slot, full).is_ok()
+        {
             connection.watched_for_write = full;
         }
     }
 
     fn receive(&mut self, slot: usize) -> Step {
+        // One read may leave what TLS already took from the socket.
+        loop {
+            let step = self.receive_once(slot);
+            let tls = matches!(self.connections[slot].stream, Line::Tls(_));
+            let waits = |connection: &Connection| match &connection.stream {
+                Line::Tls(stream) => !stream.conn.wants_read(),
+                Line::Plain(_) => false,
+            };
+            if !tls || !matches!(step, Step::Wait) || !waits(&self.connections[slot]) {
+                return step;
+            }
+        }
+    }
+
+    fn receive_once(&mut self, slot: usize) -> Step {
         let connection = &mut self.connections[slot];
         let n = match connection.stream.read(&mut self.scratch) {
             Ok(0) => return Step::Failed("closed before the answer was complete".into()),
@@ -274,7 +355,15 @@ impl<'a> Clients<'a> {
             Err(e) => return Step::Failed(e.to_string()),
         };
         let bytes = &self.scratch[..n];
+        if matches!(self.job.traffic, Traffic::Frames) {
+            return match connection.frames.take(bytes, &mut self.outcome.bytes) {
+                Ok(true) => Step::Done,
+                Ok(false) => Step::Wait,
+                Err(why) => Step::Failed(why),
+            };
+        }
         match connection.phase {
+            Phase::Chunks(last) => take_chunks(connection, &mut self.outcome, last, bytes),
             Phase::Head if connection.arrived.is_empty() => self.take_head(slot, n),
             Phase::Head => {
                 let mut whole = mem::take(&mut connection.arrived);
@@ -301,7 +390,7 @@ impl<'a> Clients<'a> {
         let expected = match self.job.traffic {
             Traffic::OneShot(_, status) => *status,
             Traffic::Echo(..) | Traffic::Push(_) => 101,
-            Traffic::Requests(_) | Traffic::Upload(..) => 200,
+            Traffic::Requests(_) | Traffic::Upload(..) | Traffic::Frames => 200,
         };
         let head = &bytes[..end];
         let status = head.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
@@ -326,6 +415,9 @@ impl<'a> Clients<'a> {
                     Step::Wait
                 }
             };
+        }
+        if wire::field(head, "transfer-encoding") == Some(b"chunked") {
+            return take_chunks(connection, &mut self.outcome, [0; 7], &bytes[end..]);
         }
         let Some(length) = wire::content_length(head) else {
             return Step::Failed("a response without Content-Length".into());
@@ -355,8 +447,9 @@ impl<'a> Clients<'a> {
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: Line) -> Self {
         Self {
+            frames: Frames::default(),
             stream,
             phase: Phase::Head,
             arrived: Vec::new(),
@@ -381,6 +474,19 @@ fn take_content(connection: &mut Connection, outcome: &mut Outcome, left: u64, n
     }
     connection.phase = Phase::Head;
     Step::Done
+}
+
+/// Looks for the end of content in chunks.
+fn take_chunks(connection: &mut Connection, outcome: &mut Outcome, last: [u8; 7], bytes: &[u8]) -> Step {
+    outcome.bytes += bytes.len() as u64;
+    let tail = [&last[..], &bytes[bytes.len().saturating_sub(7)..]].concat();
+    let tail = *tail.last_chunk::<7>().unwrap_or(&last);
+    if tail == *b"\r\n0\r\n\r\n" {
+        connection.phase = Phase::Head;
+        return Step::Done;
+    }
+    connection.phase = Phase::Chunks(tail);
+    Step::Wait
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream> {

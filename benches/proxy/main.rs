@@ -8,6 +8,7 @@
 #![expect(unreachable_pub, reason = "a program has no users; `pub` says what a module offers to the others")]
 
 mod config;
+mod frames;
 mod histogram;
 mod load;
 mod measure;
@@ -286,7 +287,8 @@ fn measured(workload: &Workload, subject: &Subject, pace: &Pace) -> Result<Run> 
 
 fn job<'a>(workload: &'a Workload, subject: &Subject, warm: Duration, measured: Duration) -> Job<'a> {
     let address = SocketAddr::new(subject.address().ip(), subject.port + workload.port);
-    Job { address, connections: workload.connections, traffic: &workload.traffic, warm, measured }
+    let tls = workload.port == 2;
+    Job { address, tls, connections: workload.connections, traffic: &workload.traffic, warm, measured }
 }
 
 /// System calls per unit, with the tracer attached from before the first request until after the last.

@@ -174,6 +174,11 @@ impl Connection {
     fn advance(&mut self) {
         loop {
             match self.state {
+                State::Head if matches!(self.arrived.first(), Some(0 | 1)) => {
+                    if !self.gateway() {
+                        return;
+                    }
+                }
                 State::Head => {
                     let Some(end) = wire::head_end(&self.arrived) else { return };
                     let head: Vec<u8> = self.arrived.drain(..end).collect();
@@ -227,6 +232,49 @@ impl Connection {
                     self.content = length;
                 }
                 None => self.refuse("400 Bad Request"),
+            }
+        }
+    }
+
+    /// A request over uwsgi, which begins with 0, or over `FastCGI`, which begins with 1; false while it is not whole.
+    fn gateway(&mut self) -> bool {
+        let content = [b'x'; 1024];
+        let head = b"Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n";
+        if self.arrived[0] == 0 {
+            let &[_, low, high, _, ..] = self.arrived.as_slice() else { return false };
+            let end = 4 + usize::from(u16::from_le_bytes([low, high]));
+            if self.arrived.len() < end {
+                return false;
+            }
+            self.arrived.drain(..end);
+            self.close = true;
+            self.out.extend_from_slice(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n",
+            );
+            self.out.extend_from_slice(&content);
+            return true;
+        }
+        let mut at = 0;
+        loop {
+            let Some(&[_, kind, high, low, long, length, padding, _]) = self.arrived[at..].first_chunk::<8>()
+            else {
+                return false;
+            };
+            let length = u16::from_be_bytes([long, length]);
+            at += 8 + usize::from(length) + usize::from(padding);
+            if self.arrived.len() < at {
+                return false;
+            }
+            // Standard input ends with an empty record.
+            if (kind, length) == (5, 0) {
+                self.arrived.drain(..at);
+                self.close = false;
+                let [long, short] = ((head.len() + content.len()) as u16).to_be_bytes();
+                self.out.extend_from_slice(&[1, 6, high, low, long, short, 0, 0]);
+                self.out.extend_from_slice(head);
+                self.out.extend_from_slice(&content);
+                self.out.extend_from_slice(&[1, 3, high, low, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+                return true;
             }
         }
     }

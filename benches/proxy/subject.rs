@@ -45,6 +45,9 @@ impl Subject {
         let dir = site.dir.join(format!("{}-{}", recipe.name, profile.name()));
         fs::create_dir_all(dir.join("www/static"))?;
         fs::write(dir.join("www/static/1k.bin"), [b's'; 1024])?;
+        fs::create_dir_all(dir.join("www/gzip"))?;
+        fs::write(dir.join("www/gzip/page.txt"), page())?;
+        certificate(&dir)?;
         let port = free_ports(site.first_port)?;
         let conf = dir.join(if profile.is_apache() { "httpd.conf" } else { "nginx.conf" });
         let mut command = if profile.is_apache() { recipe.httpd.as_ref() } else { Some(&recipe.command) };
@@ -194,13 +197,41 @@ impl Drop for Subject {
     }
 }
 
-/// The first of two neighbouring ports, at or above `from`, that nobody listens on.
+/// 32 KiB of text as pages have it: words that come again, numbers that do not.
+fn page() -> String {
+    let mut text = String::new();
+    let mut number = 1u32;
+    while text.len() < 32 * 1024 {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.push_str(&format!(
+            "<li class=\"item\"><a href=\"/item/{number}\">Item {}</a></li>\n",
+            number >> 20
+        ));
+    }
+    text
+}
+
+/// A certificate with a key for ECDSA.
+fn certificate(dir: &Path) -> Result<()> {
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(' '))
+        .args(["-subj", "/CN=bench.test", "-keyout", "bench.key", "-out", "bench.pem"])
+        .current_dir(dir)
+        .output()
+        .context("openssl")?;
+    if !made.status.success() {
+        bail!("openssl: {}", String::from_utf8_lossy(&made.stderr));
+    }
+    Ok(())
+}
+
+/// The first of four neighbouring ports, at or above `from`, that nobody listens on.
 fn free_ports(from: u16) -> Result<u16> {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (from..u16::MAX - 1)
-        .step_by(2)
-        .find(|&port| free(port) && free(port + 1))
-        .context("no two neighbouring ports are free")
+    (from..u16::MAX - 4)
+        .step_by(4)
+        .find(|&port| (port..port + 4).all(free))
+        .context("no four neighbouring ports are free")
 }
 
 fn quote(text: &str) -> String {

@@ -20,6 +20,14 @@ pub fn get(target: &str, host: &str) -> Vec<u8> {
         .into()
 }
 
+/// A GET whose answer may be compressed.
+pub fn get_coded(target: &str, host: &str) -> Vec<u8> {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: triglot-bench\r\nAccept-Encoding: gzip\r\n\r\n"
+    )
+    .into()
+}
+
 /// A GET on a connection that is to be closed after the response.
 pub fn get_and_close(target: &str, host: &str) -> Vec<u8> {
     format!(

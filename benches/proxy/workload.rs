@@ -32,7 +32,7 @@ pub struct Workload {
     pub id: &'static str,
     pub title: &'static str,
     pub profile: Profile,
-    /// 0: upstream connections are kept alive; 1: they are not.
+    /// 0: upstream connections are kept alive; 1: they are not; 2: over TLS; 3: over HTTP/2.
     pub port: u16,
     pub connections: usize,
     pub traffic: Traffic,
@@ -157,6 +157,71 @@ pub fn all() -> Vec<Workload> {
             Gibibyte,
             None,
         ),
+        row(
+            "kept",
+            "1 KiB, kept in the cache",
+            Plain,
+            64,
+            Traffic::Requests(vec![wire::get("/kept/x", wire::HOST)]),
+            Request,
+            Some(Ratio(1.0)),
+        ),
+        row(
+            "gzip",
+            "32 KiB of text, gzip level 1",
+            Plain,
+            16,
+            Traffic::Requests(vec![wire::get_coded("/gzip/page.txt", wire::HOST)]),
+            Request,
+            Some(Ratio(1.0)),
+        ),
+        row(
+            "limited",
+            "1 KiB, counted by limit_req",
+            Plain,
+            64,
+            Traffic::Requests(vec![wire::get("/limited/x", wire::HOST)]),
+            Request,
+            Some(Ratio(1.0)),
+        ),
+        row(
+            "uwsgi",
+            "1 KiB over uwsgi",
+            Plain,
+            64,
+            Traffic::Requests(vec![wire::get("/uwsgi/x", wire::HOST)]),
+            Request,
+            Some(Ratio(1.0)),
+        ),
+        row(
+            "fastcgi",
+            "1 KiB over FastCGI, kept alive",
+            Plain,
+            64,
+            Traffic::Requests(vec![wire::get("/fastcgi/x", wire::HOST)]),
+            Request,
+            Some(Ratio(1.0)),
+        ),
+        Workload {
+            port: 2,
+            ..row("tls", "1 KiB over TLS 1.3", Plain, 64, small(), Request, Some(Ratio(0.8)))
+        },
+        Workload {
+            port: 2,
+            ..row(
+                "tls-handshake",
+                "TLS 1.3 handshakes, ECDSA",
+                Plain,
+                16,
+                Traffic::OneShot(wire::get_and_close("/", wire::HOST), 200),
+                Handshake,
+                Some(Ratio(0.55)),
+            )
+        },
+        Workload {
+            port: 3,
+            ..row("frames", "1 KiB over HTTP/2", Plain, 64, Traffic::Frames, Request, Some(Ratio(0.75)))
+        },
         row("locations-base", "paths of the next, plain file", Plain, 64, locations(), Request, None),
         row(
             "locations",

@@ -126,8 +126,7 @@ pub fn charset(exchange: &mut Exchange, plan: &Plan) {
         return;
     };
     // The parts of several say it, each for itself.
-    let kind = exchange.facts.response.value(&exchange.facts.response.fields[index]);
-    if exchange.facts.response.whole.is_some() && kind.starts_with(b"multipart/byteranges") {
+    if exchange.facts.response.part.as_ref().is_some_and(|part| part.is_several()) {
         return;
     }
     let is_directed = directed.is_some();

@@ -433,14 +433,7 @@ async fn respond(
     let pieces = match selection {
         Selection::Whole => cut(0..size),
         Selection::Unsatisfiable => {
-            // The page carries what was added to the response that it stands for.
-            edit::on_response(exchange, plan);
-            let response = &mut exchange.facts.response;
-            for name in [&b"Content-Type"[..], b"Last-Modified", b"ETag"] {
-                response.remove(name);
-            }
-            response.status = 416;
-            response.add(b"Content-Range", format!("bytes */{size}").as_bytes());
+            range::unmet(exchange, plan, size);
             return Next::Status(416);
         }
         Selection::One(range) => {

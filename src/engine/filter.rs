@@ -275,6 +275,11 @@ fn edits(exchange: &mut Exchange, plan: &Plan, decision: &Decision<'_>) -> Chain
     chain
 }
 
+/// Whether other clients may get the response at hand in another coding.
+pub fn varies(exchange: &mut Exchange, plan: &Plan) -> bool {
+    exchange.settings(plan).filters && decide(exchange, plan).vary
+}
+
 /// What is to be done with content.
 struct Decision<'p> {
     /// Whether other clients may get other content.
@@ -331,14 +336,16 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
         return decision;
     }
     let recoded = exchange.facts.response.recode.as_ref().is_some_and(|recoder| !recoder.keeps_length());
+    // What we cut ourselves is not coded: observed, the coding would have come first.
+    let own = exchange.facts.response.part.is_some();
     let (partial, forwarded) = (status == 206, exchange.facts.response.forwarded);
     for (coding, how) in settings.codings() {
         if how.on && is_eligible(&exchange.facts.response, how, decision.rewrite || recoded) {
-            if how.silent && (partial && forwarded || is_kept(exchange, how)) {
+            if how.silent && ((partial || own) && forwarded || is_kept(exchange, how)) {
                 continue;
             }
             decision.vary |= how.vary;
-            if partial && (how.silent || !forwarded) {
+            if own || (partial && (how.silent || !forwarded)) {
                 continue;
             }
             if accepted(exchange, plan, coding, how) {
@@ -382,8 +389,8 @@ pub fn coding_of(response: &Response) -> Option<&[u8]> {
 /// Whether a response is one that may be coded, whoever asked. The length of what is rewritten is not known.
 fn is_eligible(response: &Response, how: &CompressInForce, rewritten: bool) -> bool {
     // Of a file of our own, what is asked for in parts would be compressed as a whole.
-    let part = response.status == 206 && !response.forwarded;
-    let whatever = rewritten || (how.silent && response.status == 206);
+    let part = response.part.is_some();
+    let whatever = rewritten || (how.silent && (part || response.status == 206));
     let (status, length) = if part { (200, response.whole) } else { (response.status, response.length) };
     (how.statuses.is_empty() || how.statuses.contains(&status))
         && (whatever || length.is_none_or(|length| length >= how.min_length))

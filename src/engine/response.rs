@@ -25,6 +25,8 @@ pub struct Response {
     pub length: Option<u64>,
     /// Length of the whole, where a part of it is the content.
     pub whole: Option<u64>,
+    /// The part that it becomes when its fields were edited.
+    pub part: Option<Box<super::files::range::Part>>,
     /// Whether there can be content: not to `HEAD`, not with 1xx, 204 and 304.
     pub bodyless: bool,
     /// Last modification in seconds since the epoch, for conditions and expiry.
@@ -86,6 +88,7 @@ impl Response {
             text,
             length,
             whole,
+            part,
             bodyless,
             modified,
             ranges,
@@ -99,7 +102,7 @@ impl Response {
             unsigned,
             recode,
         } = self;
-        (*length_at, *recode, *whole) = (None, None, None);
+        (*length_at, *recode, *whole, *part) = (None, None, None, None);
         *own = 0;
         fields.clear();
         trailers.clear();

@@ -18,7 +18,7 @@ use std::{
 
 use rustls::{
     HandshakeKind, ServerConfig,
-    crypto::aws_lc_rs,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::{Acceptor, ClientHello, NoServerSessionStorage, ServerSessionMemoryCache},
 };
 use tokio::io::{AsyncWriteExt as _, Interest};
@@ -33,11 +33,13 @@ use crate::{
 };
 
 mod clients;
+mod computed;
 pub mod keys;
 mod names;
 mod tickets;
 
 pub use clients::{Judge, Proof};
+use computed::Computed;
 use keys::Keys;
 pub use names::versions;
 pub use names::{groups_named, suites_named};
@@ -51,6 +53,9 @@ const HANDSHAKE: u8 = 0x16;
 /// A fatal alert in a record of its own: no such name (RFC 6066 § 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
+/// One that says that it is our fault (RFC 8446 § 6.2).
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
 /// What is shown to clients, for each listener with TLS.
 #[derive(Debug, Default)]
 pub struct Certificates {
@@ -62,6 +67,8 @@ pub struct Certificates {
 enum Offer {
     /// A certificate, and who judges those of clients.
     Session(Arc<ServerConfig>, Option<Arc<Judge>>),
+    /// Certificates that depend on the client's hello.
+    Computed(Arc<Computed>),
     /// A refusal.
     Refusal,
 }
@@ -85,7 +92,7 @@ impl Certificates {
         let mut listeners = HashMap::new();
         for (at, listener) in config.listeners.iter().enumerate().filter(|(_, listener)| listener.tls) {
             let default = config.host(listener.default);
-            if !default.tls.as_ref().is_some_and(|tls| tls.reject || !tls.certificates.is_empty()) {
+            if !default.tls.as_ref().is_some_and(|tls| tls.reject || tls.shows()) {
                 let message = "a listener with TLS has no certificate";
                 let finding = Diagnostic::error("no-certificate", listener.span, message);
                 loading.found.push(finding.label(default.span, "the host that answers unknown names"));
@@ -135,6 +142,9 @@ impl Loading {
             if tls.reject {
                 return Some(Offer::Refusal);
             }
+            if !tls.computed.is_empty() {
+                return Some(Offer::Computed(Arc::new(Computed::new(tls, &host.name, versions, http2))));
+            }
             let mut keys = Vec::new();
             for (certificate, key, span) in &tls.certificates {
                 if let Some(key) = self.key(certificate, key, &tls.passwords, *span) {
@@ -177,6 +187,23 @@ impl Loading {
     }
 }
 
+/// What is spoken: of each version the suites that are named, and in both these groups; all where none are named.
+pub fn provider(suites: Option<&[u16]>, groups: Option<&[u16]>) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    if let Some(suites) = suites {
+        let newer = |number: u16| number >> 8 == 0x13;
+        let wanted = |suite: &rustls::SupportedCipherSuite| {
+            let number = u16::from(suite.suite());
+            suites.contains(&number) || !suites.iter().any(|other| newer(*other) == newer(number))
+        };
+        provider.cipher_suites.retain(wanted);
+    }
+    if let Some(groups) = groups {
+        provider.kx_groups = names::groups(groups);
+    }
+    provider
+}
+
 fn server_config(
     tls: &HostTls,
     name: &[u8],
@@ -185,14 +212,7 @@ fn server_config(
     keys: Vec<Arc<rustls::sign::CertifiedKey>>,
 ) -> Result<(ServerConfig, Option<Arc<Judge>>), String> {
     let versions = names::versions(versions)?;
-    let mut provider = aws_lc_rs::default_provider();
-    if let Some(suites) = &tls.suites {
-        let wanted = |suite: &rustls::SupportedCipherSuite| suites.contains(&u16::from(suite.suite()));
-        provider.cipher_suites.retain(|suite| suite.tls13().is_some() || wanted(suite));
-    }
-    if let Some(groups) = &tls.groups {
-        provider.kx_groups = names::groups(groups);
-    }
+    let provider = provider(tls.suites.as_deref(), tls.groups.as_deref());
     let mut whose = name.to_vec();
     for key in &keys {
         whose.extend(key.cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default());
@@ -291,7 +311,16 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
     };
     let name = hello.client_hello().server_name().map(str::to_owned);
     let (host, config, judge) = match certificates.offer(plan, listener, name.as_deref()) {
-        Some((host, Offer::Session(config, judge))) => (host, Arc::clone(config), judge.as_deref()),
+        Some((host, Offer::Session(config, judge))) => (host, Arc::clone(config), judge.clone()),
+        Some((host, Offer::Computed(computed))) => match computed.read(plan, name.as_deref()).await {
+            Ok((config, judge)) => (host, config, judge),
+            Err(message) => {
+                let mut io = hello.io;
+                let _ = io.write_all(&INTERNAL_ERROR).await;
+                let _ = io.shutdown().await;
+                return Accepted::Failed(message);
+            }
+        },
         Some((_, Offer::Refusal)) | None => {
             let mut io = hello.io;
             // The client is refused either way.
@@ -304,7 +333,7 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
     match hello.into_stream(config).await {
         Ok(stream) => {
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-            let proof = judge.and_then(|judge| judge.proof(chain)).map(Arc::new);
+            let proof = judge.as_deref().and_then(|judge| judge.proof(chain)).map(Arc::new);
             let asked = name.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
             let named = plan.knows(listener, asked.trim_end_matches('.').as_bytes());
             let session = TlsSession { host: Some(host), named, offered, proof, ..session(&stream, name) };

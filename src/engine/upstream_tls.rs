@@ -18,7 +18,7 @@ use std::{
 
 use rustls::{
     ClientConfig,
-    client::{ClientSessionMemoryCache, Resumption},
+    client::{ClientSessionMemoryCache, Resumption, WebPkiServerVerifier},
     crypto::aws_lc_rs,
     pki_types::ServerName,
     sign::CertifiedKey,
@@ -67,6 +67,8 @@ struct Files {
     trusted: Vec<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    passwords: Vec<PathBuf>,
+    revoked: Option<PathBuf>,
 }
 
 /// What they hold.
@@ -74,6 +76,8 @@ struct Files {
 struct Material {
     trust: Option<Arc<Trust>>,
     key: Option<Arc<CertifiedKey>>,
+    /// Who looks into lists of what was revoked.
+    lists: Option<Arc<WebPkiServerVerifier>>,
     /// What tells this reading of the files from another one.
     number: u64,
 }
@@ -90,6 +94,8 @@ pub struct Client {
 struct Settings {
     material: Result<Arc<Material>, String>,
     versions: Vec<u8>,
+    suites: Option<Vec<u16>>,
+    groups: Option<Vec<u16>>,
     /// The name verified and asked for.
     name: String,
     ask: bool,
@@ -126,7 +132,9 @@ impl Files {
     fn of(how: &ForwardingPlan) -> Self {
         let certificate = how.tls_certificate.clone();
         let key = certificate.as_ref().and(how.tls_key.clone().or_else(|| certificate.clone()));
-        Self { trusted: how.tls_trusted.clone(), certificate, key }
+        let passwords = if key.is_some() { how.tls_passwords.clone() } else { Vec::new() };
+        let revoked = how.tls_revoked.clone().filter(|_| how.tls_verify);
+        Self { trusted: how.tls_trusted.clone(), certificate, key, passwords, revoked }
     }
 
     fn read(&self) -> Result<Material, String> {
@@ -137,12 +145,16 @@ impl Files {
         };
         let pair = |certificate: &PathBuf| {
             let key: &Path = self.key.as_ref().unwrap_or(certificate);
-            keys::load(certificate, key, &[]).map(Arc::new)
+            keys::load(certificate, key, &self.passwords).map(Arc::new)
         };
         let certificates: Vec<_> = self.trusted.iter().map(trusted).collect::<Result<_, _>>()?;
         let trust = (!certificates.is_empty()).then(|| Arc::new(Trust::new(certificates.concat())));
         let key = self.certificate.as_ref().map(pair).transpose()?;
-        Ok(Material { trust, key, number: next_number() })
+        let lists = match (&self.revoked, &trust) {
+            (Some(path), Some(trust)) => Some(checker(path, trust)?),
+            _ => None,
+        };
+        Ok(Material { trust, key, lists, number: next_number() })
     }
 
     /// What was read at start; read now when it was not.
@@ -156,6 +168,16 @@ impl Files {
         materials.insert(self, Arc::clone(&material));
         Ok(material)
     }
+}
+
+/// Who looks into the lists of a file. Where there is nobody who may issue certificates, none is believed anyway.
+fn checker(path: &Path, trust: &Trust) -> Result<Arc<WebPkiServerVerifier>, String> {
+    let lists = keys::revoked(path)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let anchors = Arc::new(trust.anchors().clone());
+    let builder = WebPkiServerVerifier::builder_with_provider(anchors, provider);
+    let builder = builder.with_crls(lists).enforce_revocation_expiration();
+    builder.build().map_err(|error| format!("cannot use revocation lists \"{}\": {error}", path.display()))
 }
 
 fn next_number() -> u64 {
@@ -203,6 +225,8 @@ impl Client {
         let settings = Settings {
             material,
             versions: how.tls_versions.clone(),
+            suites: how.tls_suites.clone(),
+            groups: how.tls_groups.clone(),
             name,
             ask,
             verify,
@@ -259,10 +283,11 @@ impl Client {
 
 impl Settings {
     fn digest(&self) -> u64 {
-        let Self { material, versions, name, ask, verify, matches, in_time, reuse, frames } = self;
+        let Self { material, versions, suites, groups, name, ask, verify, matches, in_time, reuse, frames } =
+            self;
         let mut hasher = DefaultHasher::new();
         material.as_ref().map(|material| material.number).hash(&mut hasher);
-        (versions, name, ask, verify, matches, in_time, reuse, frames).hash(&mut hasher);
+        (versions, suites, groups, name, ask, verify, matches, in_time, reuse, frames).hash(&mut hasher);
         hasher.finish() | 1
     }
 
@@ -275,15 +300,17 @@ impl Settings {
     }
 
     fn config(&self) -> Result<ClientConfig, String> {
-        let Self { material, versions, name, ask, verify, matches, in_time, reuse, frames } = self;
+        let Self { material, versions, suites, groups, name, ask, verify, matches, in_time, reuse, frames } =
+            self;
         let material = material.as_ref().map_err(Clone::clone)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(tls::provider(suites.as_deref(), groups.as_deref()));
         let verifier = Verifier {
             algorithms: provider.signature_verification_algorithms,
             trust: verify.map(|depth| (material.trust.clone().unwrap_or_default(), depth)),
             name: matches.then(|| name.clone()),
             in_time: *in_time,
             clients: None,
+            servers: material.lists.clone(),
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&tls::versions(versions)?)

@@ -445,6 +445,7 @@ impl Printer<'_> {
     fn tls(&mut self, tls: &HostTls) {
         let HostTls {
             certificates,
+            computed,
             passwords,
             versions,
             suites,
@@ -489,6 +490,11 @@ impl Printer<'_> {
         self.flag(*reject, "reject");
         for (certificate, key, _) in certificates {
             self.add(format_args!(" certificate {} key {}", path_text(certificate), path_text(key)));
+        }
+        for computed in computed {
+            let (certificate, key) =
+                (value::template(self, &computed.certificate), value::template(self, &computed.key));
+            self.add(format_args!(" certificate {certificate} key {key}"));
         }
         for path in passwords {
             self.add(format_args!(" passwords {}", path_text(path)));

@@ -497,6 +497,14 @@ settings! {
         tls_key: Option<PathBuf>,
         /// TLS: versions, in tenths.
         tls_versions: Vec<u8>,
+        /// TLS: files with the passwords of an encrypted key, one a line.
+        tls_passwords: Vec<PathBuf>,
+        /// TLS: PEM file of lists of certificates that were revoked.
+        tls_revoked: Option<PathBuf>,
+        /// TLS: suites, by number; of a version that has none here all that are spoken.
+        tls_suites: Option<Vec<u16>>,
+        /// TLS: groups for the exchange of keys, by number, preferred first; `None` is the library's choice.
+        tls_groups: Option<Vec<u16>>,
         /// TLS: whether sessions are resumed.
         tls_session_reuse: bool,
     }

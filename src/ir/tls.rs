@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::Text;
+use super::{Template, Text};
 use crate::source::Span;
 
 /// TLS of a virtual host.
@@ -12,12 +12,15 @@ use crate::source::Span;
 pub struct HostTls {
     /// Certificate chain and key, PEM files; several for several key types.
     pub certificates: Vec<(PathBuf, PathBuf, Span)>,
+    /// Certificates whose names are known in the handshake.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub computed: Vec<ComputedCertificate>,
     /// Files with the passwords of encrypted keys, one a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passwords: Vec<PathBuf>,
     /// Versions to offer, of `1.2` and `1.3` (in tenths: 12, 13).
     pub versions: Vec<u8>,
-    /// Cipher suites of TLS 1.2 to offer, by number, preferred first; `None` is all that are spoken.
+    /// Cipher suites to offer, by number, preferred first; of a version that has none here all that are spoken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suites: Option<Vec<u16>>,
     /// Groups for the exchange of keys, by number (RFC 8446 § 4.2.7), preferred first; `None` is all that are spoken.
@@ -54,6 +57,27 @@ pub struct HostTls {
     /// Whether clients that name no host in the handshake get no answer from hosts other than the default.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
+}
+
+impl HostTls {
+    /// Whether there is a certificate to show.
+    pub fn shows(&self) -> bool {
+        !self.certificates.is_empty() || !self.computed.is_empty()
+    }
+}
+
+/// A certificate whose name depends on the handshake. A value that begins with `data:` is itself what would be in the
+/// file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ComputedCertificate {
+    /// PEM file of the chain.
+    pub certificate: Template,
+    /// PEM file of its key.
+    pub key: Template,
+    /// What names are relative to.
+    pub folder: PathBuf,
+    /// Where it was written.
+    pub span: Span,
 }
 
 /// What is shown of a certificate's status (RFC 6066 § 8).

@@ -127,7 +127,11 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
 
 /// Visits a virtual host.
 pub fn host<'c>(host: &'c Host, visit: Visit<'_, 'c>) {
-    let Host { name: _, names, tls: _, request, named, span } = host;
+    let Host { name: _, names, tls, request, named, span } = host;
+    for computed in tls.iter().flat_map(|tls| &tls.computed) {
+        visit(Item::Template(&computed.certificate), computed.span);
+        visit(Item::Template(&computed.key), computed.span);
+    }
     for name in names {
         visit(Item::Pattern(name), *span);
     }
@@ -682,6 +686,10 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         tls_certificate: _,
         tls_key: _,
         tls_versions: _,
+        tls_passwords: _,
+        tls_revoked: _,
+        tls_suites: _,
+        tls_groups: _,
         tls_session_reuse: _,
     } = forwarding;
     for each in edits.iter().flatten().chain(response_edits.iter().flatten()) {

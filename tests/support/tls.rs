@@ -38,6 +38,9 @@ impl Material {
             let files = format!("-keyout {name}.key -out {name}.pem -subj /CN={name}.test");
             openssl(folder, &format!("req {key} {sign} -addext {names} {files}"))?;
         }
+        lists(folder)?;
+        openssl(folder, "pkcs8 -topk8 -in client.key -out sealed.key -passout pass:secret")?;
+        std::fs::write(folder.join("passwords"), "wrong\nsecret\n").map_err(|e| e.to_string())?;
         let chain = |name: &str| certificate(&folder.join(format!("{name}.pem")));
         let mut leaves = Vec::new();
         for name in NAMES {
@@ -145,6 +148,26 @@ fn openssl(folder: &Path, line: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("openssl {line}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Lists of certificates that were revoked: `none.crl` has none, `origin.crl` that of the origin.
+fn lists(folder: &Path) -> Result<(), String> {
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).map_err(|e| e.to_string());
+    for (name, revoked) in [("none", ""), ("origin", "origin")] {
+        write(&format!("{name}.index"), "")?;
+        write(&format!("{name}.number"), "01\n")?;
+        let config = format!(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase={name}.index\ncrlnumber={name}.number\ndefault_md=sha256\n\
+             default_crl_days=30\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n"
+        );
+        write(&format!("{name}.cnf"), &config)?;
+        let with = format!("ca -config {name}.cnf -keyfile ca.key -cert ca.pem");
+        if !revoked.is_empty() {
+            openssl(folder, &format!("{with} -revoke {revoked}.pem"))?;
+        }
+        openssl(folder, &format!("{with} -gencrl -out {name}.crl"))?;
+    }
+    Ok(())
 }
 
 fn certificate(path: &Path) -> Result<CertificateDer<'static>, String> {

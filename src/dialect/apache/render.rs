@@ -208,6 +208,7 @@ impl Render<'_, '_> {
         let Some(tls) = &server.tls else { return };
         let crate::ir::HostTls {
             certificates,
+            computed,
             versions,
             suites,
             tickets,
@@ -232,6 +233,13 @@ impl Render<'_, '_> {
             );
         }
         let _ = own_order;
+        if !computed.is_empty() {
+            self.losses.lose(
+                server.span,
+                "certificates whose names have variables",
+                "Apache reads them at its start",
+            );
+        }
         if staple.is_some() {
             self.page.line("SSLUseStapling On");
         }

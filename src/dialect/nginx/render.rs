@@ -237,6 +237,7 @@ impl Render<'_, '_> {
         let Some(tls) = &server.tls else { return };
         let HostTls {
             certificates,
+            computed,
             versions,
             suites,
             tickets,
@@ -261,6 +262,13 @@ impl Render<'_, '_> {
             );
         }
         let _ = own_order;
+        if !computed.is_empty() {
+            self.losses.lose(
+                server.span,
+                "certificates whose names have variables",
+                "they are not translated",
+            );
+        }
         if staple.is_some() {
             self.page.line("ssl_stapling on;");
         }

@@ -68,13 +68,7 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
         Selection::Whole if bytes.is_some() => vec![Piece::Bytes(bytes.unwrap_or_default())],
         Selection::Whole => vec![part(0, length)],
         Selection::Unsatisfiable => {
-            edit::on_response(exchange, plan);
-            let response = &mut exchange.facts.response;
-            for name in [&b"Content-Type"[..], b"Last-Modified", b"ETag"] {
-                response.remove(name);
-            }
-            response.status = 416;
-            response.add(b"Content-Range", format!("bytes */{length}").as_bytes());
+            range::unmet(exchange, plan, length);
             return Next::Status(416);
         }
         Selection::One(range) => {

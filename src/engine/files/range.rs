@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::{
-    super::{http1::field::Known, response::Response},
+    super::{edit, exchange::Exchange, filter, http1::field::Known, response::Response},
     condition::{Asked, date},
 };
+use crate::plan::Plan;
 
 /// What of a response is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,13 +101,29 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((value.cast_unsigned(), rest))
 }
 
-/// Makes the response a single range.
+/// What a response becomes that has been the whole until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The length of what is sent.
+    length: u64,
+    /// What `Content-Range` says, of a single range.
+    range: Option<String>,
+    /// The type, of several.
+    kind: Option<String>,
+}
+
+impl Part {
+    /// Whether it is several ranges.
+    pub fn is_several(&self) -> bool {
+        self.kind.is_some()
+    }
+}
+
+/// Makes the response a single range, once its fields were edited: what is said of it there is said of the whole.
 pub fn one(response: &mut Response, range: &Range<u64>, size: u64) {
-    response.status = 206;
     response.whole = Some(size);
-    response.length = Some(range.end - range.start);
-    let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-    response.add(b"Content-Range", content_range.as_bytes());
+    let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+    response.part = Some(Box::new(Part { length: range.end - range.start, range: Some(said), kind: None }));
 }
 
 /// Makes the response several ranges; gives back what stands before each of them and at the end.
@@ -125,14 +142,41 @@ pub fn several(response: &mut Response, ranges: &[Range<u64>], size: u64, bounda
     heads.push(format!("\r\n--{boundary}--\r\n").into_bytes());
     let content: u64 = ranges.iter().map(|range| range.end - range.start).sum();
     response.whole = Some(size);
-    response.status = 206;
-    response.length = Some(content + heads.iter().map(|head| head.len() as u64).sum::<u64>());
-    response.set(b"Content-Type", format!("multipart/byteranges; boundary={boundary}").as_bytes());
+    let length = content + heads.iter().map(|head| head.len() as u64).sum::<u64>();
+    let kind = format!("multipart/byteranges; boundary={boundary}");
+    response.part = Some(Box::new(Part { length, range: None, kind: Some(kind) }));
     heads
+}
+
+/// Makes the response one whose ranges cannot be given. Observed: what was added to the response that it stands for
+/// stays, and what is added to its page comes behind that.
+pub fn unmet(exchange: &mut Exchange, plan: &Plan, size: u64) {
+    let vary = !exchange.settings(plan).answer.in_order && filter::varies(exchange, plan);
+    edit::on_response(exchange, plan);
+    let response = &mut exchange.facts.response;
+    for name in [&b"Content-Type"[..], b"Last-Modified", b"ETag"] {
+        response.remove(name);
+    }
+    response.status = 416;
+    if vary {
+        response.insert(0, b"Vary", b"Accept-Encoding");
+    }
+    response.add(b"Content-Range", format!("bytes */{size}").as_bytes());
 }
 
 /// To be called when all other fields are there: `Content-Range`, or that ranges may be asked for, comes last.
 pub fn announce(response: &mut Response) {
+    if let Some(part) = response.part.take() {
+        let Part { length, range, kind } = *part;
+        response.status = 206;
+        response.length = Some(length);
+        if let Some(range) = range {
+            response.add(b"Content-Range", range.as_bytes());
+        }
+        if let Some(kind) = kind {
+            response.set(b"Content-Type", kind.as_bytes());
+        }
+    }
     if !response.ranges {
         return;
     }
@@ -222,6 +266,8 @@ mod tests {
     fn several_ranges_have_heads() {
         let mut response = response();
         let heads = several(&mut response, &[0..2, 4..6], 10, "00000000000000000001");
+        assert_eq!((response.status, response.length), (200, Some(10)));
+        announce(&mut response);
         assert_eq!(response.status, 206);
         // As sent by nginx 1.22.1 for the same request.
         assert_eq!(response.length, Some(198));

@@ -550,7 +550,7 @@ impl Exchange {
         edit::upstream_response(self, plan, how);
         let head = &self.facts.upstream_head;
         self.facts.response.length = head.content_length.filter(|_| !head.chunked);
-        self.prepare_ranges();
+        self.prepare_ranges(how);
         match self.take_part() {
             Ok(Some(part)) => return self.send_kept_part(plan, kept, part).await,
             Ok(None) => {}
@@ -562,12 +562,13 @@ impl Exchange {
     }
 
     /// What a cache knows of the response under way: when it was modified, whether ranges of it can be given.
-    pub(super) fn prepare_ranges(&mut self) {
+    pub(super) fn prepare_ranges(&mut self, how: &ForwardingPlan) {
         let response = &mut self.facts.response;
         response.modified = response.known(Known::LastModified).and_then(condition::date);
         let takes = |name: &[u8]| name.eq_ignore_ascii_case(b"accept-ranges");
-        response.ranges = response.fields.iter().any(|field| takes(response.name(field)));
-        if response.ranges {
+        let said = response.fields.iter().any(|field| takes(response.name(field)));
+        response.ranges = said || how.force_ranges;
+        if said {
             response.remove(b"Accept-Ranges");
         }
     }

@@ -74,14 +74,21 @@ impl Freshness {
     fn controlled(&mut self, value: &[u8], now: u64) {
         let says = |word: &[u8]| find(value, word).is_some();
         self.forbidden |= says(b"no-cache") || says(b"no-store") || says(b"private");
-        let seconds = |word: &[u8]| find(value, word).and_then(|at| number(&value[at + word.len()..]));
-        match seconds(b"s-maxage=").or_else(|| seconds(b"max-age=")) {
-            Some(0) => self.forbidden = true,
-            Some(age) => self.valid = now.saturating_add(age),
+        match seconds(value, b"s-maxage=").or_else(|| seconds(value, b"max-age=")) {
+            Some(Ok(0) | Err(NoNumber)) => self.forbidden = true,
+            Some(Ok(age)) => self.valid = now.saturating_add(age),
             None => {}
         }
-        self.while_updating = seconds(b"stale-while-revalidate=").unwrap_or(self.while_updating);
-        self.if_error = seconds(b"stale-if-error=").unwrap_or(self.if_error);
+        for (word, field) in [
+            (&b"stale-while-revalidate="[..], &mut self.while_updating),
+            (&b"stale-if-error="[..], &mut self.if_error),
+        ] {
+            match seconds(value, word) {
+                Some(Ok(time)) => *field = time,
+                Some(Err(NoNumber)) => self.forbidden = true,
+                None => {}
+            }
+        }
     }
 }
 
@@ -91,12 +98,21 @@ pub(super) fn usual(valid: &[Validity], status: u16) -> u64 {
     of.map_or(0, |one| one.lasts.as_secs())
 }
 
+/// Something else where seconds should be. Observed: such a response is not kept at all.
+struct NoNumber;
+
+/// The seconds behind a word, where it is there; what is longer than any time is as if it were not.
+fn seconds(value: &[u8], word: &[u8]) -> Option<Result<u64, NoNumber>> {
+    let rest = &value[find(value, word)? + word.len()..];
+    let end = rest.iter().position(|byte| matches!(byte, b',' | b';' | b' ')).unwrap_or(rest.len());
+    match &rest[..end] {
+        b"" => Some(Ok(0)),
+        digits if digits.iter().all(u8::is_ascii_digit) => decimal(digits).map(Ok),
+        _ => Some(Err(NoNumber)),
+    }
+}
+
 /// Where a word stands, without regard to case.
 fn find(value: &[u8], word: &[u8]) -> Option<usize> {
     value.windows(word.len()).position(|part| part.eq_ignore_ascii_case(word))
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    decimal(&text[..digits])
 }

@@ -161,7 +161,7 @@ impl Exchange {
         let known = matches!(from, From::Length(_) | From::Packed(_) | From::Stored { .. });
         let mut mute = mute;
         if kept.is_some() {
-            self.prepare_ranges();
+            self.prepare_ranges(how);
         }
         let part = match self.take_part() {
             Ok(part) => part,
@@ -445,10 +445,7 @@ impl Exchange {
                 Ok(Some((range.start, range.end - range.start)))
             }
             Selection::Unsatisfiable => {
-                let unmet = format!("bytes */{size}");
-                facts.response.start(416);
-                facts.response.ranges = true;
-                facts.response.add(b"Content-Range", unmet.as_bytes());
+                range::unmet(self, plan, size);
                 Err(416)
             }
         }

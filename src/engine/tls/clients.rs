@@ -10,7 +10,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerifier as _},
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, UnixTime},
     server::{
         WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -61,15 +61,7 @@ impl Judge {
         let named = certificates.iter().filter_map(|der| Some(Certificate::read(der)?.subject_der()));
         let named = named.map(DistinguishedName::from).collect();
         certificates.extend(read(further)?);
-        let lists = match revoked {
-            Some(path) => {
-                let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_file_iter(path)
-                    .and_then(Iterator::collect)
-                    .map_err(|error| error.to_string());
-                found.map_err(|why| format!("cannot load revocation lists \"{}\": {why}", path.display()))?
-            }
-            None => Vec::new(),
-        };
+        let lists = revoked.as_deref().map_or_else(|| Ok(Vec::new()), keys::revoked)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let trust = Arc::new(Trust::new(certificates));
@@ -86,6 +78,7 @@ impl Judge {
             name: None,
             in_time: true,
             clients: checker,
+            servers: None,
         };
         Ok(Self { verifier, named, required: *required, answered: *answered, any: *any })
     }

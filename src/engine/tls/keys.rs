@@ -14,18 +14,30 @@ use rustls::{
     sign::CertifiedKey,
 };
 use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer,
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
     pem::{self, PemObject as _},
 };
 
 /// A chain and its key, from their files.
 pub fn load(certificate: &Path, key: &Path, passwords: &[PathBuf]) -> Result<CertifiedKey, String> {
-    let chain = certificates(certificate).map_err(|why| cannot("certificate", certificate, &why))?;
+    let chain = std::fs::read(certificate).map_err(|error| system(&error));
     let text = std::fs::read(key).map_err(|error| cannot("certificate key", key, &system(&error)))?;
-    let der = match PrivateKeyDer::from_pem_slice(&text) {
+    let chain = chain.map_err(|why| cannot("certificate", certificate, &why))?;
+    read(&chain, &text, (certificate, key), passwords)
+}
+
+/// A chain and its key, from what their files hold.
+pub fn read(
+    chain: &[u8],
+    text: &[u8],
+    (certificate, key): (&Path, &Path),
+    passwords: &[PathBuf],
+) -> Result<CertifiedKey, String> {
+    let chain = parsed(chain).map_err(|why| cannot("certificate", certificate, &why))?;
+    let der = match PrivateKeyDer::from_pem_slice(text) {
         Ok(der) => der,
-        Err(_) if memchr::memmem::find(&text, b"ENCRYPTED").is_some() => {
-            decrypted(&text, passwords).map_err(|why| cannot("certificate key", key, &why))?
+        Err(_) if memchr::memmem::find(text, b"ENCRYPTED").is_some() => {
+            decrypted(text, passwords).map_err(|why| cannot("certificate key", key, &why))?
         }
         Err(pem::Error::NoItemsFound) => return Err(cannot("certificate key", key, "no key in it")),
         Err(error) => return Err(cannot("certificate key", key, &error.to_string())),
@@ -71,13 +83,24 @@ fn decrypted(text: &[u8], passwords: &[PathBuf]) -> Result<PrivateKeyDer<'static
 
 /// All certificates in a file.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = std::fs::read(path).map_err(|error| system(&error))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    parsed(&std::fs::read(path).map_err(|error| system(&error))?)
+}
+
+fn parsed(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     match found {
         Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
         Ok(found) => Ok(found),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// All lists of certificates that were revoked in a file.
+pub fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let lists: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+    let lists = lists.map_err(|error| cannot("revocation lists", path, &error.to_string()))?;
+    if lists.is_empty() { Err(cannot("revocation lists", path, "none in it")) } else { Ok(lists) }
 }
 
 fn cannot(what: &str, path: &Path, why: &str) -> String {

@@ -451,6 +451,10 @@ impl Render<'_, '_> {
             tls_certificate,
             tls_key,
             tls_versions,
+            tls_passwords,
+            tls_revoked,
+            tls_suites,
+            tls_groups,
             tls_session_reuse,
         } = set;
         if let Some(v) = hide {
@@ -488,17 +492,8 @@ impl Render<'_, '_> {
             self.page.line(format!("SSLProxyMachineCertificateFile {}", quote(&path.display().to_string())));
         }
         // Said where the place is.
-        let _ = (
-            version,
-            edits,
-            params,
-            response_edits,
-            upgrade,
-            connect_timeout,
-            send_timeout,
-            read_timeout,
-            tls_key,
-        );
+        let _ = (version, edits, params, response_edits, upgrade);
+        let _ = (connect_timeout, send_timeout, read_timeout, tls_key);
         self.left_out(
             group,
             &[
@@ -521,6 +516,10 @@ impl Render<'_, '_> {
                 ("tls_forbidden", tls_forbidden.is_some()),
                 ("tls_versions", tls_versions.is_some()),
                 ("tls_session_reuse", tls_session_reuse.is_some()),
+                ("tls_passwords", tls_passwords.is_some()),
+                ("tls_revoked", tls_revoked.is_some()),
+                ("tls_suites", tls_suites.is_some()),
+                ("tls_groups", tls_groups.is_some()),
             ],
             span,
         );

@@ -160,6 +160,10 @@ fn forwarding() -> Forwarding {
         tls_verify_depth: Some(9),
         tls_server_name: Some(true),
         tls_versions: Some(vec![12, 13]),
+        tls_passwords: Some(Vec::new()),
+        tls_revoked: Some(None),
+        tls_suites: Some(None),
+        tls_groups: Some(None),
         tls_session_reuse: Some(true),
         ..Forwarding::default()
     }

@@ -417,6 +417,10 @@ impl Render<'_, '_> {
             tls_certificate,
             tls_key,
             tls_versions,
+            tls_passwords,
+            tls_revoked,
+            tls_suites,
+            tls_groups,
             tls_session_reuse,
         } = set;
         // Said where the place is.
@@ -443,6 +447,10 @@ impl Render<'_, '_> {
                 ("tls_forbidden", tls_forbidden.is_some()),
                 ("tls_versions", tls_versions.is_some()),
                 ("tls_session_reuse", tls_session_reuse.is_some()),
+                ("tls_passwords", tls_passwords.is_some()),
+                ("tls_revoked", tls_revoked.is_some()),
+                ("tls_suites", tls_suites.is_some()),
+                ("tls_groups", tls_groups.is_some()),
             ],
             span,
         );

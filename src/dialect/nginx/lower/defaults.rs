@@ -494,6 +494,10 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         tls_certificate: Some(None),
         tls_key: Some(None),
         tls_versions: Some(vec![12, 13]),
+        tls_passwords: Some(Vec::new()),
+        tls_revoked: Some(None),
+        tls_suites: Some(None),
+        tls_groups: Some(None),
         tls_session_reuse: Some(true),
     }
 }

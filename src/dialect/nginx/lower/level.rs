@@ -179,6 +179,7 @@ impl Level {
         upstream::health::settle(cx, self);
         referer::begin(cx, self);
         rewrite::program(cx, self, items);
+        try_files::refuse_rewritten(self);
         headers::more::end(self);
         for directive in directives(items) {
             nested(cx, self, directive);

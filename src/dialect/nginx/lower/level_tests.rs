@@ -514,7 +514,7 @@ fn mistakes_elsewhere() {
     let server = "ssl_certificate data:x; ssl_certificate /nope;";
     assert_eq!(
         found(Kind::Server, &Place::Outside, server),
-        "refused-certificate `data:x`; missing-file `/nope`; no-certificate-key `/nope`"
+        "missing-file `/nope`; no-certificate-key `data:x`; no-certificate-key `/nope`"
     );
 }
 

@@ -454,7 +454,7 @@ pub(super) fn require_certificates(cx: &mut Cx) {
     let mut findings = Vec::new();
     for listener in cx.config.listeners.iter().filter(|listener| listener.tls) {
         let tls = cx.config.hosts.get(listener.default.0 as usize).and_then(|host| host.tls.as_ref());
-        if !tls.is_some_and(|tls| tls.reject || !tls.certificates.is_empty()) {
+        if !tls.is_some_and(|tls| tls.reject || tls.shows()) {
             let message = "no `ssl_certificate` is defined for the `listen ... ssl` directive";
             findings.push((listener.span, message));
         }

@@ -53,9 +53,16 @@ pub(super) struct Program {
     upstream_of_if: Option<VarId>,
     /// Whether the captures are those of a `rewrite` of this program: only they are copied as they are.
     captures_of_rewrite: bool,
+    /// Whether a `rewrite` of this program leaves it with another path.
+    breaks: bool,
 }
 
 impl Program {
+    /// Whether a `rewrite` of this program leaves it with another path.
+    pub(super) fn breaks(&self) -> bool {
+        self.breaks
+    }
+
     /// Adds a step.
     pub(super) fn push(&mut self, step: Step, span: Span) {
         self.steps.push((step, span));

@@ -97,7 +97,7 @@ fn finish(cx: &mut Cx, mut level: Level) {
     let names = std::mem::take(&mut level.own.names);
     let listens = std::mem::take(&mut level.own.listens);
     let tls = level.inherited.tls.clone();
-    let offers = tls.reject || !tls.certificates.is_empty();
+    let offers = tls.reject || tls.shows();
     cx.config.hosts.push(Host {
         name: names.first(),
         names: Vec::new(),

@@ -9,12 +9,12 @@ use super::{
         tree::{Directive, Word},
         values,
     },
-    Cx, Level, Lower,
+    Cx, Level, Lower, template,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
     dialect::ciphers,
-    ir::HostTls,
+    ir::{ComputedCertificate, HostTls, Template},
     source::Span,
 };
 
@@ -47,11 +47,37 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ssl_verify_depth", clients::depth),
 ];
 
+/// Where a certificate or key is.
+#[derive(Clone, Debug)]
+enum Name {
+    /// In a file.
+    File(PathBuf),
+    /// In a file whose name is known in the handshake, or in the name itself after `data:`.
+    Computed(Template),
+}
+
+impl Name {
+    fn read(cx: &mut Cx, word: &Word) -> Option<Self> {
+        if word.value.contains(&b'$') || word.value.starts_with(b"data:") {
+            return Some(Self::Computed(template(cx, word)));
+        }
+        file(cx, word).map(Self::File)
+    }
+
+    /// As one that is known in the handshake.
+    fn computed(&self) -> Template {
+        match self {
+            Self::File(path) => Template::text(path.as_os_str().as_encoded_bytes()),
+            Self::Computed(name) => name.clone(),
+        }
+    }
+}
+
 /// What is written of a host's TLS, handed down piece by piece.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
-    certificates: Vec<(PathBuf, Span)>,
-    keys: Vec<(PathBuf, Span)>,
+    certificates: Vec<(Name, Span)>,
+    keys: Vec<(Name, Span)>,
     versions: Vec<u8>,
     suites: Option<Vec<u16>>,
     tickets: bool,
@@ -97,8 +123,8 @@ fn certificate(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         level.inherited.tls_written.certificates.clear();
     }
     let Some(word) = directive.args.first() else { return };
-    if let Some(path) = file(cx, word) {
-        level.inherited.tls_written.certificates.push((path, word.span));
+    if let Some(name) = Name::read(cx, word) {
+        level.inherited.tls_written.certificates.push((name, word.span));
     }
 }
 
@@ -108,8 +134,8 @@ fn key(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         level.inherited.tls_written.keys.clear();
     }
     let Some(word) = directive.args.first() else { return };
-    if let Some(path) = file(cx, word) {
-        level.inherited.tls_written.keys.push((path, word.span));
+    if let Some(name) = Name::read(cx, word) {
+        level.inherited.tls_written.keys.push((name, word.span));
     }
 }
 
@@ -124,6 +150,48 @@ fn protocols(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 /// `ssl_ciphers list;` The suites of TLS 1.2; those of 1.3 are always offered.
 fn suites(cx: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
+    if let Some(suites) = read_suites(cx, word) {
+        let before = level.inherited.tls_written.suites.take();
+        level.inherited.tls_written.suites = Some(with_suites(before, suites));
+    }
+}
+
+/// Whether a suite is one of TLS 1.3.
+fn is_newer(suite: u16) -> bool {
+    suite >> 8 == 0x13
+}
+
+/// These suites in place of those of the same version.
+pub(super) fn with_suites(before: Option<Vec<u16>>, mut suites: Vec<u16>) -> Vec<u16> {
+    let newer = suites.first().is_some_and(|suite| is_newer(*suite));
+    suites.extend(before.into_iter().flatten().filter(|suite| is_newer(*suite) != newer));
+    suites
+}
+
+/// Those of TLS 1.3 that a list names; `None` after a report when there are none.
+fn newer_suites(cx: &mut Cx, word: &Word) -> Option<Vec<u16>> {
+    let number = |name: &str| match name {
+        "TLS_AES_128_GCM_SHA256" => Some(0x1301),
+        "TLS_AES_256_GCM_SHA384" => Some(0x1302),
+        "TLS_CHACHA20_POLY1305_SHA256" => Some(0x1303),
+        _ => None,
+    };
+    let text = word.text();
+    let found: Vec<u16> = text.split(':').filter_map(|name| number(name.trim())).collect();
+    if found.is_empty() {
+        let message = format!("none of these cipher suites is spoken: `{text}`");
+        cx.report(
+            Diagnostic::warning("no-cipher-suite", word.span, message)
+                .because("all of TLS 1.3 that are spoken are offered instead")
+                .help("TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"),
+        );
+        return None;
+    }
+    Some(found)
+}
+
+/// The suites that a list names and that are spoken; `None` after a report when there are none.
+pub(super) fn read_suites(cx: &mut Cx, word: &Word) -> Option<Vec<u16>> {
     let chosen = ciphers::read(&word.text());
     if chosen.suites.is_empty() {
         let message = "none of these cipher suites is spoken";
@@ -131,7 +199,7 @@ fn suites(cx: &mut Cx, level: &mut Level, directive: &Directive) {
             Diagnostic::error("no-cipher-suite", word.span, message)
                 .help("add `ECDHE+AESGCM:ECDHE+CHACHA20`, or leave the directive out"),
         );
-        return;
+        return None;
     }
     if !chosen.unspoken.is_empty() {
         let message = format!("not spoken: `{}`", chosen.unspoken.join("`, `"));
@@ -140,7 +208,7 @@ fn suites(cx: &mut Cx, level: &mut Level, directive: &Directive) {
                 .label(word.span, "only suites with ephemeral keys and authenticated encryption are"),
         );
     }
-    level.inherited.tls_written.suites = Some(chosen.suites);
+    Some(chosen.suites)
 }
 
 /// `ssl_reject_handshake on|off;`
@@ -213,16 +281,18 @@ fn own_order(_: &mut Cx, level: &mut Level, directive: &Directive) {
 
 /// `ssl_ecdh_curve curve[:curve...];`
 fn groups(cx: &mut Cx, level: &mut Level, directive: &Directive) {
-    if let Some(word) = directive.args.first() {
-        read_groups(cx, level, word);
+    if let Some(groups) = directive.args.first().and_then(|word| read_groups(cx, word)) {
+        level.inherited.tls_written.groups = groups;
     }
 }
 
-fn read_groups(cx: &mut Cx, level: &mut Level, word: &Word) {
+/// The groups that a list names and that are spoken, `None` among them being the library's choice; nothing after a
+/// report when there are none.
+#[expect(clippy::option_option, reason = "no choice of groups is one")]
+pub(super) fn read_groups(cx: &mut Cx, word: &Word) -> Option<Option<Vec<u16>>> {
     let text = word.text();
     if text == "auto" {
-        level.inherited.tls_written.groups = None;
-        return;
+        return Some(None);
     }
     let (mut spoken, mut unspoken) = (Vec::new(), Vec::new());
     for name in text.split(':').filter(|name| !name.is_empty()) {
@@ -243,7 +313,7 @@ fn read_groups(cx: &mut Cx, level: &mut Level, word: &Word) {
                 .because("those in use where nothing is said are offered instead")
                 .help("ssl_ecdh_curve X25519:prime256v1:secp384r1;"),
         );
-        return;
+        return None;
     }
     if !unspoken.is_empty() {
         let message = format!("not spoken: `{}`", unspoken.join("`, `"));
@@ -252,11 +322,23 @@ fn read_groups(cx: &mut Cx, level: &mut Level, word: &Word) {
                 .label(word.span, "X25519, P-256, P-384 and X25519MLKEM768 are"),
         );
     }
-    level.inherited.tls_written.groups = Some(spoken);
+    Some(Some(spoken))
 }
 
-/// `ssl_conf_command name value;` What is said there of groups and versions is said here, too.
+/// `ssl_conf_command name value;` What is said there of groups, suites and versions is said here, too.
 fn conf_command(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Written { groups, suites, versions, .. } = &mut level.inherited.tls_written;
+    command(cx, directive, groups, suites, versions);
+}
+
+/// A command of OpenSSL, as far as it speaks of these.
+pub(super) fn command(
+    cx: &mut Cx,
+    directive: &Directive,
+    groups: &mut Option<Vec<u16>>,
+    suites: &mut Option<Vec<u16>>,
+    versions: &mut Vec<u8>,
+) {
     let [name, value] = directive.args.as_slice() else { return };
     let version = |text: &str| match text.to_ascii_lowercase().as_str() {
         "tlsv1.3" => 13,
@@ -264,24 +346,35 @@ fn conf_command(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         _ => 0,
     };
     match name.text().to_ascii_lowercase().as_str() {
-        "groups" | "curves" | "ecdhparameters" => read_groups(cx, level, value),
+        "groups" | "curves" | "ecdhparameters" => {
+            if let Some(read) = read_groups(cx, value) {
+                *groups = read;
+            }
+        }
         "minprotocol" => {
             let least = version(&value.text());
-            level.inherited.tls_written.versions.retain(|version| *version >= least);
+            versions.retain(|version| *version >= least);
         }
         "maxprotocol" => {
             let most = version(&value.text()).max(12);
-            level.inherited.tls_written.versions.retain(|version| *version <= most);
+            versions.retain(|version| *version <= most);
         }
-        "options" | "ciphersuites" => cx.warn(
+        "ciphersuites" | "cipherstring" => {
+            let newer = name.text().eq_ignore_ascii_case("ciphersuites");
+            let read = if newer { newer_suites(cx, value) } else { read_suites(cx, value) };
+            if let Some(read) = read {
+                *suites = Some(with_suites(suites.take(), read));
+            }
+        }
+        "options" => cx.warn(
             "inert-parameter",
             directive.head(),
-            format!("`{}` has no effect: TLS here is rustls, all of whose suites are strong", name.text()),
+            format!("`{}` has no effect: TLS here is rustls", name.text()),
         ),
         other => {
             let message = format!("the command `{other}` of OpenSSL is not honoured");
             let found = Diagnostic::error("refused-command", name.span, message);
-            cx.refuse(found.help("TLS here is rustls; `Groups`, `MinProtocol` and `MaxProtocol` are read"));
+            cx.refuse(found.help("TLS here is rustls; `Groups`, `Ciphersuites`, `CipherString`, `MinProtocol` and `MaxProtocol` are read"));
         }
     }
 }
@@ -309,22 +402,30 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         staple,
         clients: written,
     } = &level.inherited.tls_written;
-    let mut pairs = Vec::new();
+    let (mut pairs, mut computed) = (Vec::new(), Vec::new());
     for (at, (certificate, span)) in certificates.iter().enumerate() {
-        match keys.get(at) {
-            Some((key, _)) => pairs.push((certificate.clone(), key.clone(), *span)),
+        match (certificate, keys.get(at)) {
+            (Name::File(certificate), Some((Name::File(key), _))) => {
+                pairs.push((certificate.clone(), key.clone(), *span));
+            }
+            (_, Some((key, _))) => {
+                let (certificate, key) = (certificate.computed(), key.computed());
+                let folder = cx.conf_path(b"");
+                computed.push(ComputedCertificate { certificate, key, folder, span: *span });
+            }
             // Said at the level that hosts are made from: an inner level may add the key.
-            None if level.kind == super::Kind::Server => {
+            (_, None) if level.kind == super::Kind::Server => {
                 let message = "no `ssl_certificate_key` for this certificate";
                 cx.report(Diagnostic::error("no-certificate-key", *span, message));
                 // Not as if there were no certificate, too.
-                pairs.push((certificate.clone(), certificate.clone(), *span));
+                pairs.push((PathBuf::new(), PathBuf::new(), *span));
             }
-            None => {}
+            (_, None) => {}
         }
     }
     level.inherited.tls = HostTls {
         certificates: pairs,
+        computed,
         versions: versions.clone(),
         suites: suites.clone(),
         tickets: *tickets,

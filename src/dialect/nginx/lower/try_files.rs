@@ -355,6 +355,22 @@ fn under_alias(
     }
 }
 
+/// Observed: where `rewrite ... break` changed the path, `alias` stands for it no more, and nothing is tested: nginx says
+/// so in the error log, and answers 500.
+pub(super) fn refuse_rewritten(level: &mut Level) {
+    let Some(prepare) = level.set.prepare.as_mut().filter(|_| level.own.program.breaks()) else { return };
+    if level.inherited.cut.is_none() {
+        return;
+    }
+    let span = prepare.span;
+    let refused = Reply { status: 500, content: ReplyContent::Page };
+    let block = |steps| Block { steps, span, ..Block::default() };
+    let test = Test::Present(Template::attr(Attr::FilePath));
+    let then = block(std::mem::take(&mut prepare.steps));
+    let otherwise = block(vec![(Step::Respond(refused), span)]);
+    prepare.steps.push((Step::When { test, then, otherwise }, span));
+}
+
 /// A text as a pattern that matches it.
 fn quote(text: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::new();

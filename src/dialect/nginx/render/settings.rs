@@ -354,6 +354,10 @@ impl Render<'_, '_> {
             tls_certificate,
             tls_key,
             tls_versions,
+            tls_passwords,
+            tls_revoked,
+            tls_suites,
+            tls_groups,
             tls_session_reuse,
         } = set;
         if let Some(v) = params {
@@ -423,6 +427,12 @@ impl Render<'_, '_> {
         {
             self.page.line(format!("{prefix}_ssl_certificate_key {};", quote(&path.display().to_string())));
         }
+        for path in tls_passwords.iter().flatten() {
+            self.page.line(format!("{prefix}_ssl_password_file {};", quote(&path.display().to_string())));
+        }
+        if let Some(Some(path)) = tls_revoked {
+            self.page.line(format!("{prefix}_ssl_crl {};", quote(&path.display().to_string())));
+        }
         // Said where the place is.
         let _ = (version, edits, response_edits, upgrade, tls_match_name, tls_any_name, tls_match_time);
         self.left_out(
@@ -445,6 +455,8 @@ impl Render<'_, '_> {
                 ("tls_forbidden", tls_forbidden.is_some()),
                 ("tls_versions", tls_versions.is_some()),
                 ("tls_session_reuse", tls_session_reuse.is_some()),
+                ("tls_suites", tls_suites.is_some()),
+                ("tls_groups", tls_groups.is_some()),
             ],
             span,
         );

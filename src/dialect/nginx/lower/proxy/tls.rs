@@ -56,6 +56,48 @@ pub(in super::super) fn protocols(cx: &mut Cx, level: &mut Level, directive: &Di
     }
 }
 
+/// `proxy_ssl_ciphers list;` The suites of TLS 1.2; those of 1.3 are always offered.
+pub(in super::super) fn suites(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(suites) = directive.args.first().and_then(|word| tls::read_suites(cx, word)) {
+        let set = gateway::set(level, directive);
+        let before = set.tls_suites.take().flatten();
+        set.tls_suites = Some(Some(tls::with_suites(before, suites)));
+    }
+}
+
+/// `proxy_ssl_conf_command name value;` What is said there of groups, suites and versions is said here.
+pub(in super::super) fn conf_command(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let set = gateway::set(level, directive);
+    let mut groups = set.tls_groups.clone().flatten();
+    let mut versions = set.tls_versions.clone().unwrap_or_else(|| tls::VERSIONS.to_vec());
+    let mut suites = set.tls_suites.clone().flatten();
+    let before = (groups.clone(), versions.clone(), suites.clone());
+    tls::command(cx, directive, &mut groups, &mut suites, &mut versions);
+    let set = gateway::set(level, directive);
+    if suites != before.2 {
+        set.tls_suites = Some(suites);
+    }
+    if groups != before.0 {
+        set.tls_groups = Some(groups);
+    }
+    if versions != before.1 {
+        set.tls_versions = Some(versions);
+    }
+}
+
+/// `proxy_ssl_crl file;`
+pub(in super::super) fn revoked(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    gateway::set(level, directive).tls_revoked =
+        if word.value.is_empty() { Some(None) } else { tls::file(cx, word).map(Some) };
+}
+
+/// `proxy_ssl_password_file file;`
+pub(in super::super) fn passwords(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    gateway::set(level, directive).tls_passwords = tls::file(cx, word).map(|file| vec![file]);
+}
+
 /// `proxy_ssl_verify on|off;`
 pub(in super::super) fn verify(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(Ok(verify)) = directive.args.first().map(|word| values::flag(&word.value)) {

@@ -105,7 +105,10 @@ fn rewrite(cx: &mut Cx, level: &mut Level, replacement: &Word, flag: Flag, span:
     steps.push((Step::Rewrite { path: Some(path), query }, span));
     trace_result(cx, steps, span);
     match (flag, in_location(level)) {
-        (Flag::Break, _) => finish(level, span),
+        (Flag::Break, _) => {
+            level.own.program.breaks = true;
+            finish(level, span);
+        }
         (Flag::Last, false) => leave(level, span),
         (Flag::Last, true) => {
             let again = search_again(cx, level);
