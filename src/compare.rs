@@ -5,7 +5,10 @@
 //! cause: the aspects that differ and the places that decided. Of each group the smallest request is shown, made
 //! smaller still while it shows the same. Nothing depends on time or chance: the same files give the same answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     diagnostic::Diagnostic,
@@ -34,11 +37,20 @@ pub struct Options {
     /// Aspects that may differ.
     pub tolerance: Tolerance,
     /// Whether to look at what becomes of upstreams' answers.
-    pub reactions: bool,
+    pub reactions: Reactions,
     /// Whether listeners need not agree, as when one side is a part of a configuration.
     pub lenient: bool,
     /// Groups to return.
     pub groups: usize,
+}
+
+/// For which requests it is looked at what becomes of upstreams' answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reactions {
+    /// For one of those that are decided at the same places.
+    Places,
+    /// For all.
+    Each,
 }
 
 impl Default for Options {
@@ -47,7 +59,7 @@ impl Default for Options {
             most: 20_000,
             requests: Vec::new(),
             tolerance: Tolerance::default(),
-            reactions: true,
+            reactions: Reactions::Each,
             lenient: false,
             groups: 200,
         }
@@ -84,6 +96,8 @@ impl Tolerance {
                 .filter(|name| name.starts_with("field") || name.starts_with("page"))
                 .map(|name| format!("on *: {name}")),
         );
+        // How a failure is told is a server's own, what is done about it is not.
+        all.push("on no connection: status".to_owned());
         Self(all)
     }
 
@@ -175,7 +189,7 @@ pub fn compare_plans(
     let pair = Pair {
         old: rehearse(old)?,
         new: rehearse(new)?,
-        how: How { lenient: options.lenient, reactions: options.reactions },
+        how: How { lenient: options.lenient, reactions: true },
         tolerance: &options.tolerance,
     };
     // Given requests count as often as they were seen, whether or not they were made up too.
@@ -185,8 +199,15 @@ pub fn compare_plans(
     }
     let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
     let (compared, seen) = (all.len(), all.values().sum());
+    let mut places = BTreeSet::new();
+    let mut is_new = |old: &Decision, new: &Decision| {
+        let place = |one: &Decision| one.place().map(|span| (span.file.0, span.start, span.end));
+        let upgrade = old.aspects.get("upgrade").cloned();
+        options.reactions == Reactions::Each
+            || places.insert((place(old), place(new), old.settings, new.settings, upgrade))
+    };
     for (probe, seen) in all {
-        let Some(found) = pair.look(&probe) else { continue };
+        let Some(found) = pair.look(&probe, &mut is_new) else { continue };
         let group = groups.entry(found.key(&probe)).or_insert_with(|| Group {
             request: probe.clone(),
             count: 0,
@@ -203,9 +224,9 @@ pub fn compare_plans(
     let mut differences = Vec::new();
     for (key, group) in groups.into_iter().take(options.groups) {
         let request = shrink::shrink(group.request, |probe| {
-            pair.look(probe).is_some_and(|found| found.key(probe) == key)
+            pair.look(probe, &mut |_, _| true).is_some_and(|found| found.key(probe) == key)
         });
-        let Some(found) = pair.look(&request) else { continue };
+        let Some(found) = pair.look(&request, &mut |_, _| true) else { continue };
         let Found { changes, old, new } = found;
         differences.push(Difference { changes, request, old, new, requests: group.count, seen: group.seen });
     }
@@ -243,16 +264,16 @@ impl Found {
 }
 
 impl Pair<'_> {
-    /// What differs for a request, if anything.
-    fn look(&self, probe: &Probe) -> Option<Found> {
+    /// What differs for a request, if anything; what becomes of answers is looked at where `reacts` says so.
+    fn look(&self, probe: &Probe, reacts: &mut dyn FnMut(&Decision, &Decision) -> bool) -> Option<Found> {
         // What becomes of answers is looked at only where the requests sent are the same.
         let plain = How { reactions: false, ..self.how };
         let mut old = decision::decide(&self.old, probe, plain);
         let mut new = decision::decide(&self.new, probe, plain);
         let mut changes = changes(&old, &new, self.tolerance);
         if changes.is_empty()
-            && self.how.reactions
             && old.aspects.get("outcome").is_some_and(|is| is == "forward")
+            && reacts(&old, &new)
         {
             old = decision::decide(&self.old, probe, self.how);
             new = decision::decide(&self.new, probe, self.how);
@@ -264,10 +285,11 @@ impl Pair<'_> {
 
 /// The aspects that differ, the most telling first.
 pub fn changes(old: &Decision, new: &Decision, tolerance: &Tolerance) -> Vec<Change> {
-    let names: std::collections::BTreeSet<&String> = old.aspects.keys().chain(new.aspects.keys()).collect();
+    let names: BTreeSet<&String> = old.aspects.keys().chain(new.aspects.keys()).collect();
     let mut changes: Vec<Change> = names
         .into_iter()
-        .filter(|name| old.aspects.get(*name) != new.aspects.get(*name) && !tolerance.allows(name))
+        .filter(|name| !tolerance.allows(name))
+        .filter(|name| !is_same(old.aspects.get(*name), new.aspects.get(*name), tolerance))
         .map(|name| Change {
             aspect: name.clone(),
             old: old.aspects.get(name).cloned(),
@@ -285,6 +307,27 @@ pub fn changes(old: &Decision, new: &Decision, tolerance: &Tolerance) -> Vec<Cha
         });
     }
     changes
+}
+
+/// Whether two values are the same; between servers of different kinds the case of percent-encoded bytes is no matter
+/// (RFC 3986 § 6.2.2.1).
+fn is_same(old: Option<&String>, new: Option<&String>, tolerance: &Tolerance) -> bool {
+    let plain = |value: &String| {
+        let mut bytes = value.clone().into_bytes();
+        for at in 0..bytes.len().saturating_sub(2) {
+            if bytes[at] == b'%' && bytes[at + 1..at + 3].iter().all(u8::is_ascii_hexdigit) {
+                bytes[at + 1..at + 3].make_ascii_uppercase();
+            }
+        }
+        bytes
+    };
+    let folded = || match (old, new) {
+        (Some(old), Some(new)) => {
+            !tolerance.0.is_empty() && old.contains('%') && old.len() == new.len() && plain(old) == plain(new)
+        }
+        _ => false,
+    };
+    old == new || folded()
 }
 
 /// How telling an aspect is.

@@ -151,6 +151,25 @@ impl Dialect {
         if text.split(|&byte| byte == b'\n').any(is_apache) { Self::Apache } else { Self::Nginx }
     }
 
+    /// Whether something in a file's name or text speaks for its language; else [`Self::detect`] only assumes one.
+    pub fn is_recognised(path: &Path, text: &[u8]) -> bool {
+        let named = Self::detect(path, b"") != Self::Nginx;
+        let is_nginx = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("nginx.conf"));
+        let spoken = |line: &[u8]| {
+            let line = line.trim_ascii();
+            // A statement, a block, or a word that only this language has.
+            let word =
+                line.split(|byte| byte.is_ascii_whitespace() || *byte == b';').next().unwrap_or_default();
+            !line.starts_with(b"#")
+                && (matches!(line, [b'a'..=b'z' | b'A'..=b'Z' | b'"', .., b';' | b'{'])
+                    || std::str::from_utf8(word).is_ok_and(|word| catalogue::nginx().get(word).is_some()))
+        };
+        named
+            || is_nginx
+            || Self::detect(path, text) != Self::Nginx
+            || text.split(|&byte| byte == b'\n').any(spoken)
+    }
+
     /// Whether it has blocks that are entered by their names.
     pub fn enters_blocks(self) -> bool {
         self == Self::Nginx
@@ -267,6 +286,24 @@ pub fn main_file(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_speaks_for_no_language_is_known() {
+        for (name, text, is) in [
+            ("site", "", false),
+            ("site", "# a comment;\n", false),
+            ("site", "dear reader,\nhello\n", false),
+            ("a.out", "\u{7f}ELF\u{1}\0\0", false),
+            ("nginx.conf", "", true),
+            (".htaccess", "", true),
+            ("site", "server {\n}\n", true),
+            ("site", "  listen\n 80;", true),
+            ("site", "RewriteEngine on\n", true),
+            ("site", "<configuration/>", true),
+        ] {
+            assert_eq!(Dialect::is_recognised(Path::new(name), text.as_bytes()), is, "{name}: {text}");
+        }
+    }
 
     #[test]
     fn languages_are_told_apart() {

@@ -232,13 +232,17 @@ impl<'c> Context<'c> {
             set
         });
         let mut set = inner.unwrap_or_else(|| around.clone());
+        let around_all = set.clone();
         for (step, _) in &block.steps {
             match step {
                 Step::Do(inner) => {
                     self.block(inner, walk, &set);
                     // What a block brings stays in force where it accumulates.
-                    if let Some(scope) = inner.scope.as_ref().filter(|scope| scope.base == Base::Current) {
-                        set.lay(&scope.set, true);
+                    if let Some(scope) = &inner.scope {
+                        if scope.base != Base::Current {
+                            set.clone_from(&around_all);
+                        }
+                        set.lay(&scope.set, scope.base == Base::Current);
                     }
                 }
                 Step::When { test, then, otherwise } => {
@@ -311,6 +315,52 @@ impl<'c> Context<'c> {
         })
     }
 
+    /// The ways that a forward may go, where `WebSockets` are passed on by the server itself and something says that they
+    /// come: a member that is told to, or a path that is called so.
+    pub fn socket_ways(&self, scene: &Scene<'c>, forward: &'c Forward) -> Vec<Way<'c>> {
+        let switch = self.switch(scene);
+        let mut all = Vec::new();
+        for (url, span) in self.urls(scene, forward) {
+            let text = |part: &'c Part| match part {
+                Part::Text(text) => Some(text),
+                _ => None,
+            };
+            let Some(text) = url.0.first().and_then(text) else { continue };
+            let member = ask::member_of(self.config, text);
+            let told = ask::speaks_ws(&url.0[0])
+                || member.is_some_and(|member| {
+                    member.settings.upgrade.as_ref().is_some_and(|upgrade| *upgrade != Upgrade::Never)
+                        || member.url.starts_with(b"ws")
+                });
+            let path = memchr::memmem::find(text, b"://").map_or(&text[..0], |at| {
+                let rest = &text[at + 3..];
+                memchr::memchr(b'/', rest).map_or(&rest[..0], |slash| &rest[slash..])
+            });
+            let named = switch.own && ask::names_socket_path(path);
+            if told || named {
+                all.push(Way { settings: member.map(|member| &member.settings), told, span });
+            }
+        }
+        if let Upstream::Dynamic(url) | Upstream::Url(url) = &forward.to
+            && let Some(var) = first_var(url).filter(|_| switch.own && all.is_empty())
+        {
+            // A rule for such paths that sets where it goes.
+            let mut visit = |item: Item<'c>, span: Span| {
+                if let Item::Step(Step::When { test, then, .. }) = item
+                    && ask::asks_socket(test)
+                    && then
+                        .steps
+                        .iter()
+                        .any(|(step, _)| matches!(step, Step::Assign { var: to, .. } if *to == var))
+                {
+                    all.push(Way { settings: None, told: false, span });
+                }
+            };
+            walk::block(&self.host(scene).request, false, &mut visit);
+        }
+        all
+    }
+
     /// The URLs that a forward may go to, each with its place: what is written there, or to the variable that it reads.
     pub fn urls(&self, scene: &Scene<'c>, forward: &'c Forward) -> Vec<(&'c Template, Span)> {
         let url = match &forward.to {
@@ -361,6 +411,17 @@ impl<'c> Context<'c> {
             modern: version == 11,
         }
     }
+}
+
+/// A way that `WebSockets` go.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'c> {
+    /// What is said for the member alone.
+    pub settings: Option<&'c Forwarding>,
+    /// Whether it is told to pass them on by itself.
+    pub told: bool,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// What is said of a switch of protocols to an upstream.

@@ -148,6 +148,45 @@ fn explain_tells_listener_host_route_settings_and_the_request_sent() {
 }
 
 #[test]
+fn explain_takes_the_usual_host_where_the_url_names_none_and_says_so() {
+    let place = Place::new("host");
+    let (code, text) = place.run(&["explain", "old.conf", "GET", "/ws/x"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("the request is for app.example.com, the first name of the servers there"),
+        "{text}"
+    );
+    assert!(text.contains("GET http://app.example.com"), "{text}");
+    place.write("bare.conf", "server { listen 8080; location / { return 204; } }\n");
+    let (_, text) = place.run(&["explain", "bare.conf", "GET", "/"]);
+    assert!(text.contains("the request is for localhost, no server there has a name"), "{text}");
+    let (_, text) = place.run(&["explain", "old.conf", "GET", "/", "-H", "Host: other.example"]);
+    assert!(!text.contains("note: the URL names no host"), "{text}");
+}
+
+#[test]
+fn a_language_that_is_only_assumed_is_told_with_the_way_to_name_it() {
+    let place = Place::new("assumed");
+    place.write("letter", "dear reader,\n");
+    place.write("nothing", "");
+    for arguments in [
+        &["check", "letter"][..],
+        &["translate", "letter", "--to", "apache"],
+        &["explain", "letter", "GET", "/"],
+    ] {
+        let (_, text) = place.run(arguments);
+        assert!(text.contains("letter is read as a file of nginx"), "{arguments:?}: {text}");
+        assert!(text.contains("--dialect NAME"), "{arguments:?}: {text}");
+    }
+    let (_, text) = place.run(&["check", "nothing"]);
+    assert!(text.contains("it is empty"), "{text}");
+    for arguments in [&["check", "old.conf"][..], &["check", "--dialect", "nginx", "letter"]] {
+        let (_, text) = place.run(arguments);
+        assert!(!text.contains("is read as a file of"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn explain_says_why_not() {
     let place = Place::new("why");
     let (_, text) = place.run(&["explain", "old.conf", "GET", "http://www.app.example.com:8081/WS/"]);

@@ -102,6 +102,35 @@ fn an_upgrade_that_is_lost_is_found() {
 }
 
 #[test]
+fn what_rules_lose_is_found_as_what_places_lose_is() {
+    let rule = config(
+        Dialect::Iis,
+        r#"<configuration><system.webServer><rewrite><rules><rule name="chat"><match url="^chat/(.*)" />
+        <action type="Rewrite" url="http://10.0.0.1:3000/{R:1}" /></rule></rules></rewrite></system.webServer></configuration>"#,
+    );
+    let options = Options { tolerance: Tolerance::across(), lenient: true, ..Options::default() };
+    let with = |scheme: &str, flags: &str| {
+        let text = format!(
+            "<VirtualHost *:80>\nRewriteEngine on\nRewriteRule ^/chat/(.*) {scheme}://10.0.0.1:3000/$1 {flags}\n</VirtualHost>\n"
+        );
+        let found = compare(&rule, &config(Dialect::Apache, &text), &options).expect("both can be run");
+        let changes = found
+            .iter()
+            .filter(|one| !one.request.is_odd() && one.changes[0].aspect != "outcome")
+            .flat_map(|one| &one.changes);
+        let told = changes.filter(|change| ["upgrade", "upstream target"].contains(&change.aspect.as_str()));
+        told.map(|change| format!("{} {:?} {:?}", change.aspect, change.old, change.new)).collect::<Vec<_>>()
+    };
+    assert_eq!(with("http", "[NC,P]"), [r#"upgrade Some("tunnel") Some("no")"#]);
+    assert_eq!(with("ws", "[NC,P]"), Vec::<String>::new());
+    let dropped = with("ws", "[NC,P,QSD]");
+    assert!(
+        dropped.iter().any(|one| one.starts_with("upstream target")),
+        "a lost query is seen: {dropped:?}"
+    );
+}
+
+#[test]
 fn conditions_on_fields_addresses_methods_and_cookies_are_met() {
     let with = |condition: &str| {
         format!("server {{ listen 80; location / {{ if ({condition}) {{ return 403; }} return 204; }} }}")

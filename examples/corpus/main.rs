@@ -7,7 +7,8 @@
 //! files of the kind `xdt transform` are none). Programs behind handlers of IIS count as reachable.
 //!
 //! With `--translate` the files are also translated into the other languages ([`translations`]); `--live N` runs the
-//! servers with N outputs of each direction, `--write FILE` writes the table, `--step N` takes each Nth file.
+//! servers with N outputs of each direction (with `--only-live` nothing else is done), `--write FILE` writes the table,
+//! `--step N` takes each Nth file.
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
 
 mod translations;
@@ -118,6 +119,7 @@ fn main() -> ExitCode {
             "--translate" => translate = true,
             "--only-translate" => (translate, wanted.only) = (true, true),
             "--live" => wanted.live = number(),
+            "--only-live" => (translate, wanted.only, wanted.only_live) = (true, true, true),
             "--step" => wanted.step = number(),
             "--write" => wanted.write = arguments.next().map(PathBuf::from),
             _ => folder = Some(argument),
@@ -125,7 +127,7 @@ fn main() -> ExitCode {
     }
     let Some(folder) = folder else {
         println!(
-            "usage: corpus [--files] [--translate | --only-translate] [--live N] [--step N] [--write FILE] DIR"
+            "usage: corpus [--files] [--translate | --only-translate] [--live N] [--only-live] [--step N] [--write FILE] DIR"
         );
         return ExitCode::from(2);
     };

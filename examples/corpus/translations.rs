@@ -38,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) write: Option<PathBuf>,
     /// Whether each file is shown.
     pub(super) each: bool,
+    /// Leave out what no server is run with.
+    pub(super) only_live: bool,
     /// Take every so many files only.
     pub(super) step: usize,
 }
@@ -63,9 +65,9 @@ pub(super) fn report(all: &[Entry], wanted: &Wanted) -> bool {
         for to in Dialect::ALL.into_iter().filter(|to| *to != from) {
             // Evenly over all of them.
             let step = of.len().checked_div(wanted.live).unwrap_or(usize::MAX).max(1);
-            jobs.extend(
-                of.iter().enumerate().map(|(at, entry)| (*entry, to, wanted.live > 0 && at % step == 0)),
-            );
+            let all =
+                of.iter().enumerate().map(|(at, entry)| (*entry, to, wanted.live > 0 && at % step == 0));
+            jobs.extend(all.filter(|(.., live)| *live || !wanted.only_live));
         }
     }
     let (next, done) = (Mutex::new(0), Mutex::new(Vec::new()));

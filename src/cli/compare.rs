@@ -13,6 +13,7 @@ use crate::{
         Severity,
         render::{Colour, Format, render},
     },
+    dialect::Dialect,
     engine::rehearse::World,
     ir::Config,
     plan::{self, Plan},
@@ -52,21 +53,30 @@ pub struct Side {
     pub plan: Arc<Plan>,
 }
 
+/// The language of a configuration that was read.
+fn dialect(sources: &SourceMap, request: &load::Request) -> Dialect {
+    let path = &request.path;
+    let of_text = || {
+        let (_, file) = sources.files().find(|(_, file)| file.path == *path)?;
+        Some(Dialect::detect(path, &file.text))
+    };
+    let of_folder = || path.is_dir().then(|| Dialect::of_folder(path)).flatten();
+    request.dialect.or_else(of_folder).or_else(of_text).unwrap_or(Dialect::Nginx)
+}
+
 /// Compares, and says what differs.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let mut sources = SourceMap::new();
     // Both are read, so that the faults of both are shown.
     let (old, new) = (read(&mut sources, &arguments.old), read(&mut sources, &arguments.new));
     let (Some(old), Some(new)) = (old, new) else { return ExitCode::from(2) };
-    let dialect = |request: &load::Request| {
-        request.dialect.or_else(|| {
-            let text = std::fs::read(&request.path).unwrap_or_default();
-            Some(crate::dialect::Dialect::detect(&request.path, &text))
-        })
+    let (from, to) = (dialect(&sources, &arguments.old), dialect(&sources, &arguments.new));
+    let across = from != to;
+    let mut tolerance = if across && !arguments.everything {
+        super::translate::tolerance(from, to)
+    } else {
+        Tolerance::default()
     };
-    let across = dialect(&arguments.old) != dialect(&arguments.new);
-    let mut tolerance =
-        if across && !arguments.everything { Tolerance::across() } else { Tolerance::default() };
     tolerance.0.extend(arguments.tolerate.iter().cloned());
     let mut options = Options { most: arguments.most, tolerance, lenient: across, ..Options::default() };
     if arguments.requests.is_some() || arguments.log.is_some() {
@@ -127,10 +137,10 @@ pub fn read(sources: &mut SourceMap, request: &load::Request) -> Option<Side> {
     } else {
         None
     };
-    found.retain(|one| one.severity == Severity::Error);
+    found.retain(|one| one.severity == Severity::Error || one.code == load::ASSUMED);
     say::remark(render(sources, &found, Format::Human, say::colour(&std::io::stderr())));
     // What stops a start need not stop a comparison: a certificate may be on another machine.
-    if plan.is_some() && !found.is_empty() {
+    if plan.is_some() && load::has_errors(&found) {
         let path = request.path.display();
         say::remark(format!("note: {path} would not start; it is looked at without what is wrong in it\n"));
     }

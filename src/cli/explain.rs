@@ -76,7 +76,7 @@ struct Story<'c> {
 pub fn run(arguments: &Arguments) -> ExitCode {
     let mut sources = SourceMap::new();
     let Some(side) = read(&mut sources, &arguments.file) else { return ExitCode::from(2) };
-    let probe = match arguments.ask.probe(&side.plan.config) {
+    let mut probe = match arguments.ask.probe(&side.plan.config) {
         Ok(probe) => probe,
         Err(message) => {
             say::remark(format!("error: {message}\n"));
@@ -91,6 +91,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         say::remark("error: the configuration listens nowhere\n");
         return ExitCode::from(2);
     };
+    if probe.host.is_none() {
+        let name = why::usual_name(&side.plan.config, &side.plan.config.listeners[listener]);
+        let from =
+            name.as_ref().map_or("no server there has a name", |_| "the first name of the servers there");
+        let name = name.unwrap_or_else(|| "localhost".to_owned());
+        say::remark(format!(
+            "note: the URL names no host; the request is for {name}, {from} (`http://HOST{}` asks for another)\n",
+            String::from_utf8_lossy(&probe.target)
+        ));
+        probe.host = Some(name.into_bytes());
+    }
     let rehearsal = match Rehearsal::new(std::sync::Arc::clone(&side.plan)) {
         Ok(rehearsal) => rehearsal,
         Err(error) => {

@@ -55,9 +55,13 @@ pub struct Ready {
 /// Reads and lowers a file, and checks the result.
 pub fn lower(sources: &mut SourceMap, request: &Request) -> Lowered {
     let Request { path, dialect, options, listen } = request;
-    let Meaning { mut config, provider, mut found } = match dialect.map_or_else(|| detect(sources, path), Ok)
-    {
-        Ok(dialect) => dialect.read(sources, path, options),
+    let known = dialect.map_or_else(|| detect(sources, path), |dialect| Ok((dialect, None)));
+    let Meaning { mut config, provider, mut found } = match known {
+        Ok((dialect, assumed)) => {
+            let mut meaning = dialect.read(sources, path, options);
+            meaning.found.extend(assumed);
+            meaning
+        }
         Err(fault) => {
             let config = ir::Config::default();
             return Lowered { config, provider: None, found: vec![fault], sound: false };
@@ -124,16 +128,40 @@ fn listen_on(config: &mut ir::Config, address: &Address) -> Option<Diagnostic> {
     Some(found)
 }
 
-/// The language of a file. It is read into the map, from which reading takes it: a pipe can be read once.
-pub fn detect(sources: &mut SourceMap, path: &Path) -> Result<Dialect, Diagnostic> {
+/// The note that says which language was assumed, why, and how to name another.
+fn assumed(path: &Path, text: &[u8], dialect: Dialect) -> Diagnostic {
+    let why = if text.trim_ascii().is_empty() {
+        "it is empty"
+    } else if text.contains(&0) {
+        "it is no text"
+    } else {
+        "neither its name nor a line of it speaks for a language"
+    };
+    let message = format!("{} is read as a file of {}: {why}", path.display(), dialect.name());
+    let names: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.name()).collect();
+    Diagnostic::new(Severity::Note, ASSUMED, message)
+        .help(format!("`--dialect NAME` says which it is (`translate --from NAME`): {}", names.join(", ")))
+}
+
+/// The code of the note that a language was only assumed.
+pub const ASSUMED: &str = "language-assumed";
+
+/// The language of a file, with a note where nothing in it speaks for one. It is read into the map, from which reading
+/// takes it: a pipe can be read once.
+pub fn detect(sources: &mut SourceMap, path: &Path) -> Result<(Dialect, Option<Diagnostic>), Diagnostic> {
     if path.is_dir() {
         let message = || format!("{} is a folder, and none of its files is a main one", path.display());
         let help = "name the file; looked for are apache2.conf, httpd.conf, nginx.conf and web.config";
         return Dialect::of_folder(path)
+            .map(|dialect| (dialect, None))
             .ok_or_else(|| Diagnostic::new(Severity::Error, "unreadable-file", message()).help(help));
     }
     match sources.read(path) {
-        Ok(file) => Ok(Dialect::detect(path, &sources.file(file).text)),
+        Ok(file) => {
+            let text = &sources.file(file).text;
+            let dialect = Dialect::detect(path, text);
+            Ok((dialect, (!Dialect::is_recognised(path, text)).then(|| assumed(path, text, dialect))))
+        }
         Err(error) => {
             Err(Diagnostic::new(Severity::Error, "unreadable-file", report::failed("open", path, &error)))
         }

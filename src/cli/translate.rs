@@ -144,10 +144,14 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
     let root = request.options.root || matches!(verify, Verify::Live(_));
     let offline = crate::dialect::Options { offline: true, root, ..request.options.clone() };
     let request = Request { options: offline, ..request.clone() };
+    let mut assumed = None;
     let from = match request.dialect {
         Some(dialect) => dialect,
         None => match load::detect(&mut sources, &request.path) {
-            Ok(dialect) => dialect,
+            Ok((dialect, note)) => {
+                assumed = note;
+                dialect
+            }
             Err(fault) => {
                 let found = vec![fault];
                 return Translated {
@@ -167,6 +171,7 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
     let shape =
         sources.files().next().map_or(Shape::Whole, |(_, file)| from.shape(&request.path, &file.text));
     let mut found: Vec<Diagnostic> = lowered.found;
+    found.extend(assumed);
     if wrong {
         diagnostic::sort(&mut found);
         return Translated { sources, text: None, from, shape, found, replayed: None };
@@ -290,13 +295,13 @@ fn not_compared(lowered: &load::Lowered) -> Option<Vec<Diagnostic>> {
 }
 
 /// What may differ between servers of two languages.
-fn tolerance(from: Dialect, to: Dialect) -> compare::Tolerance {
+pub fn tolerance(from: Dialect, to: Dialect) -> compare::Tolerance {
     let mut tolerance = compare::Tolerance::across();
     if [from, to].contains(&Dialect::Iis) {
         // What a server tells its own kind, unasked.
         let own = ["x-arr-log-id", "x-arr-ssl", "max-forwards", "x-original-url", "x-forwarded-for"];
         tolerance.0.extend(own.map(|name| format!("upstream field {name}")));
-        tolerance.0.push("field x-powered-by".to_owned());
+        tolerance.0.extend(["field x-powered-by", "on *: field x-powered-by"].map(str::to_owned));
     }
     tolerance
 }
@@ -313,7 +318,7 @@ pub fn differences(
         most,
         tolerance: tolerance(from, to),
         lenient: true,
-        reactions: false,
+        reactions: compare::Reactions::Places,
         groups: 20,
         ..compare::Options::default()
     };
@@ -342,8 +347,9 @@ fn limits_content(config: &ir::Config) -> bool {
     let mut limited = false;
     ir::walk::config(config, &mut |item, _| {
         if let ir::walk::Item::Settings(settings) = item {
-            limited |=
-                !std::ptr::eq(settings, &raw const config.base) && settings.content.max_length.is_some();
+            // A language that writes its default everywhere says no more by it.
+            let length = settings.content.max_length;
+            limited |= length.is_some() && length != config.base.content.max_length;
         }
     });
     limited

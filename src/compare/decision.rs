@@ -1,12 +1,15 @@
 //! What becomes of a request, as flat aspects that speak of no dialect, so that two can be laid side by side.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use super::probe::Probe;
 use crate::{
     engine::rehearse::{Answer, Asked, Ending, Event, Reaction, Rehearsal, Sent, Watcher},
     ir::{Address, HostId, Protocol},
-    plan::{Effective, Failure, Plan, observe::Observer},
+    plan::{Effective, Failure, Plan, SettingsId, observe::Observer},
     source::Span,
 };
 
@@ -31,6 +34,10 @@ pub struct Decision {
     pub host: Option<HostId>,
     /// Where it was decided: the places of the steps that ran, each once, in order.
     pub trail: Vec<Span>,
+    /// The settings in force at the end, as a number of the plan's.
+    pub settings: SettingsId,
+    /// The files that were looked at, without slashes at their ends.
+    pub looked: BTreeSet<String>,
 }
 
 /// Remembers where the program went.
@@ -38,6 +45,7 @@ pub struct Decision {
 struct Trail {
     spans: Vec<Span>,
     inside: Vec<String>,
+    looked: BTreeSet<String>,
 }
 
 impl Observer for Trail {
@@ -53,8 +61,12 @@ impl Observer for Trail {
 
 impl Watcher for Trail {
     fn event(&mut self, event: Event) {
-        if let Event::Inside { path, .. } = event {
-            self.inside.push(shown(&path));
+        match event {
+            Event::Inside { path, .. } => self.inside.push(shown(&path)),
+            Event::File { name, .. } | Event::Located { name, .. } => {
+                self.looked.insert(shown(&name).trim_end_matches('/').to_owned());
+            }
+            _ => {}
         }
     }
 }
@@ -129,7 +141,12 @@ pub fn decide(rehearsal: &Rehearsal, probe: &Probe, how: How) -> Decision {
     let answer = rehearsal.answer(&asked, &mut trail);
     decision.host = Some(answer.host);
     decision.trail = trail.spans;
+    decision.looked = trail.looked;
+    decision.settings = answer.settings;
     describe(plan, &answer, &mut decision);
+    if how.lenient {
+        decision.relative(probe);
+    }
     if how.reactions
         && matches!(answer.ending, Ending::Asked)
         && let Some(sent) = answer.sent.as_ref().filter(|sent| sent.protocol == Protocol::Http)
@@ -323,6 +340,18 @@ impl Decision {
         let trail = &self.trail;
         let new = |at: &usize| !trail[..*at].iter().any(|known| same(known, &trail[*at]));
         (0..trail.len()).rev().find(new).map(|at| trail[at])
+    }
+
+    /// Says of a redirect to where the request came from no more than the path: whether the rest is written out is a
+    /// server's own way, and a client makes the same of both (RFC 9110 § 10.2.2).
+    pub fn relative(&mut self, probe: &Probe) {
+        let (Some(to), Some(host)) = (self.aspects.get_mut("field location"), &probe.host) else { return };
+        let scheme = if probe.tls { "https" } else { "http" };
+        let Some(rest) = to.strip_prefix(&format!("{scheme}://{}", shown(host))) else { return };
+        let rest = rest.strip_prefix(&format!(":{}", probe.to.port())).unwrap_or(rest);
+        if rest.starts_with('/') {
+            *to = rest.to_owned();
+        }
     }
 
     fn put(&mut self, name: &str, value: &str) {

@@ -213,6 +213,7 @@ fn program(config: &Config, host: &Host, memory: &Memory) -> Vec<Wish> {
         finder.add(Wish { query: query.map(<[u8]>::to_vec), ..Wish::path(target) });
     }
     finder.spellings(b"/zzz/other");
+    finder.upgrade(&root);
     finder.block(&host.request, &root);
     for (_, block) in &host.named {
         finder.block(block, &root);
@@ -239,6 +240,17 @@ impl<'c> Finder<'c> {
         }
     }
 
+    /// The same for a `WebSocket`, where nothing is said of that yet.
+    fn upgrade(&mut self, wish: &Wish) {
+        let is = |name: &[u8]| {
+            let asks = [&b"connection"[..], b"upgrade"];
+            asks.iter().any(|known| name.eq_ignore_ascii_case(known))
+        };
+        if wish.method.is_none() && !wish.fields.iter().any(|(name, _)| is(name)) {
+            self.add(wish.and(&Wish::field(b"Connection", b"Upgrade")));
+        }
+    }
+
     fn block(&mut self, block: &'c Block, base: &Wish) {
         let Block { label: _, scope, steps, span: _ } = block;
         if let Some(scope) = scope {
@@ -258,6 +270,14 @@ impl<'c> Finder<'c> {
                 let no = self.solver.solve(test, false);
                 for way in yes.iter().chain(&no) {
                     self.add(base.and(way));
+                }
+                // What tests the path leads somewhere, as a route does: with a query, and for a WebSocket.
+                if let Some(way) = yes.iter().find(|way| way.path.is_some()) {
+                    let here = base.and(way);
+                    self.upgrade(&here);
+                    if here.query.is_none() {
+                        self.add(Wish { query: Some(b"q=1&r=%2F".to_vec()), ..here });
+                    }
                 }
                 let inside = yes.first().map_or_else(|| base.clone(), |way| base.and(way));
                 self.block(then, &inside);
@@ -339,8 +359,7 @@ impl<'c> Finder<'c> {
             }
         }
         self.add(base.and(&Wish { query: Some(b"q=1&r=%2F".to_vec()), ..Wish::path(&deeper) }));
-        let upgrade = Wish::field(b"Connection", b"Upgrade");
-        self.add(base.and(&Wish::path(&deeper)).and(&upgrade));
+        self.upgrade(&base.and(&Wish::path(&deeper)));
         for world in [World::Files, World::Folders] {
             self.add(Wish { world: Some(world), ..base.and(&Wish::path(&deeper)) });
         }

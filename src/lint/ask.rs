@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Context, Scene};
 use crate::ir::{
-    AddressRange, Block, Config, Edit, Jump, Kind, Part, Pattern, Route, Step, Table, Template, Test,
+    AddressRange, Block, Config, Edit, Jump, Kind, Member, Part, Pattern, Route, Step, Table, Template, Test,
     Upgrade,
     settings::Alias,
     walk::{self, Item},
@@ -55,11 +55,33 @@ pub(super) fn is_socket(route: &Route) -> bool {
 
 /// Whether a path is called as those of `WebSockets` are.
 pub(super) fn names_socket(path: &Pattern) -> bool {
-    let text = path.text.to_ascii_lowercase();
+    names_socket_path(&path.text)
+}
+
+/// Whether a test asks for such a path, perhaps among other things.
+pub(super) fn asks_socket(test: &Test) -> bool {
+    match test {
+        Test::Match { subject, pattern, .. } => super::speaks_of_path(subject) && names_socket(pattern),
+        Test::All(tests) => tests.iter().any(asks_socket),
+        _ => false,
+    }
+}
+
+/// The same of a text.
+pub(super) fn names_socket_path(path: &[u8]) -> bool {
+    let text = path.to_ascii_lowercase();
     let words = text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'.'));
     let known: [&[u8]; 8] =
         [b"ws", b"wss", b"websocket", b"websockets", b"socket.io", b"sockjs", b"cable", b"signalr"];
     words.into_iter().any(|word| known.contains(&word))
+}
+
+/// The member of a group that a URL leads to.
+pub(super) fn member_of<'c>(config: &'c Config, url: &[u8]) -> Option<&'c Member> {
+    let groups = config.clusters.iter().filter_map(|cluster| Some((cluster, cluster.group.as_ref()?)));
+    let found = groups.filter(|(_, group)| !group.url.is_empty() && url.starts_with(&group.url));
+    let (cluster, _) = found.max_by_key(|(_, group)| group.url.len())?;
+    cluster.endpoints.iter().find_map(|endpoint| endpoint.member.as_deref())
 }
 
 /// Whether the members of the forward's group say how they take `WebSockets`.

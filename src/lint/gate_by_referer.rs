@@ -4,7 +4,7 @@ use super::{Context, Lint, note};
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Part, Reply, Step, Test,
+        Attr, Block, Part, Reply, Step, Test,
         walk::{self, Item},
     },
 };
@@ -25,18 +25,36 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for host in &cx.config.hosts {
         walk::host(host, &mut |item, span| {
             let Item::Step(Step::When { test, then, .. }) = item else { return };
-            let refuses = then
-                .steps
-                .iter()
-                .any(|(step, _)| matches!(step, Step::Respond(Reply { status: 401 | 403, .. })));
-            let referer = |test: &Test| matches!(test, Test::Match { subject, .. } if matches!(&*subject.0, [Part::Attr(Attr::Field(name))] if name.eq_ignore_ascii_case(b"referer")));
-            let asked = match test {
-                Test::Not(inner) => referer(inner),
-                test => referer(test),
-            };
-            if refuses && asked {
+            if refuses(then) && asks(test) {
                 found.push(note(&LINT, span, "clients write `Referer` as they like"));
             }
         });
+    }
+}
+
+/// Whether a block refuses what comes to it.
+fn refuses(block: &Block) -> bool {
+    block.steps.iter().any(|(step, _)| match step {
+        Step::Respond(Reply { status: 401 | 403, .. }) => true,
+        Step::Do(inner) => refuses(inner),
+        _ => false,
+    })
+}
+
+/// Whether a test asks for `Referer`, perhaps among other things.
+fn asks(test: &Test) -> bool {
+    match test {
+        Test::Match { subject, .. } => {
+            let field = |part: &Part| match part {
+                Part::Attr(Attr::Field(name) | Attr::FieldList(name)) => {
+                    name.eq_ignore_ascii_case(b"referer")
+                }
+                _ => false,
+            };
+            matches!(&*subject.0, [part] if field(part))
+        }
+        Test::Not(inner) => asks(inner),
+        Test::All(tests) | Test::Any(tests) => tests.iter().any(asks),
+        _ => false,
     }
 }

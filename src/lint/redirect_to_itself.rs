@@ -1,9 +1,10 @@
 //! Redirects to where the request is.
 
-use super::{Context, Lint, warn};
+use super::{Context, Lint, ask::takes_everything, warn};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, HostId, Kind, Part, Reply, ReplyContent, Step},
+    ir::{Attr, Block, HostId, Kind, Part, Reply, ReplyContent, Route, Step, Template},
+    source::Span,
 };
 
 pub(super) const LINT: Lint = Lint {
@@ -25,11 +26,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (at, host) in cx.config.hosts.iter().enumerate() {
         let (_, only_tls) = cx.tls(HostId(at as u32));
         let plain = cx.listeners(HostId(at as u32)).any(|one| !one.tls);
-        for (step, span) in &host.request.steps {
-            let Step::Respond(Reply { status: 300..=399, content: ReplyContent::Location(url) }) = step
-            else {
-                continue;
-            };
+        for (url, span) in redirects(&host.request) {
             let (scheme, fits): (&[u8], bool) =
                 if only_tls { (b"https://", true) } else { (b"http://", plain) };
             let same = match &*url.0 {
@@ -42,11 +39,60 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     })
                 }
                 [Part::Text(text), Part::Attr(Attr::Host), Part::Attr(Attr::Target)] => &**text == scheme,
+                [Part::Text(text), rest @ ..] => {
+                    let name = text.strip_prefix(scheme).and_then(|name| name.strip_suffix(b"/"));
+                    let whole = rest.first().is_some_and(is_whole_path) && !is_extended(rest);
+                    whole
+                        && name.is_some_and(|name| {
+                            host.names.len() == 1
+                                && host.names[0].kind == Kind::Exact
+                                && name.eq_ignore_ascii_case(&host.names[0].text)
+                        })
+                }
                 _ => false,
             };
             if fits && same {
-                found.push(warn(&LINT, *span, "the redirect leads to the URL that was asked for"));
+                found.push(warn(&LINT, span, "the redirect leads to the URL that was asked for"));
             }
         }
     }
+}
+
+/// The redirects that every request comes to.
+fn redirects(block: &Block) -> Vec<(&Template, Span)> {
+    let mut all = Vec::new();
+    for (step, span) in &block.steps {
+        match step {
+            Step::Respond(Reply { status: 300..=399, content: ReplyContent::Location(url) }) => {
+                all.push((url, *span));
+            }
+            Step::Do(inner) => all.extend(redirects(inner)),
+            Step::When { test, then, .. } if takes_everything(test) => all.extend(redirects(then)),
+            Step::Route(table) => {
+                let whole = |route: &&Route| route.path.kind == Kind::Prefix && &*route.path.text == b"/";
+                if let [route] = table.routes.as_slice()
+                    && whole(&route)
+                {
+                    all.extend(redirects(&route.body));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Whether a part is all that the path is, without its slash: what follows a prefix of one byte, or what was taken by an
+/// expression for everything.
+fn is_whole_path(part: &Part) -> bool {
+    match part {
+        Part::Attr(Attr::PathRest) | Part::Capture(_, 1) => true,
+        Part::Escape(_, inner) => matches!(&*inner.0, [part] if is_whole_path(part)),
+        _ => false,
+    }
+}
+
+/// Whether a path is added to.
+fn is_extended(rest: &[Part]) -> bool {
+    rest.iter().skip(1).any(|part| matches!(part, Part::Text(_)))
 }

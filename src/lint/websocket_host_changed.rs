@@ -21,9 +21,11 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (scene, _) in cx.forwards() {
+    for (scene, forward) in cx.forwards() {
         let switch = cx.switch(scene);
-        if !switch.passes() || switch.own {
+        let ways = cx.socket_ways(scene, forward);
+        let own = switch.own || !ways.is_empty();
+        if own && ways.is_empty() || !own && !switch.passes() {
             continue;
         }
         let edits = cx.http(scene, |http| http.edits.clone()).unwrap_or_default();
@@ -36,7 +38,8 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let upstream =
             value(b"Host").is_some_and(|host| matches!(&*host.0, [Part::Attr(Attr::UpstreamAuthority)]));
         if upstream && value(b"Origin").is_none() {
-            found.push(note(&LINT, scene.block.span, "applications that compare `Origin` with `Host` refuse the WebSocket: `Host` is the upstream's name"));
+            let span = ways.first().map_or(scene.block.span, |way| way.span);
+            found.push(note(&LINT, span, "applications that compare `Origin` with `Host` refuse the WebSocket: `Host` is the upstream's name"));
         }
     }
 }

@@ -18,8 +18,19 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (scene, _) in cx.forwards() {
+    for (scene, forward) in cx.forwards() {
         let written = cx.switch(scene);
+        for way in cx.socket_ways(scene, forward) {
+            let limit = way.settings.and_then(|set| set.read_timeout);
+            let limit = limit.or_else(|| cx.http(scene, |http| http.read_timeout)).unwrap_or_default();
+            // A tunnel is as patient as the more patient of its two sides.
+            let client = scene.set.client.send_timeout.or(cx.config.base.client.send_timeout);
+            let client = client.filter(|_| way.settings.is_some());
+            if !limit.is_zero() && limit.max(client.unwrap_or_default()).as_secs() <= 60 {
+                let message = format!("a WebSocket that is quiet for {} seconds is closed", limit.as_secs());
+                found.push(note(&LINT, way.span, message));
+            }
+        }
         // Where every request may become a tunnel, nobody says that some do.
         if !written.passes() || written.own {
             continue;

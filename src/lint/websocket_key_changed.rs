@@ -1,9 +1,15 @@
 //! WebSocket handshakes that are tampered with.
 
+use std::collections::BTreeSet;
+
 use super::{Context, Lint, warn};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Edit, Name, Part, Template},
+    ir::{
+        Attr, Change, Edit, HostId, Name, Part, Step, Template,
+        walk::{self, Item},
+    },
+    source::Span,
 };
 
 pub(super) const LINT: Lint = Lint {
@@ -27,6 +33,25 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let same = value.is_some_and(|value| matches!(&*value.0, [Part::Attr(Attr::Field(of))] if fields.iter().any(|field| of.is_field(field) || of.eq_ignore_ascii_case(&field.to_ascii_lowercase().iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect::<Vec<u8>>()))));
         fields.iter().any(|field| name.is_field(field)) && !same
     };
+    // What is done to heads by steps, wherever something is sent on.
+    let hosts: BTreeSet<_> = cx.forwards().map(|(scene, _)| scene.host.0).collect();
+    for host in hosts {
+        let mut visit = |item: Item<'_>, span: Span| {
+            let Item::Step(Step::Edit(edit)) = item else { return };
+            let hit = match edit {
+                Edit::Set(name, value) | Edit::Add(name, value) => tampers(name, Some(value)),
+                Edit::Field { name, change: Change::Set(value) | Change::Add(value), .. } => {
+                    tampers(name, Some(value))
+                }
+                Edit::Remove(name) | Edit::Field { name, change: Change::Remove, .. } => tampers(name, None),
+                _ => false,
+            };
+            if hit && span.is_known() {
+                found.push(warn(&LINT, span, "the handshake of WebSockets is changed on its way"));
+            }
+        };
+        walk::host(cx.config.host(HostId(host)), &mut visit);
+    }
     for (scene, _) in cx.forwards() {
         for edit in scene.set.http.edits.iter().flatten() {
             let hit = match edit {

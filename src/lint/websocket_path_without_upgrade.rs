@@ -34,6 +34,14 @@ ProxyPass /ws ws://10.0.0.1/ws
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (scene, forward) in cx.forwards() {
         let switch = cx.switch(scene);
+        // Where one setting is for all of a site's rules.
+        if switch.own && !switch.allowed && scene.path.is_none() {
+            for way in cx.socket_ways(scene, forward).into_iter().filter(|way| !way.told) {
+                let message = "this looks like a path of WebSockets, and they are switched off";
+                found.push(warn(&LINT, way.span, message));
+            }
+            continue;
+        }
         let half = switch.upgrade.is_some()
             || switch.connection.as_ref().is_some_and(|value| holds(value, "upgrade"));
         let socket = cx.urls(scene, forward).iter().any(|(url, _)| url.0.first().is_some_and(speaks_ws));

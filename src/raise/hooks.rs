@@ -321,7 +321,10 @@ impl Walk<'_, '_> {
             } else if let Step::Assign { value, .. } = step {
                 // Asked for by its path.
                 match value.0.as_slice() {
-                    [Part::Attr(Attr::Path), Part::Text(text)] | [Part::Text(text)] => {
+                    [Part::Attr(Attr::Path), Part::Text(text)] => {
+                        names.push(Template::text(text.clone()));
+                    }
+                    [Part::Text(text)] if text.starts_with(b"/") => {
                         names.push(Template::text(text.clone()));
                     }
                     _ => {}

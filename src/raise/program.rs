@@ -380,6 +380,15 @@ impl Walk<'_, '_> {
         };
         let mut found: Vec<Match> = Vec::new();
         for test in tests {
+            // A file by its name, where it is one.
+            let test = match test {
+                Test::All(all)
+                    if matches!(all.first(), Some(Test::Match { .. })) && self.is_folder(&all[0]) =>
+                {
+                    &all[0]
+                }
+                test => test,
+            };
             let Test::Match { subject, pattern, into } = test else { return None };
             let (at, _) = match subject.0.as_slice() {
                 [Part::Attr(Attr::Path)] => of_pattern(pattern, *into, false),

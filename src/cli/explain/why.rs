@@ -49,6 +49,17 @@ pub(super) fn shown(pattern: &Pattern) -> String {
     }
 }
 
+/// The name that most ask a listener for: the first that its default host has, else of another.
+pub(super) fn usual_name(config: &Config, listener: &Listener) -> Option<String> {
+    let hosts = std::iter::once(&listener.default).chain(&listener.hosts);
+    let mut names = hosts.flat_map(|id| &config.host(*id).names);
+    let is_name = |pattern: &&Pattern| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+        pattern.kind == Kind::Exact && pattern.text.len() > 1 && pattern.text.iter().all(plain)
+    };
+    names.find(is_name).map(|pattern| pattern.text.to_string())
+}
+
 fn matches(pattern: &Pattern, subject: &[u8]) -> bool {
     Matcher::new(pattern).is_ok_and(|matcher| matcher.is_match(subject) == Ok(true))
 }

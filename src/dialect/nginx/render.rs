@@ -65,6 +65,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         maps: Vec::new(),
         head: None,
         has_params: false,
+        rewrites: false,
         listed: false,
     };
     render.all(outline, shape);
@@ -89,6 +90,8 @@ struct Render<'a, 'b> {
     head: Option<crate::raise::Head>,
     /// Whether parameters of gateways are written.
     has_params: bool,
+    /// Whether something of the server at hand changes the path.
+    rewrites: bool,
     /// Whether folders are listed unless a place says otherwise.
     listed: bool,
 }
@@ -129,6 +132,7 @@ impl Render<'_, '_> {
     }
 
     fn server(&mut self, server: &Server, shape: Shape) {
+        self.rewrites = false;
         self.page.blank();
         self.comments(server.span);
         if shape != Shape::Inside {
@@ -284,7 +288,8 @@ impl Render<'_, '_> {
                 "one file with both",
             );
         }
-        if versions.len() == 1 {
+        // What nginx takes by itself depends on its age (TLSv1.3 since 1.23.4).
+        if !versions.is_empty() {
             let names: Vec<_> =
                 versions.iter().map(|version| format!("TLSv1.{}", version.saturating_sub(10))).collect();
             self.page.line(format!("ssl_protocols {};", names.join(" ")));

@@ -65,6 +65,9 @@ impl Exchange {
                 let clusters = &self.serving.clusters;
                 let default = default_port(tls, forward.protocol);
                 let named = clusters.named(authority.as_bytes());
+                if named.is_none() && !self.can_be_found(plan, &authority, default) {
+                    return Err(502);
+                }
                 let cluster = named.unwrap_or_else(|| clusters.dynamic(authority.as_bytes(), default, &[]));
                 (tls, cluster, target)
             }
@@ -100,6 +103,15 @@ impl Exchange {
         let target = (!target.is_empty())
             .then(|| if target[0] == b'/' { target.to_vec() } else { [b"/", target].concat() });
         Ok((tls, name.to_owned(), target))
+    }
+
+    /// Whether there is anybody to ask for an authority's addresses, where that takes asking.
+    fn can_be_found(&self, plan: &Plan, authority: &str, default: u16) -> bool {
+        let asks = !authority.starts_with("unix:")
+            && host_and_port(authority, default).is_some_and(|(host, _)| {
+                host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err()
+            });
+        !asks || !self.settings(plan).resolve.servers.is_empty()
     }
 
     async fn look_up(&mut self, plan: &Plan, host: &str) -> Result<Vec<IpAddr>, u16> {

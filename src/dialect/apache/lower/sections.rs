@@ -86,7 +86,8 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
             let path = canonical(cx, &word.value);
             section.depth = memchr::memchr_iter(b'/', &path).count();
             let folder = cx.folder();
-            // The walk goes on to the file itself (observed): a section may name that, too.
+            // The walk goes on to the file itself (observed): a section may name that, too. What is not there, or lies
+            // below a file, is not walked to: 404, whatever the section refuses (observed).
             let file = cx.file();
             let alone = path.strip_suffix(b"/").unwrap_or(&path).to_vec();
             section.test = if path == b"/" {
@@ -100,7 +101,10 @@ fn directory(cx: &mut Cx, outer: &mut Section, directive: &Directive) {
                 Some(Test::Any(vec![matches(folder, whole(&above)), itself]))
             } else {
                 let above = equals(folder, Pattern::prefix(path.as_slice()));
-                Some(Test::Any(vec![above, equals(file, Pattern::exact(alone))]))
+                let is_file = Test::Equal(Template::var(cx.kind()), "file".into());
+                let goes_on = Test::Not(Box::new(Test::Truthy(Template::var(cx.path_info()))));
+                let itself = Test::All(vec![equals(file, Pattern::exact(alone)), is_file, goes_on]);
+                Some(Test::Any(vec![above, itself]))
             };
             section.path = path;
         }

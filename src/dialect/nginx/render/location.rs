@@ -9,8 +9,8 @@ use super::{
 use crate::{
     ir::{Attr, Edit, FileKind, Part, Protocol, Query, Template, UrlMatch, settings::Alias},
     raise::{
-        Act, Area, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind, Scheme,
-        Server, Then, To, passes_of, text_of,
+        Act, Area, Fallback, FallbackTo, Head, How, Item, Match, Pass, PassPath, Place, PlaceKind, Rule,
+        Scheme, Server, Then, To, passes_of, text_of,
     },
     source::Span,
 };
@@ -194,7 +194,13 @@ impl Render<'_, '_> {
                     handled |= rule.tests.is_empty()
                         && rule.at.is_none()
                         && rule.acts.iter().any(|act| matches!(act, Act::Reply(_) | Act::Redirect(_)));
-                    self.rule(rule, true);
+                    // What follows the place's path is asked for by its path.
+                    let takes_rest = |act: &Act| matches!(act, Act::Redirect(one) if one.to.0.contains(&Part::Attr(Attr::PathRest)));
+                    if rule.at.is_none() && rule.acts.iter().any(takes_rest) {
+                        self.rule(&Rule { at: Some(at.clone()), ..rule.clone() }, true);
+                    } else {
+                        self.rule(rule, true);
+                    }
                 }
                 Item::Place(_) => {}
             }

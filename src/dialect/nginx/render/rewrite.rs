@@ -54,7 +54,7 @@ impl Render<'_, '_> {
         {
             self.page.open(format!("location = {} {{", quote(&at.text)));
             for act in &acts {
-                self.act(act, None, inside, false, *span);
+                self.act(act, None, (false, inside), *span);
             }
             self.page.close("}");
             return;
@@ -63,13 +63,13 @@ impl Render<'_, '_> {
             Some(condition) => {
                 self.page.open(format!("if ({condition}) {{"));
                 for act in &acts {
-                    self.act(act, at, true, inside, *span);
+                    self.act(act, at, (true, inside), *span);
                 }
                 self.page.close("}");
             }
             None => {
                 for act in &acts {
-                    self.act(act, at, inside, inside, *span);
+                    self.act(act, at, (false, inside), *span);
                 }
             }
         }
@@ -201,9 +201,11 @@ impl Render<'_, '_> {
         Ok(format!("${var}"))
     }
 
-    fn act(&mut self, act: &Act, at: Option<&Match>, inside: bool, located: bool, span: Span) {
+    /// What a rule does: `asked` under a condition, `located` in a location.
+    fn act(&mut self, act: &Act, at: Option<&Match>, (asked, located): (bool, bool), span: Span) {
+        let inside = asked || located;
         let result = match act {
-            Act::Redirect(redirect) => self.redirect(redirect, at),
+            Act::Redirect(redirect) => self.redirect(redirect, at, asked),
             Act::Reply(reply) => self.reply(reply, at),
             Act::Rewrite { path, query, then } => self.rewrite(path.as_ref(), query, *then, at, inside),
             Act::Assign(var, value) => self.assign(*var, value, at),
@@ -317,11 +319,25 @@ impl Render<'_, '_> {
         Ok(())
     }
 
-    fn redirect(&mut self, redirect: &Redirect, at: Option<&Match>) -> Result<(), String> {
+    /// A redirect; `asked` is under a condition.
+    fn redirect(&mut self, redirect: &Redirect, at: Option<&Match>, asked: bool) -> Result<(), String> {
         let Redirect { status, to, keep_query } = redirect;
         let names = Names { config: self.config, assigned: self.assigned };
+        // All that the client asked for, behind another origin: as it was sent, so that nothing decoded gets into a field.
+        if at.is_none_or(Match::is_any)
+            && *keep_query
+            && !self.rewrites
+            && let Some(mut to) = before_path(to)
+        {
+            to.push(Part::Attr(Attr::Target));
+            self.page.line(format!("return {status} {};", quote(&names.target(&to)?)));
+            return Ok(());
+        }
         let target = names.target(to)?;
-        let Some(at) = at else {
+        let whole = Match::any();
+        let takes_rest = to.0.contains(&Part::Attr(Attr::PathRest));
+        let captures = to.0.iter().any(|part| matches!(part, Part::Capture(..)));
+        let Some(at) = at.or_else(|| (takes_rest && !captures && !asked).then_some(&whole)) else {
             let rest = if *keep_query { "$is_args$args" } else { "" };
             self.page.line(format!("return {status} {};", quote(&format!("{target}{rest}"))));
             return Ok(());
@@ -418,8 +434,22 @@ impl Render<'_, '_> {
             }
         }
         let pattern = at.map_or_else(|| "^".to_owned(), |at| pattern(at, path));
+        self.rewrites = true;
         self.page.line(format!("rewrite {} {}{};", regex(&pattern), quote(&target), flag(then, inside)));
         Ok(())
+    }
+}
+
+/// What stands before the whole path of the request, where a value ends in that.
+fn before_path(to: &Template) -> Option<Template> {
+    match to.0.as_slice() {
+        [start @ .., Part::Attr(Attr::Path)] if !start.is_empty() => Some(Template(start.to_vec())),
+        [start @ .., Part::Text(text), Part::Attr(Attr::PathRest)] => {
+            let mut before = Template(start.to_vec());
+            before.push(Part::Text(text.strip_suffix(b"/")?.into()));
+            Some(before)
+        }
+        _ => None,
     }
 }
 
