@@ -71,6 +71,44 @@ fn a_large_response_is_rewritten_in_bounded_memory() {
     assert!(most - before < 8 * 1024, "grew by {} KiB", most - before);
 }
 
+#[test]
+fn what_was_packed_small_is_unpacked_little_by_little() {
+    let folder = Folder::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let piece = vec![b'.'; 1 << 20];
+    for _ in 0..60 {
+        packed.write_all(&piece).unwrap();
+    }
+    let packed = packed.finish().unwrap();
+    let answer = move |_: &str, stream: &mut TcpStream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(&[head.as_bytes(), &packed].concat());
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    };
+    let origin = Origin::start("127.0.0.1", 0, Arc::new(answer));
+    folder.write("web.config", SITE.replace("PORT", &origin.port.to_string()));
+    let listen = port();
+    let arguments = ["--decode-responses", "--listen", &format!("127.0.0.1:{listen}")];
+    let server = Server::start(&folder.0, &arguments, listen);
+    let before = server.memory();
+    let mut stream = TcpStream::connect(("127.0.0.1", listen)).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\nHost: a.test\r\n\r\n").unwrap();
+    let (mut bytes, mut total, mut most) = (vec![0; 64 * 1024], 0_usize, before);
+    loop {
+        let length = stream.read(&mut bytes).unwrap();
+        if length == 0 {
+            break;
+        }
+        total += length;
+        if total % (1 << 20) < length {
+            most = most.max(server.memory());
+        }
+    }
+    assert!(total > 60 << 20, "{total}");
+    // One piece of four kilobytes becomes four megabytes, and passes through several hands.
+    assert!(most - before < 40 * 1024, "grew by {} KiB", most - before);
+}
+
 fn memchr_count(data: &[u8], text: &[u8]) -> usize {
     let (first, mut at, mut count) = (text[0], 0, 0);
     while let Some(found) = data[at..].iter().position(|byte| *byte == first) {

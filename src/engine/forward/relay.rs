@@ -138,6 +138,9 @@ pub struct Relay<'a> {
     pub gone: bool,
     /// The files that become of it, too: where it is kept, where it is copied to.
     pub deposits: [Option<&'a mut Deposit>; 2],
+    /// What was read together with the head and is more than the filters take in one step: who sent it little may
+    /// mean it to become much.
+    backlog: Vec<u8>,
     pending: Vec<u8>,
     at: usize,
     spill: Option<Spill>,
@@ -202,6 +205,7 @@ impl<'a> Relay<'a> {
             more: false,
             gone: false,
             deposits: [None, None],
+            backlog: Vec::new(),
             pending: head,
             at: 0,
             spill: None,
@@ -217,12 +221,30 @@ impl<'a> Relay<'a> {
 
     /// Takes content that was read together with the head.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
+        let step = self.step().min(data.len());
         let used = match self.from {
             // It was taken out of its records with the head.
             From::Packed(_) => self.take_unpacked(data)?,
-            _ => self.take(data, None)?,
+            _ => {
+                self.backlog.extend_from_slice(&data[step..]);
+                self.take(&data[..step], None)? + self.backlog.len()
+            }
         };
-        self.overrun |= used < data.len();
+        self.overrun |= used < data.len() || (self.ended && !self.backlog.is_empty());
+        Ok(())
+    }
+
+    /// How much content is taken at once.
+    fn step(&self) -> usize {
+        self.filters.as_ref().map_or(usize::MAX, |filters| filters.step())
+    }
+
+    /// Takes some of what was read together with the head.
+    fn take_backlog(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        let length = self.step().min(self.backlog.len());
+        let piece: Vec<u8> = self.backlog.drain(..length).collect();
+        let used = self.take(&piece, Some(cx))?;
+        self.overrun |= used < length || (self.ended && !self.backlog.is_empty());
         Ok(())
     }
 
@@ -444,6 +466,9 @@ impl<'a> Relay<'a> {
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ending> {
+        if !self.backlog.is_empty() {
+            return self.take_backlog(cx).map(|()| true);
+        }
         scratch::with(|bytes| {
             let room = if self.bounds.file > 0 || self.waiting() == 0 {
                 bytes.len()
@@ -454,8 +479,7 @@ impl<'a> Relay<'a> {
                 From::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             };
-            let step = self.filters.as_ref().map_or(usize::MAX, |filters| filters.step());
-            let max = max.min(room).min(bytes.len()).min(step);
+            let max = max.min(room).min(bytes.len()).min(self.step());
             match self.upstream.poll_read(cx, &mut bytes[..max]) {
                 Poll::Pending => Ok(false),
                 Poll::Ready(Err(error)) => Err(Ending::UpstreamFailed(error)),
