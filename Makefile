@@ -1,6 +1,6 @@
 # What people do with the project. `make test` is what .ci/run calls.
 
-.PHONY: demo test bench fuzz corpus build
+.PHONY: demo test bench profile fuzz corpus build
 
 # Origins, the proxy in front of them, and a page to click: http://localhost:8080/
 demo: build
@@ -17,6 +17,11 @@ test: rust
 bench: rust
 	tests/setup.sh
 	cargo bench --bench proxy -- $(BENCH)
+
+# Which code runs often, found out anew by the workloads of the bench: before a release. Two optimized builds' time.
+profile: rust
+	tests/setup.sh
+	benches/profile/make
 
 # Each fuzz target for SECONDS.
 SECONDS ?= 60
