@@ -222,13 +222,12 @@ impl<'a> Relay<'a> {
     /// Takes content that was read together with the head.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Ending> {
         let step = self.step().min(data.len());
-        let used = match self.from {
+        let used = if matches!(self.from, From::Packed(_)) {
             // It was taken out of its records with the head.
-            From::Packed(_) => self.take_unpacked(data)?,
-            _ => {
-                self.backlog.extend_from_slice(&data[step..]);
-                self.take(&data[..step], None)? + self.backlog.len()
-            }
+            self.take_unpacked(data)?
+        } else {
+            self.backlog.extend_from_slice(&data[step..]);
+            self.take(&data[..step], None)? + self.backlog.len()
         };
         self.overrun |= used < data.len() || (self.ended && !self.backlog.is_empty());
         Ok(())
