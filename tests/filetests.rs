@@ -256,7 +256,7 @@ impl Seen {
             Dialect::Nginx => nginx(&mut sources, offline),
             Dialect::Apache | Dialect::Iis => {
                 let options = Options { prefix: folder.clone(), offline, ..Options::default() };
-                let meaning = dialect.read(&mut sources, Path::new(main_file(dialect)), &options);
+                let meaning = dialect.read(&mut sources, Path::new(main_file(dialect, conf)), &options);
                 (meaning.config, meaning.found)
             }
         };
@@ -281,10 +281,12 @@ impl Seen {
 }
 
 /// What its servers call the main file.
-fn main_file(dialect: Dialect) -> &'static str {
+fn main_file(dialect: Dialect, conf: &Path) -> &'static str {
+    let has_sites = || fs::read_to_string(conf).is_ok_and(|text| text.contains("<system.applicationHost"));
     match dialect {
         Dialect::Nginx => "nginx.conf",
         Dialect::Apache => "httpd.conf",
+        Dialect::Iis if has_sites() => "applicationHost.config",
         Dialect::Iis => "web.config",
     }
 }
@@ -315,7 +317,7 @@ fn prepared(conf: &Path, dialect: Dialect, case: &Path) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("html")).expect("the target folder can be written");
     copy(&conf.with_extension("files"), &folder);
-    fs::copy(conf, folder.join(main_file(dialect))).expect("a fixture can be read");
+    fs::copy(conf, folder.join(main_file(dialect, conf))).expect("a fixture can be read");
     folder
 }
 

@@ -61,7 +61,9 @@ pub fn read(sources: &mut SourceMap, path: &Path, options: &Options) -> (ir::Con
         debug_assert!(faults.iter().all(|fault| fault.severity == Severity::Note), "{faults:?}");
         stock
     };
-    let (mut sites, host) = if written.is_host() {
+    // What a web.config is called, it is: what belongs into the server's own file is refused in it.
+    let is_lone = main.file_name().is_some_and(|name| name.eq_ignore_ascii_case("web.config"));
+    let (mut sites, host) = if written.is_host() && !is_lone {
         sites(sources, &written, options, &mut found)
     } else {
         let mut site = lone(sources, &written, &stock, &main, options, &mut found);
