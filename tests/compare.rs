@@ -18,6 +18,7 @@ fn config(dialect: Dialect, text: &str) -> Config {
     let name = match dialect {
         Dialect::Nginx => "nginx.conf",
         Dialect::Apache => "httpd.conf",
+        Dialect::Iis if text.contains("<system.applicationHost") => "applicationHost.config",
         Dialect::Iis => "web.config",
     };
     sources.add(PathBuf::from("/nowhere").join(name), text.as_bytes().to_vec());

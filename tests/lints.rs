@@ -19,6 +19,9 @@ fn codes(text: &str) -> (Dialect, Vec<&'static str>) {
     let path = match dialect {
         Dialect::Nginx => path,
         Dialect::Apache => path.with_file_name("httpd.conf"),
+        Dialect::Iis if text.contains("<system.applicationHost") => {
+            path.with_file_name("applicationHost.config")
+        }
         Dialect::Iis => path.with_file_name("web.config"),
     };
     let mut sources = SourceMap::new();
@@ -98,6 +101,7 @@ fn there(code: &str, text: &str, from: Dialect, to: Dialect) -> There {
     let path = PathBuf::from("/nowhere").join(match from {
         Dialect::Nginx => "site",
         Dialect::Apache => "httpd.conf",
+        Dialect::Iis if text.contains("<system.applicationHost") => "applicationHost.config",
         Dialect::Iis => "web.config",
     });
     let folder = std::env::temp_dir().join(format!("triglot-lints-{}", std::process::id()));
