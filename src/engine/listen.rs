@@ -80,11 +80,15 @@ pub fn bind(listener: &Listener, workers: usize) -> io::Result<Bound> {
             // Alone at first: with SO_REUSEPORT from the start, a second process would share the address unnoticed.
             let alone = tcp(*addr, options, workers == 1 && options.reuse_port)?;
             if workers == 1 {
+                listen(&alone, options)?;
                 sockets.push(alone);
             } else {
+                // It never listened: who had connected to it would be reset.
                 drop(alone);
                 for _ in 0..workers {
-                    sockets.push(tcp(*addr, options, true)?);
+                    let socket = tcp(*addr, options, true)?;
+                    listen(&socket, options)?;
+                    sockets.push(socket);
                 }
             }
         }
@@ -134,14 +138,19 @@ fn tcp(addr: SocketAddr, options: &SocketOptions, share: bool) -> io::Result<Soc
     // Accepted sockets inherit it.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+/// Takes connections from now on.
+fn listen(socket: &Socket, options: &SocketOptions) -> io::Result<()> {
     socket.listen(options.backlog.unwrap_or(BACKLOG).cast_signed())?;
     if let Some(length) = options.fast_open {
-        set_option(&socket, libc::TCP_FASTOPEN, length.cast_signed());
+        set_option(socket, libc::TCP_FASTOPEN, length.cast_signed());
     }
     if options.deferred {
-        set_option(&socket, libc::TCP_DEFER_ACCEPT, 1);
+        set_option(socket, libc::TCP_DEFER_ACCEPT, 1);
     }
-    Ok(socket)
+    Ok(())
 }
 
 fn unix(path: &Path, options: &SocketOptions) -> io::Result<Socket> {
