@@ -1,8 +1,8 @@
 //! Which endpoint of a cluster takes a request: one policy per file, health and load here.
 //!
-//! A worker has turns and weights of its own. Failures and connections are
-//! counted in atomics that all workers share where the configuration asks for
-//! it, so that nothing here ever waits.
+//! Turns, failures and connections are counted in atomics that all workers
+//! share where the configuration asks for it, so that nothing here ever waits;
+//! otherwise each worker has its own.
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_upstream_module.html>
 

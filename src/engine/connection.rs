@@ -361,7 +361,8 @@ impl Exchange {
         };
         self.worker.counters().add_reading(i64::from(waiting) - 1);
         self.facts.client.requests += 1;
-        self.worker.counters().add_requests(1);
+        // A connection that closes while nothing is asked has no request (observed: nginx's page of its counters).
+        self.worker.counters().add_requests(i64::from(!matches!(head, Head::Closed { bytes: false, .. })));
         self.facts.used = self.facts.head.length;
         self.facts.request_length = self.facts.head.length as u64;
         head

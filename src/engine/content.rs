@@ -390,10 +390,10 @@ impl Exchange {
         Ok(())
     }
 
-    /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1).
+    /// Answers `Expect: 100-continue` when content is about to be read (RFC 9110 § 10.1.1); also where there turns
+    /// out to be none (observed: nginx 1.22.1, Apache 2.4.71).
     pub async fn say_continue(&mut self, plan: &Plan) {
         if !self.content.expected
-            || self.content.is_done()
             || std::mem::replace(&mut self.content.continued, true)
             || self.content.length > 0
         {
@@ -402,6 +402,11 @@ impl Exchange {
         let timeout = self.send_timeout(plan);
         // A client that is gone is noticed by the read that follows.
         let _ = timed::write_all(&mut self.stream, b"HTTP/1.1 100 Continue\r\n\r\n", timeout).await;
+    }
+
+    /// Whether the client waits for `100 Continue` and was not told to go on.
+    pub fn is_left_waiting(&self) -> bool {
+        self.content.expected && !self.content.continued
     }
 
     /// Moves content to the temporary file. Where that cannot be had, the content cannot be read, and the client is
@@ -450,10 +455,12 @@ impl Exchange {
         if self.content.is_done() {
             return End::Keep;
         }
-        if self.content.expected && !self.content.continued {
-            // The client was never told to go on; whether it sends the content cannot be known.
+        if self.is_left_waiting() && !self.settings(plan).client.keep_expectant {
+            // Whether it sends the content cannot be known.
             return End::Close;
         }
+        // It has its response, and is not invited any more.
+        self.content.continued = true;
         let limit = self.settings(plan).client.lingering_time;
         // What nobody wanted does not count (observed: nginx 1.22.1).
         let counted = self.facts.request_length;

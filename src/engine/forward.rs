@@ -129,6 +129,9 @@ impl Exchange {
                 protocol => matches!(protocol, Protocol::FastCgi | Protocol::Grpc),
             };
         let mut streamed = !how.request_buffering && how.content.is_none() && how.pass_content && may_stream;
+        if self.is_left_waiting() && self.content.is_done() {
+            self.say_continue(plan).await;
+        }
         if !self.content.is_done() && forward.protocol != Protocol::Memcached {
             let read =
                 if streamed { self.read_early_content(plan).await } else { self.read_content(plan).await };

@@ -44,7 +44,6 @@ impl Exchange {
                 self.send_whole(plan, &[]).await
             }
             ReplyContent::Text(text) => {
-                self.say_continue(plan).await;
                 self.facts.response.start(reply.status);
                 self.facts.response.set_status(reply.status, plan);
                 let content = self.value(text);
@@ -63,8 +62,16 @@ impl Exchange {
         }
     }
 
+    /// Tells a client that waits for `100 Continue` to go on, where the answer at hand invites it to.
+    pub async fn invite(&mut self, plan: &Plan) {
+        if self.is_left_waiting() && self.settings(plan).client.keep_expectant {
+            self.say_continue(plan).await;
+        }
+    }
+
     /// Sends content of our own, unless the client has it or wants another.
     pub async fn send_if_wanted(&mut self, plan: &Plan, content: &[u8]) -> Next {
+        self.invite(plan).await;
         let answer = &self.settings(plan).answer;
         let (since, modified) = (answer.if_modified_since, answer.modified);
         if self.facts.response.status != 200 || !(answer.conditional_text || modified.is_some()) {
@@ -614,6 +621,7 @@ impl Exchange {
             && !self.worker.stopping.get()
             && (client.close_after.is_empty() || !client.close_after.contains(&facts.response.status))
             && facts.head.version >= 10
+            && (client.keep_expectant || !self.is_left_waiting())
             && (client.keepalive_disable.is_empty()
                 || self.received(Known::UserAgent).is_none_or(|agent| {
                     client.keepalive_disable.iter().all(|family| !is_family(family, agent, facts.method()))

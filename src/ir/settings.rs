@@ -198,6 +198,10 @@ settings! {
         /// in the request line.
         /// What is expected of us other than `100-continue` is not met (417).
         strict: bool,
+        /// Whether a client that waits for `100 Continue` is kept also where its content is not wanted: an answer
+        /// other than a status's page invites it to go on, and what it sends is read and thrown away. Otherwise the
+        /// connection closes, and the response says so.
+        keep_expectant: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
     }

@@ -467,6 +467,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         field_limit: _,
         fields_limit: _,
         strict: _,
+        keep_expectant: _,
         redirects: _,
     } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {

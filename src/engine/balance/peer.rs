@@ -59,8 +59,6 @@ pub(super) struct Peer {
     max_connections: u32,
     max_fails: u32,
     fail_timeout: i64,
-    /// Weight in the turn under way.
-    pub(super) current: Cell<i64>,
     /// Weight after failures.
     effective: Cell<i64>,
     pub(super) health: Arc<Health>,
@@ -70,6 +68,9 @@ pub(super) struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     fails: AtomicU32,
+    /// Weight in the turns under way. What one worker adds another may take between, so that two may choose the same
+    /// endpoint at the same instant; nothing is lost of it, and what is owed to an endpoint it gets.
+    current: AtomicI64,
     /// When it last failed.
     accessed: AtomicI64,
     /// When it was last tried out.
@@ -158,7 +159,6 @@ impl Peer {
             max_connections: endpoint.max_connections,
             max_fails: endpoint.max_fails,
             fail_timeout: seconds(endpoint.fail_timeout),
-            current: Cell::new(0),
             effective: Cell::new(weight),
             health,
         }
@@ -204,11 +204,21 @@ impl Peer {
     pub(super) fn advance(&self, now: i64) -> i64 {
         let effective = self.effective.get();
         let gain = self.grown(effective, now);
-        self.current.set(self.current.get() + gain);
+        self.health.current.fetch_add(gain, Relaxed);
         if effective < self.weight {
             self.effective.set(effective + 1);
         }
         gain
+    }
+
+    /// Its weight in the turns under way.
+    pub(super) fn current(&self) -> i64 {
+        self.health.current.load(Relaxed)
+    }
+
+    /// It is chosen, and gives back what all took part with.
+    pub(super) fn give_back(&self, total: i64) {
+        self.health.current.fetch_sub(total, Relaxed);
     }
 
     /// Its share now, to be compared with those of the same list.

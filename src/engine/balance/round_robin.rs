@@ -36,11 +36,10 @@ pub(super) fn best_of(list: &List, indexes: impl Iterator<Item = usize>, now: i6
     for index in indexes {
         let peer = &list.peers[index];
         total += peer.advance(now);
-        if best.is_none_or(|best: usize| peer.current.get() > list.peers[best].current.get()) {
+        if best.is_none_or(|best: usize| peer.current() > list.peers[best].current()) {
             best = Some(index);
         }
     }
-    let chosen = &list.peers[best?].current;
-    chosen.set(chosen.get() - total);
+    list.peers[best?].give_back(total);
     best
 }

@@ -212,6 +212,23 @@ fn health_is_shared_and_survives() {
     assert_eq!(sequence(&cluster_of(Balance::RoundRobin, endpoints(), None), 2), "0 1 ");
 }
 
+#[test]
+fn workers_share_the_turn_of_a_zone() {
+    NOW.set(2000);
+    let endpoints = || {
+        [5, 1, 1]
+            .iter()
+            .zip(81..)
+            .map(|(&weight, port)| endpoint(&format!("127.0.0.1:{port}"), weight))
+            .collect::<Vec<_>>()
+    };
+    let zones = Arc::<Zones>::default();
+    let workers = [(); 2].map(|()| cluster_of(Balance::RoundRobin, endpoints(), Some(&zones)));
+    let taken: Vec<_> =
+        (0..14).map(|at| number(&workers[at % 2].pick(&mut Tried::default()).unwrap())).collect();
+    assert_eq!(taken, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
+}
+
 /// Three endpoints with an affinity, the third of which is on its way out.
 fn with_sessions() -> Cluster {
     let mut endpoints: Vec<_> = (81..84)

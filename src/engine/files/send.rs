@@ -73,6 +73,7 @@ pub(super) async fn send_shared(
     pieces: &[Piece],
     total: u64,
 ) -> Next {
+    exchange.invite(plan).await;
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
     let pieces = if framing == Framing::None { &[] } else { pieces };

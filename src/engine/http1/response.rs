@@ -119,7 +119,7 @@ impl ResponseHead {
         if spaces == 0
             || code.len() < 3
             || !code[..3].iter().all(u8::is_ascii_digit)
-            || code.get(3).is_some_and(|&byte| byte != b' ')
+            || code.get(3).is_some_and(|&byte| !matches!(byte, b' ' | b'.'))
         {
             return false;
         }

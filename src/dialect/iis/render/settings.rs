@@ -46,6 +46,7 @@ impl Render<'_, '_> {
             field_limit,
             fields_limit,
             strict,
+            keep_expectant,
             redirects,
         } = set;
         self.left_out(
@@ -69,6 +70,7 @@ impl Render<'_, '_> {
                 ("client.reset_timed_out", reset_timed_out.is_some()),
                 ("client.no_delay", no_delay.is_some()),
                 ("client.strict", strict.is_some()),
+                ("client.keep_expectant", keep_expectant.is_some()),
                 ("client.redirects", redirects.is_some()),
             ],
             span,

@@ -264,6 +264,7 @@ fn client(base: &mut Settings) {
     client.fields_limit = Some(0);
     client.redirects = Some(None);
     client.strict = Some(false);
+    client.keep_expectant = Some(true);
 }
 
 fn content(base: &mut Settings, options: &Options) {

@@ -46,6 +46,7 @@ impl Render<'_, '_> {
             field_limit,
             fields_limit,
             strict,
+            keep_expectant,
             redirects,
         } = set;
         if let Some(v) = head_timeout {
@@ -102,6 +103,7 @@ impl Render<'_, '_> {
                 ("client.lingering_timeout", lingering_timeout.is_some()),
                 ("client.reset_timed_out", reset_timed_out.is_some()),
                 ("client.strict", strict.is_some()),
+                ("client.keep_expectant", keep_expectant.is_some()),
                 ("client.redirects", redirects.is_some()),
             ],
             span,
