@@ -68,6 +68,7 @@ pub mod resolve;
 pub mod respond;
 pub mod response;
 pub mod scratch;
+pub mod splice;
 pub mod stream;
 pub mod subrequest;
 pub mod timed;

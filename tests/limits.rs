@@ -16,6 +16,8 @@ mod frames;
 mod pages;
 #[path = "limits/time.rs"]
 mod time;
+#[path = "limits/tunnels.rs"]
+mod tunnels;
 
 use support::subject::Prefix;
 

@@ -10,7 +10,6 @@ use super::{
     forward::request::is_field_value,
     http1::field::Known,
     http2,
-    response::Framing,
     stream::Stream,
 };
 use crate::{
@@ -50,12 +49,8 @@ pub fn on_response(exchange: &mut Exchange, plan: &Plan) {
                     exchange.facts.response.add_beside(name, &value);
                 }
             }
-            Edit::Trailer(name, value) => {
-                exchange.facts.response.has_trailers = true;
-                if let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty()) {
-                    exchange.facts.response.add_trailer(name, &value);
-                }
-            }
+            // What it says is known when the content is over.
+            Edit::Trailer(..) => exchange.facts.response.has_trailers = true,
             Edit::Remove(name) => match name.strip_suffix(b"*") {
                 Some(start) => exchange.facts.response.remove_all(start),
                 None => exchange.facts.response.remove(name),
@@ -200,29 +195,34 @@ fn recodes(exchange: &mut Exchange, plan: &Plan, own: Option<Vec<u8>>, wanted: &
     true
 }
 
-/// The trailer lines to send behind chunks or frames, and so only there.
-pub fn trailers(exchange: &Exchange, framing: Framing) -> Vec<u8> {
-    let response = &exchange.facts.response;
-    let mut out = Vec::new();
-    if matches!(framing, Framing::Chunked | Framing::Frames) {
-        for field in &response.trailers {
-            out.extend_from_slice(&[response.name(field), b": ", response.value(field), b"\r\n"].concat());
+/// Our own trailer lines, now that the content is over (RFC 9110 § 6.5).
+fn trailers(exchange: &mut Exchange, plan: &Plan, out: &mut Vec<u8>) {
+    if !exchange.facts.response.has_trailers {
+        return;
+    }
+    exchange.run.begin_response(plan);
+    while let Some(op) = exchange.run.response_edit(plan, &exchange.facts) {
+        if let Edit::Trailer(name, value) = &op.edit
+            && let Some(value) = field_value(exchange, value).filter(|value| !value.is_empty())
+        {
+            exchange.facts.response.add_trailer(name, &value);
+            out.extend_from_slice(&[name, b": ".as_slice(), &value, b"\r\n"].concat());
         }
     }
-    out
 }
 
-/// Writes the end of chunks: the last one, the trailer lines, the empty line.
-pub fn last_chunk(exchange: &Exchange, out: &mut Vec<u8>) {
+/// Writes the end of chunks: the last one, these trailer lines and our own, the empty line.
+pub fn last_chunk(exchange: &mut Exchange, plan: &Plan, received: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
-    out.append(&mut trailers(exchange, Framing::Chunked));
+    out.extend_from_slice(received);
+    trailers(exchange, plan, out);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Ends content in frames, with these trailer lines and our own.
-pub fn end_frames(exchange: &mut Exchange, received: &[u8]) {
+pub fn end_frames(exchange: &mut Exchange, plan: &Plan, received: &[u8]) {
     let mut lines = received.to_vec();
-    lines.append(&mut trailers(exchange, Framing::Frames));
+    trailers(exchange, plan, &mut lines);
     if let Stream::Frames(stream) = &mut exchange.stream {
         stream.finish(http2::trailers(&lines));
     }

@@ -317,7 +317,7 @@ impl Exchange {
                         out.extend_from_slice(b"\r\n");
                     }
                     if whole {
-                        edit::last_chunk(self, &mut out);
+                        edit::last_chunk(self, plan, &[], &mut out);
                     }
                 }
                 _ => out.extend_from_slice(content),
@@ -325,7 +325,7 @@ impl Exchange {
         }
         let end = self.send(plan, &out).await;
         if framing == Framing::Frames && whole {
-            edit::end_frames(self, &[]);
+            edit::end_frames(self, plan, &[]);
         }
         scratch::give(out);
         if let Some(filtered) = filtered {

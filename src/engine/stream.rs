@@ -151,6 +151,14 @@ impl Stream {
         }
     }
 
+    /// The socket whose bytes are the stream's, as they are.
+    pub fn bare(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket @ (Socket::Tcp(_) | Socket::Unix(_))) => Some(socket),
+            _ => None,
+        }
+    }
+
     /// The socket that it alone uses.
     pub fn socket(&self) -> Option<&Socket> {
         match self {

@@ -1,6 +1,7 @@
 //! Bytes both ways after `101 Switching Protocols` (RFC 9110 § 7.8).
 //!
-//! A tunnel owns memory only for bytes that its other side has not taken yet.
+//! A tunnel owns memory only for bytes that its other side has not taken yet. Where much comes at a time, and both
+//! sides are sockets without TLS, the bytes do not enter this process at all (see [`super::splice`]).
 //! It ends when either side closes (what is pending is still delivered), when
 //! both were silent for the read time limit, or when a write made no progress. A client that is to be asked whether it
 //! is there gets a ping between two frames of its upstream; its answer goes on to the upstream, which makes nothing of it
@@ -18,17 +19,20 @@ use tokio::time::{Instant, sleep_until};
 
 mod frames;
 
-use super::{limit::Held, scratch, stream::Stream};
+use super::{
+    limit::Held,
+    scratch,
+    splice::{MUCH, Pipe, ROOM},
+    stream::Stream,
+};
 use frames::Frames;
 
 /// The upstream side of a tunnel, and its limits.
 #[derive(Debug)]
 pub struct Tunnel {
     upstream: Stream,
-    /// Bytes for the upstream that it has not taken.
-    to_upstream: Vec<u8>,
-    /// Bytes for the client that it has not taken.
-    to_client: Vec<u8>,
+    to_upstream: Way,
+    to_client: Way,
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
@@ -42,6 +46,43 @@ pub struct Tunnel {
     pub sent: u64,
     /// Bytes delivered to the upstream.
     pub received: u64,
+}
+
+/// One way through a tunnel.
+#[derive(Debug, Default)]
+struct Way {
+    /// Bytes that the side they are for has not taken.
+    pending: Vec<u8>,
+    /// More of them, behind those; empty unless there are some.
+    pipe: Option<Pipe>,
+    /// How many of the last reads brought much; in the end, whether the next one goes by a pipe.
+    bulk: u8,
+}
+
+/// So many reads that bring much, one after the other, make the next ones go by a pipe.
+const BULK: u8 = 3;
+
+impl Way {
+    fn of(pending: Vec<u8>) -> Self {
+        Self { pending, ..Self::default() }
+    }
+
+    /// Whether all was taken.
+    fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.pipe.as_ref().is_none_or(|pipe| pipe.held() == 0)
+    }
+
+    /// Gives the empty pipe back.
+    fn give_back(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
+            pipe.give();
+        }
+    }
+
+    /// Takes note of how much a read brought. Little now and then does not end it.
+    fn note(&mut self, length: usize) {
+        self.bulk = if length >= MUCH { BULK.min(self.bulk + 1) } else { self.bulk.saturating_sub(1) };
+    }
 }
 
 /// How a tunnel ended.
@@ -66,8 +107,8 @@ impl Tunnel {
     ) -> Self {
         Self {
             upstream,
-            to_upstream: early,
-            to_client: Vec::new(),
+            to_upstream: Way::of(early),
+            to_client: Way::default(),
             read_timeout,
             send_timeout,
             client_timeout,
@@ -139,7 +180,7 @@ impl Tunnel {
     /// A ping for the client, unless it is in the middle of a frame or takes nothing.
     fn ask(&mut self) {
         if self.to_client.is_empty() && self.ping.as_ref().is_some_and(|(_, frames)| frames.is_between()) {
-            self.to_client.extend_from_slice(&frames::PING);
+            self.to_client.pending.extend_from_slice(&frames::PING);
         }
     }
 
@@ -150,12 +191,12 @@ impl Tunnel {
         while down == Moved::Some || up == Moved::Some {
             if down == Moved::Some {
                 let frames = self.ping.as_mut().map(|(_, frames)| frames);
-                let (pending, count) = (&mut self.to_client, &mut self.sent);
-                down = copy_on((&mut self.upstream, frames), client, pending, count, &mut moved, cx)?;
+                let (way, count) = (&mut self.to_client, &mut self.sent);
+                down = copy_on((&mut self.upstream, frames), client, way, count, &mut moved, cx)?;
             }
             if up == Moved::Some {
-                let (pending, count) = (&mut self.to_upstream, &mut self.received);
-                up = copy_on((client, None), &mut self.upstream, pending, count, &mut moved, cx)?;
+                let (way, count) = (&mut self.to_upstream, &mut self.received);
+                up = copy_on((client, None), &mut self.upstream, way, count, &mut moved, cx)?;
             }
             if down == Moved::End || up == Moved::End {
                 // What the side that is still open was owed goes out if it can.
@@ -182,13 +223,13 @@ const TURN: usize = 8;
 fn copy_on(
     (from, mut frames): (&mut Stream, Option<&mut Frames>),
     to: &mut Stream,
-    pending: &mut Vec<u8>,
+    way: &mut Way,
     count: &mut u64,
     moved: &mut Moved,
     cx: &mut Context<'_>,
 ) -> io::Result<Moved> {
     for _ in 0..TURN {
-        match copy((&mut *from, frames.as_deref_mut()), to, pending, count, cx)? {
+        match copy((&mut *from, frames.as_deref_mut()), to, way, count, cx)? {
             Moved::Some => *moved = Moved::Some,
             other => return Ok(other),
         }
@@ -200,20 +241,42 @@ fn copy_on(
 fn copy(
     (from, frames): (&mut Stream, Option<&mut Frames>),
     to: &mut Stream,
-    pending: &mut Vec<u8>,
+    way: &mut Way,
     count: &mut u64,
     cx: &mut Context<'_>,
 ) -> io::Result<Moved> {
     let mut moved = Moved::Nothing;
-    if !pending.is_empty() {
-        if flush(to, pending, count, cx)? {
+    if !way.is_empty() {
+        if flush(to, way, count, cx)? {
             moved = Moved::Some;
         }
-        if !pending.is_empty() {
+        if !way.is_empty() {
             return Ok(moved);
         }
-        *pending = Vec::new();
+        way.pending = Vec::new();
     }
+    if way.bulk == BULK
+        && frames.is_none()
+        && let (Some(from), Some(_)) = (from.bare(), to.bare())
+        && let Some(pipe) = way.pipe.take().or_else(Pipe::take)
+    {
+        let pipe = way.pipe.insert(pipe);
+        match pipe.poll_fill(from, ROOM, cx)? {
+            Poll::Ready(Some(0)) => return Ok(Moved::End),
+            Poll::Ready(Some(length)) => {
+                way.note(length);
+                flush(to, way, count, cx)?;
+                return Ok(Moved::Some);
+            }
+            Poll::Ready(None) => {}
+            Poll::Pending => {
+                // An idle tunnel holds no descriptors but its own.
+                way.give_back();
+                return Ok(moved);
+            }
+        }
+    }
+    way.give_back();
     scratch::with(|bytes| {
         let length = match from.poll_read(cx, bytes) {
             Poll::Pending => return Ok(moved),
@@ -222,6 +285,7 @@ fn copy(
         if length == 0 {
             return Ok(Moved::End);
         }
+        way.note(length);
         if let Some(frames) = frames {
             frames.pass(&bytes[..length]);
         }
@@ -237,7 +301,7 @@ fn copy(
                     *count += written as u64;
                 }
                 Poll::Pending => {
-                    pending.extend_from_slice(&bytes[at..length]);
+                    way.pending.extend_from_slice(&bytes[at..length]);
                     break;
                 }
             }
@@ -250,10 +314,11 @@ fn copy(
 }
 
 /// Writes what is pending; whether any of it went.
-fn flush(to: &mut Stream, pending: &mut Vec<u8>, count: &mut u64, cx: &mut Context<'_>) -> io::Result<bool> {
+fn flush(to: &mut Stream, way: &mut Way, count: &mut u64, cx: &mut Context<'_>) -> io::Result<bool> {
+    let before = *count;
     let mut at = 0;
-    while at < pending.len() {
-        match to.poll_write(cx, &pending[at..]) {
+    while at < way.pending.len() {
+        match to.poll_write(cx, &way.pending[at..]) {
             Poll::Ready(written) => {
                 let written = written?;
                 if written == 0 {
@@ -265,6 +330,15 @@ fn flush(to: &mut Stream, pending: &mut Vec<u8>, count: &mut u64, cx: &mut Conte
         }
     }
     *count += at as u64;
-    pending.drain(..at);
-    Ok(at > 0)
+    way.pending.drain(..at);
+    if let (true, Some(pipe), Some(to)) = (way.pending.is_empty(), &mut way.pipe, to.bare()) {
+        while pipe.held() > 0 {
+            match pipe.poll_drain(to, cx)? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => *count += written as u64,
+                Poll::Pending => break,
+            }
+        }
+    }
+    Ok(*count > before)
 }

@@ -95,11 +95,11 @@ pub(super) async fn send_shared(
         if length.is_some() {
             out.extend_from_slice(b"\r\n");
         }
-        edit::last_chunk(exchange, &mut out);
+        edit::last_chunk(exchange, plan, &[], &mut out);
         done = flush(exchange, plan, &mut out).await;
     }
     if framing == Framing::Frames && done.is_ok() {
-        edit::end_frames(exchange, &[]);
+        edit::end_frames(exchange, plan, &[]);
     }
     scratch::give(out);
     if complain(exchange, name, done) {
@@ -138,14 +138,14 @@ pub async fn send_part(
     let done = match done {
         Ok(()) => {
             if framing == Framing::Chunked && !more {
-                edit::last_chunk(exchange, &mut out);
+                edit::last_chunk(exchange, plan, &[], &mut out);
             }
             flush(exchange, plan, &mut out).await
         }
         failed => failed,
     };
     if framing == Framing::Frames && !more && done.is_ok() {
-        edit::end_frames(exchange, &[]);
+        edit::end_frames(exchange, plan, &[]);
     }
     scratch::give(out);
     complain(exchange, b"a kept response", done)

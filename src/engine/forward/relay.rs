@@ -26,12 +26,14 @@ use super::super::{
     respond::Limit,
     response::Framing,
     scratch,
+    splice::Pipe,
     stream::Stream,
 };
 use super::upload::{Halt, Stalled, Upload};
 use crate::ir::settings::Level;
 
 mod from;
+mod pipe;
 
 pub use from::From;
 
@@ -86,9 +88,6 @@ pub struct Bounds<'a> {
     pub at_once: bool,
 }
 
-/// Appends to the lines that are sent what received trailers become.
-pub type PassTrailers<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>);
-
 /// Is told what is said beside the content.
 pub type Hear<'a> = &'a dyn Fn(&[u8]);
 
@@ -116,12 +115,8 @@ pub struct Relay<'a> {
     pub content: u64,
     /// Bytes to leave out at the beginning, and to send after that (a range of the content).
     pub window: Option<(u64, u64)>,
-    /// Trailer lines to send at the end of chunks.
-    pub trailers: Vec<u8>,
     /// The upstream's trailers as received, at the end.
     pub received_trailers: Vec<u8>,
-    /// Makes of them what is sent before our own; `None` sends none.
-    pub pass_trailers: Option<PassTrailers<'a>>,
     /// The temporary file that was needed, for the log.
     pub spilled: Option<PathBuf>,
     /// Is told what a gateway's program says on its standard error.
@@ -134,6 +129,8 @@ pub struct Relay<'a> {
     pub filters: Option<Box<Chain>>,
     /// Whether more content follows when this has ended: neither the client nor what changes it is told of the end.
     pub more: bool,
+    /// Whether chunks are ended by who runs this, with trailers.
+    pub open: bool,
     /// Whether the client left, and the rest went nowhere.
     pub gone: bool,
     /// The files that become of it, too: where it is kept, where it is copied to.
@@ -143,6 +140,10 @@ pub struct Relay<'a> {
     backlog: Vec<u8>,
     pending: Vec<u8>,
     at: usize,
+    /// Empty whenever nothing is being moved.
+    pipe: Option<Pipe>,
+    /// How many of the last reads brought much.
+    bulk: u8,
     spill: Option<Spill>,
     /// What comes behind the temporary file and could not be written to it.
     behind: Vec<u8>,
@@ -194,20 +195,21 @@ impl<'a> Relay<'a> {
             received: 0,
             content: 0,
             window: None,
-            trailers: Vec::new(),
             received_trailers: Vec::new(),
-            pass_trailers: None,
             spilled: None,
             hear: None,
             complaint: None,
             upload: None,
             filters: None,
             more: false,
+            open: false,
             gone: false,
             deposits: [None, None],
             backlog: Vec::new(),
             pending: head,
             at: 0,
+            pipe: None,
+            bulk: 0,
             spill: None,
             behind: Vec::new(),
             unfiled: None,
@@ -277,6 +279,9 @@ impl<'a> Relay<'a> {
         })
         .await;
         scratch::give(std::mem::take(&mut self.pending));
+        if let Some(pipe) = self.pipe.take() {
+            pipe.give();
+        }
         ending
     }
 
@@ -468,6 +473,9 @@ impl<'a> Relay<'a> {
         if !self.backlog.is_empty() {
             return self.take_backlog(cx).map(|()| true);
         }
+        if let Some(moved) = self.poll_pipe(cx)? {
+            return Ok(moved);
+        }
         scratch::with(|bytes| {
             let room = if self.bounds.file > 0 || self.waiting() == 0 {
                 bytes.len()
@@ -503,6 +511,7 @@ impl<'a> Relay<'a> {
                 Poll::Ready(Ok(length)) => {
                     self.last_read = Instant::from(clock::moment());
                     self.received += length as u64;
+                    self.note(length);
                     self.take(&bytes[..length], Some(cx))?;
                     Ok(true)
                 }
@@ -528,14 +537,8 @@ impl<'a> Relay<'a> {
         if let From::Chunked(decoder) = &mut self.from {
             self.received_trailers = std::mem::take(&mut decoder.trailers);
         }
-        if self.to == Framing::Chunked && !self.more {
-            let mut last = b"0\r\n".to_vec();
-            if let Some(pass) = self.pass_trailers {
-                pass(&self.received_trailers, &mut last);
-            }
-            last.append(&mut self.trailers);
-            last.extend_from_slice(b"\r\n");
-            self.keep_for_later(&last);
+        if self.to == Framing::Chunked && !self.more && !self.open {
+            self.keep_for_later(b"0\r\n\r\n");
         }
         Ok(())
     }

@@ -228,7 +228,6 @@ impl Exchange {
         }
         let rest = self.facts.upstream.split_off(begin);
         let scribe = matches!(from, From::Packed(_)).then(|| log::Scribe::of(self));
-        let trailers = edit::trailers(self, framing);
         let mut limit = self.limit_rate(plan);
         if further {
             limit.after = 0;
@@ -263,13 +262,13 @@ impl Exchange {
         );
         relay.sent_before = self.facts.sent;
         relay.window = window;
-        relay.trailers = trailers;
         relay.filters = filters;
         relay.more = more;
+        // What trailers say is known behind the content.
+        let trails = self.facts.response.has_trailers || how.pass_trailers;
+        relay.open = trails && framing == Framing::Chunked;
         relay.deposits = [kept.as_mut(), copy.as_mut()];
         relay.upload = self.upload.as_deref_mut();
-        let pass = |received: &[u8], out: &mut Vec<u8>| pass_trailers(how, received, out);
-        relay.pass_trailers = how.pass_trailers.then_some(&pass);
         let hear = |said: &[u8]| {
             if let Some(scribe) = &scribe {
                 let said = String::from_utf8_lossy(said);
@@ -290,7 +289,7 @@ impl Exchange {
         let (sent, received, content) = (relay.sent, relay.received, relay.content);
         let mut filters = relay.filters.take();
         let coded = filters.as_ref().map(|filters| filters.sizes);
-        let gone = relay.gone;
+        let (gone, open) = (relay.gone, relay.open);
         let unfiled = relay.unfiled.take();
         let spilled = relay.spilled.take();
         let received_trailers = std::mem::take(&mut relay.received_trailers);
@@ -325,12 +324,20 @@ impl Exchange {
                 if self.parts.is_some() {
                     self.forget_parts();
                 }
+                let mut lines = Vec::new();
+                if how.pass_trailers {
+                    pass_trailers(how, &self.facts.upstream_trailers, &mut lines);
+                }
                 if framing == Framing::Frames {
-                    let mut lines = Vec::new();
-                    if how.pass_trailers {
-                        pass_trailers(how, &self.facts.upstream_trailers, &mut lines);
+                    edit::end_frames(self, plan, &lines);
+                }
+                if open && !gone {
+                    let mut out = Vec::new();
+                    edit::last_chunk(self, plan, &lines, &mut out);
+                    if self.send(plan, &out).await.is_err() {
+                        self.reuse(to, how, connection, fit);
+                        return Next::End(End::Abort);
                     }
-                    edit::end_frames(self, &lines);
                 }
                 self.facts.complete = true;
                 self.reuse(to, how, connection, fit);

@@ -1,0 +1,148 @@
+//! Bytes from one socket to another that never enter this process: through a pipe of the kernel's (splice(2)).
+//!
+//! It pays where much comes at once: moving pages costs less than copying them, while a small message pays for
+//! two more system calls. A worker keeps the pipes that are empty.
+
+use std::{
+    cell::RefCell,
+    io::{self, PipeReader, PipeWriter, Read as _},
+    os::fd::{AsRawFd as _, RawFd},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::Interest;
+
+use super::stream::Socket;
+
+/// What a pipe may hold, bytes; the kernel gives it a place for each page.
+pub const ROOM: usize = 256 << 10;
+
+/// How many empty pipes a worker keeps.
+const KEPT: usize = 16;
+
+/// From so many bytes at a time on a read counts as much.
+pub const MUCH: usize = 32 << 10;
+
+/// Whether the system said that it cannot.
+static CANNOT: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A pipe, and how much is in it.
+#[derive(Debug)]
+pub struct Pipe {
+    out: PipeReader,
+    into: PipeWriter,
+    held: usize,
+}
+
+impl Pipe {
+    /// An empty pipe, from the pool where there is one; none where the system gives none.
+    pub fn take() -> Option<Self> {
+        if CANNOT.load(Relaxed) {
+            return None;
+        }
+        POOL.with_borrow_mut(Vec::pop).or_else(|| open().ok())
+    }
+
+    /// Gives it back; one that is not empty is closed.
+    pub fn give(self) {
+        if self.held == 0 {
+            POOL.with_borrow_mut(|pool| {
+                if pool.len() < KEPT {
+                    pool.push(self);
+                }
+            });
+        }
+    }
+
+    /// Bytes in it.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Fills the empty pipe from a socket with no more than `most` bytes; 0 is the end of the stream, and `None` that
+    /// this system cannot do it.
+    pub fn poll_fill(
+        &mut self,
+        from: &Socket,
+        most: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<usize>>> {
+        let (into, most) = (self.into.as_raw_fd(), most.min(ROOM));
+        match ready!(poll_io(from, Interest::READABLE, cx, |socket| splice(socket, into, most))) {
+            Ok(moved) => {
+                self.held += moved;
+                Poll::Ready(Ok(Some(moved)))
+            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+                CANNOT.store(true, Relaxed);
+                Poll::Ready(Ok(None))
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Empties it into a socket, as far as that takes it.
+    pub fn poll_drain(&mut self, to: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (out, held) = (self.out.as_raw_fd(), self.held);
+        let moved = ready!(poll_io(to, Interest::WRITABLE, cx, |socket| splice(out, socket, held)))?;
+        self.held -= moved.min(held);
+        Poll::Ready(Ok(moved))
+    }
+
+    /// What is in it.
+    pub fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.held);
+        let read = (&self.out).take(self.held as u64).read_to_end(&mut bytes)?;
+        self.held -= read;
+        Ok(bytes)
+    }
+}
+
+/// Does something with a socket once it is ready for it.
+fn poll_io(
+    socket: &Socket,
+    interest: Interest,
+    cx: &mut Context<'_>,
+    mut act: impl FnMut(RawFd) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    let reads = interest.is_readable();
+    loop {
+        let done = match socket {
+            Socket::Tcp(stream) => {
+                ready!(if reads { stream.poll_read_ready(cx) } else { stream.poll_write_ready(cx) })?;
+                stream.try_io(interest, || act(stream.as_raw_fd()))
+            }
+            Socket::Unix(stream) => {
+                ready!(if reads { stream.poll_read_ready(cx) } else { stream.poll_write_ready(cx) })?;
+                stream.try_io(interest, || act(stream.as_raw_fd()))
+            }
+            Socket::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "no safe interface to splice exists in the libraries used")]
+fn splice(from: RawFd, to: RawFd, most: usize) -> io::Result<usize> {
+    let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
+    // SAFETY: both descriptors are open for the time of the call; no offsets are given.
+    let moved = unsafe { libc::splice(from, std::ptr::null_mut(), to, std::ptr::null_mut(), most, flags) };
+    usize::try_from(moved).map_err(|_| io::Error::last_os_error())
+}
+
+#[expect(unsafe_code, reason = "the standard library cannot say how much a pipe holds")]
+fn open() -> io::Result<Pipe> {
+    let (out, into) = io::pipe()?;
+    // SAFETY: the descriptor is open. A pipe that cannot grow does at its usual size.
+    unsafe { libc::fcntl(into.as_raw_fd(), libc::F_SETPIPE_SZ, ROOM as libc::c_int) };
+    Ok(Pipe { out, into, held: 0 })
+}
