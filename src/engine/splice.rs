@@ -4,7 +4,7 @@
 //! two more system calls. A worker keeps the pipes that are empty.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{self, PipeReader, PipeWriter, Read as _},
     os::fd::{AsRawFd as _, RawFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -21,6 +21,10 @@ pub const ROOM: usize = 256 << 10;
 /// How many empty pipes a worker keeps.
 const KEPT: usize = 16;
 
+/// How many pipes a worker has at most, the others copy: each is two descriptors, and peers that take nothing could
+/// hold as many as there are connections.
+const MOST: usize = 64;
+
 /// From so many bytes at a time on a read counts as much.
 pub const MUCH: usize = 32 << 10;
 
@@ -28,6 +32,7 @@ pub const MUCH: usize = 32 << 10;
 static CANNOT: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
+    static OPEN: Cell<usize> = const { Cell::new(0) };
     static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -40,12 +45,12 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// An empty pipe, from the pool where there is one; none where the system gives none.
+    /// An empty pipe, from the pool where there is one; none where there are enough, or the system gives none.
     pub fn take() -> Option<Self> {
         if CANNOT.load(Relaxed) {
             return None;
         }
-        POOL.with_borrow_mut(Vec::pop).or_else(|| open().ok())
+        POOL.with_borrow_mut(Vec::pop).or_else(|| (OPEN.get() < MOST).then(open)?.ok())
     }
 
     /// Gives it back; one that is not empty is closed.
@@ -103,6 +108,12 @@ impl Pipe {
     }
 }
 
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        OPEN.set(OPEN.get() - 1);
+    }
+}
+
 /// Does something with a socket once it is ready for it.
 fn poll_io(
     socket: &Socket,
@@ -144,5 +155,20 @@ fn open() -> io::Result<Pipe> {
     let (out, into) = io::pipe()?;
     // SAFETY: the descriptor is open. A pipe that cannot grow does at its usual size.
     unsafe { libc::fcntl(into.as_raw_fd(), libc::F_SETPIPE_SZ, ROOM as libc::c_int) };
+    OPEN.set(OPEN.get() + 1);
     Ok(Pipe { out, into, held: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_has_no_more_than_it_may() {
+        let mut some: Vec<_> = std::iter::from_fn(Pipe::take).collect();
+        assert_eq!(some.len(), MOST);
+        some.drain(..).for_each(Pipe::give);
+        assert_eq!((POOL.with_borrow(Vec::len), OPEN.get()), (KEPT, KEPT));
+        assert!(Pipe::take().is_some());
+    }
 }

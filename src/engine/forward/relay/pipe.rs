@@ -89,8 +89,10 @@ impl Relay<'_> {
             let rest = pipe.read().map_err(Ending::UpstreamFailed)?;
             self.keep_for_later(&rest);
             self.bulk = 0;
+            pipe.give();
+        } else {
+            self.pipe = Some(pipe).filter(|pipe| pipe.held() == 0);
         }
-        self.pipe = Some(pipe).filter(|pipe| pipe.held() == 0);
         if let From::Length(left) = &mut self.from {
             *left -= length as u64;
             if *left == 0 {
