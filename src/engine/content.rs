@@ -69,6 +69,25 @@ impl Content {
         matches!(self.framing, Framing::Done)
     }
 
+    /// How much of it is still to come, where that is known and it comes as it is.
+    pub fn left(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// Takes note that so much of what is left came and went on.
+    pub fn pass(&mut self, length: u64) {
+        if let Framing::Length(left) = &mut self.framing {
+            self.length += length;
+            *left = left.saturating_sub(length);
+            if *left == 0 {
+                self.framing = Framing::Done;
+            }
+        }
+    }
+
     /// Says that it goes to an upstream as it comes, and is kept nowhere.
     pub fn stream(&mut self) {
         self.streamed = true;

@@ -1,4 +1,4 @@
-//! Tunnels through which much flows at a time, in both directions, to somebody who takes it slowly.
+//! Much that flows at a time: through tunnels in both directions, up and down, to somebody who takes it slowly.
 
 use std::{
     io::{Read as _, Write as _},
@@ -116,4 +116,79 @@ fn much_flows_both_ways_whole() {
     }
     let lines = server.prefix().read("logs/access.log");
     assert!(lines.lines().count() <= 2, "{lines}");
+}
+
+/// An upstream that takes content slowly, and says with how many bytes and whether they were the right ones.
+fn sink(listener: TcpListener) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection comes");
+        let (mut head, mut piece) = (Vec::new(), vec![0; 300_000]);
+        while !head.ends_with(b"\r\n\r\n") {
+            let length = stream.read(&mut piece[..1]).expect("a head comes");
+            head.extend_from_slice(&piece[..length]);
+        }
+        let mut place = 0;
+        while place < MUCH {
+            let length = stream.read(&mut piece).expect("content comes");
+            assert!(length > 0, "it ended at {place}");
+            assert!(
+                piece[..length].iter().zip(place..).all(|(&byte, place)| byte == at(place)),
+                "at {place}"
+            );
+            if (place + length) >> 22 != place >> 22 {
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            place += length;
+        }
+        // And sends the same.
+        stream
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes())
+            .expect("it is sent");
+        for start in (0..MUCH).step_by(1 << 20) {
+            let piece: Vec<u8> = (start..start + (1 << 20)).map(at).collect();
+            stream.write_all(&piece).expect("it is sent");
+        }
+    })
+}
+
+#[test]
+fn much_goes_up_and_down_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    let upstream = listener.local_addr().expect("it is bound");
+    let port = ports::free();
+    let location = format!(
+        "location /up {{ proxy_pass http://{upstream}; proxy_request_buffering off; client_max_body_size 0; }}"
+    );
+    let server = prefix("bulk", port, "", "", &location).serve();
+    let before = pipes(&server);
+    let sink = sink(listener);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server is there");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("it can be set");
+    stream
+        .write_all(format!("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes())
+        .expect("it is sent");
+    for start in (0..MUCH).step_by(1 << 20) {
+        let piece: Vec<u8> = (start..start + (1 << 20)).map(at).collect();
+        stream.write_all(&piece).expect("it is taken");
+    }
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head comes");
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&head));
+    let mut content = vec![0; MUCH];
+    for (at, piece) in content.chunks_mut(1 << 20).enumerate() {
+        stream.read_exact(piece).expect("all of it comes");
+        if at % 4 == 0 {
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+    assert!(content.iter().zip(0..).all(|(&byte, place)| byte == at(place)));
+    sink.join().expect("it got what was sent");
+    let after = pipes(&server);
+    if is_triglot() {
+        assert!(after >= before + 2, "{before} descriptors of pipes, then {after}");
+    }
 }

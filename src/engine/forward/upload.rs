@@ -20,6 +20,7 @@ use super::super::{
     exchange::Exchange,
     gateway::fastcgi,
     http2, scratch,
+    splice::{MUCH, Pipe, ROOM},
     stream::Stream,
 };
 use crate::{
@@ -40,6 +41,10 @@ pub struct Upload {
     used: usize,
     pending: Vec<u8>,
     at: usize,
+    /// What comes behind what is pending and did not enter this process (see [`crate::engine::splice`]).
+    pipe: Option<Pipe>,
+    /// How many of the last reads brought much.
+    bulk: u8,
     /// Nothing follows what is pending.
     ended: bool,
     over: bool,
@@ -55,6 +60,9 @@ pub struct Upload {
     /// Whether the upstream is told that nothing more comes.
     closes: bool,
 }
+
+/// So many reads that bring much, one after the other, make the next ones go by a pipe.
+const BULK: u8 = 2;
 
 /// How much content is remembered.
 const REPLAY: usize = 64 * 1024;
@@ -125,6 +133,13 @@ impl Upload {
             }
             self.pending.clear();
             self.at = 0;
+            if let Some(moved) = self.poll_pipe(client, buffer, upstream, cx)? {
+                if !moved {
+                    return Ok(progress);
+                }
+                progress = true;
+                continue;
+            }
             if self.ended {
                 if let Stream::Call(call) = upstream {
                     call.finish(self.take_trailers());
@@ -145,6 +160,69 @@ impl Upload {
             }
         }
         Ok(progress)
+    }
+
+    /// Moves content by a pipe, and whether any moved; `None` is that it has to be read.
+    fn poll_pipe(
+        &mut self,
+        client: &Stream,
+        buffer: &[u8],
+        upstream: &Stream,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<bool>, Halt> {
+        let mut moved = false;
+        if self.pipe.is_none() {
+            let Source::Client(content) = &mut self.source else { return Ok(None) };
+            let left = content.left().map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
+            let as_it_is =
+                self.framing == Framing::Plain && self.replay.is_none() && self.used >= buffer.len();
+            if self.bulk < BULK || left < MUCH || !as_it_is {
+                return Ok(None);
+            }
+            let (Some(client), Some(_)) = (client.bare(), upstream.bare()) else { return Ok(None) };
+            let Some(mut pipe) = Pipe::take() else { return Ok(None) };
+            match pipe.poll_fill(client, left.min(ROOM), cx) {
+                Poll::Pending => {
+                    pipe.give();
+                    return Ok(Some(false));
+                }
+                Poll::Ready(Ok(Some(length))) if length > 0 => {
+                    content.pass(length as u64);
+                    self.ended = content.is_done();
+                    self.received += length as u64;
+                    self.last = Instant::from(clock::moment());
+                    self.note(length);
+                    self.pipe = Some(pipe);
+                    moved = true;
+                }
+                Poll::Ready(Ok(None)) => return Ok(None),
+                Poll::Ready(_) => return Err(Halt::ClientGone),
+            }
+        }
+        let (Some(pipe), Some(to)) = (&mut self.pipe, upstream.bare()) else { return Ok(None) };
+        while pipe.held() > 0 {
+            match pipe.poll_drain(to, cx) {
+                Poll::Ready(Ok(length)) if length > 0 => {
+                    self.sent += length as u64;
+                    self.last = Instant::from(clock::moment());
+                    moved = true;
+                }
+                Poll::Ready(_) => {
+                    self.over = true;
+                    return Ok(Some(true));
+                }
+                Poll::Pending => return Ok(Some(moved)),
+            }
+        }
+        if let Some(pipe) = self.pipe.take() {
+            pipe.give();
+        }
+        Ok(Some(moved))
+    }
+
+    /// Takes note of how much a read brought.
+    fn note(&mut self, length: usize) {
+        self.bulk = if length >= MUCH { BULK.min(self.bulk + 1) } else { self.bulk.saturating_sub(1) };
     }
 
     /// Makes the next piece pending.
@@ -184,6 +262,7 @@ impl Upload {
                 self.ended = content.is_done();
                 self.last = Instant::from(clock::moment());
                 frame(&piece, self.framing, self.ended, &mut self.pending);
+                self.note(piece.len());
                 self.remember(&piece);
                 scratch::give(piece);
             }
@@ -229,7 +308,8 @@ impl Upload {
         if self.over {
             return None;
         }
-        let (timeout, whose) = if self.at < self.pending.len() || !self.reads_client() {
+        let waits = self.at < self.pending.len() || self.pipe.is_some();
+        let (timeout, whose) = if waits || !self.reads_client() {
             (self.send_timeout, Stalled::Upstream)
         } else {
             (self.client_timeout, Stalled::Client)
@@ -324,6 +404,8 @@ impl Exchange {
             used: self.facts.used,
             pending: Vec::new(),
             at: 0,
+            pipe: None,
+            bulk: 0,
             ended: false,
             over: false,
             sent: 0,

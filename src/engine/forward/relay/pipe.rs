@@ -37,7 +37,9 @@ impl Relay<'_> {
             && self.bounds.limit.rate == 0
             && self.bounds.read_rate == 0;
         let at_once = self.waiting() == 0 && self.spill.is_none() && !self.gone;
-        if self.bulk == BULK && as_it_is && at_once && left >= MUCH { left.min(ROOM) } else { 0 }
+        // Of what has a length it is known that much follows.
+        let enough = if matches!(self.from, From::Length(_)) { 1 } else { BULK };
+        if self.bulk >= enough && as_it_is && at_once && left >= MUCH { left.min(ROOM) } else { 0 }
     }
 
     /// Moves some content by a pipe; `None` is that it has to be read.
