@@ -10,8 +10,8 @@ use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
-        Upstream, UrlMatch, VarId, VarKind,
+        Part, Pattern, ProofAttr, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test,
+        TlsAttr, Upgrade, Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
@@ -186,6 +186,12 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(secure(cx))));
     }
+    let name = proxy.text("clientCertName");
+    if !name.is_empty() {
+        // Where there is none, what the client says of one is not passed on.
+        let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
+        edits.push(Edit::Set(name.into(), certificate));
+    }
     let name = proxy.text("logGuidName");
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(guid(cx))));
@@ -292,8 +298,13 @@ fn response_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
         Template::var(cx.var(name, || VarKind::Choice { choices, default: value(on) }))
     };
     let to = choose("own location", location);
-    let domain = choose("own domain", Template::attr(host));
+    // With the dot that it began with, if any.
+    let mut domain = Template(vec![Part::Capture(LOCATION, 1)]);
+    domain.push(Part::Attr(host));
+    let domain = choose("own domain", domain);
     let url = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
-    let any = UrlMatch::Pattern(Pattern::regex("^[\\s\\S]*$", false), LOCATION);
-    vec![Edit::Url { from: url, to }, Edit::CookieDomain { from: any, to: domain }]
+    let any = UrlMatch::Pattern(Pattern::regex("^(\\.?)[\\s\\S]*$", false), LOCATION);
+    // `DoReverseRewrite` of the forwarder knows these two, and not `Refresh`.
+    let fields = vec!["Location".into(), "Content-Location".into()];
+    vec![Edit::Url { fields, from: url, to }, Edit::CookieDomain { from: any, to: domain }]
 }
