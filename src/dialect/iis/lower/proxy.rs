@@ -1,8 +1,9 @@
 //! Application Request Routing: what is sent to another server, and what of its answer is changed.
 //!
 //! Reference 9, from ANCM's out-of-process forwarder and the pages on ARR: `Host` is the backend's unless
-//! `preserveHostHeader` says otherwise; `X-Forwarded-For` carries the port; `Location` and the domain of cookies are
-//! changed to the client's host whatever they named; responses are streamed; a `WebSocket` needs nothing written.
+//! `preserveHostHeader` says otherwise; `X-Forwarded-For` carries the port; `Location`, `Content-Location` and the domain of
+//! cookies are changed to the client's host whatever they named (`DoReverseRewrite`), `Refresh` is not; responses are
+//! streamed; a `WebSocket` needs nothing written.
 
 use super::{Cx, Place, farm, vars};
 use crate::{
