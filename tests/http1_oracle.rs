@@ -361,6 +361,7 @@ fn our_request(input: &[u8]) -> Ours {
         ignore_invalid: false,
         underscores: true,
         single: false,
+        asterisk: false,
     };
     let mut head = RequestHead::default();
     match head.parse(input, 0, &limits) {

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use triglot::engine::http1::request::{Limits, Parsed, RequestHead};
 
-const LIMITS: Limits = Limits { line: 1024, field: 1024, fields: usize::MAX, head: 4096, ignore_invalid: false, underscores: true, single: true };
+const LIMITS: Limits = Limits { line: 1024, field: 1024, fields: usize::MAX, head: 4096, ignore_invalid: false, underscores: true, single: true, asterisk: true };
 
 fuzz_target!(|data: &[u8]| {
     let Some((&piece, input)) = data.split_first() else { return };

@@ -301,6 +301,7 @@ impl Exchange {
             ignore_invalid: client.ignore_invalid_fields,
             underscores: client.underscores,
             single: client.single_fields,
+            asterisk: client.asterisk,
         }
     }
 

@@ -369,7 +369,7 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
         match field.known {
             Known::Location => {
                 let value = value.to_vec();
-                if let Some(new) = url(exchange, how, &value) {
+                if let Some(new) = url(exchange, how, b"location", &value) {
                     exchange.facts.response.own_location = new.starts_with(b"/");
                     let absolute = exchange.absolute(plan, &new);
                     exchange.facts.response.own_location = absolute.is_some();
@@ -379,7 +379,7 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
             Known::Refresh => {
                 let value = value.to_vec();
                 let Some(at) = memchr::memmem::find(&value.to_ascii_lowercase(), b"url=") else { continue };
-                if let Some(new) = url(exchange, how, &value[at + 4..]) {
+                if let Some(new) = url(exchange, how, b"refresh", &value[at + 4..]) {
                     let new = [&value[..at + 4], &new].concat();
                     exchange.facts.response.replace(index, &new);
                 }
@@ -390,7 +390,12 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
                     exchange.facts.response.replace(index, &new);
                 }
             }
-            _ => {}
+            _ => {
+                let (name, value) = (response.name(&field).to_vec(), value.to_vec());
+                if let Some(new) = url(exchange, how, &name, &value) {
+                    exchange.facts.response.replace(index, &new);
+                }
+            }
         }
     }
 }
@@ -480,11 +485,14 @@ fn attribute_of(line: &[u8], attribute: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn url(exchange: &mut Exchange, how: &ForwardingPlan, value: &[u8]) -> Option<Vec<u8>> {
+/// A URL of the field of this name as the edits want it.
+fn url(exchange: &mut Exchange, how: &ForwardingPlan, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     how.response_edits
         .iter()
         .find_map(|op| match &op.edit {
-            Edit::Url { from, to } => replaced(exchange, op, from, to, value, Compare::Prefix),
+            Edit::Url { fields, from, to } if fields.iter().any(|field| field.is_field(name)) => {
+                replaced(exchange, op, from, to, value, Compare::Prefix)
+            }
             _ => None,
         })
         .filter(|new| is_field_value(new))

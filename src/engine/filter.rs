@@ -324,7 +324,9 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     }
     let stays_coded = is_coded && decision.decode.is_none();
     let rewriting = &settings.rewriting;
-    decision.rewrite = !rewriting.is_empty()
+    let enough = !rewriting.settings.whole || status != 206;
+    decision.rewrite = enough
+        && !rewriting.is_empty()
         && exchange.facts.response.length != Some(0)
         && is_of(&exchange.facts.response, &rewriting.settings.types)
         && rewriting
@@ -486,10 +488,19 @@ pub fn weaken(response: &mut Response) {
     retag(response, &TagChange::Weaken);
 }
 
+/// Fields that tell of content byte by byte.
+const OF_THE_WHOLE: [&[u8]; 5] =
+    [b"Accept-Ranges", b"Content-MD5", b"Digest", b"Content-Digest", b"Repr-Digest"];
+
 /// Takes back what a head says of content that will be rewritten. What an upstream says of ranges stays.
 fn rewritten(response: &mut Response, how: &RewritingInForce) {
     let keep_modified = how.keep_modified;
     response.length = None;
+    if how.whole {
+        for name in OF_THE_WHOLE {
+            response.remove(name);
+        }
+    }
     if !how.keep_tag {
         response.ranges = false;
         retag(response, if keep_modified { &TagChange::Weaken } else { &TagChange::Remove });

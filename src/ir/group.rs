@@ -44,6 +44,9 @@ pub struct Group {
     pub failing_late: bool,
     /// Whether one whose name is not known counts as failed, as one that cannot be reached does.
     pub failing_unresolved: bool,
+    /// Whether a request that does no harm when it is sent twice goes to another member where a connection broke before
+    /// an answer came.
+    pub again: bool,
     /// How many members may be added while the server runs.
     pub growth: u32,
     /// A text that changes of the group have to bring; `None` makes one at start, empty asks for none.
@@ -229,6 +232,7 @@ impl Group {
             failing: Vec::new(),
             failing_late: false,
             failing_unresolved: false,
+            again: false,
             growth: 0,
             nonce: None,
         }

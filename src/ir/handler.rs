@@ -251,9 +251,11 @@ pub enum Edit {
     },
     /// A trailer field; nothing when the value is empty.
     Trailer(Name, Template),
-    /// In `Location` and `Refresh`: what `from` matches at the start of the URL becomes `to`; for a regex the
-    /// whole value becomes `to`. Of consecutive edits the first that matches counts.
+    /// In these fields: what `from` matches at the start of the URL becomes `to`; for a regex the whole value
+    /// becomes `to`. In `Refresh` the URL stands behind `url=`. Of consecutive edits the first that matches counts.
     Url {
+        /// The fields.
+        fields: Vec<Name>,
         /// Exact prefix (case-sensitive) or regex.
         from: UrlMatch,
         /// What it becomes.

@@ -147,6 +147,8 @@ settings! {
         merge_slashes: bool,
         /// Whether a backslash in the path that a client asks for is a slash, also where it is escaped.
         backslashes: bool,
+        /// Whether `OPTIONS *` is a request, for the path `*`.
+        asterisk: bool,
         /// Whether a slash that a client escaped stays as it wrote it, also where the path is sent on.
         keep_slashes: bool,
         /// How long a connection may be idle; zero closes after each response.

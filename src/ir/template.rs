@@ -440,6 +440,8 @@ pub enum ProofAttr {
     Ends,
     /// Days until then.
     DaysLeft,
+    /// In DER, as Base64.
+    Der,
     /// As PEM.
     Pem,
     /// As PEM, with a tab in front of each line but the first.

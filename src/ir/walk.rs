@@ -324,7 +324,9 @@ pub fn edit<'c>(edit: &'c Edit, span: Span, visit: Visit<'_, 'c>) {
             visit(Item::Template(from), span);
             visit(Item::Template(to), span);
         }
-        Edit::Url { from, to } | Edit::CookieDomain { from, to } | Edit::CookiePath { from, to } => {
+        Edit::Url { fields: _, from, to }
+        | Edit::CookieDomain { from, to }
+        | Edit::CookiePath { from, to } => {
             looked_for(from, visit);
             visit(Item::Template(to), span);
         }
@@ -443,6 +445,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         single_fields: _,
         merge_slashes: _,
         backslashes: _,
+        asterisk: _,
         keep_slashes: _,
         keepalive_timeout: _,
         keepalive_announce: _,

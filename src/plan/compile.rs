@@ -387,7 +387,7 @@ impl<'c> Compiler<'c> {
 
     fn edit(&mut self, edit: &Edit, span: Span) -> EditOp {
         let pattern = match edit {
-            Edit::Url { from, to: _ }
+            Edit::Url { from, fields: _, to: _ }
             | Edit::CookieDomain { from, to: _ }
             | Edit::CookiePath { from, to: _ }
             | Edit::CookieFlags { cookie: from, flags: _ } => match from {
@@ -632,7 +632,10 @@ impl<'c> Compiler<'c> {
             let made = match Matcher::new(pattern) {
                 Ok(matcher) => Some(Arc::new(matcher)),
                 Err(error) => {
-                    let message = format!("invalid pattern \"{}\": {}", pattern.text.lossy(), error.message);
+                    let text = pattern.text.lossy();
+                    let begin: String = text.chars().take(200).collect();
+                    let more = if begin.len() < text.len() { "..." } else { "" };
+                    let message = format!("invalid pattern \"{begin}{more}\": {}", error.message);
                     let note = format!("at offset {} of the pattern", error.offset);
                     self.diagnostics.push(Diagnostic::error("invalid-pattern", span, message).note(note));
                     None

@@ -541,6 +541,7 @@ fn response_steps() {
         block(vec![labelled("l", vec![when(matches("{path}", "x"), vec![exit("l")]), add("c")]), add("d")]),
     ]);
     settings.http.response_edits = Some(vec![Edit::Url {
+        fields: vec!["Location".into()],
         from: ir::UrlMatch::Pattern(Pattern::regex("^http://(b)/", true), M),
         to: t("/{m.1}"),
     }]);

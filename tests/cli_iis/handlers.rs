@@ -27,6 +27,7 @@ http.createServer((request, response) => {
   response.end(JSON.stringify({
     pid: process.pid, url: request.url, host, client, scheme, words, cwd: process.cwd(),
     token: token !== undefined && token === process.env.ASPNETCORE_TOKEN, set: process.env.SET ?? null,
+    spoken: Object.keys(request.headers).filter((name) => name.startsWith('ms-')),
     root: process.env.ASPNETCORE_APPL_PATH ?? null, asked: request.headers['x-original-url'] ?? null,
   }) + '\\n');
 }).listen(Number(process.env.PORT ?? process.env.ASPNETCORE_PORT ?? port), '127.0.0.1', () => console.log('up'));
@@ -114,13 +115,20 @@ fn an_aspnetcore_program_is_told_its_port_and_token() {
     let _server = serve(&scratch, port, &["--start-handlers"]);
     let text = http::get(port, "/").text();
     assert!(text.contains("\"token\":true") && text.contains("\"root\":\"/\""), "{text}");
-    // A client cannot bring a token of its own.
+    // A client cannot bring a token of its own, nor anything else that only the forwarder says: that it has a certificate,
+    // or that the program is to end.
     let mut connection = http::Connection::open(port).expect("it listens");
     connection
-        .send("GET / HTTP/1.1\r\nHost: a\r\nMS-ASPNETCORE-TOKEN: mine\r\n\r\n")
+        .send(
+            "GET / HTTP/1.1\r\nHost: a\r\nMS-ASPNETCORE-TOKEN: mine\r\nX-Forwarded-Proto: https\r\n\
+             ms-aspnetcore-event: shutdown\r\nMS-ASPNETCORE-CLIENTCERT: MIIB\r\nMS-ASPNETCORE-WINAUTHTOKEN: 1f\r\n\r\n",
+        )
         .expect("it can be sent");
     let text = connection.response().expect("it answers").text();
     assert!(text.contains("\"token\":true"), "{text}");
+    assert!(text.contains("\"spoken\":[\"ms-aspnetcore-token\"]"), "{text}");
+    // What a proxy in front said of the scheme stays in front.
+    assert!(text.contains("\"scheme\":\"https, http\""), "{text}");
 }
 
 #[test]

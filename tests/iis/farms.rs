@@ -35,6 +35,10 @@ fn farm(servers: &[&str], routing: &str) -> Farm {
                 return say(stream, "200 OK", "", word);
             }
             std::thread::sleep(slow);
+            if path.starts_with("/drop") && !state.load(Ordering::Relaxed) {
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                return;
+            }
             if path.starts_with("/fail") && !state.load(Ordering::Relaxed) {
                 return say(stream, "503 Service Unavailable", "", "ill");
             }
@@ -217,6 +221,52 @@ fn a_health_check_takes_a_server_out_and_back_under_load_without_an_error() {
     while farm.origins[0].taken() == 0 {
         assert!(began.elapsed() < Duration::from_secs(10));
         std::thread::sleep(Duration::from_millis(20));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        let seen = client.join().unwrap();
+        assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [200], "{seen:?}");
+    }
+}
+
+/// A server that breaks connections off is asked three times more at most; who asked gets another one's answer.
+#[test]
+fn live_traffic_drains_a_server_that_breaks_off_under_load_without_an_error() {
+    let farm = farm(
+        &["", ""],
+        r#"<healthCheck url="http://farm/health" interval="00:00:03" responseMatch="fine" liveTrafficFailures="3" />"#,
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = |_| {
+        let (port, stop) = (farm.port, Arc::clone(&stop));
+        std::thread::spawn(move || {
+            let mut seen = BTreeMap::new();
+            while !stop.load(Ordering::Relaxed) {
+                let status = try_get(port, "/drop", "").map_or(0, |reply| reply.status);
+                *seen.entry(status).or_insert(0) += 1;
+            }
+            seen
+        })
+    };
+    let clients: Vec<_> = (0..4).map(load).collect();
+    let until_asked = |farm: &Farm| {
+        let began = Instant::now();
+        let _ = farm.origins[0].taken();
+        while farm.origins[0].taken() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(15), "{}", farm.server.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    for _ in 0..2 {
+        until_asked(&farm);
+        farm.healthy[0].store(false, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(300));
+        let _ = farm.origins.iter().map(Origin::taken).count();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(farm.origins[0].taken(), 0, "{}", farm.server.said());
+        assert!(farm.origins[1].taken() > 0);
+        farm.healthy[0].store(true, Ordering::Relaxed);
+        until_asked(&farm);
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {

@@ -109,6 +109,38 @@ fn what_was_packed_small_is_unpacked_little_by_little() {
     assert!(most - before < 40 * 1024, "grew by {} KiB", most - before);
 }
 
+/// What is said of content as it was cannot be said of what it became; a part of content stays what it is part of.
+#[test]
+fn what_is_said_of_content_goes_with_it() {
+    let folder = Folder::new();
+    let answer = |head: &str, stream: &mut TcpStream| {
+        let fields = "Accept-Ranges: bytes\r\nETag: \"a\"\r\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\n\
+                      Content-MD5: Q2hlY2sgSW50ZWdyaXR5IQ==\r\nDigest: md5=Q2hlY2sgSW50ZWdyaXR5IQ==\r\nRepr-Digest: md5=:Q2g=:\r\n";
+        if head.starts_with("GET /part") {
+            let fields = format!("{fields}Content-Range: bytes 0-22/999\r\n");
+            return say(stream, "206 Partial Content", &fields, "<a href=http://inner/y>");
+        }
+        let content = if head.starts_with("GET /none") { "" } else { "<a href=http://inner/y>" };
+        say(stream, "200 OK", fields, content);
+    };
+    let origin = Origin::start("127.0.0.1", 0, Arc::new(answer));
+    folder.write("web.config", SITE.replace("PORT", &origin.port.to_string()));
+    let listen = port();
+    let _server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    let all = ["Accept-Ranges", "ETag", "Last-Modified", "Content-MD5", "Digest", "Repr-Digest"];
+    let reply = get(listen, "/whole", "");
+    assert_eq!(reply.text(), "<a href=/out/y>");
+    for name in all.into_iter().chain(["Content-Length"]) {
+        assert_eq!(reply.field(name), None, "{name}: {}", reply.head);
+    }
+    let reply = get(listen, "/part", "Range: bytes=0-22\r\n");
+    assert_eq!((reply.status, reply.text().as_str()), (206, "<a href=http://inner/y>"));
+    for name in all.into_iter().chain(["Content-Length", "Content-Range"]) {
+        assert!(reply.field(name).is_some(), "{name}: {}", reply.head);
+    }
+    assert_eq!(get(listen, "/none", "").field("ETag"), Some("\"a\""));
+}
+
 fn memchr_count(data: &[u8], text: &[u8]) -> usize {
     let (first, mut at, mut count) = (text[0], 0, 0);
     while let Some(found) = data[at..].iter().position(|byte| *byte == first) {

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use super::support::{Folder, Server, get, port};
+use super::support::{Folder, Origin, Server, get, port, say};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/tls/testdata");
 
@@ -110,4 +111,44 @@ fn clients_are_asked_for_certificates() {
         (folder.0.join("me.key").display().to_string(), folder.0.join("me.pem").display().to_string());
     let said = ask(https, "a.one.test", "/secret/", &["-cert", &own, "-key", &key]);
     assert!(said.contains("200 OK") && said.ends_with("secret"), "{said}");
+}
+
+/// `GetHeaders` of ANCM's forwarder, which is ARR's: the certificate in Base64 where there is one, else no such field.
+#[test]
+fn the_server_behind_is_told_the_certificate_of_a_client() {
+    let (http, https, folder) = (port(), port(), Folder::new());
+    openssl(&folder.0, "req -newkey rsa:2048 -nodes -days 2 -x509 -keyout ca.key -out ca.pem -subj /CN=ca");
+    let answer = |head: &str, stream: &mut std::net::TcpStream| {
+        let told = head.lines().filter(|line| line.to_ascii_lowercase().starts_with("x-arr-clientcert"));
+        say(stream, "200 OK", "", &format!("told {}", told.collect::<Vec<_>>().join("|")));
+    };
+    let origin = Origin::start("127.0.0.1", 0, Arc::new(answer));
+    let file = folder.write(
+        "applicationHost.config",
+        format!(
+            r#"<configuration><system.applicationHost><sites>
+            <site name="A" id="1"><application path="/"><virtualDirectory path="/" physicalPath="{0}" /></application><bindings>
+              <binding protocol="http" bindingInformation="*:{http}:" />
+              <binding protocol="https" bindingInformation="*:{https}:" />
+            </bindings></site></sites></system.applicationHost>
+            <location path="A"><system.webServer><security><access sslFlags="SslNegotiateCert" /></security></system.webServer></location>
+            <system.webServer><proxy enabled="true" /><rewrite><globalRules><rule name="all"><match url=".*" />
+              <action type="Rewrite" url="http://127.0.0.1:{1}/{{R:0}}" /></rule></globalRules></rewrite></system.webServer></configuration>"#,
+            folder.0.display(),
+            origin.port
+        ),
+    );
+    let all = format!("{DATA}/one.pem,{DATA}/one.key");
+    let authority = folder.0.join("ca.pem").display().to_string();
+    let _server = Server::start(&file, &["--certificate", &all, "--client-ca", &authority], http);
+    // What a client says of itself is not passed on.
+    assert!(get(http, "/", "X-ARR-ClientCert: MIIB\r\n").text().ends_with("told "));
+    let said = ask(https, "a.one.test", "/", &[]);
+    assert!(said.ends_with("told "), "{said}");
+    let (key, own) =
+        (folder.0.join("ca.key").display().to_string(), folder.0.join("ca.pem").display().to_string());
+    let said = ask(https, "a.one.test", "/", &["-cert", &own, "-key", &key]);
+    let pem = std::fs::read_to_string(&own).unwrap();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    assert!(said.ends_with(&format!("told X-ARR-ClientCert: {base64}")), "{said}");
 }

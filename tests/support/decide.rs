@@ -68,6 +68,7 @@ pub(crate) fn decide(plan: &Plan, request: &Request, folder: &Path) -> Vec<Strin
         ignore_invalid: true,
         underscores: false,
         single: true,
+        asterisk: false,
     };
     let mut head = RequestHead::default();
     let Ok(Parsed::Whole) = head.parse(&bytes, 0, &limits) else { return Vec::new() };

@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     ignore_invalid: true,
     underscores: true,
     single: false,
+    asterisk: false,
 };
 /// Longest request content taken.
 const LONGEST: u64 = 16 << 20;

@@ -144,15 +144,38 @@ fn attributes(element: &Element, schema: &schema::Element, path: &str, found: &m
     }
 }
 
+/// What IIS Manager calls a value, and the value.
+const SHOWN: [(&str, &str); 12] = [
+    ("LeastCurrentRequest", "LeastRequests"),
+    ("LeastCurrentRequests", "LeastRequests"),
+    ("ServerVariableHash", "RequestHash"),
+    ("QueryStringHash", "RequestHash"),
+    ("WeightedTotalBytes", "WeightedTotalTraffic"),
+    ("RegularExpressions", "ECMAScript"),
+    ("RegularExpression", "ECMAScript"),
+    ("Regex", "ECMAScript"),
+    ("Wildcards", "Wildcard"),
+    ("Exact", "ExactMatch"),
+    ("MovedPermanently", "Permanent"),
+    ("TemporaryRedirect", "Temporary"),
+];
+
 fn value(attribute: &Attribute, known: &schema::Attribute, path: &str, found: &mut Vec<Diagnostic>) {
     let Attribute { name, value, value_span, .. } = attribute;
     if let Err(why) = known.kind.check(value) {
         let mut wrong = Diagnostic::error("invalid-value", *value_span, format!("invalid value of `{name}`"))
             .because(why.to_string());
-        if let Wrong::Names(names) = &why
-            && let Some(near) = suggest::nearest(value, names.iter().map(String::as_str))
-        {
-            wrong = wrong.help(format!("did you mean `{near}`?"));
+        if let Wrong::Names(names) = &why {
+            let shown = SHOWN.iter().find(|(shown, name)| {
+                shown.eq_ignore_ascii_case(value) && names.iter().any(|known| known == name)
+            });
+            if let Some((_, name)) = shown {
+                wrong = wrong
+                    .help(format!("did you mean `{name}`?"))
+                    .note("what is written is the name that IIS Manager shows");
+            } else if let Some(near) = suggest::nearest(value, names.iter().map(String::as_str)) {
+                wrong = wrong.help(format!("did you mean `{near}`?"));
+            }
         }
         found.push(wrong);
     } else if known.nonempty && value.is_empty() {

@@ -238,6 +238,7 @@ impl Cx<'_> {
             Span::NONE,
         ));
         main.push((Step::Authorize(Asking::Always), Span::NONE));
+        main.splice(0..0, kernel());
         let mut own = bindings::settings(site);
         if let Some(limit) = dynamic::of_site(self, site) {
             own.limits.concurrent = Some(vec![limit]);
@@ -318,6 +319,29 @@ impl Cx<'_> {
             span: Span::NONE,
         }
     }
+}
+
+/// What is answered before a site is asked, in the original by `http.sys`: a `POST` or `PUT` that does not say how long it is
+/// (411, published readings: "refused with 411 before any handler is consulted"), and `OPTIONS *`, which is about the
+/// server.
+fn kernel() -> Vec<(Step, Span)> {
+    let missing = |name: &str| {
+        let field = Template::attr(ir::Attr::Field(name.into()));
+        Test::Not(Box::new(Test::Present(field)))
+    };
+    let protocol = Template::attr(ir::Attr::Protocol);
+    let framed = Test::Match { subject: protocol, pattern: Pattern::regex("^HTTP/1", false), into: None };
+    let without = Test::All(vec![
+        Test::Method(vec!["POST".into(), "PUT".into()]),
+        missing("content-length"),
+        missing("transfer-encoding"),
+        framed,
+    ]);
+    let reply = ir::Reply { status: 411, content: ir::ReplyContent::Page };
+    let refused = block(vec![(Step::Respond(reply), Span::NONE)]);
+    let server = Test::Equal(Template::attr(ir::Attr::Path), "*".into());
+    let when = |test, then| (Step::When { test, then, otherwise: Block::default() }, Span::NONE);
+    vec![when(without, refused), when(server, handlers::protocol(Span::NONE))]
 }
 
 /// A list of steps to add to.

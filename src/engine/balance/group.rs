@@ -372,6 +372,17 @@ impl Group {
         Ok(self.chosen(index, self.how.sticky.is_some()))
     }
 
+    /// The least busy of the members in use that were not tried.
+    pub fn elect_but(&self, tried: &[usize]) -> Option<Elected> {
+        let fit = |index: &usize| {
+            let standing = &self.members[*index].2;
+            !tried.contains(index) && standing.is_usable() && !standing.is(DRAINING | SPARE | STANDBY)
+        };
+        let others = (0..self.members.len()).filter(fit);
+        let index = others.min_by_key(|index| self.members[*index].2.busy.load(Relaxed))?;
+        Some(self.chosen(index, self.how.sticky.is_some()))
+    }
+
     /// Takes note that a member failed a request.
     pub fn fail(&self, standing: &Standing) -> bool {
         let counts = !self.how.alone && !standing.is(FAULTLESS);

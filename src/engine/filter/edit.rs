@@ -186,6 +186,8 @@ pub struct Attributes {
     held: Vec<u8>,
     /// The element whose content is no markup: it ends at its end tag.
     raw: Option<&'static [u8]>,
+    /// Whether content is in a comment.
+    comment: bool,
     found: Found,
 }
 
@@ -193,6 +195,8 @@ pub struct Attributes {
 enum Markup {
     /// Markup of this many bytes.
     Whole(usize),
+    /// A comment begins.
+    Comment,
     /// Its end is not there yet.
     Open,
     /// No markup.
@@ -202,7 +206,7 @@ enum Markup {
 impl Attributes {
     /// These edits.
     pub fn new(edits: Vec<Edit>) -> Self {
-        Self { edits, held: Vec::new(), raw: None, found: Found::default() }
+        Self { edits, held: Vec::new(), raw: None, comment: false, found: Found::default() }
     }
 
     /// Takes content.
@@ -227,7 +231,20 @@ impl Attributes {
     /// Passes on what is decided; where that ends.
     fn run(&mut self, data: &[u8], out: &mut Vec<u8>) -> usize {
         let mut at = 0;
-        while let Some(found) = memchr::memchr(b'<', &data[at..]) {
+        loop {
+            if self.comment {
+                let Some(end) = memchr::memmem::find(&data[at..], b"-->") else {
+                    // What may begin the end waits for more.
+                    let dashes = data[at..].iter().rev().take(2).take_while(|byte| **byte == b'-').count();
+                    let stop = data.len() - dashes;
+                    out.extend_from_slice(&data[at..stop]);
+                    return stop;
+                };
+                out.extend_from_slice(&data[at..at + end + 3]);
+                at += end + 3;
+                self.comment = false;
+            }
+            let Some(found) = memchr::memchr(b'<', &data[at..]) else { break };
             let start = at + found;
             out.extend_from_slice(&data[at..start]);
             let rest = &data[start..];
@@ -239,6 +256,12 @@ impl Attributes {
                 Markup::Text => {
                     out.push(b'<');
                     at = start + 1;
+                }
+                Markup::Comment => {
+                    // `<!-->` is all of one.
+                    out.extend_from_slice(b"<!");
+                    at = start + 2;
+                    self.comment = true;
                 }
                 Markup::Open if rest.len() < TAG => return start,
                 // Too long to be looked into.
@@ -290,11 +313,11 @@ impl Attributes {
     }
 }
 
-/// What a `<` begins. Comments and declarations are markup without attributes.
+/// What a `<` begins. Declarations are markup without attributes.
 fn markup(text: &[u8]) -> Markup {
     match text.get(1) {
         None => Markup::Open,
-        Some(b'!') if text.starts_with(b"<!--") => until(text, 4, b"-->"),
+        Some(b'!') if text.starts_with(b"<!--") => Markup::Comment,
         Some(b'!') if b"<!--".starts_with(text) => Markup::Open,
         Some(b'!' | b'?' | b'/') => until(text, 2, b">"),
         Some(letter) if letter.is_ascii_alphabetic() => {
@@ -484,14 +507,15 @@ mod tests {
         let data = concat!(
             "<p>a < b <A class=x HREF='/one' title=\"/one\"><!-- <a href=\"/one\"> --><img src=/one>",
             "<a\n href = \"/o'>ne\" /><script>if (a<b) '<a href=\"/one\">' </scriptx></script>",
-            "<form action=\"/one?\"></form><a href=/><a x href><",
+            "<form action=\"/one?\"></form><a href=/><!--><a x href='/two'><!-- -- - > --><a x href><",
         );
         let expected = data
             .replace("HREF='/one'", "HREF='/app/one'")
             .replace("src=/one", "src=/app/one")
             .replace("\"/o'>ne\"", "\"/app/o'>ne\"")
             .replace("\"/one?\"", "\"/app/one?\"")
-            .replace("href=/>", "href=/app/>");
+            .replace("href=/>", "href=/app/>")
+            .replace("'/two'", "'/app/two'");
         let of = [("a", "href"), ("img", "src"), ("form", "action")];
         for step in 1..=data.len() {
             let edits = vec![edit(&of, "^/(.*)", vec![text("/app/"), Piece::Group(Register('R'), 1)])];
@@ -501,6 +525,25 @@ mod tests {
             }
             attributes.finish(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_comment_is_passed_on_however_long() {
+        let of = [("a", "href")];
+        let data = [b"<!--".as_slice(), &b"<a href='/x'>".repeat(TAG / 5), b"--", b"><a href='/y'>"].concat();
+        let mut expected = data.clone();
+        let end = data.len() - b"/y'>".len();
+        expected.splice(end..=end, b"/app/".iter().copied());
+        for step in [1000, 4099, TAG + 1, data.len() - 12] {
+            let edits = vec![edit(&of, "^/(.*)", vec![text("/app/"), Piece::Group(Register('R'), 1)])];
+            let (mut attributes, mut out) = (Attributes::new(edits), Vec::new());
+            for piece in data.chunks(step) {
+                attributes.push(piece, &mut out);
+                assert!(attributes.held.len() < 20, "{step}");
+            }
+            attributes.finish(&mut out);
+            assert!(out == expected, "{step}");
         }
     }
 

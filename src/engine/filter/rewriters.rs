@@ -60,7 +60,9 @@ pub(super) fn rewriters(exchange: &mut Exchange, how: &RewritingPlan) -> Vec<Sta
 /// Whether any of it is in force for the response at hand.
 pub(super) fn wanted(exchange: &mut Exchange, how: &RewritingPlan) -> bool {
     let when = how.settings.when.as_ref();
-    super::is_of(&exchange.facts.response, &how.settings.types)
+    let part = exchange.facts.response.status == 206 && how.settings.whole;
+    !part
+        && super::is_of(&exchange.facts.response, &how.settings.types)
         && when.is_none_or(|when| !matches!(exchange.value(when).as_slice(), b"" | b"0"))
         && (!how.settings.texts.is_empty() || how.edits.iter().any(|op| is_on(exchange, op)))
 }

@@ -1,7 +1,8 @@
 //! A request to a member of a group: elected for each try, with settings, head and target of its own.
 //!
 //! Another member is tried only when no connection could be made to the one before, and only as long as the
-//! group says; what a member answered is passed on whatever it is.
+//! group says, or where it says so, when the connection broke before an answer came to what may be sent twice; what a
+//! member answered is passed on whatever it is.
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
@@ -154,11 +155,17 @@ impl Exchange {
         let route = session.as_ref().map(|session| session.route);
         let key = group.how().key.as_ref().map(|key| self.value(key)).unwrap_or_default();
         let attempts = group.attempts();
+        // Those that broke a connection off, and the one to ask next for that.
+        let (mut broke, mut next) = (Vec::new(), None);
         for attempt in 0.. {
-            let elected = match self.elect(errand, route, &key).await {
-                Ok(elected) => elected,
-                Err(status) => return Next::Status(status),
+            let elected = match next.take() {
+                Some(elected) => elected,
+                None => match self.elect(errand, route, &key).await {
+                    Ok(elected) => elected,
+                    Err(status) => return Next::Status(status),
+                },
             };
+            let index = elected.index;
             let Some((endpoint, member, standing)) = group.member(elected.index) else {
                 return Next::Status(500);
             };
@@ -201,7 +208,15 @@ impl Exchange {
                 return Next::End(End::Abort);
             }
             let another = unreachable && failed && !standing.is_usable() && attempt < attempts;
-            if !another {
+            if another {
+                continue;
+            }
+            let harmless = !streamed && !matches!(self.facts.method(), b"POST" | b"LOCK" | b"PATCH");
+            if group.how().again && harmless && matches!(fault, Fault::Closed | Fault::ClosedLater) {
+                broke.push(index);
+                next = group.elect_but(&broke);
+            }
+            if next.is_none() {
                 return Next::Status(status);
             }
         }

@@ -24,6 +24,8 @@ pub struct Limits {
     pub underscores: bool,
     /// Whether fields that stand once by their definition are refused when repeated.
     pub single: bool,
+    /// Whether the target of `OPTIONS` may be `*`.
+    pub asterisk: bool,
 }
 
 /// A request head, as ranges over the buffer it was read from.
@@ -125,7 +127,7 @@ impl RequestHead {
         }
         if scanned <= start + newline || self.version == 0 {
             self.clear();
-            self.request_line(buffer, start, line_end).map_err(|refusal| Refusal {
+            self.request_line(buffer, start, line_end, limits).map_err(|refusal| Refusal {
                 // HTTP/0.9 has nothing but content.
                 is_head: self.method.of(buffer) == b"HEAD" && refusal.version != 9,
                 ..refusal.at(start, line_end)
@@ -176,7 +178,13 @@ impl RequestHead {
         }
     }
 
-    fn request_line(&mut self, buffer: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
+    fn request_line(
+        &mut self,
+        buffer: &[u8],
+        start: usize,
+        end: usize,
+        limits: &Limits,
+    ) -> Result<(), Refusal> {
         let line = &buffer[start..end];
         self.line = Slice::new(start, end);
         let method = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
@@ -192,7 +200,12 @@ impl RequestHead {
         let after =
             target + length + line[target + length..].iter().take_while(|&&byte| byte == b' ').count();
         self.protocol = Slice::new(start + after, end);
-        self.split_target(buffer, start + target, start + target + length)?;
+        let server = limits.asterisk && line.starts_with(b"OPTIONS ") && line[target..][..length] == *b"*";
+        if server {
+            self.target = Slice::new(start + target, start + target + length);
+        } else {
+            self.split_target(buffer, start + target, start + target + length)?;
+        }
         let rest = spaces_off(&line[target + length..]);
         self.version = match rest {
             b"" => 9,
@@ -565,6 +578,7 @@ mod tests {
         ignore_invalid: true,
         underscores: false,
         single: false,
+        asterisk: false,
     };
 
     fn parse(text: &str) -> Result<RequestHead, u16> {

@@ -56,7 +56,8 @@ pub(super) fn read<B>(
     if target.len() > limits.line {
         return Err((414, "client sent too long URI"));
     }
-    if !target.starts_with('/') {
+    let server = limits.asterisk && *method == Method::OPTIONS && target == "*";
+    if !target.starts_with('/') && !server {
         let connects = *method == Method::CONNECT;
         let refused =
             if connects { (405, "client sent CONNECT method") } else { (400, "client sent invalid :path") };

@@ -161,6 +161,7 @@ impl Proof {
                 Ok(()) => return put(out, "SUCCESS"),
                 Err((_, text)) => return write!(out, "FAILED:{text}").is_ok(),
             },
+            ProofAttr::Der => return put(out, &base64::engine::general_purpose::STANDARD.encode(&self.der)),
             ProofAttr::Pem => return put(out, pem(&self.der).trim_end()),
             ProofAttr::PemFolded => return put(out, &pem(&self.der).trim_end().replace('\n', "\n\t")),
             ProofAttr::PemEscaped => return put(out, &escaped(&pem(&self.der))),

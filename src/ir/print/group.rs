@@ -22,6 +22,7 @@ impl Printer<'_> {
             failing,
             failing_late,
             failing_unresolved,
+            again,
             growth,
             nonce,
         } = group;
@@ -71,6 +72,7 @@ impl Printer<'_> {
         }
         self.flag(*failing_late, "failing-late");
         self.flag(*failing_unresolved, "failing-unresolved");
+        self.flag(*again, "again");
         self.number("growth", Some(u64::from(*growth)).filter(|growth| *growth != 5));
         if let Some(nonce) = nonce {
             self.add(format_args!(" nonce \"{nonce}\""));

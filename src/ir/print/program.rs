@@ -430,7 +430,15 @@ impl Printer<'_> {
                 self.add(format_args!(" \"{from}\" => \"{to}\""));
             }
             Edit::Trailer(name, value) => self.word_and(&format!("trailer {name}"), value),
-            Edit::Url { from, to } => changed(self, "url", from, to),
+            Edit::Url { fields, from, to } => {
+                let names: Vec<String> = fields.iter().map(ToString::to_string).collect();
+                // The usual ones go without saying.
+                let what = match names.join(", ").as_str() {
+                    "Location, Refresh" => "url".to_owned(),
+                    others => format!("url of {others}"),
+                };
+                changed(self, &what, from, to);
+            }
             Edit::CookieDomain { from, to } => changed(self, "cookie-domain", from, to),
             Edit::CookiePath { from, to } => changed(self, "cookie-path", from, to),
             Edit::CookieFlags { cookie, flags } => {

@@ -30,6 +30,9 @@ settings! {
         keep_modified: bool,
         /// Whether that tag stays a strong one.
         keep_tag: bool,
+        /// Whether only whole content is rewritten, a part (`206`) never, and whether what is said of the content as it
+        /// was goes with it: `Accept-Ranges`, `Content-MD5` and other digests.
+        whole: bool,
         /// Whether a `204` or `304` tells the same of itself as rewritten content would.
         tells_unmodified: bool,
         /// The target of a request of our own whose answer stands before the content; empty is none.

@@ -89,6 +89,7 @@ pub(super) fn rewriting<'c>(rewriting: &'c settings::Rewriting, span: Span, visi
         keep_modified: _,
         keep_tag: _,
         tells_unmodified: _,
+        whole: _,
         parts_last: _,
         charset: _,
         coded: _,

@@ -29,6 +29,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.backslashes = Some(false);
+    client.asterisk = Some(false);
     client.keep_slashes = Some(false);
     client.strict = Some(true);
     client.keepalive_timeout = Some(Duration::from_secs(5));

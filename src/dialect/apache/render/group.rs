@@ -129,6 +129,7 @@ impl Render<'_, '_> {
             failing,
             failing_late,
             failing_unresolved: _,
+            again: _,
             growth: _,
             nonce: _,
         } = group;

@@ -4,7 +4,7 @@ use super::{Render, value::quote};
 use crate::{
     ir::{
         Attr, Part, Template, Text,
-        settings::{AccessLog, ErrorLog, Level, LogFormat, LogTarget, Logs},
+        settings::{AccessLog, ClientAddress, ErrorLog, Level, LogFormat, LogTarget, Logs},
     },
     source::Span,
 };
@@ -244,13 +244,41 @@ fn logged(attr: &Attr) -> Option<String> {
 }
 
 impl Render<'_, '_> {
+    pub(super) fn client_address(&mut self, set: &ClientAddress, span: Span) {
+        let ClientAddress {
+            told,
+            announcement_first,
+            trusted,
+            trusts_all,
+            chained,
+            loose,
+            only_public,
+            consumed,
+            passed,
+            passed_into,
+        } = set;
+        if let Some(v) = told {
+            self.told(v, set, span);
+        }
+        // Said where the place is.
+        let _ = (trusted, chained);
+        self.left_out(
+            "",
+            &[
+                ("client_address.announcement_first", announcement_first.is_some()),
+                ("client_address.trusts_all", trusts_all.is_some()),
+                ("client_address.loose", loose.is_some()),
+                ("client_address.only_public", only_public.is_some()),
+                ("client_address.consumed", consumed.is_some()),
+                ("client_address.passed", passed.is_some()),
+                ("client_address.passed_into", passed_into.is_some()),
+            ],
+            span,
+        );
+    }
+
     /// Whose address is the client's.
-    pub(super) fn told(
-        &mut self,
-        told: &crate::ir::settings::Telling,
-        set: &crate::ir::settings::ClientAddress,
-        span: Span,
-    ) {
+    pub(super) fn told(&mut self, told: &crate::ir::settings::Telling, set: &ClientAddress, span: Span) {
         use crate::ir::settings::Telling;
         self.need("remoteip");
         match told {

@@ -466,7 +466,7 @@ impl Render<'_, '_> {
                         quote(&to.lossy())
                     ));
                 }
-                Edit::Url { from: UrlMatch::Text(from), to } => match (text_of(from), text_of(to)) {
+                Edit::Url { from: UrlMatch::Text(from), to, .. } => match (text_of(from), text_of(to)) {
                     (Some(from), Some(to)) => {
                         self.need("headers");
                         self.page.line(format!(

@@ -4,8 +4,8 @@
 use super::{Render, quote};
 use crate::{
     ir::settings::{
-        Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
-        Resolve, Rewriting,
+        Access, Answer, Client, Compress, Content, Files, Forwarding, Limits, Listing, Logs, Resolve,
+        Rewriting,
     },
     raise::seconds,
     source::Span,
@@ -22,6 +22,7 @@ impl Render<'_, '_> {
             single_fields,
             merge_slashes,
             backslashes,
+            asterisk,
             keep_slashes,
             keepalive_timeout,
             keepalive_announce,
@@ -83,6 +84,7 @@ impl Render<'_, '_> {
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
                 ("client.backslashes", backslashes.is_some()),
+                ("client.asterisk", asterisk.is_some()),
                 ("client.keep_slashes", keep_slashes.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
                 ("client.keepalive_when_asked", keepalive_when_asked.is_some()),
@@ -641,6 +643,7 @@ impl Render<'_, '_> {
             keep_modified,
             keep_tag,
             tells_unmodified,
+            whole,
             parts_last,
             before,
             after,
@@ -694,6 +697,7 @@ impl Render<'_, '_> {
                 ("rewriting.edits_first", edits_first.is_some()),
                 ("rewriting.keep_tag", keep_tag.is_some()),
                 ("rewriting.tells_unmodified", tells_unmodified.is_some()),
+                ("rewriting.whole", whole.is_some()),
                 ("rewriting.parts_last", parts_last.is_some()),
             ],
             span,
@@ -750,39 +754,6 @@ impl Render<'_, '_> {
                 ("listing.exact_size", exact_size.is_some()),
                 ("listing.callback", callback.is_some()),
                 ("listing.columns", columns.is_some()),
-            ],
-            span,
-        );
-    }
-
-    pub(super) fn client_address(&mut self, set: &ClientAddress, span: Span) {
-        let ClientAddress {
-            told,
-            announcement_first,
-            trusted,
-            trusts_all,
-            chained,
-            loose,
-            only_public,
-            consumed,
-            passed,
-            passed_into,
-        } = set;
-        if let Some(v) = told {
-            self.told(v, set, span);
-        }
-        // Said where the place is.
-        let _ = (trusted, chained);
-        self.left_out(
-            "",
-            &[
-                ("client_address.announcement_first", announcement_first.is_some()),
-                ("client_address.trusts_all", trusts_all.is_some()),
-                ("client_address.loose", loose.is_some()),
-                ("client_address.only_public", only_public.is_some()),
-                ("client_address.consumed", consumed.is_some()),
-                ("client_address.passed", passed.is_some()),
-                ("client_address.passed_into", passed_into.is_some()),
             ],
             span,
         );

@@ -106,11 +106,23 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
     }
     super::handlers::programs(cx, place, &handlers, &mut out);
     super::handlers::files(&handlers, &mut out);
+    allowed(settings);
     let files = Test::Method(["GET", "HEAD", "POST", "OPTIONS"].map(Name::from).to_vec());
     let reply = Reply { status: 405, content: ReplyContent::Page };
     let otherwise = block(vec![(Step::Respond(reply), Span::NONE)]);
     out.push((Step::When { test: files, then: Block::default(), otherwise }, Span::NONE));
     out
+}
+
+/// Answers of our own that refuse a method say which there are (405.0 of `StaticFileModule`: `Allow: GET, HEAD, OPTIONS,
+/// TRACE`, read off a server and published).
+fn allowed(settings: &mut Settings) {
+    let no = |template: Attr| Test::Not(Box::new(Test::Truthy(Template::attr(template))));
+    let test = Test::All(vec![Test::Status(vec![405]), no(Attr::UpstreamAuthority)]);
+    let add = Edit::Add("Allow".into(), "GET, HEAD, OPTIONS, TRACE".into());
+    let then = block(vec![(Step::Edit(add), Span::NONE)]);
+    let when = (Step::When { test, then, otherwise: Block::default() }, Span::NONE);
+    settings.answer.on_response.get_or_insert_default().push(block(vec![when]));
 }
 
 /// `directoryBrowse`: what is shown of the files of a folder that has no default document.

@@ -29,6 +29,7 @@ pub(super) fn settings() -> Settings {
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
     client.backslashes = Some(true);
+    client.asterisk = Some(true);
     client.keep_slashes = Some(false);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);
@@ -100,6 +101,7 @@ pub(super) fn settings() -> Settings {
         keep_modified: Some(false),
         keep_tag: Some(false),
         tells_unmodified: Some(false),
+        whole: Some(true),
         parts_last: Some(false),
         edits_first: Some(false),
         when: Some(None),

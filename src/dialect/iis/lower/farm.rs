@@ -3,7 +3,8 @@
 //! Reference 10. A farm is known as `http://NAME` and as `https://NAME`; each of its servers has a port for either. What
 //! `protocol` says holds for requests to its servers in place of `proxy`. Both schemes share what is known of a server; the
 //! URL test is made over the scheme of its URL. A server that cannot be reached is passed over, as it is once the test of
-//! live traffic has found it wanting, which only a URL test takes back. The value of the cookie of affinity is the
+//! live traffic has found it wanting, which only a URL test takes back. Where a server breaks a connection off instead of
+//! answering, a request that may be sent twice goes to another one (decided: the original says 502.3 to the client). The value of the cookie of affinity is the
 //! original's own secret: here a hash of the server's address and ports, which stays the same over restarts.
 
 use std::time::Duration;
@@ -135,6 +136,7 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
             alone: false,
             attempts: None,
             failing_unresolved: true,
+            again: true,
             ..Group::alone(url.as_str())
         })),
         span: farm.span,

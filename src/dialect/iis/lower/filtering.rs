@@ -117,7 +117,7 @@ fn filter(filtering: &Value) -> Steps {
     out.push(refuse(Test::Longer(path(), longest("maxUrl")), own(404, 14), limits.place("maxUrl")));
     let query = Template::attr(Attr::Query);
     out.push(refuse(
-        Test::Longer(query.clone(), longest("maxQueryString")),
+        Test::Longer(query, longest("maxQueryString")),
         own(404, 15),
         limits.place("maxQueryString"),
     ));
@@ -135,12 +135,13 @@ fn filter(filtering: &Value) -> Steps {
         let most = u64::try_from(limit.value.number("sizeLimit")).unwrap_or(u64::MAX);
         out.push(refuse(Test::Longer(field, most), 431, limit.span));
     }
+    let exempt = Exempt::of(filtering);
     if let Some(denied) = one_of(listed(&filtering.part("denyUrlSequences"), "sequence")) {
-        out.push(refuse(matches(path(), &denied), own(404, 5), span));
+        out.push(refuse(exempt.url(matches(path(), &denied)), own(404, 5), span));
     }
     if let Some(denied) = one_of(listed(&filtering.part("denyQueryStringSequences"), "sequence")) {
         let test = Test::Any(queries(filtering).into_iter().map(|query| matches(query, &denied)).collect());
-        out.push(refuse(test, own(404, 18), span));
+        out.push(refuse(exempt.query(test), own(404, 18), span));
     }
     let verbs = filtering.part("verbs");
     let methods = |allowed: bool| -> Vec<Name> { entries(&verbs, "verb", allowed).map(Name::from).collect() };
@@ -170,19 +171,46 @@ fn filter(filtering: &Value) -> Steps {
     if let Some(hidden) = one_of(listed(&filtering.part("hiddenSegments"), "segment")) {
         out.push(refuse(matches(path(), &format!("/{hidden}(?:/|$)")), own(404, 8), span));
     }
-    rules(filtering, &mut out);
-    let always = one_of(listed(&filtering.part("alwaysAllowedUrls"), "url"));
-    let allowed = one_of(listed(&filtering.part("alwaysAllowedQueryStrings"), "queryString"));
-    let exempt = [
-        always.map(|urls| matches(path(), &format!("^{urls}$"))),
-        allowed.map(|queries| matches(query, &format!("^{queries}$"))),
-    ];
-    let exempt: Vec<Test> = exempt.into_iter().flatten().collect();
-    if exempt.is_empty() {
-        return out;
+    rules(filtering, &exempt, &mut out);
+    out
+}
+
+/// What is always allowed. The lists are exempt from what looks for texts in the URL, or in the query string, and from nothing
+/// else ("override the values in the `<denyUrlSequences>` collection", and in `<denyQueryStringSequences>`, say their pages;
+/// rules that scan the same are taken to be overridden as well, as in `UrlScan`): a query string that is allowed leads to no
+/// hidden segment.
+struct Exempt {
+    url: Option<Test>,
+    query: Option<Test>,
+}
+
+impl Exempt {
+    fn of(filtering: &Value) -> Self {
+        let urls = one_of(listed(&filtering.part("alwaysAllowedUrls"), "url"));
+        let queries = one_of(listed(&filtering.part("alwaysAllowedQueryStrings"), "queryString"));
+        let query = Template::attr(Attr::Query);
+        Self {
+            url: urls.map(|urls| matches(path(), &format!("^{urls}$"))),
+            query: queries.map(|queries| matches(query, &format!("^{queries}$"))),
+        }
     }
-    let test = Test::Any(exempt);
-    vec![(Step::When { test, then: Block::default(), otherwise: block(out) }, span)]
+
+    /// What is found in the URL, unless that is always allowed.
+    fn url(&self, found: Test) -> Test {
+        but_for(found, self.url.as_ref())
+    }
+
+    /// The same of the query string.
+    fn query(&self, found: Test) -> Test {
+        but_for(found, self.query.as_ref())
+    }
+}
+
+fn but_for(found: Test, exempt: Option<&Test>) -> Test {
+    match exempt {
+        Some(exempt) => Test::All(vec![found, Test::Not(Box::new(exempt.clone()))]),
+        None => found,
+    }
 }
 
 /// A query string as it is scanned: as it was sent, and decoded as well unless `unescapeQueryString="false"` ("two passes on
@@ -198,13 +226,14 @@ const BARE_PERCENT: &str = "%(?:[^0-9a-fu]|$|[0-9a-f](?:[^0-9a-f]|$)|u(?:[^0-9a-
 
 /// `filteringRules`: texts that may not occur in what a rule scans; in all of that but the URL, no `%` that escapes nothing
 /// either, unless `denyUnescapedPercent="false"` (the page on filtering rules, and that of `UrlScan`, where it comes from).
-fn rules(filtering: &Value, out: &mut Steps) {
+fn rules(filtering: &Value, exempt: &Exempt, out: &mut Steps) {
     for rule in filtering.part("filteringRules").items() {
         let value = &rule.value;
         let denied = one_of(listed(&value.part("denyStrings"), "string"));
-        let mut scanned = Vec::new();
+        // What the query string holds, then what the rest does.
+        let (mut of_query, mut scanned) = (Vec::new(), Vec::new());
         if value.flag("scanQueryString") {
-            scanned.push(Template::attr(Attr::Query));
+            of_query = queries(filtering);
         }
         if value.flag("scanAllRaw") {
             scanned.push(Template::attr(Attr::Target));
@@ -213,18 +242,21 @@ fn rules(filtering: &Value, out: &mut Steps) {
             let name = header.value.text("requestHeader").to_ascii_lowercase();
             scanned.push(Template::attr(Attr::Field(name.as_str().into())));
         }
-        let mut tests = Vec::new();
+        let (mut tests, mut query_tests) = (Vec::new(), Vec::new());
         if value.flag("denyUnescapedPercent") {
             tests.extend(scanned.iter().map(|subject| matches(subject.clone(), BARE_PERCENT)));
-        }
-        if value.flag("scanUrl") {
-            scanned.push(path());
-        }
-        if value.flag("scanQueryString") {
-            scanned.extend(queries(filtering).into_iter().skip(1));
+            // As it was sent.
+            query_tests.extend(of_query.iter().take(1).map(|subject| matches(subject.clone(), BARE_PERCENT)));
         }
         if let Some(denied) = denied {
             tests.extend(scanned.into_iter().map(|subject| matches(subject, &denied)));
+            query_tests.extend(of_query.into_iter().map(|subject| matches(subject, &denied)));
+            if value.flag("scanUrl") {
+                tests.push(exempt.url(matches(path(), &denied)));
+            }
+        }
+        if !query_tests.is_empty() {
+            tests.push(exempt.query(Test::Any(query_tests)));
         }
         if tests.is_empty() {
             continue;

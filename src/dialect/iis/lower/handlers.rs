@@ -2,8 +2,11 @@
 //!
 //! Reference 12; <https://learn.microsoft.com/aspnet/core/host-and-deploy/iis/web-config>,
 //! <https://learn.microsoft.com/iis/extensions/httpplatformhandler/httpplatformhandler-configuration-reference>. The
-//! forwarder of such a program keeps the client's `Host` and adds `X-Forwarded-For`, with the port, and
-//! `X-Forwarded-Proto`; that of ASP.NET Core adds a token that the program knows from its environment.
+//! forwarder of such a program keeps the client's `Host`, adds the client to `X-Forwarded-For`, with the port, and the scheme
+//! to `X-Forwarded-Proto`, behind what a proxy in front said, passes the client's certificate on, and leaves `Location`,
+//! `Content-Location` and cookies as they are, which ARR's, of the same source, does not (`GetHeaders`; `PROTOCOL_CONFIG`:
+//! `m_fPreserveHostHeader = TRUE`, `m_fReverseRewriteHeaders = FALSE`). That of ASP.NET Core adds a token that the program
+//! knows from its environment.
 //!
 //! Which URL a program gets where rules rewrote it:
 //!
@@ -30,8 +33,8 @@ use crate::{
     },
     ir::{
         Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
-        Part, Pattern, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target, Template, Test,
-        Upstream, VarId, VarKind, settings::Forwarding,
+        Part, Pattern, ProofAttr, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target,
+        Template, Test, TlsAttr, Upstream, VarId, VarKind, settings::Forwarding,
     },
     source::Span,
 };
@@ -43,6 +46,9 @@ type Steps = Vec<(Step, Span)>;
 /// Modules that are built in.
 const BUILT_IN: [&str; 4] =
     ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
+
+/// The module that answers `OPTIONS` and `TRACE` by itself.
+const PROTOCOL: &str = "ProtocolSupportModule";
 
 /// Modules that run programs in the original itself, in .NET or by ISAPI: a stock server lists dozens of them.
 const INSIDE: [&str; 5] =
@@ -91,7 +97,12 @@ pub(super) fn any(site: &Site) -> bool {
 
 /// Adds what the handlers of a place do.
 pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut Steps) {
-    for item in handlers.items().iter().filter(|item| !item.level.assumed) {
+    let is_protocol = |item: &Item| item.value.text("modules").eq_ignore_ascii_case(PROTOCOL);
+    for item in handlers.items().iter().filter(|item| !item.level.assumed || is_protocol(item)) {
+        if is_protocol(item) {
+            handled(item, protocol(item.span), out);
+            continue;
+        }
         let modules: Vec<&str> = item.value.text("modules").split(',').map(str::trim).collect();
         let one_of = |list: &[&str]| {
             modules.iter().any(|module| list.iter().any(|one| one.eq_ignore_ascii_case(module)))
@@ -129,6 +140,23 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
             return;
         }
     }
+}
+
+/// What `ProtocolSupportModule` answers: `OPTIONS` with 200 and the methods there are, a file or none, whatever else a
+/// preflight asks; `TRACE` with 501, as long as nobody sets `EnableTraceMethod` in the registry (readings of IIS 10 published
+/// with their requests: `OPTIONS` and `TRACE` for a file and for a page).
+pub(super) fn protocol(span: Span) -> Block {
+    let respond = |status, content| (Step::Respond(Reply { status, content }), span);
+    let list: Template = "OPTIONS, TRACE, GET, HEAD, POST".into();
+    let promise = |field: &str| {
+        (Step::Promise { field: field.into(), value: list.clone(), always: true, member: false }, span)
+    };
+    let options = vec![promise("Allow"), promise("Public"), respond(200, ReplyContent::Empty)];
+    let when = |method: &str, then: Steps| {
+        let test = Test::Method(vec![method.into()]);
+        (Step::When { test, then: block(then), otherwise: Block::default() }, span)
+    };
+    block(vec![when("OPTIONS", options), when("TRACE", vec![respond(501, ReplyContent::Page)])])
 }
 
 fn refuse(cx: &mut Cx, place: &Place, kind: Option<Kind>, item: &Item) {
@@ -190,8 +218,12 @@ fn reached(
             set.http.send_timeout = Some(limit);
         }
     }
+    // Nobody but the forwarder may speak for it: a client's own would say whose certificate it has, or end the program
+    // (`GetHeaders` of the forwarder: all that begin so are taken away).
+    let spoken = (Step::Edit(Edit::Remove("MS-ASPNETCORE*".into())), item.span);
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
+        steps: vec![spoken],
         span: item.span,
         ..Block::default()
     }
@@ -262,15 +294,14 @@ fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
         Edit::RemoveNominated,
         Edit::Set("Host".into(), Template::attr(Attr::Field("host".into()))),
         Edit::Append("X-Forwarded-For".into(), proxy::client(cx, true)),
-        Edit::Set("X-Forwarded-Proto".into(), Template::attr(Attr::Scheme)),
+        Edit::Append("X-Forwarded-Proto".into(), Template::attr(Attr::Scheme)),
         Edit::Set("X-Original-URL".into(), Template::var(original(cx))),
     ];
     if let Some(token) = token {
         edits.push(Edit::Set("MS-ASPNETCORE-TOKEN".into(), Template::text(token)));
-    } else {
-        // Nobody but the forwarder may speak for it.
-        edits.push(Edit::Remove("MS-ASPNETCORE-TOKEN".into()));
     }
+    let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
+    edits.push(Edit::Set("MS-ASPNETCORE-CLIENTCERT".into(), certificate));
     for name in ["TE", "Keep-Alive", "Proxy-Connection", "Expect", "Trailer"] {
         edits.push(Edit::Remove(name.into()));
     }

@@ -4,6 +4,9 @@
 //! edits of the content that passes through. A precondition is a value that is read where a rule asks for it. Rules see
 //! the response as it is after ARR's own changes, whoever answers; of a rule with `stopProcessing` on a header no later
 //! rule is tried, of one on tags none at the attribute that it changed.
+//!
+//! Decided, where the documentation is silent: content that rules change loses `Accept-Ranges`, its validators and its
+//! digests, and a part of content (206) is passed on as it is, since its `Content-Range` counts bytes of what it was.
 
 use super::{
     CONDITION, Cx, Place, RULE, block,

@@ -30,6 +30,9 @@ impl Reading {
     }
 }
 
+/// The longest pattern, bytes: a thousand times that is what it takes in memory.
+const LONGEST: usize = 64 << 10;
+
 /// A pattern as it is written; `None` when it is none, which is reported.
 pub(super) fn pattern(
     cx: &mut Cx,
@@ -38,6 +41,16 @@ pub(super) fn pattern(
     ignore_case: bool,
 ) -> Option<Pattern> {
     let text = written.value.as_str();
+    if text.len() > LONGEST {
+        let message = format!("a pattern has at most {} KiB", LONGEST >> 10);
+        let found = Diagnostic::error("invalid-pattern", written.part(0..1), message);
+        cx.report(
+            found
+                .because(format!("this one has {}", text.len() >> 10))
+                .help("a rewrite map looks many texts up"),
+        );
+        return None;
+    }
     let regex = |text: String| Pattern {
         kind: Kind::Regex(Syntax::Ecma),
         text: text.into(),

@@ -1,8 +1,9 @@
 //! Application Request Routing: what is sent to another server, and what of its answer is changed.
 //!
 //! Reference 9, from ANCM's out-of-process forwarder and the pages on ARR: `Host` is the backend's unless
-//! `preserveHostHeader` says otherwise; `X-Forwarded-For` carries the port; `Location` and the domain of cookies are
-//! changed to the client's host whatever they named; responses are streamed; a `WebSocket` needs nothing written.
+//! `preserveHostHeader` says otherwise; `X-Forwarded-For` carries the port; `Location`, `Content-Location` and the domain of
+//! cookies are changed to the client's host whatever they named (`DoReverseRewrite`), `Refresh` is not; responses are
+//! streamed; a `WebSocket` needs nothing written.
 
 use super::{Cx, Place, farm, vars};
 use crate::{
@@ -10,8 +11,8 @@ use crate::{
     dialect::iis::{effective::Value, site::Site},
     ir::{
         Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test, Upgrade,
-        Upstream, UrlMatch, VarId, VarKind,
+        Part, Pattern, ProofAttr, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test,
+        TlsAttr, Upgrade, Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
@@ -186,6 +187,12 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(secure(cx))));
     }
+    let name = proxy.text("clientCertName");
+    if !name.is_empty() {
+        // Where there is none, what the client says of one is not passed on.
+        let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
+        edits.push(Edit::Set(name.into(), certificate));
+    }
     let name = proxy.text("logGuidName");
     if !name.is_empty() {
         edits.push(Edit::Set(name.into(), Template::var(guid(cx))));
@@ -292,8 +299,13 @@ fn response_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
         Template::var(cx.var(name, || VarKind::Choice { choices, default: value(on) }))
     };
     let to = choose("own location", location);
-    let domain = choose("own domain", Template::attr(host));
+    // With the dot that it began with, if any.
+    let mut domain = Template(vec![Part::Capture(LOCATION, 1)]);
+    domain.push(Part::Attr(host));
+    let domain = choose("own domain", domain);
     let url = UrlMatch::Pattern(Pattern::regex("^https?://[^/?#]*([\\s\\S]*)$", true), LOCATION);
-    let any = UrlMatch::Pattern(Pattern::regex("^[\\s\\S]*$", false), LOCATION);
-    vec![Edit::Url { from: url, to }, Edit::CookieDomain { from: any, to: domain }]
+    let any = UrlMatch::Pattern(Pattern::regex("^(\\.?)[\\s\\S]*$", false), LOCATION);
+    // `DoReverseRewrite` of the forwarder knows these two, and not `Refresh`.
+    let fields = vec!["Location".into(), "Content-Location".into()];
+    vec![Edit::Url { fields, from: url, to }, Edit::CookieDomain { from: any, to: domain }]
 }

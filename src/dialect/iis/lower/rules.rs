@@ -71,8 +71,10 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) -> Vec<String> {
                 if action.is("type", "CustomResponse") {
                     custom_status(cx, &action);
                 }
-                for set in rule.value.part("serverVariables").items() {
-                    vars::written(cx, set.value.text("name"));
+                let set = rule.value.part("serverVariables");
+                let names = set.items().iter().map(|set| set.value.text("name"));
+                for name in names.filter(|name| !vars::frames(name)) {
+                    vars::written(cx, name);
                 }
             }
         }
@@ -186,6 +188,12 @@ impl<'a> Set<'a> {
         let mut out = steps();
         for set in variables.items() {
             let name = set.value.text("name");
+            if vars::frames(name) {
+                let message = format!("`{name}` cannot be set by a rule");
+                let found = Diagnostic::error("invalid-value", set.value.place("name"), message);
+                cx.report(found.because("it follows from the content itself"));
+                continue;
+            }
             if let Some(allowed) = &self.allowed
                 && !allowed.iter().any(|one| one.eq_ignore_ascii_case(name))
             {

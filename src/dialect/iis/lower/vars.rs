@@ -73,6 +73,14 @@ pub(super) fn is_request_path(name: &str) -> bool {
     ["URL", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING"].iter().any(|one| name.eq_ignore_ascii_case(one))
 }
 
+/// Whether a variable is a field that frames a message, and follows from that.
+pub(super) fn frames(name: &str) -> bool {
+    ["HTTP_", "RESPONSE_"].iter().filter_map(|prefix| field(name, prefix)).any(|field| {
+        let is = |one: &str| field.is_field(one.as_bytes());
+        is("content-length") || is("transfer-encoding")
+    })
+}
+
 /// The variable to write for `<set name>`.
 pub(super) fn written(cx: &mut Cx, name: &str) -> VarId {
     cx.assigned(&key(name))

@@ -209,6 +209,7 @@ pub(super) fn settings(options: &Options) -> Settings {
         includes_forbidden: Some(false),
         include_in_turn: Some(false),
         tells_unmodified: Some(true),
+        whole: Some(false),
         parts_last: Some(true),
         include_begin: Some(Text::new()),
         include_end: Some(Text::new()),
@@ -239,6 +240,7 @@ fn client(base: &mut Settings) {
     client.single_fields = Some(true);
     client.merge_slashes = Some(true);
     client.backslashes = Some(false);
+    client.asterisk = Some(false);
     client.keep_slashes = Some(false);
     client.keepalive_timeout = Some(seconds(75));
     client.keepalive_announce = Some(None);

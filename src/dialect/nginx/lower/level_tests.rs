@@ -122,7 +122,7 @@ fn show_match(url: &UrlMatch) -> String {
 
 fn show_edit(edit: &Edit) -> String {
     match edit {
-        Edit::Url { from, to } => format!("url {} => {}", show_match(from), show(to)),
+        Edit::Url { from, to, .. } => format!("url {} => {}", show_match(from), show(to)),
         Edit::CookieDomain { from, to } => format!("domain {} => {}", show_match(from), show(to)),
         Edit::CookiePath { from, to } => format!("path {} => {}", show_match(from), show(to)),
         Edit::CookieFlags { cookie, flags } => {

@@ -261,6 +261,7 @@ impl Render<'_, '_> {
             failing,
             failing_late: _,
             failing_unresolved: _,
+            again: _,
             growth: _,
             nonce: _,
         } = group;

@@ -380,7 +380,7 @@ impl Render<'_, '_> {
         let mut own = Vec::new();
         for edit in edits {
             match edit {
-                Edit::Url { from: UrlMatch::Text(from), to } | Edit::Reverse { from, to, .. } => {
+                Edit::Url { from: UrlMatch::Text(from), to, .. } | Edit::Reverse { from, to, .. } => {
                     if let (Some(from), Some(to)) = (self.value(from, pass.span), self.value(to, pass.span)) {
                         own.push(format!("proxy_redirect {} {};", quote(&from), quote(&to)));
                     }

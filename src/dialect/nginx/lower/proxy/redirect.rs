@@ -39,7 +39,7 @@ pub(super) fn redirect(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         },
         [from, to] => {
             let from = url_match(cx, from);
-            Edit::Url { from, to: template(cx, to) }
+            Edit::Url { fields: fields(), from, to: template(cx, to) }
         }
         _ => return,
     };
@@ -68,5 +68,10 @@ fn default_edit(written: &Template, replaced: Option<&Template>) -> Edit {
         from.push(crate::ir::Part::Text("/".into()));
         "/".into()
     };
-    Edit::Url { from: UrlMatch::Text(from), to }
+    Edit::Url { fields: fields(), from: UrlMatch::Text(from), to }
+}
+
+/// The fields that hold a URL.
+fn fields() -> Vec<crate::ir::Name> {
+    vec!["Location".into(), "Refresh".into()]
 }
