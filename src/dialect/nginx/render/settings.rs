@@ -20,6 +20,7 @@ impl Render<'_, '_> {
             ignore_invalid_fields,
             underscores,
             single_fields,
+            traced,
             merge_slashes,
             backslashes,
             keep_slashes,
@@ -89,6 +90,7 @@ impl Render<'_, '_> {
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
+                ("client.traced", traced.is_some()),
                 ("client.backslashes", backslashes.is_some()),
                 ("client.keep_slashes", keep_slashes.is_some()),
                 ("client.keepalive_announce", keepalive_announce.is_some()),
