@@ -59,6 +59,7 @@ pub mod local;
 pub mod log;
 pub mod maps;
 mod negotiate;
+mod overview;
 pub mod password;
 pub mod pool;
 mod probe;

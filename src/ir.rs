@@ -45,8 +45,8 @@ pub use cluster::{
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
-    Change, Control, Edit, Expiry, Forward, Handler, Program, Protocol, Query, Recovery, RecoveryStatus,
-    RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
+    Change, Control, Edit, Expiry, Forward, Handler, Overview, Program, Protocol, Query, Recovery,
+    RecoveryStatus, RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
 pub use negotiate::{Negotiate, Noted};
@@ -211,6 +211,10 @@ pub struct Listener {
     pub hosts: Vec<HostId>,
     /// Which of several hosts with a matching name is taken.
     pub order: Order,
+    /// For requests that name no host: paths, as received, and the host that answers what lies below them; the first
+    /// counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<(Text, HostId)>,
     /// Where the captures of a matching pattern go.
     pub into: Register,
     /// Where it was written first.

@@ -166,6 +166,16 @@ impl Plan {
         names.hosts[hit.place as usize]
     }
 
+    /// The host of a request on a listener that names none, by its target as received.
+    pub fn select_by_target(&self, listener: usize, target: &[u8]) -> Option<HostId> {
+        let paths = &self.config.listeners[listener].paths;
+        let below = |path: &ir::Text| {
+            let rest = target.strip_prefix(&path[..]);
+            rest.is_some_and(|rest| path.ends_with(b"/") || matches!(rest.first(), None | Some(b'/' | b'?')))
+        };
+        paths.iter().find(|(path, _)| below(path)).map(|(_, host)| *host)
+    }
+
     /// Whether a host on the listener has this name.
     pub fn knows(&self, listener: usize, host: &[u8]) -> bool {
         matches!(self.listeners[listener].names.names.find(host), Ok(Some(_)))

@@ -284,6 +284,7 @@ impl Exchange {
             self.challenge(credentials);
             return Err(credentials.asked);
         };
+        self.facts.claimed_user = Some(user.clone());
         let files = credentials.users.clone();
         let asked = user.clone();
         // Guessing is to be slow for one client, not for the others.

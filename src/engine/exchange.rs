@@ -182,6 +182,7 @@ impl Exchange {
                 Next::Handle if self.has_copies(plan) => self.copy_request(plan).await,
                 Next::Handle => match self.settings(plan).handler.as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(plan, forward).await,
+                    Some(Handler::Members(overview)) => Box::pin(self.overview(plan, overview, true)).await,
                     Some(Handler::Program(program)) => Box::pin(self.run_program(plan, program)).await,
                     Some(Handler::Respond(reply)) => Next::Reply(reply.clone()),
                     Some(Handler::Files | Handler::Film) | None => files::serve(self, plan).await,
@@ -212,6 +213,7 @@ impl Exchange {
         self.facts.preset = None;
         self.facts.failed = None;
         self.facts.user = None;
+        self.facts.claimed_user = None;
         self.recovered = false;
         self.first_error = None;
         self.answered = false;
@@ -272,6 +274,7 @@ impl Exchange {
             return Next::Status(417);
         }
         match self.facts.slice(self.facts.head.method) {
+            b"TRACE" if self.settings(plan).client.traced => Next::Decide,
             method @ (b"TRACE" | b"CONNECT") => {
                 let method = String::from_utf8_lossy(method);
                 self.log(
@@ -306,7 +309,15 @@ impl Exchange {
             && !(strict && (named.is_some_and(|name| is_odd(facts.slice(name))) || facts.has_odd_line()));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
-        let chosen = plan.select(listener, if valid { name } else { None }, &mut self.run);
+        let by_target = if named.is_none() && valid {
+            plan.select_by_target(listener, facts.head.target.of(&facts.buffer))
+        } else {
+            None
+        };
+        let chosen = match by_target {
+            Some(host) => host,
+            None => plan.select(listener, if valid { name } else { None }, &mut self.run),
+        };
         self.run.start(plan, chosen);
         if !self.facts.head.dropped.is_empty() {
             let limits = Self::limits(plan.settings(plan.host_settings(chosen)));

@@ -167,6 +167,8 @@ pub struct Facts {
     pub identity: Option<Box<Identity>>,
     /// The user whose credentials were checked.
     pub user: Option<Vec<u8>>,
+    /// The user that the credentials name that were looked at last; nobody trusts it.
+    pub claimed_user: Option<Vec<u8>>,
     /// A method in place of the request's.
     pub method: Option<&'static [u8]>,
     /// Whether the upstream was asked for no more than a head.
@@ -259,6 +261,7 @@ impl Facts {
             host: Vec::new(),
             identity: None,
             user: None,
+            claimed_user: None,
             method: None,
             asked_head: false,
             refused_head: false,

@@ -430,6 +430,7 @@ impl Stage<'_> {
                 }
                 Next::Handle => match exchange.settings(plan).handler.clone().as_deref() {
                     Some(Handler::Forward(forward)) => self.forward(exchange, forward).await?,
+                    Some(Handler::Members(overview)) => exchange.overview(plan, overview, false).await,
                     Some(Handler::Program(program)) => {
                         let file = exchange.value(&program.file);
                         let what: &[u8] = if program.runs { b"run " } else { b"what it says: " };

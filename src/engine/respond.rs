@@ -653,6 +653,9 @@ impl Exchange {
             return kind.clone();
         }
         let settings = self.settings(plan);
+        if let Some(forced) = &settings.answer.forced_type {
+            return forced.to_vec();
+        }
         match settings.type_of(&self.run.path) {
             Some(kind) => kind.to_vec(),
             None => self.value(&settings.answer.default_type),

@@ -19,10 +19,28 @@ pub enum Handler {
     Film,
     /// A program that is started for the request, or what one would say.
     Program(Program),
+    /// A page on the groups of the host and their members, and changes to these while the server runs.
+    Members(Box<Overview>),
     /// A fixed reply.
     Respond(Reply),
     /// There is none although one was expected: 500, with this for the error log.
     Missing(Name),
+}
+
+/// A page on groups and members, for people or for programs. What people change with it counts for all workers, and as
+/// long as the process lives and the group stays as it is defined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// What stands in front of the groups, as HTML.
+    pub about: Template,
+    /// URLs of groups, and the path below which each is used first.
+    pub paths: Vec<(Text, Text)>,
+    /// Whether it is for programs: XML, with elements of this prefix and namespace.
+    pub lines: bool,
+    /// The prefix.
+    pub prefix: Text,
+    /// The namespace.
+    pub namespace: Text,
 }
 
 /// A program that answers over its standard input and output (RFC 3875). It is told what programs behind `FastCGI` are.

@@ -276,7 +276,7 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, http2, announced, options, default, hosts, order, into, span: _ } =
+        let Listener { address, tls, http2, announced, options, default, hosts, order, paths, into, span: _ } =
             listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
@@ -298,6 +298,9 @@ impl Printer<'_> {
             if host == default && hosts.first() != Some(default) {
                 self.add(" (default)");
             }
+        }
+        for (path, host) in paths {
+            self.add(format_args!(" {}:host{}", path.lossy(), host.0));
         }
     }
 
@@ -670,6 +673,7 @@ mod tests {
                 default: HostId(0),
                 hosts: vec![HostId(0)],
                 order: Order::Specific,
+                paths: Vec::new(),
                 into: m,
                 span: Span::NONE,
             }],

@@ -143,6 +143,8 @@ settings! {
         /// Whether a repeated field is refused that stands once by its definition: `Expect`, `Authorization`,
         /// `Content-Range`, and those of conditions (RFC 9110 § 5.3). Else the first counts.
         single_fields: bool,
+        /// Whether TRACE is a method like any other; else it is answered 405 before the program.
+        traced: bool,
         /// Whether repeated slashes in the path count as one.
         merge_slashes: bool,
         /// Whether a backslash in the path that a client asks for is a slash, also where it is escaped.

@@ -86,6 +86,8 @@ pub enum Escape {
     Encode(Encoding),
     /// A URL: scheme and authority as they are, what follows as [`Self::UriText`].
     UrlText,
+    /// The whole number that it is in decimal digits, less one; nothing when it is none or nought.
+    LessOne,
     /// Without one `&` at its end.
     WithoutFinalAmpersand,
     /// The name of the user who owns the file of this name; nothing when there is none.
@@ -114,6 +116,9 @@ pub enum Attr {
     Protocol,
     /// The request line as received.
     RequestLine,
+    /// The request's head as received but for the end of its last line and the line behind it, with CRLF behind each
+    /// line: the request line, then the fields, repeated ones joined in the place of the first.
+    RequestHead,
     /// The request target as received, without scheme and authority; never rewritten.
     Target,
     /// Decoded, normalized, as last rewritten.
@@ -149,6 +154,8 @@ pub enum Attr {
     User,
     /// The user whose credentials were checked.
     KnownUser,
+    /// The user whose credentials were looked at last, right or wrong.
+    ClaimedUser,
     /// The request content, when it was read and is in memory.
     Content,
     /// The temporary file that holds the request content.

@@ -8,9 +8,9 @@ mod cluster;
 
 use super::{
     Balance, Block, Change, Choice, Cluster, Config, Edit, Expiry, Forward, Handler, Hook, Host, Jump,
-    Locate, Lookup, Pattern, Program, Protocol, Query, Recovery, Register, Reply, ReplyContent, Required,
-    Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch, Var, VarId,
-    VarKind,
+    Locate, Lookup, Overview, Pattern, Program, Protocol, Query, Recovery, Register, Reply, ReplyContent,
+    Required, Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
+    Var, VarId, VarKind,
     settings::{Access, AccessLog, Alias, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
 };
 use crate::source::Span;
@@ -388,6 +388,10 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
                 }
             }
         }
+        Handler::Members(overview) => {
+            let Overview { about, paths: _, lines: _, prefix: _, namespace: _ } = &**overview;
+            visit(Item::Template(about), span);
+        }
         Handler::Program(Program { file, runs: _ }) => visit(Item::Template(file), span),
         Handler::Respond(answer) => reply(answer, span, visit),
         Handler::Files | Handler::File | Handler::Film | Handler::Listing | Handler::Missing(_) => {}
@@ -443,6 +447,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         ignore_invalid_fields: _,
         underscores: _,
         single_fields: _,
+        traced: _,
         merge_slashes: _,
         backslashes: _,
         asterisk: _,

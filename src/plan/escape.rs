@@ -95,6 +95,12 @@ pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
             out.extend_from_slice(&text[..path]);
             uri_text(&text[path..], out);
         }
+        Escape::LessOne => {
+            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+            if let Some(less) = number.and_then(|number| number.checked_sub(1)) {
+                out.extend_from_slice(less.to_string().as_bytes());
+            }
+        }
         Escape::WithoutFinalAmpersand => out.extend_from_slice(text.strip_suffix(b"&").unwrap_or(text)),
         Escape::UriDecode => uri_decode(text, out),
         Escape::Directory => directory(text, out),

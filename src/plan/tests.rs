@@ -588,6 +588,7 @@ fn hosts_by_name() {
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..5).map(HostId).collect(),
+        paths: Vec::new(),
         order: Order::Specific,
         into: M,
         span: Span::NONE,

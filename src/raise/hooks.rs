@@ -35,6 +35,11 @@ impl Walk<'_, '_> {
                 self.losses.lose(span, "films from a point in them", "they are sent from their beginning");
                 area.files = true;
             }
+            Some(Handler::Members(_)) => self.losses.lose(
+                span,
+                "a page on the members of clusters",
+                "what they do is told by the servers' own means only",
+            ),
             Some(Handler::Program(_)) => {
                 self.losses.lose(
                     span,

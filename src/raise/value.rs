@@ -36,6 +36,7 @@ fn is_own(escape: Escape) -> bool {
             | Escape::UriText
             | Escape::UriTextBeforeQuery
             | Escape::UrlText
+            | Escape::LessOne
             | Escape::WithoutFinalAmpersand
     )
 }

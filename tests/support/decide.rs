@@ -225,6 +225,10 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                     return None;
                 }
                 Some(Handler::Respond(one)) => return reply(plan, run, table, one, lines),
+                Some(Handler::Members(_)) => {
+                    lines.push("members".to_owned());
+                    return None;
+                }
                 Some(Handler::Program(program)) => {
                     let mut path = Vec::new();
                     run.eval(plan, table, &program.file, &mut path);

@@ -114,6 +114,7 @@ mod includes;
 mod listen;
 mod local;
 mod logs;
+mod manager;
 mod mapping;
 mod names;
 mod negotiation;
@@ -130,6 +131,7 @@ mod signature;
 mod status;
 mod substitute;
 mod tls;
+mod trace;
 mod types;
 mod userdir;
 mod vhost_alias;
@@ -180,6 +182,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     signature::TABLE,
     substitute::TABLE,
     tls::TABLE,
+    trace::TABLE,
     types::TABLE,
     userdir::TABLE,
     vhost_alias::TABLE,
@@ -207,6 +210,7 @@ const JOIN: &[Join] = &[
     remoteip::join,
     rewrite::join,
     tls::join,
+    trace::join,
     userdir::join,
     vhost_alias::join,
     logs::join,

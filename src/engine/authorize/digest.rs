@@ -184,6 +184,7 @@ impl Exchange {
             );
             return ask(self, false);
         };
+        self.facts.claimed_user = Some(given.user.clone());
         let user = given.user.escape_ascii().to_string();
         let target = self.facts.head.target.of(&self.facts.buffer).to_vec();
         if path_of(&given.uri) != path_of(&target) {

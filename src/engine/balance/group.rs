@@ -25,8 +25,10 @@ use crate::{
 };
 
 mod hash;
+mod manner;
 mod session;
 
+pub use manner::Manner;
 pub use session::Session;
 
 /// Takes no requests.
@@ -195,7 +197,8 @@ impl Standing {
         factor
     }
 
-    fn turn(&self) -> i64 {
+    /// What it has gained and not given back.
+    pub fn turn(&self) -> i64 {
         self.turn.load(Relaxed)
     }
 
@@ -220,6 +223,8 @@ impl Drop for Connected {
 #[derive(Debug, Default)]
 pub struct Standings {
     known: Mutex<HashMap<(u64, Text), Weak<Standing>>>,
+    /// What was changed of groups.
+    manners: manner::Known,
 }
 
 impl Standings {
@@ -240,6 +245,8 @@ impl Standings {
 #[derive(Debug)]
 pub struct Group {
     how: ir::Group,
+    number: u64,
+    shared: Arc<manner::Shared>,
     members: Vec<(ir::Endpoint, ir::Member, Arc<Standing>)>,
     clock: Clock,
     /// Settings in force with those of a member over them.
@@ -286,7 +293,8 @@ impl Group {
                 Some((endpoint.clone(), member, standing))
             })
             .collect();
-        Self { how: how.clone(), members, clock, laid: RefCell::default() }
+        let shared = standings.manners.of(definition, how);
+        Self { how: how.clone(), number: definition, shared, members, clock, laid: RefCell::default() }
     }
 
     /// How it was defined.
@@ -339,7 +347,7 @@ impl Group {
 
     /// How many members may be tried after the first.
     pub fn attempts(&self) -> u32 {
-        self.how.attempts.unwrap_or_else(|| (self.members.len() as u32).saturating_sub(1))
+        self.manner().attempts.unwrap_or_else(|| (self.members.len() as u32).saturating_sub(1))
     }
 
     /// Elects the member that takes a request of this session's route.
@@ -362,14 +370,15 @@ impl Group {
             let own = self.members[index].2.routes.load();
             return Ok(self.chosen(index, route.is_some_and(|route| *own.route != *route)));
         }
+        let manner = self.manner();
         if let Some(route) = route
-            && self.how.sticky.as_ref().is_some_and(|sticky| sticky.force)
+            && manner.sticky.as_ref().is_some_and(|sticky| sticky.force)
             && self.members.iter().any(|(_, _, standing)| *standing.routes.load().route == *route)
         {
             return Err(Nobody::Forced);
         }
-        let index = self.best(key).ok_or(Nobody::Usable)?;
-        Ok(self.chosen(index, self.how.sticky.is_some()))
+        let index = self.best(manner.share, key).ok_or(Nobody::Usable)?;
+        Ok(self.chosen(index, manner.sticky.is_some()))
     }
 
     /// The least busy of the members in use that were not tried.
@@ -489,9 +498,9 @@ impl Group {
     }
 
     /// The best of the lowest set that has any member to use.
-    fn best(&self, key: &[u8]) -> Option<usize> {
+    fn best(&self, share: Share, key: &[u8]) -> Option<usize> {
         let highest = self.members.iter().map(|(_, _, standing)| standing.set()).max()?;
-        let mut best = Best { share: self.how.share, key, found: None, traffic: 0, total: 0, score: 0.0 };
+        let mut best = Best { share, key, found: None, traffic: 0, total: 0, score: 0.0 };
         for set in 0..=highest {
             let in_set = |index: &usize| self.members[*index].2.set() == set;
             let mut missing = 0;

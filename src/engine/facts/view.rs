@@ -91,6 +91,7 @@ impl View for Facts {
             Attr::Https => put(out, if self.client.tls.is_some() { b"on" } else { b"" }),
             Attr::Protocol => put(out, self.slice(self.head.protocol)) && !self.head.protocol.is_empty(),
             Attr::RequestLine => put(out, self.slice(self.head.line)),
+            Attr::RequestHead => self.head_text(out),
             Attr::Target => match self.slice(self.head.target) {
                 [] if self.head.length > 0 => put(out, b"/"),
                 target => put(out, target),
@@ -129,6 +130,10 @@ impl View for Facts {
                 found.is_some_and(|value| put(out, value))
             }
             Attr::KnownUser => match &self.user {
+                Some(user) => put(out, user),
+                None => false,
+            },
+            Attr::ClaimedUser => match self.user.as_ref().or(self.claimed_user.as_ref()) {
                 Some(user) => put(out, user),
                 None => false,
             },
@@ -175,6 +180,26 @@ impl Facts {
             out.extend_from_slice(value);
         }
         found
+    }
+
+    /// The head as lines, repeated fields joined in the place of the first.
+    fn head_text(&self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(self.slice(self.head.line));
+        out.extend_from_slice(b"\r\n");
+        let fields = &self.head.fields;
+        let same =
+            |one: &Field, other: &Field| self.slice(one.name).eq_ignore_ascii_case(self.slice(other.name));
+        for (at, field) in fields.iter().enumerate() {
+            if fields[..at].iter().any(|earlier| same(earlier, field)) {
+                continue;
+            }
+            out.extend_from_slice(self.slice(field.name));
+            out.extend_from_slice(b": ");
+            let of_name = fields[at..].iter().filter(|other| same(other, field));
+            join(out, of_name, |field: &&Field, out| bytes(out, self.slice(field.value)));
+            out.extend_from_slice(b"\r\n");
+        }
+        true
     }
 
     /// All values of a field of exactly this name.

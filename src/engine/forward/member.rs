@@ -148,7 +148,7 @@ impl Exchange {
     async fn try_members(&mut self, errand: &Errand<'_>, url: &[u8], streamed: bool) -> Next {
         let Some(group) = errand.cluster.group() else { return Next::Status(500) };
         let mut cookies = Vec::new();
-        let session = group.how().sticky.as_ref().and_then(|_| {
+        let session = group.manner().sticky.as_ref().and_then(|_| {
             let found = self.facts.join_field(b"cookie", b", ", &mut cookies);
             group.session(url, found.then_some(cookies.as_slice()))
         });
@@ -174,7 +174,7 @@ impl Exchange {
                 name: group.how().url.clone(),
                 member: member.url.clone(),
                 route: elected.standing.routes().route.clone(),
-                session: session.as_ref().map(|session| (session.key.into(), session.route.into())),
+                session: session.as_ref().map(|session| (session.key.clone(), session.route.into())),
                 changed: elected.changed,
                 alone: group.how().alone,
             }));
@@ -232,7 +232,7 @@ impl Exchange {
     /// The member that takes the request, waited for as long as the group says.
     async fn elect(&mut self, errand: &Errand<'_>, route: Option<&[u8]>, key: &[u8]) -> Result<Elected, u16> {
         let Some(group) = errand.cluster.group() else { return Err(500) };
-        let wait = group.how().wait;
+        let wait = group.manner().wait;
         let began = clock::moment();
         loop {
             match group.elect_by(route, key) {

@@ -38,6 +38,7 @@ fn config(hosts: Vec<Host>) -> Config {
         options: SocketOptions::default(),
         default: HostId(0),
         hosts: (0..hosts.len() as u32).map(HostId).collect(),
+        paths: Vec::new(),
         order: crate::ir::Order::Specific,
         into: crate::ir::Register('m'),
         span: Span::NONE,

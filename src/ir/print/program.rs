@@ -3,8 +3,8 @@
 use super::{Printer, value};
 use crate::ir::{
     Asking, Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name,
-    Negotiate, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step,
-    Table, Target, Template, Test, Upstream, UrlMatch,
+    Negotiate, Overview, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope,
+    Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -369,6 +369,14 @@ impl Printer<'_> {
             Handler::File => self.add("file"),
             Handler::Listing => self.add("listing"),
             Handler::Film => self.add("film"),
+            Handler::Members(overview) => {
+                let Overview { about, paths, lines, prefix: _, namespace: _ } = &**overview;
+                self.add(if *lines { "members, for programs: " } else { "members: " });
+                self.template(about);
+                for (url, path) in paths {
+                    self.add(format_args!(" {}={}", path.lossy(), url.lossy()));
+                }
+            }
             Handler::Program(Program { file, runs }) => {
                 self.add(if *runs { "run " } else { "what a program says: " });
                 self.template(file);

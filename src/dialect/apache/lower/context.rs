@@ -76,9 +76,9 @@ impl<'a> Cx<'a> {
             process: defaults::process(),
             base: defaults::settings(options),
             pages: signature::pages(&defaults::reasons()),
-            sent_as: signature::REFUSALS.iter().map(|(own, _)| (*own, 400)).collect(),
+            sent_as: signature::REFUSALS.iter().map(|(own, ..)| (*own, 400)).collect(),
             failures: signature::failures(),
-            reasons: defaults::reasons(),
+            reasons: [defaults::reasons(), signature::reasons()].concat(),
             ..ir::Config::default()
         };
         let mut cx = Self {

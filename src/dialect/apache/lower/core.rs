@@ -34,7 +34,6 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ServerRoot", server_root),
     ("ServerTokens", server_tokens),
     ("Timeout", timeout),
-    ("TraceEnable", trace),
 ];
 
 /// What C's `atoi` makes of a word.
@@ -316,20 +315,6 @@ fn hostname_lookups(cx: &mut Cx, _: &mut Section, directive: &Directive) {
         );
     } else if !word.is("off") {
         cx.error("invalid-value", word.span, "parameter must be 'on', 'off', or 'double'");
-    }
-}
-
-/// `TraceEnable On|Off|extended`: TRACE is answered 405, as with `Off`.
-fn trace(cx: &mut Cx, _: &mut Section, directive: &Directive) {
-    let [word] = directive.args.as_slice() else { return };
-    if word.is("on") || word.is("extended") {
-        let message = "TRACE is not answered";
-        cx.refuse(
-            Diagnostic::error("refused-value", word.span, message)
-                .help("`TraceEnable off`: it shows a request's fields to whoever can send one"),
-        );
-    } else if !word.is("off") {
-        cx.error("invalid-value", word.span, "TraceEnable must be one of 'on', 'off', or 'extended'");
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
+    client.traced = Some(true);
     client.backslashes = Some(false);
     client.asterisk = Some(false);
     client.keep_slashes = Some(false);

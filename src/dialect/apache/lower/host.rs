@@ -16,8 +16,12 @@ use crate::{
 };
 
 /// The directives of this file.
-pub(super) const TABLE: &[(&str, Lower)] =
-    &[("<VirtualHost>", virtual_host), ("ServerAlias", server_alias), ("ServerName", server_name)];
+pub(super) const TABLE: &[(&str, Lower)] = &[
+    ("<VirtualHost>", virtual_host),
+    ("ServerAlias", server_alias),
+    ("ServerName", server_name),
+    ("ServerPath", server_path),
+];
 
 /// Names and addresses of a host.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,8 @@ pub(crate) struct Own {
     pub(crate) name: Option<ServerName>,
     /// `ServerAlias`, in order.
     pub(super) aliases: Vec<Text>,
+    /// `ServerPath`: what lies below it is answered by this host where a request names none.
+    pub(super) path: Option<Text>,
     /// The addresses of a `<VirtualHost>`.
     pub(super) addresses: Vec<listen::HostAddress>,
 }
@@ -78,6 +84,14 @@ fn server_alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     }
     let names = directive.args.iter().map(|word| Text::from(word.value.as_slice()));
     section.own.host.aliases.extend(names);
+}
+
+/// `ServerPath /path`: for clients that name no host (HTTP/1.0). Observed: it counts for virtual hosts alone, is compared
+/// with the path as received, and ends where a component does.
+fn server_path(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice() {
+        section.own.host.path = Some(Text::from(word.value.as_slice()));
+    }
 }
 
 /// `<VirtualHost address ...>`
@@ -200,7 +214,8 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     super::answered::prepare(host, &mut set, &mut translate);
     steps.push(block("translate", translate));
     let test = Test::Not(Box::new(walk::is_proxied(cx)));
-    let mut located = walk::locate(cx);
+    let mut located = vec![super::trace::answered(host)];
+    located.extend(walk::locate(cx));
     located.extend(mapping::refuse_unreadable(cx));
     if super::local::may_count(host) {
         located.push((Step::Local(cx.folder()), span));

@@ -134,7 +134,10 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
         if chosen.is_empty() {
             chosen.push(HostId(0));
         }
+        let path =
+            |host: &HostId| hosts[host.0 as usize].section.own.host.path.clone().map(|path| (path, *host));
         listeners.push(Listener {
+            paths: chosen.iter().filter_map(path).collect(),
             address: Address::Tcp(address),
             tls: false,
             http2: false,

@@ -49,11 +49,13 @@ pub(super) fn refuse_unreadable(cx: &mut Cx) -> Steps {
 }
 
 /// The file answers, unless somebody else was made to.
-pub(super) fn answer(cx: &mut Cx) -> Steps {
+pub(super) fn answer(cx: &mut Cx, host: &Section) -> Steps {
     let methods = |methods: &[&str]| Test::Method(methods.iter().map(|method| (*method).into()).collect());
     let not = |test| Test::Not(Box::new(test));
     let span = Span::NONE;
-    let scope = allowing("HEAD,GET,POST,OPTIONS,TRACE");
+    // The order is the one observed.
+    let traced = super::trace::is_on(host);
+    let scope = allowing(if traced { "HEAD,GET,POST,OPTIONS,TRACE" } else { "POST,OPTIONS,HEAD,GET" });
     let nothing = Reply { status: 200, content: ReplyContent::Empty };
     let steps = vec![
         when(methods(&["OPTIONS"]), vec![(Step::Respond(nothing), span)]),
@@ -95,7 +97,7 @@ pub(super) fn answer(cx: &mut Cx) -> Steps {
 }
 
 /// Says which methods are allowed.
-fn allowing(methods: &str) -> Scope {
+pub(super) fn allowing(methods: &str) -> Scope {
     let allow = Step::Edit(Edit::Set("Allow".into(), methods.into()));
     let mut allowed = Settings::default();
     allowed.answer.on_response = Some(vec![Block { steps: vec![(allow, Span::NONE)], ..Block::default() }]);

@@ -93,6 +93,8 @@ pub(crate) struct State {
     known: Vec<(u32, Vec<u8>, ir::ClusterId)>,
     /// Members of balancers, as a walk before the lowering found them.
     members: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Balancers and the paths that `ProxyPass` sends to them.
+    pub(super) paths: Vec<(ir::Text, ir::Text)>,
     /// Balancers that take the parameters of a `ProxySet` or `ProxyPass`.
     balancers: Vec<(u32, Vec<u8>, ir::ClusterId)>,
     /// Whether requests' `Host` may be kept somewhere.

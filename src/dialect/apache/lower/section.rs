@@ -76,6 +76,8 @@ pub(crate) struct Own {
     pub(crate) rewrite: crate::dialect::apache::rewrite::Own,
     pub(crate) access: super::access::Own,
     pub(crate) core: super::core::Own,
+    /// `TraceEnable`: whether TRACE is answered.
+    pub(crate) trace: Option<bool>,
     /// Whose address is the client's.
     pub(crate) remoteip: super::remoteip::Own,
     pub(crate) names: super::names::Own,

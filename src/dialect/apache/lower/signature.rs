@@ -88,7 +88,12 @@ pub(super) fn further(cx: &mut Cx) {
 pub(super) fn pages(reasons: &[(u16, Text)]) -> Vec<(u16, Template)> {
     let pages = reasons.iter().filter(|(status, _)| *status >= 300 && *status != 304);
     let pages = pages.map(|(status, reason)| (*status, page(*status, &reason.lossy())));
-    pages.chain(REFUSALS.iter().map(|(own, body)| (*own, page_with(400, "Bad Request", body)))).collect()
+    pages.chain(REFUSALS.iter().map(|(own, reason, body)| (*own, page_with(400, reason, body)))).collect()
+}
+
+/// The reason phrases of those that are sent as another status.
+pub(super) fn reasons() -> Vec<(u16, Text)> {
+    REFUSALS.iter().map(|(own, reason, _)| (*own, Text::from(*reason))).collect()
 }
 
 /// Pages that tell why a request could not be sent on.
@@ -124,17 +129,32 @@ fn page_with(status: u16, reason: &str, body: &str) -> Template {
     out
 }
 
-/// What is sent as 400 and says more: heads that are too large, and those with too many fields.
-pub(super) const REFUSALS: &[(u16, &str)] = &[
+/// What is sent as 400 and says more: heads that are too large, those with too many fields, and requests that went too
+/// far.
+pub(super) const REFUSALS: &[(u16, &str, &str)] = &[
     (
         494,
+        "Bad Request",
         "<p>Your browser sent a request that this server could not understand.<br />\nSize of a request header field \
          exceeds server limit.</p>\n",
     ),
     (
         493,
+        "Bad Request",
         "<p>Your browser sent a request that this server could not understand.<br />\nThe number of request header \
          fields exceeds this server's limit.</p>\n",
+    ),
+    (
+        super::trace::UNREADABLE,
+        "Proxy Error",
+        "<p>Your browser sent a request that this server could not understand.<br />\nThe proxy server could not handle \
+         the request<p>Reason: <strong>Max-Forwards request header could not be parsed</strong></p></p>\n",
+    ),
+    (
+        super::trace::SPENT,
+        "Proxy Error",
+        "<p>Your browser sent a request that this server could not understand.<br />\nThe proxy server could not handle \
+         the request<p>Reason: <strong>Max-Forwards has reached zero - proxy loop?</strong></p></p>\n",
     ),
 ];
 

@@ -45,7 +45,7 @@ pub(super) fn page(cx: &mut Cx, span: Span) -> Steps {
 fn answer(text: Template, kind: &str) -> Settings {
     let reply = Reply { status: 200, content: ReplyContent::Text(text) };
     let mut set = Settings { handler: Some(Handler::Respond(reply)), ..Settings::default() };
-    set.answer.default_type = Some(kind.into());
+    set.answer.forced_type = Some(Some(kind.into()));
     set
 }
 

@@ -8,7 +8,7 @@ use super::{
         glob,
         tree::{Directive, Word},
     },
-    Cx, Lower, Phase, Section, filters,
+    Cx, Lower, Phase, Section, filters, manager,
     mapping::when,
     program,
     proxy::gateway,
@@ -241,6 +241,10 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
             steps.extend(status::page(cx, span));
         }
+        Some(Chosen::Members) => {
+            steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
+            steps.extend(manager::page(cx, span));
+        }
         Some(Chosen::Program) => {
             steps.push((Step::Assign { var: handler, value: Template::text(name) }, span));
         }
@@ -266,6 +270,8 @@ fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 enum Chosen {
     /// The page about the server itself.
     Status,
+    /// The page about balancers and their members.
+    Members,
     /// What a file lists is chosen from.
     List,
     /// The file is a program, or says what one would.
@@ -282,6 +288,7 @@ fn handler_of(cx: &mut Cx, word: &Word, name: &[u8]) -> Option<Chosen> {
         b"none" => Some(Chosen::Nobody),
         b"type-map" | b"application/x-type-map" => Some(Chosen::List),
         b"server-status" => Some(Chosen::Status),
+        b"balancer-manager" => Some(Chosen::Members),
         b"default-handler" | b"server-parsed" => Some(Chosen::By(None)),
         program::RUN => {
             program::chosen(cx, &word.text(), word.span);

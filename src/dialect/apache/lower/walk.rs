@@ -78,7 +78,8 @@ pub(super) fn rest(cx: &mut Cx, host: &Section, local: &[Section]) -> Steps {
     }
     steps.extend(super::proxy::notes::steps(cx));
     steps.extend(negotiation::from_lists(cx));
-    steps.extend(mapping::answer(cx));
+    steps.extend(super::trace::proxied(cx, host));
+    steps.extend(mapping::answer(cx, host));
     if negotiates { negotiation::again(cx, steps, among) } else { steps }
 }
 

@@ -210,7 +210,7 @@ fn logged(attr: &Attr) -> Option<String> {
     Some(match attr {
         Attr::ClientAddr => "%a".to_owned(),
         Attr::PeerAddr => "%{c}a".to_owned(),
-        Attr::User | Attr::KnownUser => "%u".to_owned(),
+        Attr::User | Attr::KnownUser | Attr::ClaimedUser => "%u".to_owned(),
         Attr::TimeLocal => "%{%d/%b/%Y:%H:%M:%S %z}t".to_owned(),
         Attr::TimeIso8601 => "%{%Y-%m-%dT%H:%M:%S%z}t".to_owned(),
         Attr::Time(_, crate::ir::TimeForm::Log) => "%t".to_owned(),

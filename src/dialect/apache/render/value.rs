@@ -114,7 +114,7 @@ impl<'a> Names<'a> {
             Attr::PeerAddr => "CONN_REMOTE_ADDR",
             Attr::ServerAddr => "SERVER_ADDR",
             Attr::ServerPort => "SERVER_PORT",
-            Attr::User | Attr::KnownUser => "REMOTE_USER",
+            Attr::User | Attr::KnownUser | Attr::ClaimedUser => "REMOTE_USER",
             Attr::DocumentRoot | Attr::Root | Attr::DocumentRootReal => "DOCUMENT_ROOT",
             Attr::FilePath => "REQUEST_FILENAME",
             Attr::Status if self.expression => "REQUEST_STATUS",
@@ -160,6 +160,7 @@ impl<'a> Names<'a> {
             | Attr::ConnectionRequests
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
+            | Attr::RequestHead
             | Attr::ConnectionTime
             | Attr::Tcp(_)
             | Attr::Tls(_)

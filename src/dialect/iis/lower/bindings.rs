@@ -219,6 +219,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             hosts,
             into: super::URL,
             span,
+            paths: Vec::new(),
             order: Order::Specific,
         });
     }

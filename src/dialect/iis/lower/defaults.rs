@@ -28,6 +28,7 @@ pub(super) fn settings() -> Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
+    client.traced = Some(false);
     client.backslashes = Some(true);
     client.asterisk = Some(true);
     client.keep_slashes = Some(false);

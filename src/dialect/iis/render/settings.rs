@@ -20,6 +20,7 @@ impl Render<'_, '_> {
             ignore_invalid_fields,
             underscores,
             single_fields,
+            traced,
             merge_slashes,
             backslashes,
             asterisk,
@@ -82,6 +83,7 @@ impl Render<'_, '_> {
             &[
                 ("client.head_timeout", head_timeout.is_some()),
                 ("client.underscores", underscores.is_some()),
+                ("client.traced", traced.is_some()),
                 ("client.merge_slashes", merge_slashes.is_some()),
                 ("client.keepalive_timeout", keepalive_timeout.is_some()),
                 ("client.keepalive_requests", keepalive_requests.is_some()),

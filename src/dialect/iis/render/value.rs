@@ -116,7 +116,7 @@ impl<'a> Names<'a> {
             Attr::ClientPort => "REMOTE_PORT",
             Attr::ServerAddr => "LOCAL_ADDR",
             Attr::ServerPort => "SERVER_PORT",
-            Attr::User | Attr::KnownUser => "REMOTE_USER",
+            Attr::User | Attr::KnownUser | Attr::ClaimedUser => "REMOTE_USER",
             Attr::DocumentRoot | Attr::Root => "DOCUMENT_ROOT",
             Attr::FilePath => "REQUEST_FILENAME",
             Attr::ContentLength => "CONTENT_LENGTH",

@@ -239,6 +239,7 @@ fn client(base: &mut Settings) {
     client.underscores = Some(false);
     client.single_fields = Some(true);
     client.merge_slashes = Some(true);
+    client.traced = Some(false);
     client.backslashes = Some(false);
     client.asterisk = Some(false);
     client.keep_slashes = Some(false);

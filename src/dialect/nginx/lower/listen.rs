@@ -349,6 +349,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, everyw
                     options: SocketOptions::default(),
                     default: host,
                     hosts: Vec::new(),
+                    paths: Vec::new(),
                     order: Order::Specific,
                     into: CAPTURES,
                     span,

@@ -180,7 +180,7 @@ fn is_combined(line: &Template) -> bool {
     match attrs.as_slice() {
         [
             Attr::ClientAddr,
-            Attr::User | Attr::KnownUser,
+            Attr::User | Attr::KnownUser | Attr::ClaimedUser,
             Attr::TimeLocal,
             Attr::RequestLine,
             Attr::Status,

@@ -20,6 +20,7 @@ impl Render<'_, '_> {
             ignore_invalid_fields,
             underscores,
             single_fields,
+            traced,
             merge_slashes,
             backslashes,
             asterisk,
@@ -91,6 +92,7 @@ impl Render<'_, '_> {
             &[
                 ("client.ignore_invalid_fields", ignore_invalid_fields.is_some()),
                 ("client.single_fields", single_fields.is_some()),
+                ("client.traced", traced.is_some()),
                 ("client.backslashes", backslashes.is_some()),
                 ("client.asterisk", asterisk.is_some()),
                 ("client.keep_slashes", keep_slashes.is_some()),

@@ -103,7 +103,7 @@ impl Names<'_> {
                     .strip_prefix('\u{0}')
                     .map_or_else(|| format!("cookie_{name}"), str::to_owned));
             }
-            Attr::User | Attr::KnownUser => "remote_user",
+            Attr::User | Attr::KnownUser | Attr::ClaimedUser => "remote_user",
             Attr::Content => "request_body",
             Attr::ContentFile => "request_body_file",
             Attr::ContentLength => "content_length",
@@ -170,6 +170,7 @@ impl Names<'_> {
             | Attr::AuthorityPort
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
+            | Attr::RequestHead
             | Attr::Took(_)
             | Attr::Contact
             | Attr::FurtherError

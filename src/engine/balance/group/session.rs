@@ -1,26 +1,27 @@
 //! Which session a request belongs to: a parameter anywhere in its URL, else a cookie.
 
 use super::Group;
-use crate::ir::Sticky;
+use crate::ir::{Sticky, Text};
 
 /// The session of a request, as the request names it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Session<'r> {
     /// By which name it was found.
-    pub key: &'r [u8],
+    pub key: Text,
     /// The route it asks for.
     pub route: &'r [u8],
 }
 
 impl Group {
     /// The session of a request with this URL and this `Cookie`.
-    pub fn session<'r>(&'r self, url: &'r [u8], cookies: Option<&'r [u8]>) -> Option<Session<'r>> {
-        let sticky = self.how.sticky.as_ref()?;
+    pub fn session<'r>(&self, url: &'r [u8], cookies: Option<&'r [u8]>) -> Option<Session<'r>> {
+        let manner = self.manner();
+        let sticky = manner.sticky.as_ref()?;
         let (key, value) = match param(url, &sticky.param, sticky.semicolon) {
-            Some(value) => (&*sticky.param, value),
-            None => (&*sticky.cookie, cookie(cookies?, &sticky.cookie)?),
+            Some(value) => (&sticky.param, value),
+            None => (&sticky.cookie, cookie(cookies?, &sticky.cookie)?),
         };
-        route(sticky, value).map(|route| Session { key, route })
+        route(sticky, value).map(|route| Session { key: key.clone(), route })
     }
 }
 

@@ -200,7 +200,7 @@ fn value(cx: &mut Cx, item: &Item<'_>) -> Option<Template> {
         b"s" => Template::attr(Attr::Status),
         b"t" => Template::attr(time(argument)),
         b"T" => Template::attr(Attr::Took(unit?)),
-        b"u" => Template::attr(Attr::KnownUser),
+        b"u" => Template::attr(Attr::ClaimedUser),
         b"U" => Template::attr(Attr::Path),
         b"v" => Template::attr(Attr::HostName),
         b"V" => cx.meaning(&Meaning::ServerName),

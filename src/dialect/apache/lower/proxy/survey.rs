@@ -10,6 +10,12 @@ pub(crate) fn survey(cx: &mut Cx, items: &[Item]) {
         if directive.name() == "ProxyPass" && directive.args.first().is_some_and(|word| word.value == b"!") {
             cx.proxy.excluded = true;
         }
+        if let ("ProxyPass", [path, url, ..]) = (directive.name(), directive.args.as_slice())
+            && let Some(name) = balancer(&url.value)
+        {
+            let url = [b"balancer://", &name[..]].concat();
+            cx.proxy.paths.push((url.into(), path.value.as_slice().into()));
+        }
         if directive.name() == "<Proxy>"
             && let Some(name) = directive.args.first().and_then(|word| balancer(&word.value))
         {
