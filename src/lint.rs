@@ -5,11 +5,13 @@
 //! which it does not: those are its tests, and its page in `docs/lints.md`. Lints that need the text as it is written
 //! are the languages' own; what they mean is explained here with the others.
 
+use std::collections::BTreeSet;
+
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{
-        Attr, Base, Block, Change, Config, Edit, Forward, Handler, Host, HostId, Listener, Name, Part,
-        Pattern, Protocol, Route, Settings, Step, Table, Template, Test, Upgrade, Upstream, VarId,
+        Attr, Block, Change, Config, Edit, Forward, Handler, Host, HostId, Listener, Name, Part, Protocol,
+        Step, Template, Upgrade, Upstream, VarId,
         settings::Forwarding,
         walk::{self, Item},
     },
@@ -49,6 +51,7 @@ mod redirect_to_itself;
 mod regex_blows_up;
 mod retry_with_one_endpoint;
 mod same_test_twice;
+mod scenes;
 mod secret_in_log;
 mod settings_dropped;
 mod shared_private_answers;
@@ -74,6 +77,7 @@ mod websocket_key_changed;
 mod websocket_path_without_upgrade;
 
 pub use page::{explain, page};
+pub use scenes::Scene;
 
 /// A lint.
 #[derive(Debug)]
@@ -163,6 +167,12 @@ pub fn look(config: &Config) -> Vec<Diagnostic> {
             look(&cx, &mut found);
         }
     }
+    // One line that became several routes, or a host that became two, is one fault.
+    let mut said = BTreeSet::new();
+    found.retain(|one| {
+        let place = one.labels.first().filter(|label| label.span.is_known());
+        place.is_none_or(|label| said.insert((one.code, label.span.file, label.span.start, label.span.end)))
+    });
     found
 }
 
@@ -175,111 +185,7 @@ pub struct Context<'c> {
     pub scenes: Vec<Scene<'c>>,
 }
 
-/// A block that brings settings, and what is in force in it.
-#[derive(Debug)]
-pub struct Scene<'c> {
-    /// Its host.
-    pub host: HostId,
-    /// What the path is, as far as it was asked on the way.
-    pub path: Option<&'c Pattern>,
-    /// The block.
-    pub block: &'c Block,
-    /// What is written for all hosts, around it and in it.
-    pub set: Settings,
-    /// What it brings itself.
-    pub own: &'c Settings,
-    /// Whether it is laid over what was in force, and lists grow.
-    pub grows: bool,
-    /// The scene around it.
-    pub outer: Option<usize>,
-    /// Whether it is entered only under some condition besides the path.
-    pub conditional: bool,
-}
-
 impl<'c> Context<'c> {
-    fn of(config: &'c Config) -> Self {
-        let mut cx = Self { config, scenes: Vec::new() };
-        for (at, host) in config.hosts.iter().enumerate() {
-            let id = HostId(at as u32);
-            let start = Walk { host: id, path: None, outer: None, conditional: false };
-            cx.block(&host.request, start, &config.common);
-            let outer = cx.scenes.iter().position(|scene| std::ptr::eq(scene.block, &raw const host.request));
-            for (_, block) in &host.named {
-                let set = outer.map_or_else(|| config.common.clone(), |at| cx.scenes[at].set.clone());
-                cx.block(block, Walk { outer, ..start }, &set);
-            }
-        }
-        cx
-    }
-
-    fn block(&mut self, block: &'c Block, walk: Walk<'c>, around: &Settings) {
-        let mut walk = walk;
-        let inner = block.scope.as_ref().map(|scope| {
-            let mut set = around.clone();
-            set.lay(&scope.set, scope.base == Base::Current);
-            let at = self.scenes.len();
-            self.scenes.push(Scene {
-                host: walk.host,
-                path: walk.path,
-                block,
-                set: set.clone(),
-                own: &scope.set,
-                grows: scope.base == Base::Current,
-                outer: walk.outer,
-                conditional: walk.conditional,
-            });
-            walk.outer = Some(at);
-            set
-        });
-        let mut set = inner.unwrap_or_else(|| around.clone());
-        let around_all = set.clone();
-        for (step, _) in &block.steps {
-            match step {
-                Step::Do(inner) => {
-                    self.block(inner, walk, &set);
-                    // What a block brings stays in force where it accumulates.
-                    if let Some(scope) = &inner.scope {
-                        if scope.base != Base::Current {
-                            set.clone_from(&around_all);
-                        }
-                        set.lay(&scope.set, scope.base == Base::Current);
-                    }
-                }
-                Step::When { test, then, otherwise } => {
-                    let path = path_of(test);
-                    let inside = Walk {
-                        path: path.or(walk.path),
-                        conditional: walk.conditional || path.is_none(),
-                        ..walk
-                    };
-                    self.block(then, inside, &set);
-                    self.block(otherwise, Walk { conditional: true, ..walk }, &set);
-                }
-                Step::Route(table) => self.table(table, walk, &set),
-                _ => {}
-            }
-        }
-        for hook in block.scope.iter().flat_map(|scope| &scope.set.hooks) {
-            for inner in &hook.blocks {
-                self.block(inner, walk, &set);
-            }
-        }
-    }
-
-    fn table(&mut self, table: &'c Table, walk: Walk<'c>, set: &Settings) {
-        for Route { path, body, nested, .. } in &table.routes {
-            self.block(body, Walk { path: Some(path), ..walk }, set);
-            if let Some(nested) = nested {
-                let mut inner = set.clone();
-                if let Some(scope) = &body.scope {
-                    inner.lay(&scope.set, scope.base == Base::Current);
-                }
-                let outer = self.scenes.iter().rposition(|scene| std::ptr::eq(scene.block, body));
-                self.table(nested, Walk { path: Some(path), outer: outer.or(walk.outer), ..walk }, &inner);
-            }
-        }
-    }
-
     /// The host of a scene.
     pub fn host(&self, scene: &Scene<'_>) -> &'c Host {
         self.config.host(scene.host)
@@ -408,7 +314,8 @@ impl<'c> Context<'c> {
             own: edits.iter().any(|edit| matches!(edit, Edit::Switch(_))),
             upgrade: text("Upgrade").filter(|value| !value.is_empty()),
             connection: text("Connection").filter(|value| !value.is_empty()),
-            modern: version == 11,
+            // As the client asked, where that is what is said.
+            modern: version == 11 || version == 0,
         }
     }
 }
@@ -447,31 +354,6 @@ impl Switch {
     }
 }
 
-impl Scene<'_> {
-    /// Where a setting that is in force was written.
-    pub fn place(&self, group: &str, field: &str) -> Span {
-        self.set.places.find(group, field).filter(|span| span.is_known()).unwrap_or(self.block.span)
-    }
-
-    /// The fields that are added to or set in responses by what the scene brings itself.
-    pub fn adds(&self) -> Vec<(&Name, &Template)> {
-        let mut all = Vec::new();
-        for block in self.own.answer.on_response.iter().flatten() {
-            response_fields(block, &mut all);
-        }
-        all
-    }
-
-    /// The same for all that is in force.
-    pub fn sends(&self) -> Vec<(&Name, &Template)> {
-        let mut all = Vec::new();
-        for block in self.set.answer.on_response.iter().flatten() {
-            response_fields(block, &mut all);
-        }
-        all
-    }
-}
-
 /// Fields that a block of response steps adds or sets.
 pub fn response_fields<'c>(block: &'c Block, into: &mut Vec<(&'c Name, &'c Template)>) {
     for (step, _) in &block.steps {
@@ -494,23 +376,6 @@ pub fn response_fields<'c>(block: &'c Block, into: &mut Vec<(&'c Name, &'c Templ
             }
             _ => {}
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Walk<'c> {
-    host: HostId,
-    path: Option<&'c Pattern>,
-    outer: Option<usize>,
-    conditional: bool,
-}
-
-/// What a test asks of the path, where it asks nothing else.
-fn path_of(test: &Test) -> Option<&Pattern> {
-    match test {
-        Test::Match { subject, pattern, .. } if speaks_of_path(subject) => Some(pattern),
-        Test::Any(any) => any.first().and_then(path_of),
-        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ mod used;
 mod value;
 
 pub use loss::{Loss, Losses};
-pub use matching::{How, Match, path_regex};
+pub use matching::{How, Known, Match, of_pattern, path_regex};
 pub use notes::Notes;
 pub use order::{first_match, sections};
 pub use outline::{

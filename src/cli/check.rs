@@ -137,12 +137,13 @@ fn correct(sources: &SourceMap, found: &[Diagnostic], how: Fixing) -> ExitCode {
 }
 
 /// What nobody can say of a part of a configuration.
-const OF_THE_WHOLE: [&str; 5] = [
+const OF_THE_WHOLE: [&str; 6] = [
     "allow-without-deny",
     "default-host-by-accident",
     "forwards-to-itself",
     "hsts-without-tls",
     "password-without-tls",
+    "spoofed-host",
 ];
 
 /// Whether a file is a part of a configuration; a site of IIS is whole without its bindings, which are the server's.

@@ -97,8 +97,9 @@ pub fn main(request: &Request, options: &Options) -> ExitCode {
     match output {
         None => say::result(text),
         Some(path) => {
-            let path =
-                if path.is_dir() { path.join(file_name(*to, &text, &request.path)) } else { path.clone() };
+            // A name with a slash at its end is a folder's, whether it is there yet or not.
+            let folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+            let path = if folder { path.join(file_name(*to, &text, &request.path)) } else { path.clone() };
             if let Some(input) = done.sources.files().find(|(_, file)| is_same(&file.path, &path)) {
                 let input = input.1.path.display();
                 say::remark(format!("error: nothing is written: {input} is what is translated\n"));

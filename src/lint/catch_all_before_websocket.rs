@@ -2,10 +2,10 @@
 
 use super::{
     Context, Lint,
-    ask::{covers, each_table, is_socket},
+    ask::{asks_socket, each_behind_all, each_table, is_socket, taken_by},
     warn,
 };
-use crate::{diagnostic::Diagnostic, ir::Order};
+use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "catch-all-before-websocket",
@@ -26,13 +26,17 @@ ProxyPass / http://10.0.0.1/
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for host in &cx.config.hosts {
+        each_behind_all(host, &mut |test, span, by| {
+            if asks_socket(test) {
+                let message = "WebSockets go to a rule that stands before this one";
+                found.push(warn(&LINT, span, message).label(by, "takes them and ends the list"));
+            }
+        });
+    }
     each_table(cx, &mut |table| {
-        if table.order != Order::First {
-            return;
-        }
         for (at, route) in table.routes.iter().enumerate() {
-            let earlier = table.routes[..at].iter().find(|earlier| covers(&earlier.path, &route.path));
-            let Some(earlier) = earlier.filter(|_| is_socket(route)) else { continue };
+            let Some(earlier) = taken_by(table, at).filter(|_| is_socket(route)) else { continue };
             let message = format!(
                 "WebSockets of `{}` go to `{}`, which stands before it",
                 route.path.text, earlier.path.text

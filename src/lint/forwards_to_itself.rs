@@ -2,12 +2,12 @@
 
 use super::{
     Context, Lint,
-    ask::{authority_of, socket},
-    warn,
+    ask::{always_assigned, authority_of, socket},
+    first_var, warn,
 };
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Address, Part, Upstream},
+    ir::{Address, Part, Template, Upstream},
 };
 
 pub(super) const LINT: Lint = Lint {
@@ -32,10 +32,21 @@ ProxyPass / http://127.0.0.1:8080/
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (scene, forward) in cx.forwards() {
-        if scene.conditional || scene.path.is_some_and(|path| &*path.text != b"/") {
-            continue;
-        }
+        let some = scene.conditional || scene.path.is_some_and(|path| &*path.text != b"/");
+        let mut place = scene.block.span;
         let to: Vec<(Vec<u8>, u16)> = match &forward.to {
+            // Where only some come by themselves, a rule may send all.
+            Upstream::Url(url) | Upstream::Dynamic(url) if some => {
+                let Some(var) = first_var(url) else { continue };
+                let all = always_assigned(cx, &cx.host(scene).request, var);
+                let text = |value: &Template| match value.0.first() {
+                    Some(Part::Text(text)) => authority_of(text),
+                    _ => None,
+                };
+                place = all.first().map_or(place, |(_, span)| *span);
+                all.iter().filter_map(|(value, _)| text(value)).collect()
+            }
+            _ if some => continue,
             Upstream::Cluster(id) => cx
                 .config
                 .cluster(*id)
@@ -66,7 +77,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if own && !others {
                 found.push(warn(
                     &LINT,
-                    scene.block.span,
+                    place,
                     format!("the request is sent to {address}, where it came from"),
                 ));
             }

@@ -4,7 +4,7 @@ use super::{Context, Lint, warn};
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Part, Reply, ReplyContent, Template,
+        Attr, Part, Reply, ReplyContent, Step, Template, VarId,
         walk::{self, Item},
     },
     source::Span,
@@ -27,7 +27,14 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let decoded = |value: &Template| value.0.iter().any(|part| matches!(part, Part::Attr(Attr::Path)));
+    let paths = paths(cx);
+    let decoded = |value: &Template| {
+        value.0.iter().any(|part| match part {
+            Part::Attr(Attr::Path) => true,
+            Part::Var(var) => paths.contains(var),
+            _ => false,
+        })
+    };
     let mut said = Vec::new();
     let mut say = |span: Span, what: &str| {
         if !said.contains(&(span.file, span.start)) {
@@ -55,4 +62,19 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         });
     }
+}
+
+/// The variables that are the decoded path and nothing else.
+fn paths(cx: &Context<'_>) -> Vec<VarId> {
+    let (mut is, mut other) = (Vec::new(), Vec::new());
+    for host in &cx.config.hosts {
+        walk::block(&host.request, false, &mut |item, _| {
+            if let Item::Step(Step::Assign { var, value }) = item {
+                let path = matches!(&*value.0, [Part::Attr(Attr::Path)]);
+                if path { &mut is } else { &mut other }.push(*var);
+            }
+        });
+    }
+    is.retain(|var| !other.contains(var));
+    is
 }

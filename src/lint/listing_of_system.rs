@@ -1,7 +1,7 @@
 //! Folders of the system that are listed.
 
 use super::{Context, Lint, ask::sensitive, warn};
-use crate::diagnostic::Diagnostic;
+use crate::{diagnostic::Diagnostic, ir::Handler};
 
 pub(super) const LINT: Lint = Lint {
     code: "listing-of-system",
@@ -15,7 +15,8 @@ pub(super) const LINT: Lint = Lint {
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for scene in &cx.scenes {
-        if scene.set.listing.on != Some(true) {
+        let lists = scene.set.listing.on == Some(true) || scene.own.handler == Some(Handler::Listing);
+        if !lists {
             continue;
         }
         if let Some(root) = sensitive(scene) {

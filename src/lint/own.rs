@@ -64,10 +64,16 @@ pub const OWN: &[&Lint] = &[
         "write `http` or `https`",
     ),
     &own(
+        "websocket-scheme-missing",
+        "A rule for requests that ask for a WebSocket leads to an `http` URL.",
+        "The request for the switch is taken out on the way, so that the application is asked for a page: it answers 400 or 404.",
+        "write `ws://HOST`, or let the worker pass it on with `upgrade=websocket`",
+    ),
+    &own(
         "rule-without-match",
-        "A rule that matches nothing.",
-        "It is never taken.",
-        "write what it is to match",
+        "A rule that does not say what it matches.",
+        "A rule for requests is for every path then; one for responses is never taken.",
+        "write what it is to match: `<match url=\".*\" />`",
     ),
     &own(
         "certificate-name-unchecked",

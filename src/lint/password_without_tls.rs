@@ -36,12 +36,24 @@ Require valid-user
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for scene in &cx.scenes {
         let (any, _) = cx.tls(scene.host);
-        if matches!(scene.own.access.credentials, Some(Some(_)))
+        let own = &scene.own.access;
+        let asks = matches!(own.credentials, Some(Some(_)))
+            || ((own.realm.is_some() || own.passwords.is_some())
+                && matches!(scene.set.access.realm, Some(Some(_)))
+                && matches!(scene.set.access.passwords, Some(Some(_))));
+        if asks
             && !any
             // Of a part of a configuration nobody knows where it is listened for.
             && cx.listeners(scene.host).any(|listener| listener.span.is_known())
         {
-            found.push(warn(&LINT, scene.place("access", "credentials"), "passwords are sent in the clear"));
+            let field = if own.credentials.is_some() {
+                "credentials"
+            } else if own.realm.is_some() {
+                "realm"
+            } else {
+                "passwords"
+            };
+            found.push(warn(&LINT, scene.place("access", field), "passwords are sent in the clear"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Context, Lint, Scene, warn};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{AddressRange, RecoveryTarget},
+    ir::{AddressRange, Kind, RecoveryTarget, Requirement},
     plan::Matcher,
 };
 
@@ -24,13 +24,18 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for scene in &cx.scenes {
         let Some(errors) = &scene.own.answer.errors else { continue };
         let denies = |scene: &Scene<'_>| {
-            scene
-                .set
-                .access
+            let access = &scene.set.access;
+            access
                 .rules
                 .as_ref()
                 .is_some_and(|rules| matches!(rules.as_slice(), [(AddressRange::All, false)]))
+                || access.required.as_ref().is_some_and(|one| one.what.as_ref().is_some_and(never))
         };
+        // What is said for all paths may stand in a block of its own.
+        let shut = cx.scenes.iter().any(|other| {
+            let whole = other.path.is_none_or(|path| path.kind == Kind::Prefix && &*path.text == b"/");
+            other.host == scene.host && whole && !other.conditional && denies(other)
+        });
         for recovery in errors.iter().filter(|recovery| recovery.statuses.contains(&403)) {
             let RecoveryTarget::Redirect(to) = &recovery.to else { continue };
             let Some(path) = to.as_text().filter(|path| path.starts_with(b"/")) else { continue };
@@ -41,7 +46,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         Matcher::new(pattern).is_ok_and(|matcher| matcher.is_match(path) == Ok(true))
                     })
             });
-            if denies(scene) && !opens {
+            if (denies(scene) || (shut && scene.path.is_none())) && !opens {
                 found.push(warn(
                     &LINT,
                     scene.place("answer", "errors"),
@@ -49,5 +54,15 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 ));
             }
         }
+    }
+}
+
+/// Whether a requirement is met by nobody.
+fn never(what: &Requirement) -> bool {
+    match what {
+        Requirement::Holds(value) => value.is_empty(),
+        Requirement::Any(all) => all.iter().all(never),
+        Requirement::All(all) => all.iter().any(never),
+        _ => false,
     }
 }

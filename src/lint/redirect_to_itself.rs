@@ -3,7 +3,7 @@
 use super::{Context, Lint, ask::takes_everything, warn};
 use crate::{
     diagnostic::Diagnostic,
-    ir::{Attr, Block, HostId, Kind, Part, Reply, ReplyContent, Route, Step, Template},
+    ir::{Attr, Block, Escape, HostId, Kind, Part, Reply, ReplyContent, Route, Step, Template},
     source::Span,
 };
 
@@ -26,7 +26,8 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (at, host) in cx.config.hosts.iter().enumerate() {
         let (_, only_tls) = cx.tls(HostId(at as u32));
         let plain = cx.listeners(HostId(at as u32)).any(|one| !one.tls);
-        for (url, span) in redirects(&host.request) {
+        for (url, span) in redirects(cx, &host.request) {
+            let url = &bare(url);
             let (scheme, fits): (&[u8], bool) =
                 if only_tls { (b"https://", true) } else { (b"http://", plain) };
             let same = match &*url.0 {
@@ -59,27 +60,38 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The redirects that every request comes to.
-fn redirects(block: &Block) -> Vec<(&Template, Span)> {
+fn redirects<'c>(cx: &Context<'c>, block: &'c Block) -> Vec<(&'c Template, Span)> {
     let mut all = Vec::new();
     for (step, span) in &block.steps {
         match step {
             Step::Respond(Reply { status: 300..=399, content: ReplyContent::Location(url) }) => {
                 all.push((url, *span));
             }
-            Step::Do(inner) => all.extend(redirects(inner)),
-            Step::When { test, then, .. } if takes_everything(test) => all.extend(redirects(then)),
+            Step::Do(inner) => all.extend(redirects(cx, inner)),
+            Step::When { test, then, .. } if takes_everything(test) => all.extend(redirects(cx, then)),
+            Step::When { test, otherwise, .. } if cx.is_state(test) => all.extend(redirects(cx, otherwise)),
             Step::Route(table) => {
                 let whole = |route: &&Route| route.path.kind == Kind::Prefix && &*route.path.text == b"/";
                 if let [route] = table.routes.as_slice()
                     && whole(&route)
                 {
-                    all.extend(redirects(&route.body));
+                    all.extend(redirects(cx, &route.body));
                 }
             }
             _ => {}
         }
     }
     all
+}
+
+/// A URL whose text is not taken for another representation of itself.
+fn bare(url: &Template) -> Template {
+    match url.0.as_slice() {
+        [Part::Escape(Escape::Url, inner), rest @ ..] if matches!(inner.0.first(), Some(Part::Text(_))) => {
+            Template(inner.0.iter().chain(rest).cloned().collect())
+        }
+        _ => url.clone(),
+    }
 }
 
 /// Whether a part is all that the path is, without its slash: what follows a prefix of one byte, or what was taken by an

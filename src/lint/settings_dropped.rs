@@ -4,7 +4,7 @@ use super::{Context, Lint, warn};
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Base, Block, Step,
+        Base, Block, Kind, Step, Test,
         walk::{self, Item},
     },
     source::Span,
@@ -20,6 +20,7 @@ pub(super) const LINT: Lint = Lint {
     ],
     good: &[
         r"server { listen 80; location / { root /x; if ($arg_a) { return 403; } if ($arg_b) { return 404; } } }",
+        r"server { listen 80; location / { root /x; if ($request_method = GET) { add_header X-A a; } if ($request_method = POST) { add_header X-B b; } } }",
     ],
     look: Some(look),
 };
@@ -37,25 +38,40 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     any
                 }) && !ends
             };
-            let mut first: Option<Span> = None;
+            let mut before: Vec<(&Test, Span)> = Vec::new();
             for (step, span) in &block.steps {
-                let Step::When { then, .. } = step else { continue };
+                let Step::When { test, then, .. } = step else { continue };
                 if !bring(then) {
                     continue;
                 }
-                if let Some(first) = first {
+                if let Some((_, first)) = before.iter().find(|(other, _)| !excludes(other, test)) {
                     found.push(
                         warn(
                             &LINT,
                             *span,
                             "where this holds, the settings of the condition before it are dropped",
                         )
-                        .label(first, "these"),
+                        .label(*first, "these"),
                     );
                     return;
                 }
-                first = Some(*span);
+                before.push((test, *span));
             }
         });
+    }
+}
+
+/// Whether two conditions cannot both hold: they ask of one value whether it is this or that.
+fn excludes(one: &Test, other: &Test) -> bool {
+    match (one, other) {
+        (Test::Method(these), Test::Method(those)) => !these.iter().any(|method| those.contains(method)),
+        (Test::Equal(of, this), Test::Equal(value, that)) => {
+            of == value && this.as_text().is_some() && that.as_text().is_some() && this != that
+        }
+        (
+            Test::Match { subject: of, pattern: this, .. },
+            Test::Match { subject: value, pattern: that, .. },
+        ) => of == value && this.kind == Kind::Exact && that.kind == Kind::Exact && this.text != that.text,
+        _ => false,
     }
 }

@@ -1,7 +1,9 @@
 //! Timeouts of less than a second.
 
+use std::time::Duration;
+
 use super::{Context, Lint, warn};
-use crate::diagnostic::Diagnostic;
+use crate::{diagnostic::Diagnostic, ir::settings::Forwarding, source::Span};
 
 pub(super) const LINT: Lint = Lint {
     code: "timeout-too-short",
@@ -14,22 +16,28 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for scene in &cx.scenes {
-        let how = &scene.own.http;
+    let mut say = |how: &Forwarding, place: &dyn Fn(&str) -> Span| {
         for (field, limit) in [
             ("read_timeout", how.read_timeout),
             ("connect_timeout", how.connect_timeout),
             ("send_timeout", how.send_timeout),
         ] {
-            let short = |limit: &std::time::Duration| {
+            let short = |limit: &Duration| {
                 !limit.is_zero() && limit.as_millis() < if field == "connect_timeout" { 50 } else { 1000 }
             };
             if let Some(limit) = limit.filter(short) {
-                found.push(warn(
-                    &LINT,
-                    scene.place("http", field),
-                    format!("{} ms is too short for most answers", limit.as_millis()),
-                ));
+                let message = format!("{} ms is too short for most answers", limit.as_millis());
+                found.push(warn(&LINT, place(field), message));
+            }
+        }
+    };
+    for scene in &cx.scenes {
+        say(&scene.own.http, &|field| scene.place("http", field));
+    }
+    for cluster in &cx.config.clusters {
+        for endpoint in &cluster.endpoints {
+            if let Some(member) = &endpoint.member {
+                say(&member.settings, &|_| endpoint.span);
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use super::{
     Context, Lint,
-    ask::{covers, each_table},
+    ask::{each_table, taken_by},
     warn,
 };
-use crate::{diagnostic::Diagnostic, ir::Order};
+use crate::diagnostic::Diagnostic;
 
 pub(super) const LINT: Lint = Lint {
     code: "unreachable-route",
@@ -30,12 +30,8 @@ ProxyPass /a http://10.0.0.1/a
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     each_table(cx, &mut |table| {
-        if table.order != Order::First {
-            return;
-        }
         for (at, route) in table.routes.iter().enumerate() {
-            let earlier = table.routes[..at].iter().find(|earlier| covers(&earlier.path, &route.path));
-            if let Some(earlier) = earlier {
+            if let Some(earlier) = taken_by(table, at) {
                 let message = format!("`{}` is taken by `{}` before it", route.path.text, earlier.path.text);
                 found.push(warn(&LINT, route.body.span, message).label(earlier.body.span, "comes first"));
             }

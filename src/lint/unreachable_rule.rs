@@ -1,24 +1,13 @@
 //! Rules behind one that always ends the list.
 
-use super::{
-    Context, Lint,
-    ask::{ends, takes_everything},
-    warn,
-};
-use crate::{
-    diagnostic::Diagnostic,
-    ir::{
-        Step,
-        walk::{self, Item},
-    },
-    source::Span,
-};
+use super::{Context, Lint, ask::each_behind_all, warn};
+use crate::{diagnostic::Diagnostic, source::Span};
 
 pub(super) const LINT: Lint = Lint {
     code: "unreachable-rule",
-    what: r"An earlier rule takes every request and ends the list.",
-    why: r"The rules behind it are never tried.",
-    fix: r"put the rule that takes everything last",
+    what: r"An earlier rule takes every request that this one could, and ends the list.",
+    why: r"This one is never tried.",
+    fix: r"put the rule that takes more behind the one that takes less",
     bad: &[
         r#"<configuration><system.webServer>
 <rewrite><rules>
@@ -52,26 +41,15 @@ RewriteRule ^(.*)$ http://10.0.0.1$1 [P]
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for host in &cx.config.hosts {
-        walk::host(host, &mut |item, _| {
-            let Item::Block(block, false) = item else { return };
-            let mut taken: Option<Span> = None;
-            for (step, span) in &block.steps {
-                if let (Some(by), Step::When { .. }) = (taken, step)
-                    && span.is_known()
-                    && (span.file, span.start) != (by.file, by.start)
-                {
-                    found.push(
-                        warn(&LINT, *span, "no request comes here")
-                            .label(by, "takes everything and ends the list"),
-                    );
-                    return;
-                }
-                if let Step::When { test, then, .. } = step
-                    && takes_everything(test)
-                    && ends(then)
-                {
-                    taken = Some(*span);
-                }
+        let mut said: Vec<Span> = Vec::new();
+        each_behind_all(host, &mut |_, span, by| {
+            // Once for each list.
+            if !said.contains(&by) {
+                said.push(by);
+                found.push(
+                    warn(&LINT, span, "no request comes here")
+                        .label(by, "takes its requests and ends the list"),
+                );
             }
         });
     }

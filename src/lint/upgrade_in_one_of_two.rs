@@ -1,7 +1,14 @@
 //! One route to an application passes `WebSockets`, another does not.
 
-use super::{Context, Lint, ask::names_socket, warn};
-use crate::{diagnostic::Diagnostic, ir::Upstream};
+use super::{
+    Context, Lint, Scene,
+    ask::{hosts_of, names_socket, own_member, ruled_socket, speaks_ws},
+    warn,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{Forward, Upstream},
+};
 
 pub(super) const LINT: Lint = Lint {
     code: "upgrade-in-one-of-two",
@@ -19,19 +26,48 @@ pub(super) const LINT: Lint = Lint {
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (scene, forward) in cx.forwards() {
-        let Upstream::Cluster(to) = &forward.to else { continue };
-        if cx.switch(scene).passes() || !scene.path.is_some_and(names_socket) {
+        if passes(cx, scene, forward) || !scene.path.is_some_and(names_socket) {
+            continue;
+        }
+        let to = upstreams(cx, scene, forward);
+        if ruled_socket(cx, scene, &to) {
             continue;
         }
         let other = cx.forwards().find(|(other, forward)| {
-            forward.to == Upstream::Cluster(*to) && other.host == scene.host && cx.switch(other).passes()
+            other.host == scene.host
+                && passes(cx, other, forward)
+                && upstreams(cx, other, forward).iter().any(|one| to.contains(one))
         });
         if let Some((other, _)) = other {
             let path = scene.path.map(|path| path.text.to_string()).unwrap_or_default();
             let message = format!(
                 "WebSockets at `{path}` do not pass, while those of another route to the same upstream do"
             );
-            found.push(warn(&LINT, scene.block.span, message).label(other.block.span, "passes them"));
+            let off = scene.set.places.find("http", "upgrade").filter(|_| !cx.switch(scene).allowed);
+            let place = off.unwrap_or(scene.block.span);
+            let warning = warn(&LINT, place, message);
+            let elsewhere = other.block.span;
+            let known = elsewhere.is_known() && elsewhere != place;
+            found.push(if known { warning.label(elsewhere, "passes them") } else { warning });
+        }
+    }
+}
+
+/// Whether a forward takes handshakes with it.
+fn passes(cx: &Context<'_>, scene: &Scene<'_>, forward: &Forward) -> bool {
+    let switch = cx.switch(scene);
+    let urls = cx.urls(scene, forward);
+    let told = urls.iter().any(|(url, _)| url.0.first().is_some_and(speaks_ws) || own_member(cx.config, url));
+    told || switch.passes()
+}
+
+/// Whom a forward leads to, as far as that is written.
+fn upstreams(cx: &Context<'_>, scene: &Scene<'_>, forward: &Forward) -> Vec<Vec<u8>> {
+    match &forward.to {
+        Upstream::Cluster(id) => vec![cx.config.cluster(*id).name.to_vec()],
+        Upstream::Dynamic(_) | Upstream::Url(_) => {
+            let urls = cx.urls(scene, forward);
+            hosts_of(urls.iter().map(|(url, _)| *url))
         }
     }
 }

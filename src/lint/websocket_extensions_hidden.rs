@@ -1,7 +1,14 @@
 //! `WebSockets` that one side compresses and the other does not know of.
 
-use super::{Context, Lint, warn};
-use crate::{diagnostic::Diagnostic, ir::Edit};
+use super::{Context, Lint, Scene, warn};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{
+        Edit, Step,
+        walk::{self, Item},
+    },
+    source::Span,
+};
 
 /// Where extensions are agreed on (RFC 6455 § 9.1); `permessage-deflate` is the one in use (RFC 7692).
 const FIELD: &[u8] = b"Sec-WebSocket-Extensions";
@@ -22,8 +29,10 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (scene, _) in cx.forwards() {
+    for (scene, forward) in cx.forwards() {
         let http = &scene.set.http;
+        let emptied = scene.sends().iter().any(|(name, value)| name.is_field(FIELD) && value.is_empty());
+        let own = cx.switch(scene).own && !cx.socket_ways(scene, forward).is_empty();
         let hides = http.hide.iter().flatten().any(|name| name.is_field(FIELD));
         let removes = http
             .response_edits
@@ -35,9 +44,30 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             Edit::Remove(name) => name.is_field(FIELD),
             _ => false,
         });
-        if (hides || removes) && offers && cx.switch(scene).passes() {
+        if (hides || removes || emptied)
+            && offers
+            && (own || cx.switch(scene).passes() && !cx.switch(scene).own)
+        {
             let message = "the client does not learn which extensions of the WebSocket were chosen";
-            found.push(warn(&LINT, scene.place("http", "hide"), message));
+            let place =
+                if emptied { edited(scene).unwrap_or(scene.block.span) } else { scene.place("http", "hide") };
+            found.push(warn(&LINT, place, message));
         }
     }
+}
+
+/// Where the field is edited as it is sent.
+fn edited(scene: &Scene<'_>) -> Option<Span> {
+    let mut found = None;
+    for block in scene.set.answer.on_response.iter().flatten() {
+        walk::block(block, true, &mut |item, span| {
+            if let Item::Step(Step::Edit(Edit::Set(name, _))) = item
+                && name.is_field(FIELD)
+                && span.is_known()
+            {
+                found = found.or(Some(span));
+            }
+        });
+    }
+    found
 }

@@ -54,6 +54,21 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (scene, _) in cx.forwards() {
         for edit in scene.set.http.edits.iter().flatten() {
+            // What a rule may set: where one sets something else.
+            if let Edit::Set(name, value) = edit
+                && let [Part::Var(var)] = &*value.0
+                && tampers(name, None)
+            {
+                walk::block(&cx.host(scene).request, false, &mut |item, span| {
+                    if let Item::Step(Step::Assign { var: to, value }) = item
+                        && to == var
+                        && tampers(name, Some(value))
+                    {
+                        found.push(warn(&LINT, span, "the handshake of WebSockets is changed on its way"));
+                    }
+                });
+                continue;
+            }
             let hit = match edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => tampers(name, Some(value)),
                 Edit::Remove(name) => tampers(name, None),

@@ -2,7 +2,7 @@
 
 use super::{
     Context, Lint,
-    ask::{names_socket, own_member, speaks_ws},
+    ask::{hosts_of, names_socket, own_member, ruled_socket, speaks_ws},
     holds, warn,
 };
 use crate::diagnostic::Diagnostic;
@@ -25,6 +25,13 @@ ProxyPass /ws http://10.0.0.1/ws
         r"<VirtualHost *:80>
 ServerName a.example
 ProxyPass /ws ws://10.0.0.1/ws
+</VirtualHost>",
+        r"<VirtualHost *:80>
+ServerName a.example
+ProxyPass /socket.io http://10.0.0.1/socket.io
+RewriteEngine On
+RewriteCond %{QUERY_STRING} transport=websocket
+RewriteRule /(.*) ws://10.0.0.1/$1 [P]
 </VirtualHost>",
         r"server { listen 80; location /news { proxy_pass http://10.0.0.1; } }",
     ],
@@ -49,6 +56,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             || switch.passes()
             || socket
             || cx.urls(scene, forward).iter().any(|(url, _)| own_member(cx.config, url))
+            || ruled_socket(cx, scene, &hosts_of(cx.urls(scene, forward).iter().map(|(url, _)| *url)))
         {
             continue;
         }

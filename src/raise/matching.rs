@@ -113,10 +113,10 @@ impl Match {
 }
 
 /// What captures of a pattern are, by number.
-pub(super) type Known = Vec<(u8, Attr)>;
+pub type Known = Vec<(u8, Attr)>;
 
 /// The paths that a pattern on the path means; with `skip`, on the path without its first byte.
-pub(super) fn of_pattern(pattern: &Pattern, register: Option<Register>, skip: bool) -> (Match, Known) {
+pub fn of_pattern(pattern: &Pattern, register: Option<Register>, skip: bool) -> (Match, Known) {
     let Pattern { kind, text, ignore_case, groups } = pattern;
     let text = String::from_utf8_lossy(text).into_owned();
     let slash = if skip { "/" } else { "" };

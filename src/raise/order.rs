@@ -26,6 +26,16 @@ pub fn first_match(area: &Area) -> Vec<&Place> {
             PlaceKind::Every | PlaceKind::Folder => {}
         }
     }
+    // A longer prefix inside of one that keeps regular expressions away is the longest all the same.
+    let keeps: Vec<&str> =
+        specific.iter().filter(|(_, rank)| *rank == 1).map(|(place, _)| place.at.text.as_str()).collect();
+    let inside: Vec<bool> = specific
+        .iter()
+        .map(|(place, rank)| *rank == 3 && keeps.iter().any(|text| place.at.text.starts_with(text)))
+        .collect();
+    for ((_, rank), _) in specific.iter_mut().zip(inside).filter(|(_, inside)| *inside) {
+        *rank = 1;
+    }
     specific.sort_by_key(|(place, rank)| {
         let length = if *rank == 2 { 0 } else { place.at.text.len() };
         (*rank, std::cmp::Reverse(length))

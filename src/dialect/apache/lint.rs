@@ -96,6 +96,12 @@ impl Lint<'_> {
         for rule in server.named("RewriteRule") {
             self.rule(rule);
         }
+        let told = |server: &Server<'_>| {
+            server.all.iter().any(|one| one.args.iter().any(|word| word.value.starts_with(b"upgrade=")))
+        };
+        if !told(server) && !main.is_some_and(told) {
+            self.sockets(server);
+        }
         let tls =
             server.switch("SSLProxyEngine").or_else(|| main.and_then(|main| main.switch("SSLProxyEngine")));
         if tls != Some(true) {
@@ -128,6 +134,47 @@ impl Lint<'_> {
                     .help(format!("a request header is `%{name}`, with a percent sign"))
                     .fix(span, "%"),
             );
+        }
+    }
+
+    /// Rules for requests that ask for a WebSocket, and lead to a URL that passes none on. Observed (2.4.71): behind
+    /// `http://` the fields `Upgrade` and `Connection` are not sent.
+    fn sockets(&mut self, server: &Server<'_>) {
+        let mut asked = false;
+        for directive in &server.all {
+            match (directive.name(), directive.args.as_slice()) {
+                ("RewriteCond", [subject, pattern, ..]) => {
+                    let subject = subject.value.to_ascii_lowercase();
+                    let pattern = pattern.value.to_ascii_lowercase();
+                    asked |= subject == b"%{http:upgrade}"
+                        && !pattern.starts_with(b"!")
+                        && memchr::memmem::find(&pattern, b"websocket").is_some();
+                }
+                ("RewriteRule", [_, target, ..]) => {
+                    let url = target.value.to_ascii_lowercase();
+                    let scheme = [&b"https://"[..], b"http://"].into_iter().find(|one| url.starts_with(one));
+                    if let Some(scheme) = scheme.filter(|_| asked && proxies(directive)) {
+                        let meant = if scheme.len() == 8 { "wss" } else { "ws" };
+                        let text = self.sources.text(target.span);
+                        let open = u32::from(matches!(text.first(), Some(b'"' | b'\'')));
+                        let start = target.span.start + open;
+                        let span = Span::new(target.span.file, start, start + scheme.len() as u32 - 3);
+                        let found = Diagnostic::warning(
+                            "websocket-scheme-missing",
+                            target.span,
+                            "requests for a WebSocket are sent on as ordinary ones",
+                        );
+                        self.found.push(
+                            found
+                                .because("`http` passes no `Upgrade` on")
+                                .help(format!("write `{meant}://`"))
+                                .fix(span, meant),
+                        );
+                    }
+                    asked = false;
+                }
+                _ => {}
+            }
         }
     }
 

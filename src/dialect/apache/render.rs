@@ -205,6 +205,15 @@ impl Render<'_, '_> {
     fn tls(&mut self, server: &crate::raise::Server) {
         self.need("ssl");
         self.page.line("SSLEngine on");
+        let named = |tls: &crate::ir::HostTls| !tls.certificates.is_empty() || !tls.computed.is_empty();
+        if !server.tls.as_ref().is_some_and(|tls| named(tls) || tls.reject) {
+            self.losses.lose_near(
+                server.span,
+                "the certificate of the host",
+                "none is named in what was read, and Apache does not start without one",
+                "`SSLCertificateFile`",
+            );
+        }
         let Some(tls) = &server.tls else { return };
         let crate::ir::HostTls {
             certificates,
@@ -470,7 +479,9 @@ impl Render<'_, '_> {
                     self.page.line(format!("AuthDigestDomain {}", domain.lossy()));
                 }
             }
-            self.page.line(format!("AuthName {}", fields::quote_always(&realm.lossy())));
+            if !realm.is_empty() {
+                self.page.line(format!("AuthName {}", fields::quote_always(&realm.lossy())));
+            }
             for file in users {
                 self.page.line(format!("AuthUserFile {}", quote(&file.display().to_string())));
             }

@@ -112,13 +112,41 @@ impl Render<'_, '_> {
             self.server(server, shape);
         }
         let servers = std::mem::replace(&mut self.page, before).finish();
+        let unset = self.unset(&servers);
         self.tables(outline);
         self.clusters(outline);
         self.page.blank();
-        servers.lines().for_each(|line| self.page.line(line));
+        if shape == Shape::Inside {
+            unset.iter().for_each(|line| self.page.line(line));
+        }
+        for line in servers.lines() {
+            self.page.line(line);
+            if shape != Shape::Inside && line == "server {" {
+                unset.iter().for_each(|set| self.page.line(format!("    {set}")));
+            }
+        }
         if shape == Shape::Whole {
             self.page.close("}");
         }
+    }
+
+    /// What gives variables a value that are read and, since a step could not be said, never set: nginx wants to know of
+    /// each.
+    fn unset(&self, text: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        for var in self.assigned {
+            let name = value::unique(self.config, *var);
+            let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            let holds = |text: &str, what: &str| {
+                text.match_indices(what).any(|(at, _)| ends(&text[at + what.len()..]))
+            };
+            let read = holds(text, &format!("${name}")) || text.contains(&format!("${{{name}}}"));
+            let set = holds(text, &format!("set ${name}")) || text.contains(&format!("(?<{name}>"));
+            if read && !set && !text.contains(&format!("(?P<{name}>")) {
+                all.push(format!("set ${name} \"\";"));
+            }
+        }
+        all
     }
 
     /// Comments that stand above something.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Balance, Cluster, Duty, Endpoint, Group, Kind, Member, Part, Protocol, Role, Row, Share,
-        Sticky, Template, Var, VarId, VarKind,
+        Attr, Balance, Cluster, ClusterId, Config, Duty, Endpoint, Group, Kind, Member, Name, Part, Protocol,
+        Role, Row, Share, Sticky, Template, Var, VarId, VarKind,
     },
     raise::{Outline, Scheme, seconds, text_of, used_clusters, used_vars},
     source::Span,
@@ -28,7 +28,7 @@ impl Render<'_, '_> {
         self.page.blank();
     }
 
-    fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: crate::ir::ClusterId) {
+    fn cluster(&mut self, outline: &Outline<'_>, cluster: &Cluster, id: ClusterId) {
         let Cluster {
             name,
             declared: _,
@@ -60,7 +60,7 @@ impl Render<'_, '_> {
         self.need("proxy_balancer");
         self.need("slotmem_shm");
         self.comments(*span);
-        self.page.open(format!("<Proxy {}>", quote(&format!("balancer://{}", group_name(&name.lossy())))));
+        self.page.open(format!("<Proxy {}>", quote(&format!("balancer://{}", group_name(self.config, id)))));
         let upgrade = crate::raise::passes(outline)
             .iter()
             .any(|pass| pass.to == crate::raise::To::Cluster(id) && pass.head.upgrade);
@@ -70,8 +70,10 @@ impl Render<'_, '_> {
             .map(|pass| (pass.scheme, pass.spoken()));
         let timeouts = outline.servers.iter().find_map(|server| crate::raise::timeouts(&server.area, id));
         // With room for routes a session cookie of a consistent hash is kept.
+        let factors: Vec<u32> =
+            endpoints.iter().filter_map(|one| one.member.as_ref()).map(|one| one.factor).collect();
         for endpoint in endpoints {
-            self.endpoint(endpoint, scheme, upgrade, timeouts, *span);
+            self.endpoint(endpoint, scheme, upgrade, timeouts, *span, &factors);
         }
         let method = match (balance, group.as_deref()) {
             (_, Some(Group { share: Share::Traffic, .. })) => Some("bytraffic"),
@@ -166,6 +168,7 @@ impl Render<'_, '_> {
         upgrade: bool,
         timeouts: Option<(Option<u64>, Option<u64>)>,
         span: Span,
+        factors: &[u32],
     ) {
         let Endpoint {
             address,
@@ -211,7 +214,9 @@ impl Render<'_, '_> {
             }
         };
         let mut parts: Vec<String> = Vec::new();
-        if *weight > 100 {
+        if member.is_some() {
+            // What the member says of its share counts.
+        } else if *weight > 100 {
             self.losses.lose(*at, format!("the weight {weight}"), "a `loadfactor` is at most 100");
         } else if *weight != 1 {
             parts.push(format!("loadfactor={weight}"));
@@ -269,14 +274,29 @@ impl Render<'_, '_> {
                 settings: _,
                 check,
             } = &**member;
-            if *factor != 100 {
-                parts.push(format!("loadfactor={}", f64::from(*factor) / 100.0));
+            let load = load(*factor, factors);
+            if load > 100.0 {
+                let what = format!("the share of {}", endpoint.address.lossy());
+                self.losses.lose_near(*at, what, "a `loadfactor` is at most 100", "`loadfactor=100`");
+                parts.push("loadfactor=100".to_owned());
+            } else if (load - 1.0).abs() > 0.001 {
+                let load = format!("{load:.2}");
+                parts.push(format!("loadfactor={}", load.trim_end_matches('0').trim_end_matches('.')));
             }
             if *set != 0 {
                 parts.push(format!("lbset={set}"));
             }
+            if route.len() > 63 {
+                let what = format!("the sessions of {}", endpoint.address.lossy());
+                self.losses.lose_near(
+                    *at,
+                    what,
+                    "a route has at most 63 characters",
+                    "its first 63 characters",
+                );
+            }
             if !route.is_empty() {
-                parts.push(format!("route={}", route.lossy()));
+                parts.push(format!("route={}", route.lossy().chars().take(63).collect::<String>()));
             }
             if !redirect.is_empty() {
                 parts.push(format!("redirect={}", redirect.lossy()));
@@ -445,7 +465,29 @@ pub(super) fn module(_scheme: Scheme, protocol: Protocol) -> &'static str {
     }
 }
 
-/// The name of a group without its scheme. An underscore is no part of a host's name.
-pub(super) fn group_name(name: &str) -> String {
-    name.rsplit("//").next().unwrap_or(name).trim_end_matches('/').to_owned()
+/// The name of a group without its scheme, which no other one has: a farm is a group for each scheme that it is reached by.
+pub(super) fn group_name(config: &Config, id: ClusterId) -> String {
+    let shown = |name: &Name| {
+        let name = name.lossy();
+        name.rsplit("//").next().unwrap_or(&name).trim_end_matches('/').to_owned()
+    };
+    let own = config.cluster(id);
+    let name = shown(&own.name);
+    let before =
+        config.clusters[..id.0 as usize].iter().filter(|one| one.declared && shown(&one.name) == name);
+    match if own.declared { before.count() } else { 0 } {
+        0 => name,
+        count => format!("{name}-{}", count + 1),
+    }
+}
+
+/// How loads are shared: at least one, at most a hundred.
+fn load(factor: u32, factors: &[u32]) -> f64 {
+    let (least, most) =
+        (factors.iter().min().copied().unwrap_or(100), factors.iter().max().copied().unwrap_or(100));
+    if least >= 100 && most <= 10_000 {
+        return f64::from(factor) / 100.0;
+    }
+    // Only how they stand to each other counts.
+    f64::from(factor.max(1)) / f64::from(least.max(1))
 }

@@ -158,6 +158,11 @@ impl Render<'_, '_> {
     fn handler(&mut self, place: &Place, before: &[&Place], after: &[&Place]) {
         let area = &place.area;
         let done = area.items.iter().any(|item| matches!(item, Item::Rule(rule) if rule.at.is_none() && rule.tests.is_empty() && rule.acts.iter().any(ends)));
+        let sent = after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at));
+        if done && place.kind == PlaceKind::Slash && sent {
+            // It would be sent on first: `RedirectMatch` asks later than `ProxyPass` (observed: 2.4.71).
+            self.page.line(format!("ProxyPassMatch {} !", quote(&cased(&place.at))));
+        }
         if done {
             return;
         }
@@ -165,8 +170,7 @@ impl Render<'_, '_> {
             self.comments(place.span);
             self.pass(pass, &place.at, &area.settings);
         } else {
-            let to_files = place.kind != PlaceKind::Slash;
-            if to_files && after.iter().any(|later| later.area.pass.is_some() && later.at.meets(&place.at)) {
+            if sent && place.kind != PlaceKind::Slash {
                 self.comments(place.span);
                 let path = &place.at;
                 match path.how {
@@ -495,7 +499,7 @@ impl Render<'_, '_> {
     fn upstream(&mut self, pass: &Pass, names: &Names<'_>) -> Result<String, String> {
         let scheme = scheme_name(pass.scheme, pass.spoken());
         Ok(match &pass.to {
-            To::Cluster(id) => format!("balancer://{}", group_name(&self.config.cluster(*id).name.lossy())),
+            To::Cluster(id) => format!("balancer://{}", group_name(self.config, *id)),
             To::Authority(text) => match text.strip_prefix("unix:") {
                 Some(path) => format!("unix:{}|{scheme}://localhost", path.trim_end_matches(':')),
                 None => format!("{scheme}://{text}"),

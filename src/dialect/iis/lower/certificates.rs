@@ -42,18 +42,21 @@ pub(super) fn offered(cx: &mut Cx, binding: &Secure) -> Option<HostTls> {
     let of = |wanted: &str| given.iter().find(|(known, ..)| known == wanted);
     let by_name = || if name.is_empty() { None } else { of(name) };
     let found = of(&text).or_else(by_name).or_else(|| of(""));
-    let Some((_, chain, key)) = found else {
+    let (chain, key) = if let Some((_, chain, key)) = found {
+        (chain.clone(), key.clone())
+    } else {
         let message = "certificates are in the original's own store, which is not here";
         let found = Diagnostic::error("no-certificate", span, message);
-        let file = if name.is_empty() { "site" } else { name };
-        cx.report(if cx.options.offline {
-            Diagnostic { severity: Severity::Note, ..found }
-        } else {
-            found
-                .because("this binding has none")
-                .help(format!("give it one: `--certificate \"{text}={file}.pem,{file}.key\"`, or `--certificate {file}.pem,{file}.key` for all bindings"))
-        });
-        return None;
+        let file = if name.is_empty() { "site".to_owned() } else { name.replace('*', "_") };
+        if !cx.options.offline {
+            cx.report(found.because("this binding has none").help(format!("give it one: `--certificate \"{text}={file}.pem,{file}.key\"`, or `--certificate {file}.pem,{file}.key` for all bindings")));
+            return None;
+        }
+        // What is only read has one all the same: what it means does not depend on the machine.
+        let (chain, key) = (format!("{file}.pem"), format!("{file}.key"));
+        let found = Diagnostic { severity: Severity::Note, ..found };
+        cx.report(found.because(format!("`{chain}` and `{key}` stand for the one of this binding")));
+        (chain.into(), key.into())
     };
     let clients = match (&cx.options.machine.clients, asks) {
         (Some(trusted), true) => Some(ClientCertificates {
@@ -68,7 +71,7 @@ pub(super) fn offered(cx: &mut Cx, binding: &Secure) -> Option<HostTls> {
         _ => None,
     };
     Some(HostTls {
-        certificates: vec![(chain.clone(), key.clone(), span)],
+        certificates: vec![(chain, key, span)],
         versions: if flags & NO_TLS_13 == 0 { vec![12, 13] } else { vec![12] },
         tickets: true,
         clients,

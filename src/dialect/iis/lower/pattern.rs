@@ -75,7 +75,7 @@ pub(super) fn pattern(
                 });
                 return None;
             }
-            Some(regex(posix(text)))
+            Some(regex(posix(&plain(text))))
         }
     }
 }
@@ -169,6 +169,35 @@ fn posix(text: &str) -> String {
         out.push_str(&rest[..length]);
         rest = &rest[length..];
     }
+    out
+}
+
+/// An expression with the characters themselves in the place of `\\uHHHH`, which no other language has.
+fn plain(text: &str) -> String {
+    if !text.contains("\\u") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escaped = &rest[at..];
+        let code = escaped.strip_prefix("\\u").and_then(|digits| digits.get(..4));
+        let code = code.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let named = code.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        if let Some(named) = named.filter(|named| !named.is_control()) {
+            if named.is_ascii_punctuation() {
+                out.push('\\');
+            }
+            out.push(named);
+            rest = &escaped[6..];
+            continue;
+        }
+        let length = 1 + escaped[1..].chars().next().map_or(0, char::len_utf8);
+        out.push_str(&escaped[..length]);
+        rest = &escaped[length..];
+    }
+    out.push_str(rest);
     out
 }
 
@@ -380,6 +409,12 @@ mod tests {
     fn posix_classes_are_ranges() {
         assert_eq!(posix("x[[:alpha:]_]+[:digit:]"), "x[a-zA-Z_]+[:digit:]");
         assert_eq!(posix("[^[:digit:]]\\[[:upper:]]"), "[^0-9]\\[[:upper:]]");
+    }
+
+    #[test]
+    fn characters_stand_for_themselves() {
+        assert_eq!(plain("^\\u0071\\\\u0071\\u002e\\u00e9[\\u0061-z]"), "^q\\\\u0071\\.\u{e9}[a-z]");
+        assert_eq!(plain("\\u12 \\u0000"), "\\u12 \\u0000");
     }
 
     #[test]

@@ -139,6 +139,20 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let upgrade =
         if socket.flag("enabled") { Upgrade::Only(vec!["websocket".into()]) } else { Upgrade::Never };
     settings.http.upgrade = Some(upgrade);
+    // Where what is written says it; what is not written is a stock server's.
+    if proxy.written {
+        let places = [
+            ("version", "httpVersion"),
+            ("read_timeout", "timeout"),
+            ("connect_timeout", "timeout"),
+            ("send_timeout", "timeout"),
+            ("edits", "preserveHostHeader"),
+        ];
+        settings.places.0.extend(places.map(|(field, attribute)| ("http", field, proxy.place(attribute))));
+    }
+    if socket.written {
+        settings.places.0.push(("http", "upgrade", socket.place("enabled")));
+    }
     settings.http.ping = Some(socket.time("pingInterval")).filter(|interval| !interval.is_zero());
 }
 

@@ -144,16 +144,20 @@ impl<'a> Set<'a> {
     fn rule(&self, cx: &mut Cx, rule: &Item, out: &mut Steps) {
         let base = &self.path[..rule.level.depth.min(self.path.len())];
         let reading = Reading::of(rule.value.text("patternSyntax"));
-        let Some(matching) = rule.value.written_part("match") else {
-            let found = Diagnostic::warning("rule-without-match", rule.span, "the rule has no `<match>`");
-            cx.report(found.because("it never fires"));
-            return;
+        let (pattern, text, negate) = if let Some(matching) = rule.value.written_part("match") {
+            let Some(url) = matching.attribute("url") else { return };
+            // What else is wrong with the rule is found all the same.
+            let pattern = pattern::pattern(cx, url, reading, matching.flag("ignoreCase"))
+                .unwrap_or_else(|| Pattern::regex("$^", false));
+            (pattern, url.value.as_str(), matching.flag("negate"))
+        } else {
+            // The rules that Azure writes for Node.js have none, and are for every path: what is looked for is nothing,
+            // which is everywhere.
+            let found = Diagnostic::note_at("rule-without-match", rule.span, "the rule has no `<match>`");
+            cx.report(found.because("it is for every path"));
+            let kind = crate::ir::Kind::Regex(crate::ir::Syntax::Ecma);
+            (Pattern { kind, ..Pattern::regex("", true) }, "", false)
         };
-        let Some(url) = matching.attribute("url") else { return };
-        // What else is wrong with the rule is found all the same.
-        let pattern = pattern::pattern(cx, url, reading, matching.flag("ignoreCase"))
-            .unwrap_or_else(|| Pattern::regex("$^", false));
-        let negate = matching.flag("negate");
         let subject =
             Template(vec![Part::Escape(Escape::Skip(prefix(base).len() as u32), Template::attr(Attr::Path))]);
         let mut tests = Vec::new();
@@ -169,7 +173,7 @@ impl<'a> Set<'a> {
 
         let mut then = self.variables(cx, &rule.value.part("serverVariables"), &around);
         let action = rule.value.part("action");
-        let stops = self.action(cx, &action, (base, &url.value), &around, &mut then);
+        let stops = self.action(cx, &action, (base, text), &around, &mut then);
         if rule.value.flag("stopProcessing") && !stops {
             then.push(leave(self.label));
         }
@@ -330,6 +334,18 @@ impl<'a> Set<'a> {
                 found
                     .because("taken as a path of this site, as the original does")
                     .help("write `http://` or `https://`; requests for a WebSocket are passed on as such"),
+            );
+        }
+        if let Some(scheme) = ["http:/", "https:/"].into_iter().find(|scheme| lower.starts_with(scheme))
+            && !lower[scheme.len()..].starts_with('/')
+        {
+            let message = format!("`{scheme}` needs two slashes: this is taken for a path of this site");
+            let found = Diagnostic::warning("one-slash", url.part(0..scheme.len()), message);
+            cx.report(
+                found
+                    .because("names no host")
+                    .help(format!("write `{scheme}/{}`", &text[scheme.len()..]))
+                    .fix(url.part(scheme.len()..scheme.len()), "/"),
             );
         }
         let absolute = lower.starts_with("http://") || lower.starts_with("https://");

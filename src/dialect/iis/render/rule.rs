@@ -370,7 +370,16 @@ impl Render<'_, '_> {
                             ),
                         }
                     }
-                    self.maps.push(map);
+                    let name = map.attributes.first().cloned();
+                    match self.maps.iter().find(|known| known.attributes.first() == name.as_ref()) {
+                        Some(known) if known.children == map.children => {}
+                        Some(_) => self.losses.lose(
+                            *span,
+                            format!("the table `{}`", name.map(|(_, name)| name).unwrap_or_default()),
+                            "another one has this name",
+                        ),
+                        None => self.maps.push(map),
+                    }
                 }
                 VarKind::Network { .. } | VarKind::Split { .. } => {
                     self.losses.lose(

@@ -79,7 +79,13 @@ impl Sections {
         }
         if max_length.is_some() || addresses.is_some() {
             let mut security = Element::new("security");
-            security.children.extend(addresses);
+            security.children.extend(addresses.map(|mut list| {
+                // The entries of the path around it are there already.
+                if inner {
+                    list.children.insert(0, Element::new("clear"));
+                }
+                list
+            }));
             if let Some(bytes) = max_length {
                 let bytes = if bytes == 0 { u64::from(u32::MAX) } else { bytes.min(u64::from(u32::MAX)) };
                 let limits =
@@ -166,6 +172,13 @@ impl Render<'_, '_> {
                     element = element.with("subnetMask", &std::net::Ipv6Addr::from(mask).to_string());
                 }
                 _ => {}
+            }
+            // The first of an address decides.
+            let known = |one: &Element| {
+                one.attributes.iter().filter(|(name, _)| name != "allowed").eq(&element.attributes)
+            };
+            if list.children.iter().any(known) {
+                continue;
             }
             list.push(element.with("allowed", flag(allowed)));
         }

@@ -16,6 +16,46 @@ use crate::{
     source::Span,
 };
 
+/// Adds sections to those of the same path: none may be there twice, and no entry of a list.
+fn join(known: &mut Vec<Element>, more: Vec<Element>) {
+    for element in more {
+        let list = ["add", "error", "remove", "clear", "mimeMap"].contains(&element.name.as_str());
+        let same = |one: &&mut Element| {
+            one.name == element.name && (!list || one.attributes.first() == element.attributes.first())
+        };
+        match known.iter_mut().find(same) {
+            // What is said later takes the place of what was said.
+            Some(one) if list => *one = element,
+            Some(one) => {
+                for (name, value) in element.attributes {
+                    match one.attributes.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, known)) => *known = value,
+                        None => one.attributes.push((name, value)),
+                    }
+                }
+                join(&mut one.children, element.children);
+            }
+            None => known.push(element),
+        }
+    }
+}
+
+/// Rules whose names are told apart by numbers where they are the same.
+fn named_apart(mut rules: Vec<Element>) -> Vec<Element> {
+    let mut seen: Vec<String> = Vec::new();
+    for rule in rules.iter_mut().filter(|rule| rule.name == "rule") {
+        let Some((_, name)) = rule.attributes.iter_mut().find(|(known, _)| known == "name") else { continue };
+        let plain = name.clone();
+        let mut number = 2;
+        while seen.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            *name = format!("{plain} {number}");
+            number += 1;
+        }
+        seen.push(name.clone());
+    }
+    rules
+}
+
 impl Render<'_, '_> {
     /// The content of a site's `system.webServer`, and those of paths below it.
     pub(super) fn site(
@@ -90,7 +130,10 @@ impl Render<'_, '_> {
             }
             match location(&place.at) {
                 Some(path) if path.is_empty() => merge(&mut rules, &mut locations, elements),
-                Some(path) => locations.push((path, elements)),
+                Some(path) => match locations.iter_mut().find(|(known, _)| *known == path) {
+                    Some((_, known)) => join(known, elements),
+                    None => locations.push((path, elements)),
+                },
                 None => self.losses.lose_near(
                     place.span,
                     format!("the settings of {}", self.named(place.span)),
@@ -117,7 +160,7 @@ impl Render<'_, '_> {
             rewrite.push(Element { children: rules, ..Element::new("rules") });
         }
         if !outbound.is_empty() {
-            rewrite.push(Element { children: outbound, ..Element::new("outboundRules") });
+            rewrite.push(Element { children: named_apart(outbound), ..Element::new("outboundRules") });
         }
         if !self.variables.is_empty() {
             let list = self.variables.iter().map(|name| Element::new("add").with("name", name)).collect();
@@ -139,12 +182,7 @@ impl Render<'_, '_> {
         }
         let mut own = top.elements(false);
         // What `/` says is said of all.
-        for element in whole {
-            match own.iter_mut().find(|known| known.name == element.name) {
-                Some(known) => known.children.extend(element.children),
-                None => own.push(element),
-            }
-        }
+        join(&mut own, whole);
         out.extend(own);
         (out, locations)
     }
@@ -397,6 +435,15 @@ impl Render<'_, '_> {
                 std::net::IpAddr::V4(ip) => ip.to_string(),
             };
             for host in &hosts {
+                // An address is no name in a binding: its own is on the left.
+                if host.contains([':', '[', ']', '/']) {
+                    self.losses.lose(
+                        listen.span,
+                        format!("the name {host}"),
+                        "a binding has names of hosts alone",
+                    );
+                    continue;
+                }
                 let information = format!("{ip}:{}:{host}", address.port());
                 if done.contains(&information) {
                     continue;

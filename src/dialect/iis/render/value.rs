@@ -23,6 +23,12 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// What a condition asks of: something, not nothing.
+    fn asked(&self, template: &Template) -> Result<String, String> {
+        let text = self.value(template)?;
+        if text.is_empty() { Err("a question about nothing".to_owned()) } else { Ok(text) }
+    }
+
     pub(super) fn of(config: &'a Config, assigned: &'a BTreeSet<VarId>, at: Option<&Match>) -> Self {
         let mut names = Self { config, assigned, own: None, groups: BTreeMap::new(), scheme: false };
         if let Some(at) = at {
@@ -195,9 +201,9 @@ impl<'a> Names<'a> {
                 negated(element, not)
             }
             Test::Truthy(template) => {
-                add(&self.value(template)?, "^0?$").with("negate", if not { "false" } else { "true" })
+                add(&self.asked(template)?, "^0?$").with("negate", if not { "false" } else { "true" })
             }
-            Test::Present(template) => negated(add(&self.value(template)?, ".+"), not),
+            Test::Present(template) => negated(add(&self.asked(template)?, ".+"), not),
             Test::File(name, kind) => {
                 let kind = match kind {
                     FileKind::File | FileKind::NonEmpty => "IsFile",
@@ -216,7 +222,7 @@ impl<'a> Names<'a> {
             }
             Test::Equal(one, other) => match other.as_text() {
                 Some(text) => negated(
-                    add(&self.value(one)?, &format!("^{}$", escape(&String::from_utf8_lossy(text)))),
+                    add(&self.asked(one)?, &format!("^{}$", escape(&String::from_utf8_lossy(text)))),
                     not,
                 ),
                 None => return Err("a comparison of values".to_owned()),
@@ -236,7 +242,7 @@ impl<'a> Names<'a> {
                 }
                 let pattern =
                     if all.len() == 1 { format!("^{}", all[0]) } else { format!("^(?:{})", all.join("|")) };
-                negated(add(&self.value(subject)?, &pattern), not)
+                negated(add(&self.asked(subject)?, &pattern), not)
             }
             Test::All(_) | Test::Any(_) => return Err("conditions within conditions".to_owned()),
             Test::Compare { .. } => return Err("a comparison of values".to_owned()),

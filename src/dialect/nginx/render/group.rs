@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Affinity, Balance, Bucket, Cluster, Duty, Endpoint, Group, IdleConnections, Kind, Member, Network,
-        Pattern, Queue, Role, Row, Share, Var, VarKind, settings::Lifetime,
+        Affinity, Balance, Bucket, Cluster, ClusterId, Config, Duty, Endpoint, Group, IdleConnections, Kind,
+        Member, Name, Network, Pattern, Queue, Role, Row, Share, Var, VarKind, settings::Lifetime,
     },
     raise::{Outline, all_vars, network, used_clusters},
     source::Span,
@@ -31,6 +31,11 @@ impl Render<'_, '_> {
             let crate::ir::Zone { name, key, rate, entries } = zone;
             let Some(key) = self.value(key, Span::NONE) else { continue };
             let bytes = size(u64::from(*entries).saturating_mul(128).next_multiple_of(1 << 20));
+            let name = zone_name(name);
+            if *rate > 0 && *rate * 60 < 1000 {
+                // Less than one in a minute cannot be said; what it is used by is told where it is.
+                continue;
+            }
             self.page.blank();
             if *rate > 0 {
                 let rate = if rate % 1000 == 0 {
@@ -38,9 +43,9 @@ impl Render<'_, '_> {
                 } else {
                     format!("{}r/m", rate * 60 / 1000)
                 };
-                self.page.line(format!("limit_req_zone {key} zone={}:{bytes} rate={rate};", name.lossy()));
+                self.page.line(format!("limit_req_zone {key} zone={name}:{bytes} rate={rate};"));
             } else {
-                self.page.line(format!("limit_conn_zone {key} zone={}:{bytes};", name.lossy()));
+                self.page.line(format!("limit_conn_zone {key} zone={name}:{bytes};"));
             }
         }
     }
@@ -117,12 +122,12 @@ impl Render<'_, '_> {
             let cluster = outline.config.cluster(id);
             if cluster.declared {
                 self.page.blank();
-                self.cluster(cluster);
+                self.cluster(cluster, id);
             }
         }
     }
 
-    fn cluster(&mut self, cluster: &Cluster) {
+    fn cluster(&mut self, cluster: &Cluster, id: ClusterId) {
         let Cluster {
             name,
             declared: _,
@@ -138,7 +143,7 @@ impl Render<'_, '_> {
             span,
         } = cluster;
         self.comments(*span);
-        self.page.open(format!("upstream {} {{", cluster_name(&name.lossy())));
+        self.page.open(format!("upstream {} {{", cluster_name(self.config, id)));
         match (balance, group.as_deref()) {
             (_, Some(group)) => self.group(group, endpoints, *span),
             (Balance::RoundRobin, None) => {}
@@ -421,10 +426,29 @@ impl Render<'_, '_> {
     }
 }
 
-/// The name of a group.
-pub(super) fn cluster_name(name: &str) -> String {
-    let name = name.rsplit("//").next().unwrap_or(name);
-    name.trim_end_matches('/').replace(['/', ' '], "_")
+/// The name of a group, which no other one has: a farm is a group for each scheme that it is reached by.
+pub(super) fn cluster_name(config: &Config, id: ClusterId) -> String {
+    let shown = |name: &Name| {
+        let name = name.lossy();
+        let name = name.rsplit("//").next().unwrap_or(&name);
+        name.trim_end_matches('/').replace(['/', ' '], "_")
+    };
+    let own = config.cluster(id);
+    let name = shown(&own.name);
+    if !own.declared {
+        return name;
+    }
+    let before =
+        config.clusters[..id.0 as usize].iter().filter(|one| one.declared && shown(&one.name) == name);
+    match before.count() {
+        0 => name,
+        count => format!("{name}_{}", count + 1),
+    }
+}
+
+/// The name of a zone: letters, digits and what stands between them.
+fn zone_name(name: &Name) -> String {
+    name.lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// What a row of a table is looked up by.

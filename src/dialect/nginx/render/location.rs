@@ -226,7 +226,7 @@ impl Render<'_, '_> {
             let Some(path) = self.value(&one.path, *span) else { return };
             match one.kind {
                 FileKind::Directory => words.push(format!("{path}/")),
-                FileKind::File | FileKind::NonEmpty => words.push(path),
+                FileKind::File | FileKind::NonEmpty => words.push(quote(&path)),
                 FileKind::Any | FileKind::Link | FileKind::Executable => {
                     self.losses.lose(
                         *span,
@@ -418,7 +418,10 @@ impl Render<'_, '_> {
                     own.push(format!(
                         "proxy_redirect {scheme}://{}/ {};",
                         endpoint.address.lossy(),
-                        quote(&at.text)
+                        quote(match at.how {
+                            How::Prefix | How::Exact => &at.text,
+                            _ => "/",
+                        })
                     ));
                 }
             } else if !automatic && !host.contains('$') {
@@ -434,7 +437,11 @@ impl Render<'_, '_> {
 
     fn host_of(&mut self, to: &To, span: Span) -> Option<String> {
         Some(match to {
-            To::Cluster(id) => cluster_name(&self.config.cluster(*id).name.lossy()),
+            To::Cluster(id) => cluster_name(self.config, *id),
+            To::Authority(text) if text.is_empty() || text.ends_with(':') && !text.starts_with("unix:") => {
+                self.losses.lose(span, self.named(span), "it names no host that requests could be sent to");
+                return None;
+            }
             To::Authority(text) => match text.strip_prefix("unix:") {
                 Some(path) => format!(
                     "unix:{}{}",

@@ -212,9 +212,7 @@ impl Render<'_, '_> {
             Act::Pass(pass) => {
                 // Nothing but the upstream is said on a condition.
                 let host = match &pass.to {
-                    crate::raise::To::Cluster(id) => {
-                        super::group::cluster_name(&self.config.cluster(*id).name.lossy())
-                    }
+                    crate::raise::To::Cluster(id) => super::group::cluster_name(self.config, *id),
                     crate::raise::To::Authority(text) => text.clone(),
                     crate::raise::To::Dynamic(template) => match self.value(template, span) {
                         Some(text) => text,

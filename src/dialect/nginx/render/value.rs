@@ -67,6 +67,10 @@ impl Names<'_> {
                 known.name.lossy().trim_start_matches('@')
             ));
         }
+        // A table whose key cannot be said is not written.
+        if let VarKind::Table { key, .. } = &known.kind {
+            self.value(key)?;
+        }
         Ok(unique(self.config, var))
     }
 

@@ -52,6 +52,16 @@ pub(super) fn pass(cx: &mut Cx, level: &mut Level, directive: &Directive) {
         let mut found = Diagnostic::error("invalid-url", word.span, message);
         if cx.clusters.contains_key(&word.value.to_ascii_lowercase()) {
             found = found.help(format!("`http://{}`", word.text()));
+        } else if let Some((scheme, rest)) = ["http:/", "https:/", "ws://", "wss://", "ws:/", "wss:/"]
+            .into_iter()
+            .find_map(|scheme| Some((scheme, word.text().strip_prefix(scheme)?.to_owned())))
+        {
+            let meant = if scheme.contains('s') && !scheme.starts_with("ws:") { "https" } else { "http" };
+            found = found.help(format!("`{meant}://{rest}`"));
+            if scheme.starts_with("ws") {
+                found =
+                    found.help("WebSockets pass with `proxy_http_version 1.1`, `Upgrade` and `Connection`");
+            }
         }
         cx.report(found);
         return;
