@@ -9,5 +9,7 @@ mod support;
 mod codings;
 #[path = "upstreams/kept.rs"]
 mod kept;
+#[path = "upstreams/services.rs"]
+mod services;
 #[path = "upstreams/sessions.rs"]
 mod sessions;

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use super::{
     clock,
     connect::Place,
-    resolve::{Resolved, Spot},
+    resolve::{Resolved, Spot, Target},
 };
 use crate::{
     ir::{self, Affinity, Balance, ClusterId, HostId, IdleConnections, Role, Text},
@@ -384,7 +384,7 @@ impl Cluster {
             zones: cluster.shared.then_some(zones),
             group,
         };
-        made.endpoints.replace(Rc::new(made.build(&|host| names.addresses(host), None)));
+        made.endpoints.replace(Rc::new(made.build(&|endpoint| names.targets(endpoint), None)));
         Self { names: Some(names), ..made }
     }
 
@@ -574,7 +574,7 @@ impl Cluster {
             let generation = names.generation();
             if self.generation.replace(generation) != generation {
                 let old = Rc::clone(&self.endpoints.borrow());
-                let new = self.build(&|host| names.addresses(host), Some(&old));
+                let new = self.build(&|endpoint| names.targets(endpoint), Some(&old));
                 self.endpoints.replace(Rc::new(new));
             }
         }
@@ -582,7 +582,7 @@ impl Cluster {
     }
 
     /// Makes the lists; endpoints that were in `old` keep their weights and health.
-    fn build(&self, addresses: &dyn Fn(&str) -> Arc<Vec<IpAddr>>, old: Option<&Endpoints>) -> Endpoints {
+    fn build(&self, targets: &dyn Fn(&ir::Endpoint) -> Vec<Target>, old: Option<&Endpoints>) -> Endpoints {
         let (mut active, mut backup) = (Vec::new(), Vec::new());
         // Parts of a weight count where shares grow.
         let grows = self.definition.iter().any(|endpoint| !endpoint.slow_start.is_zero());
@@ -591,15 +591,25 @@ impl Cluster {
             // Lines with the same text are the same server to the ring.
             let server =
                 self.definition.iter().position(|other| other.address == endpoint.address).unwrap_or(line);
-            for place in Spot::of(&endpoint.address, endpoint.default_port).places(addresses) {
-                let is_backup = endpoint.role == Role::Backup;
+            for Target { place, weight, later } in targets(endpoint) {
+                let is_backup = endpoint.role == Role::Backup || later;
+                if later && (endpoint.role == Role::Backup || !self.balance.knows_backups()) {
+                    continue;
+                }
+                // What the configuration says counts before what a record says.
+                let weight = weight.filter(|_| endpoint.weight == 1).unwrap_or(endpoint.weight);
                 let known = old.and_then(|old| {
                     let mut peers = old.list(is_backup).peers.iter();
-                    peers.find(|peer| peer.line == line && peer.place == place)
+                    peers.find(|peer| {
+                        peer.line == line && peer.place == place && peer.weight == i64::from(weight.max(1))
+                    })
                 });
                 let peer = known.map_or_else(
                     || {
                         let health = self.health(endpoint, &place);
+                        let own =
+                            (weight != endpoint.weight).then(|| ir::Endpoint { weight, ..endpoint.clone() });
+                        let endpoint = own.as_ref().unwrap_or(endpoint);
                         let mut peer = Peer::new(endpoint, line, server, place.clone(), health, scale);
                         if self.affinity.is_some() {
                             peer.session = session_name(&endpoint.route, &peer.label);

@@ -94,8 +94,15 @@ impl Store {
 
     /// The file of a response.
     fn path(&self, hash: &Hash) -> PathBuf {
-        let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut path = self.declared.folder.clone();
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        let name: [u8; 32] = std::array::from_fn(|at| {
+            let byte = hash[at / 2];
+            digit(if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 }) as u8
+        });
+        let name = std::str::from_utf8(&name).unwrap_or_default();
+        let folder = &self.declared.folder;
+        let mut path = PathBuf::with_capacity(folder.as_os_str().len() + 2 * name.len());
+        path.push(folder);
         let mut end = name.len();
         for level in &self.declared.levels {
             let start = end.saturating_sub(usize::from(*level));

@@ -3,6 +3,7 @@
 //! One worker looks for all; what it finds is in the states that all share.
 
 mod answer;
+mod grpc;
 mod watch;
 
 use std::{

@@ -27,12 +27,15 @@ use tokio::sync::watch;
 use super::connect::Place;
 use crate::{
     diagnostic::{Diagnostic, Severity, suggest},
-    ir::{Config, settings::ResolveInForce},
+    ir::{self, Config, settings::ResolveInForce},
     source::Span,
 };
 
+mod service;
 mod system;
 mod worker;
+
+pub use service::Target;
 
 pub use worker::{look_up, look_up_by_system, name_of};
 
@@ -103,6 +106,7 @@ impl Spot {
 #[derive(Debug)]
 pub struct Resolved {
     names: HashMap<String, ArcSwap<Vec<IpAddr>>>,
+    services: HashMap<String, ArcSwap<Vec<Target>>>,
     generation: AtomicU64,
     /// Closed with the table: what keeps it up to date ends then.
     alive: watch::Sender<()>,
@@ -112,6 +116,8 @@ pub struct Resolved {
 #[derive(Debug)]
 struct Wanted {
     host: String,
+    /// Whether it is the name of a service.
+    service: bool,
     /// How it is looked up again when the answer expires; `None` where once is enough.
     again: Option<Arc<ResolveInForce>>,
     /// What may have been meant instead.
@@ -126,7 +132,9 @@ impl Resolved {
     }
 
     fn by(config: &Config, strict: bool, look_up: &Lookup) -> (Arc<Self>, Vec<Diagnostic>) {
-        let wanted = wanted(config);
+        // Only name servers know of services: those are looked up when everything runs.
+        let (services, wanted): (Vec<_>, Vec<_>) = wanted(config).into_iter().partition(|it| it.service);
+        let services = services.into_iter().map(|it| (it.host, ArcSwap::default())).collect();
         let answers = all(&wanted, look_up);
         let mut findings = Vec::new();
         let mut names = HashMap::new();
@@ -139,7 +147,7 @@ impl Resolved {
             });
             names.insert(wanted.host, ArcSwap::from_pointee(answer));
         }
-        let table = Self { names, generation: AtomicU64::new(1), alive: watch::Sender::new(()) };
+        let table = Self { names, services, generation: AtomicU64::new(1), alive: watch::Sender::new(()) };
         (Arc::new(table), findings)
     }
 
@@ -151,6 +159,25 @@ impl Resolved {
     /// The addresses of a name, in order; none when it is not resolved.
     pub fn addresses(&self, host: &str) -> Arc<Vec<IpAddr>> {
         self.names.get(host).map(ArcSwap::load_full).unwrap_or_default()
+    }
+
+    /// Where an endpoint is, as far as that is known.
+    pub fn targets(&self, endpoint: &ir::Endpoint) -> Vec<Target> {
+        if let Some(service) = &endpoint.service {
+            let known = self.services.get(&*service.lossy());
+            return known.map(|targets| targets.load().to_vec()).unwrap_or_default();
+        }
+        let spot = Spot::of(&endpoint.address, endpoint.default_port);
+        spot.places(&|host| self.addresses(host)).into_iter().map(Target::at).collect()
+    }
+
+    fn set_service(&self, service: &str, targets: Vec<Target>) {
+        if let Some(slot) = self.services.get(service)
+            && **slot.load() != targets
+        {
+            slot.store(Arc::new(targets));
+            self.generation.fetch_add(1, Release);
+        }
     }
 
     fn set(&self, host: &str, addresses: Vec<IpAddr>) {
@@ -167,7 +194,9 @@ impl Resolved {
     pub fn keep_up(self: &Arc<Self>, config: &Config, fallback: &ResolveInForce) {
         let tasks: Vec<_> = wanted(config)
             .into_iter()
-            .filter(|wanted| wanted.again.is_some() || self.addresses(&wanted.host).is_empty())
+            .filter(|wanted| {
+                wanted.again.is_some() || wanted.service || self.addresses(&wanted.host).is_empty()
+            })
             .collect();
         if tasks.is_empty() {
             return;
@@ -184,8 +213,11 @@ impl Resolved {
                         let Some(table) = table.upgrade() else { return };
                         let mut wait = pause;
                         pause = (pause * 2).min(LONGEST_PAUSE);
-                        if let Some((addresses, valid)) = answer {
-                            table.set(&wanted.host, addresses);
+                        if let Some((found, valid)) = answer {
+                            match found {
+                                Found::Addresses(addresses) => table.set(&wanted.host, addresses),
+                                Found::Targets(targets) => table.set_service(&wanted.host, targets),
+                            }
                             if wanted.again.is_none() {
                                 return;
                             }
@@ -218,23 +250,39 @@ impl Resolved {
     }
 }
 
+/// What a name stands for.
+enum Found {
+    Addresses(Vec<IpAddr>),
+    Targets(Vec<Target>),
+}
+
 /// Looks a name up again: where it asks for that by the name servers given, else by the system. A name that is
 /// gone has no addresses; `None` says nothing about it.
-async fn renew(wanted: &Wanted, fallback: &ResolveInForce) -> Option<(Vec<IpAddr>, Duration)> {
+async fn renew(wanted: &Wanted, fallback: &ResolveInForce) -> Option<(Found, Duration)> {
     let own = wanted.again.as_deref();
     let settings = own.map(|own| if own.servers.is_empty() { fallback } else { own });
     if let Some(settings) = settings.filter(|settings| !settings.servers.is_empty()) {
         let client = worker::client(settings).await?;
+        if wanted.service {
+            return match service::ask(&client, &wanted.host, settings).await {
+                Ok((targets, valid)) => Some((Found::Targets(targets), valid)),
+                Err(worker::NO_SUCH_NAME) => Some((Found::Targets(Vec::new()), PAUSE)),
+                Err(_) => None,
+            };
+        }
         return match worker::ask(&client, &wanted.host, settings).await {
-            Ok(answer) => Some(answer),
-            Err(worker::NO_SUCH_NAME) => Some((Vec::new(), PAUSE)),
+            Ok((addresses, valid)) => Some((Found::Addresses(addresses), valid)),
+            Err(worker::NO_SUCH_NAME) => Some((Found::Addresses(Vec::new()), PAUSE)),
             Err(_) => None,
         };
+    }
+    if wanted.service {
+        return None;
     }
     let host = wanted.host.clone();
     let answer = tokio::task::spawn_blocking(move || system::look_up(&host)).await.ok()?;
     let valid = settings.and_then(|settings| settings.valid).unwrap_or(SYSTEM_VALID);
-    answer.ok().map(|addresses| (addresses, valid))
+    answer.ok().map(|addresses| (Found::Addresses(addresses), valid))
 }
 
 /// How a name is looked up at start.
@@ -280,12 +328,19 @@ fn wanted(config: &Config) -> Vec<Wanted> {
             suggest::nearest(host, names.iter().map(AsRef::as_ref)).map(str::to_owned)
         };
         for endpoint in &cluster.endpoints {
-            let Spot::Name(host, _) = Spot::of(&endpoint.address, endpoint.default_port) else { continue };
+            let service = endpoint.service.is_some();
+            let host = match (&endpoint.service, Spot::of(&endpoint.address, endpoint.default_port)) {
+                (Some(service), _) => service.lossy().into_owned(),
+                (None, Spot::Name(host, _)) => host,
+                (None, _) => continue,
+            };
             let again = endpoint.resolve.then(|| settings.clone().unwrap_or_default());
-            let at = *seen.entry(host.clone()).or_insert(wanted.len());
+            let at = *seen.entry((host.clone(), service)).or_insert(wanted.len());
             match wanted.get_mut(at) {
                 Some(known) => known.again = known.again.take().or(again),
-                None => wanted.push(Wanted { meant: meant(&host), host, again, span: endpoint.span }),
+                None => {
+                    wanted.push(Wanted { meant: meant(&host), host, service, again, span: endpoint.span });
+                }
             }
         }
     }
@@ -339,9 +394,10 @@ mod tests {
             fail_timeout: Duration::from_secs(10),
             role: Role::Active,
             resolve: false,
+            service: None,
             slow_start: Duration::ZERO,
             draining: false,
-            route: crate::ir::Text::new(),
+            route: ir::Text::new(),
             member: None,
             span: Span::NONE,
         };

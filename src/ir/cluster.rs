@@ -62,6 +62,10 @@ pub struct Endpoint {
     pub role: Role,
     /// Whether its name is looked up again when the answer expires.
     pub resolve: bool,
+    /// The name of the records that say where it is (RFC 2782): their targets, ports, priorities and, where it has none
+    /// of its own, weights. Those that are not of the first priority are backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Name>,
     /// After it was out of use, its share grows from nothing in this time; zero is at once.
     pub slow_start: Duration,
     /// Whether it takes requests of its own sessions only.
@@ -105,6 +109,20 @@ pub enum Balance {
     RandomTwo(Option<Timing>),
     /// The least time and connections relative to weight.
     LeastTime(Timing),
+}
+
+impl Balance {
+    /// Whether endpoints may stand by until no other can be used.
+    pub fn knows_backups(&self) -> bool {
+        match self {
+            Self::RoundRobin | Self::LeastConnections | Self::LeastTime(_) => true,
+            Self::ClientAddress
+            | Self::Hash(_)
+            | Self::ConsistentHash(_)
+            | Self::Random
+            | Self::RandomTwo(_) => false,
+        }
+    }
 }
 
 /// The average time that an endpoint takes.
@@ -173,6 +191,9 @@ pub struct Watch {
     pub mandatory: bool,
     /// Whether what was found before a reload holds after it.
     pub persistent: bool,
+    /// The service of gRPC whose health is asked for, empty for that of the server; `None` asks over HTTP/1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Text>,
     /// What is sent and how: laid over the settings of the process.
     pub settings: Forwarding,
     /// What the answer has to be besides; all of it.
@@ -192,6 +213,10 @@ pub enum Expectation {
     Value(Name, Pattern, bool),
     /// Its content matches; the flag is the opposite.
     Content(Pattern, bool),
+    /// This comes out neither empty nor as 0 of it.
+    Holds(Template),
+    /// It is the answer of gRPC's health checking protocol that says that the service is served, or has this status.
+    Served(Option<u32>),
 }
 
 /// Idle connections to a cluster, per worker.

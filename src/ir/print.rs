@@ -392,6 +392,7 @@ impl Printer<'_> {
             fail_timeout,
             role,
             resolve,
+            service,
             slow_start,
             draining,
             route,
@@ -414,6 +415,9 @@ impl Printer<'_> {
             Role::Down => self.add(" down"),
         }
         self.flag(*resolve, "resolve");
+        if let Some(service) = service {
+            self.add(format_args!(" service {service}"));
+        }
         self.flag(*draining, "draining");
         if !slow_start.is_zero() {
             self.add(format_args!(" slow-start {}", value::duration(*slow_start)));
@@ -696,6 +700,7 @@ mod tests {
                     fail_timeout: Duration::from_secs(10),
                     role: Role::Backup,
                     resolve: false,
+                    service: None,
                     slow_start: Duration::ZERO,
                     draining: false,
                     route: crate::ir::Text::new(),

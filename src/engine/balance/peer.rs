@@ -282,6 +282,7 @@ pub(super) fn nowhere(address: ir::Text) -> ir::Endpoint {
         fail_timeout: Duration::from_secs(10),
         role: Role::Active,
         resolve: false,
+        service: None,
         slow_start: Duration::ZERO,
         draining: false,
         route: ir::Text::new(),

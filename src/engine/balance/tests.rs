@@ -22,6 +22,7 @@ fn endpoint(address: &str, weight: u32) -> Endpoint {
         fail_timeout: Duration::from_secs(10),
         role: Role::Active,
         resolve: false,
+        service: None,
         slow_start: Duration::ZERO,
         draining: false,
         route: Text::new(),
@@ -241,8 +242,12 @@ fn with_sessions() -> Cluster {
     let made = cluster_of(Balance::RoundRobin, endpoints, None);
     let affinity = Some(Box::new(Affinity::Route(Vec::new())));
     let cluster = Cluster { affinity, ..made };
-    let addresses = |_: &str| Arc::default();
-    cluster.endpoints.replace(Rc::new(cluster.build(&addresses, None)));
+    let none = |_: &str| Arc::default();
+    let targets = |endpoint: &Endpoint| {
+        let places = Spot::of(&endpoint.address, endpoint.default_port).places(&none);
+        places.into_iter().map(Target::at).collect()
+    };
+    cluster.endpoints.replace(Rc::new(cluster.build(&targets, None)));
     cluster
 }
 

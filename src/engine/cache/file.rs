@@ -17,6 +17,7 @@ use super::{Hash, Lease, Store, index::Soon};
 use crate::engine::{
     deposit::{Deposit, Hears, Order},
     files::send,
+    scratch,
 };
 
 /// What a file begins with; the digit changes with the form.
@@ -27,6 +28,9 @@ const FIXED: usize = 8 + 8 * 5 + 16 + 4 * 4;
 
 /// Read at first: most responses are whole in that.
 const FIRST: u64 = 32 * 1024;
+
+/// What memory holds of a file has ends that are multiples of this, but for the file's own.
+const PAGE: usize = 4096;
 
 /// What is to be known of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +78,20 @@ impl Kept {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        // What is in memory takes one call: a file ends where a reading ends that is no page's end.
+        let first = scratch::with(|bytes| {
+            let first = &mut bytes[..FIRST as usize];
+            let length = send::read_cached(&file, first, 0).ok()?;
+            let size = if length < first.len() && length % PAGE != 0 {
+                length as u64
+            } else {
+                file.metadata().ok()?.len()
+            };
+            Self::of(&first[..length], size, hash, key, &file)
+        });
+        if let Some(kept) = first {
+            return Ok(Some(kept));
+        }
         let size = file.metadata()?.len();
         let mut bytes = Vec::new();
         send::read(&file, 0..size.min(FIRST), &mut bytes).await?;
@@ -85,10 +103,17 @@ impl Kept {
             let from = bytes.len() as u64;
             send::read(&file, from..begin, &mut bytes).await?;
         }
-        let Some((meta, head)) = parse(&bytes, key) else { return Ok(None) };
-        let head = bytes[head..begin as usize].to_vec();
-        let content = (bytes.len() as u64 == size).then(|| bytes.split_off(begin as usize));
-        Ok(Some(Self { meta, head, file, begin, content, length: size - begin, hash: *hash }))
+        Ok(Self::of(&bytes, size, hash, key, &file))
+    }
+
+    /// The response of a key whose file begins like this; `None` where its head is not in that.
+    fn of(bytes: &[u8], size: u64, hash: &Hash, key: &[u8], file: &Arc<File>) -> Option<Self> {
+        let begin = whole_head(bytes)?;
+        let length = size.checked_sub(begin)?;
+        let (meta, head) = parse(bytes, key)?;
+        let head = bytes.get(head..begin as usize)?.to_vec();
+        let content = (bytes.len() as u64 == size).then(|| bytes[begin as usize..].to_vec());
+        Some(Self { meta, head, file: Arc::clone(file), begin, content, length, hash: *hash })
     }
 
     /// Writes down that it holds for longer.

@@ -35,9 +35,10 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
     let mut selection = Selection::Whole;
     if exchange.facts.response.status == 200 && exchange.facts.preset.is_none() {
         // Ranges have heads of their own, with the whole type in them. The head of a whole gets it last.
-        let kind =
-            exchange.facts.response.known(super::super::http1::field::Known::ContentType).map(<[u8]>::to_vec);
+        let mut kind = None;
         if Asked::of(&exchange.facts).range.is_some() {
+            let known = super::super::http1::field::Known::ContentType;
+            kind = exchange.facts.response.known(known).map(<[u8]>::to_vec);
             edit::charset(exchange, plan);
         }
         let asked = Asked::of(&exchange.facts);

@@ -395,7 +395,7 @@ pub async fn read(file: &Arc<File>, range: Range<u64>, out: &mut Vec<u8>) -> io:
 
 /// Reads what is in the page cache; fails when that is nothing, or the file system cannot tell.
 #[expect(unsafe_code, reason = "no safe interface to preadv2 exists in the libraries used")]
-fn read_cached(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+pub fn read_cached(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     let piece = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     // SAFETY: the descriptor is open, and the one piece is the whole of `into`, borrowed for the call.
     let length =

@@ -1,6 +1,9 @@
 //! The answer to a look at a member, and whether what is said of it holds.
 
-use super::super::http1::chunked::{Decoder, Step};
+use super::super::{
+    facts::same_name,
+    http1::chunked::{Decoder, Step},
+};
 use crate::{
     ir::{Attr, Check},
     plan::{Plan, Run, View},
@@ -39,7 +42,7 @@ impl Answer {
         let mut lines = self.parts().0.split(|byte| *byte == b'\n').skip(1);
         lines.find_map(|line| {
             let colon = memchr::memchr(b':', line)?;
-            line[..colon].trim_ascii().eq_ignore_ascii_case(name).then(|| line[colon + 1..].trim_ascii())
+            same_name(line[..colon].trim_ascii(), name).then(|| line[colon + 1..].trim_ascii())
         })
     }
 
@@ -55,6 +58,13 @@ impl Answer {
             rest = &rest[end..];
         }
         out
+    }
+
+    /// Whether this comes out neither empty nor as 0.
+    pub(super) fn holds(&self, plan: &Plan, check: &Check, value: &crate::ir::Template) -> bool {
+        let mut out = Vec::new();
+        Run::default().eval(plan, &Seen { answer: self, check }, value, &mut out);
+        !out.is_empty() && out != b"0"
     }
 
     /// Whether what the check says of answers holds for this one.
@@ -84,9 +94,11 @@ struct Seen<'a> {
 impl View for Seen<'_> {
     fn attr(&self, _: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool {
         match attr {
-            Attr::Status => out.extend_from_slice(self.answer.status.to_string().as_bytes()),
+            Attr::Status | Attr::UpstreamStatus => {
+                out.extend_from_slice(self.answer.status.to_string().as_bytes());
+            }
             Attr::Method => out.extend_from_slice(self.method()),
-            Attr::SentField(name) => match self.answer.field(name) {
+            Attr::SentField(name) | Attr::UpstreamField(name) => match self.answer.field(name) {
                 Some(value) => out.extend_from_slice(value),
                 None => return false,
             },

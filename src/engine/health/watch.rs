@@ -12,11 +12,11 @@ use tokio::{task::spawn_local, time::sleep};
 
 use super::{
     super::{balance::Cluster, connect::Place, log, timed, worker::Serving},
-    LONGEST, reach,
+    Answer, LONGEST, grpc, reach,
 };
 use crate::{
     ir::{Expectation, HostId, Protocol, Watch, settings::Level},
-    plan::{ForwardingPlan, Matcher},
+    plan::{ForwardingPlan, Matcher, Plan},
 };
 
 /// The longest answer that is looked through, its head included.
@@ -32,7 +32,9 @@ struct Judge {
 pub(super) async fn watch(serving: Weak<Serving>, cluster: Rc<Cluster>, index: usize, watch: Watch) {
     let pattern = |expected: &Expectation| match expected {
         Expectation::Value(_, pattern, _) | Expectation::Content(pattern, _) => Matcher::new(pattern).ok(),
-        Expectation::Status(..) | Expectation::Field(..) => None,
+        Expectation::Status(..) | Expectation::Field(..) | Expectation::Holds(_) | Expectation::Served(_) => {
+            None
+        }
     };
     let patterns = watch.expects.iter().map(pattern).collect();
     let judge = Rc::new(Judge { watch, patterns });
@@ -50,8 +52,9 @@ pub(super) async fn watch(serving: Weak<Serving>, cluster: Rc<Cluster>, index: u
             let delay = delay(&serving, judge.watch.jitter);
             spawn_local(async move {
                 sleep(delay).await;
-                let fine = judge.look(&how, &cluster, &place).await;
+                let answer = judge.look(&how, &cluster, &place).await;
                 let Some(serving) = serving.upgrade() else { return };
+                let fine = answer.is_some_and(|answer| judge.judge(&serving.plan, answer));
                 let check = &judge.watch.check;
                 if let Some(used) = cluster.look(&place, fine, check.passes, check.fails) {
                     let word = if used { "passes" } else { "fails" };
@@ -85,8 +88,8 @@ fn forwarding(serving: &Serving, watch: &Watch) -> Arc<ForwardingPlan> {
 }
 
 impl Judge {
-    /// Whether an endpoint answers as it should.
-    async fn look(&self, how: &ForwardingPlan, cluster: &Cluster, place: &Place) -> bool {
+    /// What an endpoint answers, if it does in time.
+    async fn look(&self, how: &ForwardingPlan, cluster: &Cluster, place: &Place) -> Option<Vec<u8>> {
         let check = &self.watch.check;
         let limit = [how.connect_timeout, how.read_timeout, check.timeout];
         let limit = limit.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or(LONGEST).min(LONGEST);
@@ -95,7 +98,7 @@ impl Judge {
             (place, _) => place.clone(),
         };
         let asked = tokio::time::timeout(limit, self.ask(how, cluster, &place, limit));
-        asked.await.ok().flatten().is_some_and(|answer| self.judge(&answer))
+        asked.await.ok().flatten()
     }
 
     async fn ask(
@@ -108,6 +111,11 @@ impl Judge {
         let check = &self.watch.check;
         let label = cluster.label();
         let tls = self.watch.tls.then_some(label.as_bytes());
+        if let Some(service) = &self.watch.service {
+            let stream = reach(how, place, tls, limit).await?;
+            let (place, label) = (place.clone(), label.as_bytes());
+            return grpc::ask(stream, place, &check.target, label, tls.is_some(), service).await;
+        }
         let mut stream = reach(how, place, tls, limit).await?;
         let Some(method) = &check.method else { return Some(Vec::new()) };
         let version: &[u8] = if check.modern { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.0\r\nHost: " };
@@ -128,15 +136,15 @@ impl Judge {
     }
 
     /// Whether an answer is what it has to be.
-    fn judge(&self, answer: &[u8]) -> bool {
+    fn judge(&self, plan: &Plan, answer: Vec<u8>) -> bool {
         if self.watch.check.method.is_none() {
             return true;
         }
+        let Some(whole) = Answer::read(answer) else { return false };
+        let answer = whole.bytes.as_slice();
         let end = memchr::memmem::find(answer, b"\r\n\r\n");
         let (head, content) = end.map_or((answer, &[][..]), |at| (&answer[..at], &answer[at + 4..]));
-        let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
-        let status = status.and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
-        let Some(status) = status else { return false };
+        let status = whole.status;
         let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&status));
         let value = |name: &[u8]| {
             let mut lines = head.split(|byte| *byte == b'\n').skip(1);
@@ -155,6 +163,8 @@ impl Judge {
                 Expectation::Field(name, opposite) => value(name).is_some() != *opposite,
                 Expectation::Value(name, _, opposite) => value(name).is_some_and(matches) != *opposite,
                 Expectation::Content(_, opposite) => matches(content) != *opposite,
+                Expectation::Holds(value) => whole.holds(plan, &self.watch.check, value),
+                Expectation::Served(other) => status == 200 && grpc::serves(&value, content, *other),
             }
         })
     }
@@ -164,6 +174,11 @@ impl Judge {
 mod tests {
     use super::*;
     use crate::ir::{Check, Pattern, settings::Forwarding};
+
+    fn fine(judge: &Judge, answer: &[u8]) -> bool {
+        let plan = crate::plan::compile(crate::ir::Config::default()).unwrap();
+        judge.judge(&plan, answer.to_vec())
+    }
 
     fn judge(expects: Vec<Expectation>) -> Judge {
         let pattern = |expected: &Expectation| match expected {
@@ -193,6 +208,7 @@ mod tests {
             tls: false,
             mandatory: false,
             persistent: false,
+            service: None,
             settings: Forwarding::default(),
             expects,
             span: crate::source::Span::NONE,
@@ -205,16 +221,18 @@ mod tests {
         let welcome = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nWelcome to this place!";
         let redirect = b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n";
         let usual = judge(Vec::new());
-        assert!(usual.judge(welcome) && usual.judge(redirect));
-        assert!(!usual.judge(b"HTTP/1.1 404 No\r\n\r\n") && !usual.judge(b"nonsense") && !usual.judge(b""));
+        assert!(fine(&usual, welcome) && fine(&usual, redirect));
+        assert!(
+            !fine(&usual, b"HTTP/1.1 404 No\r\n\r\n") && !fine(&usual, b"nonsense") && !fine(&usual, b"")
+        );
         let body =
             |opposite| judge(vec![Expectation::Content(Pattern::regex(&b"Welcome"[..], false), opposite)]);
-        assert!(body(false).judge(welcome) && !body(true).judge(welcome) && body(true).judge(redirect));
+        assert!(fine(&body(false), welcome) && !fine(&body(true), welcome) && fine(&body(true), redirect));
         let kind = judge(vec![Expectation::Value("Content-Type".into(), Pattern::exact("text/html"), false)]);
-        assert!(kind.judge(welcome) && !kind.judge(redirect));
+        assert!(fine(&kind, welcome) && !fine(&kind, redirect));
         let field = judge(vec![Expectation::Field("location".into(), true)]);
-        assert!(field.judge(welcome) && !field.judge(redirect));
+        assert!(fine(&field, welcome) && !fine(&field, redirect));
         let status = judge(vec![Expectation::Status(vec![(301, 303), (307, 307)], true)]);
-        assert!(status.judge(welcome) && !status.judge(redirect));
+        assert!(fine(&status, welcome) && !fine(&status, redirect));
     }
 }

@@ -255,7 +255,7 @@ pub(super) async fn client(settings: &ResolveInForce) -> Option<TokioResolver> {
 }
 
 /// How long a look-up may take in all.
-fn whole(settings: &ResolveInForce) -> Duration {
+pub(super) fn whole(settings: &ResolveInForce) -> Duration {
     if settings.timeout.is_zero() { WHOLE } else { settings.timeout }
 }
 
@@ -279,7 +279,7 @@ pub(super) async fn ask(
     Ok((addresses, settings.valid.unwrap_or(lifetime)))
 }
 
-fn reason(error: &NetError) -> Reason {
+pub(super) fn reason(error: &NetError) -> Reason {
     let code = match error {
         NetError::Timeout => return (110, "Operation timed out"),
         NetError::Dns(DnsError::ResponseCode(code)) => *code,

@@ -53,7 +53,8 @@ impl Printer<'_> {
 
     /// A line of its own, and what is sent below it.
     pub(super) fn watch(&mut self, watch: &Watch) {
-        let Watch { check, jitter, port, tls, mandatory, persistent, settings, expects, span: _ } = watch;
+        let Watch { check, jitter, port, tls, mandatory, persistent, service, settings, expects, span: _ } =
+            watch;
         self.line("watch ");
         self.check(check);
         if !jitter.is_zero() {
@@ -63,6 +64,9 @@ impl Printer<'_> {
         self.flag(*tls, "tls");
         self.flag(*mandatory, "mandatory");
         self.flag(*persistent, "persistent");
+        if let Some(service) = service {
+            self.add(format_args!(" grpc {service}"));
+        }
         for expected in expects {
             self.expected(expected);
         }
@@ -87,6 +91,12 @@ impl Printer<'_> {
                 self.add(format_args!("{} content ", not(*opposite)));
                 self.pattern(pattern);
             }
+            Expectation::Holds(value) => {
+                self.add(" holds ");
+                self.template(value);
+            }
+            Expectation::Served(None) => self.add(" served"),
+            Expectation::Served(Some(status)) => self.add(format_args!(" served or {status}")),
         }
     }
 }

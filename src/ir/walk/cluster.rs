@@ -21,8 +21,18 @@ pub(super) fn affinity<'c>(affinity: &'c Affinity, span: Span, visit: Visit<'_, 
 }
 
 pub(super) fn watch<'c>(watch: &'c Watch, visit: Visit<'_, 'c>) {
-    let Watch { check, jitter: _, port: _, tls: _, mandatory: _, persistent: _, settings, expects, span } =
-        watch;
+    let Watch {
+        check,
+        jitter: _,
+        port: _,
+        tls: _,
+        mandatory: _,
+        persistent: _,
+        service: _,
+        settings,
+        expects,
+        span,
+    } = watch;
     let Check {
         method: _,
         modern: _,
@@ -45,7 +55,8 @@ pub(super) fn watch<'c>(watch: &'c Watch, visit: Visit<'_, 'c>) {
             Expectation::Value(_, pattern, _) | Expectation::Content(pattern, _) => {
                 visit(Item::Pattern(pattern), *span);
             }
-            Expectation::Status(..) | Expectation::Field(..) => {}
+            Expectation::Holds(value) => visit(Item::Template(value), *span),
+            Expectation::Status(..) | Expectation::Field(..) | Expectation::Served(_) => {}
         }
     }
 }

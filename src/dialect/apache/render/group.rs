@@ -179,6 +179,7 @@ impl Render<'_, '_> {
             fail_timeout,
             role,
             resolve: _,
+            service,
             slow_start,
             draining,
             route,
@@ -192,6 +193,10 @@ impl Render<'_, '_> {
                 "it is said in another way in Apache",
                 "`route=` and `status=+N` of `BalancerMember`",
             );
+        }
+        if let Some(service) = service {
+            let what = format!("the service {service}");
+            self.losses.lose(*at, what, "Apache looks up addresses, not the records of services");
         }
         let address = address.lossy();
         let (scheme, protocol) = scheme.unwrap_or((Scheme::Plain, Protocol::Http));

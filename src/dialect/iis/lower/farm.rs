@@ -107,6 +107,7 @@ fn one(cx: &mut Cx, farm: &Item, secure: bool) -> Cluster {
             fail_timeout: Duration::ZERO,
             role: Role::Active,
             resolve: false,
+            service: None,
             slow_start: Duration::ZERO,
             draining: false,
             route: Text::new(),

@@ -336,6 +336,7 @@ fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
             fail_timeout: std::time::Duration::ZERO,
             role: Role::Active,
             resolve: false,
+            service: None,
             slow_start: std::time::Duration::ZERO,
             draining: false,
             route: crate::ir::Text::new(),

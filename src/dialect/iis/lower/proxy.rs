@@ -82,6 +82,7 @@ pub(super) fn known(cx: &mut Cx, url: &Template, span: Span) {
             fail_timeout: std::time::Duration::ZERO,
             role: Role::Active,
             resolve: false,
+            service: None,
             slow_start: std::time::Duration::ZERO,
             draining: false,
             route: crate::ir::Text::new(),

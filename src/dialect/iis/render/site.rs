@@ -538,6 +538,7 @@ impl Render<'_, '_> {
                 fail_timeout: _,
                 role,
                 resolve: _,
+                service,
                 slow_start,
                 draining,
                 route,
@@ -547,6 +548,10 @@ impl Render<'_, '_> {
             if !slow_start.is_zero() || *draining || !route.is_empty() {
                 let what = format!("what is said of sessions and the share of {}", address.lossy());
                 self.losses.lose(*span, what, "a farm says it in another way: see its affinity");
+            }
+            if let Some(service) = service {
+                let what = format!("the service {service}");
+                self.losses.lose(*span, what, "a farm looks up addresses, not the records of services");
             }
             let text = address.lossy().into_owned();
             if text.starts_with("unix:") {

@@ -272,6 +272,7 @@ pub(super) fn cluster(
             fail_timeout: server::FAIL_TIMEOUT,
             role: Role::Active,
             resolve: false,
+            service: None,
             slow_start: Duration::ZERO,
             draining: false,
             route: Text::new(),

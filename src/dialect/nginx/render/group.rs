@@ -327,6 +327,7 @@ impl Render<'_, '_> {
             fail_timeout,
             role,
             resolve,
+            service,
             slow_start,
             draining,
             route,
@@ -411,6 +412,12 @@ impl Render<'_, '_> {
         }
         if *resolve {
             line.push_str(" resolve");
+        }
+        if let Some(service) = service {
+            // All of the name but that of the server.
+            let name = service.to_string();
+            let part = name.strip_suffix(&*address.lossy()).map_or(&*name, |part| part.trim_end_matches('.'));
+            line.push_str(&format!(" service={part}"));
         }
         if *draining {
             line.push_str(" drain");

@@ -22,6 +22,7 @@ fn endpoint(member: Member) -> Endpoint {
         fail_timeout: Duration::ZERO,
         role: Role::Active,
         resolve: false,
+        service: None,
         slow_start: Duration::ZERO,
         draining: false,
         route: Text::new(),

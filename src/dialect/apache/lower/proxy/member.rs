@@ -156,6 +156,7 @@ fn member(
         fail_timeout: Duration::ZERO,
         role: Role::Active,
         resolve: false,
+        service: None,
         slow_start: Duration::ZERO,
         draining: false,
         route: Text::new(),

@@ -10,7 +10,13 @@
 //!   `header` (there or not, `=`, `!=`, `~`, `!~`), `body` (`~`, `!~`; of its first 256k).
 //! * `mandatory`: a server is not used before it was found well; with `persistent` it is where it was so before a reload.
 //!
-//! Not honoured: `type=grpc` and `require`.
+//! * `require` of a `match`: its variables are neither empty nor `0`. They are those of the look: `$upstream_status`,
+//!   `$upstream_http_*`, `$request_method`, and what a `map` makes of them; what only a client's request has is empty.
+//! * `type=grpc` asks for the health of the server, or of `grpc_service`, by gRPC's health checking protocol; well is who
+//!   answers that it is served, or with the status `grpc_status`. It comes last, but for those two, and goes with neither
+//!   `uri` nor `match`.
+//!
+//! Reference: <https://github.com/grpc/grpc/blob/master/doc/health-checking.md>
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_upstream_hc_module.html>
 
@@ -23,7 +29,7 @@ use super::super::{
     },
     Cx, Level,
     parameter::{self, named},
-    regex, text,
+    regex, template, text,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -67,12 +73,26 @@ pub(super) fn health_check(cx: &mut Cx, level: &mut Level, directive: &Directive
         tls: false,
         mandatory: false,
         persistent: false,
+        service: None,
         settings: crate::ir::settings::Forwarding::default(),
         expects: Vec::new(),
         span: directive.head(),
     };
-    let mut wanted = None;
-    for word in &directive.args {
+    let (mut wanted, mut uri) = (None, None);
+    for (at, word) in directive.args.iter().enumerate() {
+        if named(word, "type").is_some() {
+            if let Some(word) = uri {
+                parameter::invalid(cx, word, "it does not go with `type=grpc`");
+                return;
+            }
+            if grpc(cx, &mut watch, &directive.args[at..]).is_none() {
+                return;
+            }
+            break;
+        }
+        if named(word, "uri").or(named(word, "match")).is_some() {
+            uri = Some(word);
+        }
         match word.value.as_slice() {
             b"mandatory" => watch.mandatory = true,
             b"persistent" => watch.persistent = true,
@@ -125,17 +145,36 @@ fn parameter(cx: &mut Cx, watch: &mut Watch, word: &Word) -> Option<()> {
             return None;
         };
         watch.port = Some(port);
-    } else if named(word, "type").is_some() {
-        let message = format!("`{}` is not honoured", word.text());
-        cx.refuse(
-            Diagnostic::error("refused-parameter", word.span, message)
-                .because("servers are looked at over HTTP/1.0"),
-        );
-        return None;
     } else {
         parameter::invalid(cx, word, "see https://nginx.org/r/health_check");
         return None;
     }
+    Some(())
+}
+
+/// `type=grpc [grpc_service=name] [grpc_status=code]`, which end the parameters.
+fn grpc(cx: &mut Cx, watch: &mut Watch, words: &[Word]) -> Option<()> {
+    let (kind, rest) = words.split_first()?;
+    if named(kind, "type") != Some(b"grpc") {
+        parameter::invalid_value(cx, kind, "expected `grpc`");
+        return None;
+    }
+    let (mut service, mut status) = (Text::new(), None);
+    for word in rest {
+        if let Some(name) = named(word, "grpc_service") {
+            service = Text::from(name);
+        } else if named(word, "grpc_status").is_some() {
+            let code = parameter::parsed(cx, word, "grpc_status", values::number)?;
+            status = Some(u32::try_from(code).unwrap_or(u32::MAX));
+        } else {
+            parameter::invalid(cx, word, "after `type=grpc` only `grpc_service` and `grpc_status` may stand");
+            return None;
+        }
+    }
+    watch.check.method = Some("POST".into());
+    watch.check.target = "/grpc.health.v1.Health/Check".into();
+    watch.service = Some(service);
+    watch.expects = vec![Expectation::Served(status)];
     Some(())
 }
 
@@ -144,10 +183,13 @@ pub(in super::super) fn settle(cx: &mut Cx, level: &mut Level) {
     for mut asked in std::mem::take(&mut level.own.checks) {
         let span = asked.watch.span;
         let Some(Handler::Forward(Forward {
-            protocol: Protocol::Http, tls, to: Upstream::Cluster(id), ..
+            protocol: protocol @ (Protocol::Http | Protocol::Grpc),
+            tls,
+            to: Upstream::Cluster(id),
+            ..
         })) = &level.set.handler
         else {
-            let message = "`health_check` needs a `proxy_pass` to an upstream beside it";
+            let message = "`health_check` needs a `proxy_pass` or `grpc_pass` to an upstream beside it";
             cx.error("health-check-of-nobody", span, message);
             continue;
         };
@@ -160,13 +202,16 @@ pub(in super::super) fn settle(cx: &mut Cx, level: &mut Level) {
             continue;
         }
         asked.watch.tls = *tls;
+        let of: &crate::ir::settings::Forwarding =
+            if *protocol == Protocol::Grpc { &level.set.grpc } else { &level.set.http };
         asked.watch.settings = crate::ir::settings::Forwarding {
-            connect_timeout: level.set.http.connect_timeout,
-            read_timeout: level.set.http.read_timeout,
-            tls_verify: level.set.http.tls_verify,
-            tls_name: level.set.http.tls_name.clone().filter(|name| name.as_text().is_some()),
-            tls_server_name: level.set.http.tls_server_name,
-            tls_trusted: level.set.http.tls_trusted.clone(),
+            version: asked.watch.service.as_ref().map(|_| 20),
+            connect_timeout: of.connect_timeout,
+            read_timeout: of.read_timeout,
+            tls_verify: of.tls_verify,
+            tls_name: of.tls_name.clone().filter(|name| name.as_text().is_some()),
+            tls_server_name: of.tls_server_name,
+            tls_trusted: of.tls_trusted.clone(),
             ..crate::ir::settings::Forwarding::default()
         };
         let id = *id;
@@ -197,15 +242,24 @@ pub(super) fn matches(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     let Some(name) = directive.args.first() else { return };
     let mut expects = Vec::new();
     for row in directives(directive.block()) {
+        if row.name() == "require" {
+            if row.args.is_empty() {
+                cx.error("invalid-row", row.head(), "`require` names variables");
+            }
+            for word in &row.args {
+                if !word.value.starts_with(b"$") {
+                    parameter::invalid(cx, word, "a variable begins with `$`");
+                    continue;
+                }
+                let value = template(cx, word);
+                expects.push(Expectation::Holds(value));
+            }
+            continue;
+        }
         let expected = match row.name() {
             "status" => status(cx, row),
             "header" => header(cx, row),
             "body" => body(cx, row),
-            "require" => {
-                let found = Diagnostic::error("refused-directive", row.head(), "`require` is not honoured");
-                cx.refuse(found.because("a look at a server's health has no variables"));
-                None
-            }
             _ => {
                 parameter::invalid(cx, &row.name, "expected `status`, `header`, `body` or `require`");
                 None
