@@ -1,5 +1,4 @@
-//! Settings as Apache's directives. Every group is taken apart whole: a setting that is added to one does not compile
-//! here until it is said or lost.
+//! Settings as Apache's directives. Groups are taken apart whole: a new setting has to be said or lost here.
 
 use super::{Render, quote};
 use crate::{
