@@ -21,8 +21,23 @@ pub enum Handler {
     Program(Program),
     /// A fixed reply.
     Respond(Reply),
+    /// Documents about the state of the server.
+    Figures(Figures),
     /// There is none although one was expected: 500, with this for the error log.
     Missing(Name),
+}
+
+/// Documents about the state of the server: what is below a path, as JSON, by version of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// How much of the path comes before that, in bytes.
+    pub cut: u32,
+    /// What the document about the server itself is called.
+    pub server: Name,
+    /// The version that it tells.
+    pub version: Text,
+    /// Where the interface is described.
+    pub reference: Text,
 }
 
 /// A program that answers over its standard input and output (RFC 3875). It is told what programs behind `FastCGI` are.

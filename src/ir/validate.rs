@@ -118,6 +118,7 @@ impl Check<'_> {
                 | Handler::File
                 | Handler::Film
                 | Handler::Listing
+                | Handler::Figures(_)
                 | Handler::Program(_)
                 | Handler::Respond(_)
                 | Handler::Missing(_) => {}

@@ -35,6 +35,9 @@ impl Walk<'_, '_> {
                 self.losses.lose(span, "films from a point in them", "they are sent from their beginning");
                 area.files = true;
             }
+            Some(Handler::Figures(_)) => {
+                self.losses.lose(span, "documents about the state of the server", "watch it in another way");
+            }
             Some(Handler::Program(_)) => {
                 self.losses.lose(
                     span,

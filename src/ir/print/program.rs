@@ -2,9 +2,9 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Asking, Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name,
-    Negotiate, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings, Step,
-    Table, Target, Template, Test, Upstream, UrlMatch,
+    Asking, Base, Block, Change, Edit, Expiry, Figures, Forward, Handler, Hook, Join, Jump, Locate, Lookup,
+    Name, Negotiate, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope, Settings,
+    Step, Table, Target, Template, Test, Upstream, UrlMatch,
 };
 
 impl Printer<'_> {
@@ -369,6 +369,9 @@ impl Printer<'_> {
             Handler::File => self.add("file"),
             Handler::Listing => self.add("listing"),
             Handler::Film => self.add("film"),
+            Handler::Figures(Figures { cut, server, version, reference }) => {
+                self.add(format_args!("figures below {cut} of {server} {version} \"{reference}\""));
+            }
             Handler::Program(Program { file, runs }) => {
                 self.add(if *runs { "run " } else { "what a program says: " });
                 self.template(file);
