@@ -149,7 +149,7 @@ fn mistakes_in_upstreams() {
         ("server a weight=0;", "invalid-value `0`; empty-upstream `upstream u`"),
         ("server a; server b slow_start=1s drain route=b;", ""),
         ("ip_hash; server a; server b slow_start=1s;", "refused-parameter `slow_start=1s`"),
-        ("server a; server b service=http resolve;", "refused-parameter `service=http`"),
+        ("server a; server b service=http;", "invalid-service `b`"),
         ("server a; keepalive 1; least_conn;", "warning balance-redefined `least_conn`"),
         ("server a; ip_hash; ip_hash;", "warning balance-redefined `ip_hash`"),
         ("ip_hash; server a; server b backup;", "refused-parameter `backup`"),
