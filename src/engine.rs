@@ -8,7 +8,10 @@
 use std::{
     io,
     rc::Rc,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -44,6 +47,7 @@ pub mod edit;
 pub mod exchange;
 pub mod explain;
 pub mod facts;
+mod figures;
 pub mod files;
 pub mod filter;
 pub mod forward;
@@ -72,6 +76,7 @@ pub mod scratch;
 pub mod splice;
 pub mod stream;
 pub mod subrequest;
+pub mod tally;
 pub mod timed;
 pub mod tls;
 pub mod trace;
@@ -180,6 +185,10 @@ impl Server {
             began: Instant::now(),
             zones: limit::Zones::default(),
             caches: cache::Caches::default(),
+            tallies: tally::Tallies::default(),
+            handshakes: worker::Handshakes::default(),
+            generation: AtomicU64::new(1),
+            loaded: AtomicU64::new(clock::epoch()),
         });
         let user = credentials::look_up(next.plan.config.process.user.as_ref())
             .map_err(|message| vec![Diagnostic::new(Severity::Error, "unknown-user", message)])?;
@@ -278,6 +287,8 @@ impl Server {
         for worker in &self.workers {
             let _ = worker.commands.send(Command::Serve(next.clone()));
         }
+        self.shared.generation.fetch_add(1, Relaxed);
+        self.shared.loaded.store(clock::epoch(), Relaxed);
         let changes = changes::line(&state.plan.config, &next.plan.config);
         next.logs.process(&next.plan, Level::Notice, &changes);
         let Next { plan, bound, logs, names, zones, .. } = next;
@@ -407,6 +418,7 @@ fn prepare(
         if !plan.config.hosts.is_empty() {
             names.keep_up(&plan.config, &plan.settings(plan.host_settings(HostId(0))).resolve);
         }
+        certificates.keep_up(&plan, &logs);
         let (zones, certificates) = (Arc::clone(zones), Arc::new(certificates));
         Ok((Next { plan, bound, logs, names, zones, maps, certificates }, warnings))
     } else {

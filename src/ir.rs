@@ -45,7 +45,7 @@ pub use cluster::{
 pub use companion::Companion;
 pub use group::{Check, Duty, Group, Live, Member, Share, State, Sticky};
 pub use handler::{
-    Change, Control, Edit, Expiry, Forward, Handler, Overview, Program, Protocol, Query, Recovery,
+    Change, Control, Edit, Expiry, Figures, Forward, Handler, Overview, Program, Protocol, Query, Recovery,
     RecoveryStatus, RecoveryTarget, Reply, ReplyContent, Standing, Target, Upgrade, Upstream, UrlMatch,
 };
 pub use map::{Encoding, Lookup, Map, MapId, MapSource};
@@ -112,12 +112,27 @@ pub struct Config {
     /// What limits are counted in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<Zone>,
+    /// What requests are counted in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tallies: Vec<Tally>,
+    /// Whether what endpoints and caches do is counted, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
     /// Where responses are kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// What is looked up outside of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
+}
+
+/// What requests are counted in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Its name.
+    pub name: Text,
+    /// Whether it counts requests to hosts; else those that were answered from places.
+    pub of_hosts: bool,
 }
 
 /// How content in one character set becomes content in another, and back. Names are in lower case.

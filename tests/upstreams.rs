@@ -7,9 +7,13 @@ mod support;
 
 #[path = "upstreams/codings.rs"]
 mod codings;
+#[path = "upstreams/figures.rs"]
+mod figures;
 #[path = "upstreams/kept.rs"]
 mod kept;
 #[path = "upstreams/services.rs"]
 mod services;
 #[path = "upstreams/sessions.rs"]
 mod sessions;
+#[path = "upstreams/staples.rs"]
+mod staples;

@@ -12,7 +12,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,7 @@ use crate::{
 
 mod address;
 mod average;
+pub mod figures;
 pub mod group;
 mod hash;
 mod ketama;
@@ -511,9 +512,14 @@ impl Cluster {
         peers.map(|peer| peer.place.clone()).collect()
     }
 
-    /// Takes the endpoint at a place out of use until it was looked at.
-    pub fn suspect(&self, place: &Place) {
-        self.of_place(place).iter().for_each(|peer| peer.health.suspect());
+    /// Takes the endpoint at a place out of use until it was looked at; one that was already only where that does not
+    /// count.
+    pub fn suspect(&self, place: &Place, earlier_looks_count: bool) {
+        for peer in self.of_place(place) {
+            if !earlier_looks_count || peer.health.looked.all.load(Relaxed) == 0 {
+                peer.health.suspect();
+            }
+        }
     }
 
     /// Takes note of a look at the endpoint at a place; whether it is used from now on, or no longer.

@@ -5,6 +5,7 @@
 //! itself (`file`) is believed, not what the index says: files may be removed by others at any time. A thread of its
 //! own (`keeper`) finds out what a folder has, and removes what nobody asks for.
 
+mod counts;
 mod file;
 mod index;
 mod keeper;
@@ -26,6 +27,7 @@ use crate::{
     plan::{Plan, hash::Map},
 };
 
+pub use counts::Counts;
 pub use file::{Kept, Meta, keep};
 pub use index::{Gate, Lease, Turn, Visit};
 
@@ -50,6 +52,8 @@ pub struct Store {
     count: AtomicUsize,
     /// Whether the folder has not been looked through yet.
     cold: AtomicBool,
+    /// What became of requests.
+    counts: Counts,
     began: Instant,
 }
 
@@ -69,6 +73,7 @@ impl Caches {
                 size: AtomicU64::new(0),
                 count: AtomicUsize::new(0),
                 cold: AtomicBool::new(true),
+                counts: Counts::default(),
                 began: clock::moment(),
             });
             keeper::start(&store);
@@ -83,6 +88,21 @@ impl Store {
     /// Its name.
     pub fn name(&self) -> &[u8] {
         &self.declared.name
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Bytes of all files.
+    pub fn size(&self) -> u64 {
+        self.size.load(Relaxed)
+    }
+
+    /// How many there may be.
+    pub fn max_size(&self) -> Option<u64> {
+        self.declared.max_size
     }
 
     /// Whether it is the one declared; where it was written says nothing.

@@ -240,6 +240,7 @@ impl Exchange {
             caching: None,
             parts: None,
             refreshes: false,
+            counted: None,
             held: Vec::new(),
             filters: None,
             told: None,

@@ -92,6 +92,8 @@ pub struct Exchange {
     pub parts: Option<Box<super::forward::Parts>>,
     /// Whether it asks for a kept response that is over, while that is being sent.
     pub refreshes: bool,
+    /// The request as its host counts it.
+    pub counted: Option<super::tally::Counted>,
     /// Places that the request holds in zones.
     pub held: Vec<Held>,
     /// What the content of the response whose head was made passes through.
@@ -188,6 +190,7 @@ impl Exchange {
                     Some(Handler::Files | Handler::Film) | None => files::serve(self, plan).await,
                     Some(Handler::File) => files::serve_one(self, plan).await,
                     Some(Handler::Listing) => files::listing::list(self, plan).await,
+                    Some(Handler::Figures(figures)) => Box::pin(self.tell_figures(plan, figures)).await,
                     Some(Handler::Missing(message)) => {
                         self.log(Level::Alert, format_args!("{}", message.lossy()));
                         Next::Status(500)
@@ -235,6 +238,7 @@ impl Exchange {
         self.checked = false;
         self.copied = false;
         self.held.clear();
+        self.counted = None;
         self.facts.response.start(0);
     }
 
@@ -319,6 +323,9 @@ impl Exchange {
             None => plan.select(listener, if valid { name } else { None }, &mut self.run),
         };
         self.run.start(plan, chosen);
+        if !plan.config.tallies.is_empty() {
+            self.begin_counting(plan);
+        }
         if !self.facts.head.dropped.is_empty() {
             let limits = Self::limits(plan.settings(plan.host_settings(chosen)));
             let Facts { head, buffer, .. } = &mut self.facts;
@@ -621,6 +628,9 @@ impl Exchange {
         // Observed: whatever the response said, the log line says that the connection closes.
         if !matches!(end, End::Tunnel(_)) {
             self.facts.connection = b"close";
+        }
+        if plan.config.counts || !plan.config.tallies.is_empty() {
+            self.end_counting(plan);
         }
         let end = match end {
             End::Tunnel(mut tunnel) => {

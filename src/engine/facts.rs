@@ -239,6 +239,8 @@ pub struct Facts {
     pub session_cookie: Option<Vec<u8>>,
     /// What a cache had to say.
     pub cache_status: Option<&'static str>,
+    /// The cache that was asked, where that is counted.
+    pub cache: Option<Arc<super::cache::Store>>,
     /// Where the part begins that an upstream is asked for, and how long parts are; set when that is first evaluated.
     pub part: Cell<Option<(u64, u64)>>,
     /// How many requests of our own it is away from the client's; 0 is the client's.
@@ -297,6 +299,7 @@ impl Facts {
             identifier: Cell::new(None),
             session_cookie: None,
             cache_status: None,
+            cache: None,
             part: Cell::new(None),
             depth: 0,
             beside: OnceCell::new(),
@@ -338,6 +341,7 @@ impl Facts {
         self.authority.clear();
         self.group = None;
         self.cache_status = None;
+        self.cache = None;
         self.part.set(None);
         self.request_id.set(None);
         self.identifier.set(None);

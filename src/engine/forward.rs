@@ -6,7 +6,7 @@
 use std::{rc::Rc, time::Instant};
 
 use super::{
-    balance::{Cluster, Tried, Verdict},
+    balance::{Cluster, Pick, Tried, Verdict},
     clock,
     connect::{self, Connection, Place},
     content::Refused,
@@ -287,7 +287,14 @@ impl Exchange {
             self.facts.attempts.push(attempt);
             anew = false;
             left = left.saturating_sub(1);
+            let counts = plan.config.counts && cluster.is_shared();
+            if counts {
+                pick.count_begin();
+            }
             let outcome = self.attempt(plan, forward, how, to, &pick.place, request).await;
+            if counts && !matches!(outcome, Outcome::Head(_)) {
+                self.count_try(&pick, None);
+            }
             let in_time = how.retry_timeout.is_zero() || clock::since(began) < how.retry_timeout;
             let may = |exchange: &Self, kind: Retry| {
                 in_time && how.retry.contains(&kind) && exchange.may_repeat(how, request)
@@ -315,7 +322,12 @@ impl Exchange {
                         tried.forget(&pick);
                     }
                     let verdict = if trouble.stale { Verdict::Neutral } else { Verdict::Failed };
-                    if cluster.release(pick, verdict) {
+                    let disabled = cluster.judge(&pick, verdict);
+                    if counts && !trouble.stale {
+                        pick.count_failure(disabled);
+                    }
+                    drop(pick);
+                    if disabled {
                         let doing = trouble.message.rfind(" while ").map_or("", |at| &trouble.message[at..]);
                         self.log(Level::Warn, format_args!("upstream server temporarily disabled{doing}"));
                     }
@@ -340,7 +352,15 @@ impl Exchange {
                     if listed && left > 0 && may(self, Retry::Status(status)) {
                         let verdict =
                             if matches!(status, 403 | 404) { Verdict::Neutral } else { Verdict::Failed };
-                        if cluster.release(pick, verdict) {
+                        if counts {
+                            self.count_try(&pick, Some(status));
+                        }
+                        let disabled = cluster.judge(&pick, verdict);
+                        if counts && verdict == Verdict::Failed {
+                            pick.count_failure(disabled);
+                        }
+                        drop(pick);
+                        if disabled {
                             self.log(
                                 Level::Warn,
                                 format_args!("upstream server temporarily disabled while reading response header from upstream"),
@@ -355,7 +375,7 @@ impl Exchange {
                     if cluster.affinity().is_some() {
                         self.begin_session(cluster, &pick, session.as_deref());
                     }
-                    if cluster.is_timed()
+                    if (counts || cluster.is_timed())
                         && let Some(Attempt { began: Some(began), head: Some(head), .. }) =
                             self.facts.attempts.last()
                     {
@@ -365,11 +385,14 @@ impl Exchange {
                     if cluster.affinity().is_some() {
                         self.end_session(cluster, &pick);
                     }
-                    if cluster.is_timed()
+                    if (counts || cluster.is_timed())
                         && let Some(Attempt { began: Some(began), whole: Some(whole), .. }) =
                             self.facts.attempts.last()
                     {
                         pick.ended_in(whole.saturating_duration_since(*began));
+                    }
+                    if counts {
+                        self.count_try(&pick, Some(status));
                     }
                     // An answer that is passed on is none of the endpoint's failures, whatever its status.
                     cluster.judge(&pick, Verdict::Succeeded);
@@ -381,6 +404,12 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Takes note of how a try ended.
+    fn count_try(&self, pick: &Pick, status: Option<u16>) {
+        let moved = self.facts.attempts.last().map_or((0, 0), |attempt| (attempt.received, attempt.sent));
+        pick.count_end(status, moved.0, moved.1);
     }
 
     /// When the try under way began.

@@ -10,7 +10,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use std::{
 use super::exchange::{Exchange, Next};
 use crate::{
     ir::{
-        Zone as Declared,
+        Name, Zone as Declared,
         settings::{Level, LimitsInForce, RateLimit},
     },
     plan::{Plan, hash::Map},
@@ -46,6 +46,7 @@ pub struct Zone {
     declared: Declared,
     parts: [Mutex<Part>; PARTS],
     entries: AtomicUsize,
+    outcomes: [AtomicU64; 5],
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +86,12 @@ impl Zones {
                 return Arc::clone(zone);
             }
             let parts = Default::default();
-            let zone = Arc::new(Zone { declared: declared.clone(), parts, entries: AtomicUsize::new(0) });
+            let zone = Arc::new(Zone {
+                declared: declared.clone(),
+                parts,
+                entries: AtomicUsize::new(0),
+                outcomes: Default::default(),
+            });
             known.push(Arc::clone(&zone));
             zone
         };
@@ -94,6 +100,32 @@ impl Zones {
 }
 
 impl Zone {
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.declared.name
+    }
+
+    /// Whether it counts rates; else requests at a time.
+    pub fn is_of_rates(&self) -> bool {
+        self.declared.rate > 0
+    }
+
+    /// How many passed, waited, were refused, and would have waited or been refused.
+    pub fn outcomes(&self) -> [u64; 5] {
+        self.outcomes.each_ref().map(|count| count.load(Relaxed))
+    }
+
+    fn note(&self, outcome: Limited) {
+        let at = match outcome {
+            Limited::Passed => 0,
+            Limited::Delayed => 1,
+            Limited::Rejected => 2,
+            Limited::DelayedDryRun => 3,
+            Limited::RejectedDryRun => 4,
+        };
+        self.outcomes[at].fetch_add(1, Relaxed);
+    }
+
     /// Does something with the count of a key.
     fn with<T>(&self, key: &[u8], now: Instant, act: impl FnOnce(&mut Count) -> T) -> Option<T> {
         let hash = crc32fast::hash(key) as usize;
@@ -264,6 +296,7 @@ impl Exchange {
                     limits.rate_level,
                     format_args!("limiting requests{dry}, excess: {whole}.{rest:03} by zone \"{name}\""),
                 );
+                zone.note(if limits.rate_dry_run { Limited::RejectedDryRun } else { Limited::Rejected });
                 if limits.rate_dry_run {
                     self.facts.rate_limited = Some(Limited::RejectedDryRun);
                     return Ok(());
@@ -277,6 +310,11 @@ impl Exchange {
         for (limit, zone, key, excess) in &counted {
             let excess = excess.unwrap_or_else(|| zone.count(key, u64::MAX, true, now).unwrap_or(0));
             let delay = zone.delay(excess, limit);
+            zone.note(match (delay, limits.rate_dry_run) {
+                (0, _) => Limited::Passed,
+                (_, false) => Limited::Delayed,
+                (_, true) => Limited::DelayedDryRun,
+            });
             if delay > longest.map_or(0, |(delay, ..)| delay) {
                 longest = Some((delay, excess, zone));
             }
@@ -310,6 +348,7 @@ impl Exchange {
             let Some(key) = self.key(zone) else { continue };
             if let Some(held) = zone.hold(&key, limit.most, now) {
                 self.held.push(held);
+                zone.note(Limited::Passed);
                 self.facts.concurrency_limited = Some(Limited::Passed);
                 continue;
             }
@@ -317,6 +356,7 @@ impl Exchange {
             let (dry, name) =
                 (if limits.concurrent_dry_run { ", dry run," } else { "" }, &zone.declared.name);
             self.log(limits.concurrent_level, format_args!("limiting connections{dry} by zone \"{name}\""));
+            zone.note(if limits.concurrent_dry_run { Limited::RejectedDryRun } else { Limited::Rejected });
             if limits.concurrent_dry_run {
                 self.facts.concurrency_limited = Some(Limited::RejectedDryRun);
                 return Ok(());
@@ -335,7 +375,12 @@ mod tests {
 
     fn zone(rate: u64, entries: u32) -> Arc<Zone> {
         let declared = Declared { name: "z".into(), key: Template::default(), rate, entries };
-        Arc::new(Zone { declared, parts: Default::default(), entries: AtomicUsize::new(0) })
+        Arc::new(Zone {
+            declared,
+            parts: Default::default(),
+            entries: AtomicUsize::new(0),
+            outcomes: Default::default(),
+        })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     rc::Rc,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -357,6 +357,9 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
         let (stream, frames) = if serving.plan.config.listeners[listener].tls {
             match tls::accept(&serving, listener, socket).await {
                 tls::Accepted::Session(stream, session) => {
+                    let handshakes = &worker.shared.handshakes;
+                    handshakes.done.fetch_add(1, Relaxed);
+                    handshakes.resumed.fetch_add(u64::from(session.resumed), Relaxed);
                     let frames = session.alpn.as_deref() == Some("h2");
                     client.tls = Some(Box::new(session));
                     (Stream::Server(stream), frames)
@@ -367,6 +370,7 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
                     return;
                 }
                 tls::Accepted::Failed(message) => {
+                    worker.shared.handshakes.failed.fetch_add(1, Relaxed);
                     let from = client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
                     log::event(
                         &serving.logs,

@@ -231,6 +231,10 @@ impl Rehearsal {
             began: Instant::now(),
             zones: limit::Zones::default(),
             caches: super::cache::Caches::default(),
+            tallies: super::tally::Tallies::default(),
+            handshakes: super::worker::Handshakes::default(),
+            generation: AtomicU64::new(1),
+            loaded: AtomicU64::new(0),
         });
         let worker = Worker::new(0, shared, serving);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -446,6 +450,7 @@ impl Stage<'_> {
                         self.listing = Some(name);
                         return None;
                     }
+                    Some(Handler::Figures(figures)) => exchange.tell_figures(plan, figures).await,
                     Some(Handler::Missing(message)) => {
                         watcher.event(Event::Log(Level::Alert, message.lossy().into_owned()));
                         Next::Status(500)

@@ -37,7 +37,7 @@ mod worker;
 
 pub use service::Target;
 
-pub use worker::{look_up, look_up_by_system, name_of};
+pub use worker::{find, look_up, look_up_by_system, name_of};
 
 /// Look-ups at one time at start.
 const AT_ONCE: usize = 32;

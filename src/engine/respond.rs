@@ -1,6 +1,8 @@
 //! Answers of our own: replies, pages, redirects, recoveries; and the head of
 //! every response, where edits, framing and `Connection` are decided.
 
+mod refresh;
+
 use std::time::Duration;
 
 use super::{
@@ -133,6 +135,9 @@ impl Exchange {
             );
             self.facts.response.start(500);
             return self.page(plan, 500).await;
+        }
+        if self.wants_refresh(plan, status) {
+            return self.refresh_to(plan, location).await;
         }
         self.facts.response.add(b"Location", absolute.as_deref().unwrap_or(location));
         self.page(plan, status).await
@@ -726,6 +731,5 @@ fn is_family(family: &[u8], agent: &[u8], method: &[u8]) -> bool {
 fn wants_padding(agent: Option<&[u8]>) -> bool {
     let Some(agent) = agent else { return false };
     let holds = |text: &[u8]| memchr::memmem::find(agent, text);
-    holds(b"Chrome/").is_some()
-        || holds(b"MSIE ").is_some_and(|at| at + 8 <= agent.len()) && holds(b"Opera").is_none()
+    holds(b"Chrome/").is_some() || refresh::is_old_browser(Some(agent))
 }

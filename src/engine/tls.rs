@@ -13,7 +13,7 @@ use std::{
     io,
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rustls::{
@@ -21,13 +21,16 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     server::{Acceptor, ClientHello, NoServerSessionStorage, ServerSessionMemoryCache},
 };
-use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::{
+    io::{AsyncWriteExt as _, Interest},
+    sync::watch,
+};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::{facts::TlsSession, stream::Socket, worker::Serving};
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Host, HostId, HostTls},
+    ir::{Host, HostId, HostTls, settings::ResolveInForce},
     plan::{Plan, Run},
     source::Span,
 };
@@ -36,6 +39,8 @@ mod clients;
 mod computed;
 pub mod keys;
 mod names;
+mod ocsp;
+mod staple;
 mod tickets;
 
 pub use clients::{Judge, Proof};
@@ -60,6 +65,10 @@ const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 #[derive(Debug, Default)]
 pub struct Certificates {
     listeners: HashMap<usize, HashMap<HostId, Offer>>,
+    /// Those whose status is asked for.
+    wanted: Mutex<Vec<staple::Wanted>>,
+    /// Closed with them: who asks stops then.
+    alive: watch::Sender<()>,
 }
 
 /// What a host has for a handshake.
@@ -102,13 +111,23 @@ impl Certificates {
             let mut offers = HashMap::new();
             for id in listener.hosts.iter().chain([&listener.default]) {
                 let http2 = listener.http2 || plan.settings(plan.host_settings(*id)).client.http2;
-                if let Some(offer) = loading.offer(*id, config.host(*id), versions, http2) {
+                let resolve = &plan.settings(plan.host_settings(*id)).resolve;
+                if let Some(offer) = loading.offer(*id, config.host(*id), versions, http2, resolve) {
                     offers.insert(*id, offer);
                 }
             }
             listeners.insert(at, offers);
         }
-        if loading.found.is_empty() { Ok(Self { listeners }) } else { Err(loading.found) }
+        if !loading.found.is_empty() {
+            return Err(loading.found);
+        }
+        Ok(Self { listeners, wanted: Mutex::new(loading.wanted), alive: watch::Sender::new(()) })
+    }
+
+    /// Begins to ask for the status of those that are to show it.
+    pub fn keep_up(&self, plan: &Arc<Plan>, logs: &Arc<super::log::Files>) {
+        let wanted = std::mem::take(&mut *self.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        staple::keep_up(wanted, Arc::clone(plan), Arc::clone(logs), self.alive.subscribe());
     }
 
     /// The offer of the host that a name chooses, or of the default.
@@ -129,11 +148,19 @@ impl Certificates {
 struct Loading {
     keys: HashMap<(PathBuf, PathBuf, Vec<PathBuf>), Option<Arc<rustls::sign::CertifiedKey>>>,
     offers: HashMap<(HostId, Vec<u8>, bool), Option<Offer>>,
+    wanted: Vec<staple::Wanted>,
     found: Vec<Diagnostic>,
 }
 
 impl Loading {
-    fn offer(&mut self, id: HostId, host: &Host, versions: &[u8], http2: bool) -> Option<Offer> {
+    fn offer(
+        &mut self,
+        id: HostId,
+        host: &Host,
+        versions: &[u8],
+        http2: bool,
+        resolve: &Arc<ResolveInForce>,
+    ) -> Option<Offer> {
         let key = (id, versions.to_vec(), http2);
         if let Some(known) = self.offers.get(&key) {
             return known.clone();
@@ -154,6 +181,11 @@ impl Loading {
             }
             if keys.is_empty() {
                 return None;
+            }
+            let keys = Arc::new(Keys::new(keys));
+            if let Some(how) = tls.staple.as_ref().filter(|how| how.file.is_none()) {
+                let slots = keys.slots().iter();
+                self.wanted.extend(slots.map(|slot| staple::Wanted::new(slot, how, resolve)));
             }
             match server_config(tls, &host.name, versions, http2, keys) {
                 Ok((config, judge)) => Some(Offer::Session(Arc::new(config), judge)),
@@ -209,13 +241,13 @@ fn server_config(
     name: &[u8],
     versions: &[u8],
     http2: bool,
-    keys: Vec<Arc<rustls::sign::CertifiedKey>>,
+    keys: Arc<Keys>,
 ) -> Result<(ServerConfig, Option<Arc<Judge>>), String> {
     let versions = names::versions(versions)?;
     let provider = provider(tls.suites.as_deref(), tls.groups.as_deref());
     let mut whose = name.to_vec();
-    for key in &keys {
-        whose.extend(key.cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default());
+    for key in keys.slots() {
+        whose.extend(key.load().cert.first().map(|leaf| leaf.to_vec()).unwrap_or_default());
     }
     whose.extend_from_slice(format!("{:?}", tls.clients).as_bytes());
     let whose = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, &whose).as_ref().to_vec();
@@ -227,7 +259,7 @@ fn server_config(
         Some(judge) => config.with_client_cert_verifier(Arc::clone(judge) as _),
         None => config.with_no_client_auth(),
     };
-    let mut config = config.with_cert_resolver(Arc::new(Keys::new(keys)));
+    let mut config = config.with_cert_resolver(keys);
     // Clients that speak something else only must not take what follows for it (RFC 7301 § 3.2).
     let protocols = [&b"h2"[..], b"http/1.1", b"http/1.0", b"http/0.9"];
     config.alpn_protocols = protocols.iter().skip(usize::from(!http2)).map(|name| name.to_vec()).collect();

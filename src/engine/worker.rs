@@ -30,6 +30,7 @@ use super::{
     log::Logs,
     maps::Maps,
     pool::Pool,
+    tally::{Tallies, Tally},
     tls::Certificates,
 };
 use crate::{
@@ -56,6 +57,25 @@ pub struct Shared {
     pub zones: Zones,
     /// Where responses are kept.
     pub caches: Caches,
+    /// What requests are counted in.
+    pub tallies: Tallies,
+    /// Handshakes with clients.
+    pub handshakes: Handshakes,
+    /// How many configurations there were.
+    pub generation: AtomicU64,
+    /// When the last of them came into force, in milliseconds since the epoch.
+    pub loaded: AtomicU64,
+}
+
+/// Counts of TLS with clients.
+#[derive(Debug, Default)]
+pub struct Handshakes {
+    /// Those that came to a session.
+    pub done: AtomicU64,
+    /// Those of them that went on with an earlier one.
+    pub resumed: AtomicU64,
+    /// Those that came to nothing.
+    pub failed: AtomicU64,
 }
 
 impl Shared {
@@ -121,6 +141,8 @@ pub struct Serving {
     pub zones: OnceCell<Box<[Arc<Zone>]>>,
     /// Where its responses are kept, once one was asked for.
     pub caches: OnceCell<Box<[Arc<Store>]>>,
+    /// What its requests are counted in, once one was counted.
+    pub tallies: OnceCell<Box<[Arc<Tally>]>>,
     /// What directories bring.
     pub locals: Locals,
     places: Map<SocketAddr, usize>,
@@ -147,8 +169,22 @@ impl Serving {
         }
         let (over, ending) = (Cell::new(false), Notify::new());
         let locals = Locals::default();
-        let (zones, caches) = (OnceCell::new(), OnceCell::new());
-        Self { plan, clusters, logs, maps, certificates, zones, caches, locals, places, paths, over, ending }
+        let (zones, caches, tallies) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self {
+            plan,
+            clusters,
+            logs,
+            maps,
+            certificates,
+            zones,
+            caches,
+            tallies,
+            locals,
+            places,
+            paths,
+            over,
+            ending,
+        }
     }
 
     /// The listener of a connection: the address the client connected to, else the one that was bound.

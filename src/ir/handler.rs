@@ -23,6 +23,8 @@ pub enum Handler {
     Members(Box<Overview>),
     /// A fixed reply.
     Respond(Reply),
+    /// Documents about the state of the server.
+    Figures(Figures),
     /// There is none although one was expected: 500, with this for the error log.
     Missing(Name),
 }
@@ -41,6 +43,19 @@ pub struct Overview {
     pub prefix: Text,
     /// The namespace.
     pub namespace: Text,
+}
+
+/// Documents about the state of the server: what is below a path, as JSON, by version of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// How much of the path comes before that, in bytes.
+    pub cut: u32,
+    /// What the document about the server itself is called.
+    pub server: Name,
+    /// The version that it tells.
+    pub version: Text,
+    /// Where the interface is described.
+    pub reference: Text,
 }
 
 /// A program that answers over its standard input and output (RFC 3875). It is told what programs behind `FastCGI` are.

@@ -68,6 +68,8 @@ fn printed(config: &Config, with_base: bool) -> String {
         charsets,
         recodings,
         zones,
+        tallies,
+        counts,
         targets_by_connection,
         caches,
     } = config;
@@ -126,6 +128,12 @@ fn printed(config: &Config, with_base: bool) -> String {
             printer.add(format_args!(" rate {}.{:03}/s", rate / 1000, rate % 1000));
         }
         printer.add(format_args!(" entries {entries}"));
+    }
+    for super::Tally { name, of_hosts } in tallies {
+        printer.line(&format!("tally of {} {name}", if *of_hosts { "hosts" } else { "places" }));
+    }
+    if *counts {
+        printer.line("counts");
     }
     for charset in charsets {
         printer.line(&format!("charset \"{charset}\""));
@@ -507,13 +515,14 @@ impl Printer<'_> {
             self.add(format_args!(" passwords {}", path_text(path)));
         }
         self.named_path("chain", chain.as_ref());
-        if let Some(Staple { file, responder, issuers }) = staple {
+        if let Some(Staple { file, responder, issuers, verify }) = staple {
             self.add(" staple");
             self.named_path("file", file.as_ref());
             if let Some(url) = responder {
                 self.add(format_args!(" from {url}"));
             }
             self.named_path("issuers", issuers.as_ref());
+            self.flag(*verify, "verify");
         }
         if let Some(clients) = clients {
             let ClientCertificates { trusted, further, revoked, required, any, answered, depth } = clients;

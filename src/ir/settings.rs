@@ -346,6 +346,8 @@ settings! {
         needs_length: bool,
         /// The two modifiers of the uwsgi protocol.
         modifiers: (u8, u8),
+        /// What stands in its packet behind the variables.
+        packet_tail: Text,
         /// What follows a path that ends in `/` in the name of a gateway's program.
         script_index: Text,
         /// Splits the path: its first group is the name of a gateway's program, its second what follows. Without

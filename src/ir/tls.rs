@@ -89,6 +89,9 @@ pub struct Staple {
     pub responder: Option<Text>,
     /// PEM file with issuers that the chain has not.
     pub issuers: Option<PathBuf>,
+    /// Whether an answer is shown only where who issued the certificate signed it, or lets its signer do so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
 }
 
 /// Asking clients for certificates.

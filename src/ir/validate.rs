@@ -119,6 +119,7 @@ impl Check<'_> {
                 | Handler::Film
                 | Handler::Listing
                 | Handler::Members(_)
+                | Handler::Figures(_)
                 | Handler::Program(_)
                 | Handler::Respond(_)
                 | Handler::Missing(_) => {}

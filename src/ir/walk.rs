@@ -59,6 +59,8 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         charsets: _,
         recodings: _,
         zones,
+        tallies: _,
+        counts: _,
         targets_by_connection: _,
         caches: _,
     } = config;
@@ -394,7 +396,12 @@ fn handler<'c>(handler: &'c Handler, span: Span, visit: Visit<'_, 'c>) {
         }
         Handler::Program(Program { file, runs: _ }) => visit(Item::Template(file), span),
         Handler::Respond(answer) => reply(answer, span, visit),
-        Handler::Files | Handler::File | Handler::Film | Handler::Listing | Handler::Missing(_) => {}
+        Handler::Files
+        | Handler::File
+        | Handler::Film
+        | Handler::Listing
+        | Handler::Figures(_)
+        | Handler::Missing(_) => {}
     }
 }
 
@@ -617,6 +624,7 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         name_statuses: _,
         needs_length: _,
         modifiers: _,
+        packet_tail: _,
         script_index: _,
         script_split,
         keep_connection: _,

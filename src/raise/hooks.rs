@@ -40,6 +40,9 @@ impl Walk<'_, '_> {
                 "a page on the members of clusters",
                 "what they do is told by the servers' own means only",
             ),
+            Some(Handler::Figures(_)) => {
+                self.losses.lose(span, "documents about the state of the server", "watch it in another way");
+            }
             Some(Handler::Program(_)) => {
                 self.losses.lose(
                     span,

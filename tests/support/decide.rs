@@ -235,6 +235,10 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                     lines.push(format!("run {}", shown(&path)));
                     return None;
                 }
+                Some(Handler::Figures(_)) => {
+                    lines.push("figures".to_owned());
+                    return None;
+                }
                 Some(Handler::Missing(_)) => 500,
                 Some(Handler::Files | Handler::Film | Handler::File | Handler::Listing) | None => {
                     let mut path = Vec::new();

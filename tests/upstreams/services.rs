@@ -222,3 +222,43 @@ fn variables_say_who_is_well() {
     let answers = || (0..6).map(|_| get(port, "/").text()).collect::<Vec<_>>();
     wait::until("health to be known", wait::SOON, || (answers() == ["well"; 6]).then_some(()));
 }
+
+#[test]
+fn who_does_not_answer_is_asked_once_at_a_time() {
+    if !is_triglot() {
+        return;
+    }
+    let (port, silent) =
+        (ports::free(), std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port"));
+    let at = silent.local_addr().expect("it has one").port();
+    let text = format!(
+        "worker_processes 1;
+        error_log logs/error.log info;
+        events {{ }}
+        http {{
+            access_log off;
+            upstream group {{ zone group 64k; server 127.0.0.1:{at}; }}
+            server {{
+                listen 127.0.0.1:{port};
+                location / {{ proxy_pass http://group; health_check interval=20ms mandatory persistent; }}
+            }}
+        }}
+        "
+    );
+    let _server = Prefix::new("health-silent", &text).serve();
+    silent.set_nonblocking(true).expect("it can be");
+    let mut held = Vec::new();
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        match silent.accept() {
+            Ok((stream, _)) => held.push(stream),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    assert_eq!(held.len(), 1, "looks at one time");
+    assert_eq!(
+        get(port, "/").status,
+        502,
+        "who was never looked at is not used, whatever is kept over reloads"
+    );
+}

@@ -5,6 +5,7 @@
 mod certificates;
 mod fields;
 mod group;
+mod limits;
 mod logs;
 mod place;
 mod rewrite;

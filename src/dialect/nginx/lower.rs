@@ -42,6 +42,7 @@ use crate::{
 
 mod access;
 mod address;
+mod api;
 mod auth;
 mod cache;
 mod charset;
@@ -101,6 +102,7 @@ type Settle = fn(&mut Cx, &mut Level);
 /// The directives of step 1, by topic.
 const TABLES: &[&[(&str, Lower)]] = &[
     access::TABLE,
+    api::TABLE,
     auth::TABLE,
     cache::TABLE,
     cache::HTTP_TABLE,

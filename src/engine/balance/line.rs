@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use tokio::sync::Notify;
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Line {
     waiting: AtomicU32,
+    overflows: AtomicU64,
     /// Hears of every connection that ends.
     pub told: Notify,
 }
@@ -23,7 +24,21 @@ impl Line {
     /// Takes a place; `None` when all are taken.
     pub fn join(self: &Arc<Self>, places: u32) -> Option<InLine> {
         let fits = |waiting: u32| (waiting < places).then_some(waiting + 1);
-        self.waiting.fetch_update(Relaxed, Relaxed, fits).ok().map(|_| InLine(Arc::clone(self)))
+        let place = self.waiting.fetch_update(Relaxed, Relaxed, fits).ok().map(|_| InLine(Arc::clone(self)));
+        if place.is_none() {
+            self.overflows.fetch_add(1, Relaxed);
+        }
+        place
+    }
+
+    /// How many wait.
+    pub fn length(&self) -> u32 {
+        self.waiting.load(Relaxed)
+    }
+
+    /// How many found no place.
+    pub fn overflows(&self) -> u64 {
+        self.overflows.load(Relaxed)
     }
 
     /// Whether somebody waits.

@@ -4,13 +4,17 @@ use std::{
     cell::Cell,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use super::{Place, Verdict, average::Average};
+use super::{
+    Place, Verdict,
+    average::Average,
+    figures::{Counts, Looks, Use},
+};
 use crate::ir::{self, Role};
 
 /// Endpoints in order.
@@ -84,6 +88,10 @@ pub(super) struct Health {
     ill: AtomicBool,
     /// Looks in a row that found what the last one did.
     looks: AtomicU32,
+    /// What was counted, once there was something.
+    pub(super) counts: OnceLock<Box<Counts>>,
+    /// Counts of looks.
+    pub(super) looked: Looks,
     /// Time to the head of an answer.
     pub(super) head: Average,
     /// Time to its end.
@@ -110,12 +118,16 @@ impl Health {
 
     /// Takes it out of use until it was looked at.
     pub(super) fn suspect(&self) {
+        self.looked.out();
         self.ill.store(true, Relaxed);
         self.looks.store(0, Relaxed);
     }
 
     /// Takes note of a look; whether it is used from now on, or no longer.
     pub(super) fn look(&self, fine: bool, passes: u32, fails: u32, now: i64) -> Option<bool> {
+        self.looked.all.fetch_add(1, Relaxed);
+        self.looked.failed.fetch_add(u64::from(!fine), Relaxed);
+        self.looked.last.store(fine, Relaxed);
         let ill = self.ill.load(Relaxed);
         if fine != ill {
             self.looks.store(0, Relaxed);
@@ -129,6 +141,10 @@ impl Health {
         self.ill.store(!fine, Relaxed);
         if fine {
             self.recovered.store(now, Relaxed);
+            self.looked.back();
+        } else {
+            self.looked.outs.fetch_add(1, Relaxed);
+            self.looked.out();
         }
         Some(fine)
     }
@@ -178,6 +194,11 @@ impl Peer {
         self.max_connections == 0 || self.connections() < u64::from(self.max_connections)
     }
 
+    /// Whether it was not well when it was looked at.
+    pub(super) fn is_ill(&self) -> bool {
+        self.health.ill.load(Relaxed)
+    }
+
     /// Whether it may be used: not down, not out of rotation, with room. Whole seconds.
     pub(super) fn usable(&self, now: i64) -> bool {
         !self.draining && self.takes_sessions(now)
@@ -191,6 +212,25 @@ impl Peer {
                 || now - self.health.checked.load(Relaxed) > self.fail_timeout
         };
         !self.down && !self.health.ill.load(Relaxed) && healthy() && self.has_room()
+    }
+
+    /// Whether and how it is used.
+    pub(super) fn state(&self, now: i64) -> Use {
+        let Health { fails, checked, ill, looked, .. } = &*self.health;
+        if self.down {
+            Use::Down
+        } else if ill.load(Relaxed) {
+            if looked.all.load(Relaxed) == 0 { Use::Checking } else { Use::Unhealthy }
+        } else if self.max_fails > 0
+            && fails.load(Relaxed) >= self.max_fails
+            && now - checked.load(Relaxed) <= self.fail_timeout
+        {
+            Use::Unavailable
+        } else if self.draining {
+            Use::Draining
+        } else {
+            Use::Up
+        }
     }
 
     /// It is chosen: one request in each period finds out whether it is alive again.
@@ -256,11 +296,18 @@ impl Peer {
                 }
                 let less = self.weight / i64::from(self.max_fails);
                 self.effective.set((self.effective.get() - less).max(0));
-                fails >= self.max_fails
+                let out = fails >= self.max_fails;
+                if out {
+                    self.health.looked.out();
+                }
+                out
             }
             Verdict::Succeeded | Verdict::Neutral => {
                 if accessed.load(Relaxed) < checked.load(Relaxed) {
                     let before = fails.swap(0, Relaxed);
+                    if before >= self.max_fails {
+                        self.health.looked.back();
+                    }
                     if self.slow_start > 0 && self.max_fails > 0 && before >= self.max_fails {
                         recovered.store(now, Relaxed);
                     }

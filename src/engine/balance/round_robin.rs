@@ -7,8 +7,8 @@ pub(super) fn choose(endpoints: &Endpoints, tried: &mut Tried, now: i64) -> Opti
     let active = if tried.backup {
         None
     } else if endpoints.single {
-        // The only endpoint is tried whatever its health.
-        endpoints.active.peers.iter().position(|peer| !peer.down && peer.has_room())
+        // The only endpoint is tried however often it failed, but not while it was found ill when it was looked at.
+        endpoints.active.peers.iter().position(|peer| !peer.down && !peer.is_ill() && peer.has_room())
     } else {
         turn(&endpoints.active, tried, now)
     };

@@ -166,12 +166,12 @@ fn parse(bytes: &[u8], key: &[u8]) -> Option<(Meta, usize)> {
 /// Begins the file of a response; `lease` is given back when it is there, or comes to nothing.
 pub fn keep(
     store: &Arc<Store>,
-    hash: Hash,
-    key: &[u8],
+    (hash, key): (Hash, &[u8]),
     meta: &Meta,
     head: &[u8],
     expected: Option<u64>,
     lease: Option<Lease>,
+    status: &'static str,
 ) -> Deposit {
     let begin = FIXED + 6 + key.len() + 1 + meta.vary.len() + meta.tag.len() + head.len();
     let mut first = Vec::with_capacity(begin + 4096);
@@ -189,7 +189,7 @@ pub fn keep(
         first.extend_from_slice(part);
     }
     let order = Order { place: store.path(&hash), folders: 0o777, expected, ..Order::default() };
-    let hears = Keeping { store: Arc::clone(store), hash, soon: None, _lease: lease };
+    let hears = Keeping { store: Arc::clone(store), hash, soon: None, status, _lease: lease };
     Deposit::begin(order, first, Some(Box::new(hears)))
 }
 
@@ -198,6 +198,8 @@ struct Keeping {
     store: Arc<Store>,
     hash: Hash,
     soon: Option<Soon>,
+    /// What became of the request that it was asked for by.
+    status: &'static str,
     _lease: Option<Lease>,
 }
 
@@ -208,6 +210,7 @@ impl Hears for Keeping {
 
     fn placed(&mut self, length: u64) {
         self.store.add(&self.hash, length);
+        self.store.counts().kept(self.status, length);
     }
 }
 

@@ -87,6 +87,9 @@ impl Exchange {
             self.log(Level::Error, format_args!("cache \"{}\" not found", name.escape_ascii()));
             return Some(Next::Status(500));
         };
+        if plan.config.counts {
+            self.facts.cache = Some(Arc::clone(store));
+        }
         let key = self.cache_key(how, forward, to);
         let main = cache::hash(&key);
         self.caching = Some(Box::new(Caching {
@@ -515,7 +518,8 @@ impl Exchange {
         let head = self.facts.upstream.get(..head.length).unwrap_or(&self.facts.upstream);
         // Others hear of it when the file is there, however long the client takes for the rest.
         let lease = caching.lease.take();
-        Some(cache::keep(&caching.store, hash, &caching.key, &meta, head, expected, lease))
+        let status = self.facts.cache_status.unwrap_or("MISS");
+        Some(cache::keep(&caching.store, (hash, &caching.key), &meta, head, expected, lease, status))
     }
 
     /// Ends what a request has to do with a cache, and with the files that its response became: what went wrong with

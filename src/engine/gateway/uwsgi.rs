@@ -2,7 +2,7 @@
 //!
 //! Packet: modifier 1 (1 byte), length of the block (2 bytes, little-endian),
 //! modifier 2 (1 byte), then for each variable length and name, length and
-//! value.
+//! value, and at last what the configuration has behind them.
 //! Reference: <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>
 
 use super::super::exchange::Exchange;
@@ -22,6 +22,7 @@ impl Exchange {
             }
             Ok(())
         })?;
+        out.extend_from_slice(&how.packet_tail);
         let length = out.len() - start - 4;
         let length = u16::try_from(length).map_err(|_| format!("uwsgi request is too big: {length}"))?;
         out[start + 1..start + 3].copy_from_slice(&length.to_le_bytes());

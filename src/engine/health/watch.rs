@@ -1,6 +1,8 @@
 //! Looking at the endpoints of a cluster: each address that their names have, all of them in each turn.
 
 use std::{
+    cell::RefCell,
+    collections::HashSet,
     future::poll_fn,
     hash::{BuildHasher as _, RandomState},
     rc::{Rc, Weak},
@@ -39,20 +41,27 @@ pub(super) async fn watch(serving: Weak<Serving>, cluster: Rc<Cluster>, index: u
     let patterns = watch.expects.iter().map(pattern).collect();
     let judge = Rc::new(Judge { watch, patterns });
     let Some(how) = serving.upgrade().map(|serving| forwarding(&serving, &judge.watch)) else { return };
-    let mut first = true;
+    let (mut known, looking) = (HashSet::new(), Rc::new(RefCell::new(HashSet::new())));
     loop {
         let places = cluster.places();
+        known.retain(|place| places.contains(place));
         for place in places {
             // Until they were looked at they are not used; what was known before a reload counts where that is said.
-            if first && index == 0 && judge.watch.mandatory && !judge.watch.persistent {
-                cluster.suspect(&place);
+            if known.insert(place.clone()) && index == 0 && judge.watch.mandatory {
+                cluster.suspect(&place, judge.watch.persistent);
             }
+            // One that does not answer is not asked again before that was waited for.
+            if !looking.borrow_mut().insert(place.clone()) {
+                continue;
+            }
+            let looking = Rc::clone(&looking);
             let (serving, cluster) = (Weak::clone(&serving), Rc::clone(&cluster));
             let (judge, how) = (Rc::clone(&judge), Arc::clone(&how));
             let delay = delay(&serving, judge.watch.jitter);
             spawn_local(async move {
                 sleep(delay).await;
                 let answer = judge.look(&how, &cluster, &place).await;
+                looking.borrow_mut().remove(&place);
                 let Some(serving) = serving.upgrade() else { return };
                 let fine = answer.is_some_and(|answer| judge.judge(&serving.plan, answer));
                 let check = &judge.watch.check;
@@ -65,7 +74,6 @@ pub(super) async fn watch(serving: Weak<Serving>, cluster: Rc<Cluster>, index: u
                 }
             });
         }
-        first = false;
         sleep(judge.watch.check.interval).await;
         if serving.strong_count() == 0 {
             return;
@@ -142,8 +150,9 @@ impl Judge {
         }
         let Some(whole) = Answer::read(answer) else { return false };
         let answer = whole.bytes.as_slice();
-        let end = memchr::memmem::find(answer, b"\r\n\r\n");
-        let (head, content) = end.map_or((answer, &[][..]), |at| (&answer[..at], &answer[at + 4..]));
+        // A head that does not end is none.
+        let Some(end) = memchr::memmem::find(answer, b"\r\n\r\n") else { return false };
+        let (head, content) = (&answer[..end], &answer[end + 4..]);
         let status = whole.status;
         let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&status));
         let value = |name: &[u8]| {
@@ -214,6 +223,12 @@ mod tests {
             span: crate::source::Span::NONE,
         };
         Judge { watch, patterns }
+    }
+
+    #[test]
+    fn a_head_without_an_end_is_no_answer() {
+        let endless = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"X: y\r\n".repeat(1000)].concat();
+        assert!(!fine(&judge(Vec::new()), &endless));
     }
 
     #[test]

@@ -114,7 +114,8 @@ pub async fn name_of(address: IpAddr) -> Result<String, String> {
     name
 }
 
-async fn find(settings: &ResolveInForce, host: &str) -> Result<Vec<IpAddr>, String> {
+/// The same for whoever has no worker.
+pub async fn find(settings: &ResolveInForce, host: &str) -> Result<Vec<IpAddr>, String> {
     if settings.servers.is_empty() {
         return Err(format!("no resolver defined to resolve {host}"));
     }

@@ -12,7 +12,7 @@ use std::{
 
 use rustls::ServerConfig;
 
-use super::{Judge, keys, server_config};
+use super::{Judge, keys, keys::Keys, server_config};
 use crate::{
     ir::{Attr, HostTls, Template, TlsAttr},
     plan::{Plan, Run, View},
@@ -102,7 +102,8 @@ impl Computed {
                 keys::read(&chain, &secret, (paths.0.as_path(), paths.1.as_path()), &self.tls.passwords)?;
             found.push(Arc::new(key));
         }
-        let (config, judge) = server_config(&self.tls, &self.name, &self.versions, self.http2, found)?;
+        let (config, judge) =
+            server_config(&self.tls, &self.name, &self.versions, self.http2, Arc::new(Keys::new(found)))?;
         let shown = (Arc::new(config), judge);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {

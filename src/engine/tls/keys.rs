@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use rustls::{
     InconsistentKeys, SignatureAlgorithm, SignatureScheme,
     client::ResolvesClientCert,
@@ -111,19 +112,27 @@ fn system(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 
+/// A certificate and its key, and what is shown of its status, which changes.
+pub type Slot = ArcSwap<CertifiedKey>;
+
 /// Several certificates, for several kinds of key.
 #[derive(Debug)]
-pub struct Keys(Vec<Arc<CertifiedKey>>);
+pub struct Keys(Vec<Arc<Slot>>);
 
 impl Keys {
     /// These; the cheaper kinds of key are preferred.
     pub fn new(mut keys: Vec<Arc<CertifiedKey>>) -> Self {
         keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
-        Self(keys)
+        Self(keys.into_iter().map(|key| Arc::new(ArcSwap::new(key))).collect())
+    }
+
+    /// Each of them.
+    pub fn slots(&self) -> &[Arc<Slot>] {
+        &self.0
     }
 
     fn choose(&self, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
+        self.0.iter().map(|slot| slot.load_full()).find(|key| key.key.choose_scheme(schemes).is_some())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Printer, value};
 use crate::ir::{
-    Asking, Base, Block, Change, Edit, Expiry, Forward, Handler, Hook, Join, Jump, Locate, Lookup, Name,
-    Negotiate, Overview, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope,
+    Asking, Base, Block, Change, Edit, Expiry, Figures, Forward, Handler, Hook, Join, Jump, Locate, Lookup,
+    Name, Negotiate, Overview, Probe, Program, Query, Recovery, RecoveryStatus, RecoveryTarget, Route, Scope,
     Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
 };
 
@@ -376,6 +376,9 @@ impl Printer<'_> {
                 for (url, path) in paths {
                     self.add(format_args!(" {}={}", path.lossy(), url.lossy()));
                 }
+            }
+            Handler::Figures(Figures { cut, server, version, reference }) => {
+                self.add(format_args!("figures below {cut} of {server} {version} \"{reference}\""));
             }
             Handler::Program(Program { file, runs }) => {
                 self.add(if *runs { "run " } else { "what a program says: " });

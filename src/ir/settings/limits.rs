@@ -23,6 +23,10 @@ settings! {
         concurrent_level: Level,
         /// Whether it is only said.
         concurrent_dry_run: bool,
+        /// What the host's requests are counted in: its place in `Config::tallies`.
+        host_tally: Option<u32>,
+        /// Likewise requests that are answered from here.
+        tally: Option<u32>,
     }
 }
 

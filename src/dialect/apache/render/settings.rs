@@ -3,8 +3,8 @@
 use super::{Render, quote};
 use crate::{
     ir::settings::{
-        Access, Answer, Client, Compress, Content, Files, Forwarding, Limits, Listing, Logs, Resolve,
-        Rewriting,
+        Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
+        Resolve, Rewriting,
     },
     raise::seconds,
     source::Span,
@@ -378,6 +378,7 @@ impl Render<'_, '_> {
             name_statuses,
             needs_length,
             modifiers,
+            packet_tail,
             script_index,
             script_split,
             keep_connection,
@@ -538,6 +539,7 @@ impl Render<'_, '_> {
                 ("name_statuses", name_statuses.is_some()),
                 ("needs_length", needs_length.is_some()),
                 ("modifiers", modifiers.is_some()),
+                ("packet_tail", packet_tail.is_some()),
                 ("script_index", script_index.is_some()),
                 ("script_split", script_split.is_some()),
                 ("fatal_stderr", fatal_stderr.is_some()),
@@ -709,33 +711,6 @@ impl Render<'_, '_> {
                 ("rewriting.edits", edits.is_some()),
                 ("rewriting.when", when.is_some()),
                 ("rewriting.max_line", max_line.is_some()),
-            ],
-            span,
-        );
-    }
-
-    pub(super) fn limits(&mut self, set: &Limits, span: Span) {
-        let Limits {
-            rates,
-            rate_status,
-            rate_level,
-            rate_dry_run,
-            concurrent,
-            concurrent_status,
-            concurrent_level,
-            concurrent_dry_run,
-        } = set;
-        self.lost(
-            "",
-            &[
-                ("limits.rates", rates.is_some()),
-                ("limits.rate_status", rate_status.is_some()),
-                ("limits.rate_level", rate_level.is_some()),
-                ("limits.rate_dry_run", rate_dry_run.is_some()),
-                ("limits.concurrent", concurrent.is_some()),
-                ("limits.concurrent_status", concurrent_status.is_some()),
-                ("limits.concurrent_level", concurrent_level.is_some()),
-                ("limits.concurrent_dry_run", concurrent_dry_run.is_some()),
             ],
             span,
         );

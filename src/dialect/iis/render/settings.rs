@@ -345,6 +345,7 @@ impl Render<'_, '_> {
             name_statuses,
             needs_length,
             modifiers,
+            packet_tail,
             script_index,
             script_split,
             keep_connection,
@@ -471,6 +472,7 @@ impl Render<'_, '_> {
                 ("name_statuses", name_statuses.is_some()),
                 ("needs_length", needs_length.is_some()),
                 ("modifiers", modifiers.is_some()),
+                ("packet_tail", packet_tail.is_some()),
                 ("script_index", script_index.is_some()),
                 ("script_split", script_split.is_some()),
                 ("fatal_stderr", fatal_stderr.is_some()),
@@ -669,6 +671,8 @@ impl Render<'_, '_> {
             concurrent_status,
             concurrent_level,
             concurrent_dry_run,
+            host_tally,
+            tally,
         } = set;
         self.lost(
             "",
@@ -681,6 +685,8 @@ impl Render<'_, '_> {
                 ("limits.concurrent_status", concurrent_status.is_some()),
                 ("limits.concurrent_level", concurrent_level.is_some()),
                 ("limits.concurrent_dry_run", concurrent_dry_run.is_some()),
+                ("limits.host_tally", host_tally.is_some()),
+                ("limits.tally", tally.is_some()),
             ],
             span,
         );

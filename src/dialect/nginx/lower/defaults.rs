@@ -420,6 +420,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         name_statuses: Some(false),
         needs_length: Some(false),
         modifiers: Some((0, 0)),
+        packet_tail: Some(Text::default()),
         script_index: Some(Text::default()),
         script_split: Some(None),
         keep_connection: Some(false),

@@ -149,6 +149,7 @@ fn mistakes_in_upstreams() {
         ("server a weight=0;", "invalid-value `0`; empty-upstream `upstream u`"),
         ("server a; server b slow_start=1s drain route=b;", ""),
         ("ip_hash; server a; server b slow_start=1s;", "refused-parameter `slow_start=1s`"),
+        ("server a; server b service=http;", "invalid-service `b`"),
         (
             "server a; server b service=http resolve;",
             "resolve-without-zone `server b service=http resolve`; no-resolver `server b service=http resolve`",

@@ -271,5 +271,7 @@ pub(super) fn defaults() -> Limits {
         concurrent_status: Some(503),
         concurrent_level: Some(LogLevel::Error),
         concurrent_dry_run: Some(false),
+        host_tally: Some(None),
+        tally: Some(None),
     }
 }

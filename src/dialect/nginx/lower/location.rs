@@ -315,9 +315,13 @@ pub(super) fn settle_handler(level: &mut Level) {
     let outer = level.inherited.answers;
     let own = match level.set.handler {
         Some(Handler::Forward(_)) => Some(Answers::Upstream),
-        Some(Handler::Respond(_) | Handler::Film | Handler::Members(_) | Handler::Program(_)) => {
-            Some(Answers::Reply)
-        }
+        Some(
+            Handler::Respond(_)
+            | Handler::Film
+            | Handler::Members(_)
+            | Handler::Program(_)
+            | Handler::Figures(_),
+        ) => Some(Answers::Reply),
         Some(Handler::Files | Handler::File | Handler::Listing | Handler::Missing(_)) => Some(Answers::Files),
         None => None,
     };

@@ -42,6 +42,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ssl_stapling", staple::on),
     ("ssl_stapling_file", staple::file),
     ("ssl_stapling_responder", staple::responder),
+    ("ssl_stapling_verify", staple::verify),
     ("ssl_trusted_certificate", clients::further),
     ("ssl_verify_client", clients::verify),
     ("ssl_verify_depth", clients::depth),
@@ -383,9 +384,6 @@ pub(super) fn command(
 /// all the same.
 pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
     let clients = clients::settle(cx, level);
-    if level.kind == super::Kind::Server && !level.inherited.tls_written.certificates.is_empty() {
-        level.inherited.tls_written.staple.check(cx);
-    }
     let Written {
         certificates,
         keys,

@@ -17,23 +17,20 @@ pub(super) struct Written {
     on: Option<Span>,
     file: Option<PathBuf>,
     responder: Option<Text>,
+    verify: bool,
 }
 
 impl Written {
     /// What becomes of it, with the file of issuers that are trusted.
     pub(super) fn settle(&self, issuers: Option<&PathBuf>) -> Option<Staple> {
-        let Self { on, file, responder } = self;
-        let of = |_| Staple { file: file.clone(), responder: responder.clone(), issuers: issuers.cloned() };
+        let Self { on, file, responder, verify } = self;
+        let of = |_| Staple {
+            file: file.clone(),
+            responder: responder.clone(),
+            issuers: issuers.cloned(),
+            verify: *verify,
+        };
         on.map(of)
-    }
-
-    /// Says where nothing will be shown.
-    pub(super) fn check(&self, cx: &mut Cx) {
-        if let (Some(span), None) = (self.on, &self.file) {
-            let message =
-                "responders are not asked: a certificate's status is shown from `ssl_stapling_file` only";
-            cx.warn("nothing-stapled", span, message);
-        }
     }
 }
 
@@ -54,4 +51,11 @@ pub(super) fn file(cx: &mut Cx, level: &mut Level, directive: &Directive) {
 pub(super) fn responder(_: &mut Cx, level: &mut Level, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     level.inherited.tls_written.staple.responder = Some(Text(word.value.clone()));
+}
+
+/// `ssl_stapling_verify on|off;`
+pub(super) fn verify(_: &mut Cx, level: &mut Level, directive: &Directive) {
+    if let Some(Ok(on)) = directive.args.first().map(|word| values::flag(&word.value)) {
+        level.inherited.tls_written.staple.verify = on;
+    }
 }
