@@ -426,6 +426,10 @@ fn attribute(attr: &Attr, value: &[u8]) -> Option<Wish> {
         Attr::Field(name) | Attr::FieldList(name) if name.eq_ignore_ascii_case(b"host") => {
             Wish { host: Some(value.to_vec()), ..none }
         }
+        // How content is framed is not for a request to say that has none.
+        Attr::Field(name) | Attr::FieldList(name) if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            return None;
+        }
         Attr::Field(name) | Attr::FieldList(name) => Wish::field(&dashed(name), value),
         Attr::Cookie(name) => Wish::field(b"Cookie", &[&name[..], b"=", value].concat()),
         Attr::Host | Attr::HostName | Attr::Authority => Wish { host: Some(value.to_vec()), ..none },

@@ -7,8 +7,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, Handler, Name, Part, Pattern, Reply, ReplyContent, Scope, Settings,
-        Step, Template, Test, Text,
+        Attr, Base, Block, Edit, Escape, FileKind, Handler, Name, Part, Pattern, Reply, ReplyContent, Scope,
+        Settings, Step, Template, Test, Text,
         settings::{Alias, ListingColumn, ListingForm},
     },
     source::Span,
@@ -106,23 +106,22 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
     }
     super::handlers::programs(cx, place, &handlers, &mut out);
     super::handlers::files(&handlers, &mut out);
-    allowed(settings);
-    let files = Test::Method(["GET", "HEAD", "POST", "OPTIONS"].map(Name::from).to_vec());
+    // 405.0 of `StaticFileModule` says which methods there are (read off a server and published); where there is no file for
+    // a `POST`, that is said instead.
     let reply = Reply { status: 405, content: ReplyContent::Page };
-    let otherwise = block(vec![(Step::Respond(reply), Span::NONE)]);
-    out.push((Step::When { test: files, then: Block::default(), otherwise }, Span::NONE));
+    let (field, value) = (Name::from("Allow"), "GET, HEAD, OPTIONS, TRACE".into());
+    let refused = block(vec![
+        (Step::Promise { field, value, always: true, member: false }, Span::NONE),
+        (Step::Respond(reply), Span::NONE),
+    ]);
+    let there = Test::File(Template::attr(Attr::FilePath), FileKind::Any);
+    let missing = Test::All(vec![
+        Test::Method(["POST", "OPTIONS"].map(Name::from).to_vec()),
+        Test::Not(Box::new(there)),
+    ]);
+    let files = Test::Any(vec![Test::Method(["GET", "HEAD"].map(Name::from).to_vec()), missing]);
+    out.push((Step::When { test: files, then: Block::default(), otherwise: refused }, Span::NONE));
     out
-}
-
-/// Answers of our own that refuse a method say which there are (405.0 of `StaticFileModule`: `Allow: GET, HEAD, OPTIONS,
-/// TRACE`, read off a server and published).
-fn allowed(settings: &mut Settings) {
-    let no = |template: Attr| Test::Not(Box::new(Test::Truthy(Template::attr(template))));
-    let test = Test::All(vec![Test::Status(vec![405]), no(Attr::UpstreamAuthority)]);
-    let add = Edit::Add("Allow".into(), "GET, HEAD, OPTIONS, TRACE".into());
-    let then = block(vec![(Step::Edit(add), Span::NONE)]);
-    let when = (Step::When { test, then, otherwise: Block::default() }, Span::NONE);
-    settings.answer.on_response.get_or_insert_default().push(block(vec![when]));
 }
 
 /// `directoryBrowse`: what is shown of the files of a folder that has no default document.

@@ -300,8 +300,10 @@ fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
     if let Some(token) = token {
         edits.push(Edit::Set("MS-ASPNETCORE-TOKEN".into(), Template::text(token)));
     }
-    let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
-    edits.push(Edit::Set("MS-ASPNETCORE-CLIENTCERT".into(), certificate));
+    if cx.options.machine.clients.is_some() {
+        let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
+        edits.push(Edit::Set("MS-ASPNETCORE-CLIENTCERT".into(), certificate));
+    }
     for name in ["TE", "Keep-Alive", "Proxy-Connection", "Expect", "Trailer"] {
         edits.push(Edit::Remove(name.into()));
     }

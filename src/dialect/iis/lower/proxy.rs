@@ -206,7 +206,11 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     if !name.is_empty() {
         // Where there is none, what the client says of one is not passed on.
         let certificate = Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Der)));
-        edits.push(Edit::Set(name.into(), certificate));
+        edits.push(if cx.options.machine.clients.is_some() {
+            Edit::Set(name.into(), certificate)
+        } else {
+            Edit::Remove(name.into())
+        });
     }
     let name = proxy.text("logGuidName");
     if !name.is_empty() {
