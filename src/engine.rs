@@ -53,6 +53,7 @@ pub mod filter;
 pub mod forward;
 pub mod gateway;
 mod health;
+pub mod host;
 pub mod http1;
 pub mod http2;
 mod identifier;

@@ -11,7 +11,7 @@ use crate::{
     compare::{Probe, decision},
     diagnostic::render::Colour,
     engine::{
-        exchange::valid_host,
+        host::valid_host,
         rehearse::{Answer, Asked, Ending, Reaction, Rehearsal, Sent},
         trace::{Recorder, Step},
     },

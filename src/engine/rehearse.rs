@@ -396,7 +396,7 @@ impl Stage<'_> {
         let facts = &exchange.facts;
         let mut name = Vec::new();
         if let Some(host) = facts.head.host {
-            super::exchange::valid_host(facts.slice(host), &mut name);
+            super::host::valid_host(facts.slice(host), &mut name);
         }
         let named = (!name.is_empty()).then_some(name.as_slice());
         TlsSession {

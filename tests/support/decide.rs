@@ -21,9 +21,9 @@ use std::{
 use triglot::{
     engine::{
         access,
-        exchange::valid_host,
         facts::same_name,
         files::locate::locate_by,
+        host::valid_host,
         http1::{
             request::{Limits, Parsed, RequestHead},
             target::{self, Received},

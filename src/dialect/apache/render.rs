@@ -2,6 +2,7 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/mod/>.
 
+mod bounds;
 mod certificates;
 mod fields;
 mod group;

@@ -2,6 +2,7 @@
 
 use super::{
     Render,
+    bounds::{bounds, cased},
     group::{group_name, module, scheme_name},
     rewrite::path_condition,
     value::{Names, field_name, quote},
@@ -776,26 +777,4 @@ fn is_own(head: &Head) -> bool {
     let has =
         |name: &str| head.set.iter().any(|(known, _, appended)| *appended && known.is_field(name.as_bytes()));
     has("X-Forwarded-For") && has("X-Forwarded-Host") && has("X-Forwarded-Server")
-}
-
-/// The regular expression of a match, with its case.
-pub(super) fn cased(at: &Match) -> String {
-    let regex = at.to_regex();
-    if at.ignore_case { format!("(?i){regex}") } else { regex }
-}
-
-/// The lines that open and close a section.
-fn bounds(at: &Match) -> (String, &'static str) {
-    match at.how {
-        How::FileName => {
-            let text = at.text.replacen("(?:^|/)", "^", 1);
-            return (format!("<FilesMatch \"{}\">", text.replace('"', "\\\"")), "</FilesMatch>");
-        }
-        How::Under if !at.ignore_case => return (format!("<Location {}>", quote(&at.text)), "</Location>"),
-        How::Prefix if at.text.ends_with('/') && !at.ignore_case => {
-            return (format!("<Location {}>", quote(&at.text)), "</Location>");
-        }
-        _ => {}
-    }
-    (format!("<LocationMatch \"{}\">", cased(at).replace('"', "\\\"")), "</LocationMatch>")
 }

@@ -3,8 +3,7 @@
 use super::{Render, quote};
 use crate::{
     ir::settings::{
-        Access, Answer, Client, ClientAddress, Compress, Content, Files, Forwarding, Limits, Listing, Logs,
-        Resolve, Rewriting,
+        Access, Answer, Client, Compress, Content, Files, Forwarding, Listing, Logs, Resolve, Rewriting,
     },
     raise::seconds,
     source::Span,
