@@ -255,6 +255,14 @@ fn which_url_a_program_gets_where_rules_rewrote_it() {
         served("AspNetCoreModuleV2", "<aspNetCore processPath=\"dotnet\" hostingModel=\"InProcess\" />");
     says(port, "/app/x%20y%2fz?q=1", "", &rewritten);
     says(port, "/x%20y%2fz?q=%20", "", &["\"url\":\"/x%20y%2fz?q=%20\"", "\"asked\":null"]);
+    // Which methods there are is the program's to say.
+    for method in ["PUT", "DELETE", "PATCH", "PROPFIND", "OPTIONS"] {
+        let mut connection = http::Connection::open(port).expect("it listens");
+        let request = format!("{method} /rest HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+        connection.send(request).expect("it can be sent");
+        let answer = connection.response().expect("it answers");
+        assert_eq!((answer.status, answer.text().contains("\"url\":\"/rest\"")), (200, true), "{method}");
+    }
     let (_server, port) = served("iisnode", "");
     says(port, "/app/x%20y%2fz?q=1", "", &["\"url\":\"/app/x%20y%2fz?q=1\"", rewritten[1]]);
 }
@@ -282,6 +290,34 @@ fn a_script_of_fastcgi_learns_what_was_asked_for() {
     );
     assert_eq!(text("/?x=1"), "[\"/index.php\",\"x=1\",\"/?x=1\",\"/?x=1\",null,null]\n");
     assert_eq!(text("/index.php"), "[\"/index.php\",\"\",\"/index.php\",\"/index.php\",null,null]\n");
+}
+
+/// `/index.php/rest`, as `WordPress` makes it without rules. What the original says in `PATH_INFO`, PHP mends.
+#[test]
+fn what_follows_a_script_is_not_its_name() {
+    let scratch = Scratch::new("fastcgi-rest");
+    let script = "<?php echo json_encode([$_SERVER['SCRIPT_NAME'], $_SERVER['PATH_INFO'] ?? null, \
+                  basename($_SERVER['SCRIPT_FILENAME']), $_SERVER['QUERY_STRING']], JSON_UNESCAPED_SLASHES), \"\\n\";";
+    scratch.write("site/index.php", script);
+    scratch.write("site/in/Other.PHP", script);
+    scratch.write("site/folder.php/a.txt", "a\n");
+    let handler = "<add name=\"PHP\" path=\"*.php\" verb=\"*\" modules=\"FastCgiModule\" scriptProcessor=\"C:\\PHP\\php-cgi.exe\" \
+                   resourceType=\"Either\" />";
+    scratch.write("site/web.config", site(handler, ""));
+    let (port, server) = (ports::free(), ports::free());
+    let _php = php(scratch.path(), server);
+    let _server = serve(&scratch, port, &["--handler", &format!("FastCgiModule=fcgi://127.0.0.1:{server}")]);
+    let text = |target: &str| http::get(port, target).text();
+    assert_eq!(
+        text("/index.php/2026/a-post/?x=1"),
+        "[\"/index.php\",\"/2026/a-post/\",\"index.php\",\"x=1\"]\n"
+    );
+    assert_eq!(text("/index.php/"), "[\"/index.php\",\"/\",\"index.php\",\"\"]\n");
+    assert_eq!(text("/index.php/b.php"), "[\"/index.php\",\"/b.php\",\"index.php\",\"\"]\n");
+    assert_eq!(text("/index.php"), "[\"/index.php\",null,\"index.php\",\"\"]\n");
+    assert_eq!(text("/folder.php/a.txt"), "a\n");
+    assert_eq!(http::get(port, "/none.php/rest").status, 404);
+    assert_eq!(http::get(port, "/folder.php/none").status, 404);
 }
 
 #[test]

@@ -119,7 +119,10 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
         Test::Method(["POST", "OPTIONS"].map(Name::from).to_vec()),
         Test::Not(Box::new(there)),
     ]);
-    let files = Test::Any(vec![Test::Method(["GET", "HEAD"].map(Name::from).to_vec()), missing]);
+    let mut fine = vec![Test::Method(["GET", "HEAD"].map(Name::from).to_vec()), missing];
+    // Which methods a program takes it knows itself.
+    fine.extend(cx.vars.get(super::handlers::PROGRAM).map(|id| Test::Truthy(Template::var(*id))));
+    let files = Test::Any(fine);
     out.push((Step::When { test: files, then: Block::default(), otherwise: refused }, Span::NONE));
     out
 }

@@ -21,6 +21,11 @@
 //!   script are those that there are now; `IIS_WasUrlRewritten` is `1` then (Symfony's `Request::prepareRequestUri` and
 //!   OpenTelemetry's `TelemetryHttpModule` rely on it).
 //!
+//! What follows a script in the path (`/index.php/rest`) is no part of its name: the handler for `*.php` takes the request
+//! where `/index.php` is a file, `SCRIPT_NAME` ends there, and `PATH_INFO` is the whole path all the same, which PHP knows
+//! of this server and mends ("`AllowPathInfoForScriptMappings`", false: full path; php-src, `cgi_main.c`,
+//! `init_request_info`).
+//!
 //! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
 //! preserving the original URL); else it is the client's own, if it sent one.
 
@@ -33,8 +38,8 @@ use crate::{
     },
     ir::{
         Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
-        Part, Pattern, ProofAttr, Protocol, Reply, ReplyContent, Role, Scope, Settings, Step, Target,
-        Template, Test, TlsAttr, Upstream, VarId, VarKind, settings::Forwarding,
+        Part, Pattern, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step,
+        Target, Template, Test, TlsAttr, Upstream, VarId, VarKind, settings::Forwarding,
     },
     source::Span,
 };
@@ -53,6 +58,15 @@ const PROTOCOL: &str = "ProtocolSupportModule";
 /// Modules that run programs in the original itself, in .NET or by ISAPI: a stock server lists dozens of them.
 const INSIDE: [&str; 5] =
     ["IsapiModule", "ManagedPipelineHandler", "CgiModule", "ServerSideIncludeModule", "TRACEVerbHandler"];
+
+/// Where a path and a file's name are cut behind a script.
+const CUT: (Register, Register) = (Register('S'), Register('T'));
+
+/// The variable that says that a program has the request.
+pub(super) const PROGRAM: &str = "program";
+
+/// A script's path, and the file that it is.
+type Script = (VarId, VarId);
 
 /// A program behind a module, and the section that says how it is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +114,7 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
     let is_protocol = |item: &Item| item.value.text("modules").eq_ignore_ascii_case(PROTOCOL);
     for item in handlers.items().iter().filter(|item| !item.level.assumed || is_protocol(item)) {
         if is_protocol(item) {
-            handled(item, protocol(item.span), out);
+            handled(item, None, protocol(item.span), out);
             continue;
         }
         let modules: Vec<&str> = item.value.text("modules").split(',').map(str::trim).collect();
@@ -114,10 +128,13 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
         let kind = modules.iter().find_map(|module| Kind::of(module));
         let is = |key: &str| key.eq_ignore_ascii_case(name) || one_of(&[key]);
         let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
+        let script = (kind == Some(Kind::FastCgi)).then(|| cut(cx, item, out)).flatten();
         let then = match (given, kind) {
-            (Some(url), _) => reached(cx, place, kind, item, &url, None),
+            (Some(url), _) => reached(cx, place, (kind, script), item, &url, None),
             (None, Some(kind)) if cx.options.stage.start => match started::start(cx, place, kind, item) {
-                Some(started) => reached(cx, place, Some(kind), item, &started.url, started.token.as_deref()),
+                Some(started) => {
+                    reached(cx, place, (Some(kind), script), item, &started.url, started.token.as_deref())
+                }
                 None => continue,
             },
             (None, None) if one_of(&INSIDE) || modules == [""] || item.value.attribute("type").is_some() => {
@@ -136,7 +153,7 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
             let reply = Reply { status, content: ReplyContent::Page };
             block(vec![(Step::Respond(reply), item.span)])
         });
-        if handled(item, then, out) {
+        if handled(item, script, then, out) {
             return;
         }
     }
@@ -183,7 +200,7 @@ fn refuse(cx: &mut Cx, place: &Place, kind: Option<Kind>, item: &Item) {
 fn reached(
     cx: &mut Cx,
     place: &Place,
-    kind: Option<Kind>,
+    (kind, script): (Option<Kind>, Option<Script>),
     item: &Item,
     url: &str,
     token: Option<&str>,
@@ -198,7 +215,7 @@ fn reached(
             to,
             target: Target::Received,
         }));
-        set.fastcgi = fast_cgi(cx, place).into();
+        set.fastcgi = fast_cgi(cx, place, script).into();
     } else {
         let section = kind.and_then(|kind| kind.section(place));
         let authority = Template::text(url.trim_end_matches('/'));
@@ -223,7 +240,7 @@ fn reached(
     let spoken = (Step::Edit(Edit::Remove("MS-ASPNETCORE*".into())), item.span);
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
-        steps: vec![spoken],
+        steps: vec![(Step::Assign { var: cx.assigned(PROGRAM), value: "1".into() }, item.span), spoken],
         span: item.span,
         ..Block::default()
     }
@@ -351,8 +368,11 @@ fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
 }
 
 /// The variables of CGI as the original sets them (<https://learn.microsoft.com/iis/web-dev-reference/server-variables>).
-fn fast_cgi(cx: &mut Cx, place: &Place) -> Forwarding {
+fn fast_cgi(cx: &mut Cx, place: &Place, script: Option<Script>) -> Forwarding {
     let attr = Template::attr;
+    let (name, file) = script.map_or((attr(Attr::Path), attr(Attr::FilePath)), |(name, file)| {
+        (Template::var(name), Template::var(file))
+    });
     let rewritten = Template::var(rewritten(cx));
     let original = Template::var(original(cx));
     let root = root_of(place.site, &place.path).map(|root| root.folder.clone()).unwrap_or_default();
@@ -361,8 +381,8 @@ fn fast_cgi(cx: &mut Cx, place: &Place) -> Forwarding {
         ("SERVER_SOFTWARE", "Microsoft-IIS/10.0".into(), false),
         ("REDIRECT_STATUS", "200".into(), false),
         ("REQUEST_METHOD", attr(Attr::Method), false),
-        ("SCRIPT_NAME", attr(Attr::Path), false),
-        ("SCRIPT_FILENAME", attr(Attr::FilePath), false),
+        ("SCRIPT_NAME", name, false),
+        ("SCRIPT_FILENAME", file, false),
         ("PATH_TRANSLATED", attr(Attr::FilePath), false),
         ("PATH_INFO", attr(Attr::Path), false),
         ("URL", attr(Attr::Path), false),
@@ -435,10 +455,43 @@ pub(super) fn files(handlers: &Value, out: &mut Steps) {
     }
 }
 
+/// Finds the script in the path, where a handler is for files with an ending.
+fn cut(cx: &mut Cx, item: &Item, out: &mut Steps) -> Option<Script> {
+    let path = item.value.text("path");
+    let endings = path.split(',').filter_map(|one| one.trim().strip_prefix('*'));
+    let plain = endings.filter(|one| one.len() > 1 && one.starts_with('.') && !one.contains(['*', '?', '/']));
+    let plain: Vec<String> =
+        plain.map(|one| super::pattern::wildcard(one).trim_matches(['^', '$']).to_owned()).collect();
+    if plain.is_empty() {
+        return None;
+    }
+    let script = (cx.assigned("script"), cx.assigned("script's file"));
+    let pattern = Pattern::regex(format!("^(.*?(?:{}))/", plain.join("|")), true);
+    let found = |subject, into| Test::Match { subject, pattern: pattern.clone(), into: Some(into) };
+    let part = |register| Template(vec![Part::Capture(register, 1)]);
+    let set = |name, file| {
+        let steps = [(script.0, name), (script.1, file)];
+        block(steps.map(|(var, value)| (Step::Assign { var, value }, item.span)).to_vec())
+    };
+    let (path, file) = (Template::attr(Attr::Path), Template::attr(Attr::FilePath));
+    let test = Test::All(vec![
+        found(path.clone(), CUT.0),
+        found(file.clone(), CUT.1),
+        Test::File(part(CUT.1), FileKind::File),
+    ]);
+    let (then, otherwise) = (set(part(CUT.0), part(CUT.1)), set(path, file));
+    out.push((Step::When { test, then, otherwise }, item.span));
+    Some(script)
+}
+
 /// What a handler does with the requests that are its own; whether these are all.
-fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
+fn handled(item: &Item, script: Option<Script>, then: Block, out: &mut Steps) -> bool {
     let mut tests = Vec::new();
     let path = item.value.text("path");
+    let (name, file) = script
+        .map_or((Template::attr(Attr::Path), Template::attr(Attr::FilePath)), |(name, file)| {
+            (Template::var(name), Template::var(file))
+        });
     if path != "*" {
         let alternatives: Vec<String> = path
             .split(',')
@@ -448,11 +501,7 @@ fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
             })
             .collect();
         let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
-        tests.push(Test::Match {
-            subject: Template::attr(Attr::Path),
-            pattern: Pattern::regex(text, true),
-            into: None,
-        });
+        tests.push(Test::Match { subject: name, pattern: Pattern::regex(text, true), into: None });
     }
     let verbs = item.value.text("verb");
     if verbs != "*" {
@@ -466,7 +515,7 @@ fn handled(item: &Item, then: Block, out: &mut Steps) -> bool {
         _ => None,
     };
     if let Some(kind) = wanted {
-        tests.push(Test::File(Template::attr(Attr::FilePath), kind));
+        tests.push(Test::File(file, kind));
     }
     let test = match tests.len() {
         0 => {
