@@ -265,6 +265,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("nginx/fastcgi/pass", "nginx"),
     ("nginx/location/nested", "nginx"),
     ("nginx/newer/early_hints", "nginx"),
+    ("nginx/newer/services", "nginx"),
     ("nginx/newer/sessions", "nginx"),
     ("nginx/newer/upstream_frames", "nginx"),
     ("nginx/scgi/pass", "nginx"),

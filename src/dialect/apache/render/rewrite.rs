@@ -2,7 +2,7 @@
 
 use super::{
     Render,
-    value::{Names, flagged, quote},
+    value::{Names, flagged, quote, quote_raw},
 };
 use crate::{
     ir::{Attr, Part, Query, Reply, ReplyContent, Template, Test},
@@ -78,7 +78,7 @@ impl Render<'_, '_> {
             flags.push("NC".to_owned());
         }
         let not = if pattern.is_some_and(|at| at.negated) { "!" } else { "" };
-        let regex = quote(&format!("{not}{regex}"));
+        let regex = quote_raw(&format!("{not}{regex}"), "\\x22");
         for act in acts {
             match self.act(act, &names, *span) {
                 Ok(Some((to, more))) => {
@@ -87,13 +87,13 @@ impl Render<'_, '_> {
                     let all: Vec<_> = flags.iter().cloned().chain(more).collect();
                     let flags = all.join(",");
                     let flags = if flags.contains([' ', '"']) {
-                        format!(" {}", quote(&format!("[{flags}]")))
+                        format!(" {}", quote_raw(&format!("[{flags}]"), "%22"))
                     } else if flags.is_empty() {
                         String::new()
                     } else {
                         format!(" [{flags}]")
                     };
-                    self.page.line(format!("RewriteRule {regex} {}{flags}", quote(&to)));
+                    self.page.line(format!("RewriteRule {regex} {}{flags}", quote_raw(&to, "%22")));
                 }
                 Ok(None) => {
                     if let Act::Rule(inner) = act {
@@ -387,7 +387,8 @@ fn rest_regex(at: &Match) -> String {
 /// A condition on the path.
 pub(super) fn path_condition(at: &Match) -> String {
     let not = if at.negated { "!" } else { "" };
-    let line = format!("RewriteCond %{{REQUEST_URI}} {}", quote(&format!("{not}{}", at.to_regex())));
+    let line =
+        format!("RewriteCond %{{REQUEST_URI}} {}", quote_raw(&format!("{not}{}", at.to_regex()), "\\x22"));
     if at.ignore_case { flagged(&line, "NC") } else { line }
 }
 

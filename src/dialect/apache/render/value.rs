@@ -514,6 +514,19 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// An argument of `RewriteRule` and `RewriteCond`, which know no escapes: it ends where its quote comes again. Where
+/// both quotes are in it, `other` stands for one.
+pub(super) fn quote_raw(text: &str, other: &str) -> String {
+    let text = text.replace('\n', " ");
+    let plain = !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with(['"', '\'']);
+    match (plain, text.contains('"'), text.contains('\'')) {
+        (true, ..) => text,
+        (_, false, _) => format!("\"{text}\""),
+        (_, _, false) => format!("'{text}'"),
+        _ => format!("\"{}\"", text.replace('"', other)),
+    }
+}
+
 /// An argument, in quotes where it needs them.
 pub(super) fn quote(text: &str) -> String {
     let plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'');
@@ -532,4 +545,24 @@ pub(super) fn quote(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_without_escapes_end_where_their_quote_comes_again() {
+        for (text, expected) in [
+            ("/a?x=\"y\"", "/a?x=\"y\""),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a \"b\"", "'a \"b\"'"),
+            ("\"b", "'\"b'"),
+            ("it's \"b\"", "\"it's %22b%22\""),
+            ("\\ a\\", "\"\\ a\\\""),
+        ] {
+            assert_eq!(quote_raw(text, "%22"), expected, "{text}");
+        }
+    }
 }
