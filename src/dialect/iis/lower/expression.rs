@@ -133,6 +133,25 @@ impl Reading<'_, '_, '_> {
                 }
                 (self.call(name, at + 1, &argument), close + 1)
             }
+            // The name would be the value of the inner expression, and nothing is called so. Public sites of Node.js are
+            // full of `{{REQUEST_URI}}`, from a template whose braces were never taken off, and run: decided from that.
+            _ if name.is_empty() => {
+                let (_, after) = self.item(behind, end, depth + 1);
+                if after >= end || text.as_bytes()[after] != b'}' {
+                    self.wrong(
+                        at,
+                        at + 1,
+                        "`{` is not closed",
+                        Some("write `}` where the name ends".to_owned()),
+                    );
+                    return (Template::default(), after);
+                }
+                let span = self.written.part(at..after + 1);
+                let message = format!("no variable has the name that `{}` gives", &text[behind..after]);
+                let found = Diagnostic::warning("unknown-variable", span, message).because("always empty");
+                self.cx.report(found.help("write one pair of braces"));
+                (Template::default(), after + 1)
+            }
             _ => {
                 self.wrong(at, behind + 1, "a name is expected between `{` and `}`", None);
                 // What stands inside is read for itself, and the `}` that closes the outer one is text.
