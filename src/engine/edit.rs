@@ -391,7 +391,15 @@ pub fn upstream_response(exchange: &mut Exchange, plan: &Plan, how: &ForwardingP
                 }
             }
             _ => {
-                let (name, value) = (response.name(&field).to_vec(), value.to_vec());
+                let name = response.name(&field);
+                let named = |edit: &Edit| match edit {
+                    Edit::Url { fields, .. } => fields.iter().any(|known| known.is_field(name)),
+                    _ => false,
+                };
+                if !how.response_edits.iter().any(|op| named(&op.edit)) {
+                    continue;
+                }
+                let (name, value) = (name.to_vec(), value.to_vec());
                 if let Some(new) = url(exchange, how, &name, &value) {
                     exchange.facts.response.replace(index, &new);
                 }
