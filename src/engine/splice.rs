@@ -28,6 +28,25 @@ const MOST: usize = 64;
 /// From so many bytes at a time on a read counts as much.
 pub const MUCH: usize = 32 << 10;
 
+/// So many reads that bring much, one after the other, make the next ones go by a pipe.
+const BULK: u8 = 2;
+
+/// How many of the last reads brought much.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flow(u8);
+
+impl Flow {
+    /// Takes note of how much a read brought. Little now and then does not end it.
+    pub fn note(&mut self, length: usize) {
+        self.0 = if length >= MUCH { BULK.min(self.0 + 1) } else { self.0.saturating_sub(1) };
+    }
+
+    /// Whether the next read goes by a pipe; sooner where it is known that much follows.
+    pub fn is_bulk(self, known: bool) -> bool {
+        self.0 >= if known { 1 } else { BULK }
+    }
+}
+
 /// Whether the system said that it cannot.
 static CANNOT: AtomicBool = AtomicBool::new(false);
 

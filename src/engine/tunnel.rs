@@ -22,7 +22,7 @@ mod frames;
 use super::{
     limit::Held,
     scratch,
-    splice::{MUCH, Pipe, ROOM},
+    splice::{Flow, Pipe, ROOM},
     stream::Stream,
 };
 use frames::Frames;
@@ -55,12 +55,8 @@ struct Way {
     pending: Vec<u8>,
     /// More of them, behind those; empty unless there are some.
     pipe: Option<Pipe>,
-    /// How many of the last reads brought much; in the end, whether the next one goes by a pipe.
-    bulk: u8,
+    flow: Flow,
 }
-
-/// So many reads that bring much, one after the other, make the next ones go by a pipe.
-const BULK: u8 = 3;
 
 impl Way {
     fn of(pending: Vec<u8>) -> Self {
@@ -77,11 +73,6 @@ impl Way {
         if let Some(pipe) = self.pipe.take() {
             pipe.give();
         }
-    }
-
-    /// Takes note of how much a read brought. Little now and then does not end it.
-    fn note(&mut self, length: usize) {
-        self.bulk = if length >= MUCH { BULK.min(self.bulk + 1) } else { self.bulk.saturating_sub(1) };
     }
 }
 
@@ -255,7 +246,7 @@ fn copy(
         }
         way.pending = Vec::new();
     }
-    if way.bulk == BULK
+    if way.flow.is_bulk(false)
         && frames.is_none()
         && let (Some(from), Some(_)) = (from.bare(), to.bare())
         && let Some(pipe) = way.pipe.take().or_else(Pipe::take)
@@ -264,7 +255,7 @@ fn copy(
         match pipe.poll_fill(from, ROOM, cx)? {
             Poll::Ready(Some(0)) => return Ok(Moved::End),
             Poll::Ready(Some(length)) => {
-                way.note(length);
+                way.flow.note(length);
                 flush(to, way, count, cx)?;
                 return Ok(Moved::Some);
             }
@@ -285,7 +276,7 @@ fn copy(
         if length == 0 {
             return Ok(Moved::End);
         }
-        way.note(length);
+        way.flow.note(length);
         if let Some(frames) = frames {
             frames.pass(&bytes[..length]);
         }

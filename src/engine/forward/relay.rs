@@ -26,7 +26,7 @@ use super::super::{
     respond::Limit,
     response::Framing,
     scratch,
-    splice::Pipe,
+    splice::{Flow, Pipe},
     stream::Stream,
 };
 use super::upload::{Halt, Stalled, Upload};
@@ -142,8 +142,7 @@ pub struct Relay<'a> {
     at: usize,
     /// Empty whenever nothing is being moved.
     pipe: Option<Pipe>,
-    /// How many of the last reads brought much.
-    bulk: u8,
+    flow: Flow,
     spill: Option<Spill>,
     /// What comes behind the temporary file and could not be written to it.
     behind: Vec<u8>,
@@ -209,7 +208,7 @@ impl<'a> Relay<'a> {
             pending: head,
             at: 0,
             pipe: None,
-            bulk: 0,
+            flow: Flow::default(),
             spill: None,
             behind: Vec::new(),
             unfiled: None,
@@ -511,7 +510,7 @@ impl<'a> Relay<'a> {
                 Poll::Ready(Ok(length)) => {
                     self.last_read = Instant::from(clock::moment());
                     self.received += length as u64;
-                    self.note(length);
+                    self.flow.note(length);
                     self.take(&bytes[..length], Some(cx))?;
                     Ok(true)
                 }

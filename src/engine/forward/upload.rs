@@ -20,7 +20,7 @@ use super::super::{
     exchange::Exchange,
     gateway::fastcgi,
     http2, scratch,
-    splice::{MUCH, Pipe, ROOM},
+    splice::{Flow, MUCH, Pipe, ROOM},
     stream::Stream,
 };
 use crate::{
@@ -43,8 +43,7 @@ pub struct Upload {
     at: usize,
     /// What comes behind what is pending and did not enter this process (see [`crate::engine::splice`]).
     pipe: Option<Pipe>,
-    /// How many of the last reads brought much.
-    bulk: u8,
+    flow: Flow,
     /// Nothing follows what is pending.
     ended: bool,
     over: bool,
@@ -60,9 +59,6 @@ pub struct Upload {
     /// Whether the upstream is told that nothing more comes.
     closes: bool,
 }
-
-/// So many reads that bring much, one after the other, make the next ones go by a pipe.
-const BULK: u8 = 2;
 
 /// How much content is remembered.
 const REPLAY: usize = 64 * 1024;
@@ -176,7 +172,7 @@ impl Upload {
             let left = content.left().map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
             let as_it_is =
                 self.framing == Framing::Plain && self.replay.is_none() && self.used >= buffer.len();
-            if self.bulk < BULK || left < MUCH || !as_it_is {
+            if !self.flow.is_bulk(false) || left < MUCH || !as_it_is {
                 return Ok(None);
             }
             let (Some(client), Some(_)) = (client.bare(), upstream.bare()) else { return Ok(None) };
@@ -191,7 +187,7 @@ impl Upload {
                     self.ended = content.is_done();
                     self.received += length as u64;
                     self.last = Instant::from(clock::moment());
-                    self.note(length);
+                    self.flow.note(length);
                     self.pipe = Some(pipe);
                     moved = true;
                 }
@@ -218,11 +214,6 @@ impl Upload {
             pipe.give();
         }
         Ok(Some(moved))
-    }
-
-    /// Takes note of how much a read brought.
-    fn note(&mut self, length: usize) {
-        self.bulk = if length >= MUCH { BULK.min(self.bulk + 1) } else { self.bulk.saturating_sub(1) };
     }
 
     /// Makes the next piece pending.
@@ -262,7 +253,7 @@ impl Upload {
                 self.ended = content.is_done();
                 self.last = Instant::from(clock::moment());
                 frame(&piece, self.framing, self.ended, &mut self.pending);
-                self.note(piece.len());
+                self.flow.note(piece.len());
                 self.remember(&piece);
                 scratch::give(piece);
             }
@@ -405,7 +396,7 @@ impl Exchange {
             pending: Vec::new(),
             at: 0,
             pipe: None,
-            bulk: 0,
+            flow: Flow::default(),
             ended: false,
             over: false,
             sent: 0,

@@ -9,20 +9,12 @@ use super::{
     super::super::{
         clock,
         response::Framing,
-        splice::{MUCH, Pipe, ROOM},
+        splice::{Flow, MUCH, Pipe, ROOM},
     },
     Ending, From, Relay,
 };
 
-/// So many reads that bring much, one after the other, make the next ones go by a pipe.
-const BULK: u8 = 2;
-
 impl Relay<'_> {
-    /// Takes note of how much a read brought.
-    pub(super) fn note(&mut self, length: usize) {
-        self.bulk = if length >= MUCH { BULK.min(self.bulk + 1) } else { self.bulk.saturating_sub(1) };
-    }
-
     /// How much of the content may go by a pipe now; 0 is none.
     fn by_pipe(&self) -> usize {
         let left = match self.from {
@@ -38,8 +30,8 @@ impl Relay<'_> {
             && self.bounds.read_rate == 0;
         let at_once = self.waiting() == 0 && self.spill.is_none() && !self.gone;
         // Of what has a length it is known that much follows.
-        let enough = if matches!(self.from, From::Length(_)) { 1 } else { BULK };
-        if self.bulk >= enough && as_it_is && at_once && left >= MUCH { left.min(ROOM) } else { 0 }
+        let bulk = self.flow.is_bulk(matches!(self.from, From::Length(_)));
+        if bulk && as_it_is && at_once && left >= MUCH { left.min(ROOM) } else { 0 }
     }
 
     /// Moves some content by a pipe; `None` is that it has to be read.
@@ -85,12 +77,12 @@ impl Relay<'_> {
                 }
             }
         }
-        self.note(length);
+        self.flow.note(length);
         if slow {
             // What it did not take waits like everything else, and the upstream does not.
             let rest = pipe.read().map_err(Ending::UpstreamFailed)?;
             self.keep_for_later(&rest);
-            self.bulk = 0;
+            self.flow = Flow::default();
             pipe.give();
         } else {
             self.pipe = Some(pipe).filter(|pipe| pipe.held() == 0);
