@@ -9,6 +9,8 @@ mod support;
 mod codings;
 #[path = "upstreams/figures.rs"]
 mod figures;
+#[path = "upstreams/handshakes.rs"]
+mod handshakes;
 #[path = "upstreams/kept.rs"]
 mod kept;
 #[path = "upstreams/services.rs"]

@@ -16,16 +16,22 @@ use tokio::io::Interest;
 use super::stream::Socket;
 
 /// Whose connection it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
     /// The client.
     pub client: SocketAddr,
     /// The address that the client connected to.
     pub server: SocketAddr,
+    /// What else is told of it.
+    pub extensions: Extensions,
 }
 
+/// Types and values behind the addresses of version 2: a byte, two of the length, the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extensions(Box<[u8]>);
+
 /// What a header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Header {
     /// Whose connection it is.
     Of(Announced),
@@ -34,7 +40,7 @@ pub enum Header {
 }
 
 /// What the beginning of a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Parsed {
     /// A header of this length.
     Whole(Header, usize),
@@ -44,6 +50,12 @@ enum Parsed {
     Invalid,
 }
 
+/// The extension that tells of TLS: a byte of what is there, four of the certificate's verdict, more extensions.
+const SECURE: u8 = 0x20;
+
+/// Bytes in front of the extensions within that of TLS.
+const SECURE_HEAD: usize = 5;
+
 /// The longest header of version 1, its line end included.
 const LONGEST_LINE: usize = 107;
 
@@ -52,6 +64,35 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The longest header of version 2 that is taken, bytes; what comes after the addresses is for others.
 const LONGEST: usize = 16 + 4096;
+
+impl Extensions {
+    /// The first value of a type, among those within that of TLS or those outside.
+    pub fn find(&self, kind: u8, secure: bool) -> Option<&[u8]> {
+        if secure {
+            return find(find(&self.0, SECURE)?.get(SECURE_HEAD..)?, kind);
+        }
+        find(&self.0, kind)
+    }
+
+    /// The verdict on the client's certificate.
+    pub fn verified(&self) -> Option<u32> {
+        let verdict = find(&self.0, SECURE)?.get(1..SECURE_HEAD)?;
+        Some(u32::from_be_bytes(verdict.try_into().ok()?))
+    }
+}
+
+/// The first value of a type; none behind a length that is too long.
+fn find(mut rest: &[u8], wanted: u8) -> Option<&[u8]> {
+    while let [kind, high, low, behind @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (value, after) = behind.split_at_checked(length)?;
+        if *kind == wanted {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
+}
 
 /// Takes the header off a connection.
 pub async fn read(socket: &Socket) -> io::Result<Header> {
@@ -154,6 +195,7 @@ fn first(line: &[u8]) -> Option<Header> {
     let announced = Announced {
         client: SocketAddr::new(client, client_port),
         server: SocketAddr::new(server, server_port),
+        extensions: Extensions::default(),
     };
     words.next().is_none().then_some(Header::Of(announced))
 }
@@ -186,7 +228,9 @@ fn second(bytes: &[u8]) -> Parsed {
     let read = |long: bool| {
         let size = if long { 16 } else { 4 };
         let client = SocketAddr::new(ip(0, long)?, port(2 * size)?);
-        Some(Header::Of(Announced { client, server: SocketAddr::new(ip(size, long)?, port(2 * size + 2)?) }))
+        let server = SocketAddr::new(ip(size, long)?, port(2 * size + 2)?);
+        let extensions = Extensions(addresses.get(2 * size + 4..)?.into());
+        Some(Header::Of(Announced { client, server, extensions }))
     };
     let header = match (command & 0x0f, family) {
         (0, _) => Some(Header::Own),
@@ -203,7 +247,11 @@ mod tests {
     use super::*;
 
     fn of(client: &str, server: &str) -> Header {
-        Header::Of(Announced { client: client.parse().unwrap(), server: server.parse().unwrap() })
+        Header::Of(Announced {
+            client: client.parse().unwrap(),
+            server: server.parse().unwrap(),
+            extensions: Extensions::default(),
+        })
     }
 
     #[test]
@@ -230,6 +278,18 @@ mod tests {
     }
 
     #[test]
+    fn extensions_by_their_types() {
+        let secure = [&[0x20, 0, 12, 7, 0, 0, 1, 2][..], &[0x21, 0, 4], b"TLS1"].concat();
+        let told = Extensions([&[0x01, 0, 2][..], b"h2", &secure, &[0x05, 0, 9, 1]].concat().into());
+        assert_eq!(told.find(0x01, false), Some(&b"h2"[..]));
+        assert_eq!(told.find(0x21, true), Some(&b"TLS1"[..]));
+        assert_eq!(told.find(0x21, false), None);
+        assert_eq!(told.find(0x05, false), None, "its length is too long");
+        assert_eq!(told.verified(), Some(258));
+        assert_eq!(Extensions::default().verified(), None);
+    }
+
+    #[test]
     fn headers_of_version_2() {
         let header = |command: u8, family: u8, rest: &[u8]| {
             let mut out = SIGNATURE.to_vec();
@@ -244,7 +304,10 @@ mod tests {
             assert_eq!(parse(&four[..end]), Parsed::Partial(end));
         }
         let with_more = header(0x21, 0x11, &[1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 0, 80, 3, 0, 0]);
-        assert_eq!(parse(&with_more), Parsed::Whole(of("1.2.3.4:9", "5.6.7.8:80"), with_more.len()));
+        let Parsed::Whole(Header::Of(told), length) = parse(&with_more) else {
+            panic!("{:?}", parse(&with_more))
+        };
+        assert_eq!((told.extensions, length), (Extensions([3, 0, 0].into()), with_more.len()));
         assert_eq!(parse(&header(0x20, 0, &[])), Parsed::Whole(Header::Own, 16));
         assert_eq!(parse(&header(0x21, 0x11, &[1])), Parsed::Invalid);
         assert_eq!(parse(&header(0x11, 0x11, &[0; 12])), Parsed::Invalid);

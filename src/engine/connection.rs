@@ -83,6 +83,9 @@ pub async fn serve(
                 return;
             }
             Head::Closed { bytes, timed_out } => {
+                if bytes && timed_out {
+                    exchange.stream.break_off();
+                }
                 exchange.closed_early(listener, bytes, timed_out);
                 return;
             }
@@ -97,6 +100,7 @@ pub async fn serve(
                 {
                     exchange.stream.reset_on_close();
                 }
+                exchange.stream.break_off();
                 return;
             }
             End::Tunnel(tunnel) => {

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     limit::Limited,
     response::Response,
     scratch,
-    tls::Proof,
+    tls::{Proof, SignatureScheme},
     tunnel::Tunnel,
     worker::Worker,
 };
@@ -92,6 +92,10 @@ pub struct TlsSession {
     pub server_name: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
+    /// The session's identifier; none is empty.
+    pub identifier: Vec<u8>,
+    /// The schemes of our signature and of the client's, where there was one.
+    pub signatures: [Option<SignatureScheme>; 2],
     /// The application protocol agreed on.
     pub alpn: Option<String>,
     /// The group that keys were exchanged by.
@@ -111,6 +115,8 @@ pub struct Attempt {
     pub status: u16,
     /// When it began.
     pub began: Option<Instant>,
+    /// How long it waited for an endpoint to be free, where it had to.
+    pub queued: Option<Duration>,
     /// When the connection was there.
     pub connected: Option<Instant>,
     /// When the response head was there.

@@ -245,6 +245,7 @@ impl Exchange {
         };
         let mut tried = fresh(self);
         let mut queued = false;
+        let mut waiting = None;
         let mut left = match how.tries {
             0 => cluster.tries(),
             limit => cluster.tries().min(limit),
@@ -256,7 +257,8 @@ impl Exchange {
             if pick.is_none() && cluster.queue().is_some() && !std::mem::replace(&mut queued, true) {
                 let (waited, anew) = self.wait_in_line(cluster, &fresh).await;
                 tried = anew;
-                now = clock::moment();
+                let then = std::mem::replace(&mut now, clock::moment());
+                waiting = Some(now.duration_since(then));
                 pick = match waited {
                     session::Waited::Picked(pick) => Some(pick),
                     session::Waited::InVain => None,
@@ -273,6 +275,7 @@ impl Exchange {
                     address: cluster.label(),
                     status: 502,
                     anew,
+                    queued: waiting.take(),
                     ..Attempt::default()
                 });
                 self.log(Level::Error, format_args!("no live upstreams while connecting to upstream"));
@@ -282,8 +285,13 @@ impl Exchange {
                 self.keep_failure(how, 502);
                 return Next::Status(502);
             };
-            let attempt =
-                Attempt { address: Rc::clone(&pick.label), began: Some(now), anew, ..Attempt::default() };
+            let attempt = Attempt {
+                address: Rc::clone(&pick.label),
+                began: Some(now),
+                anew,
+                queued: waiting.take(),
+                ..Attempt::default()
+            };
             self.facts.attempts.push(attempt);
             anew = false;
             left = left.saturating_sub(1);
@@ -436,7 +444,17 @@ impl Exchange {
         place: &Place,
         request: &Request,
     ) -> Outcome {
-        let tls = if to.tls { Some(upstream_tls::of(self, plan, how, forward)) } else { None };
+        let tls = if to.tls {
+            match upstream_tls::of(self, how).await {
+                Ok(client) => Some(client),
+                Err(message) => {
+                    self.log(Level::Error, format_args!("{message}"));
+                    return Outcome::Refused(500);
+                }
+            }
+        } else {
+            None
+        };
         let key = Key {
             cluster: to.cluster.number(),
             place: place.clone(),

@@ -31,9 +31,9 @@ pub enum Stream {
     /// Without TLS.
     Plain(Socket),
     /// TLS with us as the server.
-    Server(Box<server::TlsStream<Socket>>),
+    Server(Box<Secured<server::TlsStream<Socket>>>),
     /// TLS with us as the client.
-    Client(Box<client::TlsStream<Socket>>),
+    Client(Box<Secured<client::TlsStream<Socket>>>),
     /// A stream of an HTTP/2 connection of a client.
     Frames(Box<Duplex>),
     /// A request on an HTTP/2 connection to an upstream.
@@ -63,6 +63,72 @@ impl Kept {
     }
 }
 
+/// A TLS session that says when it ends (RFC 8446 § 6.1): whose content ends with the connection knows by that whether
+/// it has the whole.
+#[derive(Debug)]
+pub struct Secured<T: Session> {
+    session: T,
+    whole: bool,
+}
+
+impl<T: Session> Secured<T> {
+    /// This session.
+    pub fn new(session: T) -> Self {
+        Self { session, whole: true }
+    }
+}
+
+impl<T: Session> Drop for Secured<T> {
+    fn drop(&mut self) {
+        if self.whole {
+            self.session.end();
+        }
+    }
+}
+
+/// What ends with an alert.
+pub trait Session {
+    /// Says that no more will be sent, if that can be written at once and nothing waits to be.
+    fn end(&mut self);
+}
+
+impl Session for server::TlsStream<Socket> {
+    fn end(&mut self) {
+        let (socket, connection) = self.get_mut();
+        if !connection.is_handshaking() && !connection.wants_write() {
+            connection.send_close_notify();
+            let _ = connection.write_tls(&mut AtOnce(socket));
+        }
+    }
+}
+
+impl Session for client::TlsStream<Socket> {
+    fn end(&mut self) {
+        let (socket, connection) = self.get_mut();
+        if !connection.is_handshaking() && !connection.wants_write() {
+            connection.send_close_notify();
+            let _ = connection.write_tls(&mut AtOnce(socket));
+        }
+    }
+}
+
+/// A socket that takes what it can without waiting.
+struct AtOnce<'a>(&'a Socket);
+
+impl io::Write for AtOnce<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self.0 {
+            Socket::Tcp(stream) => stream.try_write(data),
+            Socket::Unix(stream) => stream.try_write(data),
+            Socket::Memory(_) => Ok(data.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Stream {
     /// Reads into `into`; 0 is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -71,8 +137,8 @@ impl Stream {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Server(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Client(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Server(stream) => Pin::new(&mut stream.session).poll_read(cx, &mut buffer),
+            Self::Client(stream) => Pin::new(&mut stream.session).poll_read(cx, &mut buffer),
             Self::Frames(stream) => return stream.poll_read(cx, into),
             Self::Call(call) => return call.poll_read(cx, into),
             Self::Kept(_) => return Poll::Pending,
@@ -93,8 +159,8 @@ impl Stream {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_write(cx, data),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_write(cx, data),
             Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_write(cx, data),
-            Self::Server(stream) => Pin::new(stream).poll_write(cx, data),
-            Self::Client(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Server(stream) => Pin::new(&mut stream.session).poll_write(cx, data),
+            Self::Client(stream) => Pin::new(&mut stream.session).poll_write(cx, data),
             Self::Frames(stream) => stream.poll_write(cx, data),
             Self::Call(call) => call.poll_write(cx, data),
             Self::Kept(kept) => Poll::Ready(Ok(kept.take(data))),
@@ -110,8 +176,8 @@ impl Stream {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(_) | Self::Frames(_) | Self::Call(_) | Self::Kept(_) => Poll::Ready(Ok(())),
-            Self::Server(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Client(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Server(stream) => Pin::new(&mut stream.session).poll_flush(cx),
+            Self::Client(stream) => Pin::new(&mut stream.session).poll_flush(cx),
         }
     }
 
@@ -121,8 +187,8 @@ impl Stream {
             Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_shutdown(cx),
             Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_shutdown(cx),
             Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_shutdown(cx),
-            Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Server(stream) => Pin::new(&mut stream.session).poll_shutdown(cx),
+            Self::Client(stream) => Pin::new(&mut stream.session).poll_shutdown(cx),
             Self::Frames(stream) => {
                 stream.finish(None);
                 Poll::Ready(Ok(()))
@@ -163,8 +229,8 @@ impl Stream {
     pub fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Plain(socket) => Some(socket),
-            Self::Server(stream) => Some(stream.get_ref().0),
-            Self::Client(stream) => Some(stream.get_ref().0),
+            Self::Server(stream) => Some(stream.session.get_ref().0),
+            Self::Client(stream) => Some(stream.session.get_ref().0),
             Self::Frames(_) | Self::Call(_) | Self::Kept(_) => None,
         }
     }
@@ -173,6 +239,15 @@ impl Stream {
     pub fn send_promptly(&self) {
         if let Some(Socket::Tcp(stream)) = self.socket() {
             let _ = stream.set_nodelay(true);
+        }
+    }
+
+    /// Closes without a word: what was sent is not the whole.
+    pub fn break_off(&mut self) {
+        match self {
+            Self::Server(stream) => stream.whole = false,
+            Self::Client(stream) => stream.whole = false,
+            Self::Plain(_) | Self::Frames(_) | Self::Call(_) | Self::Kept(_) => {}
         }
     }
 

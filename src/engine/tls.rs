@@ -1,9 +1,8 @@
 //! TLS with clients: certificates by host, the handshake, what it agreed on.
 //!
 //! The client's hello is read first; the name in it chooses the host as a
-//! `Host` field would, and that host's certificate is shown. Versions are
-//! those of the listener's default host, because they are agreed on before a
-//! name counts.
+//! `Host` field would, and that host's certificate is shown, with the versions,
+//! suites and sessions of that host.
 //!
 //! Certificates are shown as they are in their files: whether they are to
 //! anyone's liking is for the client to say.
@@ -14,12 +13,13 @@ use std::{
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rustls::{
-    HandshakeKind, ServerConfig,
+    HandshakeKind, ProtocolVersion, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{Acceptor, ClientHello, NoServerSessionStorage, ServerSessionMemoryCache},
+    server::{Acceptor, ClientHello, NoServerSessionStorage},
 };
 use tokio::{
     io::{AsyncWriteExt as _, Interest},
@@ -27,7 +27,11 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::{facts::TlsSession, stream::Socket, worker::Serving};
+use super::{
+    facts::TlsSession,
+    stream::{Secured, Socket},
+    worker::Serving,
+};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{Host, HostId, HostTls, settings::ResolveInForce},
@@ -40,17 +44,24 @@ mod computed;
 pub mod keys;
 mod names;
 mod ocsp;
+mod sessions;
 mod staple;
 mod tickets;
+mod witness;
 
 pub use clients::{Judge, Proof};
 use computed::Computed;
+pub(super) use computed::{Stamp, place, stamp};
 use keys::Keys;
 pub use names::versions;
-pub use names::{groups_named, suites_named};
+pub use names::{groups_named, signature_named, suites_named};
+pub use rustls::SignatureScheme;
 
-/// Sessions kept per host where tickets are off.
-const SESSIONS: usize = 4096;
+/// How long a session may be resumed where nothing says so.
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// Bytes of a hello up to the end of the identifier of a session.
+const BEGIN: usize = 76;
 
 /// First byte of a TLS record that holds a handshake (RFC 8446 § 5.1).
 const HANDSHAKE: u8 = 0x16;
@@ -86,7 +97,7 @@ enum Offer {
 #[derive(Debug)]
 pub enum Accepted {
     /// A session.
-    Session(Box<TlsStream<Socket>>, TlsSession),
+    Session(Box<Secured<TlsStream<Socket>>>, TlsSession),
     /// What the client sends is no TLS. Nothing was read of it.
     Plain(Socket),
     /// Nothing, for this reason.
@@ -107,12 +118,11 @@ impl Certificates {
                 loading.found.push(finding.label(default.span, "the host that answers unknown names"));
                 continue;
             }
-            let versions = default.tls.as_ref().map_or(&[][..], |tls| &tls.versions);
             let mut offers = HashMap::new();
             for id in listener.hosts.iter().chain([&listener.default]) {
                 let http2 = listener.http2 || plan.settings(plan.host_settings(*id)).client.http2;
                 let resolve = &plan.settings(plan.host_settings(*id)).resolve;
-                if let Some(offer) = loading.offer(*id, config.host(*id), versions, http2, resolve) {
+                if let Some(offer) = loading.offer(*id, config.host(*id), http2, resolve) {
                     offers.insert(*id, offer);
                 }
             }
@@ -147,7 +157,7 @@ impl Certificates {
 #[derive(Default)]
 struct Loading {
     keys: HashMap<(PathBuf, PathBuf, Vec<PathBuf>), Option<Arc<rustls::sign::CertifiedKey>>>,
-    offers: HashMap<(HostId, Vec<u8>, bool), Option<Offer>>,
+    offers: HashMap<(HostId, bool), Option<Offer>>,
     wanted: Vec<staple::Wanted>,
     found: Vec<Diagnostic>,
 }
@@ -157,11 +167,10 @@ impl Loading {
         &mut self,
         id: HostId,
         host: &Host,
-        versions: &[u8],
         http2: bool,
         resolve: &Arc<ResolveInForce>,
     ) -> Option<Offer> {
-        let key = (id, versions.to_vec(), http2);
+        let key = (id, http2);
         if let Some(known) = self.offers.get(&key) {
             return known.clone();
         }
@@ -170,7 +179,7 @@ impl Loading {
                 return Some(Offer::Refusal);
             }
             if !tls.computed.is_empty() {
-                return Some(Offer::Computed(Arc::new(Computed::new(tls, &host.name, versions, http2))));
+                return Some(Offer::Computed(Arc::new(Computed::new(tls, &host.name, http2))));
             }
             let mut keys = Vec::new();
             for (certificate, key, span) in &tls.certificates {
@@ -187,7 +196,7 @@ impl Loading {
                 let slots = keys.slots().iter();
                 self.wanted.extend(slots.map(|slot| staple::Wanted::new(slot, how, resolve)));
             }
-            match server_config(tls, &host.name, versions, http2, keys) {
+            match server_config(tls, &host.name, http2, keys) {
                 Ok((config, judge)) => Some(Offer::Session(Arc::new(config), judge)),
                 Err(message) => {
                     self.found.push(Diagnostic::error("no-tls", host.span, message));
@@ -239,11 +248,10 @@ pub fn provider(suites: Option<&[u16]>, groups: Option<&[u16]>) -> CryptoProvide
 fn server_config(
     tls: &HostTls,
     name: &[u8],
-    versions: &[u8],
     http2: bool,
     keys: Arc<Keys>,
 ) -> Result<(ServerConfig, Option<Arc<Judge>>), String> {
-    let versions = names::versions(versions)?;
+    let versions = versions(&tls.versions)?;
     let provider = provider(tls.suites.as_deref(), tls.groups.as_deref());
     let mut whose = name.to_vec();
     for key in keys.slots() {
@@ -263,12 +271,14 @@ fn server_config(
     // Clients that speak something else only must not take what follows for it (RFC 7301 § 3.2).
     let protocols = [&b"h2"[..], b"http/1.1", b"http/1.0", b"http/0.9"];
     config.alpn_protocols = protocols.iter().skip(usize::from(!http2)).map(|name| name.to_vec()).collect();
+    config.session_storage = match tls.sessions {
+        Some(most) => sessions::Sessions::of(&whose, most, tls.session_timeout.unwrap_or(LIFETIME)),
+        None => Arc::new(NoServerSessionStorage {}),
+    };
     if tls.tickets {
         config.ticketer = Arc::new(tickets::Tickets::new(&tls.ticket_keys, whose, tls.session_timeout)?);
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-    } else {
+    } else if tls.sessions.is_none() {
         config.send_tls13_tickets = 0;
-        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     }
     config.ignore_client_order = tls.own_order;
     // A record's head and what encryption adds are counted, too.
@@ -331,12 +341,13 @@ pub async fn accept(serving: &Serving, listener: usize, socket: Socket) -> Accep
 }
 
 async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, socket: Socket) -> Accepted {
-    match first_byte(&socket).await {
-        Ok(Some(byte)) if byte == HANDSHAKE || byte & 0x80 != 0 => {}
-        Ok(Some(_)) => return Accepted::Plain(socket),
-        Ok(None) => return Accepted::Failed("client closed connection".to_owned()),
+    let mut begin = [0; BEGIN];
+    let asked = match begins(&socket, &mut begin).await {
+        Ok([byte, ..]) if *byte != HANDSHAKE && byte & 0x80 == 0 => return Accepted::Plain(socket),
+        Ok(hello @ [_, ..]) => resumes(hello).to_vec(),
+        Ok([]) => return Accepted::Failed("client closed connection".to_owned()),
         Err(error) => return Accepted::Failed(format!("recv() failed ({error})")),
-    }
+    };
     let hello = match LazyConfigAcceptor::new(Acceptor::default(), socket).await {
         Ok(hello) => hello,
         Err(error) => return Accepted::Failed(failure(&error)),
@@ -362,14 +373,27 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
         }
     };
     let offered = offered(&hello.client_hello());
-    match hello.into_stream(config).await {
+    let tickets = config.ticketer.enabled();
+    let (stream, notes) = witness::watch(async { hello.into_stream(config).await }).await;
+    match stream {
         Ok(stream) => {
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let proof = judge.as_deref().and_then(|judge| judge.proof(chain)).map(Arc::new);
-            let asked = name.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
-            let named = plan.knows(listener, asked.trim_end_matches('.').as_bytes());
-            let session = TlsSession { host: Some(host), named, offered, proof, ..session(&stream, name) };
-            Accepted::Session(Box::new(stream), session)
+            let wanted = name.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
+            let named = plan.knows(listener, wanted.trim_end_matches('.').as_bytes());
+            let plain = session(&stream, name);
+            let newer = stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+            let identifier = match notes.session {
+                _ if newer => unlike_any(),
+                _ if plain.resumed => asked,
+                _ if tickets => Vec::new(),
+                Some(key) => key,
+                None => unlike_any(),
+            };
+            let signatures = if plain.resumed { [None; 2] } else { notes.signatures };
+            let host = Some(host);
+            let session = TlsSession { host, named, identifier, signatures, offered, proof, ..plain };
+            Accepted::Session(Box::new(Secured::new(stream)), session)
         }
         Err(error) => Accepted::Failed(failure(&error)),
     }
@@ -382,27 +406,41 @@ fn offered(hello: &ClientHello<'_>) -> Arc<[Vec<u16>; 2]> {
     Arc::new([suites, groups])
 }
 
-/// The first byte that the client sends, left where it is; `None` when it sends none.
-async fn first_byte(socket: &Socket) -> io::Result<Option<u8>> {
-    let mut byte = [0];
+/// An identifier as no other session has it.
+fn unlike_any() -> Vec<u8> {
+    let mut identifier = vec![0; 32];
+    // One of zeros is no secret, and tells nothing of another.
+    let _ = ::aws_lc_rs::rand::fill(&mut identifier);
+    identifier
+}
+
+/// The identifier of the session that a hello asks to resume (RFC 5246 § 7.4.1.2), if it is there in one piece.
+fn resumes(hello: &[u8]) -> &[u8] {
+    // The record's head (5), the message's (4), the version (2), what is random (32); then it, behind its length.
+    let identifier = hello.get(43..).and_then(|rest| rest.split_first());
+    identifier.and_then(|(length, rest)| rest.get(..usize::from(*length))).unwrap_or_default()
+}
+
+/// What the client sends first, left where it is; nothing when it sends nothing.
+async fn begins<'a>(socket: &Socket, begin: &'a mut [u8; BEGIN]) -> io::Result<&'a [u8]> {
     let length = match socket {
         Socket::Tcp(stream) => {
             let descriptor = stream.as_raw_fd();
-            stream.async_io(Interest::READABLE, || peek(descriptor, &mut byte)).await?
+            stream.async_io(Interest::READABLE, || peek(descriptor, begin)).await?
         }
         Socket::Unix(stream) => {
             let descriptor = stream.as_raw_fd();
-            stream.async_io(Interest::READABLE, || peek(descriptor, &mut byte)).await?
+            stream.async_io(Interest::READABLE, || peek(descriptor, begin)).await?
         }
         Socket::Memory(_) => 0,
     };
-    Ok((length > 0).then_some(byte[0]))
+    Ok(&begin[..length.min(BEGIN)])
 }
 
 #[expect(unsafe_code, reason = "no library used looks at a Unix socket without reading it")]
-fn peek(descriptor: i32, into: &mut [u8; 1]) -> io::Result<usize> {
-    // SAFETY: the descriptor is open, and the kernel writes at most the one byte there is room for.
-    let length = unsafe { libc::recv(descriptor, into.as_mut_ptr().cast(), 1, libc::MSG_PEEK) };
+fn peek(descriptor: i32, into: &mut [u8; BEGIN]) -> io::Result<usize> {
+    // SAFETY: the descriptor is open, and the kernel writes at most what there is room for.
+    let length = unsafe { libc::recv(descriptor, into.as_mut_ptr().cast(), BEGIN, libc::MSG_PEEK) };
     usize::try_from(length).map_err(|_| io::Error::last_os_error())
 }
 

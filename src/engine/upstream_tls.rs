@@ -28,19 +28,17 @@ use tokio_rustls::TlsConnector;
 use super::{
     exchange::Exchange,
     forward::Trouble,
-    stream::{Socket, Stream},
+    stream::{Secured, Socket, Stream},
     tls::{self, keys},
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{
-        Forward,
-        settings::{Fault, Retry},
-    },
-    plan::{ForwardingPlan, Plan},
+    ir::settings::{Fault, Retry},
+    plan::ForwardingPlan,
 };
 
 pub(super) mod certificate;
+mod computed;
 pub(super) mod verify;
 
 use verify::{Trust, Verifier};
@@ -130,9 +128,10 @@ pub fn load<'a>(all: impl Iterator<Item = &'a ForwardingPlan>) -> Result<(), Vec
 
 impl Files {
     fn of(how: &ForwardingPlan) -> Self {
-        let certificate = how.tls_certificate.clone();
+        let certificate = how.tls_certificate.clone().filter(|_| how.tls_computed.is_none());
         let key = certificate.as_ref().and(how.tls_key.clone().or_else(|| certificate.clone()));
-        let passwords = if key.is_some() { how.tls_passwords.clone() } else { Vec::new() };
+        let passwords =
+            if key.is_some() || how.tls_computed.is_some() { how.tls_passwords.clone() } else { Vec::new() };
         let revoked = how.tls_revoked.clone().filter(|_| how.tls_verify);
         Self { trusted: how.tls_trusted.clone(), certificate, key, passwords, revoked }
     }
@@ -187,12 +186,18 @@ fn next_number() -> u64 {
 }
 
 /// TLS as the settings in force want it for this request.
-pub fn of(exchange: &mut Exchange, _: &Plan, how: &ForwardingPlan, _: &Forward) -> Client {
+///
+/// The error says which of our certificates could not be read.
+pub async fn of(exchange: &mut Exchange, how: &ForwardingPlan) -> Result<Client, String> {
     let mut name = exchange.value(&how.tls_name);
     if name.is_empty() {
         name.extend_from_slice(&exchange.facts.authority);
     }
-    Client::new(how, host(&String::from_utf8_lossy(&name)))
+    let material = match &how.tls_computed {
+        Some(computed) => Some(Box::pin(computed::read(exchange, how, computed)).await?),
+        None => None,
+    };
+    Ok(Client::new(how, host(&String::from_utf8_lossy(&name)), material))
 }
 
 /// The host of an authority.
@@ -209,13 +214,18 @@ fn host(authority: &str) -> &str {
 impl Client {
     /// TLS to whom an authority names.
     pub fn for_authority(how: &ForwardingPlan, authority: &[u8]) -> Self {
-        Self::new(how, host(&String::from_utf8_lossy(authority)))
+        Self::new(how, host(&String::from_utf8_lossy(authority)), None)
     }
 
-    fn new(how: &ForwardingPlan, name: &str) -> Self {
-        let files = Files::of(how);
-        // Most settings name no files: then there is nothing to look up.
-        let material = if files == Files::default() { Ok(Arc::default()) } else { files.material() };
+    fn new(how: &ForwardingPlan, name: &str, material: Option<Arc<Material>>) -> Self {
+        let material = material.map_or_else(
+            || {
+                let files = Files::of(how);
+                // Most settings name no files: then there is nothing to look up.
+                if files == Files::default() { Ok(Arc::default()) } else { files.material() }
+            },
+            Ok,
+        );
         let (ask, verify) = (how.tls_server_name, how.tls_verify.then_some(how.tls_verify_depth));
         let matches = if verify.is_some() { !how.tls_any_name } else { how.tls_match_name };
         // An address is no name: no certificate has it.
@@ -259,7 +269,7 @@ impl Client {
             tokio::time::timeout(timeout, connected).await
         };
         match done {
-            Ok(Ok(stream)) => Ok(Stream::Client(Box::new(stream))),
+            Ok(Ok(stream)) => Ok(Stream::Client(Box::new(Secured::new(stream)))),
             Ok(Err(error)) => Err(trouble(Retry::Error, 502, &message(&error))),
             Err(_) => Err(trouble(Retry::Timeout, 504, "upstream timed out (110: Connection timed out)")),
         }

@@ -469,6 +469,7 @@ impl Printer<'_> {
             record,
             tickets,
             ticket_keys,
+            sessions,
             session_timeout,
             reject,
             chain,
@@ -499,6 +500,7 @@ impl Printer<'_> {
         for path in ticket_keys {
             self.add(format_args!(" ticket-key {}", path_text(path)));
         }
+        self.number("sessions", sessions.map(u64::from));
         if let Some(time) = session_timeout {
             self.add(format_args!(" session-timeout {}", value::duration(*time)));
         }

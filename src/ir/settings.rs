@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AddressRange, Block, Control, Credentials, Edit, Handler, Hook, Join, Name, Naming, Pattern, Protocol,
-    Required, Stale, Template, Text, Upgrade, Validity, VarId,
+    AddressRange, Block, ComputedCertificate, Control, Credentials, Edit, Handler, Hook, Join, Name, Naming,
+    Pattern, Protocol, Required, Stale, Template, Text, Upgrade, Validity, VarId,
 };
 
 mod failure;
@@ -505,6 +505,8 @@ settings! {
         tls_certificate: Option<PathBuf>,
         /// TLS: PEM file of its key.
         tls_key: Option<PathBuf>,
+        /// TLS: our certificate and its key where their names depend on the request, in place of the files above.
+        tls_computed: Option<ComputedCertificate>,
         /// TLS: versions, in tenths.
         tls_versions: Vec<u8>,
         /// TLS: files with the passwords of an encrypted key, one a line.

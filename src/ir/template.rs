@@ -129,6 +129,8 @@ pub enum Attr {
     PathWithout(VarId),
     /// The query as received or last rewritten, without `?`.
     Query,
+    /// `:` when the request names a port.
+    AuthorityPortMark,
     /// `?` when the query is not empty.
     QueryMark,
     /// The host of the target, else of `Host`, else the host's name; lower case, no port.
@@ -294,6 +296,8 @@ pub enum Attr {
     UpstreamStatus,
     /// Seconds until each answered whole.
     UpstreamResponseTime,
+    /// Seconds that each waited for an endpoint to be free.
+    UpstreamQueueTime,
     /// Seconds to connect.
     UpstreamConnectTime,
     /// Seconds to the response head.
@@ -343,6 +347,13 @@ pub enum AnnouncedAttr {
     ClientPort,
     ServerAddr,
     ServerPort,
+    /// An extension of version 2 by its type, or one of those within that of TLS.
+    Extension {
+        kind: u8,
+        secure: bool,
+    },
+    /// What the extension of TLS says of the client's certificate: 0 is valid.
+    SecureVerify,
 }
 
 /// Units of time.
@@ -412,6 +423,12 @@ pub enum TlsAttr {
     ServerName,
     /// `r` when resumed, else `.`.
     Resumed,
+    /// The session's identifier, hexadecimal: that of TLS 1.2, and for 1.3 one of the connection's own.
+    Session,
+    /// The scheme of our signature (RFC 8446 § 4.2.3).
+    Signature,
+    /// The scheme of the client's.
+    ProofSignature,
     /// The application protocol agreed on.
     Alpn,
     /// The group that keys were exchanged by.

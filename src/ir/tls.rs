@@ -37,6 +37,9 @@ pub struct HostTls {
     /// Files with the keys of tickets: the first encrypts, all decrypt. Without any, keys are made at random.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ticket_keys: Vec<PathBuf>,
+    /// How many sessions are kept here, for clients that come back without a ticket; `None` keeps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
     /// How long a session may be resumed.
     pub session_timeout: Option<Duration>,
     /// Whether to refuse handshakes.

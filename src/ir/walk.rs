@@ -702,6 +702,7 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
         tls_trusted: _,
         tls_certificate: _,
         tls_key: _,
+        tls_computed,
         tls_versions: _,
         tls_passwords: _,
         tls_revoked: _,
@@ -720,6 +721,10 @@ fn forwarding<'c>(forwarding: &'c Forwarding, span: Span, visit: Visit<'_, 'c>) 
     let single = single.into_iter().flatten();
     for template in single.chain(cache_key.iter().flatten()).chain(tests) {
         visit(Item::Template(template), span);
+    }
+    if let Some(Some(computed)) = tls_computed {
+        visit(Item::Template(&computed.certificate), computed.span);
+        visit(Item::Template(&computed.key), computed.span);
     }
     if let Some(Some(content)) = content {
         visit(Item::Template(content), span);

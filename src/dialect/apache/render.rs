@@ -223,6 +223,7 @@ impl Render<'_, '_> {
             versions,
             suites,
             tickets,
+            sessions,
             session_timeout: _,
             reject,
             chain,
@@ -278,6 +279,14 @@ impl Render<'_, '_> {
         }
         if !tickets {
             self.page.line("SSLSessionTickets off");
+            if sessions.is_some() {
+                self.losses.lose_near(
+                    server.span,
+                    "a cache of sessions",
+                    "Apache has one for all hosts",
+                    "`SSLSessionCache shmcb:FILE(SIZE)` at the top",
+                );
+            }
         }
         if *reject {
             self.losses.lose(server.span, "refusing handshakes", "Apache answers with some certificate");

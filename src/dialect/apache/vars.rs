@@ -113,7 +113,12 @@ pub fn tls(name: &[u8]) -> Option<Meaning> {
         b"PROTOCOL" => Meaning::Attr(Attr::Tls(TlsAttr::Version)),
         b"CIPHER" => Meaning::Attr(Attr::Tls(TlsAttr::Cipher)),
         b"TLS_SNI" => Meaning::Attr(Attr::Tls(TlsAttr::ServerName)),
-        b"SESSION_RESUMED" => Meaning::Attr(Attr::Tls(TlsAttr::Resumed)),
+        b"SESSION_ID" => Meaning::Attr(Attr::Tls(TlsAttr::Session)),
+        b"SESSION_RESUMED" => Meaning::Chosen {
+            of: Attr::Tls(TlsAttr::Resumed),
+            choices: vec![("r".to_owned(), Some("Resumed")), ("[.]".to_owned(), Some("Initial"))],
+            itself: false,
+        },
         // Who is not believed and yet served was not asked for more.
         b"CLIENT_VERIFY" => Meaning::Chosen {
             of: proof(ProofAttr::Verdict),

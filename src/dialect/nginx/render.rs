@@ -273,6 +273,7 @@ impl Render<'_, '_> {
             versions,
             suites,
             tickets,
+            sessions,
             session_timeout,
             reject,
             chain,
@@ -332,6 +333,15 @@ impl Render<'_, '_> {
         }
         if !tickets {
             self.page.line("ssl_session_tickets off;");
+        }
+        if let Some(sessions) = sessions {
+            // A zone of the host's own: its name is free, its size is in pages.
+            let pages = sessions.div_ceil(16).max(8);
+            self.page.line(format!(
+                "ssl_session_cache shared:sessions_{}:{}k;",
+                server.span.start,
+                pages * 4
+            ));
         }
         if let Some(time) = session_timeout.filter(|time| *time != Duration::from_mins(5)) {
             self.page.line(format!("ssl_session_timeout {};", value_of_time(time)));

@@ -139,6 +139,9 @@ fn fixed(name: &[u8]) -> Option<Attr> {
 /// Names of a family, by prefix.
 fn prefixed(name: &[u8]) -> Option<Attr> {
     let rest = |prefix: &str| name.strip_prefix(prefix.as_bytes()).map(Name::from);
+    if let Some(name) = name.strip_prefix(b"proxy_protocol_tlv_") {
+        return Some(extension(name));
+    }
     rest("http_")
         .map(Attr::Field)
         .or_else(|| rest("sent_http_").map(Attr::SentField))
@@ -148,6 +151,32 @@ fn prefixed(name: &[u8]) -> Option<Attr> {
         .or_else(|| rest("upstream_cookie_").map(Attr::UpstreamCookie))
         .or_else(|| rest("cookie_").map(Attr::Cookie))
         .or_else(|| rest("arg_").map(Attr::Param))
+}
+
+/// What the PROXY protocol's header has under a name of a type (1.23.2), or its number; a name that nobody knows is
+/// missing, as it is in nginx, which says so for each request.
+fn extension(name: &[u8]) -> Attr {
+    let (name, secure) = match name.strip_prefix(b"ssl_") {
+        Some(b"verify") => return Attr::Announced(AnnouncedAttr::SecureVerify),
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let number = name.strip_prefix(b"0x").and_then(|digits| std::str::from_utf8(digits).ok());
+    let kind = match (number, name, secure) {
+        (Some(digits), ..) => u8::from_str_radix(digits, 16).ok(),
+        (_, b"alpn", false) => Some(0x01),
+        (_, b"authority", false) => Some(0x02),
+        (_, b"unique_id", false) => Some(0x05),
+        (_, b"ssl", false) => Some(0x20),
+        (_, b"netns", false) => Some(0x30),
+        (_, b"version", true) => Some(0x21),
+        (_, b"cn", true) => Some(0x22),
+        (_, b"cipher", true) => Some(0x23),
+        (_, b"sig_alg", true) => Some(0x24),
+        (_, b"key_alg", true) => Some(0x25),
+        _ => None,
+    };
+    kind.map_or(Attr::Missing, |kind| Attr::Announced(AnnouncedAttr::Extension { kind, secure }))
 }
 
 /// Names with one meaning.
@@ -221,12 +250,15 @@ const FIXED: &[(&str, Attr)] = &[
     ("ssl_client_v_end", Attr::Tls(TlsAttr::Proof(ProofAttr::Ends))),
     ("ssl_client_v_remain", Attr::Tls(TlsAttr::Proof(ProofAttr::DaysLeft))),
     ("ssl_client_v_start", Attr::Tls(TlsAttr::Proof(ProofAttr::Begins))),
+    ("ssl_client_sigalg", Attr::Tls(TlsAttr::ProofSignature)),
     ("ssl_client_verify", Attr::Tls(TlsAttr::Proof(ProofAttr::Verdict))),
     ("ssl_curve", Attr::Tls(TlsAttr::Group)),
     ("ssl_curves", Attr::Tls(TlsAttr::OfferedGroups)),
     ("ssl_protocol", Attr::Tls(TlsAttr::Version)),
     ("ssl_server_name", Attr::Tls(TlsAttr::ServerName)),
+    ("ssl_session_id", Attr::Tls(TlsAttr::Session)),
     ("ssl_session_reused", Attr::Tls(TlsAttr::Resumed)),
+    ("ssl_sigalg", Attr::Tls(TlsAttr::Signature)),
     ("status", Attr::Status),
     ("tcpinfo_rcv_space", Attr::Tcp(TcpInfo::ReceiveSpace)),
     ("tcpinfo_rtt", Attr::Tcp(TcpInfo::Rtt)),
@@ -239,9 +271,12 @@ const FIXED: &[(&str, Attr)] = &[
     ("upstream_bytes_sent", Attr::UpstreamBytesSent),
     ("upstream_connect_time", Attr::UpstreamConnectTime),
     ("upstream_header_time", Attr::UpstreamHeaderTime),
+    ("upstream_queue_time", Attr::UpstreamQueueTime),
     ("upstream_response_length", Attr::UpstreamResponseLength),
     ("upstream_response_time", Attr::UpstreamResponseTime),
     ("upstream_status", Attr::UpstreamStatus),
+    ("is_request_port", Attr::AuthorityPortMark),
+    ("request_port", Attr::AuthorityPort),
     ("uri", Attr::Path),
     // What modules say of features that are off here as long as their directives are refused.
     ("gzip_ratio", Attr::CodingRatio),
@@ -253,6 +288,8 @@ const FIXED: &[(&str, Attr)] = &[
     ("proxy_protocol_server_addr", Attr::Announced(AnnouncedAttr::ServerAddr)),
     ("proxy_protocol_server_port", Attr::Announced(AnnouncedAttr::ServerPort)),
     ("ssl_early_data", Attr::Missing),
+    ("ssl_ech_outer_server_name", Attr::Missing),
+    ("ssl_ech_status", Attr::Missing),
     ("uid_got", Attr::IdentifierGot),
     ("uid_reset", Attr::Missing),
     ("uid_set", Attr::IdentifierSet),
@@ -295,14 +332,10 @@ const STOCK: &[(&str, &str)] = &[
 const OTHER: &[(&str, &str)] = &[
     ("ancient_browser", "ngx_http_browser_module"),
     ("geoip_*", "ngx_http_geoip_module"),
-    ("is_request_port", "ngx_http_core_module"),
     ("jwt_*", "ngx_http_auth_jwt_module"),
     ("modern_browser", "ngx_http_browser_module"),
     ("msie", "ngx_http_browser_module"),
-    ("proxy_protocol_tlv_*", "ngx_http_core_module"),
-    ("request_port", "ngx_http_core_module"),
     ("session_log_*", "ngx_http_session_log_module"),
     ("ssl_*", "ngx_http_ssl_module"),
     ("upstream_last_server_name", "ngx_http_upstream_module"),
-    ("upstream_queue_time", "ngx_http_upstream_module"),
 ];

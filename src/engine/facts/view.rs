@@ -10,7 +10,7 @@ use super::{Attempt, Facts, moment};
 use crate::{
     engine::{
         access,
-        announce::Header,
+        announce::{Announced, Header},
         clock::{self, http_date},
         files,
         forward::whom,
@@ -113,6 +113,10 @@ impl View for Facts {
                 (true, Some(host)) => put(out, self.slice(host)),
                 (true, None) => false,
             },
+            Attr::AuthorityPortMark => {
+                let mut port = Vec::new();
+                View::attr(self, run, &Attr::AuthorityPort, &mut port) && put(out, b":")
+            }
             Attr::AuthorityPort => {
                 let named = match (self.head.authority.is_empty(), self.head.host) {
                     (false, _) => self.slice(self.head.authority),
@@ -230,12 +234,18 @@ impl Facts {
                 let Some(Header::Of(announced)) = self.client.announced.as_deref() else {
                     return Some(false);
                 };
-                let (client, server) = (announced.client, announced.server);
+                let Announced { client, server, extensions } = announced;
                 match which {
                     AnnouncedAttr::ClientAddr => write!(out, "{}", client.ip()).is_ok(),
                     AnnouncedAttr::ClientPort => number(out, u64::from(client.port())),
                     AnnouncedAttr::ServerAddr => write!(out, "{}", server.ip()).is_ok(),
                     AnnouncedAttr::ServerPort => number(out, u64::from(server.port())),
+                    AnnouncedAttr::Extension { kind, secure } => {
+                        extensions.find(*kind, *secure).is_some_and(|value| bytes(out, value))
+                    }
+                    AnnouncedAttr::SecureVerify => {
+                        extensions.verified().is_some_and(|verdict| number(out, u64::from(verdict)))
+                    }
                 }
             }
             Attr::ClientPort | Attr::PeerPort => {
@@ -263,6 +273,15 @@ impl Facts {
                         session.server_name.as_ref().is_some_and(|name| bytes(out, name.as_bytes()))
                     }
                     TlsAttr::Resumed => bytes(out, if session.resumed { b"r" } else { b"." }),
+                    TlsAttr::Session => {
+                        let digits = session.identifier.iter();
+                        !session.identifier.is_empty()
+                            && digits.fold(true, |all, byte| all & write!(out, "{byte:02x}").is_ok())
+                    }
+                    TlsAttr::Signature | TlsAttr::ProofSignature => {
+                        let scheme = session.signatures[usize::from(*which == TlsAttr::ProofSignature)];
+                        scheme.is_some_and(|scheme| bytes(out, tls::signature_named(scheme).as_bytes()))
+                    }
                     TlsAttr::Alpn => session.alpn.as_ref().is_some_and(|name| bytes(out, name.as_bytes())),
                     TlsAttr::Group => {
                         session.group.is_some_and(|group| bytes(out, tls::groups_named(&[group]).as_bytes()))
@@ -398,6 +417,9 @@ impl Facts {
             Attr::UpstreamResponseTime => self.each(out, |attempt, out| taken(out, attempt, attempt.whole)),
             Attr::UpstreamConnectTime => {
                 self.each(out, |attempt, out| taken(out, attempt, attempt.connected))
+            }
+            Attr::UpstreamQueueTime => {
+                self.each(out, |attempt, out| attempt.queued.is_some_and(|time| seconds(out, time)))
             }
             Attr::UpstreamHeaderTime => self.each(out, |attempt, out| taken(out, attempt, attempt.head)),
             Attr::UpstreamResponseLength => self.each(out, |attempt, out| number(out, attempt.length)),

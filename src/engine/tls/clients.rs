@@ -127,6 +127,7 @@ impl ClientCertVerifier for Judge {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        super::witness::proved(signed.scheme);
         self.verifier.verify_tls12_signature(message, leaf, signed)
     }
 
@@ -136,6 +137,7 @@ impl ClientCertVerifier for Judge {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        super::witness::proved(signed.scheme);
         self.verifier.verify_tls13_signature(message, leaf, signed)
     }
 

@@ -28,7 +28,7 @@ const LONGEST: usize = 256 * 1024;
 pub(super) type Shown = (Arc<ServerConfig>, Option<Arc<Judge>>);
 
 /// What a file was like when it was read: its length and its time.
-type Stamp = Option<(u64, SystemTime)>;
+pub(in crate::engine) type Stamp = Option<(u64, SystemTime)>;
 
 /// Names of a chain and its key.
 type Names = (Vec<u8>, Vec<u8>);
@@ -40,7 +40,6 @@ type Kept = HashMap<Vec<Names>, (Vec<Stamp>, Shown)>;
 pub(super) struct Computed {
     tls: HostTls,
     name: Vec<u8>,
-    versions: Vec<u8>,
     http2: bool,
     kept: Mutex<Kept>,
 }
@@ -53,9 +52,8 @@ impl std::fmt::Debug for Computed {
 
 impl Computed {
     /// Those of a host.
-    pub(super) fn new(tls: &HostTls, name: &[u8], versions: &[u8], http2: bool) -> Self {
-        let (tls, name, versions) = (tls.clone(), name.to_vec(), versions.to_vec());
-        Self { tls, name, versions, http2, kept: Mutex::default() }
+    pub(super) fn new(tls: &HostTls, name: &[u8], http2: bool) -> Self {
+        Self { tls: tls.clone(), name: name.to_vec(), http2, kept: Mutex::default() }
     }
 
     /// What is shown to a client that asks for this name.
@@ -102,8 +100,7 @@ impl Computed {
                 keys::read(&chain, &secret, (paths.0.as_path(), paths.1.as_path()), &self.tls.passwords)?;
             found.push(Arc::new(key));
         }
-        let (config, judge) =
-            server_config(&self.tls, &self.name, &self.versions, self.http2, Arc::new(Keys::new(found)))?;
+        let (config, judge) = server_config(&self.tls, &self.name, self.http2, Arc::new(Keys::new(found)))?;
         let shown = (Arc::new(config), judge);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
@@ -115,7 +112,7 @@ impl Computed {
 }
 
 /// The file of a name; what stands for itself has none to speak of.
-fn place(folder: &Path, name: &[u8]) -> PathBuf {
+pub(in crate::engine) fn place(folder: &Path, name: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     if name.starts_with(b"data:") {
         return PathBuf::from("data:");
@@ -123,7 +120,8 @@ fn place(folder: &Path, name: &[u8]) -> PathBuf {
     folder.join(std::ffi::OsStr::from_bytes(name))
 }
 
-fn stamp(folder: &Path, name: &[u8]) -> Stamp {
+/// What the file of a name is like.
+pub(in crate::engine) fn stamp(folder: &Path, name: &[u8]) -> Stamp {
     let found = std::fs::metadata(place(folder, name)).ok()?;
     Some((found.len(), found.modified().ok()?))
 }

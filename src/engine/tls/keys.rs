@@ -19,6 +19,8 @@ use rustls_pki_types::{
     pem::{self, PemObject as _},
 };
 
+use super::witness::Noting;
+
 /// A chain and its key, from their files.
 pub fn load(certificate: &Path, key: &Path, passwords: &[PathBuf]) -> Result<CertifiedKey, String> {
     let chain = std::fs::read(certificate).map_err(|error| system(&error));
@@ -53,7 +55,7 @@ pub fn read(
             key,
             &format!("it is not the key of \"{}\"", certificate.display()),
         )),
-        _ => Ok(made),
+        _ => Ok(CertifiedKey { key: Arc::new(Noting(Arc::clone(&made.key))), ..made }),
     }
 }
 

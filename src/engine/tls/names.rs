@@ -1,7 +1,7 @@
 //! Names of versions and cipher suites, as OpenSSL and everyone's logs have them.
 
 use rustls::{
-    CipherSuite, ProtocolVersion, SupportedProtocolVersion,
+    CipherSuite, ProtocolVersion, SignatureScheme, SupportedProtocolVersion,
     crypto::{SupportedKxGroup, aws_lc_rs},
     version,
 };
@@ -70,6 +70,25 @@ pub fn groups_named(numbers: &[u16]) -> String {
         other => format!("0x{other:04x}"),
     };
     numbers.iter().map(name).collect::<Vec<_>>().join(":")
+}
+
+/// A scheme of signatures by its OpenSSL name, which is that of RFC 8446 § 4.2.3.
+pub fn signature_named(scheme: SignatureScheme) -> String {
+    match scheme {
+        SignatureScheme::RSA_PKCS1_SHA1 => "rsa_pkcs1_sha1".to_owned(),
+        SignatureScheme::RSA_PKCS1_SHA256 => "rsa_pkcs1_sha256".to_owned(),
+        SignatureScheme::RSA_PKCS1_SHA384 => "rsa_pkcs1_sha384".to_owned(),
+        SignatureScheme::RSA_PKCS1_SHA512 => "rsa_pkcs1_sha512".to_owned(),
+        SignatureScheme::RSA_PSS_SHA256 => "rsa_pss_rsae_sha256".to_owned(),
+        SignatureScheme::RSA_PSS_SHA384 => "rsa_pss_rsae_sha384".to_owned(),
+        SignatureScheme::RSA_PSS_SHA512 => "rsa_pss_rsae_sha512".to_owned(),
+        SignatureScheme::ECDSA_NISTP256_SHA256 => "ecdsa_secp256r1_sha256".to_owned(),
+        SignatureScheme::ECDSA_NISTP384_SHA384 => "ecdsa_secp384r1_sha384".to_owned(),
+        SignatureScheme::ECDSA_NISTP521_SHA512 => "ecdsa_secp521r1_sha512".to_owned(),
+        SignatureScheme::ED25519 => "ed25519".to_owned(),
+        SignatureScheme::ED448 => "ed448".to_owned(),
+        other => format!("0x{:04x}", u16::from(other)),
+    }
 }
 
 /// Suites by their OpenSSL names, likewise.

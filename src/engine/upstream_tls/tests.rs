@@ -25,15 +25,15 @@ fn shake(server: &Server, settings: &ForwardingInForce, name: &str) -> String {
     let plan = ForwardingPlan { settings: settings.clone().into(), ..ForwardingPlan::default() };
     let mut result = String::new();
     with_pair(async |near, far| {
-        let client = Client::new(&plan, name);
+        let client = Client::new(&plan, name, None);
         let near = Stream::Plain(Socket::Unix(near));
         let (accepted, connected) = tokio::join!(server.accept(far), client.handshake(near, Duration::ZERO));
         result = match (connected, accepted) {
-            (Ok(mut stream), Accepted::Session(mut far, session)) => {
-                use tokio::io::AsyncWriteExt as _;
+            (Ok(mut stream), Accepted::Session(far, session)) => {
+                let mut far = Stream::Server(far);
                 // Tickets come with the first bytes after the handshake.
-                far.write_all(b"x").await.unwrap();
-                far.flush().await.unwrap();
+                std::future::poll_fn(|cx| far.poll_write(cx, b"x")).await.unwrap();
+                std::future::poll_fn(|cx| far.poll_flush(cx)).await.unwrap();
                 let mut byte = [0];
                 std::future::poll_fn(|cx| stream.poll_read(cx, &mut byte)).await.unwrap();
                 let name = session.server_name.unwrap_or_else(|| "-".to_owned());

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Printer, path_text, value};
 use crate::ir::{
-    AddressRange, Block, Control, Credentials, Digest, Edit, Joined, Name, Naming, Pattern, Recovery,
-    Required, Requirement, Stale, Template, Text, Upgrade, Validity, VarId,
+    AddressRange, Block, ComputedCertificate, Control, Credentials, Digest, Edit, Joined, Name, Naming,
+    Pattern, Recovery, Required, Requirement, Stale, Template, Text, Upgrade, Validity, VarId,
     settings::{
         AccessLog, Alias, Beside, Coded, ConcurrencyLimit, ContentEdit, ContentMatch, ContentPlace, ErrorLog,
         Fault, FileFault, Identifier, IndexChange, IndexMark, IndexMarks, IndexSwitches, Issue, Level,
@@ -13,6 +13,14 @@ use crate::ir::{
         Series, Syslog, TagChange, TagForm, Telling, TrustedProxy,
     },
 };
+
+impl Print for ComputedCertificate {
+    fn print(&self, printer: &mut Printer<'_>) {
+        let (certificate, key) =
+            (value::template(printer, &self.certificate), value::template(printer, &self.key));
+        printer.add(format_args!(" {certificate} key {key}"));
+    }
+}
 
 /// A value that a setting may have.
 pub trait Print {

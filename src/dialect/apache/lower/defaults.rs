@@ -109,6 +109,7 @@ fn forwarding(set: &mut ir::settings::Forwarding, timeout: Duration) {
     set.tls_versions = Some(vec![12, 13]);
     set.tls_passwords = Some(Vec::new());
     set.tls_revoked = Some(None);
+    set.tls_computed = Some(None);
     set.tls_suites = Some(None);
     set.tls_groups = Some(None);
     set.tls_session_reuse = Some(true);

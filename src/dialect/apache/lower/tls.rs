@@ -40,6 +40,9 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("SSLProtocol", protocol),
     ("SSLRequire", require_expression),
     ("SSLRequireSSL", require),
+    ("SSLSessionCache", session_cache),
+    ("SSLSessionCacheTimeout", session_timeout),
+    ("SSLSessionTicketKeyFile", ticket_key),
     ("SSLSessionTickets", tickets),
     ("SSLStrictSNIVHostCheck", strict),
     ("SSLVerifyClient", verify),
@@ -59,6 +62,10 @@ pub(crate) struct Own {
     versions: Option<Vec<u8>>,
     suites: Option<Vec<u16>>,
     tickets: Option<bool>,
+    ticket_key: Option<PathBuf>,
+    /// How many sessions are kept; 0 keeps none.
+    sessions: Option<u32>,
+    session_timeout: Option<Duration>,
     authorities: Option<PathBuf>,
     revoked: Option<PathBuf>,
     revocation: Option<bool>,
@@ -174,6 +181,48 @@ fn suites(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.own.tls.suites = Some(chosen.suites);
 }
 
+/// `SSLSessionCache none|nonenotnull|dbm:file|shmcb:file(size)|dc:...`
+///
+/// Whatever holds them there, they are in memory here.
+fn session_cache(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    /// Of `shmcb`, where no size is given, in bytes; and about what a session takes.
+    const SIZE: u64 = 512 * 1024;
+    const SESSION: u64 = 256;
+    let Some(word) = directive.args.first() else { return };
+    let text = word.text().into_owned();
+    let kind = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    section.own.tls.sessions = Some(match kind.as_str() {
+        "none" | "nonenotnull" => 0,
+        "shmcb" | "dbm" | "dc" | "memcache" | "redis" if text.len() > kind.len() + 1 => {
+            let size = text.rsplit_once('(').and_then(|(_, size)| size.strip_suffix(')')?.parse().ok());
+            let sessions = size.unwrap_or(SIZE) / SESSION;
+            u32::try_from(sessions).unwrap_or(u32::MAX).max(1)
+        }
+        _ => {
+            let message = format!("SSLSessionCache: '{text}' session cache not supported");
+            let found = Diagnostic::error("invalid-value", word.span, message);
+            return cx.report(found.label(word.span, "none, shmcb:FILE(SIZE), dbm:FILE and the like"));
+        }
+    });
+}
+
+/// `SSLSessionCacheTimeout seconds`
+fn session_timeout(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    match word.text().parse() {
+        Ok(seconds) => section.own.tls.session_timeout = Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let message = "SSLSessionCacheTimeout: Invalid argument";
+            cx.report(Diagnostic::error("invalid-value", word.span, message).label(word.span, "seconds"));
+        }
+    }
+}
+
+/// `SSLSessionTicketKeyFile file`: 48 bytes.
+fn ticket_key(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    section.own.tls.ticket_key = file(cx, directive).map(|(path, _)| path);
+}
+
 /// `SSLSessionTickets On|Off`
 fn tickets(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.own.tls.tickets = flag(cx, directive);
@@ -270,6 +319,9 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     own.versions = own.versions.take().or_else(|| main.versions.clone());
     own.suites = own.suites.take().or_else(|| main.suites.clone());
     own.tickets = own.tickets.or(main.tickets);
+    own.ticket_key = own.ticket_key.take().or_else(|| main.ticket_key.clone());
+    own.sessions = own.sessions.or(main.sessions);
+    own.session_timeout = own.session_timeout.or(main.session_timeout);
     own.authorities = own.authorities.take().or_else(|| main.authorities.clone());
     own.revoked = own.revoked.take().or_else(|| main.revoked.clone());
     own.revocation = own.revocation.or(main.revocation);
@@ -356,7 +408,9 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
         suites: own.suites.clone(),
         own_order: own.honors_order == Some(true),
         tickets: own.tickets.unwrap_or(true),
-        session_timeout: Some(Duration::from_mins(5)),
+        ticket_keys: own.ticket_key.iter().cloned().collect(),
+        sessions: own.sessions.filter(|most| *most > 0),
+        session_timeout: Some(own.session_timeout.unwrap_or(Duration::from_mins(5))),
         reject: false,
         chain: own.chain.clone(),
         clients,

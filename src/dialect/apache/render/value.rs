@@ -149,6 +149,7 @@ impl<'a> Names<'a> {
             | Attr::QueryMark
             | Attr::MachineName
             | Attr::AuthorityPort
+            | Attr::AuthorityPortMark
             | Attr::Param(_)
             | Attr::Cookie(_)
             | Attr::RequestLength
@@ -193,6 +194,7 @@ impl<'a> Names<'a> {
             | Attr::UpstreamAddr
             | Attr::UpstreamStatus
             | Attr::UpstreamResponseTime
+            | Attr::UpstreamQueueTime
             | Attr::UpstreamConnectTime
             | Attr::UpstreamHeaderTime
             | Attr::UpstreamResponseLength

@@ -165,6 +165,7 @@ fn forwarding() -> Forwarding {
         tls_versions: Some(vec![12, 13]),
         tls_passwords: Some(Vec::new()),
         tls_revoked: Some(None),
+        tls_computed: Some(None),
         tls_suites: Some(None),
         tls_groups: Some(None),
         tls_session_reuse: Some(true),

@@ -498,6 +498,7 @@ fn forwarding(options: &Options, temp: &str, protocol: Protocol) -> Forwarding {
         tls_trusted: Some(Vec::new()),
         tls_certificate: Some(None),
         tls_key: Some(None),
+        tls_computed: Some(None),
         tls_versions: Some(vec![12, 13]),
         tls_passwords: Some(Vec::new()),
         tls_revoked: Some(None),

@@ -36,6 +36,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("ssl_prefer_server_ciphers", own_order),
     ("ssl_protocols", protocols),
     ("ssl_reject_handshake", reject_handshake),
+    ("ssl_session_cache", session_cache),
     ("ssl_session_ticket_key", ticket_key),
     ("ssl_session_tickets", session_tickets),
     ("ssl_session_timeout", session_timeout),
@@ -50,7 +51,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
 
 /// Where a certificate or key is.
 #[derive(Clone, Debug)]
-enum Name {
+pub(super) enum Name {
     /// In a file.
     File(PathBuf),
     /// In a file whose name is known in the handshake, or in the name itself after `data:`.
@@ -58,7 +59,7 @@ enum Name {
 }
 
 impl Name {
-    fn read(cx: &mut Cx, word: &Word) -> Option<Self> {
+    pub(super) fn read(cx: &mut Cx, word: &Word) -> Option<Self> {
         if word.value.contains(&b'$') || word.value.starts_with(b"data:") {
             return Some(Self::Computed(template(cx, word)));
         }
@@ -66,10 +67,18 @@ impl Name {
     }
 
     /// As one that is known in the handshake.
-    fn computed(&self) -> Template {
+    pub(super) fn computed(&self) -> Template {
         match self {
             Self::File(path) => Template::text(path.as_os_str().as_encoded_bytes()),
             Self::Computed(name) => name.clone(),
+        }
+    }
+
+    /// The file, unless its name is computed.
+    pub(super) fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Computed(_) => None,
         }
     }
 }
@@ -82,6 +91,7 @@ pub(super) struct Written {
     versions: Vec<u8>,
     suites: Option<Vec<u16>>,
     tickets: bool,
+    sessions: Option<u32>,
     session_timeout: Duration,
     reject: bool,
     passwords: Vec<PathBuf>,
@@ -105,6 +115,7 @@ impl Default for Written {
             versions: VERSIONS.to_vec(),
             suites: None,
             tickets: true,
+            sessions: None,
             session_timeout: Duration::from_mins(5),
             reject: false,
             passwords: Vec::new(),
@@ -224,6 +235,50 @@ fn session_tickets(_: &mut Cx, level: &mut Level, directive: &Directive) {
     if let Some(Ok(tickets)) = directive.args.first().map(|word| values::flag(&word.value)) {
         level.inherited.tls_written.tickets = tickets;
     }
+}
+
+/// `ssl_session_cache off|none|builtin[:sessions]|shared:name:size ...;`
+fn session_cache(cx: &mut Cx, level: &mut Level, directive: &Directive) {
+    let mut sessions = level.inherited.tls_written.sessions;
+    for word in &directive.args {
+        sessions = match sessions_of(&word.value) {
+            Ok(none @ None) => none,
+            Ok(some) => some.max(sessions),
+            Err(why) => {
+                let message = format!("{why} \"{}\"", word.text());
+                let found = Diagnostic::error("bad-value", word.span, message);
+                cx.report(found.help("ssl_session_cache shared:SSL:10m;"));
+                return;
+            }
+        };
+    }
+    level.inherited.tls_written.sessions = sessions;
+}
+
+/// How many sessions a cache holds; none that is not to be.
+fn sessions_of(value: &[u8]) -> Result<Option<u32>, &'static str> {
+    /// Of OpenSSL, where no number is given.
+    const BUILTIN: u32 = 20480;
+    /// The smallest zone: eight pages.
+    const SMALLEST: u64 = 8 * 4096;
+    let invalid = "invalid session cache";
+    match value {
+        b"off" | b"none" => return Ok(None),
+        b"builtin" => return Ok(Some(BUILTIN)),
+        _ => {}
+    }
+    if let Some(number) = value.strip_prefix(b"builtin:") {
+        let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+        return number.map(Some).ok_or(invalid);
+    }
+    let zone = value.strip_prefix(b"shared:").ok_or(invalid)?;
+    let colon = zone.iter().position(|byte| *byte == b':').filter(|at| *at > 0).ok_or(invalid)?;
+    let size = values::size(&zone[colon + 1..]).map_err(|_| invalid)?;
+    if size < SMALLEST {
+        return Err("too small a session cache");
+    }
+    // 4,000 sessions a megabyte, says the documentation.
+    Ok(Some(u32::try_from(size / 256).unwrap_or(u32::MAX)))
 }
 
 /// `ssl_session_timeout time;`
@@ -390,6 +445,7 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         versions,
         suites,
         tickets,
+        sessions,
         session_timeout,
         reject,
         passwords,
@@ -427,6 +483,7 @@ pub(super) fn settle(cx: &mut Cx, level: &mut Level) {
         versions: versions.clone(),
         suites: suites.clone(),
         tickets: *tickets,
+        sessions: *sessions,
         session_timeout: Some(*session_timeout),
         reject: *reject,
         passwords: passwords.clone(),

@@ -360,6 +360,7 @@ impl Render<'_, '_> {
             tls_trusted,
             tls_certificate,
             tls_key,
+            tls_computed,
             tls_versions,
             tls_passwords,
             tls_revoked,
@@ -424,15 +425,27 @@ impl Render<'_, '_> {
                 self.losses.lose(span, "a second file of trusted certificates", "nginx reads one");
             }
         }
+        let fixed = !tls_computed.as_ref().is_some_and(Option::is_some);
         if let Some(v) = tls_certificate
+            && fixed
             && let Some(path) = v
         {
             self.page.line(format!("{prefix}_ssl_certificate {};", quote(&path.display().to_string())));
         }
         if let Some(v) = tls_key
+            && fixed
             && let Some(path) = v
         {
             self.page.line(format!("{prefix}_ssl_certificate_key {};", quote(&path.display().to_string())));
+        }
+        if let Some(Some(computed)) = tls_computed {
+            for (directive, name) in
+                [("certificate", &computed.certificate), ("certificate_key", &computed.key)]
+            {
+                if let Some(name) = self.value(name, span) {
+                    self.page.line(format!("{prefix}_ssl_{directive} {name};"));
+                }
+            }
         }
         for path in tls_passwords.iter().flatten() {
             self.page.line(format!("{prefix}_ssl_password_file {};", quote(&path.display().to_string())));

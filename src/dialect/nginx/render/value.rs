@@ -133,6 +133,9 @@ impl Names<'_> {
             Attr::Tls(TlsAttr::Cipher) => "ssl_cipher",
             Attr::Tls(TlsAttr::ServerName) => "ssl_server_name",
             Attr::Tls(TlsAttr::Resumed) => "ssl_session_reused",
+            Attr::Tls(TlsAttr::Session) => "ssl_session_id",
+            Attr::Tls(TlsAttr::Signature) => "ssl_sigalg",
+            Attr::Tls(TlsAttr::ProofSignature) => "ssl_client_sigalg",
             Attr::Tls(TlsAttr::Alpn) => "ssl_alpn_protocol",
             Attr::DocumentRoot | Attr::Root => "document_root",
             Attr::DocumentRootReal => "realpath_root",
@@ -154,6 +157,7 @@ impl Names<'_> {
             Attr::UpstreamAddr => "upstream_addr",
             Attr::UpstreamStatus => "upstream_status",
             Attr::UpstreamResponseTime => "upstream_response_time",
+            Attr::UpstreamQueueTime => "upstream_queue_time",
             Attr::UpstreamConnectTime => "upstream_connect_time",
             Attr::UpstreamHeaderTime => "upstream_header_time",
             Attr::UpstreamResponseLength => "upstream_response_length",
@@ -172,6 +176,7 @@ impl Names<'_> {
             Attr::Stat(Stat::Waiting) => "connections_waiting",
             Attr::PathRest
             | Attr::AuthorityPort
+            | Attr::AuthorityPortMark
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
             | Attr::RequestHead

@@ -11,7 +11,11 @@ use super::{
     },
     Pass,
 };
-use crate::{diagnostic::Diagnostic, ir::Protocol, source::Span};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::{ComputedCertificate, Protocol, Template},
+    source::Span,
+};
 
 /// What must go together, as inherited.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,7 @@ pub(in super::super) struct Keys {
     trusted: bool,
     certificate: Option<Span>,
     key: bool,
+    names: ComputedCertificate,
 }
 
 /// `proxy_ssl_certificate file;`
@@ -28,8 +33,21 @@ pub(in super::super) fn certificate(cx: &mut Cx, level: &mut Level, directive: &
     // An empty name takes an inherited one away.
     let none = word.value.is_empty();
     keys(level, directive).certificate = Some(word.span).filter(|_| !none);
-    gateway::set(level, directive).tls_certificate =
-        if none { Some(None) } else { tls::file(cx, word).map(Some) };
+    let name = if none { None } else { tls::Name::read(cx, word) };
+    if name.is_some() || none {
+        keys(level, directive).names.certificate = name.as_ref().map(tls::Name::computed).unwrap_or_default();
+        compute(cx, level, directive, word.span);
+        gateway::set(level, directive).tls_certificate = Some(name.and_then(tls::Name::into_file));
+    }
+}
+
+/// Keeps the names of a certificate and its key together, where one of them depends on the request.
+fn compute(cx: &Cx, level: &mut Level, directive: &Directive, span: Span) {
+    let names = &mut keys(level, directive).names;
+    (names.folder, names.span) = (cx.conf_path(b""), span);
+    let depends = |name: &Template| name.as_text().is_none_or(|text| text.starts_with(b"data:"));
+    let computed = (depends(&names.certificate) || depends(&names.key)).then(|| names.clone());
+    gateway::set(level, directive).tls_computed = Some(computed);
 }
 
 /// `proxy_ssl_certificate_key file;`
@@ -37,7 +55,12 @@ pub(in super::super) fn key(cx: &mut Cx, level: &mut Level, directive: &Directiv
     let Some(word) = directive.args.first() else { return };
     let none = word.value.is_empty();
     keys(level, directive).key = !none;
-    gateway::set(level, directive).tls_key = if none { Some(None) } else { tls::file(cx, word).map(Some) };
+    let name = if none { None } else { tls::Name::read(cx, word) };
+    if name.is_some() || none {
+        keys(level, directive).names.key = name.as_ref().map(tls::Name::computed).unwrap_or_default();
+        compute(cx, level, directive, word.span);
+        gateway::set(level, directive).tls_key = Some(name.and_then(tls::Name::into_file));
+    }
 }
 
 /// `proxy_ssl_trusted_certificate file;`
@@ -131,7 +154,8 @@ pub(in super::super) fn settle(cx: &mut Cx, level: &mut Level) {
         _ => Protocol::Http,
     };
     let prefix = gateway::prefix(protocol);
-    let Keys { verify, trusted, certificate, key } = &level.inherited.upstream_keys[protocol as usize];
+    let Keys { verify, trusted, certificate, key, names: _ } =
+        &level.inherited.upstream_keys[protocol as usize];
     if let (Some(certificate), false) = (certificate, key) {
         let message = format!("no `{prefix}_ssl_certificate_key` for this certificate");
         cx.report(Diagnostic::error("no-certificate-key", *certificate, message).label(span, "used here"));
