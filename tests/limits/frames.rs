@@ -390,6 +390,8 @@ fn malformed_heads_are_refused_and_nothing_else() {
         with("x a", "1"),
         // Two hosts.
         with("host", "b"),
+        // No method of nginx's.
+        head(&[(":method", "get"), (":scheme", "http"), (":authority", "a"), (":path", "/")]),
     ];
     for (turn, bytes) in heads.iter().enumerate() {
         let stream = turn as u32 * 4 + 1;

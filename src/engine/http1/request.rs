@@ -525,7 +525,8 @@ fn version(text: &[u8]) -> Result<u8, Refusal> {
     }
 }
 
-fn is_method(byte: u8) -> bool {
+/// Whether a method may have it.
+pub fn is_method(byte: u8) -> bool {
     byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-')
 }
 

@@ -12,7 +12,7 @@ use super::super::{
     facts::Facts,
     http1::{
         field::{self, Field, Known, Line, Slice, decimal},
-        request::Limits,
+        request::{Limits, is_method},
     },
     response::{self, Framing, Wire},
 };
@@ -53,6 +53,9 @@ pub(super) fn read<B>(
     head.version = 20;
     head.keep_alive = true;
     buffer.extend_from_slice(b"\r\n");
+    if !method.as_str().bytes().all(is_method) {
+        return Err((400, "client sent invalid method"));
+    }
     if target.len() > limits.line {
         return Err((414, "client sent too long URI"));
     }
