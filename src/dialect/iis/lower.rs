@@ -111,6 +111,8 @@ struct Cx<'a> {
     statuses: Vec<(u16, u16)>,
     /// Those of them that have a reason phrase of their own.
     phrases: Vec<(u16, ir::Text)>,
+    /// Those whose reason phrase is an expression, as it is written, with its value once that is known.
+    made: Vec<(u16, String, Option<Template>)>,
     /// The handlers that are where the command line says.
     reached: BTreeSet<String>,
     /// The number of the site that is lowered.
@@ -143,6 +145,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         vars: BTreeMap::new(),
         statuses: status::known(),
         phrases: Vec::new(),
+        made: Vec::new(),
         reached: BTreeSet::new(),
         site: 0,
         programs: false,
