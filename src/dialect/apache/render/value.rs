@@ -112,7 +112,8 @@ impl<'a> Names<'a> {
             Attr::ClientAddr => "REMOTE_ADDR",
             Attr::ClientPort => "REMOTE_PORT",
             Attr::PeerAddr => "CONN_REMOTE_ADDR",
-            Attr::ServerAddr => "SERVER_ADDR",
+            // Expressions know none of it (observed: Apache 2.4.71, no such variable).
+            Attr::ServerAddr if !self.expression => "SERVER_ADDR",
             Attr::ServerPort => "SERVER_PORT",
             Attr::User | Attr::KnownUser | Attr::ClaimedUser => "REMOTE_USER",
             Attr::DocumentRoot | Attr::Root | Attr::DocumentRootReal => "DOCUMENT_ROOT",
@@ -140,7 +141,8 @@ impl<'a> Names<'a> {
             Attr::SentField(name) | Attr::UpstreamField(name) if self.expression => {
                 return Ok(format!("%{{resp:{}}}", field_name(&name.lossy())));
             }
-            Attr::Content
+            Attr::ServerAddr
+            | Attr::Content
             | Attr::ContentFile
             | Attr::ContentLength
             | Attr::Https
@@ -162,6 +164,8 @@ impl<'a> Names<'a> {
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
             | Attr::RequestHead
+            | Attr::RequestFields
+            | Attr::RequestVariables
             | Attr::ConnectionTime
             | Attr::Tcp(_)
             | Attr::Tls(_)

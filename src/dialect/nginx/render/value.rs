@@ -180,6 +180,8 @@ impl Names<'_> {
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
             | Attr::RequestHead
+            | Attr::RequestFields
+            | Attr::RequestVariables
             | Attr::Took(_)
             | Attr::Contact
             | Attr::FurtherError
@@ -258,7 +260,11 @@ impl Names<'_> {
                     FileKind::Any | FileKind::Link => "-e",
                     FileKind::Executable => "-x",
                 };
-                Ok(format!("{mark}{flag} {}", self.value(name)?))
+                let name = self.value(name)?;
+                if name.is_empty() {
+                    return Err("a file without a name".to_owned());
+                }
+                Ok(format!("{mark}{flag} {name}"))
             }
             Test::Method(names) => {
                 let all: Vec<_> = names.iter().map(|name| name.lossy().into_owned()).collect();
