@@ -335,7 +335,13 @@ impl Around<'_> {
                 .and_then(|from| from.split_once("://"))
                 .map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
             match authority {
-                Some(authority) if urls.iter().any(|url| url.eq_ignore_ascii_case(&authority)) => {
+                // Of a socket the URL has the path behind `unix:`.
+                Some(authority)
+                    if urls.iter().any(|url| {
+                        url.eq_ignore_ascii_case(&authority)
+                            || (authority == "unix:" && url.starts_with("unix:"))
+                    }) =>
+                {
                     reverse = true;
                 }
                 // Those of other places.
@@ -351,7 +357,10 @@ impl Around<'_> {
 fn authority_of(cluster: &Cluster) -> String {
     let name = cluster.name.lossy();
     match (&cluster.group, cluster.endpoints.first()) {
-        (Some(_), Some(one)) => one.address.lossy().into_owned(),
+        // A socket in the file system is called by its place, whatever name goes to who listens there.
+        (group, Some(one)) if group.is_some() || one.address.starts_with(b"unix:") => {
+            one.address.lossy().into_owned()
+        }
         _ => name.into_owned(),
     }
 }
