@@ -485,6 +485,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         strict: _,
         keep_expectant: _,
         redirects: _,
+        nested: _,
     } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);

@@ -112,8 +112,10 @@ impl<'a> Names<'a> {
             Attr::ClientAddr => "REMOTE_ADDR",
             Attr::ClientPort => "REMOTE_PORT",
             Attr::PeerAddr => "CONN_REMOTE_ADDR",
-            // Expressions know none of it (observed: Apache 2.4.71, no such variable).
-            Attr::ServerAddr if !self.expression => "SERVER_ADDR",
+            Attr::ServerAddr if self.expression => {
+                return Err("no variable of expressions is the address that was connected to".to_owned());
+            }
+            Attr::ServerAddr => "SERVER_ADDR",
             Attr::ServerPort => "SERVER_PORT",
             Attr::User | Attr::KnownUser | Attr::ClaimedUser => "REMOTE_USER",
             Attr::DocumentRoot | Attr::Root | Attr::DocumentRootReal => "DOCUMENT_ROOT",
@@ -141,8 +143,7 @@ impl<'a> Names<'a> {
             Attr::SentField(name) | Attr::UpstreamField(name) if self.expression => {
                 return Ok(format!("%{{resp:{}}}", field_name(&name.lossy())));
             }
-            Attr::ServerAddr
-            | Attr::Content
+            Attr::Content
             | Attr::ContentFile
             | Attr::ContentLength
             | Attr::Https

@@ -32,6 +32,7 @@ pub(super) fn settings() -> Settings {
     client.traced = Some(true);
     client.backslashes = Some(true);
     client.asterisk = Some(true);
+    client.nested = Some(50);
     client.keep_slashes = Some(false);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);

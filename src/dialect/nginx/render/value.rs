@@ -253,6 +253,8 @@ impl Names<'_> {
             Test::Present(template) => {
                 Ok(format!("{} {}= \"\"", self.value(template)?, if not { "" } else { "!" }))
             }
+            // No name is no file; that is what the root is, too, and a name has to be written.
+            Test::File(name, _) if name.is_empty() => Ok(format!("{mark}-f /")),
             Test::File(name, kind) => {
                 let flag = match kind {
                     FileKind::File | FileKind::NonEmpty => "-f",
@@ -260,11 +262,7 @@ impl Names<'_> {
                     FileKind::Any | FileKind::Link => "-e",
                     FileKind::Executable => "-x",
                 };
-                let name = self.value(name)?;
-                if name.is_empty() {
-                    return Err("a file without a name".to_owned());
-                }
-                Ok(format!("{mark}{flag} {name}"))
+                Ok(format!("{mark}{flag} {}", self.value(name)?))
             }
             Test::Method(names) => {
                 let all: Vec<_> = names.iter().map(|name| name.lossy().into_owned()).collect();
