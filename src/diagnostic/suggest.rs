@@ -9,39 +9,69 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     }
     let written: Vec<char> = word.to_lowercase().chars().collect();
     let allowed = (written.len() / 3).clamp(1, 4);
+    let mut rows = Rows::default();
+    let mut meant: Vec<char> = Vec::new();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.filter(|candidate| *candidate != word) {
-        let meant: Vec<char> = candidate.to_lowercase().chars().collect();
-        if meant.len().abs_diff(written.len()) > allowed {
+        // There are hundreds of names for each wrong one: most are told by their length.
+        let length = if candidate.is_ascii() { candidate.len() } else { candidate.chars().count() };
+        if length.abs_diff(written.len()) > allowed {
             continue;
         }
-        let distance = distance(&written, &meant);
+        meant.clear();
+        meant.extend(candidate.chars().flat_map(char::to_lowercase));
+        let within = best.map_or(allowed, |(least, _)| least - 1);
         // One letter for another is no resemblance.
-        if distance <= allowed && distance < written.len() && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let distance = rows.distance(&written, &meant, within).filter(|distance| *distance < written.len());
+        match distance {
+            Some(0) => return Some(candidate),
+            Some(distance) => best = Some((distance, candidate)),
+            None => {}
         }
     }
     best.map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours (Damerau-Levenshtein, optimal string alignment).
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (row, &from) in a.iter().enumerate() {
-        let mut this = vec![row + 1];
-        for (column, &to) in b.iter().enumerate() {
-            let swap = row > 0 && column > 0 && from == b[column - 1] && a[row - 1] == to;
-            let mut least =
-                (last[column] + usize::from(from != to)).min(last[column + 1] + 1).min(this[column] + 1);
-            if swap {
-                least = least.min(before[column - 1] + 1);
+/// Three rows of the table of distances.
+#[derive(Default)]
+struct Rows {
+    before: Vec<usize>,
+    last: Vec<usize>,
+    this: Vec<usize>,
+}
+
+impl Rows {
+    /// Insertions, deletions, substitutions and swaps of neighbours (Damerau-Levenshtein, optimal string alignment), if
+    /// there are no more than `within`.
+    fn distance(&mut self, a: &[char], b: &[char], within: usize) -> Option<usize> {
+        let Self { before, last, this } = self;
+        last.clear();
+        last.extend(0..=b.len());
+        let mut least_of_last = 0;
+        for (row, &from) in a.iter().enumerate() {
+            this.clear();
+            this.push(row + 1);
+            let mut least_of_this = row + 1;
+            for (column, &to) in b.iter().enumerate() {
+                let swap = row > 0 && column > 0 && from == b[column - 1] && a[row - 1] == to;
+                let mut least =
+                    (last[column] + usize::from(from != to)).min(last[column + 1] + 1).min(this[column] + 1);
+                if swap {
+                    least = least.min(before[column - 1] + 1);
+                }
+                least_of_this = least_of_this.min(least);
+                this.push(least);
             }
-            this.push(least);
+            // What follows is no less than the least of two rows.
+            if least_of_this.min(least_of_last) > within {
+                return None;
+            }
+            least_of_last = least_of_this;
+            std::mem::swap(before, last);
+            std::mem::swap(last, this);
         }
-        before = std::mem::replace(&mut last, this);
+        last.last().copied().filter(|distance| *distance <= within)
     }
-    last.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

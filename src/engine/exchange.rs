@@ -296,10 +296,15 @@ impl Exchange {
     /// Chooses the host by what was read of the head; `Err` when host or target are invalid.
     pub fn choose(&mut self, plan: &Plan, listener: usize) -> Result<(), Next> {
         self.clear();
+        let default = plan.host_settings(plan.config.listeners[listener].default);
+        let strict = plan.settings(default).client.strict;
         let facts = &mut self.facts;
+        // A URL with another scheme than the connection's names no host of ours; one of neither is no request.
+        let odd_scheme = strict && facts.forget_other_authority();
         let named = match (facts.head.authority.is_empty(), facts.head.host) {
             (false, _) => Some(facts.head.authority),
-            (true, host) => host,
+            // HTTP/1.0 knows no hosts: an empty one is none.
+            (true, host) => host.filter(|host| !(strict && host.is_empty())),
         };
         let mut host = std::mem::take(&mut facts.host);
         host.clear();
@@ -308,9 +313,8 @@ impl Exchange {
         let valid = valid
             && (facts.head.authority.is_empty()
                 || facts.head.host.is_none_or(|name| valid_host(facts.slice(name), &mut Vec::new())));
-        let default = plan.host_settings(plan.config.listeners[listener].default);
-        let strict = plan.settings(default).client.strict;
         let valid = valid
+            && !odd_scheme
             && !(strict && (named.is_some_and(|name| is_odd(facts.slice(name))) || facts.has_odd_line()));
         facts.host = host;
         let name = (!facts.host.is_empty()).then_some(facts.host.as_slice());
@@ -369,7 +373,10 @@ impl Exchange {
                 Level::Info,
                 format_args!("client sent invalid request while reading client request line"),
             );
-            return Err(Next::Status(400));
+            // There is no file of such a name (observed: Apache httpd 2.4.71).
+            let target = self.facts.head.target.of(&self.facts.buffer);
+            let has_nul = strict && memchr::memmem::find(target, b"%00").is_some();
+            return Err(Next::Status(if has_nul { 404 } else { 400 }));
         }
         for line in &self.facts.head.dropped {
             let line = String::from_utf8_lossy(self.facts.slice(*line));

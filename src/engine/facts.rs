@@ -14,7 +14,12 @@ use super::{
     announce::Header,
     client_address::Identity,
     clock,
-    http1::{field::Slice, request::RequestHead, response::ResponseHead, target::Received},
+    http1::{
+        field::{Field, Slice},
+        request::RequestHead,
+        response::ResponseHead,
+        target::Received,
+    },
     limit::Limited,
     response::Response,
     scratch,
@@ -420,10 +425,46 @@ impl Facts {
         self.attempts.last_mut()
     }
 
-    /// Whether the request line has a `#` or two spaces in a row.
+    /// Whether a line of the head is none by RFC 9112 (§ 2.2, § 3, § 5), though everybody reads it alike: a `#` in the
+    /// request line, two spaces in a row or one at its end, LF without CR, a field without a colon, with a control in its
+    /// value or with a name that is no token.
     pub fn has_odd_line(&self) -> bool {
         let line = self.slice(self.head.line);
-        line.contains(&b'#') || line.windows(2).any(|pair| pair == b"  ")
+        let ends = |at: u32| self.buffer.get(at as usize) == Some(&b'\r');
+        let version_9 = self.head.version == 9;
+        line.contains(&b'#')
+            || line.windows(2).any(|pair| pair == b"  ")
+            || !version_9 && (line.last() == Some(&b' ') || !ends(self.head.line.end))
+            || self.head.fields.iter().any(|field| !field.plain && self.is_odd_field(field))
+    }
+
+    /// Forgets the authority of a target that is a URL with another scheme than the connection's; whether the scheme is
+    /// neither `http` nor `https`.
+    pub fn forget_other_authority(&mut self) -> bool {
+        if self.head.authority.is_empty() {
+            return false;
+        }
+        let end = (self.head.authority.start as usize).saturating_sub(3);
+        let scheme = self.buffer.get(self.head.method.end as usize..end).unwrap_or_default().trim_ascii();
+        let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
+        let (own, other): (&[u8], &[u8]) =
+            if self.client.tls.is_some() { (b"https", b"http") } else { (b"http", b"https") };
+        let (own, other) = (is(own), is(other));
+        if !own {
+            self.head.authority = Slice::default();
+        }
+        !own && !other
+    }
+
+    fn is_odd_field(&self, field: &Field) -> bool {
+        let (name, value) = (self.slice(field.name), self.slice(field.value));
+        let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        let rest = self.buffer.get(field.value.end as usize..).unwrap_or_default();
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        self.buffer.get(field.name.end as usize) != Some(&b':')
+            || !name.iter().all(is_token)
+            || value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f)
+            || rest.get(spaces) != Some(&b'\r')
     }
 
     /// All values of a received field, in order.

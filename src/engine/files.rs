@@ -203,7 +203,13 @@ fn refuse_link(exchange: &mut Exchange, plan: &Plan, name: &[u8]) -> Option<Next
 fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
     let seconds = known.mtime();
     let Some(TagForm { inode, size: with_size, modified }) = form else {
-        return format!("\"{seconds:x}-{size:x}\"").into_bytes();
+        let mut tag = Vec::with_capacity(36);
+        tag.push(b'"');
+        write_hex(seconds.cast_unsigned(), &mut tag);
+        tag.push(b'-');
+        write_hex(size, &mut tag);
+        tag.push(b'"');
+        return tag;
     };
     let micros = seconds.saturating_mul(1_000_000).saturating_add(known.mtime_nsec() / 1000);
     let parts = [(inode, known.ino()), (with_size, size), (modified, micros.cast_unsigned())];
@@ -213,6 +219,12 @@ fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
     let weak = if now - micros > 1_000_000 { "" } else { "W/" };
     format!("{weak}\"{}\"", parts.join("-")).into_bytes()
+}
+
+/// A number in hexadecimal digits, as few as it takes.
+fn write_hex(number: u64, out: &mut Vec<u8>) {
+    let digits = number.checked_ilog2().map_or(1, |highest| highest / 4 + 1);
+    out.extend((0..digits).rev().map(|at| b"0123456789abcdef"[(number >> (4 * at) & 15) as usize]));
 }
 
 /// A tag with more in it; as the one server does that makes such tags, without a quote at the end.

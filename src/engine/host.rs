@@ -71,12 +71,35 @@ const HOST: [u8; 256] = {
     table
 };
 
-/// Whether a host is a number, or its port is missing after the colon or 0.
+/// Whether a host is none by RFC 3986 and RFC 1123 (§ 2.1), or its port is missing after the colon or 0: a number that is
+/// no address, a last label that begins with no letter, bytes that are in no name (observed: Apache httpd 2.4.71).
 pub(super) fn is_odd(host: &[u8]) -> bool {
     let colon = memchr::memrchr(b':', host).filter(|_| host.last() != Some(&b']'));
     let (name, port) = host.split_at(colon.unwrap_or(host.len()));
     let odd_port = port.strip_prefix(b":").is_some_and(|port| port.iter().all(|digit| *digit == b'0'));
-    odd_port || (!name.is_empty() && name.iter().all(u8::is_ascii_digit))
+    odd_port || is_odd_name(name)
+}
+
+fn is_odd_name(name: &[u8]) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    if let [b'[', inside @ .., b']'] = name {
+        let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+        return !std::str::from_utf8(inside).is_ok_and(is_address);
+    }
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    if name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        let mut labels = 0;
+        let mut zeroes = name.starts_with(b".");
+        for label in name.split(|byte| *byte == b'.') {
+            (labels, zeroes) = (labels + 1, zeroes || (label.len() > 1 && label[0] == b'0'));
+        }
+        return zeroes || labels != 4;
+    }
+    let known = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let last = memchr::memrchr(b'.', name).and_then(|at| name.get(at + 1));
+    !name.iter().all(known) || last.is_some_and(|first| !first.is_ascii_alphabetic())
 }
 
 fn number(digits: &[u8]) -> u32 {

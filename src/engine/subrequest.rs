@@ -16,9 +16,6 @@ use super::{
 };
 use crate::{ir::settings::Level, plan::Plan};
 
-/// How many requests may lie between one of ours and the client's.
-const DEEPEST: u8 = 50;
-
 /// How many of them one request of a client may lead to: pages that include each other twice would never end.
 const MOST: u32 = 64_535;
 
@@ -30,7 +27,7 @@ impl Exchange {
     /// in the log, when too many lie between it and the client.
     pub fn subrequest(&self, plan: &Plan, path: &[u8], query: &[u8], room: usize) -> Option<Box<Self>> {
         let from = &self.facts;
-        if from.depth >= DEEPEST {
+        if from.depth >= self.settings(plan).client.nested {
             let path = path.escape_ascii();
             self.log(Level::Error, format_args!("subrequests cycle while processing \"{path}\""));
             return None;

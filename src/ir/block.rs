@@ -151,7 +151,7 @@ pub struct Probe {
 /// Variables of [`Step::Locate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Locate {
-    /// The file's name. It is cut after the first component that is no directory.
+    /// The file's name. `.`, `..` and empty components are taken out; it is cut after the first one that is no directory.
     pub file: VarId,
     /// Takes what was cut off, with its slash.
     pub rest: VarId,

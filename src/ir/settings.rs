@@ -198,9 +198,10 @@ settings! {
         field_limit: u64,
         /// How many fields a request may have; 0 is no limit.
         fields_limit: u64,
-        /// Whether a host must not be a number or have port 0, a target must not have a `#`, and single spaces stand
-        /// in the request line.
-        /// What is expected of us other than `100-continue` is not met (417).
+        /// Whether heads are held to RFC 9112 and names of hosts to RFC 1123 also where everybody reads them alike: a
+        /// host that is a number or has port 0, a `#` in the target, two spaces in a row, LF without CR, a field without
+        /// a colon. A URL with another scheme than the connection's names no host. What is expected of us other than
+        /// `100-continue` is not met (417).
         strict: bool,
         /// Whether a client that waits for `100 Continue` is kept also where its content is not wanted: an answer
         /// other than a status's page invites it to go on, and what it sends is read and thrown away. Otherwise the
@@ -208,6 +209,8 @@ settings! {
         keep_expectant: bool,
         /// How often one request may be redirected internally or repeat a part of its program.
         redirects: Option<u32>,
+        /// How many requests of our own may lie between one of ours and the client's.
+        nested: u8,
     }
 }
 

@@ -47,6 +47,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         process: _,
         base,
         reasons: _,
+        phrases,
         pages,
         failures,
         listeners,
@@ -73,7 +74,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
     }
     settings(base, Span::NONE, visit);
     settings(common, Span::NONE, visit);
-    for (_, page) in pages {
+    for (_, page) in phrases.iter().chain(pages) {
         visit(Item::Template(page), Span::NONE);
     }
     for listener in listeners {
@@ -484,6 +485,7 @@ pub fn settings<'c>(all: &'c Settings, span: Span, visit: Visit<'_, 'c>) {
         strict: _,
         keep_expectant: _,
         redirects: _,
+        nested: _,
     } = &**client;
     for template in [limit_rate, limit_rate_after].into_iter().flatten() {
         visit(Item::Template(template), span);

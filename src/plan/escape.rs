@@ -93,7 +93,17 @@ pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
             let scheme = memchr::memmem::find(text, b"://").map_or(0, |at| at + 3);
             let path = memchr::memchr(b'/', &text[scheme..]).map_or(text.len(), |at| scheme + at);
             out.extend_from_slice(&text[..path]);
-            uri_text(&text[path..], out);
+            if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ldap://")) {
+                // Marks separate the parts of such a URL (RFC 4516 § 2).
+                for (at, part) in text[path..].split(|byte| *byte == b'?').enumerate() {
+                    if at > 0 {
+                        out.push(b'?');
+                    }
+                    uri_text(part, out);
+                }
+            } else {
+                uri_text(&text[path..], out);
+            }
         }
         Escape::LessOne => {
             let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());

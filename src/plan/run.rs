@@ -379,6 +379,7 @@ impl Run {
                 Op::Locate(Locate { file, .. }) => {
                     if self.told.take().is_none() {
                         self.ask(*file);
+                        outside::resolve(&mut self.asked);
                         self.place -= 1;
                         return Need::Locate;
                     }

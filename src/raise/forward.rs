@@ -82,6 +82,9 @@ impl Around<'_> {
                 .map(|one| one.protocol),
             _ => None,
         };
+        if let To::Cluster(id) = &to {
+            self.of_some_hosts(*id, losses);
+        }
         let mut pass = self.pass(protocol.unwrap_or(Protocol::Http), scheme, to, path, losses);
         if let Some(member) = self.member(url) {
             pass.settings = member.settings.clone();
@@ -96,6 +99,17 @@ impl Around<'_> {
             pass.settings.upgrade = None;
         }
         pass
+    }
+
+    /// Hosts that have a group of a name for themselves share it with all others in what is written.
+    fn of_some_hosts(&self, id: crate::ir::ClusterId, losses: &mut Losses) {
+        let url = |cluster: &Cluster| cluster.group.as_ref().map(|group| group.url.clone());
+        let mine = url(self.config.cluster(id));
+        if mine.is_some() && self.config.clusters.iter().filter(|other| url(other) == mine).count() > 1 {
+            let name = self.config.cluster(id).name.lossy().into_owned();
+            let why = "a host changes it for itself; in the output all hosts have the same";
+            losses.lose(self.span, format!("the `{name}` of each host"), why);
+        }
     }
 
     /// The member of the longest URL that a URL begins with.

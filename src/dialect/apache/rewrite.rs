@@ -24,9 +24,9 @@
 //! - Nothing is requested inside the server for `-U`, `-F` and `%{LA-U:...}`: they look at paths and files.
 //! - A redirect that a later rule makes a path again (`[R]` without `[L]`) is forgotten; the original answers with that path's
 //!   content and the redirect's status.
-//! - Sections inherit no `RewriteOptions`.
 //! - A server's rules with `R` are for the index of a directory, too, unless they have `NS`.
-//! - The rules that a section inherits run with the prefix of the section that they are written in.
+//! - The rules that a section inherits run with the prefix of the section that they are written in, unless both are for
+//!   directories, and the outer one is written before the inner one.
 //! - Without `RewriteBase` a relative result in a directory outside of the document root goes on with the path that
 //!   led to that directory.
 
@@ -82,9 +82,43 @@ pub(crate) struct Own {
     options: Option<Options>,
     base: Option<Vec<u8>>,
     rules: Vec<Rule>,
+    /// What the sections for directories around it have, as far as they are known.
+    above: Above,
     /// Conditions of a rule to come.
     pending: Vec<Condition>,
     maps: BTreeMap<Vec<u8>, Map>,
+}
+
+/// Rules in force for the directory that a directory is in, and their options.
+#[derive(Clone, Debug, Default)]
+struct Above {
+    rules: Vec<Rule>,
+    options: Options,
+}
+
+impl Above {
+    /// What is in force for a section below.
+    fn under(self, own: &Own) -> Self {
+        let options = own.options.unwrap_or_default();
+        let down = |which| self.options.has(which) && !options.has(Options::IGNORE_INHERIT);
+        let after = options.has(Options::INHERIT) || down(Options::INHERIT_DOWN);
+        let before = options.has(Options::INHERIT_BEFORE) || down(Options::INHERIT_DOWN_BEFORE);
+        let rules = if after {
+            own.rules.iter().cloned().chain(self.rules).collect()
+        } else if before {
+            self.rules.into_iter().chain(own.rules.iter().cloned()).collect()
+        } else {
+            own.rules.clone()
+        };
+        Self { rules, options: own.options.unwrap_or(self.options) }
+    }
+}
+
+/// Remembers the rules of the sections for directories that a directory is in, outermost first: those that it inherits
+/// run as if they were written for it.
+pub(crate) fn inherit<'s>(section: &mut Section, around: impl Iterator<Item = &'s Section>) {
+    let mentioned = around.map(|section| &section.own.rewrite).filter(|own| own.mentioned);
+    section.own.rewrite.above = mentioned.fold(Above::default(), Above::under);
 }
 
 /// `RewriteOptions`
@@ -325,7 +359,11 @@ fn directory(cx: &mut Cx, section: &mut Section) {
         None if merges => Base::Merged(kept),
         None => Base::None,
     };
-    let join = if options.has(Options::INHERIT) {
+    let knows = !own.above.rules.is_empty();
+    let rules = if knows { own.above.clone().under(&own).rules } else { own.rules.clone() };
+    let join = if knows {
+        Join::Replace
+    } else if options.has(Options::INHERIT) {
         Join::Before
     } else if options.has(Options::INHERIT_BEFORE) {
         Join::After
@@ -354,7 +392,7 @@ fn directory(cx: &mut Cx, section: &mut Section) {
             || section.kind == Kind::Directory && !super::glob::is_glob(&section.path);
         let dir = Dir { prefix, base, is_folder };
         let scene = Scene::new(Some(dir), Template::attr(Attr::Root), Names::default(), None);
-        let listed = list::lower(cx, &scene, &own.rules, span);
+        let listed = list::lower(cx, &scene, &rules, span);
         if scene.changes.get() {
             let from = Step::Assign { var: cx.own("@rewrite-file"), value: Template::var(file) };
             inner.push((from, span));

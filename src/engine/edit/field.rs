@@ -67,10 +67,23 @@ pub fn request(exchange: &mut Exchange, op: &EditOp) {
     }
     let facts = &exchange.facts;
     let of_name = |field: &&Field| facts.slice(field.name).eq_ignore_ascii_case(name);
-    let old: Vec<Vec<u8>> =
-        facts.head.fields.iter().filter(of_name).map(|field| facts.slice(field.value).to_vec()).collect();
+    let mut old: Vec<Vec<u8>> = Vec::new();
+    let mut received = 0;
+    for field in facts.head.fields.iter().filter(of_name) {
+        let value = facts.slice(field.value);
+        // What was received in several lines is one list (RFC 9110 § 5.3).
+        match old.first_mut().filter(|_| !field.added && received > 0) {
+            Some(first) => {
+                first.extend_from_slice(b", ");
+                first.extend_from_slice(value);
+            }
+            None if field.added => old.push(value.to_vec()),
+            None => old.insert(0, value.to_vec()),
+        }
+        received += usize::from(!field.added);
+    }
     if let Some(new) = changed(exchange, op, change, &old) {
-        set_received(exchange, name, &new);
+        set_fields(exchange, name, &new, 1);
     }
 }
 
@@ -88,8 +101,14 @@ fn remove_received(exchange: &mut Exchange, name: &[u8]) {
     facts.head.fields.retain(|field| !is_meant(field));
 }
 
-/// Makes these the values of a received field. Their text goes behind what was used of the buffer.
+/// Makes these the values of a received field.
 pub fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
+    set_fields(exchange, name, values, values.len());
+}
+
+/// The same: those from `received` on are added to what was received, and stay fields of their own. Their text goes behind
+/// what was used of the buffer.
+fn set_fields(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>], received: usize) {
     let facts = &mut exchange.facts;
     let mut text = Vec::new();
     let begin = facts.used.min(facts.buffer.len());
@@ -100,7 +119,11 @@ pub fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
     let known = Known::of(name);
     let mut new: Vec<Field> = values
         .iter()
-        .map(|value| Field { name: put(name), value: put(value), known, plain: false })
+        .enumerate()
+        .map(|(at, value)| {
+            let (name, value) = (put(name), put(value));
+            Field { name, value, known, plain: false, added: at >= received }
+        })
         .collect();
     new.reverse();
     let buffer = &facts.buffer;
@@ -112,7 +135,7 @@ pub fn set_received(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>]) {
         match new.pop() {
             // Its line is no longer the one that was received.
             Some(next) => {
-                (field.value, field.plain) = (next.value, false);
+                (field.value, field.plain, field.added) = (next.value, false, next.added);
                 true
             }
             None => false,

@@ -237,7 +237,9 @@ pub(super) fn sort(entries: &mut [Entry], asked: &Asked) {
     };
     entries.sort_by(|one, other| {
         let parent = other.name.is_empty().cmp(&one.name.is_empty());
-        let folders = |entry: &Entry| asked.has(IndexSwitch::FoldersFirst) && entry.name.ends_with(b"/");
+        // Nor is it known what is a folder (observed: Apache httpd 2.4.71).
+        let first = asked.has(IndexSwitch::FoldersFirst) && asked.has(IndexSwitch::Fancy);
+        let folders = |entry: &Entry| first && entry.name.ends_with(b"/");
         let first = parent.then_with(|| folders(other).cmp(&folders(one)));
         let by = match asked.order {
             // Of what is not shown nothing is known.

@@ -52,7 +52,9 @@ impl Exchange {
             match &**edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
                 Edit::Append(name, value) => {
-                    let sent_there = how.pass_fields && self.has_field(name);
+                    // Who names such a field in `Connection` has its own taken away, never ours.
+                    let nominated = how.names.removes_nominated && self.nominated(name);
+                    let sent_there = how.pass_fields && !nominated && self.has_field(name);
                     if !sent_there {
                         self.write_field(name, value, out);
                     }
@@ -208,14 +210,17 @@ impl Exchange {
             {
                 continue;
             }
-            let same = |other: &&Field| other.name.of(&facts.buffer).eq_ignore_ascii_case(name);
-            if how.join_repeated && facts.head.fields[..at].iter().any(|other| same(&other)) {
+            let joined = how.join_repeated && !field.added;
+            let same = |other: &&Field| {
+                other.name.of(&facts.buffer).eq_ignore_ascii_case(name) && !(how.join_repeated && other.added)
+            };
+            if joined && facts.head.fields[..at].iter().any(|other| same(&other)) {
                 continue;
             }
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
             out.extend_from_slice(field.value.of(&facts.buffer));
-            if how.join_repeated {
+            if joined {
                 for other in facts.head.fields[at + 1..].iter().filter(same) {
                     out.extend_from_slice(b", ");
                     out.extend_from_slice(other.value.of(&facts.buffer));
@@ -225,8 +230,10 @@ impl Exchange {
                 Edit::Append(appended, value) if appended.is_field(name) => Some(value),
                 _ => None,
             });
-            let is_last =
-                || how.join_repeated || !facts.head.fields[at + 1..].iter().any(|other| same(&other));
+            let follows = |other: &Field| same(&other);
+            let is_last = || {
+                if how.join_repeated { joined } else { !facts.head.fields[at + 1..].iter().any(follows) }
+            };
             if let Some(value) = appended.filter(|_| is_last()) {
                 let mark = out.len();
                 out.extend_from_slice(b", ");

@@ -44,6 +44,8 @@ pub struct Field {
     pub known: Known,
     /// Whether it is written as it was received: one space behind the colon, none behind the value, CRLF.
     pub plain: bool,
+    /// Whether it was not received: an edit added it.
+    pub added: bool,
 }
 
 /// Field lines on their way from one buffer to another: those that stand together as they are written go in one piece.
@@ -238,7 +240,7 @@ pub fn line(buffer: &[u8], start: usize, end: usize) -> Result<Line, Invalid> {
         return Err(Invalid);
     }
     let known = Known::of(name.of(buffer));
-    let field = Field { name, value: Slice::new(from, to), known, plain: false };
+    let field = Field { name, value: Slice::new(from, to), known, plain: false, added: false };
     Ok(match worst {
         GOOD => Line::Good(field),
         UNDERSCORE => Line::Underscore(field),
@@ -270,7 +272,9 @@ pub fn usual(buffer: &[u8], start: usize) -> Option<(Field, usize)> {
     }
     let plain = from == colon + 2 && next == to + 2;
     let known = Known::of(&buffer[start..colon]);
-    Some((Field { name: Slice::new(start, colon), value: Slice::new(from, to), known, plain }, next))
+    let field =
+        Field { name: Slice::new(start, colon), value: Slice::new(from, to), known, plain, added: false };
+    Some((field, next))
 }
 
 /// The offset of the byte for which a line is refused.

@@ -123,3 +123,73 @@ impl Run {
         }
     }
 }
+
+/// Takes `.`, `..` and empty components out of a file's name, so that who speaks of a directory speaks of all names of
+/// what is in it. Nothing is above the root.
+pub(super) fn resolve(name: &mut Vec<u8>) {
+    let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    if name.first() != Some(&b'/') || !name.windows(2).any(odd) {
+        return;
+    }
+    let old = std::mem::take(name);
+    let mut components = old[1..].split(|byte| *byte == b'/').peekable();
+    while let Some(component) = components.next() {
+        let last = components.peek().is_none();
+        match component {
+            b"" | b"." => {
+                // What ends so is a directory.
+                if last && !name.ends_with(b"/") {
+                    name.push(b'/');
+                }
+                continue;
+            }
+            b".." => {
+                let parent = memchr::memrchr(b'/', name).unwrap_or(0);
+                name.truncate(parent);
+                if last {
+                    name.push(b'/');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        name.push(b'/');
+        name.extend_from_slice(component);
+    }
+    if name.is_empty() {
+        name.push(b'/');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolve;
+
+    /// Observed: Apache httpd 2.4.71.
+    #[test]
+    fn names_of_files_are_resolved() {
+        for (name, expected) in [
+            ("/a/b", "/a/b"),
+            ("/a/.b/..c/d.", "/a/.b/..c/d."),
+            ("/a//b///c", "/a/b/c"),
+            ("//a", "/a"),
+            ("/a/../b", "/b"),
+            ("/a/./b", "/a/b"),
+            ("/a/b/../../../c", "/c"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/a/b/.", "/a/b/"),
+            ("/a//", "/a/"),
+            ("/a/", "/a/"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/..", "/"),
+            ("", ""),
+            ("a//b", "a//b"),
+        ] {
+            let mut name = name.as_bytes().to_vec();
+            resolve(&mut name);
+            assert_eq!(name.escape_ascii().to_string(), expected);
+        }
+    }
+}

@@ -2,10 +2,13 @@
 //!
 //! Reference: <https://httpd.apache.org/docs/2.4/mod/mod_alias.html>. Of a server all redirects come before all
 //! aliases, each list in file order, the virtual host's before the main server's; the first that matches counts.
-//! In a section, one argument less: the section says which paths are meant.
+//! In a section, one argument less: the section says which paths are meant, and the one that is left may have variables.
 
 use super::{
-    super::tree::{Directive, Word},
+    super::{
+        expr::lower as expr,
+        tree::{Directive, Word},
+    },
     Cx, Lower, Phase, RULE, Section,
     mapping::respond,
     program,
@@ -53,8 +56,10 @@ fn alias(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let scripts = directive.name() == "ScriptAlias";
     match directive.args.as_slice() {
         [to] if !section.is_server() => {
-            let path = file(cx, to);
-            section.own.alias.here = Some((Template::text(path), directive.head(), scripts));
+            let Some(path) = expr::template_of(cx, &expr::written(to)) else { return };
+            // What begins with a variable is a whole name; a relative one lies below the server's root.
+            let path = if path.as_text().is_some() { Template::text(file(cx, to)) } else { path };
+            section.own.alias.here = Some((path, directive.head(), scripts));
         }
         [from, to] if section.is_server() => {
             let file_name = file(cx, to);
@@ -128,9 +133,13 @@ fn redirect(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             }
         }
         ([to], true) if !section.is_server() => {
-            let location = Template::text(to.value.as_slice());
+            let Some(location) = expr::template_of(cx, &expr::written(to)) else { return };
+            let location = match location.as_text() {
+                Some(text) => queried(location.clone(), text),
+                None => computed(cx, location),
+            };
             section.own.alias.here = None;
-            let answer = answer(status, Some(queried(location, &to.value)));
+            let answer = answer(status, Some(location));
             let block =
                 Block { steps: vec![(answer, directive.head())], span: directive.head(), ..Block::default() };
             section.replace(Phase::Redirect, block);
@@ -221,6 +230,15 @@ fn queried(mut target: Template, written: &[u8]) -> Template {
         target.push(Part::Attr(Attr::Query));
     }
     target
+}
+
+/// A target with variables: percent-encoded up to its query, and with the request's where it has none itself.
+fn computed(cx: &mut Cx, target: Template) -> Template {
+    let subject = target.clone();
+    let has_query = Test::Match { subject, pattern: Pattern::regex("[?]", false), into: None };
+    let own = Template(vec![Part::Attr(Attr::QueryMark), Part::Attr(Attr::Query)]);
+    let rest = cx.choice("@redirect_query", vec![(has_query, Template::default())], own);
+    Template(vec![Part::Escape(Escape::UriTextBeforeQuery, target), Part::Var(rest)])
 }
 
 /// A target and what follows it.

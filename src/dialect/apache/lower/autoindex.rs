@@ -299,7 +299,8 @@ fn valued(
         ("iconheight", None) => page.icon_height = Some(if sign == Some(false) { 0 } else { 22 }),
         ("iconwidth", None) => page.icon_width = Some(if sign == Some(false) { 0 } else { 20 }),
         ("namewidth" | "descriptionwidth", None) if sign != Some(false) => {
-            return Err(format!("{text} with no value may only appear as '-{text}'"));
+            let bare = text.trim_start_matches('+');
+            return Err(format!("{bare} with no value may only appear as '-{bare}'"));
         }
         ("namewidth" | "descriptionwidth", value) => {
             let (least, width) = match name {

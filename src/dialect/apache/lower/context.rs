@@ -65,7 +65,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// A variable of our own, if anybody asked for it.
-    pub(super) fn own(&self, name: &str) -> Option<VarId> {
+    pub(crate) fn own(&self, name: &str) -> Option<VarId> {
         self.own.get(name).copied()
     }
 }

@@ -147,16 +147,27 @@ fn fields(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     }
 }
 
+/// Requests inside requests take room on the stack of a worker.
+const MOST_NESTED: u8 = 50;
+
 /// `LimitInternalRecursion number [number]`
 fn internal_recursion(cx: &mut Cx, section: &mut Section, directive: &Directive) {
-    let Some(word) = directive.args.first() else { return };
-    match u32::try_from(integer(word)) {
-        Ok(number) => section.set.client.redirects = Some(Some(if number == 0 { u32::MAX } else { number })),
-        Err(_) => {
-            let message = "LimitInternalRecursion takes one or two numbers that are not negative";
-            cx.report(Diagnostic::error("invalid-value", word.span, message));
+    let mut numbers = Vec::new();
+    for word in &directive.args {
+        match u32::try_from(integer(word)) {
+            // 0 is no limit.
+            Ok(number) => numbers.push(if number == 0 { u32::MAX } else { number }),
+            Err(_) => {
+                let message = "LimitInternalRecursion takes one or two numbers that are not negative";
+                return cx.report(Diagnostic::error("invalid-value", word.span, message));
+            }
         }
     }
+    let Some(redirects) = numbers.first().copied() else { return };
+    // The second is for requests inside requests; one number is for both.
+    let nested = numbers.get(1).copied().unwrap_or(redirects);
+    section.set.client.redirects = Some(Some(redirects));
+    section.set.client.nested = Some(u8::try_from(nested).unwrap_or(MOST_NESTED).min(MOST_NESTED));
 }
 
 /// `HttpProtocolOptions [Strict|Unsafe] [RegisteredMethods|LenientMethods] [Allow0.9|Require1.0]`

@@ -30,9 +30,10 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     client.merge_slashes = Some(true);
     client.traced = Some(true);
     client.backslashes = Some(false);
-    client.asterisk = Some(false);
+    client.asterisk = Some(true);
     client.keep_slashes = Some(false);
     client.strict = Some(true);
+    client.nested = Some(10);
     client.keepalive_timeout = Some(Duration::from_secs(5));
     client.close_after = Some(vec![400, 408, 411, 413, 414, 500, 501, 503]);
     client.keepalive_when_asked = Some(true);

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     ir::{
-        Attr, Block, Escape, Hook, Join, Jump, Part, Pattern, Probe, Query, Reply, ReplyContent, Step,
-        Template, Test, Text, VarId,
+        Attr, Base, Block, Escape, Hook, Join, Jump, Part, Pattern, Probe, Query, Reply, ReplyContent, Scope,
+        Settings, Step, Template, Test, Text, VarId,
     },
     source::Span,
 };
@@ -56,7 +56,12 @@ fn add_slash(span: Span) -> Steps {
         Part::Attr(Attr::QueryMark),
         Part::Attr(Attr::Query),
     ]);
-    vec![(Step::Respond(Reply { status: 301, content: ReplyContent::Location(path) }), span)]
+    let reply = (Step::Respond(Reply { status: 301, content: ReplyContent::Location(path) }), span);
+    // `RedirectRelative` is about `Redirect` alone (observed).
+    let mut set = Settings::default();
+    set.answer.absolute_redirect = Some(true);
+    let scope = Some(Scope { base: Base::Current, set: Box::new(set) });
+    vec![(Step::Do(Block { scope, steps: vec![reply], span, ..Block::default() }), span)]
 }
 
 /// `DirectoryIndex name ...|disabled`; several add up, `disabled` drops those before it.
@@ -234,11 +239,17 @@ pub(super) fn defaults(cx: &mut Cx) {
         (Phase::Index, index),
         (Phase::HandledIndex, vec![(Step::Perform(Phase::Index.name()), Span::NONE)]),
         (Phase::GoToIndex, go),
-        (Phase::Listing, vec![respond(403)]),
+        (Phase::Listing, not_listed()),
     ] {
         let blocks = vec![block(steps, Span::NONE)];
         cx.config.base.hooks.push(Hook { phase: phase.name(), join: Join::Replace, blocks });
     }
+}
+
+/// A list that is not allowed is refused to who reads; everything else is answered as of a file that is none (observed).
+pub(super) fn not_listed() -> Steps {
+    let reads = Test::Method(vec!["GET".into(), "HEAD".into()]);
+    vec![when(reads, vec![respond(403)])]
 }
 
 /// Before a section's rule leads elsewhere inside the server: a directory gets its slash first (observed).

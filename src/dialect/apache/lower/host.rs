@@ -212,6 +212,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     }
     translate.extend(mapping::document_root(cx, host));
     super::answered::prepare(host, &mut set, &mut translate);
+    translate.splice(0..0, mapping::answer_for_server());
     steps.push(block("translate", translate));
     let test = Test::Not(Box::new(walk::is_proxied(cx)));
     let mut located = vec![super::trace::answered(host)];

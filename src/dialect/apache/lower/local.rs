@@ -57,12 +57,13 @@ impl Htaccess {
         any.then(|| Self { hosts, names: Mutex::new(names), options })
     }
 
-    /// One file as a section; what is wrong with it.
+    /// One file as a section, with those of the directories around it; what is wrong with it.
     fn section(
         &self,
         cx: &mut Cx,
         sources: &mut SourceMap,
         host: &Host,
+        before: &[Section],
         file: &Path,
     ) -> Result<Section, Fault> {
         let folder = file.parent().map(|folder| folder.as_os_str().as_bytes()).unwrap_or_default();
@@ -90,6 +91,11 @@ impl Htaccess {
         let mut section = Section::new(Kind::Htaccess, Span::NONE);
         section.depth = memchr::memchr_iter(b'/', &folder).count();
         section.path = folder;
+        let folder = section.path.clone();
+        let mut above = super::sections::around(&host.section.sections, &folder);
+        above.extend(before);
+        above.sort_by_key(|section| (section.depth, section.kind == Kind::Htaccess));
+        crate::dialect::apache::rewrite::inherit(&mut section, above.into_iter());
         section.fill(cx, &items);
         found.append(&mut cx.diagnostics);
         let errors = found.iter().filter(|one| one.severity == Severity::Error);
@@ -138,7 +144,7 @@ fn allowed(host: &Section, folder: &[u8]) -> Option<check::Allowed> {
 }
 
 /// Whether a `<Directory>`'s path is a folder or one that it is in.
-fn applies(path: &[u8], folder: &[u8]) -> bool {
+pub(super) fn applies(path: &[u8], folder: &[u8]) -> bool {
     if !glob::is_glob(path) {
         return folder.starts_with(path);
     }
@@ -170,7 +176,7 @@ impl Provider for Htaccess {
         let mut sections = Vec::new();
         let mut fault = None;
         for file in files {
-            match self.section(&mut cx, &mut sources, host, file) {
+            match self.section(&mut cx, &mut sources, host, &sections, file) {
                 Ok(section) => sections.push(section),
                 Err(found) => {
                     fault = Some(found);

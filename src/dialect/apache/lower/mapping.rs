@@ -42,6 +42,17 @@ pub(super) fn document_root(cx: &mut Cx, host: &Section) -> Steps {
     vec![(Step::Assign { var: cx.file(), value }, host.span)]
 }
 
+/// `OPTIONS *` asks whether the server is there: observed, it is answered before a file, sections and fields are looked at.
+pub(super) fn answer_for_server() -> Steps {
+    let mut set = Settings::default();
+    set.answer.on_response = Some(Vec::new());
+    let scope = Some(Scope { base: Base::Enclosing, set: Box::new(set) });
+    let nothing = (Step::Respond(Reply { status: 200, content: ReplyContent::Empty }), Span::NONE);
+    let answer = (Step::Do(Block { scope, steps: vec![nothing], ..Block::default() }), Span::NONE);
+    let server = Test::Equal(Template::attr(Attr::Path), "*".into());
+    vec![when(Test::Method(vec!["OPTIONS".into()]), vec![when(server, vec![answer])])]
+}
+
 /// What cannot be looked at is forbidden.
 pub(super) fn refuse_unreadable(cx: &mut Cx) -> Steps {
     let test = Test::Equal(Template::var(cx.kind()), "denied".into());
@@ -56,9 +67,14 @@ pub(super) fn answer(cx: &mut Cx, host: &Section) -> Steps {
     // The order is the one observed.
     let traced = super::trace::is_on(host);
     let scope = allowing(if traced { "HEAD,GET,POST,OPTIONS,TRACE" } else { "POST,OPTIONS,HEAD,GET" });
-    let nothing = Reply { status: 200, content: ReplyContent::Empty };
+    let nothing = (Step::Respond(Reply { status: 200, content: ReplyContent::Empty }), span);
+    let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
+    let mut typed = Settings::default();
+    typed.answer.forced_type = Some(Some("httpd/unix-directory".into()));
+    let typed = Some(Scope { base: Base::Current, set: Box::new(typed) });
+    let of_directory = Block { scope: typed, steps: vec![nothing.clone()], ..Block::default() };
     let steps = vec![
-        when(methods(&["OPTIONS"]), vec![(Step::Respond(nothing), span)]),
+        when(methods(&["OPTIONS"]), vec![when(directory, vec![(Step::Do(of_directory), span)]), nothing]),
         when(methods(KNOWN), vec![respond(405)]),
         respond(501),
     ];

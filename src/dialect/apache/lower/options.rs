@@ -101,7 +101,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             let steps = vec![(Step::Assign { var: cx.handler(), value }, directive.head())];
             Block { scope: Some(scope), steps, span: directive.head(), ..Block::default() }
         } else {
-            Block { steps: vec![respond(403)], span: directive.head(), ..Block::default() }
+            Block { steps: super::directory::not_listed(), span: directive.head(), ..Block::default() }
         };
         section.replace(Phase::Listing, block);
     }

@@ -97,6 +97,8 @@ pub(crate) struct State {
     pub(super) paths: Vec<(ir::Text, ir::Text)>,
     /// Balancers that take the parameters of a `ProxySet` or `ProxyPass`.
     balancers: Vec<(u32, Vec<u8>, ir::ClusterId)>,
+    /// Balancers of the main server, and the virtual hosts that have their own instead.
+    overridden: Vec<(ir::ClusterId, u32)>,
     /// Whether requests' `Host` may be kept somewhere.
     preserve: bool,
     /// Whether `X-Forwarded-...` may be left out somewhere.
@@ -108,7 +110,7 @@ pub(crate) struct State {
     /// Whether requests may go to gateways.
     pub(crate) gateways: bool,
     /// Whether anybody asks by which `Alias` a path was mapped.
-    pub(super) contexts: bool,
+    pub(in crate::dialect::apache) contexts: bool,
     /// Variables of gateways that `ProxyFCGISetEnvIf` reads or changes.
     edited: std::collections::BTreeSet<Vec<u8>>,
     /// `ProxyHCTemplate`

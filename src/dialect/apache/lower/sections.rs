@@ -49,9 +49,24 @@ fn argument<'d>(cx: &mut Cx, directive: &'d Directive) -> Option<Argument<'d>> {
     Some(found)
 }
 
+/// The sections for the directories that a folder is in, outermost first.
+pub(super) fn around<'s>(sections: &'s [Section], folder: &[u8]) -> Vec<&'s Section> {
+    let mut all: Vec<&Section> = sections
+        .iter()
+        .filter(|section| matches!(section.kind, Kind::Directory | Kind::Htaccess))
+        .filter(|section| super::local::applies(&section.path, folder))
+        .collect();
+    all.sort_by_key(|section| (section.depth, section.kind == Kind::Htaccess));
+    all
+}
+
 /// Reads what stands in a section and adds that to the section around it.
 fn add(cx: &mut Cx, outer: &mut Section, mut section: Section, directive: &Directive) {
     let items = directive.block().to_vec();
+    if section.kind == Kind::Directory && outer.is_server() {
+        let folder = section.path.clone();
+        crate::dialect::apache::rewrite::inherit(&mut section, around(&outer.sections, &folder).into_iter());
+    }
     section.fill(cx, &items);
     if outer.is_server() {
         return outer.sections.push(section);

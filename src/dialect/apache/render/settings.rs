@@ -48,6 +48,7 @@ impl Render<'_, '_> {
             strict,
             keep_expectant,
             redirects,
+            nested,
         } = set;
         if let Some(v) = head_timeout {
             self.need("reqtimeout");
@@ -100,6 +101,7 @@ impl Render<'_, '_> {
                 ("client.strict", strict.is_some()),
                 ("client.keep_expectant", keep_expectant.is_some()),
                 ("client.redirects", redirects.is_some()),
+                ("client.nested", nested.is_some()),
             ],
             span,
         );

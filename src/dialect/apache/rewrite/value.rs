@@ -173,6 +173,12 @@ fn meaning(cx: &mut Cx, scene: &Scene, meaning: Meaning) -> Template {
             Some(_) => Template::var(cx.path_info()),
             None => Template::default(),
         },
+        // Sections see how the path was mapped.
+        meaning @ (Meaning::ContextPrefix | Meaning::ContextRoot)
+            if scene.dir.is_some() && (cx.proxy.contexts || cx.names.own("@context_prefix").is_some()) =>
+        {
+            cx.meaning(&meaning)
+        }
         Meaning::DocumentRoot | Meaning::ContextRoot => scene.root.clone(),
         Meaning::ContextPrefix
         | Meaning::Handler

@@ -28,9 +28,11 @@ pub(super) fn settings() -> Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
-    client.traced = Some(false);
+    // Whoever has the handler for it answers (`TRACEVerbHandler`: 501).
+    client.traced = Some(true);
     client.backslashes = Some(true);
     client.asterisk = Some(true);
+    client.nested = Some(50);
     client.keep_slashes = Some(false);
     client.keepalive_timeout = Some(two_minutes);
     client.keepalive_announce = Some(None);

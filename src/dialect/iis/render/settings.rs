@@ -50,6 +50,7 @@ impl Render<'_, '_> {
             strict,
             keep_expectant,
             redirects,
+            nested,
         } = set;
         self.left_out(
             "",
@@ -75,6 +76,7 @@ impl Render<'_, '_> {
                 ("client.strict", strict.is_some()),
                 ("client.keep_expectant", keep_expectant.is_some()),
                 ("client.redirects", redirects.is_some()),
+                ("client.nested", nested.is_some()),
             ],
             span,
         );

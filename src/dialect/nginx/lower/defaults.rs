@@ -266,6 +266,7 @@ fn client(base: &mut Settings) {
     client.field_limit = Some(0);
     client.fields_limit = Some(0);
     client.redirects = Some(None);
+    client.nested = Some(50);
     client.strict = Some(false);
     client.keep_expectant = Some(true);
 }

@@ -50,6 +50,7 @@ impl Render<'_, '_> {
             strict,
             keep_expectant,
             redirects,
+            nested,
         } = set;
         if let Some(v) = head_timeout {
             self.page.line(format!("client_header_timeout {};", time(*v)));
@@ -109,6 +110,7 @@ impl Render<'_, '_> {
                 ("client.strict", strict.is_some()),
                 ("client.keep_expectant", keep_expectant.is_some()),
                 ("client.redirects", redirects.is_some()),
+                ("client.nested", nested.is_some()),
             ],
             span,
         );

@@ -222,9 +222,24 @@ pub(super) fn balancer(cx: &mut Cx, name: &[u8], span: Span) -> ClusterId {
 /// The balancer that requests of the server that is read go to: its own, else the main server's; made where there is
 /// none.
 pub(super) fn used(cx: &mut Cx, name: &[u8], parameters: &[Word], span: Span) {
-    let main = cx.proxy.balancers.iter().any(|(of, known, _)| *of == 0 && known == name);
-    if main && parameters.is_empty() {
+    let of = |server: u32| {
+        let is = |(of, known, _): &&(u32, Vec<u8>, ClusterId)| *of == server && known == name;
+        cx.proxy.balancers.iter().find(is).map(|(_, _, id)| *id)
+    };
+    let (main, server) = (of(0), cx.proxy.server);
+    if main.is_some() && parameters.is_empty() {
         return;
+    }
+    if let Some(main) = main.filter(|_| of(server).is_none()) {
+        // Observed: parameters make it the virtual host's own, with the members that it has in the main server.
+        let mut own = cx.config.clusters[main.0 as usize].clone();
+        if let Some(group) = &mut own.group {
+            group.hosts = hosts(server);
+        }
+        let id = ClusterId(cx.config.clusters.len() as u32);
+        cx.config.clusters.push(Cluster { span, ..own });
+        cx.proxy.balancers.push((server, name.to_vec(), id));
+        cx.proxy.overridden.push((main, server));
     }
     let id = balancer(cx, name, span);
     set(cx, id, parameters);
@@ -319,6 +334,25 @@ pub(in crate::dialect::apache::lower) fn set_for(cx: &mut Cx, url: &[u8], words:
 /// What has to be known of all clusters before they are what they are.
 pub(super) fn finish(cx: &mut Cx) {
     behind_sockets(cx);
+    // A virtual host's balancer without members has the main server's, which may be written behind it.
+    for at in 0..cx.config.clusters.len() {
+        let own = &cx.config.clusters[at];
+        let is_main = |other: &&Cluster| {
+            other.declared
+                && other.name == own.name
+                && other.group.as_ref().is_some_and(|of| of.hosts.is_none())
+        };
+        if own.declared && own.endpoints.is_empty() {
+            let found = cx.config.clusters.iter().find(is_main).map(|main| main.endpoints.clone());
+            cx.config.clusters[at].endpoints = found.unwrap_or_default();
+        }
+    }
+    let all: Vec<HostId> = (0..cx.config.hosts.len() as u32).map(HostId).collect();
+    for (main, server) in std::mem::take(&mut cx.proxy.overridden) {
+        if let Some(group) = &mut cx.config.clusters[main.0 as usize].group {
+            group.hosts.get_or_insert_with(|| all.clone()).retain(|host| host.0 != server);
+        }
+    }
     for cluster in &mut cx.config.clusters {
         let Some(group) = &mut cluster.group else { continue };
         if group.alone {
