@@ -179,12 +179,16 @@ impl Render<'_, '_> {
             tag_more,
             page_type,
             head_pages_have_length,
+            empty_lengths,
             raw_pages,
             join_vary,
             dated_errors,
             if_modified_since,
             conditional_text,
             max_ranges,
+            join_ranges,
+            max_joined_ranges,
+            max_reversed_ranges,
             part_size,
             modified,
             msie_padding,
@@ -199,6 +203,10 @@ impl Render<'_, '_> {
                 v.as_ref().map_or_else(|| "None".to_owned(), |kind| kind.lossy().into_owned())
             ));
         }
+        let mut untyped = false;
+        if let Some(v) = default_type {
+            untyped = !self.default_type(v);
+        }
         if let Some(v) = charset {
             self.charset(v, span);
         }
@@ -206,7 +214,8 @@ impl Render<'_, '_> {
             self.page.line(format!("FileETag {}", if *v { "MTime Size" } else { "None" }));
         }
         // Said where the place is.
-        let _ = (on_response, errors, own_authority, default_type);
+        let _ = (on_response, errors, own_authority);
+        self.lost("", &[("answer.default_type", untyped)], span);
         self.left_out(
             "",
             &[
@@ -221,6 +230,7 @@ impl Render<'_, '_> {
                 ("answer.tag_more", tag_more.is_some()),
                 ("answer.page_type", page_type.is_some()),
                 ("answer.head_pages_have_length", head_pages_have_length.is_some()),
+                ("answer.empty_lengths", empty_lengths.is_some()),
                 ("answer.raw_pages", raw_pages.is_some()),
                 ("answer.first_error", first_error.is_some()),
                 ("answer.join_vary", join_vary.is_some()),
@@ -249,6 +259,9 @@ impl Render<'_, '_> {
                 ("answer.identifier", identifier.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some()),
                 ("answer.max_ranges", max_ranges.is_some()),
+                ("answer.join_ranges", join_ranges.is_some()),
+                ("answer.max_joined_ranges", max_joined_ranges.is_some()),
+                ("answer.max_reversed_ranges", max_reversed_ranges.is_some()),
                 ("answer.part_size", part_size.is_some()),
             ],
             span,

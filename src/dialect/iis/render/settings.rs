@@ -159,12 +159,16 @@ impl Render<'_, '_> {
             tag_more,
             page_type,
             head_pages_have_length,
+            empty_lengths,
             raw_pages,
             join_vary,
             dated_errors,
             if_modified_since,
             conditional_text,
             max_ranges,
+            join_ranges,
+            max_joined_ranges,
+            max_reversed_ranges,
             part_size,
             modified,
             msie_padding,
@@ -174,10 +178,13 @@ impl Render<'_, '_> {
             self.types(v, span);
         }
         // Said where the place is.
-        let _ = (on_response, errors, own_authority, default_type, charset_types);
+        let _ = (on_response, errors, own_authority);
+        // Files of other extensions are not served at all (404.3).
+        self.lost("", &[("answer.default_type", default_type.is_some())], span);
         self.left_out(
             "",
             &[
+                ("answer.charset_types", charset_types.is_some()),
                 ("answer.server", server.is_some()),
                 ("answer.contact", contact.is_some()),
                 ("answer.signature", signature.is_some()),
@@ -188,6 +195,7 @@ impl Render<'_, '_> {
                 ("answer.tag_more", tag_more.is_some()),
                 ("answer.page_type", page_type.is_some()),
                 ("answer.head_pages_have_length", head_pages_have_length.is_some()),
+                ("answer.empty_lengths", empty_lengths.is_some()),
                 ("answer.raw_pages", raw_pages.is_some()),
                 ("answer.first_error", first_error.is_some()),
                 ("answer.join_vary", join_vary.is_some()),
@@ -219,6 +227,9 @@ impl Render<'_, '_> {
                 ("answer.etag", etag.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some()),
                 ("answer.max_ranges", max_ranges.is_some()),
+                ("answer.join_ranges", join_ranges.is_some()),
+                ("answer.max_joined_ranges", max_joined_ranges.is_some()),
+                ("answer.max_reversed_ranges", max_reversed_ranges.is_some()),
                 ("answer.part_size", part_size.is_some()),
             ],
             span,
