@@ -39,7 +39,7 @@ pub use effective::{
 pub use escape::{encode_path, escape};
 pub use name_set::NameSet;
 pub use op::EditOp;
-pub use pattern::{Failure, Find, Matcher, Spans, UNSET};
+pub use pattern::{Failure, Find, LONGEST_VALUE, Matcher, Spans, UNSET};
 pub use recode::{Recode, Recoder};
 pub use run::{Need, NoSuchBlock, Promised, Run, View};
 pub use var::contains;

@@ -7,6 +7,7 @@ pub mod glob;
 
 use std::{
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -143,6 +144,23 @@ impl SourceMap {
         Ok(self.add(path.to_path_buf(), text))
     }
 
+    /// The same for a file that others than who runs the server may have put there: only a regular one of some size is read,
+    /// since a pipe would keep the reader waiting.
+    pub fn read_plain(&mut self, path: &Path, most: u64) -> io::Result<FileId> {
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let known = file.metadata()?;
+        if !known.is_file() && path.canonicalize()? != Path::new("/dev/null") {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut text = Vec::new();
+        file.take(most + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(self.add(path.to_path_buf(), text))
+    }
+
     /// The file that was read last, when it has this name: a main file has just been recognised, and is not read twice.
     pub fn last(&self, path: &Path) -> Option<FileId> {
         let new = self.files.get(self.settled..).unwrap_or_default();
@@ -202,6 +220,23 @@ pub fn identity(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pipes_and_devices_are_not_waited_for() {
+        let folder = std::env::temp_dir().join(format!("tg-source-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (pipe, plain) = (folder.join("pipe"), folder.join("plain"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&plain, "12345").unwrap();
+        let mut map = SourceMap::new();
+        let mut kind = |path: &Path, most| map.read_plain(path, most).err().map(|error| error.kind());
+        assert_eq!(kind(&pipe, 10), Some(io::ErrorKind::InvalidInput));
+        assert_eq!(kind(Path::new("/dev/zero"), 10), Some(io::ErrorKind::InvalidInput));
+        assert_eq!(kind(&plain, 4), Some(io::ErrorKind::FileTooLarge));
+        assert_eq!(kind(&plain, 5), None);
+        assert_eq!(kind(Path::new("/dev/null"), 5), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn what_was_read_last_is_known_by_its_name() {

@@ -54,8 +54,13 @@ impl Exchange {
 
     /// Which parts the content of the response at hand has, or would have if it had content.
     fn has_parts(&self, plan: &Plan) -> Parts {
-        let settings = &self.settings(plan).rewriting.settings;
+        let all = self.settings(plan);
+        let settings = &all.rewriting.settings;
         let response = &self.facts.response;
+        // What a page of our own says of the request is no instruction.
+        if response.ours && all.answer.raw_pages {
+            return Parts::default();
+        }
         let (status, last) = (response.status, settings.parts_last);
         let possible = match status {
             304 => settings.tells_unmodified,

@@ -319,6 +319,25 @@ fn open(name: &[u8]) -> io::Result<(File, Metadata)> {
     Ok((file, known))
 }
 
+/// A file that others than who wrote the configuration may have put there: neither a pipe that nobody writes to nor a
+/// device that never ends is read.
+pub fn open_plain(path: &Path) -> io::Result<(File, Metadata)> {
+    let (file, known) = open(path.as_os_str().as_bytes())?;
+    // Reading a folder fails by itself.
+    if known.is_file() || known.is_dir() || path == Path::new("/dev/null") {
+        return Ok((file, known));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// All of such a file.
+pub fn read_plain(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, _) = open_plain(path)?;
+    let mut text = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, most + 1), &mut text)?;
+    if text.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
 /// The same, as far as the rule for links allows.
 fn open_by(rule: Option<Rule>, name: &[u8]) -> io::Result<(File, Metadata)> {
     let Some(rule) = rule else { return open(name) };
@@ -437,8 +456,8 @@ async fn respond(
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
-        let max = if changed { Some(0) } else { settings.answer.max_ranges };
-        selection = range::ranges(&asked, &exchange.facts.response, max);
+        let how = range::How::of(&settings.answer, changed);
+        selection = range::ranges(&asked, &exchange.facts.response, how);
         if let Some(kind) = kind
             && asked.range.is_some()
             && !matches!(selection, Selection::Several(_))

@@ -1,7 +1,7 @@
 //! The page on groups and their members ([`ir::Overview`]): what it shows, and what people change with it.
 //!
-//! A change comes by POST from a form of this page: it brings the group's nonce, and a `Referer` that names this host, so
-//! that no other site can send it. States are the ones that all workers share, so that it counts at once and for all of
+//! A change comes by POST from a form of this page: it brings the group's nonce, and a `Referer` that names this host (its
+//! port may be another one, as behind another proxy), so that no other site can send it; what its query says changes nothing. States are the ones that all workers share, so that it counts at once and for all of
 //! them; it lasts as long as the process, also over reloads that leave the group as it was.
 
 use super::{
@@ -89,8 +89,9 @@ impl Exchange {
             _ => return Next::Status(405),
         };
         let mut said = Said::default();
-        said.read(&self.run.query);
-        if posted && self.is_form() {
+        if !posted {
+            said.read(&self.run.query);
+        } else if self.is_form() {
             match self.read_form(plan).await {
                 Ok(form) => said.read(&form),
                 Err(status) => return Next::Status(status),
@@ -145,12 +146,9 @@ impl Exchange {
 
     /// Whether the request comes from a page of this host.
     fn is_from_here(&self) -> bool {
-        let (scheme, authority) = self.place();
-        let origin = [&scheme[..], b"://", &authority].concat();
-        self.facts.fields(b"referer").next().is_some_and(|from| {
-            from.get(..origin.len()).is_some_and(|start| start.eq_ignore_ascii_case(&origin))
-                && matches!(from.get(origin.len()), None | Some(b'/' | b'?' | b'#'))
-        })
+        let (_, authority) = self.place();
+        let from = self.facts.fields(b"referer").next().and_then(authority_of);
+        from.is_some_and(|from| without_port(from).eq_ignore_ascii_case(without_port(&authority)))
     }
 
     fn is_form(&self) -> bool {
@@ -180,6 +178,21 @@ impl Exchange {
             self.log(Level::Notice, format_args!("{who} changed the group {}", chosen.group.how().url));
         }
     }
+}
+
+/// The authority of an absolute URL for HTTP.
+fn authority_of(url: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(url, b"://")?;
+    let (scheme, rest) = (&url[..at], &url[at + 3..]);
+    let end = rest.iter().position(|byte| b"/?#\\".contains(byte)).unwrap_or(rest.len());
+    let is_ours = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+    Some(&rest[..end]).filter(|authority| is_ours && !authority.is_empty() && !authority.contains(&b'@'))
+}
+
+fn without_port(authority: &[u8]) -> &[u8] {
+    let colon = memchr::memrchr(b':', authority);
+    let colon = colon.filter(|at| authority[at + 1..].iter().all(u8::is_ascii_digit));
+    &authority[..colon.unwrap_or(authority.len())]
 }
 
 /// The name of a group: its URL without the scheme.
@@ -323,6 +336,26 @@ mod tests {
         assert_eq!(said.get("x"), Some(&b""[..]));
         assert_eq!(said.get("y"), Some(&b"%zz%4"[..]));
         assert_eq!(said.get("none"), None);
+    }
+
+    #[test]
+    fn hosts_of_urls_are_known() {
+        for (url, expected) in [
+            ("http://a.test/bm", Some("a.test")),
+            ("https://a.test:8443", Some("a.test")),
+            ("HTTP://a.test?x", Some("a.test")),
+            ("http://[::1]:8080/", Some("[::1]")),
+            ("http://[::1]/", Some("[::1]")),
+            ("http://a.test@evil/", None),
+            ("http://evil\\@a.test/", Some("evil")),
+            ("ftp://a.test/", None),
+            ("//a.test/", None),
+            ("http:///a.test", None),
+            ("a.test", None),
+        ] {
+            let found = authority_of(url.as_bytes()).map(without_port);
+            assert_eq!(found, expected.map(str::as_bytes), "{url}");
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Hashes are slow on purpose, and files are read each time, so this belongs on a thread where nobody waits.
 
-use std::{fs, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::{Digest as _, Md5};
 use sha_crypt::{PasswordVerifier as _, ShaCrypt};
+
+use super::files::read_plain;
 
 mod des;
 
@@ -22,11 +24,14 @@ pub enum Checked {
     Unknown,
 }
 
+/// The most bytes that a file of users or groups may have.
+pub const LARGEST: u64 = 64 << 20;
+
 /// Looks for a user in the files, in order: the first that has the user decides. `labelled` hashes are those that
 /// directories have (RFC 2307 § 5.3): `{SSHA}`, `{PLAIN}`.
 pub fn check(files: &[PathBuf], user: &[u8], password: &[u8], labelled: bool) -> io::Result<Checked> {
     for file in files {
-        let text = fs::read(file)?;
+        let text = read_plain(file, LARGEST)?;
         for line in text.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let Some(colon) = memchr::memchr(b':', line).filter(|_| line.first() != Some(&b'#')) else {
@@ -45,7 +50,7 @@ pub fn check(files: &[PathBuf], user: &[u8], password: &[u8], labelled: bool) ->
 /// Whether a user is in one of the groups by these files.
 pub fn is_member(files: &[PathBuf], user: &[u8], groups: &[&[u8]]) -> io::Result<bool> {
     for file in files {
-        let text = fs::read(file)?;
+        let text = read_plain(file, LARGEST)?;
         for line in text.split(|byte| *byte == b'\n') {
             let Some(colon) = memchr::memchr(b':', line).filter(|_| line.first() != Some(&b'#')) else {
                 continue;

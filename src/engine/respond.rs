@@ -510,6 +510,10 @@ impl Exchange {
         if response.ours && response.bodyless && !settings.answer.head_pages_have_length {
             response.length = None;
         }
+        let nothing = matches!(response.status, 204 | 304) || response.length == Some(0);
+        if response.bodyless && nothing && !settings.answer.empty_lengths {
+            response.length = None;
+        }
         if response.status == 204 {
             // RFC 9110 § 8.6 and § 15.3.5: we say nothing of content that there is not; what an upstream says
             // of its length is passed on.

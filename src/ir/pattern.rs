@@ -63,4 +63,9 @@ impl Pattern {
     pub fn regex(text: impl Into<Text>, ignore_case: bool) -> Self {
         Self { kind: Kind::Regex(Syntax::Perl), text: text.into(), ignore_case, groups: Vec::new() }
     }
+
+    /// The same for texts that may have line feeds.
+    pub fn whole(text: impl Into<Text>, ignore_case: bool) -> Self {
+        Self { kind: Kind::Regex(Syntax::PerlWhole), ..Self::regex(text, ignore_case) }
+    }
 }

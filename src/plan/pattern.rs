@@ -41,7 +41,13 @@ pub enum Failure {
     /// The automaton of the pattern is too large.
     #[error("pattern too large")]
     TooLarge,
+    /// What is to be remembered is longer than [`LONGEST_VALUE`].
+    #[error("a value takes too much memory")]
+    TooLong,
 }
+
+/// The longest value of a variable, path or query that a program may make: rules can double one over and over.
+pub const LONGEST_VALUE: usize = 4 << 20;
 
 /// Where groups matched: start and end in the subject, [`UNSET`] for those that took no part.
 pub type Spans = SmallVec<[(u32, u32); 10]>;

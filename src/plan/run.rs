@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{
-    EditOp, Entry, Failure, Plan, SettingsId,
+    EditOp, Entry, Failure, LONGEST_VALUE, Plan, SettingsId,
     observe::{Observer, Quiet},
     op::{Next, Op},
     pattern::Find,
@@ -315,6 +315,9 @@ impl Run {
                     if !self.rewrite(plan, view, path.as_ref(), query) {
                         return Need::EmptyPath;
                     }
+                    if self.path.len().max(self.query.len()) > LONGEST_VALUE {
+                        return Need::Failed(Failure::TooLong);
+                    }
                     observer.rewritten(plan.spans[at], &self.path, &self.query);
                 }
                 Op::Lookup(lookup) => {
@@ -332,7 +335,7 @@ impl Run {
                 }
                 Op::LimitRate(rate) => {
                     let text = self.value(plan, view, rate);
-                    self.limit_rate = size(&text).or(self.limit_rate);
+                    self.limit_rate = outside::size(&text).or(self.limit_rate);
                     self.values.give_back(text);
                 }
                 Op::Edit(edit) => return Need::Edit(edit),
@@ -463,6 +466,9 @@ impl Run {
             Op::Internal { otherwise } => (self.internal, otherwise),
             Op::Assign { var, value } => {
                 let value = self.value(plan, view, value);
+                if value.len() > LONGEST_VALUE {
+                    return Err(Failure::TooLong);
+                }
                 self.values.set(*var, &value);
                 observer.assigned(plan.spans[at], *var, &value);
                 self.values.give_back(value);
@@ -783,14 +789,4 @@ fn put<T: Copy + Default>(slots: &mut SmallVec<[T; 4]>, slot: u16, value: T) {
         slots.resize(slot + 1, T::default());
     }
     slots[slot] = value;
-}
-
-/// A size in bytes: digits, then `k` or `m`.
-fn size(text: &[u8]) -> Option<u64> {
-    let (digits, factor) = match text.split_last()? {
-        (b'k' | b'K', digits) => (digits, 1 << 10),
-        (b'm' | b'M', digits) => (digits, 1 << 20),
-        _ => (text, 1),
-    };
-    std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(factor)
 }

@@ -334,6 +334,19 @@ fn internal_redirects_run_the_host_again() {
 }
 
 #[test]
+fn values_do_not_grow_for_ever() {
+    let table = vec![
+        route(Pattern::prefix("/var"), block(vec![set(0, "{$0}{$0}{$0}{$0}{$0}{$0}{$0}{$0}"), again()])),
+        route(
+            Pattern::prefix("/path"),
+            block(vec![to("{path}{path}{path}{path}{path}{path}{path}"), again()]),
+        ),
+    ];
+    let plan = planned(located(vec![set(0, "0123456789")], table), vec![assigned("x")]);
+    gives(&plan, &[("/var", "Failed(TooLong)"), ("/path", "Failed(TooLong)")]);
+}
+
+#[test]
 fn captures_are_clobbered() {
     let vars = vec![
         rows("{field x}", true, vec![(Pattern::regex("^(q)", false), "t")], "d"),

@@ -85,8 +85,11 @@ fn first(read: &Read, sources: &SourceMap, found: &[Diagnostic]) -> Option<Strin
         return Some(format!("{PROGRAM}: {}\n", error.message));
     }
     let mapped = read.sources.files().find(|(_, file)| file.path == sources.file(span.file).path);
-    let span = mapped.map_or(span, |(file, _)| Span::new(file, span.start, span.end));
-    let place = place(&read.sources, &loaded.items, span);
+    // What a start finds is about files that were not read for this.
+    let place = match mapped {
+        Some((file, _)) => place(&read.sources, &loaded.items, Span::new(file, span.start, span.end)),
+        None => place(sources, &[], span),
+    };
     Some(format!("AH00526: Syntax error on {place}:\n{}\n", error.message))
 }
 

@@ -52,8 +52,9 @@ impl Allowed {
 
 /// What is wrong with a tree.
 pub fn check(items: &[Item], options: Options<'_>) -> Vec<Diagnostic> {
+    let catalogue = catalogue::catalogue();
     let mut check =
-        Check { catalogue: catalogue::catalogue(), options, found: Vec::new(), within: Vec::new() };
+        Check { catalogue, options, found: Vec::new(), within: Vec::new(), guesses: MOST_GUESSES };
     check.items(items);
     check.found
 }
@@ -103,7 +104,13 @@ struct Check<'a> {
     found: Vec<Diagnostic>,
     /// The sections around, the innermost last.
     within: Vec<Within<'a>>,
+    /// For how many more unknown names it is asked what was meant.
+    guesses: usize,
 }
+
+/// For how many unknown names it is asked what was meant: that compares each with all names there are, and a file with
+/// more of them is no configuration.
+const MOST_GUESSES: usize = 200;
 
 /// A section around.
 #[derive(Clone, Copy)]
@@ -293,7 +300,7 @@ impl<'a> Check<'a> {
     }
 
     /// What was probably meant: first of what may stand here.
-    fn meant(&self, written: &str) -> Option<&'static str> {
+    fn meant(&mut self, written: &str) -> Option<&'static str> {
         let other = match written.strip_prefix('<') {
             Some(name) => name.to_owned(),
             None => format!("<{written}"),
@@ -301,6 +308,7 @@ impl<'a> Check<'a> {
         if let Some(row) = self.catalogue.get(other.as_bytes()) {
             return Some(&row.name);
         }
+        self.guesses = self.guesses.checked_sub(1)?;
         let place = self.place();
         let rows = self.catalogue.rows().iter();
         let here = rows.clone().filter(|row| row.places.contains(place));

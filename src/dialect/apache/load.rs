@@ -34,6 +34,9 @@ const DEEPEST: usize = 128;
 /// How much text all files and macros together may bring: more is files that include each other over and over.
 const MOST_TEXT: usize = 256 << 20;
 
+/// The same for a .htaccess, which anybody may have written.
+const MOST_TEXT_OF_HTACCESS: usize = 16 << 20;
+
 /// The longest line of a .htaccess.
 const LONGEST_HTACCESS_LINE: usize = 8192;
 
@@ -291,11 +294,11 @@ impl<'a> Loader<'a> {
             "Include" | "IncludeOptional" if !self.htaccess => {
                 directive.body = Body::Included(self.include(&directive));
             }
-            "Define" => {
+            "Define" if !self.htaccess => {
                 self.define(&directive);
                 directive.body = Body::Done;
             }
-            "UnDefine" => {
+            "UnDefine" if !self.htaccess => {
                 self.undefine(&directive);
                 directive.body = Body::Done;
             }

@@ -200,7 +200,12 @@ impl Written {
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::default();
-        for (at, piece) in self.pieces.iter().enumerate() {
+        // From the last piece that begins before the part: an empty one may stand where it ends.
+        let before = self.pieces.partition_point(|piece| piece.at < range.start).saturating_sub(1);
+        for (at, piece) in self.pieces.iter().enumerate().skip(before) {
+            if piece.at > range.end {
+                break;
+            }
             let end = self.pieces.get(at + 1).map_or(self.bytes.len(), |next| next.at);
             let (from, to) = (range.start.max(piece.at), range.end.min(end));
             // An empty text keeps the place where it would stand.

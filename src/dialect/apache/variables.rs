@@ -40,6 +40,9 @@ const DEBIAN: [(&str, &str); 8] = [
     ("APACHE_ENVVARS", "/etc/apache2/envvars"),
 ];
 
+/// The longest line that variables may make: values can have each other's twice, over and over.
+const LONGEST: usize = 16 << 20;
+
 impl Variables {
     /// Those of an environment.
     pub fn new(environment: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
@@ -121,6 +124,11 @@ impl Variables {
                 continue;
             };
             replaced.append(&text.slice(start..at));
+            if replaced.bytes().len() + value.len() > LONGEST {
+                let message = "the values of variables make a line too long";
+                missed(Diagnostic::error("long-line", span, message));
+                return replaced;
+            }
             replaced.push_for(value, span);
             (start, at) = (end, end);
         }
@@ -159,6 +167,22 @@ fn undefined(name: &[u8], span: Span) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::source::FileId;
+
+    #[test]
+    fn lines_do_not_grow_for_ever() {
+        let span = Span::new(FileId(0), 0, 4);
+        let mut variables = Variables::default();
+        variables.define(b"A", Some(b"0123456789abcdef"));
+        let mut faults = 0;
+        for _ in 0..60 {
+            let mut text = Written::default();
+            text.push_for(b"${A}${A}", span);
+            let longer = variables.replace(text, &mut |_| faults += 1);
+            assert!(longer.bytes().len() <= LONGEST);
+            variables.define(b"A", Some(longer.bytes()));
+        }
+        assert!(faults > 0);
+    }
 
     #[test]
     fn names_are_replaced_once() {

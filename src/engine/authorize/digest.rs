@@ -14,7 +14,11 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::{Digest as _, Md5};
 
-use super::super::{exchange::Exchange, password::same};
+use super::super::{
+    exchange::Exchange,
+    files::read_plain,
+    password::{LARGEST, same},
+};
 use crate::{
     ir::{Credentials, Digest, settings::Level},
     plan::Promised,
@@ -139,7 +143,7 @@ fn md5(parts: &[&[u8]]) -> Vec<u8> {
 /// The hash of a user in a realm, by files with a line `user:realm:hash` each.
 fn hash_of(files: &[PathBuf], user: &[u8], realm: &[u8]) -> io::Result<Option<Vec<u8>>> {
     for file in files {
-        let text = std::fs::read(file)?;
+        let text = read_plain(file, LARGEST)?;
         for line in text.split(|byte| *byte == b'\n').filter(|line| line.first() != Some(&b'#')) {
             let mut columns = line.trim_ascii_end().splitn(3, |byte| *byte == b':');
             if columns.next() == Some(user) && columns.next() == Some(realm) {

@@ -611,6 +611,11 @@ fn definition(cluster: &ir::Cluster) -> u64 {
     let mut hasher = DefaultHasher::new();
     let states = cluster.group.as_ref().map(|group| &group.states).filter(|states| !states.is_empty());
     states.unwrap_or(&cluster.name).hash(&mut hasher);
+    // Two hosts may have groups of one name.
+    let hosts = cluster.group.as_ref().and_then(|group| group.hosts.as_deref());
+    if let Some([host]) = hosts {
+        host.0.hash(&mut hasher);
+    }
     for endpoint in &cluster.endpoints {
         if let Some(member) = &endpoint.member {
             if states.is_none() {

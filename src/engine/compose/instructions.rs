@@ -24,9 +24,6 @@ const TIME: &[u8] = b"%A, %d-%b-%Y %H:%M:%S %Z";
 const MOST: usize = 4096;
 const LONGEST_VALUES: usize = 4 << 20;
 
-/// As many conditions may be inside each other.
-const DEEPEST: usize = 100;
-
 /// What is known at a page and in all that it includes.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -66,13 +63,18 @@ struct State {
     undefined: Vec<u8>,
     time: Vec<u8>,
     in_bytes: bool,
-    /// For each condition around: whether this branch is written, and whether one was.
-    conditions: Vec<(bool, bool)>,
+    /// Whether what comes is written, and whether a branch of the condition around was.
+    written: bool,
+    taken: bool,
+    /// How many conditions were begun in what is not written.
+    skipped: usize,
 }
 
 impl State {
-    fn is_written(&self) -> bool {
-        self.conditions.iter().all(|(now, _)| *now)
+    /// What becomes of a condition's first or next branch. As observed, where it is wrong no branch is written.
+    fn branch(&mut self, holds: Result<bool, Wrong>) -> Result<(), Wrong> {
+        (self.written, self.taken) = holds.as_ref().map_or((false, true), |holds| (*holds, *holds));
+        holds.map(drop)
     }
 }
 
@@ -100,12 +102,14 @@ impl Exchange {
             undefined: or(&settings.include_undefined, b"(none)"),
             time: or(&settings.include_time, TIME),
             in_bytes: false,
-            conditions: Vec::new(),
+            written: true,
+            taken: true,
+            skipped: 0,
         };
         let mut rest = content;
         loop {
             let at = memchr::memmem::find(rest, &begin);
-            if state.is_written() {
+            if state.written {
                 state.out.extend_from_slice(&rest[..at.unwrap_or(rest.len())]);
             }
             let Some(at) = at else { break };
@@ -152,51 +156,48 @@ impl Exchange {
     ) -> Result<(), Wrong> {
         let name = name.to_ascii_lowercase();
         match name.as_slice() {
-            b"if" => {
-                if state.conditions.len() >= DEEPEST {
-                    return Err(self.wrong("conditions are too deep in each other"));
+            // There is one state for all conditions, so that what follows one too many is as observed.
+            b"if" | b"elif" | b"else" | b"endif" if state.skipped > 0 => {
+                match name.as_slice() {
+                    b"if" => state.skipped += 1,
+                    b"endif" => state.skipped -= 1,
+                    _ => {}
                 }
-                if !state.is_written() {
-                    state.conditions.push((false, true));
-                    return Ok(());
-                }
-                let holds = self.holds(plan, state, attributes);
-                // Where it is wrong no branch is written.
-                state.conditions.push(
-                    *holds
-                        .as_ref()
-                        .map_or(&(false, true), |holds| &[(false, false), (true, true)][usize::from(*holds)]),
-                );
-                return holds.map(drop);
-            }
-            b"elif" => {
-                // As observed: a branch of nothing comes after one that was taken.
-                let (_, done) = state.conditions.pop().unwrap_or((true, true));
-                if done || !state.is_written() {
-                    state.conditions.push((false, done));
-                    return Ok(());
-                }
-                let holds = self.holds(plan, state, attributes);
-                let next = holds.as_ref().map_or((false, true), |holds| (*holds, *holds));
-                state.conditions.push(next);
-                return holds.map(drop);
-            }
-            b"else" => {
-                let (_, done) = state.conditions.pop().unwrap_or((true, true));
-                state.conditions.push((!done, true));
                 return Ok(());
             }
-            b"endif" => {
-                // One too many does no harm.
-                state.conditions.pop();
+            b"if" if !state.written => {
+                state.skipped = 1;
                 return Ok(());
             }
-            _ if !state.is_written() => return Ok(()),
+            b"else" | b"endif" if !attributes.is_empty() => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                return Err(self.wrong(&format!("{name} directive does not take tags")));
+            }
+            b"elif" | b"else" if state.taken => {
+                state.written = false;
+                return Ok(());
+            }
+            b"if" | b"elif" => {
+                let holds = self.holds(plan, state, attributes);
+                return state.branch(holds);
+            }
+            b"else" | b"endif" => {
+                (state.written, state.taken) = (true, true);
+                return Ok(());
+            }
+            _ if !state.written => return Ok(()),
+            b"echo" | b"include" | b"fsize" | b"flastmod" | b"config" if attributes.is_empty() => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                return Err(self.wrong(&format!("missing argument for {name} element")));
+            }
+            b"set" if attributes.len() < 2 => return Err(self.wrong("missing argument for set element")),
+            b"printenv" if !attributes.is_empty() => {
+                return Err(self.wrong("printenv directive does not take tags"));
+            }
             _ => {}
         }
         match name.as_slice() {
             b"comment" => Ok(()),
-            b"echo" if attributes.is_empty() => Err(self.wrong("missing argument for echo element")),
             b"echo" => self.echo(plan, state, attributes),
             b"set" => self.set_value(plan, state, attributes),
             b"config" => self.configure(plan, state, attributes),
@@ -300,25 +301,35 @@ impl Exchange {
         state: &mut State,
         attributes: &[Attribute],
     ) -> Result<(), Wrong> {
-        let handler = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"onerror"));
+        // As observed: what could not be included waits for the next `onerror`, and all between is left out.
+        let mut missing = false;
         for (name, value) in attributes {
-            let by_file = match name.to_ascii_lowercase().as_slice() {
-                b"onerror" => continue,
-                b"file" => true,
-                b"virtual" => false,
-                _ => return Err(self.wrong("unknown parameter in tag include")),
+            let name = name.to_ascii_lowercase();
+            let (instead, by_file) = match name.as_slice() {
+                b"onerror" => (true, false),
+                b"file" => (false, true),
+                b"virtual" => (false, false),
+                _ => {
+                    if missing {
+                        state.out.extend_from_slice(&state.message);
+                    }
+                    return Err(self.wrong("unknown parameter in tag include"));
+                }
             };
-            let target = self.filled_in(plan, state, value);
-            if let Ok((content, _)) = self.bring(plan, state, &target, by_file).await {
-                state.out.extend_from_slice(&content);
+            if instead != missing {
                 continue;
             }
-            let Some((_, instead)) = handler else { return Err(Wrong) };
-            let instead = self.filled_in(plan, state, instead);
-            let (content, _) = self.bring(plan, state, &instead, false).await?;
-            state.out.extend_from_slice(&content);
+            let target = self.filled_in(plan, state, value);
+            missing = match self.bring(plan, state, &target, by_file).await {
+                Ok((content, _)) => {
+                    state.out.extend_from_slice(&content);
+                    false
+                }
+                Err(wrong) if instead => return Err(wrong),
+                Err(_) => true,
+            };
         }
-        Ok(())
+        if missing { Err(Wrong) } else { Ok(()) }
     }
 
     /// The content that another request brings, and when it was modified.

@@ -83,6 +83,11 @@ pub fn request(exchange: &mut Exchange, op: &EditOp) {
         received += usize::from(!field.added);
     }
     if let Some(new) = changed(exchange, op, change, &old) {
+        if matches!(change, Change::Replace { .. }) {
+            // Observed (Apache httpd 2.4.71): what was replaced comes last.
+            let facts = &mut exchange.facts;
+            facts.head.fields.retain(|field| !field.name.of(&facts.buffer).eq_ignore_ascii_case(name));
+        }
         set_fields(exchange, name, &new, 1);
     }
 }
@@ -132,7 +137,8 @@ fn set_fields(exchange: &mut Exchange, name: &[u8], values: &[Vec<u8>], received
         if !field.name.of(buffer).eq_ignore_ascii_case(name) {
             return true;
         }
-        match new.pop() {
+        // What is added stands where it was, or at the end.
+        match new.pop_if(|next| field.added || !next.added) {
             // Its line is no longer the one that was received.
             Some(next) => {
                 (field.value, field.plain, field.added) = (next.value, false, next.added);

@@ -71,8 +71,8 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
         }
         let changed = asked.range.is_some() && filter::applies(exchange, plan);
         let asked = Asked::of(&exchange.facts);
-        let max = if changed { Some(0) } else { settings.answer.max_ranges };
-        selection = range::ranges(&asked, &exchange.facts.response, max);
+        let how = range::How::of(&settings.answer, changed);
+        selection = range::ranges(&asked, &exchange.facts.response, how);
         if let Some(kind) = kind
             && asked.range.is_some()
             && !matches!(selection, Selection::Several(_))

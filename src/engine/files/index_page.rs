@@ -213,7 +213,7 @@ fn described<'m>(marks: &'m IndexMarks, path: &[u8]) -> Option<&'m [u8]> {
 fn title(path: &[u8]) -> Option<Vec<u8>> {
     use std::io::Read as _;
     let mut text = Vec::new();
-    let file = std::fs::File::open(Path::new(OsStr::from_bytes(path))).ok()?;
+    let (file, _) = super::open_plain(Path::new(OsStr::from_bytes(path))).ok()?;
     file.take(8191).read_to_end(&mut text).ok()?;
     let lower = text.to_ascii_lowercase();
     let begin = memchr::memmem::find(&lower, b"<title>")? + 7;

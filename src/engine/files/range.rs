@@ -7,7 +7,7 @@ use super::{
     super::{edit, exchange::Exchange, filter, http1::field::Known, response::Response},
     condition::{Asked, date},
 };
-use crate::plan::Plan;
+use crate::{ir::settings::AnswerInForce, plan::Plan};
 
 /// What of a response is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,34 @@ pub enum Selection {
     Unsatisfiable,
 }
 
-/// Which ranges of a response of status 200 and known length are to be sent: at most `max`; 0 is none.
-pub fn ranges(asked: &Asked<'_>, response: &Response, max: Option<u32>) -> Selection {
+/// How many ranges are sent at most (0 is none), and how they are joined.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// At most so many; 0 is none.
+    pub max: Option<u32>,
+    /// How they are joined.
+    pub join: Option<Join>,
+}
+
+impl How {
+    /// What settings say; `changed` says that content is not sent as it is.
+    pub fn of(settings: &AnswerInForce, changed: bool) -> Self {
+        let max = if changed { Some(0) } else { settings.max_ranges };
+        let join = Join { joined: settings.max_joined_ranges, reversed: settings.max_reversed_ranges };
+        Self { max, join: settings.join_ranges.then_some(join) }
+    }
+}
+
+/// How many ranges may be joined to the one before, and how many of these may begin before that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Join {
+    joined: Option<u32>,
+    reversed: Option<u32>,
+}
+
+/// Which ranges of a response of status 200 and known length are to be sent.
+pub fn ranges(asked: &Asked<'_>, response: &Response, how: How) -> Selection {
+    let max = how.max;
     let (Some(range), Some(length), true) = (asked.range, response.length, response.ranges) else {
         return Selection::Whole;
     };
@@ -35,7 +61,10 @@ pub fn ranges(asked: &Asked<'_>, response: &Response, max: Option<u32>) -> Selec
     if !asked.if_range.is_none_or(same) {
         return Selection::Whole;
     }
-    read(set, length, max.unwrap_or(u32::MAX))
+    match how.join {
+        None => read(set, length, max.unwrap_or(u32::MAX)),
+        Some(join) => read_joined(set, length, max.unwrap_or(u32::MAX), join),
+    }
 }
 
 /// Whether `If-Range` speaks of this response (RFC 9110 § 13.1.5).
@@ -68,6 +97,73 @@ fn read(set: &[u8], length: u64, max: u32) -> Selection {
         [range] => Selection::One(range.clone()),
         _ => Selection::Several(ranges),
     }
+}
+
+/// Reads a range set, and joins ranges to the one before (RFC 9110 § 14.2). Observed: Apache httpd 2.4.71.
+fn read_joined(set: &[u8], length: u64, max: u32, join: Join) -> Selection {
+    if memchr::memchr_iter(b',', set).count() >= max as usize {
+        return Selection::Whole;
+    }
+    let (mut ranges, mut sum, mut beyond) = (Vec::new(), 0u64, false);
+    let (mut joined, mut reversed) = (0u32, 0u32);
+    let mut last: Option<Range<u64>> = None;
+    for spec in set.split(|&byte| byte == b',').take_while(|spec| !spec.is_empty()) {
+        let Some(range) = strict_spec(spec, length) else { return Selection::Whole };
+        if range.start >= length {
+            beyond = true;
+            continue;
+        }
+        let Some(before) = last.as_mut() else {
+            last = Some(range);
+            continue;
+        };
+        let within = range.start >= before.start && range.end <= before.end;
+        let earlier = range.start < before.start && range.end >= before.start;
+        let later = range.end >= before.end && range.start <= before.end;
+        if earlier {
+            before.start = range.start;
+            reversed += 1;
+        }
+        if later {
+            before.end = range.end;
+        }
+        if within || earlier || later {
+            joined += 1;
+        } else {
+            sum = sum.saturating_add(before.end - before.start);
+            ranges.push(std::mem::replace(before, range));
+        }
+    }
+    let Some(last) = last else {
+        return if beyond { Selection::Unsatisfiable } else { Selection::Whole };
+    };
+    sum = sum.saturating_add(last.end - last.start);
+    ranges.push(last);
+    let over = |count: u32, most: Option<u32>| most.is_some_and(|most| count > most);
+    if sum > length || over(joined, join.joined) || over(reversed, join.reversed) {
+        return Selection::Whole;
+    }
+    match <[Range<u64>; 1]>::try_from(ranges) {
+        Ok([range]) => Selection::One(range),
+        Err(ranges) => Selection::Several(ranges),
+    }
+}
+
+/// Reads `first-last`, `first-` or `-count` without a space; `None` for what is none of these.
+fn strict_spec(spec: &[u8], length: u64) -> Option<Range<u64>> {
+    let all = |text| number(text).and_then(|(number, rest)| rest.is_empty().then_some(number));
+    let dash = memchr::memchr(b'-', spec)?;
+    let (first, last) = (&spec[..dash], &spec[dash + 1..]);
+    if first.is_empty() {
+        let count = all(last).filter(|count| *count > 0)?;
+        return Some(length.saturating_sub(count)..length);
+    }
+    let start = all(first)?;
+    if last.is_empty() {
+        return Some(start..length);
+    }
+    let last = all(last).filter(|last| *last >= start)?;
+    Some(start..last.saturating_add(1).min(length))
 }
 
 /// Reads `first-last`, `first-` or `-count`; `None` for what is none of these.
@@ -236,7 +332,7 @@ mod tests {
             ("bytes", Whole),
         ] {
             let asked = Asked { range: Some(text.as_bytes()), ..Asked::default() };
-            assert_eq!(ranges(&asked, &response(), None), expected, "{text}");
+            assert_eq!(ranges(&asked, &response(), How::default()), expected, "{text}");
         }
     }
 
@@ -248,7 +344,7 @@ mod tests {
                 if_range: if_range.map(str::as_bytes),
                 ..Asked::default()
             };
-            ranges(&asked, &response(), max)
+            ranges(&asked, &response(), How { max, join: None })
         };
         assert_eq!(of("bytes=0-1", None, Some(0)), Selection::Whole);
         assert_eq!(of("bytes=0-1", None, Some(1)), Selection::One(0..2));
@@ -259,7 +355,41 @@ mod tests {
         assert_eq!(of("bytes=0-1", Some("Sat, 21 Nov 2026 14:45:43 GMT"), None), Selection::Whole);
         let empty = Response { length: Some(0), ..response() };
         let asked = Asked { range: Some(b"bytes=0-"), ..Asked::default() };
-        assert_eq!(ranges(&asked, &empty, None), Selection::Whole);
+        assert_eq!(ranges(&asked, &empty, How::default()), Selection::Whole);
+    }
+
+    /// Observed: Apache httpd 2.4.71.
+    #[test]
+    fn ranges_are_joined() {
+        use Selection::{One, Several, Unsatisfiable, Whole};
+        let join = Join { joined: Some(2), reversed: Some(1) };
+        let how = How { max: Some(5), join: Some(join) };
+        for (text, expected) in [
+            ("bytes=0-0,1-1", One(0..2)),
+            ("bytes=0-4,3-8", One(0..9)),
+            ("bytes=3-8,0-4", One(0..9)),
+            ("bytes=0-4,2-3", One(0..5)),
+            ("bytes=0-,0-", One(0..10)),
+            ("bytes=6-,3-5", One(3..10)),
+            ("bytes=0-0,2-2,3-3", Several(vec![0..1, 2..4])),
+            ("bytes=0-0,1-1,2-2,3-3", Whole),
+            ("bytes=4-4,3-3,2-2", Whole),
+            ("bytes=0-0,2-2,4-4,6-6,8-8,9-9", Whole),
+            ("bytes=1-2,", One(1..3)),
+            ("bytes=,1-2", Whole),
+            ("bytes=-3", One(7..10)),
+            ("bytes=-30", One(0..10)),
+            ("bytes=-0", Whole),
+            ("bytes=5-3", Whole),
+            ("bytes=a-b", Whole),
+            ("bytes= 1-2", Whole),
+            ("bytes=1-2;x", Whole),
+            ("bytes=50-60,70-", Unsatisfiable),
+            ("bytes=50-60,1-2", One(1..3)),
+        ] {
+            let asked = Asked { range: Some(text.as_bytes()), ..Asked::default() };
+            assert_eq!(ranges(&asked, &response(), how), expected, "{text}");
+        }
     }
 
     #[test]

@@ -124,7 +124,8 @@ impl Exchange {
             let most = self.settings(plan).answer.max_ranges.map_or(1, |most| most.min(1));
             self.facts.response.ranges = most > 0;
             let asked = condition::Asked::of(&self.facts);
-            let selection = range::ranges(&asked, &self.facts.response, Some(most));
+            let selection =
+                range::ranges(&asked, &self.facts.response, range::How { max: Some(most), join: None });
             match selection {
                 Selection::Whole | Selection::Several(_) => {}
                 Selection::One(range) => {

@@ -443,7 +443,11 @@ impl Exchange {
         if !known || !facts.response.ranges {
             return Ok(None);
         }
-        let selection = range::ranges(&condition::Asked::of(facts), &facts.response, Some(1));
+        let selection = range::ranges(
+            &condition::Asked::of(facts),
+            &facts.response,
+            range::How { max: Some(1), join: None },
+        );
         match selection {
             Selection::Whole | Selection::Several(_) => Ok(None),
             Selection::One(range) => {

@@ -2,7 +2,10 @@
 
 use std::{ffi::OsStr, io::Read as _, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::{super::files::kind, accept};
+use super::{
+    super::files::{kind, open_plain},
+    accept,
+};
 use crate::plan::Effective;
 
 /// As many files of a folder are looked at.
@@ -149,8 +152,7 @@ fn is_handled(settings: &Effective, extension: &[u8]) -> bool {
 pub(super) fn listed(path: &[u8]) -> Found {
     let place = Path::new(OsStr::from_bytes(path));
     let shown = path.escape_ascii();
-    let opened = std::fs::File::open(place).and_then(|file| file.metadata().map(|known| (file, known)));
-    let (file, known) = match opened {
+    let (file, known) = match open_plain(place) {
         Ok(opened) => opened,
         Err(error) => {
             let missing = matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR));

@@ -72,6 +72,8 @@ settings! {
         page_type: Text,
         /// Whether `HEAD` learns the length of pages of our own.
         head_pages_have_length: bool,
+        /// Whether what cannot have content passes on the length that an upstream says: 204, 304, and nothing to `HEAD`.
+        empty_lengths: bool,
         /// Whether pages of our own go to clients as they are, whatever else changes content on its way.
         raw_pages: bool,
         /// Whether all `Vary` fields are sent as one, each name once.
@@ -84,6 +86,13 @@ settings! {
         conditional_text: bool,
         /// Ranges answered in one response; `None` is no limit, 0 ignores `Range`.
         max_ranges: Option<u32>,
+        /// Whether ranges that overlap or touch the one before are sent as one. Then a set asks for nothing that has a range
+        /// which is none.
+        join_ranges: bool,
+        /// How many ranges may be joined to the one before; `None` is no limit. Where there are more, all is sent.
+        max_joined_ranges: Option<u32>,
+        /// How many of these may begin before that.
+        max_reversed_ranges: Option<u32>,
         /// Bytes of a part where an upstream is asked for one part after another; 0 asks for all at once.
         part_size: u64,
         /// When content of our own was last modified, seconds since the epoch: conditions of requests apply to it.

@@ -124,6 +124,16 @@ impl Run {
     }
 }
 
+/// A size in bytes: digits, then `k` or `m`.
+pub(super) fn size(text: &[u8]) -> Option<u64> {
+    let (digits, factor) = match text.split_last()? {
+        (b'k' | b'K', digits) => (digits, 1 << 10),
+        (b'm' | b'M', digits) => (digits, 1 << 20),
+        _ => (text, 1),
+    };
+    std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 /// Takes `.`, `..` and empty components out of a file's name, so that who speaks of a directory speaks of all names of
 /// what is in it. Nothing is above the root.
 pub(super) fn resolve(name: &mut Vec<u8>) {

@@ -464,7 +464,7 @@ impl Cx<'_> {
                 let value = Template::attr(of.clone());
                 let mut found = Vec::new();
                 for (pattern, text) in choices {
-                    let pattern = Pattern::regex(pattern.as_str(), false);
+                    let pattern = Pattern::whole(pattern.as_str(), false);
                     let (into, shown) = match text {
                         Some(text) => (None, Template::text(*text)),
                         None => (Some(PART), Template(vec![Part::Capture(PART, 1)])),
@@ -515,7 +515,7 @@ impl Cx<'_> {
             }
             Meaning::Ipv6 => {
                 let subject = Template::attr(Attr::PeerAddr);
-                let test = Test::Match { subject, pattern: Pattern::regex(":", false), into: None };
+                let test = Test::Match { subject, pattern: Pattern::whole(":", false), into: None };
                 Template::var(self.choice("@ipv6", vec![(test, "on".into())], "off".into()))
             }
             Meaning::Http2 => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DEEPEST, Loader, MOST_TEXT, Source};
+use super::{DEEPEST, Loader, MOST_TEXT, MOST_TEXT_OF_HTACCESS, Source};
 use crate::{
     diagnostic::Diagnostic,
     dialect::apache::{
@@ -169,7 +169,8 @@ impl Loader<'_> {
         let size: usize = lines.iter().map(|line| line.text.bytes().len() * (1 + longest / 8) + 1).sum();
         // A line of a macro takes more work than one of a file.
         self.brought += 16 * (size + 1);
-        if self.depth >= DEEPEST || self.brought > MOST_TEXT {
+        let most = if self.htaccess { MOST_TEXT_OF_HTACCESS } else { MOST_TEXT };
+        if self.depth >= DEEPEST || self.brought > most {
             let message = "macros that use each other bring too much text";
             return Err(Diagnostic::error("macro-too-large", directive.span, message));
         }

@@ -235,10 +235,13 @@ fn queried(mut target: Template, written: &[u8]) -> Template {
 /// A target with variables: percent-encoded up to its query, and with the request's where it has none itself.
 fn computed(cx: &mut Cx, target: Template) -> Template {
     let subject = target.clone();
-    let has_query = Test::Match { subject, pattern: Pattern::regex("[?]", false), into: None };
-    let own = Template(vec![Part::Attr(Attr::QueryMark), Part::Attr(Attr::Query)]);
-    let rest = cx.choice("@redirect_query", vec![(has_query, Template::default())], own);
-    Template(vec![Part::Escape(Escape::UriTextBeforeQuery, target), Part::Var(rest)])
+    let has_query = Test::Match { subject, pattern: Pattern::whole("[?]", false), into: None };
+    let mut own = |name: &'static str, attr: Attr| {
+        Part::Var(cx.choice(name, vec![(has_query.clone(), Template::default())], Template::attr(attr)))
+    };
+    let mark = own("@redirect_mark", Attr::QueryMark);
+    let query = own("@redirect_query", Attr::Query);
+    Template(vec![Part::Escape(Escape::UriTextBeforeQuery, target), mark, query])
 }
 
 /// A target and what follows it.
@@ -338,7 +341,7 @@ pub(super) fn settle(cx: &mut Cx, section: &mut Section) {
         if preserve {
             value.push(Part::Capture(PRESERVED, 1));
             let length = section.path.len();
-            let pattern = Pattern::regex(format!("^.{{{length}}}(.*)$"), false);
+            let pattern = Pattern::whole(format!("^.{{{length}}}(.*)$"), false);
             section.test = section.test.take().map(|test| {
                 let rest =
                     Test::Match { subject: Template::attr(Attr::Path), pattern, into: Some(PRESERVED) };

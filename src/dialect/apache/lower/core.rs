@@ -28,6 +28,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("LimitRequestFields", fields),
     ("LimitRequestLine", line),
     ("MaxKeepAliveRequests", keep_alive_requests),
+    ("MaxRangeOverlaps", max_joined),
+    ("MaxRangeReversals", max_joined),
     ("MaxRanges", max_ranges),
     ("MergeSlashes", merge_slashes),
     ("RequestReadTimeout", read_timeout),
@@ -211,6 +213,28 @@ fn max_ranges(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     });
 }
 
+/// `MaxRangeOverlaps` and `MaxRangeReversals`: `default|unlimited|none|number`
+fn max_joined(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let [word] = directive.args.as_slice() else { return };
+    let name = directive.name();
+    let most = match &*word.text().to_ascii_lowercase() {
+        "default" => Some(20),
+        "unlimited" => None,
+        "none" => Some(0),
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                let message = format!("{name} must be 'default', 'none', 'unlimited', or a positive integer");
+                return cx.error("invalid-value", word.span, message);
+            }
+        },
+    };
+    let set = &mut section.set.answer;
+    let limit =
+        if name == "MaxRangeOverlaps" { &mut set.max_joined_ranges } else { &mut set.max_reversed_ranges };
+    *limit = Some(most);
+}
+
 /// `MergeSlashes On|Off`
 fn merge_slashes(_: &mut Cx, section: &mut Section, directive: &Directive) {
     if let [word] = directive.args.as_slice() {
@@ -308,7 +332,7 @@ pub(super) fn refuse_encoded_slashes(host: &Section) -> Steps {
     if host.own.core.encoded_slashes == Some(true) {
         return Steps::new();
     }
-    let pattern = Pattern::regex("^[^?]*%2f", true);
+    let pattern = Pattern::whole("^[^?]*%2f", true);
     let encoded = Test::Match { subject: Template::attr(Attr::Target), pattern, into: None };
     // The answer's own page has another path, but the same target.
     let first = Test::Not(Box::new(Test::Internal));

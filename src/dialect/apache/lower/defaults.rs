@@ -75,6 +75,10 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.raw_pages = Some(true);
     answer.first_error = Some(true);
     answer.max_ranges = Some(Some(200));
+    answer.empty_lengths = Some(false);
+    answer.join_ranges = Some(true);
+    answer.max_joined_ranges = Some(Some(20));
+    answer.max_reversed_ranges = Some(Some(20));
     answer.part_size = Some(0);
 
     set.files.log_missing = Some(true);

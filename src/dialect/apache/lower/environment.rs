@@ -124,10 +124,8 @@ fn subject(cx: &mut Cx, section: &Section, attribute: &Word) -> Option<Template>
 /// The path as it was received, without the query.
 fn received_path(cx: &mut Cx) -> VarId {
     let into = Register('T');
-    let row = Row {
-        pattern: Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex(r"^([^?]*)\?", false) },
-        value: Template(vec![Part::Capture(into, 1)]),
-    };
+    let row =
+        Row { pattern: Pattern::whole(r"^([^?]*)\?", false), value: Template(vec![Part::Capture(into, 1)]) };
     let kind = VarKind::Table {
         key: Template::attr(Attr::Target),
         order: Order::First,

@@ -178,7 +178,7 @@ pub(super) fn has_extension(cx: &mut Cx, extensions: &[Word]) -> Test {
         glob::regex(name.strip_prefix(b".").unwrap_or(name), glob::Slash::Like)
     };
     let names: Vec<_> = extensions.iter().map(bare).collect();
-    let pattern = Pattern::regex(format!("^[^/]*\\.(?:{})(?:\\.[^/]*)?$", names.join("|")).as_bytes(), true);
+    let pattern = Pattern::whole(format!("^[^/]*\\.(?:{})(?:\\.[^/]*)?$", names.join("|")).as_bytes(), true);
     let named = Test::Match { subject: Template::var(cx.name()), pattern, into: None };
     Test::All(vec![Test::Not(Box::new(walk::is_proxied(cx))), named])
 }

@@ -72,7 +72,7 @@ impl Htaccess {
             folder.push(b'/');
         }
         let shown = file.display();
-        let id = sources.read(file).map_err(|error| {
+        let id = sources.read_plain(file, LARGEST).map_err(|error| {
             let message = format!(
                 "{shown} pcfg_openfile: unable to check htaccess file, ensure it is readable and that '{}' is \
                  executable: {error}",
@@ -142,6 +142,9 @@ fn allowed(host: &Section, folder: &[u8]) -> Option<check::Allowed> {
     sections.sort_by_key(|section| section.depth);
     sections.last().and_then(|section| section.own.allowed.clone())
 }
+
+/// The most bytes of a `.htaccess`: lists of addresses are long, but not that long.
+const LARGEST: u64 = 16 << 20;
 
 /// Whether a `<Directory>`'s path is a folder or one that it is in.
 pub(super) fn applies(path: &[u8], folder: &[u8]) -> bool {

@@ -14,8 +14,7 @@
 use super::{Cx, mapping::when, walk::Steps};
 use crate::{
     ir::{
-        Attr, Base, Block, Escape, Handler, Kind, Overview, Part, Pattern, Scope, Settings, Step, Syntax,
-        Template, Test,
+        Attr, Base, Block, Escape, Handler, Overview, Part, Pattern, Scope, Settings, Step, Template, Test,
     },
     source::Span,
 };
@@ -51,7 +50,7 @@ pub(super) fn page(cx: &mut Cx, span: Span) -> Steps {
     };
     let as_lines = Test::Match {
         subject: Template::attr(Attr::Query),
-        pattern: Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex("(?:^|&)xml=[^&]", false) },
+        pattern: Pattern::whole("(?:^|&)xml=[^&]", false),
         into: None,
     };
     vec![block(overview, "text/html; charset=ISO-8859-1"), when(as_lines, vec![block(lines, "text/xml")])]

@@ -317,7 +317,7 @@ fn whole(text: &str) -> Pattern {
 
 /// A regular expression as written; its named groups become variables `MATCH_NAME`.
 pub(crate) fn pattern(cx: &mut Cx, word: &Word) -> Pattern {
-    let mut pattern = Pattern::regex(word.value.as_slice(), false);
+    let mut pattern = Pattern::whole(word.value.as_slice(), false);
     for name in glob::groups(&word.value) {
         let var = cx.env(&[b"MATCH_", name.to_ascii_uppercase().as_slice()].concat());
         pattern.groups.push((ir::Text::from(name), var));

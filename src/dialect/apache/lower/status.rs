@@ -9,8 +9,8 @@
 use super::{Cx, mapping::when, walk::Steps};
 use crate::{
     ir::{
-        Attr, Base, Block, Escape, Handler, Kind, Load, Moment, Part, Pattern, Register, Reply, ReplyContent,
-        Scope, Settings, Stat, Step, Syntax, Template, Test, TimeForm,
+        Attr, Base, Block, Escape, Handler, Load, Moment, Part, Pattern, Register, Reply, ReplyContent,
+        Scope, Settings, Stat, Step, Template, Test, TimeForm,
     },
     source::Span,
 };
@@ -22,7 +22,7 @@ const OWN: Register = Register('S');
 pub(super) fn page(cx: &mut Cx, span: Span) -> Steps {
     let asked = Test::Match {
         subject: Template::attr(Attr::Query),
-        pattern: Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex("(?:^|&)auto", false) },
+        pattern: Pattern::whole("(?:^|&)auto", false),
         into: None,
     };
     let refresh = seconds(cx);
@@ -50,7 +50,7 @@ fn answer(text: Template, kind: &str) -> Settings {
 }
 
 fn matching(subject: Attr, pattern: &str) -> Test {
-    let pattern = Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex(pattern, false) };
+    let pattern = Pattern::whole(pattern, false);
     Test::Match { subject: Template::attr(subject), pattern, into: Some(OWN) }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn proxied(cx: &mut Cx, host: &Section) -> Steps {
     let said = Template::attr(field.clone());
     let is = |pattern: &str| Test::Match {
         subject: said.clone(),
-        pattern: Pattern::regex(pattern, false),
+        pattern: Pattern::whole(pattern, false),
         into: None,
     };
     let options = Block {

@@ -173,7 +173,7 @@ fn add_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         let free = Test::Not(Box::new(Test::Truthy(Template::var(cx.handler()))));
         let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
         let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
-        let pattern = Pattern::regex(text.as_bytes(), true);
+        let pattern = Pattern::whole(text.as_bytes(), true);
         let named = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
         let step = when(Test::All(vec![free, named]), std::mem::take(&mut steps));
         section.hook(Phase::ByName, step.0, directive.head());
@@ -207,7 +207,7 @@ fn named_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], name: Temp
     let names: Vec<_> = extensions.iter().map(|name| glob::regex(name, glob::Slash::Like)).collect();
     // What is proxied begins with no slash.
     let text = format!("^/(?:.*/)?[^/]+\\.(?:{})(?:\\.[^/]*)?$", names.join("|"));
-    let pattern = Pattern::regex(text.as_bytes(), true);
+    let pattern = Pattern::whole(text.as_bytes(), true);
     let free = Test::Not(Box::new(Test::Truthy(Template::var(cx.handler()))));
     let named = Test::Match { subject: Template::var(cx.file()), pattern, into: None };
     let handler = cx.handler();

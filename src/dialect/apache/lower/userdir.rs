@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, FileKind, Jump, Kind, Lookup, Map, MapId, MapSource, Part, Pattern, Register, Reply,
-        ReplyContent, Step, Syntax, Template, Test, Text,
+        Attr, FileKind, Jump, Lookup, Map, MapId, MapSource, Part, Pattern, Register, Reply, ReplyContent,
+        Step, Template, Test, Text,
     },
     source::Span,
 };
@@ -86,8 +86,7 @@ pub(super) fn finish(cx: &mut Cx, host: &mut Section) {
     let own = host.own.userdir.clone();
     let Some((folders, span)) = own.folders else { return };
     let user = || Template(vec![Part::Capture(OWN, 1)]);
-    let pattern =
-        |text: &str| Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex(text, false) };
+    let pattern = |text: &str| Pattern::whole(text, false);
     let named = |names: &[Text]| {
         Test::Any(names.iter().map(|name| Test::Equal(user(), Template::text(name.clone()))).collect())
     };

@@ -7,7 +7,7 @@
 
 use super::{super::tree::Directive, Cx, Lower, Section};
 use crate::{
-    ir::{Attr, Choice, Escape, Kind, Part, Pattern, Register, Syntax, Template, Test, Var, VarId, VarKind},
+    ir::{Attr, Choice, Escape, Part, Pattern, Register, Template, Test, Var, VarId, VarKind},
     source::Span,
 };
 
@@ -142,7 +142,7 @@ fn choice(cx: &mut Cx, subject: Template, pattern: &str, span: Span) -> Template
     if pattern.is_empty() {
         return subject;
     }
-    let pattern = Pattern { kind: Kind::Regex(Syntax::PerlWhole), ..Pattern::regex(pattern, false) };
+    let pattern = Pattern::whole(pattern, false);
     let test = Test::Match { subject, pattern, into: Some(OWN) };
     let choices = vec![Choice { test, value: Template(vec![Part::Capture(OWN, 1)]) }];
     let kind = VarKind::Choice { choices, default: "_".into() };

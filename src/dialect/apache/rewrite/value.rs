@@ -210,7 +210,7 @@ fn meaning(cx: &mut Cx, scene: &Scene, meaning: Meaning) -> Template {
         Meaning::Https => on_off(cx, "@https", Test::Truthy(Template::attr(Attr::Https))),
         Meaning::Ipv6 => {
             let subject = Template::attr(Attr::ClientAddr);
-            on_off(cx, "@ipv6", Test::Match { subject, pattern: Pattern::regex(":", false), into: None })
+            on_off(cx, "@ipv6", Test::Match { subject, pattern: Pattern::whole(":", false), into: None })
         }
         Meaning::Http2 => "off".into(),
         Meaning::Owner(group) => {

@@ -70,6 +70,10 @@ pub(super) fn settings() -> Settings {
     answer.if_modified_since = Some(2);
     answer.conditional_text = Some(false);
     answer.max_ranges = Some(Some(100));
+    answer.empty_lengths = Some(true);
+    answer.join_ranges = Some(false);
+    answer.max_joined_ranges = Some(None);
+    answer.max_reversed_ranges = Some(None);
     answer.part_size = Some(0);
 
     base.files.index = Some(Vec::new());

@@ -332,6 +332,10 @@ fn answer(base: &mut Settings, options: &Options) {
     answer.if_modified_since = Some(1);
     answer.conditional_text = Some(true);
     answer.max_ranges = Some(None);
+    answer.empty_lengths = Some(true);
+    answer.join_ranges = Some(false);
+    answer.max_joined_ranges = Some(None);
+    answer.max_reversed_ranges = Some(None);
     answer.part_size = Some(0);
     answer.modified = Some(None);
     answer.msie_padding = Some(true);

@@ -31,6 +31,8 @@ pub struct Manner {
 #[derive(Debug)]
 pub(super) struct Shared {
     manner: ArcSwap<Manner>,
+    /// What the configuration says: what was changed lasts as long as that stays the same.
+    written: Manner,
     nonce: Text,
 }
 
@@ -40,11 +42,6 @@ pub(super) struct Known(Mutex<HashMap<u64, Weak<Shared>>>);
 
 impl Known {
     pub(super) fn of(&self, number: u64, how: &ir::Group) -> Arc<Shared> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = known.get(&number).and_then(Weak::upgrade) {
-            return shared;
-        }
-        known.retain(|_, shared| shared.strong_count() > 0);
         let manner = Manner {
             share: how.share,
             sticky: how.sticky.clone(),
@@ -52,8 +49,15 @@ impl Known {
             attempts: how.attempts,
             wait: how.wait,
         };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = known.get(&number).and_then(Weak::upgrade).filter(|shared| shared.written == manner);
+        if let Some(shared) = same {
+            return shared;
+        }
+        known.retain(|_, shared| shared.strong_count() > 0);
         let nonce = how.nonce.clone().unwrap_or_else(|| nonce(number));
-        let shared = Arc::new(Shared { manner: ArcSwap::from_pointee(manner), nonce });
+        let now = ArcSwap::from_pointee(manner.clone());
+        let shared = Arc::new(Shared { manner: now, written: manner, nonce });
         known.insert(number, Arc::downgrade(&shared));
         shared
     }
@@ -99,7 +103,20 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
-    use super::nonce;
+    use super::{Known, nonce};
+    use crate::ir;
+
+    #[test]
+    fn what_is_written_otherwise_counts() {
+        let known = Known::default();
+        let group = ir::Group::alone(ir::Text::from("balancer://b"));
+        let first = known.of(1, &group);
+        first.manner.store(std::sync::Arc::new(super::Manner { attempts: Some(7), ..first.written.clone() }));
+        assert_eq!(known.of(1, &group).manner.load().attempts, Some(7));
+        let other = ir::Group { attempts: Some(3), ..group.clone() };
+        assert_eq!(known.of(1, &other).manner.load().attempts, Some(3));
+        assert_eq!(known.of(2, &group).manner.load().attempts, group.attempts);
+    }
 
     #[test]
     fn nonces_differ() {

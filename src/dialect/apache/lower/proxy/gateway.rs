@@ -123,7 +123,7 @@ fn declared(cx: &mut Cx, choices: Vec<(Test, Template)>, default: Template) -> V
 
 fn matches(subject: Template, pattern: &str) -> Test {
     let kind = Kind::Regex(Syntax::PerlWhole);
-    let pattern = Pattern { kind, ..Pattern::regex(pattern, false) };
+    let pattern = Pattern { kind, ..Pattern::whole(pattern, false) };
     Test::Match { subject, pattern, into: Some(OWN) }
 }
 

@@ -122,7 +122,7 @@ fn own_port(cx: &mut Cx) -> crate::ir::VarId {
         return crate::ir::VarId(at);
     }
     let into = Register('O');
-    let row = |pattern: &str, value: Template| Row { pattern: Pattern::regex(pattern, false), value };
+    let row = |pattern: &str, value: Template| Row { pattern: Pattern::whole(pattern, false), value };
     let port = Template(vec![Part::Text(":".into()), Part::Capture(into, 1)]);
     let key = Template(vec![
         Part::Attr(Attr::Scheme),
