@@ -575,8 +575,9 @@ fn explain_key(text: &str) -> Result<(String, String), String> {
 /// `NAME=URL`
 fn handler(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("not NAME=URL")?;
-    let known = ["http://", "https://", "fcgi://"].iter().any(|scheme| url.starts_with(scheme));
-    if name.is_empty() || !known {
+    let rest = ["http://", "https://", "fcgi://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let server = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+    if name.is_empty() || server.is_none_or(|server| server.is_empty() || server.contains(['@', '?', '#'])) {
         return Err("not NAME=http://HOST:PORT or NAME=fcgi://HOST:PORT".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))

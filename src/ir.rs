@@ -86,6 +86,8 @@ pub struct Config {
     pub common: Settings,
     /// Reason phrases (RFC 9112 § 4) by status; a status without one is sent with an empty phrase.
     pub reasons: Vec<(u16, Text)>,
+    /// Reason phrases that are made for each answer of ours, by status, in the place of those.
+    pub phrases: Vec<(u16, Template)>,
     /// The content of a reply of our own that brings none, by status, as `text/html`.
     pub pages: Vec<(u16, Template)>,
     /// Pages that take the place of those of their statuses where requests to upstreams failed.

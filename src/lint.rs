@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod access_rule_unreachable;
+mod administration_open;
 mod alias_traversal;
 mod allow_without_deny;
 mod always_upgrade;
@@ -101,6 +102,7 @@ pub struct Lint {
 /// All lints over the IR, by code.
 pub const ALL: &[&Lint] = &[
     &access_rule_unreachable::LINT,
+    &administration_open::LINT,
     &alias_traversal::LINT,
     &allow_without_deny::LINT,
     &always_upgrade::LINT,

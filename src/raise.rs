@@ -20,6 +20,8 @@ mod said;
 mod used;
 mod value;
 
+pub use guard::guarded;
+pub use hooks::fallback;
 pub use loss::{Loss, Losses};
 pub use matching::{How, Known, Match, of_pattern, path_regex};
 pub use notes::Notes;
@@ -29,8 +31,8 @@ pub use outline::{
     Redirect, Rule, Scheme, Server, Shape, Then, To,
 };
 pub use page::Page;
-pub use program::outline;
-pub use rule::websocket_pass;
+pub use program::{as_written, outline};
+pub use rule::{simplified, websocket_pass};
 pub use said::{Clients, Response, Users, Who, log_name, network, responses, seconds, sent, statuses, who};
 pub use used::{all_vars, passes, passes_of, timeouts, used_clusters, used_vars};
 pub use value::{plain, resolve, text_of};

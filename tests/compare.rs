@@ -248,3 +248,19 @@ fn fixtures_are_equal_to_themselves() {
         }
     }
 }
+
+/// What is tried out leaves nothing behind: a copy of an upstream's answer is made by who serves.
+#[test]
+fn nothing_is_written_where_requests_are_tried() {
+    let folder = std::env::temp_dir().join(format!("triglot-compare-{}", std::process::id()));
+    let text = |name: &str| {
+        let place = folder.display();
+        nginx(&format!(
+            "server {{ listen 80; location / {{ root {place}/{name}; proxy_store on; proxy_pass http://127.0.0.1:9; }} }}"
+        ))
+    };
+    assert!(differences(&text("copies"), &text("copies")).is_empty());
+    let made = folder.exists();
+    let _ = fs::remove_dir_all(&folder);
+    assert!(!made, "{} was made", folder.display());
+}

@@ -146,6 +146,7 @@ const REASONS: &[(&str, &[&str], &str)] = &[
     ("settings-dropped", &["apache", "iis"], "conditions add their settings up"),
     ("shared-private-answers", &["iis"], "no responses are kept for others"),
     ("status-open", &["iis"], "no page shows the counters"),
+    ("administration-open", &["iis"], "farms are looked after with the manager, which is no page of a site"),
     ("timeout-too-short", &["iis"], "times are whole seconds"),
     ("trusts-every-proxy", &["iis"], "nobody is believed whose address it is"),
     ("unanchored-host", &["apache", "iis"], "names are compared whole"),

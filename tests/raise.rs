@@ -1,4 +1,10 @@
-//! What `raise` makes of paths and of the order of places decides as it did, over all fixtures.
+//! What `raise` makes of a configuration decides as it did, over all fixtures: its paths and the order of its places here, its
+//! other passes in `raise/passes.rs`.
+
+#[path = "raise/alter.rs"]
+mod alter;
+#[path = "raise/passes.rs"]
+mod passes;
 
 use std::{
     collections::BTreeSet,

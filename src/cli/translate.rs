@@ -122,14 +122,22 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The name of an output in a folder.
+/// The name of an output in a folder: what the target's users call such a file. A name that says of a whole configuration no
+/// more than whose it is becomes that of the target; that of a site is kept.
 fn file_name(to: Dialect, text: &str, input: &Path) -> String {
-    let stem =
-        input.file_stem().map_or_else(|| "site".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let stem = if stem == "-" || stem.starts_with('.') || stem.eq_ignore_ascii_case("web") {
-        "site".to_owned()
+    const WHOLE: [&str; 5] = ["nginx", "httpd", "apache2", "apache", "applicationhost"];
+    let stem = input.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let lower = stem.to_ascii_lowercase();
+    let stem = if stem.is_empty() || stem == "-" || stem.starts_with('.') || lower == "web" {
+        "site"
+    } else if WHOLE.contains(&lower.as_str()) {
+        match to {
+            Dialect::Nginx => "nginx",
+            Dialect::Apache => "httpd",
+            Dialect::Iis => "web",
+        }
     } else {
-        stem
+        &stem
     };
     match to {
         Dialect::Iis if text.contains("<system.applicationHost>") => "applicationHost.config".to_owned(),

@@ -9,6 +9,7 @@ mod counts;
 mod file;
 mod index;
 mod keeper;
+mod lately;
 
 use std::{
     path::PathBuf,
@@ -30,6 +31,7 @@ use crate::{
 pub use counts::Counts;
 pub use file::{Kept, Meta, keep};
 pub use index::{Gate, Lease, Turn, Visit};
+pub use lately::Read;
 
 /// The digest of what a response is found by.
 pub type Hash = [u8; 16];
@@ -39,12 +41,14 @@ const PARTS: usize = 64;
 
 /// The caches of the process.
 #[derive(Debug, Default)]
-pub struct Caches(Mutex<Vec<Arc<Store>>>);
+pub struct Caches(Mutex<Vec<Arc<Store>>>, AtomicU64);
 
 /// A folder of kept responses.
 #[derive(Debug)]
 pub struct Store {
     declared: Declared,
+    /// What no other store of the process has or had.
+    number: u64,
     parts: [Mutex<Map<Hash, index::Entry>>; PARTS],
     /// Bytes of all files.
     size: AtomicU64,
@@ -69,6 +73,7 @@ impl Caches {
             }
             let store = Arc::new(Store {
                 declared: declared.clone(),
+                number: self.1.fetch_add(1, Relaxed),
                 parts: std::array::from_fn(|_| Mutex::default()),
                 size: AtomicU64::new(0),
                 count: AtomicUsize::new(0),

@@ -147,9 +147,17 @@ impl Texts {
 }
 
 /// A moment's day and time of day in UTC: `2015-10-21` and `07:28:00`.
-/// Reference: Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 pub fn utc(second: u64) -> [String; 2] {
-    let (days, rest) = ((second / 86_400) as i64 + 719_468, second % 86_400);
+    let (days, rest) = (second / 86_400, second % 86_400);
+    let (year, month, day) = civil(days.cast_signed());
+    let time = format!("{:02}:{:02}:{:02}", rest / 3_600, rest / 60 % 60, rest % 60);
+    [format!("{year:04}-{month:02}-{day:02}"), time]
+}
+
+/// Year, month and day of a day since the epoch.
+/// Reference: Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -157,8 +165,7 @@ pub fn utc(second: u64) -> [String; 2] {
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let time = format!("{:02}:{:02}:{:02}", rest / 3_600, rest / 60 % 60, rest % 60);
-    [format!("{year:04}-{month:02}-{day:02}"), time]
+    (year, month, day)
 }
 
 /// A second since the epoch in the machine's time zone.
@@ -190,7 +197,34 @@ pub fn universal(second: u64) -> libc::tm {
 pub fn http_date(second: i64) -> String {
     /// The last second of the year 9999.
     const LAST: i64 = 253_402_300_799;
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second.clamp(0, LAST).cast_unsigned()))
+    let second = second.clamp(0, LAST).cast_unsigned();
+    let (days, rest) = (second / 86_400, second % 86_400);
+    let (year, month, day) = civil(days.cast_signed());
+    let names = |all: &'static [u8], at: u64| &all[3 * at as usize..][..3];
+    let two = |number: u64| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+    let (year, month, day) = (year.cast_unsigned(), month.cast_unsigned(), day.cast_unsigned());
+    let parts: [&[u8]; 14] = [
+        names(b"ThuFriSatSunMonTueWed", days % 7),
+        b", ",
+        &two(day),
+        b" ",
+        names(b"JanFebMarAprMayJunJulAugSepOctNovDec", month - 1),
+        b" ",
+        &two(year / 100),
+        &two(year % 100),
+        b" ",
+        &two(rest / 3_600),
+        b":",
+        &two(rest / 60 % 60),
+        b":",
+        &two(rest % 60),
+    ];
+    let mut text = String::with_capacity(29);
+    for part in parts {
+        text.push_str(std::str::from_utf8(part).unwrap_or_default());
+    }
+    text.push_str(" GMT");
+    text
 }
 
 #[cfg(test)]
@@ -202,5 +236,9 @@ mod tests {
         assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(http_date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(http_date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+        for second in (0..4_000_000_000).step_by(1_234_567).chain((951_700_000..951_900_000).step_by(3_600)) {
+            let time = UNIX_EPOCH + Duration::from_secs(second);
+            assert_eq!(http_date(second.cast_signed()), httpdate::fmt_http_date(time));
+        }
     }
 }

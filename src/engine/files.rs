@@ -13,8 +13,11 @@ use std::{
         fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::Path,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use bytes::Bytes;
 
 use super::{
     clock::http_date,
@@ -63,9 +66,9 @@ use stepwise::Rule;
 #[derive(Debug)]
 pub enum Piece {
     /// These bytes.
-    Bytes(Vec<u8>),
-    /// These bytes of the file.
-    File(Range<u64>),
+    Bytes(Bytes),
+    /// These bytes of a file.
+    File(Arc<File>, Range<u64>),
 }
 
 impl Piece {
@@ -73,7 +76,7 @@ impl Piece {
     fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(range) => range.end - range.start,
+            Self::File(_, range) => range.end - range.start,
         }
     }
 }
@@ -200,7 +203,13 @@ fn refuse_link(exchange: &mut Exchange, plan: &Plan, name: &[u8]) -> Option<Next
 fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
     let seconds = known.mtime();
     let Some(TagForm { inode, size: with_size, modified }) = form else {
-        return format!("\"{seconds:x}-{size:x}\"").into_bytes();
+        let mut tag = Vec::with_capacity(36);
+        tag.push(b'"');
+        write_hex(seconds.cast_unsigned(), &mut tag);
+        tag.push(b'-');
+        write_hex(size, &mut tag);
+        tag.push(b'"');
+        return tag;
     };
     let micros = seconds.saturating_mul(1_000_000).saturating_add(known.mtime_nsec() / 1000);
     let parts = [(inode, known.ino()), (with_size, size), (modified, micros.cast_unsigned())];
@@ -210,6 +219,12 @@ fn tag(form: Option<TagForm>, known: &Metadata, size: u64) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
     let weak = if now - micros > 1_000_000 { "" } else { "W/" };
     format!("{weak}\"{}\"", parts.join("-")).into_bytes()
+}
+
+/// A number in hexadecimal digits, as few as it takes.
+fn write_hex(number: u64, out: &mut Vec<u8>) {
+    let digits = number.checked_ilog2().map_or(1, |highest| highest / 4 + 1);
+    out.extend((0..digits).rev().map(|at| b"0123456789abcdef"[(number >> (4 * at) & 15) as usize]));
 }
 
 /// A tag with more in it; as the one server does that makes such tags, without a quote at the end.
@@ -366,7 +381,8 @@ async fn respond(
     let start = film_start(exchange, plan, known.len());
     let lead: &[u8] = if start > 0 { FILM } else { b"" };
     let (size, modified) = (lead.len() as u64 + known.len() - start, known.mtime());
-    let cut = |range: Range<u64>| cut(lead, start, range);
+    let file = Arc::new(file);
+    let cut = |range: Range<u64>| cut(lead, &file, start, range);
     let said = match settings.handler.as_deref() {
         Some(Handler::File) => kind::kind(settings, name),
         _ => Kind { of: exchange.type_of_path(plan), ..Kind::default() },
@@ -434,7 +450,7 @@ async fn respond(
                 response.ranges = false;
                 response.remove(b"Content-Type");
                 response.remove(b"Content-Encoding");
-                return send::send(exchange, plan, name, file, &[]).await;
+                return send::send(exchange, plan, name, &[], 0).await;
             }
             Verdict::Failed => return exchange.unmet(),
         }
@@ -466,13 +482,13 @@ async fn respond(
             let mut pieces = Vec::with_capacity(heads.len() + ranges.len());
             let mut ranges = ranges.into_iter();
             for head in heads {
-                pieces.push(Piece::Bytes(head));
+                pieces.push(Piece::Bytes(head.into()));
                 pieces.extend(ranges.next().map(cut).unwrap_or_default());
             }
             pieces
         }
     };
-    send::send(exchange, plan, name, file, &pieces).await
+    send::send(exchange, plan, name, &pieces, 0).await
 }
 
 /// What an FLV file begins with.
@@ -488,16 +504,16 @@ fn film_start(exchange: &Exchange, plan: &Plan, length: u64) -> u64 {
 }
 
 /// The pieces of what stands in a file from `start` on behind `lead`.
-fn cut(lead: &[u8], start: u64, range: Range<u64>) -> Vec<Piece> {
+fn cut(lead: &[u8], file: &Arc<File>, start: u64, range: Range<u64>) -> Vec<Piece> {
     let begin = lead.len() as u64;
     let mut pieces = Vec::new();
     if range.start < begin {
         let end = range.end.min(begin);
-        pieces.push(Piece::Bytes(lead[range.start as usize..end as usize].to_vec()));
+        pieces.push(Piece::Bytes(Bytes::copy_from_slice(&lead[range.start as usize..end as usize])));
     }
     if range.end > begin {
         let from = range.start.max(begin) - begin;
-        pieces.push(Piece::File(start + from..start + range.end - begin));
+        pieces.push(Piece::File(Arc::clone(file), start + from..start + range.end - begin));
     }
     pieces
 }

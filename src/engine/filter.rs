@@ -305,7 +305,12 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
     if raw || status < 200 || (empty && !settings.rewriting.settings.tells_unmodified) {
         return decision;
     }
-    let coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
+    let mut coded = coding_of(&exchange.facts.response).map(<[u8]>::to_vec);
+    let says = coded.is_some();
+    if matches!(settings.rewriting.settings.coded, Coded::Refuse(_) | Coded::Decode(_)) {
+        // What is not refused for it is not coded.
+        coded = coded.filter(|coded| !coded.eq_ignore_ascii_case(b"identity"));
+    }
     let is_coded = coded.is_some();
     if let Some(coded) = coded {
         let wanted = matches!(settings.rewriting.settings.coded, Coded::Decode(_))
@@ -334,7 +339,7 @@ fn decide<'p>(exchange: &mut Exchange, plan: &'p Plan) -> Decision<'p> {
             .when
             .as_ref()
             .is_none_or(|when| !matches!(exchange.value(when).as_slice(), b"" | b"0"));
-    if empty || stays_coded {
+    if empty || stays_coded || (says && !is_coded) {
         return decision;
     }
     let recoded = exchange.facts.response.recode.as_ref().is_some_and(|recoder| !recoder.keeps_length());

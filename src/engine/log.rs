@@ -215,6 +215,11 @@ impl Logs {
         }
     }
 
+    /// Whether this is a rehearsal's: nothing outside of it is changed.
+    pub fn are_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// The lines kept since this was asked last.
     pub fn take_kept(&self) -> Vec<(Level, String)> {
         self.kept.as_ref().map(RefCell::take).unwrap_or_default()

@@ -26,6 +26,9 @@ use crate::{
     plan::Plan,
 };
 
+/// How long a reason phrase that is made of a request can be.
+const LONGEST_PHRASE: usize = 512;
+
 impl Exchange {
     /// Answers as the configuration says.
     pub async fn reply(&mut self, plan: &Plan, reply: &Reply) -> Next {
@@ -296,6 +299,30 @@ impl Exchange {
         Some(failure)
     }
 
+    /// Gives the answer the reason phrase that is made for it, if any.
+    fn make_phrase(&mut self, plan: &Plan) {
+        let own = self.facts.response.own;
+        let Some((_, template)) = plan.config.phrases.iter().find(|(status, _)| *status == own) else {
+            return;
+        };
+        let mut phrase = self.value(template);
+        phrase.truncate(LONGEST_PHRASE);
+        if phrase.is_empty() || !is_field_value(&phrase) {
+            return;
+        }
+        self.say_status(&phrase);
+    }
+
+    /// Says the status with these words.
+    fn say_status(&mut self, phrase: &[u8]) {
+        let response = &mut self.facts.response;
+        let start = response.text.len();
+        response.text.extend_from_slice(itoa::Buffer::new().format(response.status).as_bytes());
+        response.text.push(b' ');
+        response.text.extend_from_slice(phrase);
+        response.status_text = Slice::new(start, response.text.len());
+    }
+
     /// Sends the head in `facts.response` and all of its content.
     pub async fn send_whole(&mut self, plan: &Plan, content: &[u8]) -> Next {
         self.send_content(plan, content, true).await
@@ -429,6 +456,7 @@ impl Exchange {
             self.facts.response.set_status(status, plan);
             self.facts.response.status_text = Slice::default();
         }
+        self.make_phrase(plan);
         self.facts.response.bodyless =
             self.facts.is_head() || matches!(self.facts.response.status, 100..=199 | 204 | 304);
         self.restore_kept();

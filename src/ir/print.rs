@@ -56,6 +56,7 @@ fn printed(config: &Config, with_base: bool) -> String {
         process,
         base,
         reasons,
+        phrases,
         pages,
         failures,
         listeners,
@@ -87,6 +88,10 @@ fn printed(config: &Config, with_base: bool) -> String {
             printer.line(&format!("page {status} "));
             printer.template(page);
         }
+    }
+    for (status, phrase) in phrases {
+        printer.line(&format!("phrase {status} "));
+        printer.template(phrase);
     }
     if with_base {
         for super::Failure { fault, status, reason, page } in failures {

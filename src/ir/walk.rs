@@ -47,6 +47,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
         process: _,
         base,
         reasons: _,
+        phrases,
         pages,
         failures,
         listeners,
@@ -73,7 +74,7 @@ pub fn config<'c>(config: &'c Config, visit: Visit<'_, 'c>) {
     }
     settings(base, Span::NONE, visit);
     settings(common, Span::NONE, visit);
-    for (_, page) in pages {
+    for (_, page) in phrases.iter().chain(pages) {
         visit(Item::Template(page), Span::NONE);
     }
     for listener in listeners {

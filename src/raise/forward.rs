@@ -82,6 +82,9 @@ impl Around<'_> {
                 .map(|one| one.protocol),
             _ => None,
         };
+        if let To::Cluster(id) = &to {
+            self.of_some_hosts(*id, losses);
+        }
         let mut pass = self.pass(protocol.unwrap_or(Protocol::Http), scheme, to, path, losses);
         if let Some(member) = self.member(url) {
             pass.settings = member.settings.clone();
@@ -96,6 +99,17 @@ impl Around<'_> {
             pass.settings.upgrade = None;
         }
         pass
+    }
+
+    /// Hosts that have a group of a name for themselves share it with all others in what is written.
+    fn of_some_hosts(&self, id: crate::ir::ClusterId, losses: &mut Losses) {
+        let url = |cluster: &Cluster| cluster.group.as_ref().map(|group| group.url.clone());
+        let mine = url(self.config.cluster(id));
+        if mine.is_some() && self.config.clusters.iter().filter(|other| url(other) == mine).count() > 1 {
+            let name = self.config.cluster(id).name.lossy().into_owned();
+            let why = "a host changes it for itself; in the output all hosts have the same";
+            losses.lose(self.span, format!("the `{name}` of each host"), why);
+        }
     }
 
     /// The member of the longest URL that a URL begins with.
@@ -335,7 +349,13 @@ impl Around<'_> {
                 .and_then(|from| from.split_once("://"))
                 .map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned());
             match authority {
-                Some(authority) if urls.iter().any(|url| url.eq_ignore_ascii_case(&authority)) => {
+                // Of a socket the URL has the path behind `unix:`.
+                Some(authority)
+                    if urls.iter().any(|url| {
+                        url.eq_ignore_ascii_case(&authority)
+                            || (authority == "unix:" && url.starts_with("unix:"))
+                    }) =>
+                {
                     reverse = true;
                 }
                 // Those of other places.
@@ -351,7 +371,10 @@ impl Around<'_> {
 fn authority_of(cluster: &Cluster) -> String {
     let name = cluster.name.lossy();
     match (&cluster.group, cluster.endpoints.first()) {
-        (Some(_), Some(one)) => one.address.lossy().into_owned(),
+        // A socket in the file system is called by its place, whatever name goes to who listens there.
+        (group, Some(one)) if group.is_some() || one.address.starts_with(b"unix:") => {
+            one.address.lossy().into_owned()
+        }
         _ => name.into_owned(),
     }
 }

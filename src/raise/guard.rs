@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A block that is left where a test fails, as what comes first, the test, and what is done where it holds.
-pub(super) fn guarded(block: &Block) -> Option<(Block, Test, Block, Span)> {
+pub fn guarded(block: &Block) -> Option<(Block, Test, Block, Span)> {
     let label = block.label.as_ref()?;
     let leaves = |step: &Step| match step {
         Step::When { test, then, otherwise } if otherwise.steps.is_empty() => {

@@ -1,15 +1,15 @@
 //! Settings as an area says them: handlers as forwards, what runs at a phase as what it was written for.
 
 use super::{
-    Area, Existing, Fallback, FallbackTo, How, Item, Match, Place, PlaceKind, Rule, Server, forward::Around,
-    program::Walk, value::text_of,
+    Area, Existing, Fallback, FallbackTo, How, Item, Losses, Match, Notes, Outline, Place, PlaceKind, Rule,
+    forward::Around, program::Walk, value::text_of,
 };
 use crate::{
     ir::{
-        Attr, Block, Change, Edit, Handler, Hook, Jump, Part, Query, Reply, ReplyContent, Settings, Step,
-        Template, Test,
+        Attr, Block, Change, Config, Edit, Handler, Hook, Jump, Part, Query, Reply, ReplyContent, Settings,
+        Step, Template, Test,
     },
-    source::Span,
+    source::{SourceMap, Span},
 };
 
 impl Walk<'_, '_> {
@@ -388,11 +388,22 @@ fn tidy(settings: &mut Settings) {
     }
 }
 
-/// Edits of requests that are made whoever answers become those of the forwards below.
-pub(super) fn hoist_edits(_common: &mut Area, servers: &mut [Server]) {
-    for server in servers {
-        push_edits(&mut server.area, &[]);
+impl Outline<'_> {
+    /// Edits of requests that are made whoever answers become those of the forwards below.
+    ///
+    /// What is sent is the same: who is not forwarded shows no one the fields of the request.
+    pub fn hoist_edits(&mut self) {
+        for server in &mut self.servers {
+            push_edits(&mut server.area, &[]);
+        }
     }
+}
+
+/// Files that are tried and what comes when there is none, of a block that does nothing else.
+pub fn fallback(config: &Config, block: &Block) -> Option<Fallback> {
+    let sources = SourceMap::new();
+    let (notes, mut losses) = (Notes::new(&sources), Losses::default());
+    Walk::new(config, None, &notes, &mut losses).fallback(block, block.span)
 }
 
 fn push_edits(area: &mut Area, above: &[Edit]) {
@@ -403,12 +414,16 @@ fn push_edits(area: &mut Area, above: &[Edit]) {
             match edit {
                 Edit::Set(name, value) => {
                     pass.head.set.retain(|(known, ..)| !known.is_field(name));
+                    pass.head.remove.retain(|known| !known.is_field(name));
                     pass.head.set.push((name.clone(), value.clone(), false));
                 }
                 Edit::Add(name, value) | Edit::Append(name, value) => {
                     pass.head.set.push((name.clone(), value.clone(), true));
                 }
-                Edit::Remove(name) => pass.head.remove.push(name.clone()),
+                Edit::Remove(name) => {
+                    pass.head.set.retain(|(known, ..)| !known.is_field(name));
+                    pass.head.remove.push(name.clone());
+                }
                 _ => {}
             }
         }

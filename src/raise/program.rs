@@ -26,21 +26,21 @@ pub fn outline<'a>(
     notes: &Notes<'_>,
     losses: &mut Losses,
 ) -> Outline<'a> {
-    let mut walk = Walk {
-        config,
-        notes,
-        losses,
-        host_span: Span::NONE,
-        chain: vec![config.base.clone()],
-        known: Constants::new(),
-        vars: Vars::of(config),
-        root: String::new(),
-        plain: plain.map(scopes).unwrap_or_default(),
-        captures: Vec::new(),
-        aliases: Vec::new(),
-        sectional: Vec::new(),
-    };
-    let mut common = walk.area(&config.common, &Match::any(), Span::NONE);
+    let mut outline = as_written(config, plain, notes, losses);
+    outline.merge_upgrades();
+    outline.hoist_edits();
+    outline
+}
+
+/// The same before what is said in several places is put in one (see [`Outline::merge_upgrades`], [`Outline::hoist_edits`]).
+pub fn as_written<'a>(
+    config: &'a Config,
+    plain: Option<&Config>,
+    notes: &Notes<'_>,
+    losses: &mut Losses,
+) -> Outline<'a> {
+    let mut walk = Walk::new(config, plain, notes, losses);
+    let common = walk.area(&config.common, &Match::any(), Span::NONE);
     let mut together = config.base.clone();
     together.lay(&config.common, false);
     walk.chain = vec![together];
@@ -66,7 +66,6 @@ pub fn outline<'a>(
             .collect();
         servers.push(server);
     }
-    super::hooks::hoist_edits(&mut common, &mut servers);
     let assigned = super::used::assigned(config, &servers);
     Outline { config, common, assigned, servers }
 }
@@ -90,6 +89,8 @@ impl Vars {
             let blocks = std::iter::once(&host.request).chain(host.named.iter().map(|(_, block)| block));
             blocks.for_each(|block| vars.block(block));
         }
+        // A file's name may be a URL as well, where its handler says that it is sent on.
+        vars.forward.retain(|var| !vars.file.contains(var));
         vars
     }
 
@@ -184,6 +185,39 @@ pub(super) struct Walk<'a, 'b> {
     sectional: Vec<Place>,
 }
 
+impl<'a, 'b> Walk<'a, 'b> {
+    pub(super) fn new(
+        config: &'a Config,
+        plain: Option<&Config>,
+        notes: &'b Notes<'b>,
+        losses: &'b mut Losses,
+    ) -> Self {
+        Self {
+            config,
+            notes,
+            losses,
+            host_span: Span::NONE,
+            chain: vec![config.base.clone()],
+            known: Constants::new(),
+            vars: Vars::of(config),
+            root: String::new(),
+            plain: plain.map(scopes).unwrap_or_default(),
+            captures: Vec::new(),
+            aliases: Vec::new(),
+            sectional: Vec::new(),
+        }
+    }
+
+    /// What is known of a host before its steps are gone through.
+    pub(super) fn begin(&mut self, host: &Host) {
+        self.host_span = host.span;
+        self.root = self.root_of(&host.request);
+        self.aliases.clear();
+        self.known.clear();
+        self.constants(&host.request);
+    }
+}
+
 impl Walk<'_, '_> {
     /// Whether somebody wrote what has this place.
     pub(super) fn is_written(&self, span: Span) -> bool {
@@ -196,11 +230,7 @@ impl Walk<'_, '_> {
 
     fn server(&mut self, host: &Host) -> Server {
         let Host { name: _, names, tls, request, named, span } = host;
-        self.host_span = *span;
-        self.root = self.root_of(request);
-        self.aliases.clear();
-        self.known.clear();
-        self.constants(request);
+        self.begin(host);
         let mut server = Server { names: names.clone(), tls: tls.clone(), span: *span, ..Server::default() };
         let depth = self.chain.len();
         server.area.span = *span;
@@ -223,7 +253,6 @@ impl Walk<'_, '_> {
             server.named.push((name.clone(), area));
         }
         self.chain.truncate(depth);
-        super::rule::merge_upgrades(&mut server.area);
         server
     }
 

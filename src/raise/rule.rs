@@ -1,7 +1,8 @@
 //! Rules: conditions and what is done under them.
 
 use super::{
-    Act, Area, How, Item, Match, Notes, Pass, PassPath, Place, PlaceKind, Redirect, Rule, Then,
+    Act, Area, How, Item, Losses, Match, Notes, Outline, Pass, PassPath, Place, PlaceKind, Redirect, Rule,
+    Then,
     forward::Around,
     guard::{answer, guarded},
     matching::of_pattern,
@@ -11,10 +12,10 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Block, Escape, Handler, Jump, Kind, Part, Pattern, Query, Register, Relation, Reply,
-        ReplyContent, Scope, Settings, Step, Template, Test, Upstream, VarKind, settings::Alias,
+        Attr, Block, Config, Escape, Handler, Host, Jump, Kind, Part, Pattern, Query, Register, Relation,
+        Reply, ReplyContent, Scope, Settings, Step, Template, Test, Upstream, VarKind, settings::Alias,
     },
-    source::Span,
+    source::{SourceMap, Span},
 };
 
 impl Walk<'_, '_> {
@@ -700,8 +701,23 @@ fn one_reply<'a>(test: &Test, then: &'a Block, otherwise: &'a Block) -> Option<&
     (both && one.status == other.status).then_some(if whole { one } else { other })
 }
 
-/// A rule that sends `WebSockets` where everything else goes too is that: one forward that lets them through.
-pub(super) fn merge_upgrades(area: &mut Area) {
+/// A test of a host's program in fewer words; `None` when it never holds.
+pub fn simplified(config: &Config, host: &Host, test: &Test) -> Option<Test> {
+    let sources = SourceMap::new();
+    let (notes, mut losses) = (Notes::new(&sources), Losses::default());
+    let mut walk = Walk::new(config, None, &notes, &mut losses);
+    walk.begin(host);
+    walk.simplified(test)
+}
+
+impl Outline<'_> {
+    /// A rule that sends `WebSockets` where everything else goes too is that: one forward that lets them through.
+    pub fn merge_upgrades(&mut self) {
+        self.servers.iter_mut().for_each(|server| merge_upgrades(&mut server.area));
+    }
+}
+
+fn merge_upgrades(area: &mut Area) {
     let mut at = 0;
     while at < area.items.len() {
         let found = match &area.items[at] {

@@ -129,6 +129,13 @@ fn an_aspnetcore_program_is_told_its_port_and_token() {
     assert!(text.contains("\"spoken\":[\"ms-aspnetcore-token\"]"), "{text}");
     // What a proxy in front said of the scheme stays in front.
     assert!(text.contains("\"scheme\":\"https, http\""), "{text}");
+    // Nor can it have the forwarder's own words taken away by naming them in Connection.
+    says(
+        port,
+        "/",
+        "X-Forwarded-For: 1.2.3.4\r\nConnection: X-Forwarded-For, X-Forwarded-Proto, MS-ASPNETCORE-TOKEN, Host\r\n",
+        &["\"token\":true", "\"client\":\"127.0.0.1:", "\"scheme\":\"http\"", "\"host\":\"h\""],
+    );
 }
 
 #[test]
@@ -136,7 +143,7 @@ fn an_iisnode_script_gets_its_port_and_files_stay_files() {
     let scratch = Scratch::new("iisnode");
     scratch.write("site/server.js", NODE);
     scratch.write("site/page.txt", "page\n");
-    let rules = "<rewrite><rules><rule name=\"files\" stopProcessing=\"true\"><match url=\"^page\" /></rule><rule name=\"all\">\
+    let rules = "<rewrite><rules><rule name=\"files\" stopProcessing=\"true\"><match url=\"^(page|server.js\\/debug)\" /></rule><rule name=\"all\">\
                  <match url=\".*\" /><action type=\"Rewrite\" url=\"server.js\" /></rule></rules></rewrite><iisnode \
                  watchedFiles=\"web.config;*.js\" />";
     let handler = "<add name=\"iisnode\" path=\"server.js\" verb=\"*\" modules=\"iisnode\" />";
@@ -146,6 +153,10 @@ fn an_iisnode_script_gets_its_port_and_files_stay_files() {
     let text = http::get(port, "/api/x?y").text();
     assert!(text.contains("\"url\":\"/api/x?y\""), "{text}");
     assert_eq!(http::get(port, "/page.txt").text(), "page\n");
+    // As the template for Node.js of Azure has it: no rule is for it, and what follows the script is not its name.
+    let text = http::get(port, "/server.js/debug/?x").text();
+    assert!(text.contains("\"url\":\"/server.js/debug/?x\""), "{text}");
+    assert_eq!(http::get(port, "/page.txt/server.js/debug").status, 404);
 }
 
 /// PHP's `FastCGI` program, where it waits on an address.
@@ -198,6 +209,12 @@ fn a_program_that_is_not_here_is_named() {
     let said = ran(triglot(&["run", "--start-handlers", "--listen", "1"]).arg(scratch.path().join("site")));
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("is not on this machine"), "{}", said.stderr);
+    // A process for each script is not started.
+    let handler = "<add name=\"scripts\" path=\"*.js\" verb=\"*\" modules=\"iisnode\" />";
+    scratch.write("site/web.config", site(handler, ""));
+    let said = ran(triglot(&["run", "--start-handlers", "--listen", "1"]).arg(scratch.path().join("site")));
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("does not say which script to start"), "{}", said.stderr);
 }
 
 /// A rule that takes something out of the path, and another that adds to the query.
@@ -256,7 +273,7 @@ fn which_url_a_program_gets_where_rules_rewrote_it() {
     says(port, "/app/x%20y%2fz?q=1", "", &rewritten);
     says(port, "/x%20y%2fz?q=%20", "", &["\"url\":\"/x%20y%2fz?q=%20\"", "\"asked\":null"]);
     // Which methods there are is the program's to say.
-    for method in ["PUT", "DELETE", "PATCH", "PROPFIND", "OPTIONS"] {
+    for method in ["PUT", "DELETE", "PATCH", "PROPFIND", "OPTIONS", "TRACE"] {
         let mut connection = http::Connection::open(port).expect("it listens");
         let request = format!("{method} /rest HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
         connection.send(request).expect("it can be sent");
@@ -300,6 +317,7 @@ fn what_follows_a_script_is_not_its_name() {
                   basename($_SERVER['SCRIPT_FILENAME']), $_SERVER['QUERY_STRING']], JSON_UNESCAPED_SLASHES), \"\\n\";";
     scratch.write("site/index.php", script);
     scratch.write("site/in/Other.PHP", script);
+    scratch.write("site/in/deep.php", script);
     scratch.write("site/folder.php/a.txt", "a\n");
     let handler = "<add name=\"PHP\" path=\"*.php\" verb=\"*\" modules=\"FastCgiModule\" scriptProcessor=\"C:\\PHP\\php-cgi.exe\" \
                    resourceType=\"Either\" />";
@@ -316,8 +334,57 @@ fn what_follows_a_script_is_not_its_name() {
     assert_eq!(text("/index.php/b.php"), "[\"/index.php\",\"/b.php\",\"index.php\",\"\"]\n");
     assert_eq!(text("/index.php"), "[\"/index.php\",null,\"index.php\",\"\"]\n");
     assert_eq!(text("/folder.php/a.txt"), "a\n");
+    // Case does not count for the original, but for the program it does.
+    assert_eq!(text("/INDEX.PHP?x"), "[\"/INDEX.PHP\",null,\"index.php\",\"x\"]\n");
+    assert_eq!(text("/IN/DEEP.php/b"), "[\"/IN/DEEP.php\",\"/b\",\"deep.php\",\"\"]\n");
     assert_eq!(http::get(port, "/none.php/rest").status, 404);
     assert_eq!(http::get(port, "/folder.php/none").status, 404);
+}
+
+#[test]
+fn the_first_handler_that_is_for_a_request_has_it() {
+    let scratch = Scratch::new("several");
+    scratch.write("app.js", NODE);
+    let start = |port: u16| {
+        let mut command = Command::new("node");
+        command.arg("app.js").arg(port.to_string()).current_dir(scratch.path());
+        Process::start("node", &mut command, scratch.path()).listening(port)
+    };
+    let (first, second) = (ports::free(), ports::free());
+    let (_first, _second) = (start(first), start(second));
+    let pid = |port: u16, target: &str| number(&http::get(port, target).text(), "pid");
+    let (first_pid, second_pid) = (pid(first, "/"), pid(second, "/"));
+    scratch.write("site/page.txt", "page\n");
+    scratch.write("site/page.js", "script\n");
+    scratch.write("site/folder/page.txt", "inner\n");
+    let handlers = "<add name=\"scripts\" path=\"*.js\" verb=\"GET,OPTIONS\" modules=\"iisnode\" resourceType=\"Unspecified\" />\
+                    <add name=\"files\" path=\"*\" verb=\"GET,HEAD\" modules=\"StaticFileModule,DefaultDocumentModule\" resourceType=\"File\" \
+                    requireAccess=\"Read\" /><add name=\"all\" path=\"*\" verb=\"*\" modules=\"httpPlatformHandler\" resourceType=\"Unspecified\" />";
+    scratch.write("site/web.config", site(handlers, ""));
+    let port = ports::free();
+    let (one, two) = (
+        format!("iisnode=http://127.0.0.1:{first}"),
+        format!("httpPlatformHandler=http://127.0.0.1:{second}"),
+    );
+    let _server = serve(&scratch, port, &["--handler", &one, "--handler", &two]);
+    assert_eq!(pid(port, "/page.js"), first_pid);
+    assert_eq!(pid(port, "/none.js?x"), first_pid);
+    assert_eq!(http::get(port, "/page.txt").text(), "page\n");
+    assert_eq!(http::get(port, "/folder/page.txt").text(), "inner\n");
+    assert_eq!(pid(port, "/none.txt"), second_pid);
+    assert_eq!(pid(port, "/folder/"), second_pid);
+    for (method, target, expected) in [
+        ("OPTIONS", "/page.js", first_pid),
+        ("POST", "/page.js", second_pid),
+        ("POST", "/page.txt", second_pid),
+        ("OPTIONS", "/page.txt", second_pid),
+    ] {
+        let mut connection = http::Connection::open(port).expect("it listens");
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+        connection.send(request).expect("it can be sent");
+        let answer = connection.response().expect("it answers").text();
+        assert_eq!(number(&answer, "pid"), expected, "{method} {target}");
+    }
 }
 
 #[test]

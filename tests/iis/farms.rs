@@ -257,14 +257,22 @@ fn live_traffic_drains_a_server_that_breaks_off_under_load_without_an_error() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
+    // How soon depends on how busy the machine is.
+    let until_left_alone = |farm: &Farm| {
+        let began = Instant::now();
+        loop {
+            let _ = farm.origins.iter().map(Origin::taken).count();
+            std::thread::sleep(Duration::from_millis(300));
+            if farm.origins[0].taken() == 0 && farm.origins[1].taken() > 0 {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(15), "{}", farm.server.said());
+        }
+    };
     for _ in 0..2 {
         until_asked(&farm);
         farm.healthy[0].store(false, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(300));
-        let _ = farm.origins.iter().map(Origin::taken).count();
-        std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(farm.origins[0].taken(), 0, "{}", farm.server.said());
-        assert!(farm.origins[1].taken() > 0);
+        until_left_alone(&farm);
         farm.healthy[0].store(true, Ordering::Relaxed);
         until_asked(&farm);
     }

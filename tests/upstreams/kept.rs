@@ -123,6 +123,47 @@ fn what_was_kept_survives_being_killed_and_what_was_half_is_not_served() {
 }
 
 #[test]
+fn what_is_asked_for_often_goes_with_its_file() {
+    let source = source(1000, 1, Duration::ZERO);
+    let port = ports::free();
+    let prefix = Prefix::new("kept-often", &configuration(port, source.port, ""));
+    let server = prefix.serve();
+    // One connection: one worker, which may remember what it read once the file is some seconds old.
+    let mut client = Connection::open(port).expect("it accepts connections");
+    let mut ask = || {
+        client.send("GET /7 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is sent");
+        let answer = client.response().expect("it answers");
+        (answer.field("X-Cache").map(str::to_owned).unwrap_or_default(), answer.content)
+    };
+    let asked = || source.asked.load(Ordering::SeqCst);
+    let folder = server.prefix().path().join("kept");
+    let hits = |ask: &mut dyn FnMut() -> (String, Vec<u8>), last: u8| {
+        for _ in 0..4 {
+            let (status, content) = ask();
+            assert_eq!((status.as_str(), content.len(), content.last()), ("HIT", 1000, Some(&last)));
+        }
+    };
+    assert_eq!(ask(), ("MISS".to_owned(), vec![b'7'; 1000]));
+    wait::until("a kept response", wait::SOON, || (ask().0 == "HIT").then_some(()));
+    std::thread::sleep(Duration::from_secs(3));
+    let before = asked();
+    hits(&mut ask, b'7');
+    assert_eq!(asked(), before);
+    // Written over in its place, as what holds for longer is.
+    let file = files(&folder).pop().expect("there is a file");
+    let mut bytes = fs::read(&file).expect("it can be read");
+    *bytes.last_mut().expect("it has content") = b'8';
+    fs::write(&file, &bytes).expect("it can be written");
+    hits(&mut ask, b'8');
+    std::thread::sleep(Duration::from_secs(3));
+    hits(&mut ask, b'8');
+    // And removed, as people do who want it anew.
+    fs::remove_file(&file).expect("it can be removed");
+    assert_eq!(ask(), ("MISS".to_owned(), vec![b'7'; 1000]));
+    assert_eq!(asked(), before + 1);
+}
+
+#[test]
 fn a_full_disk_is_an_error_in_the_log_and_nothing_to_the_client() {
     let source = source(200_000, 4, Duration::ZERO);
     let port = ports::free();

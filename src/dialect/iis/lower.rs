@@ -21,7 +21,7 @@
 //! topic is in a module of its own; findings go to [`Cx::report`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -111,6 +111,10 @@ struct Cx<'a> {
     statuses: Vec<(u16, u16)>,
     /// Those of them that have a reason phrase of their own.
     phrases: Vec<(u16, ir::Text)>,
+    /// Those whose reason phrase is an expression, as it is written, with its value once that is known.
+    made: Vec<(u16, String, Option<Template>)>,
+    /// The handlers that are where the command line says.
+    reached: BTreeSet<String>,
     /// The number of the site that is lowered.
     site: u32,
     /// Whether it has handlers that are programs.
@@ -141,6 +145,8 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         vars: BTreeMap::new(),
         statuses: status::known(),
         phrases: Vec::new(),
+        made: Vec::new(),
+        reached: BTreeSet::new(),
         site: 0,
         programs: false,
     };
@@ -158,6 +164,9 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         cx.programs = handlers::any(site);
         let host = cx.site(site);
         cx.config.hosts.push(host);
+    }
+    if let Some(site) = sites.first() {
+        handlers::unused(&mut cx, site.span);
     }
     bindings::listeners(&mut cx, sites);
     status::finish(&mut cx);
@@ -322,8 +331,9 @@ impl Cx<'_> {
 }
 
 /// What is answered before a site is asked, in the original by `http.sys`: a `POST` or `PUT` that does not say how long it is
-/// (411, published readings: "refused with 411 before any handler is consulted"), and `OPTIONS *`, which is about the
-/// server.
+/// (411, published readings: "refused with 411 before any handler is consulted"), `OPTIONS *`, which is about the
+/// server, and a path with control characters, which no `.` of a rule would see (`AllowRestrictedChars` is 0: from U+0000
+/// to U+001F and from U+007F to U+009F, decoded, "Http.sys registry settings for Windows").
 fn kernel() -> Vec<(Step, Span)> {
     let missing = |name: &str| {
         let field = Template::attr(ir::Attr::Field(name.into()));
@@ -341,7 +351,12 @@ fn kernel() -> Vec<(Step, Span)> {
     let refused = block(vec![(Step::Respond(reply), Span::NONE)]);
     let server = Test::Equal(Template::attr(ir::Attr::Path), "*".into());
     let when = |test, then| (Step::When { test, then, otherwise: Block::default() }, Span::NONE);
-    vec![when(without, refused), when(server, handlers::protocol(Span::NONE))]
+    let path = Template::attr(ir::Attr::Path);
+    let control = Pattern::regex(r"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]", false);
+    let odd = Test::Match { subject: path, pattern: control, into: None };
+    let reply = ir::Reply { status: 400, content: ir::ReplyContent::Page };
+    let odd = when(odd, block(vec![(Step::Respond(reply), Span::NONE)]));
+    vec![odd, when(without, refused), when(server, handlers::protocol(Span::NONE))]
 }
 
 /// A list of steps to add to.

@@ -11,9 +11,10 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::{Hash, Lease, Store, index::Soon};
+use super::{Hash, Lease, Store, index::Soon, lately};
 use crate::engine::{
     deposit::{Deposit, Hears, Order},
     files::send,
@@ -55,15 +56,17 @@ pub struct Meta {
 #[derive(Debug)]
 pub struct Kept {
     /// What is to be known of it.
-    pub meta: Meta,
+    pub meta: Arc<Meta>,
     /// The upstream's head.
-    pub head: Vec<u8>,
-    /// The file.
-    pub file: Arc<File>,
+    pub head: Bytes,
+    /// What that says, once a request of this worker read it; only of what is in memory.
+    pub read: Option<lately::Read>,
+    /// The file; none where the content is in memory.
+    pub file: Option<Arc<File>>,
     /// Where its content begins.
     pub begin: u64,
     /// The content, where all of it was read already.
-    pub content: Option<Vec<u8>>,
+    pub content: Option<Bytes>,
     /// How long it is.
     pub length: u64,
     /// The digest that it was found by.
@@ -72,7 +75,12 @@ pub struct Kept {
 
 impl Kept {
     /// Reads the response of a key; `None` when there is none.
-    pub async fn open(store: &Store, hash: &Hash, key: &[u8]) -> io::Result<Option<Self>> {
+    ///
+    /// `now` is in seconds since the epoch.
+    pub async fn open(store: &Store, hash: &Hash, key: &[u8], now: u64) -> io::Result<Option<Self>> {
+        if let Some(kept) = lately::find(store, hash, key) {
+            return Ok(Some(kept));
+        }
         let file = match OpenOptions::new().read(true).open(store.path(hash)) {
             Ok(file) => Arc::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -89,7 +97,8 @@ impl Kept {
             };
             Self::of(&first[..length], size, hash, key, &file)
         });
-        if let Some(kept) = first {
+        if let Some(mut kept) = first {
+            lately::hold(store, &mut kept, key, &file, now);
             return Ok(Some(kept));
         }
         let size = file.metadata()?.len();
@@ -111,15 +120,16 @@ impl Kept {
         let begin = whole_head(bytes)?;
         let length = size.checked_sub(begin)?;
         let (meta, head) = parse(bytes, key)?;
-        let head = bytes.get(head..begin as usize)?.to_vec();
-        let content = (bytes.len() as u64 == size).then(|| bytes[begin as usize..].to_vec());
-        Some(Self { meta, head, file: Arc::clone(file), begin, content, length, hash: *hash })
+        let head = Bytes::copy_from_slice(bytes.get(head..begin as usize)?);
+        let content = (bytes.len() as u64 == size).then(|| Bytes::copy_from_slice(&bytes[begin as usize..]));
+        let (meta, file) = (Arc::new(meta), Some(Arc::clone(file)));
+        Some(Self { meta, head, read: None, file, begin, content, length, hash: *hash })
     }
 
     /// Writes down that it holds for longer.
     pub async fn renew(&self, store: &Store) -> io::Result<()> {
         let place = store.path(&self.hash);
-        let Meta { valid, while_updating, if_error, .. } = self.meta;
+        let Meta { valid, while_updating, if_error, .. } = *self.meta;
         let bytes = [valid, while_updating, if_error].map(u64::to_le_bytes);
         let task = spawn_blocking(move || {
             OpenOptions::new().write(true).open(place)?.write_all_at(bytes.as_flattened(), 16)

@@ -1,6 +1,8 @@
 //! Content that lies in a file behind its own head, on its way to the client: conditions and ranges apply.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, ops::Range, sync::Arc};
+
+use bytes::Bytes;
 
 use super::{
     super::{
@@ -18,19 +20,36 @@ use crate::plan::Plan;
 /// The content of a response.
 #[derive(Debug)]
 pub struct Whole {
-    /// The file.
-    pub file: Arc<File>,
+    /// The file; none where the content was read already.
+    pub file: Option<Arc<File>>,
     /// Where in it the content begins.
     pub begin: u64,
     /// How long it is.
     pub length: u64,
     /// The content, where it was read already.
-    pub bytes: Option<Vec<u8>>,
+    pub bytes: Option<Bytes>,
+}
+
+impl Whole {
+    /// A part of it.
+    pub fn piece(&self, range: Range<u64>) -> Piece {
+        match (&self.bytes, &self.file) {
+            (None, Some(file)) => {
+                Piece::File(Arc::clone(file), self.begin + range.start..self.begin + range.end)
+            }
+            (bytes, _) => {
+                let bytes = bytes.as_ref().filter(|bytes| range.end <= bytes.len() as u64);
+                Piece::Bytes(
+                    bytes.map(|it| it.slice(range.start as usize..range.end as usize)).unwrap_or_default(),
+                )
+            }
+        }
+    }
 }
 
 /// Answers with the response in `facts`, whose content this is.
 pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Next {
-    let Whole { file, begin, length, bytes } = content;
+    let length = content.length;
     let settings = exchange.settings(plan);
     let mut selection = Selection::Whole;
     if exchange.facts.response.status == 200 && exchange.facts.preset.is_none() {
@@ -46,7 +65,7 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
             Verdict::Answer => {}
             Verdict::NotModified => {
                 not_modified(exchange);
-                return send::send_shared(exchange, plan, b"", file, &[], 0).await;
+                return send::send(exchange, plan, b"", &[], 0).await;
             }
             Verdict::Failed => return exchange.unmet(),
         }
@@ -61,13 +80,8 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
             exchange.facts.response.set(b"Content-Type", &kind);
         }
     }
-    let part = |from: u64, to: u64| match &bytes {
-        Some(bytes) => Piece::Bytes(bytes.get(from as usize..to as usize).unwrap_or_default().to_vec()),
-        None => Piece::File(begin + from..begin + to),
-    };
     let pieces = match selection {
-        Selection::Whole if bytes.is_some() => vec![Piece::Bytes(bytes.unwrap_or_default())],
-        Selection::Whole => vec![part(0, length)],
+        Selection::Whole => vec![content.piece(0..length)],
         Selection::Unsatisfiable => {
             range::unmet(exchange, plan, length);
             return Next::Status(416);
@@ -75,7 +89,7 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
         Selection::One(range) => {
             exchange.facts.response.status_text = super::super::http1::field::Slice::default();
             range::one(&mut exchange.facts.response, &range, length);
-            vec![part(range.start, range.end)]
+            vec![content.piece(range)]
         }
         Selection::Several(ranges) => {
             exchange.facts.response.status_text = super::super::http1::field::Slice::default();
@@ -85,13 +99,13 @@ pub async fn deliver(exchange: &mut Exchange, plan: &Plan, content: Whole) -> Ne
             let mut pieces = Vec::with_capacity(heads.len() + ranges.len());
             let mut ranges = ranges.into_iter();
             for head in heads {
-                pieces.push(Piece::Bytes(head));
-                pieces.extend(ranges.next().map(|range| part(range.start, range.end)));
+                pieces.push(Piece::Bytes(head.into()));
+                pieces.extend(ranges.next().map(|range| content.piece(range)));
             }
             pieces
         }
     };
-    send::send_shared(exchange, plan, b"a kept response", file, &pieces, length).await
+    send::send(exchange, plan, b"a kept response", &pieces, length).await
 }
 
 /// Makes the response in `facts` one that says that the client has it.

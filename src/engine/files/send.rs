@@ -53,23 +53,12 @@ enum Trouble {
     Broken(Broken),
 }
 
-/// Sends the head in the exchange's response, and these pieces of a file.
+/// Sends the head in the exchange's response, and these pieces; `total` is how long the content is where the head does
+/// not say it.
 pub(super) async fn send(
     exchange: &mut Exchange,
     plan: &Plan,
     name: &[u8],
-    file: File,
-    pieces: &[Piece],
-) -> Next {
-    send_shared(exchange, plan, name, Arc::new(file), pieces, 0).await
-}
-
-/// The same for a file that others have, too; `total` is how long the content is where the head does not say it.
-pub(super) async fn send_shared(
-    exchange: &mut Exchange,
-    plan: &Plan,
-    name: &[u8],
-    file: Arc<File>,
     pieces: &[Piece],
     total: u64,
 ) -> Next {
@@ -85,11 +74,11 @@ pub(super) async fn send_shared(
     }
     let mut done = match filters {
         Some(mut filters) => {
-            let sent = send_changed(exchange, plan, &file, pieces, &mut filters, framing, &mut out).await;
+            let sent = send_changed(exchange, plan, pieces, &mut filters, framing, &mut out).await;
             exchange.facts.coded = Some(filters.sizes);
             sent
         }
-        None => send_all(exchange, plan, &file, pieces, &mut out).await,
+        None => send_all(exchange, plan, pieces, &mut out).await,
     };
     if framing == Framing::Chunked && done.is_ok() {
         if length.is_some() {
@@ -114,7 +103,6 @@ pub(super) async fn send_shared(
 pub async fn send_part(
     exchange: &mut Exchange,
     plan: &Plan,
-    file: &Arc<File>,
     piece: Option<Piece>,
     (framing, more): (Framing, bool),
     filters: &mut Option<Box<Chain>>,
@@ -122,14 +110,14 @@ pub async fn send_part(
 ) -> bool {
     let pieces = piece.as_slice();
     let done = if let Some(filters) = filters {
-        send_through(exchange, plan, file, pieces, (filters, framing, more), &mut out).await
+        send_through(exchange, plan, pieces, (filters, framing, more), &mut out).await
     } else {
         let length: u64 = pieces.iter().map(Piece::length).sum();
         let chunk = framing == Framing::Chunked && length > 0;
         if chunk {
             out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
         }
-        let sent = send_all(exchange, plan, file, pieces, &mut out).await;
+        let sent = send_all(exchange, plan, pieces, &mut out).await;
         if chunk {
             out.extend_from_slice(b"\r\n");
         }
@@ -185,7 +173,6 @@ fn complain(exchange: &Exchange, name: &[u8], done: Result<(), Trouble>) -> bool
 async fn send_all(
     exchange: &mut Exchange,
     plan: &Plan,
-    file: &Arc<File>,
     pieces: &[Piece],
     out: &mut Vec<u8>,
 ) -> Result<(), Trouble> {
@@ -193,7 +180,7 @@ async fn send_all(
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => out.extend_from_slice(bytes),
-            Piece::File(range) => {
+            Piece::File(file, range) => {
                 let first = range.start..range.end.min(range.start + room);
                 room -= first.end - first.start;
                 let rest = first.end..range.end;
@@ -212,20 +199,18 @@ async fn send_all(
 async fn send_changed(
     exchange: &mut Exchange,
     plan: &Plan,
-    file: &Arc<File>,
     pieces: &[Piece],
     filters: &mut Chain,
     framing: Framing,
     out: &mut Vec<u8>,
 ) -> Result<(), Trouble> {
-    send_through(exchange, plan, file, pieces, (filters, framing, false), out).await
+    send_through(exchange, plan, pieces, (filters, framing, false), out).await
 }
 
 /// The same, and perhaps more is to follow.
 async fn send_through(
     exchange: &mut Exchange,
     plan: &Plan,
-    file: &Arc<File>,
     pieces: &[Piece],
     (filters, framing, more): (&mut Chain, Framing, bool),
     out: &mut Vec<u8>,
@@ -235,7 +220,7 @@ async fn send_through(
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => filters.push(bytes, &mut changed).map_err(Trouble::Broken)?,
-            Piece::File(range) => {
+            Piece::File(file, range) => {
                 let mut at = range.start;
                 while at < range.end {
                     let end = range.end.min(at + step);

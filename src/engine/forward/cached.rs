@@ -162,7 +162,7 @@ impl Exchange {
                     caching.keeps = false;
                     return Found::Ask;
                 }
-                Visit::Present => match Kept::open(&store, &hash, &caching.key).await {
+                Visit::Present => match Kept::open(&store, &hash, &caching.key, now).await {
                     Ok(Some(kept)) => {
                         if !kept.meta.vary.is_empty() && kept.meta.variant != self.variant(&kept.meta.vary) {
                             let variant = self.variant(&kept.meta.vary);
@@ -297,11 +297,12 @@ impl Exchange {
         twin.refreshes = true;
         twin.facts.cache_status = Some("EXPIRED");
         let over = Kept {
-            meta: kept.meta.clone(),
+            meta: Arc::clone(&kept.meta),
             head: kept.head.clone(),
-            file: Arc::clone(&kept.file),
+            read: kept.read.clone(),
+            file: kept.file.clone(),
             begin: kept.begin,
-            content: None,
+            content: kept.content.clone(),
             length: kept.length,
             hash: kept.hash,
         };
@@ -428,9 +429,8 @@ impl Exchange {
         self.facts.cache_status = Some("REVALIDATED");
         if fresh.valid == 0 {
             // What the kept one says holds again.
-            let head = std::mem::replace(&mut self.facts.upstream, kept.head.clone());
-            let parsed = self.parse_kept(forward);
-            if parsed {
+            let head = std::mem::replace(&mut self.facts.upstream, kept.head.to_vec());
+            if self.parse_kept(forward, None) {
                 fresh = freshness(&self.facts, how, now);
             }
             let status = self.facts.upstream_head.status;
@@ -443,9 +443,10 @@ impl Exchange {
             drop(head);
         }
         if fresh.valid > 0 {
-            kept.meta.valid = fresh.valid;
-            kept.meta.while_updating = fresh.while_updating;
-            kept.meta.if_error = fresh.if_error;
+            let meta = Arc::make_mut(&mut kept.meta);
+            meta.valid = fresh.valid;
+            meta.while_updating = fresh.while_updating;
+            meta.if_error = fresh.if_error;
             if let Err(error) = kept.renew(&caching.store).await {
                 let why = super::system(&error);
                 self.log(Level::Crit, format_args!("a kept response cannot be written ({why})"));
@@ -459,13 +460,25 @@ impl Exchange {
     }
 
     /// Reads the head that was kept, which is in `facts.upstream`.
-    fn parse_kept(&mut self, forward: &Forward) -> bool {
+    fn parse_kept(&mut self, forward: &Forward, read: Option<&cache::Read>) -> bool {
         let facts = &mut self.facts;
+        let known = read.and_then(|read| read.get()).filter(|(protocol, _)| *protocol == forward.protocol);
+        if let Some((_, head)) = known {
+            facts.upstream_head.copy(head);
+            return true;
+        }
         let parsed = match forward.protocol {
             Protocol::FastCgi => facts.upstream_head.parse_fields(&facts.upstream),
             protocol => facts.upstream_head.parse(&facts.upstream, protocol != Protocol::Http),
         };
-        matches!(parsed, Ok(Parsed::Whole))
+        if !matches!(parsed, Ok(Parsed::Whole)) {
+            return false;
+        }
+        if let Some(read) = read {
+            // Where there is one already, that is of another protocol.
+            let _ = read.set((forward.protocol, facts.upstream_head.clone()));
+        }
+        true
     }
 
     /// Begins to write the response under way to a file; `None` where it is not kept.
@@ -538,7 +551,7 @@ impl Exchange {
         self.caching = None;
         self.facts.upstream.clear();
         self.facts.upstream.extend_from_slice(&kept.head);
-        if !self.parse_kept(forward) {
+        if !self.parse_kept(forward, kept.read.as_ref()) {
             self.log(Level::Crit, format_args!("a kept response has no head"));
             return Next::Status(500);
         }

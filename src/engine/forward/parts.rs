@@ -14,7 +14,7 @@ use super::super::{
     exchange::{End, Exchange, Next},
     facts::Facts,
     files::{
-        self, Piece,
+        self,
         condition::{self, Verdict},
         range::{self, Selection},
     },
@@ -199,17 +199,15 @@ impl Exchange {
         };
         let (skip, length) = portion.window;
         let (from, to) = (skip.min(kept.length), (skip + length).min(kept.length));
-        let piece = match &kept.content {
-            Some(bytes) => Piece::Bytes(bytes.get(from as usize..to as usize).unwrap_or_default().to_vec()),
-            None => Piece::File(kept.begin + from..kept.begin + to),
-        };
+        let content =
+            files::Whole { file: kept.file, begin: kept.begin, length: kept.length, bytes: kept.content };
+        let piece = content.piece(from..to);
         let mut out = super::scratch::take();
         let framing = self.head_of_parts(plan, &mut out);
         let mut filters = self.filters_of_parts();
         let more = portion.more && framing != Framing::None;
         let piece = (framing != Framing::None).then_some(piece);
-        let sent =
-            files::send::send_part(self, plan, &kept.file, piece, (framing, more), &mut filters, out).await;
+        let sent = files::send::send_part(self, plan, piece, (framing, more), &mut filters, out).await;
         if !sent {
             return Next::End(End::Abort);
         }

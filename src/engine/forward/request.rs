@@ -52,7 +52,9 @@ impl Exchange {
             match &**edit {
                 Edit::Set(name, value) | Edit::Add(name, value) => self.write_field(name, value, out),
                 Edit::Append(name, value) => {
-                    let sent_there = how.pass_fields && self.has_field(name);
+                    // Who names such a field in `Connection` has its own taken away, never ours.
+                    let nominated = how.names.removes_nominated && self.nominated(name);
+                    let sent_there = how.pass_fields && !nominated && self.has_field(name);
                     if !sent_there {
                         self.write_field(name, value, out);
                     }

@@ -18,6 +18,7 @@ impl Exchange {
     /// Begins to copy the response under way, where settings ask for it.
     pub(super) fn begin_copy(&mut self, how: &ForwardingPlan, buffering: bool) -> Option<Deposit> {
         if how.store.is_empty()
+            || self.serving.logs.are_kept()
             || !buffering
             || self.facts.asked_head
             || self.facts.upstream_head.status != 200

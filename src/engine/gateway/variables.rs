@@ -3,6 +3,7 @@
 use super::super::{
     clock::http_date,
     exchange::Exchange,
+    files,
     http1::field::{Field, Known},
     scratch,
 };
@@ -16,9 +17,14 @@ impl Exchange {
     pub fn variables(&mut self, how: &ForwardingPlan, put: Put<'_>) -> Result<(), String> {
         let mut value = scratch::take();
         let mut done = Ok(());
+        let any_case = self.settings(&self.serving.plan).files.any_case;
         for (name, template, skip_empty) in &how.params {
             value.clear();
             let present = self.eval(template, &mut value);
+            // The program looks for it where case counts.
+            if any_case && **name == *b"SCRIPT_FILENAME" {
+                files::spelling::correct(&mut value);
+            }
             if (value.is_empty() && *skip_empty) || (!present && how.omit_missing) {
                 continue;
             }

@@ -106,6 +106,15 @@ impl ResponseHead {
         *self = Self { fields, ..Self::default() };
     }
 
+    /// Becomes the same as another, keeping memory.
+    pub fn copy(&mut self, other: &Self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        fields.extend_from_slice(&other.fields);
+        let Self { length, version, status, status_text, content_length, chunked, keep_alive, .. } = *other;
+        *self = Self { length, version, status, status_text, fields, content_length, chunked, keep_alive };
+    }
+
     fn status_line(&mut self, buffer: &[u8], end: usize) -> bool {
         let Some(rest) = buffer[..end].strip_prefix(b"HTTP/") else { return false };
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();

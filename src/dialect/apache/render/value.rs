@@ -112,6 +112,9 @@ impl<'a> Names<'a> {
             Attr::ClientAddr => "REMOTE_ADDR",
             Attr::ClientPort => "REMOTE_PORT",
             Attr::PeerAddr => "CONN_REMOTE_ADDR",
+            Attr::ServerAddr if self.expression => {
+                return Err("no variable of expressions is the address that was connected to".to_owned());
+            }
             Attr::ServerAddr => "SERVER_ADDR",
             Attr::ServerPort => "SERVER_PORT",
             Attr::User | Attr::KnownUser | Attr::ClaimedUser => "REMOTE_USER",

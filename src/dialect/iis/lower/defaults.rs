@@ -28,7 +28,8 @@ pub(super) fn settings() -> Settings {
     client.underscores = Some(true);
     client.single_fields = Some(false);
     client.merge_slashes = Some(true);
-    client.traced = Some(false);
+    // Whoever has the handler for it answers (`TRACEVerbHandler`: 501).
+    client.traced = Some(true);
     client.backslashes = Some(true);
     client.asterisk = Some(true);
     client.nested = Some(50);

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! expr  := ( text | '{' item '}' )*
-//! item  := 'R:' n | 'C:' n        a group, n from 0 to 9 (beyond for C where all captures are tracked)
+//! item  := 'R:' n | 'C:' n        a group, n from 0 to 31 (beyond for C where all captures are tracked)
 //!        | NAME                   a server variable
 //!        | NAME ':' expr          a function or a rewrite map
 //! ```
 //!
 //! Reference 5.6, from "URL Rewrite Module Configuration Reference". An unknown map or a missing `}` is an error; an unknown
-//! variable is empty.
+//! variable is empty. Its page on references says that `n` is from 0 to 9; the module takes up to 31 ("Registry values for IIS
+//! URL Rewrite", by one who wrote it: `MaxBackReferences` is 31, and only who lowers it to 9 cannot use `{R:10}`).
 
 use super::{CONDITION, Cx, RULE, maps::Maps, vars};
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 
 /// How deep expressions may be nested.
 const DEEPEST: usize = 16;
+
+/// The highest number of a group.
+const MOST_GROUPS: usize = 31;
 
 /// What an expression may refer to.
 pub(super) struct Around<'a> {
@@ -203,9 +207,9 @@ impl Reading<'_, '_, '_> {
     fn group(&mut self, name: &str, at: usize, argument: &Template) -> Template {
         let number = argument.as_text().and_then(|text| std::str::from_utf8(text).ok()?.parse::<u8>().ok());
         let condition = name.eq_ignore_ascii_case("C");
-        let most = self.around.tracked.filter(|_| condition).map_or(10, <[_]>::len);
-        let Some(number) = number.filter(|number| usize::from(*number) < most.max(10)) else {
-            let help = "groups are `{R:0}` to `{R:9}`".replace('R', &name.to_uppercase());
+        let most = self.around.tracked.filter(|_| condition).map_or(0, <[_]>::len);
+        let Some(number) = number.filter(|number| usize::from(*number) < most.max(MOST_GROUPS + 1)) else {
+            let help = "groups are `{R:0}` to `{R:31}`".replace('R', &name.to_uppercase());
             self.wrong(at, at + name.len(), "this is no group", Some(help));
             return Template::default();
         };

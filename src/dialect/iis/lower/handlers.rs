@@ -21,7 +21,8 @@
 //!   script are those that there are now; `IIS_WasUrlRewritten` is `1` then (Symfony's `Request::prepareRequestUri` and
 //!   OpenTelemetry's `TelemetryHttpModule` rely on it).
 //!
-//! What follows a script in the path (`/index.php/rest`) is no part of its name: the handler for `*.php` takes the request
+//! What follows a script in the path (`/index.php/rest`) is no part of its name: the handler for `*.php`, or for `server.js`
+//! (`/server.js/debug`, which the template for Node.js of Azure keeps from its rules), takes the request
 //! where `/index.php` is a file, `SCRIPT_NAME` ends there, and `PATH_INFO` is the whole path all the same, which PHP knows
 //! of this server and mends ("`AllowPathInfoForScriptMappings`", false: full path; php-src, `cgi_main.c`,
 //! `init_request_info`).
@@ -29,7 +30,7 @@
 //! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
 //! preserving the original URL); else it is the client's own, if it sent one.
 
-use super::{Cx, Place, block, proxy, root_of, status::own};
+use super::{Cx, Place, block, leave, proxy, root_of, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::{
@@ -51,6 +52,9 @@ type Steps = Vec<(Step, Span)>;
 /// Modules that are built in.
 const BUILT_IN: [&str; 4] =
     ["StaticFileModule", "DefaultDocumentModule", "DirectoryListingModule", "ProtocolSupportModule"];
+
+/// The block that they stand in, where one of them keeps requests from the next.
+const LABEL: &str = "handlers";
 
 /// The module that answers `OPTIONS` and `TRACE` by itself.
 const PROTOCOL: &str = "ProtocolSupportModule";
@@ -109,12 +113,51 @@ pub(super) fn any(site: &Site) -> bool {
     site.places().iter().any(|place| handlers(place).items().iter().any(program))
 }
 
-/// Adds what the handlers of a place do.
+/// A handler as it is lowered: what finds out whether a request is its own, and what it does with it.
+struct Link {
+    before: Steps,
+    /// `None` where every request is.
+    test: Option<Test>,
+    then: Block,
+    /// Whether it answers by itself, so that nothing follows.
+    answers: bool,
+    span: Span,
+}
+
+/// Adds what the handlers of a place do: the first one in the list that is for a request has it.
 pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut Steps) {
+    let links = links(cx, place, handlers);
+    let last = links.len().saturating_sub(1);
+    let leaves = |at: usize, link: &Link| at < last && link.test.is_some() && !link.answers;
+    let chained = links.iter().enumerate().any(|(at, link)| leaves(at, link));
+    let mut steps = Steps::new();
+    for (at, mut link) in links.into_iter().enumerate() {
+        if leaves(at, &link) {
+            link.then.steps.push(leave(LABEL));
+        }
+        steps.append(&mut link.before);
+        let step = match link.test {
+            Some(test) => Step::When { test, then: link.then, otherwise: Block::default() },
+            None => Step::Do(link.then),
+        };
+        steps.push((step, link.span));
+    }
+    if chained {
+        let chain = Block { label: Some(LABEL.into()), steps, ..Block::default() };
+        out.push((Step::Do(chain), Span::NONE));
+    } else {
+        out.append(&mut steps);
+    }
+}
+
+fn links(cx: &mut Cx, place: &Place, handlers: &Value) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
     let is_protocol = |item: &Item| item.value.text("modules").eq_ignore_ascii_case(PROTOCOL);
     for item in handlers.items().iter().filter(|item| !item.level.assumed || is_protocol(item)) {
+        let span = item.span;
         if is_protocol(item) {
-            handled(item, None, protocol(item.span), out);
+            let (test, then) = (own_requests(item, None), protocol(span));
+            links.push(Link { before: Steps::new(), test, then, answers: true, span });
             continue;
         }
         let modules: Vec<&str> = item.value.text("modules").split(',').map(str::trim).collect();
@@ -122,13 +165,25 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
             modules.iter().any(|module| list.iter().any(|one| one.eq_ignore_ascii_case(module)))
         };
         if one_of(&BUILT_IN) {
+            // Files, whatever is for them further down.
+            let test = own_requests(item, None);
+            let ends = test.is_none();
+            links.push(Link { before: Steps::new(), test, then: Block::default(), answers: false, span });
+            if ends {
+                return links;
+            }
             continue;
         }
         let name = item.value.text("name");
         let kind = modules.iter().find_map(|module| Kind::of(module));
         let is = |key: &str| key.eq_ignore_ascii_case(name) || one_of(&[key]);
-        let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(_, url)| url.clone());
-        let script = (kind == Some(Kind::FastCgi)).then(|| cut(cx, item, out)).flatten();
+        let given = cx.options.handlers.iter().find(|(key, _)| is(key)).map(|(key, url)| {
+            cx.reached.insert(key.clone());
+            url.clone()
+        });
+        let mut before = Steps::new();
+        let mut answers = false;
+        let script = if kind.is_some() || given.is_some() { cut(cx, item, &mut before) } else { None };
         let then = match (given, kind) {
             (Some(url), _) => reached(cx, place, (kind, script), item, &url, None),
             (None, Some(kind)) if cx.options.stage.start => match started::start(cx, place, kind, item) {
@@ -141,6 +196,7 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
                 let message = format!("requests for the handler `{name}` are answered with 404");
                 let found = Diagnostic::note_at("handler-not-here", item.span, message);
                 cx.report(found.because("it runs inside of the original, in .NET or by ISAPI"));
+                answers = true;
                 let reply = Reply { status: 404, content: ReplyContent::Page };
                 block(vec![(Step::Respond(reply), item.span)])
             }
@@ -153,10 +209,14 @@ pub(super) fn programs(cx: &mut Cx, place: &Place, handlers: &Value, out: &mut S
             let reply = Reply { status, content: ReplyContent::Page };
             block(vec![(Step::Respond(reply), item.span)])
         });
-        if handled(item, script, then, out) {
-            return;
+        let test = own_requests(item, script);
+        let ends = test.is_none();
+        links.push(Link { before, test, then, answers, span });
+        if ends {
+            break;
         }
     }
+    links
 }
 
 /// What `ProtocolSupportModule` answers: `OPTIONS` with 200 and the methods there are, a file or none, whatever else a
@@ -174,6 +234,19 @@ pub(super) fn protocol(span: Span) -> Block {
         (Step::When { test, then: block(then), otherwise: Block::default() }, span)
     };
     block(vec![when("OPTIONS", options), when("TRACE", vec![respond(501, ReplyContent::Page)])])
+}
+
+/// Tells which programs were said to be somewhere and are nobody's.
+pub(super) fn unused(cx: &mut Cx, span: Span) {
+    let options = cx.options;
+    for (name, url) in &options.handlers {
+        if cx.reached.contains(name) {
+            continue;
+        }
+        let message = format!("no handler is called `{name}`");
+        let found = Diagnostic::warning("handler-unused", span, message);
+        cx.report(found.because(format!("nothing is sent to `{url}`")));
+    }
 }
 
 fn refuse(cx: &mut Cx, place: &Place, kind: Option<Kind>, item: &Item) {
@@ -458,10 +531,14 @@ pub(super) fn files(handlers: &Value, out: &mut Steps) {
 /// Finds the script in the path, where a handler is for files with an ending.
 fn cut(cx: &mut Cx, item: &Item, out: &mut Steps) -> Option<Script> {
     let path = item.value.text("path");
-    let endings = path.split(',').filter_map(|one| one.trim().strip_prefix('*'));
-    let plain = endings.filter(|one| one.len() > 1 && one.starts_with('.') && !one.contains(['*', '?', '/']));
-    let plain: Vec<String> =
-        plain.map(|one| super::pattern::wildcard(one).trim_matches(['^', '$']).to_owned()).collect();
+    let names = path.split(',').filter_map(|one| {
+        let one = one.trim();
+        let (front, name) = one.strip_prefix('*').map_or(("/", one), |ending| ("", ending));
+        // What has no dot is a folder to those who write it, and `*` alone is everything.
+        let plain = name.contains('.') && !name.contains(['*', '?']) && (front == "/" || !name.contains('/'));
+        plain.then(|| format!("{front}{}", super::pattern::literal(name.trim_start_matches('/'))))
+    });
+    let plain: Vec<String> = names.collect();
     if plain.is_empty() {
         return None;
     }
@@ -484,8 +561,8 @@ fn cut(cx: &mut Cx, item: &Item, out: &mut Steps) -> Option<Script> {
     Some(script)
 }
 
-/// What a handler does with the requests that are its own; whether these are all.
-fn handled(item: &Item, script: Option<Script>, then: Block, out: &mut Steps) -> bool {
+/// Which requests are a handler's own; `None` where all are.
+fn own_requests(item: &Item, script: Option<Script>) -> Option<Test> {
     let mut tests = Vec::new();
     let path = item.value.text("path");
     let (name, file) = script
@@ -517,13 +594,5 @@ fn handled(item: &Item, script: Option<Script>, then: Block, out: &mut Steps) ->
     if let Some(kind) = wanted {
         tests.push(Test::File(file, kind));
     }
-    let test = match tests.len() {
-        0 => {
-            out.push((Step::Do(then), item.span));
-            return true;
-        }
-        _ => Test::All(tests),
-    };
-    out.push((Step::When { test, then, otherwise: Block::default() }, item.span));
-    false
+    (!tests.is_empty()).then_some(Test::All(tests))
 }

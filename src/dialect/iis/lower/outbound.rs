@@ -10,7 +10,7 @@
 
 use super::{
     CONDITION, Cx, Place, RULE, block,
-    conditions::conditions,
+    conditions::{Given, conditions},
     expression::{self, Around},
     leave,
     maps::Maps,
@@ -21,7 +21,7 @@ use crate::{
     diagnostic::{Diagnostic, suggest},
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Block, By, Change, Choice, Edit, Kind, Name, Pattern, Relation, Settings, Standing, Step,
+        Attr, Block, By, Change, Choice, Edit, Kind, Name, Part, Pattern, Relation, Settings, Standing, Step,
         Syntax, Template, Test, VarId, VarKind,
         settings::{Coded, ContentEdit, ContentMatch, ContentPlace, Rewriting},
     },
@@ -219,8 +219,11 @@ impl Set<'_> {
             return None;
         };
         let reading = Reading::of(found.value.text("patternSyntax"));
-        let (test, _) = conditions(cx, &found.value, reading, &self.maps, true);
-        Some(test)
+        match conditions(cx, &found.value, reading, &self.maps, true).0 {
+            Given::Always => Some(None),
+            Given::Never => None,
+            Given::If(test) => Some(Some(test)),
+        }
     }
 
     /// A rule on the value of a response header, or of another variable.
@@ -250,8 +253,12 @@ impl Set<'_> {
         };
         let mut tests: Vec<Test> = before.into_iter().collect();
         tests.push(if negate { Test::Not(Box::new(found)) } else { found });
-        let (test, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, true);
-        tests.extend(test);
+        let (given, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, true);
+        match given {
+            Given::Always => {}
+            Given::Never => return,
+            Given::If(test) => tests.push(test),
+        }
         let around = Around { maps: &self.maps, tracked: tracked.as_deref(), outbound: true };
         let mut then = Steps::new();
         let action = rule.value.part("action");
@@ -320,8 +327,18 @@ impl Set<'_> {
         } else {
             pattern::pattern(cx, written, reading, ignore_case)
         };
-        let Some(pattern) = pattern else { return };
+        let Some(mut pattern) = pattern else { return };
+        let expression = matches!(pattern.kind, Kind::Regex(_)) && reading == Reading::Expression;
+        if whole && expression && pattern.text.iter().any(|byte| b"^$".contains(byte)) {
+            // In the library of the original both stand at lines (reference 6).
+            pattern.text = [&b"(?m)"[..], &pattern.text[..]].concat().into();
+        }
         let (given, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, true);
+        let given = match given {
+            Given::Always => None,
+            Given::Never => return,
+            Given::If(test) => Some(test),
+        };
         let around = Around { maps: &self.maps, tracked: tracked.as_deref(), outbound: true };
         let action = rule.value.part("action");
         let rewrites = action.is("type", "Rewrite");
@@ -329,7 +346,7 @@ impl Set<'_> {
         let with = match action.attribute("value") {
             Some(written) if rewrites => expression::parse(cx, written, &around).template,
             // What is found stays.
-            None | Some(_) if !rewrites => Template(vec![crate::ir::Part::Capture(RULE, 0)]),
+            None | Some(_) if !rewrites => Template(vec![Part::Capture(RULE, 0)]),
             _ => Template::default(),
         };
         if !rewrites && (!stops || whole) {
@@ -393,17 +410,44 @@ fn spelled(name: &str) -> Name {
     Name::from(words.collect::<Vec<_>>().join("-"))
 }
 
-/// The whole value of each line in which a pattern is found.
-fn each_line(field: &Name, pattern: &Pattern, with: Template) -> Edit {
+/// The whole value of each line in which a pattern is found. Where `{R:0}` is asked for, which is what was found and not the
+/// line, that is a group before all others.
+fn each_line(field: &Name, pattern: &Pattern, mut with: Template) -> Edit {
     let text = String::from_utf8_lossy(&pattern.text).into_owned();
     let text = if pattern.kind == Kind::Exact { format!("^{}$", literal(&text)) } else { text };
+    let found = if asks_for_all(&with) {
+        renumber(&mut with);
+        format!("({})", pattern::renumbered(&text))
+    } else {
+        format!("(?:{text})")
+    };
     let pattern = Pattern {
         kind: Kind::Regex(Syntax::Ecma),
-        text: format!("^[\\s\\S]*?(?:{text})[\\s\\S]*$").into(),
+        text: format!("^[\\s\\S]*?{found}[\\s\\S]*$").into(),
         ..pattern.clone()
     };
     let change = Change::Replace { pattern, into: RULE, with, all: false };
     Edit::Field { name: field.clone(), standing: Standing::Own, change }
+}
+
+/// Whether a value holds all that its rule found.
+fn asks_for_all(template: &Template) -> bool {
+    template.0.iter().any(|part| match part {
+        Part::Capture(register, group) => (*register, *group) == (RULE, 0),
+        Part::Escape(_, inner) => asks_for_all(inner),
+        _ => false,
+    })
+}
+
+/// Counts one group more before those of the rule.
+fn renumber(template: &mut Template) {
+    for part in &mut template.0 {
+        match part {
+            Part::Capture(register, group) if *register == RULE => *group = group.saturating_add(1),
+            Part::Escape(_, inner) => renumber(inner),
+            _ => {}
+        }
+    }
 }
 
 /// The attributes that a rule is about.

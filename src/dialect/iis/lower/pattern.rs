@@ -102,6 +102,40 @@ pub(super) fn groups(text: &str, reading: Reading) -> u8 {
     u8::try_from(count).unwrap_or(u8::MAX)
 }
 
+/// An expression that stands in one group more: what it says of its own groups is counted on.
+pub(super) fn renumbered(text: &str) -> String {
+    let mut places = Vec::new();
+    let bytes = text.as_bytes();
+    let (mut at, mut class) = (0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => {
+                if !class && bytes.get(at + 1).is_some_and(|byte| matches!(byte, b'1'..=b'9')) {
+                    places.push(at + 1);
+                }
+                at += 1;
+            }
+            b'[' if !class => class = true,
+            b']' if class => class = false,
+            _ => {}
+        }
+        at += 1;
+    }
+    let mut out = String::with_capacity(text.len() + places.len());
+    let mut from = 0;
+    for place in places {
+        let end = text[place..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |end| place + end);
+        out.push_str(&text[from..place]);
+        match text[place..end].parse::<u32>() {
+            Ok(number) => out.push_str(&number.saturating_add(1).to_string()),
+            Err(_) => out.push_str(&text[place..end]),
+        }
+        from = end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
 /// Text that stands for itself in an expression.
 pub(super) fn literal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -403,6 +437,11 @@ mod tests {
         assert_eq!(groups("(a)(?:b)(?!c)\\((d)[(]", Reading::Expression), 2);
         assert_eq!(groups("*/?.*", Reading::Wildcard), 2);
         assert_eq!(groups("(a)", Reading::Exact), 0);
+    }
+
+    #[test]
+    fn groups_are_counted_on() {
+        assert_eq!(renumbered("(a)\\1[\\1]\\\\1(b)\\2\\d"), "(a)\\2[\\1]\\\\1(b)\\3\\d");
     }
 
     #[test]

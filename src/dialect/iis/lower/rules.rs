@@ -8,7 +8,7 @@
 
 use super::{
     CONDITION, Cx, Place, RULE, URL,
-    conditions::conditions,
+    conditions::{Given, conditions},
     expression::{self, Around, Parsed},
     inside, leave,
     maps::Maps,
@@ -69,7 +69,7 @@ pub(super) fn declare(cx: &mut Cx, site: &Site) -> Vec<String> {
                 let action = rule.value.part("action");
                 targets.push(action.text("url").to_lowercase());
                 if action.is("type", "CustomResponse") {
-                    custom_status(cx, &action);
+                    custom_status(cx, &action, None);
                 }
                 let set = rule.value.part("serverVariables");
                 let names = set.items().iter().map(|set| set.value.text("name"));
@@ -167,8 +167,7 @@ impl<'a> Set<'a> {
         let matched = Test::Match { subject, pattern, into: (!negate).then_some(RULE) };
         tests.push(if negate { Test::Not(Box::new(matched)) } else { matched });
 
-        let (test, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, false);
-        tests.extend(test);
+        let (given, tracked) = conditions(cx, &rule.value.part("conditions"), reading, &self.maps, false);
         let around = Around { maps: &self.maps, tracked: tracked.as_deref(), outbound: false };
 
         let mut then = self.variables(cx, &rule.value.part("serverVariables"), &around);
@@ -176,6 +175,12 @@ impl<'a> Set<'a> {
         let stops = self.action(cx, &action, (base, text), &around, &mut then);
         if rule.value.flag("stopProcessing") && !stops {
             then.push(leave(self.label));
+        }
+        match given {
+            Given::Always => {}
+            Given::If(test) => tests.push(test),
+            // What else is wrong with it was told.
+            Given::Never => return,
         }
         // What another rule captured is not this one's.
         out.push((Step::Forget(CONDITION), rule.span));
@@ -286,16 +291,9 @@ impl<'a> Set<'a> {
                     }
                     _ => ReplyContent::Page,
                 };
-                let phrase = action.text("statusReason");
-                if phrase.contains('{') {
-                    let place = action.place("statusReason");
-                    let message = "a reason phrase is sent as it is written";
-                    let found = Diagnostic::warning("phrase-not-expanded", place, message);
-                    cx.report(
-                        found.because("what is in braces is not expanded").help("use `statusDescription`"),
-                    );
-                }
-                let status = custom_status(cx, action);
+                let phrase = action.attribute("statusReason").filter(|phrase| phrase.value.contains('{'));
+                let phrase = phrase.map(|phrase| expression::parse(cx, phrase, around).template);
+                let status = custom_status(cx, action, phrase.as_ref());
                 out.push((Step::Respond(Reply { status, content }), span));
                 true
             }
@@ -509,16 +507,21 @@ impl<'a> Set<'a> {
     }
 }
 
-/// The status of a custom response, with its sub-status and the reason phrase that it has of its own.
-fn custom_status(cx: &mut Cx, action: &Value) -> u16 {
+/// The status of a custom response, with its sub-status and the reason phrase that it has of its own, which may be an
+/// expression (the reference lists where back-references, variables, functions and maps can stand: `statusReason` is among
+/// them): `phrase` is its value.
+fn custom_status(cx: &mut Cx, action: &Value, phrase: Option<&Template>) -> u16 {
     let number = |name: &str| u16::try_from(action.number(name)).unwrap_or(0);
     let (status, sub) = (number("statusCode"), number("subStatusCode"));
-    let phrase = action.text("statusReason");
-    let sendable = phrase.chars().all(|c| c == ' ' || c.is_ascii_graphic());
-    if phrase.is_empty() || !sendable {
+    let written = action.text("statusReason");
+    if written.contains('{') {
+        return super::status::with_made_phrase(cx, (status, sub), written, phrase);
+    }
+    let sendable = written.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if written.is_empty() || !sendable {
         return super::status::of(cx, status, sub);
     }
-    super::status::with_phrase(cx, status, sub, phrase)
+    super::status::with_phrase(cx, status, sub, written)
 }
 
 /// An action's URL with where its query begins.

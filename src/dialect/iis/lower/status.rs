@@ -92,6 +92,34 @@ pub(super) fn with_phrase(cx: &mut Cx, status: u16, sub: u16, phrase: &str) -> u
     own
 }
 
+/// The same with a reason phrase that is an expression: its value where that is known by now.
+pub(super) fn with_made_phrase(
+    cx: &mut Cx,
+    (status, sub): (u16, u16),
+    written: &str,
+    value: Option<&Template>,
+) -> u16 {
+    let same = |(own, said, known): &(u16, String, Option<Template>)| {
+        said == written
+            && cx.statuses.get(usize::from(own - FIRST)) == Some(&(status, sub))
+            && (value.is_none() || known.is_none() || known.as_ref() == value)
+    };
+    if let Some(at) = cx.made.iter().position(same) {
+        let (own, _, known) = &mut cx.made[at];
+        if known.is_none() {
+            *known = value.cloned();
+        }
+        return *own;
+    }
+    if cx.statuses.len() >= 400 {
+        return of(cx, status, sub);
+    }
+    cx.statuses.push((status, sub));
+    let own = FIRST + cx.statuses.len() as u16 - 1;
+    cx.made.push((own, written.to_owned(), value.cloned()));
+    own
+}
+
 /// The sub-status that a status of our own stands for.
 pub(super) fn sub(cx: &Cx, own: u16) -> u16 {
     cx.statuses.get(usize::from(own.saturating_sub(FIRST))).map_or(0, |(_, sub)| *sub)
@@ -143,6 +171,8 @@ pub(super) fn finish(cx: &mut Cx) {
         var.kind = table((FIRST..).zip(&cx.statuses).map(row).collect());
     }
     cx.config.reasons.append(&mut cx.phrases);
+    let made = cx.made.drain(..).filter_map(|(own, _, value)| Some((own, value?)));
+    cx.config.phrases.extend(made);
     for (own, (status, _)) in (FIRST..).zip(&cx.statuses) {
         cx.config.sent_as.push((own, *status));
         let page = cx.config.pages.iter().find(|(known, _)| known == status).map(|(_, page)| page.clone());

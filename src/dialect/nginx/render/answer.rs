@@ -82,14 +82,24 @@ impl Render<'_, '_> {
             self.templated("default_type", v, span);
         }
         if let Some(v) = charset {
-            self.templated("charset", v, span);
+            if v.0.is_empty() {
+                self.page.line("charset off;");
+            } else {
+                self.templated("charset", v, span);
+            }
+        }
+        if let Some(v) = charset_types {
+            self.listed("charset_types", v);
+        }
+        if let Some(v) = override_charset {
+            self.page.line(format!("override_charset {};", switch(*v)));
         }
         if let Some(v) = hints.as_ref().filter(|hints| !hints.is_empty()) {
             let words: Vec<_> = v.iter().filter_map(|hint| self.value(hint, span)).collect();
             let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
             self.page.line(format!("early_hints {};", words.join(" ")));
         }
-        if let Some(v) = source_charset {
+        if let Some(v) = source_charset.as_ref().filter(|charset| !charset.0.is_empty()) {
             self.templated("source_charset", v, span);
         }
         if let Some(v) = identifier {
@@ -98,8 +108,16 @@ impl Render<'_, '_> {
         if let Some(v) = etag {
             self.page.line(format!("etag {};", switch(*v)));
         }
+        let when = if_modified_since.and_then(|when| ["off", "exact", "before"].get(usize::from(when)));
+        if let Some(when) = when {
+            self.page.line(format!("if_modified_since {when};"));
+        }
+        if let Some(v) = max_ranges {
+            // There is no word for as many as one likes.
+            self.page.line(format!("max_ranges {};", v.unwrap_or(i32::MAX as u32)));
+        }
         // Said where the place is.
-        let _ = (on_response, errors, own_authority, charset_types);
+        let _ = (on_response, errors, own_authority);
         self.left_out(
             "",
             &[
@@ -132,9 +150,11 @@ impl Render<'_, '_> {
                 ("answer.languages", languages.is_some()),
                 ("answer.default_language", default_language.is_some()),
                 ("answer.charsets", charsets.is_some()),
-                ("answer.override_charset", override_charset.is_some()),
-                ("answer.if_modified_since", if_modified_since.is_some()),
-                ("answer.max_ranges", max_ranges.is_some()),
+                (
+                    "answer.source_charset",
+                    source_charset.as_ref().is_some_and(|charset| charset.0.is_empty()),
+                ),
+                ("answer.if_modified_since", if_modified_since.is_some() && when.is_none()),
                 ("answer.join_ranges", join_ranges.is_some()),
                 ("answer.max_joined_ranges", max_joined_ranges.is_some()),
                 ("answer.max_reversed_ranges", max_reversed_ranges.is_some()),

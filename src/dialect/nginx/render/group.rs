@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ir::{
         Affinity, Balance, Bucket, Cluster, ClusterId, Config, Duty, Endpoint, Group, IdleConnections, Kind,
-        Member, Name, Network, Pattern, Queue, Role, Row, Share, Var, VarKind, settings::Lifetime,
+        Member, Name, Network, Pattern, Queue, Recoding, Role, Row, Share, Var, VarKind, settings::Lifetime,
     },
     raise::{Outline, all_vars, network, used_clusters},
     source::Span,
@@ -18,6 +18,15 @@ impl Render<'_, '_> {
     pub(super) fn tables(&mut self, outline: &Outline<'_>) {
         for id in all_vars(outline) {
             self.table(id);
+        }
+        for Recoding { from, to, pairs } in &outline.config.recodings {
+            let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+            self.page.blank();
+            self.page.open(format!("charset_map {} {} {{", from.lossy(), to.lossy()));
+            for (byte, becomes) in pairs {
+                self.page.line(format!("{byte:02X} {};", digits(becomes)));
+            }
+            self.page.close("}");
         }
         for (_, lines) in std::mem::take(&mut self.maps) {
             self.page.blank();

@@ -212,8 +212,15 @@ impl Render<'_, '_> {
             self.pass(pass, at);
         }
         for item in &area.items {
-            if let Item::Place(place) = item {
-                self.place(place);
+            match item {
+                // In a place of an expression only places of expressions can stand.
+                Item::Place(place) if at.how == How::Regex && place.at.how != How::Regex => {
+                    let text = place.at.to_regex();
+                    let at = Match { how: How::Regex, text, ..place.at.clone() };
+                    self.place(&Place { at, ..place.clone() });
+                }
+                Item::Place(place) => self.place(place),
+                Item::Rule(_) => {}
             }
         }
     }
@@ -293,6 +300,9 @@ impl Render<'_, '_> {
         match path {
             PassPath::Same => {}
             PassPath::Replace(with) if prefix && !variable && *protocol == Protocol::Http => {
+                if host.starts_with("unix:") && !host.ends_with(':') {
+                    line.push(':');
+                }
                 line.push_str(with);
             }
             PassPath::Replace(with) => {

@@ -140,12 +140,17 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn compressed(&mut self, types: &[Text]) {
-        // Pages are always among them.
-        let types: Vec<_> =
-            types.iter().map(|kind| kind.lossy().into_owned()).filter(|kind| kind != "text/html").collect();
-        if !types.is_empty() {
-            self.page.line(format!("gzip_types {};", types.join(" ")));
+        if types.iter().any(|kind| kind.lossy() != "text/html") {
+            self.listed("gzip_types", types);
         }
+    }
+
+    /// Types that something is for. Pages are always among them.
+    pub(super) fn listed(&mut self, name: &str, types: &[Text]) {
+        let all = types.iter().map(|kind| kind.lossy().into_owned());
+        let others: Vec<_> = all.filter(|kind| kind != "text/html").collect();
+        let words = if others.is_empty() { "text/html".to_owned() } else { others.join(" ") };
+        self.page.line(format!("{name} {words};"));
     }
 
     pub(super) fn params(&mut self, prefix: &str, params: &[(Name, Template, bool)], span: Span) {

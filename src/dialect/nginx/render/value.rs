@@ -251,6 +251,8 @@ impl Names<'_> {
             Test::Present(template) => {
                 Ok(format!("{} {}= \"\"", self.value(template)?, if not { "" } else { "!" }))
             }
+            // No name is no file; that is what the root is, too, and a name has to be written.
+            Test::File(name, _) if name.is_empty() => Ok(format!("{mark}-f /")),
             Test::File(name, kind) => {
                 let flag = match kind {
                     FileKind::File | FileKind::NonEmpty => "-f",

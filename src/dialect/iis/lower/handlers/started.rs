@@ -39,6 +39,16 @@ struct Wanted {
 
 /// Has the program of a handler started; `None` when it cannot be, which is reported.
 pub(super) fn start(cx: &mut Cx, place: &Place, kind: Kind, item: &Item) -> Option<Started> {
+    let script = item.value.text("path");
+    if kind == Kind::IisNode && script.contains(['*', '?', ',']) {
+        let message = format!("`{script}` does not say which script to start");
+        let found = Diagnostic::error("no-script", item.value.place("path"), message);
+        let found = found.because("the original starts a process for each script that is asked for");
+        let help =
+            "name one script in `path`, or say where it is reached: `--handler iisnode=http://HOST:PORT`";
+        cx.report(found.help(help));
+        return None;
+    }
     let application = place.site.application(&place.path).to_vec();
     let folder = place.site.folder(&application)?;
     let folder = std::path::absolute(&folder).unwrap_or(folder);
@@ -57,11 +67,9 @@ pub(super) fn start(cx: &mut Cx, place: &Place, kind: Kind, item: &Item) -> Opti
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut wanted = match (kind, &section) {
         (Kind::AspNetCore | Kind::HttpPlatform, Some(section)) => of_section(section, &folder, &expanded),
-        (Kind::IisNode, _) => Wanted {
-            command: "node".to_owned(),
-            arguments: vec![item.value.text("path").to_owned()],
-            ..Wanted::usual()
-        },
+        (Kind::IisNode, _) => {
+            Wanted { command: "node".to_owned(), arguments: vec![script.to_owned()], ..Wanted::usual() }
+        }
         _ => {
             let mut words = item.value.text("scriptProcessor").split('|');
             let command = expanded(words.next().unwrap_or_default());
