@@ -289,8 +289,12 @@ struct Translate {
     #[arg(long, value_name = "DIALECT")]
     to: DialectName,
     /// The language of the file; recognised when not given
-    #[arg(long, value_name = "DIALECT")]
+    #[arg(long, value_name = "DIALECT", alias = "dialect")]
     from: Option<DialectName>,
+    /// Where a handler's program is reached that a web.config names: NAME=http://HOST:PORT, NAME being the handler's
+    /// or its module's
+    #[arg(long = "handler", value_name = "NAME=URL", value_parser = handler)]
+    handlers: Vec<(String, String)>,
     /// Where to write: a file, or a folder; standard output when not given
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -504,9 +508,9 @@ impl Check {
 
 impl Translate {
     fn run(self) -> ExitCode {
-        let Self { file, to, from, output, report, strict, verify, no_verify, prefix } = self;
+        let Self { file, to, from, handlers, output, report, strict, verify, no_verify, prefix } = self;
         let machine = machine::Given::default();
-        let reading = Reading { dialect: from, prefix, handlers: Vec::new(), roots: Vec::new(), machine };
+        let reading = Reading { dialect: from, prefix, handlers, roots: Vec::new(), machine };
         let request = reading.request(&file, true, false);
         let format = match report {
             ReportName::Human => Format::Human,

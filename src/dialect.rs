@@ -12,7 +12,7 @@ use crate::{
     diagnostic::{self, Diagnostic},
     ir::{self, local::Provider},
     raise::{Losses, Notes, Outline, Shape},
-    source::SourceMap,
+    source::{SourceMap, Span},
 };
 
 /// A configuration language.
@@ -212,6 +212,16 @@ impl Dialect {
                 .for_each(|(key, name)| names.entry((*key).to_owned()).or_default().push((*name).to_owned())),
         }
         names
+    }
+
+    /// The block or section of a file around a place, of those that are for some requests only: what is included there
+    /// may set anything in it.
+    pub fn around(self, sources: &SourceMap, at: Span) -> Option<Span> {
+        match self {
+            Self::Nginx => nginx::around(sources, at),
+            Self::Apache => apache::around(sources, at),
+            Self::Iis => None,
+        }
     }
 
     /// How much of a configuration a text is.

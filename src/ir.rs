@@ -224,6 +224,9 @@ pub struct Listener {
     pub options: SocketOptions,
     /// The host that answers names which no host claims; one of `hosts`.
     pub default: HostId,
+    /// Whether somebody wrote that it is that one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
     /// The hosts to choose from, in order.
     pub hosts: Vec<HostId>,
     /// Which of several hosts with a matching name is taken.

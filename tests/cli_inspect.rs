@@ -360,3 +360,32 @@ fn what_is_wrong_in_a_file_is_said_where_it_is_compared() {
     let (_, text) = place.run(&["compare", "old.conf", "new.conf"]);
     assert!(!text.contains("would not start"), "{text}");
 }
+
+/// What a file that is not here may put right is not held against the block that includes it.
+#[test]
+fn what_a_missing_file_may_put_right_is_left_open() {
+    let place = Place::new("missing");
+    let lost = |dialect: &str, text: &str| {
+        place.write("site.conf", text);
+        let (_, text) =
+            place.run(&["check", "--offline", "--dialect", dialect, "--format", "short", "site.conf"]);
+        text.lines().filter(|line| line.contains("fields-lost") || line.contains("status-open")).count()
+    };
+    let nginx = |include: &str| {
+        format!(
+            "events {{}}\nhttp {{\n include nowhere/types;\n server {{\n  listen 80;\n  add_header X-A a;\n  location /a {{\n   \
+             {include}\n   add_header X-B b;\n  }}\n  location /b {{\n   add_header X-C c;\n  }}\n }}\n}}\n"
+        )
+    };
+    assert_eq!((lost("nginx", &nginx("")), lost("nginx", &nginx("include nowhere/fields;"))), (2, 1));
+    let apache = |include: &str| {
+        format!(
+            "<VirtualHost *:80>\nServerName a.example\n<Location /status>\nSetHandler server-status\n{include}\n\
+             </Location>\n</VirtualHost>\n"
+        )
+    };
+    assert_eq!(
+        (lost("apache", &apache("")), lost("apache", &apache("Include nowhere/allowed.conf"))),
+        (1, 0)
+    );
+}

@@ -253,6 +253,11 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// Programs behind handlers of IIS, as reachable.
+fn handlers() -> Vec<(String, String)> {
+    HANDLERS.map(|name| (name.to_owned(), "http://127.0.0.1:1".to_owned())).to_vec()
+}
+
 fn look(path: &Path, dialect: Dialect) -> Outcome {
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let mut sources = SourceMap::new();
@@ -275,7 +280,7 @@ fn look(path: &Path, dialect: Dialect) -> Outcome {
             dialect: Some(dialect),
             options: Options {
                 offline: true,
-                handlers: HANDLERS.map(|name| (name.to_owned(), "http://127.0.0.1:1".to_owned())).to_vec(),
+                handlers: handlers(),
                 prefix: path.parent().unwrap_or(Path::new("")).to_path_buf(),
                 ..Options::default()
             },

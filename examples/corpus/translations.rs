@@ -20,7 +20,7 @@ use triglot::{
     dialect::{Dialect, Options},
 };
 
-use super::Entry;
+use super::{Entry, handlers};
 
 /// After this long a translation counts as one without an end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -127,7 +127,7 @@ fn one(entry: &Entry, to: Dialect, live: bool) -> Outcome {
 
 fn run(path: &Path, from: Dialect, to: Dialect, live: bool) -> Outcome {
     let prefix = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let options = Options { prefix, parts: true, offline: true, ..Options::default() };
+    let options = Options { prefix, parts: true, offline: true, handlers: handlers(), ..Options::default() };
     let request = Request { path: path.to_path_buf(), dialect: Some(from), options, listen: None };
     // The program stands beside the folder of the examples.
     let own = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.parent()?.join("triglot")));
@@ -170,7 +170,8 @@ fn page(rows: &[(Dialect, Dialect, Outcome)], step: usize) -> String {
     let mut out = String::from(
         "# Translations of other people's files\n\nWritten by `make corpus`: configurations from public repositories, each \
          translated as `triglot translate` does it.\nAn *error* is a file that its own server would refuse, or that needs \
-         what is refused here; a *loss* is listed with its\nline and its reason.\n\n\
+         what is refused here (programs behind handlers\nof IIS are taken as reachable, as with `--handler`); a *loss* is \
+         listed with its line and its reason.\n\n\
          | direction | files | equal | with listed losses | error | longest | over 20 s |\n|---|---:|---:|---:|---:|---:|---:|\n",
     );
     let directions = directions(rows);

@@ -146,6 +146,62 @@ const OF_THE_WHOLE: [&str; 6] = [
     "spoofed-host",
 ];
 
+/// What something in a block that is not here may put right, or what may be meant by it.
+const PUT_RIGHT_ELSEWHERE: [&str; 18] = [
+    "administration-open",
+    "allow-without-deny",
+    "checkout-served",
+    "connection-without-upgrade",
+    "cookie-not-secure",
+    "fields-lost",
+    "hsts-without-tls",
+    "listing-of-system",
+    "password-without-tls",
+    "shared-private-answers",
+    "status-open",
+    "upgrade-in-one-of-two",
+    "upgrade-over-old-http",
+    "upgrade-without-connection",
+    "upstream-not-verified",
+    "websocket-host-changed",
+    "websocket-idle-timeout",
+    "websocket-path-without-upgrade",
+];
+
+/// Takes out what files that are not here may put right, and says so where they are included.
+fn leave_open(
+    sources: &SourceMap,
+    request: &load::Request,
+    found: &mut [Diagnostic],
+    legal: &mut Vec<Diagnostic>,
+) {
+    let Some((_, file)) = sources.files().next() else { return };
+    let dialect = request.dialect.unwrap_or_else(|| Dialect::detect(&request.path, &file.text));
+    for missing in found {
+        let is_missing = missing.code.starts_with("include-") && missing.severity == Severity::Note;
+        let Some(label) = missing.labels.first().filter(|_| is_missing) else { continue };
+        let Some(around) = dialect.around(sources, label.span) else { continue };
+        let mut open = Vec::new();
+        legal.retain(|one| {
+            let at = one.labels.first().map(|label| label.span);
+            let inside = at.is_some_and(|at| {
+                at.file == around.file && around.start <= at.start && at.start < around.end
+            });
+            let leave = inside && PUT_RIGHT_ELSEWHERE.contains(&one.code);
+            if leave && !open.contains(&one.code) {
+                open.push(one.code);
+            }
+            !leave
+        });
+        if !open.is_empty() {
+            missing.notes.push(format!(
+                "what is there may put this right around it, so it is not told: {}",
+                open.join(", ")
+            ));
+        }
+    }
+}
+
 /// Whether a file is a part of a configuration; a site of IIS is whole without its bindings, which are the server's.
 fn is_part(sources: &SourceMap, request: &load::Request) -> bool {
     let Some((_, file)) = sources.files().next() else { return false };
@@ -166,6 +222,7 @@ fn look(sources: &mut SourceMap, request: &load::Request) -> Vec<Diagnostic> {
         legal.retain(|one| !OF_THE_WHOLE.contains(&one.code));
     }
     let (ready, mut found) = load::compile(lowered);
+    leave_open(sources, request, &mut found, &mut legal);
     // What cannot be run need not be told that it is odd.
     if !load::has_errors(&found) {
         found.extend(legal);

@@ -48,6 +48,8 @@ pub struct Side {
     pub prefix: PathBuf,
     /// Addresses that it listens on.
     pub listen: Vec<SocketAddr>,
+    /// Where programs behind handlers are reached, by the handlers' names.
+    pub handlers: Vec<(String, String)>,
 }
 
 /// A request.

@@ -18,7 +18,7 @@ use crate::{
         render::{Colour, Format, render},
     },
     dialect::Dialect,
-    ir,
+    ir::{self, Template, Text},
     raise::{Losses, Notes, Shape, outline},
     source::SourceMap,
 };
@@ -205,13 +205,24 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
             shape,
             files: files(&sources),
             prefix: request.options.prefix.clone(),
+            handlers: request.options.handlers.clone(),
             config: &lowered.config,
         };
         let (path, again) = read_again(&mut sources, &request, to, &text);
         if let Some(wrong) = not_compared(&again) {
             found.extend(wrong);
         } else {
-            found.extend(differences(from, to, &lowered.config, &again.config, REQUESTS));
+            let mut apart = compared(from, to, &lowered.config, &again.config, REQUESTS);
+            if let (Shape::Inside, Ok(apart)) = (shape, &mut apart) {
+                apart.retain(|one| !is_around(one));
+            }
+            if let Ok(apart) = &mut apart {
+                apart.retain(|one| !is_of_octets(one));
+            }
+            if let (Shape::Inside | Shape::Servers, Ok(apart)) = (shape, &mut apart) {
+                apart.retain(|one| !is_type_of_around(one, [&lowered.config, &again.config]));
+            }
+            found.extend(told(&lowered.config, apart));
             if let Verify::Live(own) = verify {
                 // Beside the input, which may have the same name.
                 let mut main = run::absolute(&path);
@@ -223,6 +234,7 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
                     shape,
                     files: vec![(main, text.clone())],
                     prefix: request.options.prefix.clone(),
+                    handlers: Vec::new(),
                     config: &again.config,
                 };
                 let done = live::replay(own, &given, &output);
@@ -323,6 +335,12 @@ pub fn differences(
     output: &ir::Config,
     most: usize,
 ) -> Vec<Diagnostic> {
+    told(input, compared(from, to, input, output, most))
+}
+
+type Differences = Result<Vec<compare::Difference>, Vec<Diagnostic>>;
+
+fn compared(from: Dialect, to: Dialect, input: &ir::Config, output: &ir::Config, most: usize) -> Differences {
     let options = compare::Options {
         most,
         tolerance: tolerance(from, to),
@@ -331,8 +349,13 @@ pub fn differences(
         groups: 20,
         ..compare::Options::default()
     };
+    compare::compare(input, output, &options)
+}
+
+/// Differences as findings.
+fn told(input: &ir::Config, apart: Differences) -> Vec<Diagnostic> {
     let limited = limits_content(input);
-    match compare::compare(input, output, &options) {
+    match apart {
         Ok(differences) => differences
             .iter()
             .map(|one| {
@@ -346,6 +369,51 @@ pub fn differences(
             .collect(),
         Err(faults) => faults,
     }
+}
+
+/// Whether a request is none of a part's: nothing in it decided, and in the output nothing but the server itself did.
+fn is_around(one: &compare::Difference) -> bool {
+    let aspect =
+        |decision: &compare::Decision, name: &str| decision.aspects.get(name).cloned().unwrap_or_default();
+    let itself = |decision: &compare::Decision| match aspect(decision, "outcome").as_str() {
+        "file" => true,
+        "answer" => {
+            aspect(decision, "status").starts_with('4')
+                || !matches!(one.request.method.as_slice(), b"GET" | b"HEAD" | b"POST")
+        }
+        _ => false,
+    };
+    one.places().0.is_none_or(|place| !place.is_known()) && itself(&one.old) && itself(&one.new)
+}
+
+/// Whether all that differs is whether octets are called so (RFC 9110 § 8.3: what has no type may be taken for them).
+fn is_of_octets(one: &compare::Difference) -> bool {
+    let is = |change: &compare::Change| match (&change.old, &change.new) {
+        (Some(value), None) | (None, Some(value)) => {
+            change.aspect == "field content-type" && value == "application/octet-stream"
+        }
+        _ => false,
+    };
+    !one.changes.is_empty() && one.changes.iter().all(is)
+}
+
+/// Whether all that differs is that a file has a type that nobody wrote, and none on the other side: what types there are
+/// is said for a whole server.
+fn is_type_of_around(one: &compare::Difference, sides: [&ir::Config; 2]) -> bool {
+    let unwritten = |value: &str| {
+        sides.iter().any(|config| {
+            let answer = &config.base.answer;
+            let default = answer.default_type.iter().any(|default| *default == Template::text(value));
+            default || answer.types.iter().flatten().any(|(_, kind)| *kind == Text::from(value))
+        })
+    };
+    let is = |change: &compare::Change| match (&change.old, &change.new) {
+        (Some(value), None) | (None, Some(value)) => {
+            change.aspect == "field content-type" && unwritten(value)
+        }
+        _ => false,
+    };
+    !one.changes.is_empty() && one.changes.iter().all(is)
 }
 
 /// How many requests are made up for each side.
@@ -387,16 +455,23 @@ fn is_own_method(one: &compare::Difference) -> bool {
         && files(&one.new)
 }
 
+/// Whether one side asks for a length that a request with content would have (411).
+fn is_without_length(one: &compare::Difference) -> bool {
+    let asks =
+        |decision: &compare::Decision| decision.aspects.get("status").is_some_and(|status| status == "411");
+    asks(&one.old) != asks(&one.new)
+}
+
 /// A difference as a loss: what differs, and the smallest request that shows it.
 fn different(one: &compare::Difference) -> Diagnostic {
     let shown = |value: &Option<String>| {
-        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", shortened(value)))
     };
     let change = one.changes.first();
     let what = change.map_or_else(String::new, |change| {
         format!(": {} was {}, would be {}", change.aspect, shown(&change.old), shown(&change.new))
     });
-    let (severity, code, which) = if one.request.is_odd() || is_own_method(one) {
+    let (severity, code, which) = if one.request.is_odd() || is_own_method(one) || is_without_length(one) {
         (Severity::Note, "servers-differ", "requests that few send")
     } else {
         (Severity::Warning, "different", "some requests")
@@ -419,6 +494,19 @@ fn different(one: &compare::Difference) -> Diagnostic {
     }
     found.note(format!(
         "for example {}",
-        one.request.shown().trim_end().replace("\r\n", " | ").replace('\n', " | ")
+        shortened(&one.request.shown().trim_end().replace("\r\n", " | ").replace('\n', " | "))
     ))
+}
+
+/// A text that people can look at: the beginning and the end of one that is long.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 400;
+    const ENDS: usize = 100;
+    let count = text.chars().count();
+    if count <= MOST {
+        return text.to_owned();
+    }
+    let (begin, end): (String, String) =
+        (text.chars().take(ENDS).collect(), text.chars().skip(count - ENDS).collect());
+    format!("{begin}...{end} ({count} characters)")
 }

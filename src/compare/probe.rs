@@ -91,7 +91,7 @@ impl Probe {
     }
 
     /// Whether servers of different kinds differ on a request by themselves, whatever is written: separators and dots that
-    /// are encoded or repeated, a host that no browser writes so, an upgrade to something unheard of.
+    /// are encoded or repeated, a host that no browser writes so, an upgrade to something unheard of, a number of steps.
     pub fn is_odd(&self) -> bool {
         let path = self.target.split(|byte| *byte == b'?').next().unwrap_or_default();
         let target = String::from_utf8_lossy(path).to_ascii_lowercase();
@@ -117,6 +117,7 @@ impl Probe {
         let upgrade = self.fields.iter().any(|(name, value)| {
             name.eq_ignore_ascii_case(b"upgrade") && !value.eq_ignore_ascii_case(b"websocket")
         });
+        let steps = self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"max-forwards"));
         let method = !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
             .iter()
             .any(|method| method.as_bytes() == self.method);
@@ -126,6 +127,7 @@ impl Probe {
             || bare
             || host
             || upgrade
+            || steps
             || method
             || self.old
             || !target.starts_with('/')

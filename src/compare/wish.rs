@@ -420,6 +420,7 @@ fn attribute(attr: &Attr, value: &[u8]) -> Option<Wish> {
             let target = value.split(|byte| *byte == b' ').find(|word| word.first() == Some(&b'/'))?;
             Wish { raw: Some(target.to_vec()), ..none }
         }
+        Attr::RequestFields | Attr::RequestVariables => Wish::field(b"X-Fields", value),
         Attr::Query => Wish { query: Some(query(value)), ..none },
         Attr::QueryMark => Wish { query: (!value.is_empty()).then(|| b"q=1".to_vec()), ..none },
         Attr::Param(name) => Wish { query: Some(query(&[&name[..], b"=", value].concat())), ..none },

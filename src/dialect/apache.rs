@@ -140,3 +140,20 @@ fn own_files(config: &mut ir::Config, files: &OwnFiles, errors: Option<&LogTarge
         base.forwarding_mut(protocol).temp_path = Some(folder.clone());
     }
 }
+
+/// The innermost section around a place of a file that is for some requests only.
+pub fn around(sources: &SourceMap, at: Span) -> Option<Span> {
+    fn find(items: &tree::Items, at: Span) -> Option<Span> {
+        items.iter().find_map(|item| {
+            let tree::Item::Directive(directive) = item else { return None };
+            let tree::Body::Section(section) = &directive.body else { return None };
+            let span = directive.span.to(section.close);
+            if span.start > at.start || span.end < at.end {
+                return None;
+            }
+            let of_some = !directive.usual.starts_with("<If");
+            find(&section.items, at).or(of_some.then_some(span))
+        })
+    }
+    find(&parse::parse(sources, at.file).0, at)
+}

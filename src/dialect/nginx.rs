@@ -142,3 +142,19 @@ fn own_files(config: &mut ir::Config, items: &[Item], files: &OwnFiles) {
         base.forwarding_mut(protocol).temp_path = Some(folder.clone());
     }
 }
+
+/// The innermost block around a place of a file that is for some requests only.
+pub fn around(sources: &SourceMap, at: Span) -> Option<Span> {
+    fn find(items: &Items, at: Span) -> Option<Span> {
+        items.iter().find_map(|item| {
+            let Item::Directive(directive) = item else { return None };
+            let tree::Body::Block(inner) = &directive.body else { return None };
+            if directive.span.start > at.start || directive.span.end < at.end {
+                return None;
+            }
+            let of_all = directive.name.is("http") || directive.name.is("events");
+            find(inner, at).or((!of_all).then_some(directive.span))
+        })
+    }
+    find(&parse::parse(sources, at.file).0, at)
+}

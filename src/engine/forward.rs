@@ -117,11 +117,6 @@ impl Exchange {
         if forward.protocol == Protocol::Memcached && !matches!(self.facts.method(), b"GET" | b"HEAD") {
             return Next::Status(405);
         }
-        if !how.cache.is_empty()
-            && let Some(next) = self.consult(plan, how, forward, &destination).await
-        {
-            return next;
-        }
         // Content of unknown length needs framing of its own, which HTTP/1.0 and most gateways' protocols lack.
         let may_stream = !self.facts.head.chunked
             || match forward.protocol {
@@ -140,6 +135,12 @@ impl Exchange {
             }
         }
         streamed &= !self.content.is_done();
+        // What a response is found by may depend on the content (observed: nginx 1.22.1).
+        if !how.cache.is_empty()
+            && let Some(next) = self.consult(plan, how, forward, &destination).await
+        {
+            return next;
+        }
         self.facts.upstream_target.clear();
         self.facts.upstream_scheme = match (forward.protocol, destination.tls) {
             (Protocol::Http, false) => b"http://",

@@ -132,18 +132,32 @@ impl io::Write for AtOnce<'_> {
 impl Stream {
     /// Reads into `into`; 0 is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(into);
+        match self {
+            Self::Frames(stream) => stream.poll_read(cx, into),
+            Self::Call(call) => call.poll_read(cx, into),
+            _ => self.poll_fill(cx, &mut ReadBuf::new(into)),
+        }
+    }
+
+    /// The same for memory that need not have been written to: only what is read is.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let before = into.filled().len();
         let done = match self {
-            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Server(stream) => Pin::new(&mut stream.session).poll_read(cx, &mut buffer),
-            Self::Client(stream) => Pin::new(&mut stream.session).poll_read(cx, &mut buffer),
-            Self::Frames(stream) => return stream.poll_read(cx, into),
-            Self::Call(call) => return call.poll_read(cx, into),
+            Self::Plain(Socket::Tcp(stream)) => Pin::new(stream).poll_read(cx, into),
+            Self::Plain(Socket::Unix(stream)) => Pin::new(stream).poll_read(cx, into),
+            Self::Plain(stream @ Socket::Memory(_)) => Pin::new(stream).poll_read(cx, into),
+            Self::Server(stream) => Pin::new(&mut stream.session).poll_read(cx, into),
+            Self::Client(stream) => Pin::new(&mut stream.session).poll_read(cx, into),
+            Self::Frames(_) | Self::Call(_) => {
+                let read = self.poll_read(cx, into.initialize_unfilled());
+                if let Poll::Ready(Ok(length)) = read {
+                    into.advance(length);
+                }
+                return read;
+            }
             Self::Kept(_) => return Poll::Pending,
         };
-        let length = buffer.filled().len();
+        let length = into.filled().len() - before;
         match done {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(length)),
             // A TLS peer that closes without a close_notify ends the stream, as everywhere on the web.

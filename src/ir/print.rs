@@ -289,8 +289,20 @@ impl Printer<'_> {
     }
 
     fn listener(&mut self, listener: &Listener) {
-        let Listener { address, tls, http2, announced, options, default, hosts, order, paths, into, span: _ } =
-            listener;
+        let Listener {
+            address,
+            tls,
+            http2,
+            announced,
+            options,
+            default,
+            chosen: _,
+            hosts,
+            order,
+            paths,
+            into,
+            span: _,
+        } = listener;
         match address {
             Address::Tcp(address) => self.line(&format!("listen {address}")),
             Address::Unix(path) => self.line(&format!("listen unix:{}", path.to_string_lossy())),
@@ -691,6 +703,7 @@ mod tests {
                 announced: None,
                 options: SocketOptions::default(),
                 default: HostId(0),
+                chosen: false,
                 hosts: vec![HostId(0)],
                 order: Order::Specific,
                 paths: Vec::new(),

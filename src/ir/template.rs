@@ -119,6 +119,10 @@ pub enum Attr {
     /// The request's head as received but for the end of its last line and the line behind it, with CRLF behind each
     /// line: the request line, then the fields, repeated ones joined in the place of the first.
     RequestHead,
+    /// The request's fields as received, with CRLF behind each line; repeated ones joined in the place of the first.
+    RequestFields,
+    /// The same, named as the variables of gateways (RFC 3875): `HTTP_USER_AGENT:` and the value.
+    RequestVariables,
     /// The request target as received, without scheme and authority; never rewritten.
     Target,
     /// Decoded, normalized, as last rewritten.

@@ -395,8 +395,25 @@ fn is_of_drive(folder: &[u8]) -> bool {
     letter.is_ascii_alphabetic() && of_system.contains(&rest.strip_suffix(b"/").unwrap_or(&rest))
 }
 
-/// Whether everybody may ask.
+/// Whether everybody may ask: nobody is denied by address or asked for a password, and no condition refuses.
 pub(super) fn is_open(scene: &Scene<'_>) -> bool {
+    fn refuses(block: &Block) -> bool {
+        block.steps.iter().any(|(step, _)| match step {
+            Step::Respond(reply) => (400..500).contains(&reply.status),
+            Step::Do(inner) => refuses(inner),
+            _ => false,
+        })
+    }
+    fn guards(block: &Block) -> bool {
+        block.steps.iter().any(|(step, _)| match step {
+            Step::When { then, otherwise, .. } => refuses(then) || refuses(otherwise),
+            Step::Do(inner) => guards(inner),
+            _ => false,
+        })
+    }
+    if guards(scene.block) {
+        return false;
+    }
     let access = &scene.set.access;
     let denies = access.rules.iter().flatten().any(|(range, allow)| !allow && *range == AddressRange::All);
     let asks = matches!(access.credentials, Some(Some(_)))

@@ -1,6 +1,6 @@
 //! Upstreams that clients choose.
 
-use super::{Context, Lint, authority, is_chosen, warn};
+use super::{Context, Lint, ask::is_open, authority, is_chosen, warn};
 use crate::{
     diagnostic::Diagnostic,
     ir::{Attr, Part},
@@ -21,6 +21,7 @@ RewriteRule ^/to/(.*) http://%{HTTP:X-Target}/$1 [P]
     ],
     good: &[
         r"server { listen 80; location / { proxy_pass http://10.0.0.1$request_uri; } }",
+        r"server { listen 80; allow 10.0.0.0/8; deny all; location / { proxy_pass http://$host; } }",
         r"<VirtualHost *:80>
 ServerName a.example
 RewriteEngine On
@@ -31,7 +32,8 @@ RewriteRule ^/to/(.*) http://10.0.0.1/$1 [P]
 };
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (scene, forward) in cx.forwards() {
+    // Who may ask is known where not everybody may.
+    for (scene, forward) in cx.forwards().filter(|(scene, _)| is_open(scene)) {
         for (url, span) in cx.urls(scene, forward) {
             let chosen = |part: &&Part| matches!(part, Part::Attr(attr) if is_chosen(attr));
             if let Some(Part::Attr(attr)) = authority(url).into_iter().find(|part| chosen(part)) {

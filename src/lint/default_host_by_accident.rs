@@ -14,6 +14,7 @@ pub(super) const LINT: Lint = Lint {
     good: &[
         r"server { listen 80 default_server; server_name _; return 444; } server { listen 80; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }",
         r"server { listen 80; server_name a.example; return 204; }",
+        r"server { listen 80 default_server; server_name a.example; return 204; } server { listen 80; server_name b.example; return 204; }",
     ],
     look: Some(look),
 };
@@ -28,9 +29,8 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let real =
             host.names.first().is_some_and(|pattern| pattern.kind == Kind::Exact && named(&pattern.text));
         // Whoever writes that it is the default has chosen.
-        let text_default = listener.hosts.first() == Some(&listener.default);
         if real
-            && text_default
+            && !listener.chosen
             && !host.names.iter().any(|pattern| &*pattern.text == b"_" || pattern.text.is_empty())
         {
             found.push(note(

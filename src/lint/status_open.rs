@@ -17,6 +17,7 @@ pub(super) const LINT: Lint = Lint {
     ],
     good: &[
         r"server { listen 80; location /status { stub_status; allow 127.0.0.1; deny all; } }",
+        r"geo $watches { default 0; 10.0.0.0/8 1; } server { listen 80; location /status { if ($watches = 0) { return 404; } stub_status; } }",
         "<VirtualHost *:80>\nServerName a.example\n<Location /server-status>\nSetHandler server-status\nRequire local\n</Location>\n</VirtualHost>",
     ],
     look: Some(look),

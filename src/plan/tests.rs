@@ -600,6 +600,7 @@ fn hosts_by_name() {
         announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
+        chosen: false,
         hosts: (0..5).map(HostId).collect(),
         paths: Vec::new(),
         order: Order::Specific,

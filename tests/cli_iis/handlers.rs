@@ -159,6 +159,10 @@ fn an_iisnode_script_gets_its_port_and_files_stay_files() {
     assert_eq!(http::get(port, "/page.txt/server.js/debug").status, 404);
 }
 
+/// A program that shows the fields it gets.
+const HEADERS: &str = "require('http').createServer((request, response) => response.end(Object.entries(request.headers)\
+                       .map(([name, value]) => `${name}: ${value}\\n`).join(''))).listen(+process.argv[2], '127.0.0.1');";
+
 /// PHP's `FastCGI` program, where it waits on an address.
 fn php(folder: &Path, port: u16) -> Process {
     let config = format!(
@@ -310,6 +314,119 @@ fn a_script_of_fastcgi_learns_what_was_asked_for() {
 }
 
 /// `/index.php/rest`, as `WordPress` makes it without rules. What the original says in `PATH_INFO`, PHP mends.
+#[test]
+fn the_file_for_an_error_is_not_asked_of_the_program() {
+    let scratch = Scratch::new("errors");
+    scratch.write("site/page.html", "sorry\n");
+    scratch.write("app.js", HEADERS);
+    let errors = "<httpErrors errorMode=\"Custom\"><remove statusCode=\"404\" subStatusCode=\"-1\" /><remove statusCode=\"502\" subStatusCode=\"-1\" />\
+                  <error statusCode=\"404\" path=\"page.html\" responseMode=\"File\" /><error statusCode=\"502\" path=\"/asked\" responseMode=\"ExecuteURL\" />\
+                  </httpErrors>";
+    let handlers = "<add name=\"gone\" path=\"*.gone\" verb=\"*\" modules=\"httpPlatformHandler\" resourceType=\"Unspecified\" />\
+                    <add name=\"all\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" resourceType=\"Unspecified\" />";
+    scratch.write("site/web.config", site(handlers, errors));
+    let (port, nobody, program) = (ports::free(), ports::free(), ports::free());
+    let mut command = Command::new("node");
+    command.arg("app.js").arg(program.to_string()).current_dir(scratch.path());
+    let _node = Process::start("node", &mut command, scratch.path()).listening(program);
+    let nobody = format!("httpPlatformHandler=http://127.0.0.1:{nobody}");
+    let program = format!("AspNetCoreModuleV2=http://127.0.0.1:{program}");
+    let _server = serve(&scratch, port, &["--handler", &nobody, "--handler", &program]);
+    // A file is sent as it is; a URL that is executed is the program's.
+    let refused = http::get(port, "/bin/x");
+    assert_eq!((refused.status, refused.text().as_str()), (404, "sorry\n"));
+    let failed = http::get(port, "/x.gone");
+    assert!(failed.status == 502 && failed.text().contains("host: localhost"), "{}", failed.text());
+    // By itself it is the program's as well.
+    assert!(http::get(port, "/page.html").text().contains("host: localhost"));
+}
+
+#[test]
+fn a_websocket_goes_to_the_program() {
+    let scratch = Scratch::new("socket");
+    let answer =
+        "HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n";
+    let program = format!(
+        "require('http').createServer((_, response) => response.end('plain')).on('upgrade', (request, socket) => \
+         {{ socket.write('{answer}' + request.headers['sec-websocket-protocol']); socket.pipe(socket); }})\
+         .listen(+process.argv[2], '127.0.0.1');"
+    );
+    scratch.write("app.js", program);
+    let handler = "<add name=\"all\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" resourceType=\"Unspecified\" />";
+    scratch.write("site/web.config", site(handler, ""));
+    let (port, program) = (ports::free(), ports::free());
+    let mut command = Command::new("node");
+    command.arg("app.js").arg(program.to_string()).current_dir(scratch.path());
+    let _node = Process::start("node", &mut command, scratch.path()).listening(program);
+    let _server = serve(&scratch, port, &["--handler", &format!("all=http://127.0.0.1:{program}")]);
+    assert_eq!(http::get(port, "/hub").text(), "plain");
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let asked = b"GET /hub?id=1 HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: signal\r\n\r\n";
+    std::io::Write::write_all(&mut stream, asked).expect("it can be sent");
+    let mut said = Vec::new();
+    let mut until = |stream: &mut std::net::TcpStream, end: &[u8]| {
+        let mut bytes = [0; 1024];
+        while !said.ends_with(end) {
+            let length = std::io::Read::read(stream, &mut bytes).expect("it answers");
+            assert!(length > 0, "{}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&bytes[..length]);
+        }
+    };
+    until(&mut stream, b"\r\n\r\nsignal");
+    std::io::Write::write_all(&mut stream, b"\x81\x04echo").expect("it can be sent");
+    until(&mut stream, b"\x81\x04echo");
+    assert!(said.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn what_rules_set_reaches_the_program() {
+    let scratch = Scratch::new("set");
+    let script = "<?php foreach (['HTTP_X_SET', 'HTTP_X_GONE', 'HTTPS', 'SERVER_PORT_SECURE', 'REMOTE_ADDR', 'INSTANCE_ID', 'APPL_MD_PATH'] as $name) \
+                  echo $name, '=', var_export($_SERVER[$name] ?? null, true), \"\\n\"; echo isset($_SERVER['IIS_UrlRewriteModule']) ? 'rewrites' : 'none';";
+    scratch.write("site/index.php", script);
+    scratch.write("app.js", HEADERS);
+    let rules = "<rewrite><allowedServerVariables><add name=\"HTTP_X_SET\" /><add name=\"HTTP_X_GONE\" /><add name=\"HTTPS\" />\
+                 <add name=\"REMOTE_ADDR\" /><add name=\"HTTP_X_FORWARDED_FOR\" /><add name=\"HTTP_MS_ASPNETCORE_TOKEN\" /></allowedServerVariables>\
+                 <rules><rule name=\"set\"><match url=\"^(set|index)\" /><conditions><add input=\"{QUERY_STRING}\" pattern=\"x\" /></conditions><serverVariables>\
+                 <set name=\"HTTP_X_SET\" value=\"by {HTTP_HOST}\" /><set name=\"HTTP_X_GONE\" value=\"\" /><set name=\"HTTPS\" value=\"on\" />\
+                 <set name=\"REMOTE_ADDR\" value=\"192.0.2.1\" /><set name=\"HTTP_X_FORWARDED_FOR\" value=\"192.0.2.7\" />\
+                 <set name=\"HTTP_MS_ASPNETCORE_TOKEN\" value=\"forged\" /></serverVariables></rule></rules></rewrite>";
+    let handlers = "<add name=\"PHP\" path=\"*.php\" verb=\"*\" modules=\"FastCgiModule\" resourceType=\"Either\" />\
+                    <add name=\"all\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" resourceType=\"Unspecified\" />";
+    scratch.write("site/web.config", site(handlers, rules));
+    let (port, gateway, program) = (ports::free(), ports::free(), ports::free());
+    let mut command = Command::new("node");
+    command.arg("app.js").arg(program.to_string()).current_dir(scratch.path());
+    let _node = Process::start("node", &mut command, scratch.path()).listening(program);
+    let _php = php(scratch.path(), gateway);
+    let gateway = format!("FastCgiModule=fcgi://127.0.0.1:{gateway}");
+    let program = format!("AspNetCoreModuleV2=http://127.0.0.1:{program}");
+    let _server = serve(&scratch, port, &["--handler", &gateway, "--handler", &program]);
+    let asked = |target: &str| {
+        let mut connection = http::Connection::open(port).expect("it listens");
+        let fields = "Host: h\r\nX-Set: mine\r\nX-Gone: mine\r\nX-Forwarded-For: 192.0.2.9\r\n";
+        connection.send(format!("GET {target} HTTP/1.1\r\n{fields}\r\n")).expect("it can be sent");
+        connection.response().expect("it answers").text()
+    };
+    assert_eq!(
+        asked("/index.php?x"),
+        "HTTP_X_SET='by h'\nHTTP_X_GONE=NULL\nHTTPS='on'\nSERVER_PORT_SECURE='0'\nREMOTE_ADDR='192.0.2.1'\nINSTANCE_ID='1'\n\
+         APPL_MD_PATH='/LM/W3SVC/1/ROOT'\nrewrites"
+    );
+    assert_eq!(
+        asked("/index.php"),
+        "HTTP_X_SET='mine'\nHTTP_X_GONE='mine'\nHTTPS='off'\nSERVER_PORT_SECURE='0'\nREMOTE_ADDR='127.0.0.1'\nINSTANCE_ID='1'\n\
+         APPL_MD_PATH='/LM/W3SVC/1/ROOT'\nrewrites"
+    );
+    let text = asked("/set?x");
+    assert!(text.contains("x-set: by h\n") && !text.contains("x-gone") && !text.contains("forged"), "{text}");
+    assert!(text.contains("x-forwarded-for: 192.0.2.7, 127.0.0.1:"), "{text}");
+    let text = asked("/set");
+    assert!(text.contains("x-set: mine\n") && text.contains("x-gone: mine\n"), "{text}");
+    assert!(text.contains("x-forwarded-for: 192.0.2.9, 127.0.0.1:"), "{text}");
+}
+
 #[test]
 fn what_follows_a_script_is_not_its_name() {
     let scratch = Scratch::new("fastcgi-rest");

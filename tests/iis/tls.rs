@@ -132,7 +132,9 @@ fn the_server_behind_is_told_the_certificate_of_a_client() {
               <binding protocol="https" bindingInformation="*:{https}:" />
             </bindings></site></sites></system.applicationHost>
             <location path="A"><system.webServer><security><access sslFlags="SslNegotiateCert" /></security></system.webServer></location>
-            <system.webServer><proxy enabled="true" /><rewrite><globalRules><rule name="all"><match url=".*" />
+            <system.webServer><proxy enabled="true" /><rewrite><globalRules>
+              <rule name="told"><match url="^told$" /><action type="CustomResponse" statusCode="200" statusDescription="{{CERT_FLAGS}} {{CERT_SUBJECT}} {{CERT_ISSUER}} [{{CERT_SERIALNUMBER}}] {{CRYPT_PROTOCOL}} {{HTTPS_KEYSIZE}} {{HTTPS}} {{SERVER_PORT_SECURE}}" /></rule>
+              <rule name="all"><match url=".*" />
               <action type="Rewrite" url="http://127.0.0.1:{1}/{{R:0}}" /></rule></globalRules></rewrite></system.webServer></configuration>"#,
             folder.0.display(),
             origin.port
@@ -151,4 +153,8 @@ fn the_server_behind_is_told_the_certificate_of_a_client() {
     let pem = std::fs::read_to_string(&own).unwrap();
     let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     assert!(said.ends_with(&format!("told X-ARR-ClientCert: {base64}")), "{said}");
+    let said = ask(https, "a.one.test", "/told", &["-cert", &own, "-key", &key]);
+    assert!(said.contains("1 CN=ca CN=ca [") && said.ends_with("] 1000 256 on 1"), "{said}");
+    let said = ask(https, "a.one.test", "/told", &["-tls1_2"]);
+    assert!(said.ends_with("0   [] 400 256 on 1"), "{said}");
 }

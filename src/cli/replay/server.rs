@@ -226,6 +226,9 @@ fn ours(side: &Side, own: &Path) -> Command {
     command.arg("--certificate").arg(format!("{0},{0}", tls::FILE)).arg("--ca").arg(tls::FILE);
     let is_site = side.main.file_name().is_some_and(|name| name.eq_ignore_ascii_case("web.config"));
     command.arg(if is_site { side.main.parent().unwrap_or(Path::new("/")) } else { &side.main });
+    for (name, url) in &side.handlers {
+        command.arg("--handler").arg(format!("{name}={url}"));
+    }
     if is_site && let Some(listen) = side.listen.first() {
         command.args(["--listen", &listen.to_string()]);
     }

@@ -22,11 +22,11 @@ pub(super) const FILE: &str = "/triglot-replay.pem";
 /// What upstreams answer with.
 pub(super) type Identity = Arc<ServerConfig>;
 
-/// Makes the certificate.
+/// Makes the certificate. Its key is RSA's: where a configuration lists ciphers, those are the ones that are always in it.
 pub(super) fn identity() -> Result<Identity, String> {
     let (key, certificate) = ("/triglot-replay.key", "/triglot-replay.crt");
     let script = format!(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=replay \
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=replay \
          -keyout {key} -out {certificate} && \
          openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out /triglot-replay.dh && \
          cat {certificate} {key} /triglot-replay.dh > {FILE}"

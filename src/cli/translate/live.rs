@@ -38,6 +38,8 @@ pub(super) struct Given<'a> {
     pub(super) files: Vec<(PathBuf, String)>,
     /// What relative paths are relative to.
     pub(super) prefix: PathBuf,
+    /// Where programs behind handlers are reached, by the handlers' names.
+    pub(super) handlers: Vec<(String, String)>,
     /// What it means.
     pub(super) config: &'a ir::Config,
 }
@@ -294,5 +296,6 @@ fn side(given: &Given<'_>) -> Side {
         files: given.files.clone(),
         prefix: given.prefix.clone(),
         listen: listen.collect(),
+        handlers: given.handlers.clone(),
     }
 }

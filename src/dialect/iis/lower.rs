@@ -226,14 +226,19 @@ impl Cx<'_> {
             let then = block(vec![(by_place(asked), Span::NONE)]);
             first.push((Step::When { test, then, otherwise: Block::default() }, Span::NONE));
         }
-        // A default document and the page of an error are other paths of the same request: nothing is decided again.
+        // A default document and the page of an error are other paths of the same request: nothing is decided again, also
+        // where it was decided to refuse.
         let decided = self.assigned("decided");
-        first.push((Step::Assign { var: decided, value: "1".into() }, Span::NONE));
+        first.insert(0, (Step::Assign { var: decided, value: "1".into() }, Span::NONE));
         let again = Step::Assign { var: forward, value: Template::default() };
+        let mut redone = vec![(again, Span::NONE)];
+        if let Some(var) = self.vars.get(content::AGAIN) {
+            redone.push((Step::Assign { var: *var, value: "1".into() }, Span::NONE));
+        }
         let mut main = vec![(
             Step::When {
                 test: Test::Truthy(Template::var(decided)),
-                then: block(vec![(again, Span::NONE)]),
+                then: block(redone),
                 otherwise: block(first),
             },
             Span::NONE,

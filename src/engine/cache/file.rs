@@ -7,7 +7,7 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     sync::Arc,
 };
 
@@ -63,6 +63,8 @@ pub struct Kept {
     pub read: Option<lately::Read>,
     /// The file; none where the content is in memory.
     pub file: Option<Arc<File>>,
+    /// Device and number of the file, where it is not open.
+    pub place: Option<(u64, u64)>,
     /// Where its content begins.
     pub begin: u64,
     /// The content, where all of it was read already.
@@ -123,16 +125,26 @@ impl Kept {
         let head = Bytes::copy_from_slice(bytes.get(head..begin as usize)?);
         let content = (bytes.len() as u64 == size).then(|| Bytes::copy_from_slice(&bytes[begin as usize..]));
         let (meta, file) = (Arc::new(meta), Some(Arc::clone(file)));
-        Some(Self { meta, head, read: None, file, begin, content, length, hash: *hash })
+        Some(Self { meta, head, read: None, file, place: None, begin, content, length, hash: *hash })
     }
 
-    /// Writes down that it holds for longer.
+    /// Writes down that it holds for longer, unless another one came in its place.
     pub async fn renew(&self, store: &Store) -> io::Result<()> {
         let place = store.path(&self.hash);
         let Meta { valid, while_updating, if_error, .. } = *self.meta;
         let bytes = [valid, while_updating, if_error].map(u64::to_le_bytes);
+        let (open, known) = (self.file.clone(), self.place);
         let task = spawn_blocking(move || {
-            OpenOptions::new().write(true).open(place)?.write_all_at(bytes.as_flattened(), 16)
+            let identity = |file: &File| file.metadata().map(|it| (it.dev(), it.ino()));
+            let mine = match &open {
+                Some(file) => Some(identity(file)?),
+                None => known,
+            };
+            let file = OpenOptions::new().write(true).open(place)?;
+            if mine == Some(identity(&file)?) {
+                file.write_all_at(bytes.as_flattened(), 16)?;
+            }
+            Ok(())
         });
         task.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }

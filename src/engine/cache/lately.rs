@@ -108,6 +108,7 @@ impl Lately {
                 head: held.head.clone(),
                 read: Some(Rc::clone(&held.read)),
                 file: None,
+                place: Some(held.stamp.file),
                 begin: 0,
                 content: Some(held.content.clone()),
                 length: held.content.len() as u64,

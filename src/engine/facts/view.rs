@@ -92,6 +92,8 @@ impl View for Facts {
             Attr::Protocol => put(out, self.slice(self.head.protocol)) && !self.head.protocol.is_empty(),
             Attr::RequestLine => put(out, self.slice(self.head.line)),
             Attr::RequestHead => self.head_text(out),
+            Attr::RequestFields => self.fields_text(false, out),
+            Attr::RequestVariables => self.fields_text(true, out),
             Attr::Target => match self.slice(self.head.target) {
                 [] if self.head.length > 0 => put(out, b"/"),
                 target => put(out, target),
@@ -190,6 +192,13 @@ impl Facts {
     fn head_text(&self, out: &mut Vec<u8>) -> bool {
         out.extend_from_slice(self.slice(self.head.line));
         out.extend_from_slice(b"\r\n");
+        self.fields_text(false, out);
+        true
+    }
+
+    /// The fields as lines, repeated ones joined in the place of the first, under their names or those of variables; whether
+    /// there are any.
+    fn fields_text(&self, variables: bool, out: &mut Vec<u8>) -> bool {
         let fields = &self.head.fields;
         let same =
             |one: &Field, other: &Field| self.slice(one.name).eq_ignore_ascii_case(self.slice(other.name));
@@ -197,13 +206,21 @@ impl Facts {
             if fields[..at].iter().any(|earlier| same(earlier, field)) {
                 continue;
             }
-            out.extend_from_slice(self.slice(field.name));
-            out.extend_from_slice(b": ");
+            let name = self.slice(field.name);
+            if variables {
+                let letter = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+                out.extend_from_slice(b"HTTP_");
+                out.extend(name.iter().map(letter));
+                out.push(b':');
+            } else {
+                out.extend_from_slice(name);
+                out.extend_from_slice(b": ");
+            }
             let of_name = fields[at..].iter().filter(|other| same(other, field));
             join(out, of_name, |field: &&Field, out| bytes(out, self.slice(field.value)));
             out.extend_from_slice(b"\r\n");
         }
-        true
+        !fields.is_empty()
     }
 
     /// All values of a field of exactly this name.

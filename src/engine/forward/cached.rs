@@ -301,6 +301,7 @@ impl Exchange {
             head: kept.head.clone(),
             read: kept.read.clone(),
             file: kept.file.clone(),
+            place: kept.place,
             begin: kept.begin,
             content: kept.content.clone(),
             length: kept.length,

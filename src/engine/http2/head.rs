@@ -5,6 +5,7 @@
 //! handed to the library, but for those that only mean something to a
 //! connection (RFC 9113 § 8.2.2).
 
+use bytes::Bytes;
 use h2::ext::Protocol;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
@@ -163,6 +164,17 @@ pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Re
     *out.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let fields = out.headers_mut();
     fields.reserve(response.fields.len() + 4);
+    // Values are parts of one piece of memory.
+    let text = Bytes::copy_from_slice(&response.text);
+    let add = |fields: &mut HeaderMap, field: &response::Out| {
+        let place = field.value.start as usize..field.value.end as usize;
+        if text.get(place.clone()).is_some()
+            && let Ok(name) = HeaderName::from_bytes(response.name(field))
+            && let Ok(value) = HeaderValue::from_maybe_shared(text.slice(place))
+        {
+            fields.append(name, value);
+        }
+    };
     let find = |known| response.fields.iter().any(|field| field.known == known && !field.added);
     if !wire.server.is_empty() && !find(Known::Server) {
         put(fields, b"server", wire.server);
@@ -173,7 +185,7 @@ pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Re
     let first = |fields: &mut HeaderMap, known| {
         let found = response.fields.iter().find(|field| field.known == known && !field.added);
         if let Some(field) = found {
-            put(fields, response.name(field), response.value(field));
+            add(fields, field);
         }
     };
     first(fields, Known::ContentType);
@@ -210,7 +222,7 @@ pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Re
         let forbidden = name.eq_ignore_ascii_case(b"proxy-connection")
             || (tunnel && name.eq_ignore_ascii_case(b"sec-websocket-accept"));
         if !written && !forbidden {
-            put(fields, name, response.value(field));
+            add(fields, field);
         }
     }
     out

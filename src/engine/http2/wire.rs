@@ -130,9 +130,9 @@ impl AsyncRead for Below {
             wire.first.drain(..length);
             return Poll::Ready(Ok(()));
         }
-        match wire.stream.poll_read(cx, into.initialize_unfilled()) {
+        // The library's room is large, and not written to before.
+        match wire.stream.poll_fill(cx, into) {
             Poll::Ready(Ok(length)) => {
-                into.advance(length);
                 let filled = into.filled();
                 wire.frames.count(&filled[filled.len() - length..]);
                 Poll::Ready(Ok(()))

@@ -37,6 +37,7 @@ fn config(hosts: Vec<Host>) -> Config {
         announced: None,
         options: SocketOptions::default(),
         default: HostId(0),
+        chosen: false,
         hosts: (0..hosts.len() as u32).map(HostId).collect(),
         paths: Vec::new(),
         order: crate::ir::Order::Specific,

@@ -144,6 +144,7 @@ pub(super) fn attach(cx: &mut Cx, hosts: &[Host]) {
             announced: None,
             options: SocketOptions { backlog: Some(511), separate, ..SocketOptions::default() },
             default: chosen[0],
+            chosen: false,
             hosts: chosen,
             order: Order::First,
             into: RULE,

@@ -142,6 +142,18 @@ impl Render<'_, '_> {
         }
     }
 
+    /// The type of files that have none by their names (2.4.71: a field that is set under `-z %{CONTENT_TYPE}` goes to files
+    /// without a type, and neither to others nor to errors). Octets are what a client takes content without a type for
+    /// (RFC 9110 § 8.3). Whether it can be said.
+    pub(super) fn default_type(&mut self, kind: &Template) -> bool {
+        let Some(text) = crate::raise::text_of(kind) else { return false };
+        if !text.is_empty() && text != "application/octet-stream" {
+            self.need("headers");
+            self.page.line(format!("Header set Content-Type {} \"expr=-z %{{CONTENT_TYPE}}\"", quote(&text)));
+        }
+        true
+    }
+
     pub(super) fn charset(&mut self, charset: &Template, span: Span) {
         match crate::raise::text_of(charset).as_deref() {
             Some("" | "off") => self.page.line("AddDefaultCharset Off"),

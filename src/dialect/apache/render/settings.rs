@@ -203,6 +203,10 @@ impl Render<'_, '_> {
                 v.as_ref().map_or_else(|| "None".to_owned(), |kind| kind.lossy().into_owned())
             ));
         }
+        let mut untyped = false;
+        if let Some(v) = default_type {
+            untyped = !self.default_type(v);
+        }
         if let Some(v) = charset {
             self.charset(v, span);
         }
@@ -210,7 +214,8 @@ impl Render<'_, '_> {
             self.page.line(format!("FileETag {}", if *v { "MTime Size" } else { "None" }));
         }
         // Said where the place is.
-        let _ = (on_response, errors, own_authority, default_type);
+        let _ = (on_response, errors, own_authority);
+        self.lost("", &[("answer.default_type", untyped)], span);
         self.left_out(
             "",
             &[

@@ -165,6 +165,8 @@ impl<'a> Names<'a> {
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
             | Attr::RequestHead
+            | Attr::RequestFields
+            | Attr::RequestVariables
             | Attr::ConnectionTime
             | Attr::Tcp(_)
             | Attr::Tls(_)

@@ -216,6 +216,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             announced: None,
             options: SocketOptions::default(),
             default,
+            chosen: false,
             hosts,
             into: super::URL,
             span,

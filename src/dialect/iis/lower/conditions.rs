@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     dialect::iis::{effective::Value, tree::Attribute},
-    ir::{Attr, FileKind, Register, Template, Test},
+    ir::{Attr, FileKind, Pattern, Register, Template, Test},
     source::Span,
 };
 
@@ -56,8 +56,13 @@ pub(super) fn conditions(
         };
         let test = if let Some(kind) = kind {
             let path = subject.map_or_else(|| Template::attr(Attr::FilePath), expression::as_path);
-            // One of several that decides for all still stands behind those whose captures are wanted.
-            if path.is_empty() && !(any && negate && !tests.is_empty()) {
+            if path.is_empty() {
+                if any && negate && !tests.is_empty() {
+                    // It decides for all, behind those whose captures are wanted.
+                    let pattern = Pattern::regex("^", false);
+                    tests.push(Test::Match { subject: Template::attr(Attr::Path), pattern, into: None });
+                    continue;
+                }
                 known = true;
                 decided |= negate == any;
                 continue;

@@ -2,6 +2,8 @@
 //!
 //! Reference 11 and 12, from the pages of the configuration reference for each section.
 
+use std::collections::BTreeSet;
+
 use super::{Cx, Place, block, path_text, pattern::literal, prefix, root_of};
 use crate::{
     diagnostic::Diagnostic,
@@ -15,6 +17,9 @@ use crate::{
 };
 
 type Steps = Vec<(Step, Span)>;
+
+/// The variable that says that the request was led to another path after it was decided.
+pub(super) const AGAIN: &str = "led on";
 
 /// The settings of a place, whoever answers.
 pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
@@ -105,6 +110,15 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
         self::redirect(cx, place, &redirect, &protocol.part("redirectHeaders"), &mut out);
     }
     super::handlers::programs(cx, place, &handlers, &mut out);
+    let pages = if out.is_empty() { BTreeSet::new() } else { super::pages::files(place.site) };
+    if !pages.is_empty() {
+        // The file for an error is sent as it is.
+        let path = |page: String| Test::Equal(Template::attr(Attr::Path), Template::text(page));
+        let again = Test::Truthy(Template::var(cx.assigned(AGAIN)));
+        let test = Test::All(vec![again, Test::Any(pages.into_iter().map(path).collect())]);
+        let otherwise = block(std::mem::take(&mut out));
+        out.push((Step::When { test, then: Block::default(), otherwise }, Span::NONE));
+    }
     super::handlers::files(&handlers, &mut out);
     // 405.0 of `StaticFileModule` says which methods there are (read off a server and published); where there is no file for
     // a `POST`, that is said instead.

@@ -140,7 +140,12 @@ impl Reading<'_, '_, '_> {
             // The name would be the value of the inner expression, and nothing is called so. Public sites of Node.js are
             // full of `{{REQUEST_URI}}`, from a template whose braces were never taken off, and run: decided from that.
             _ if name.is_empty() => {
+                let told = self.cx.found.len();
                 let (_, after) = self.item(behind, end, depth + 1);
+                // What is said of the name within is of no use where nothing is called as its value.
+                let mut within = self.cx.found.split_off(told);
+                within.retain(|found| found.code != "unknown-variable");
+                self.cx.found.append(&mut within);
                 if after >= end || text.as_bytes()[after] != b'}' {
                     self.wrong(
                         at,
@@ -171,11 +176,18 @@ impl Reading<'_, '_, '_> {
         }
         let span = self.written.part(at..at + name.len());
         let near = suggest::nearest(&name.to_uppercase(), vars::NAMES.iter().copied());
-        if let Some(near) = near {
+        let early = vars::field(name, "RESPONSE_").is_some();
+        let found = if early {
+            let message = format!("`{name}` is read before there is a response");
+            Diagnostic::warning("unknown-variable", span, message).because("always empty here")
+        } else {
             let message = format!("there is no server variable `{name}`");
-            let found = Diagnostic::warning("unknown-variable", span, message).because("always empty");
-            self.cx.report(found.help(format!("did you mean `{{{near}}}`?")));
-        }
+            Diagnostic::warning("unknown-variable", span, message).because("always empty")
+        };
+        self.cx.report(match near {
+            Some(near) if !early => found.help(format!("did you mean `{{{near}}}`?")),
+            _ => found,
+        });
         Template::default()
     }
 
@@ -196,6 +208,16 @@ impl Reading<'_, '_, '_> {
         self.open = true;
         if let Some(map) = self.around.maps.get(name) {
             return self.cx.look_up(map, argument);
+        }
+        if self.around.maps.is_provider(name) {
+            let help = format!("write what it answers as `<rewriteMap name=\"{name}\">` in `rewriteMaps`");
+            self.wrong(
+                at,
+                at + name.len(),
+                &format!("`{name}` is a provider, an assembly of .NET"),
+                Some(help),
+            );
+            return Template::default();
         }
         let names = self.around.maps.names().chain(["ToLower", "UrlEncode", "UrlDecode", "HtmlEncode"]);
         let near = suggest::nearest(name, names).map(|near| format!("did you mean `{{{near}:...}}`?"));

@@ -30,7 +30,7 @@
 //! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
 //! preserving the original URL); else it is the client's own, if it sent one.
 
-use super::{Cx, Place, block, leave, proxy, root_of, status::own};
+use super::{Cx, Place, block, leave, proxy, status::own, vars};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::{
@@ -40,11 +40,12 @@ use crate::{
     ir::{
         Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
         Part, Pattern, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step,
-        Target, Template, Test, TlsAttr, Upstream, VarId, VarKind, settings::Forwarding,
+        Target, Template, Test, TlsAttr, Upstream, VarId, VarKind,
     },
     source::Span,
 };
 
+mod fast_cgi;
 mod started;
 
 type Steps = Vec<(Step, Span)>;
@@ -288,7 +289,7 @@ fn reached(
             to,
             target: Target::Received,
         }));
-        set.fastcgi = fast_cgi(cx, place, script).into();
+        set.fastcgi = fast_cgi::forwarding(cx, place, script).into();
     } else {
         let section = kind.and_then(|kind| kind.section(place));
         let authority = Template::text(url.trim_end_matches('/'));
@@ -380,13 +381,22 @@ fn original(cx: &mut Cx) -> VarId {
 
 /// What the forwarder of a program changes in the head of a request.
 fn edits(cx: &mut Cx, token: Option<&str>) -> Vec<Edit> {
+    let client = proxy::client(cx, true);
+    // What rules set stands for what was received.
+    let mut set = vars::fields_written(cx);
     let mut edits = vec![
         Edit::RemoveNominated,
         Edit::Set("Host".into(), Template::attr(Attr::Field("host".into()))),
-        Edit::Append("X-Forwarded-For".into(), proxy::client(cx, true)),
-        Edit::Append("X-Forwarded-Proto".into(), Template::attr(Attr::Scheme)),
+        proxy::append(cx, "X-Forwarded-For".into(), client, &mut set),
+        proxy::append(cx, "X-Forwarded-Proto".into(), Template::attr(Attr::Scheme), &mut set),
         Edit::Set("X-Original-URL".into(), Template::var(original(cx))),
     ];
+    let own = |field: &Name| field.starts_with(b"ms-aspnetcore");
+    edits.extend(
+        set.into_iter()
+            .filter(|(field, _)| !own(field))
+            .map(|(field, var)| Edit::Set(field, Template::var(var))),
+    );
     if let Some(token) = token {
         edits.push(Edit::Set("MS-ASPNETCORE-TOKEN".into(), Template::text(token)));
     }
@@ -438,66 +448,6 @@ fn cluster(cx: &mut Cx, authority: &str, span: Span) -> ClusterId {
         span,
     });
     ClusterId(cx.config.clusters.len() as u32 - 1)
-}
-
-/// The variables of CGI as the original sets them (<https://learn.microsoft.com/iis/web-dev-reference/server-variables>).
-fn fast_cgi(cx: &mut Cx, place: &Place, script: Option<Script>) -> Forwarding {
-    let attr = Template::attr;
-    let (name, file) = script.map_or((attr(Attr::Path), attr(Attr::FilePath)), |(name, file)| {
-        (Template::var(name), Template::var(file))
-    });
-    let rewritten = Template::var(rewritten(cx));
-    let original = Template::var(original(cx));
-    let root = root_of(place.site, &place.path).map(|root| root.folder.clone()).unwrap_or_default();
-    let params: Vec<(&str, Template, bool)> = vec![
-        ("GATEWAY_INTERFACE", "CGI/1.1".into(), false),
-        ("SERVER_SOFTWARE", "Microsoft-IIS/10.0".into(), false),
-        ("REDIRECT_STATUS", "200".into(), false),
-        ("REQUEST_METHOD", attr(Attr::Method), false),
-        ("SCRIPT_NAME", name, false),
-        ("SCRIPT_FILENAME", file, false),
-        ("PATH_TRANSLATED", attr(Attr::FilePath), false),
-        ("PATH_INFO", attr(Attr::Path), false),
-        ("URL", attr(Attr::Path), false),
-        ("QUERY_STRING", attr(Attr::Query), false),
-        ("REQUEST_URI", attr(Attr::Target), false),
-        ("HTTP_X_ORIGINAL_URL", original, true),
-        ("IIS_WasUrlRewritten", rewritten, true),
-        ("UNENCODED_URL", attr(Attr::Target), false),
-        ("DOCUMENT_ROOT", super::path_text(&root), false),
-        ("APPL_PHYSICAL_PATH", super::path_text(&root), false),
-        ("CONTENT_TYPE", attr(Attr::Field("content-type".into())), false),
-        ("CONTENT_LENGTH", attr(Attr::ContentLength), false),
-        ("SERVER_PROTOCOL", attr(Attr::Protocol), false),
-        ("SERVER_NAME", attr(Attr::Host), false),
-        ("SERVER_PORT", attr(Attr::ServerPort), false),
-        ("LOCAL_ADDR", attr(Attr::ServerAddr), false),
-        ("REMOTE_ADDR", attr(Attr::ClientAddr), false),
-        ("REMOTE_HOST", attr(Attr::ClientAddr), false),
-        ("REMOTE_PORT", attr(Attr::ClientPort), false),
-        ("REMOTE_USER", attr(Attr::User), true),
-        ("HTTPS", attr(Attr::Https), true),
-    ];
-    let limit = std::time::Duration::from_mins(2);
-    Forwarding {
-        params: Some(params.into_iter().map(|(name, value, skip)| (Name::from(name), value, skip)).collect()),
-        pass_fields: Some(true),
-        pass_content: Some(true),
-        hide: Some(Vec::new()),
-        upgrade: Some(crate::ir::Upgrade::Never),
-        buffering: Some(false),
-        buffer_size: Some(64 << 10),
-        buffers: Some((8, 8 << 10)),
-        busy_size: Some(16 << 10),
-        max_temp_file: Some(0),
-        temp_write: Some(16 << 10),
-        temp_path: Some(std::env::temp_dir().join("triglot-responses")),
-        request_buffering: Some(true),
-        connect_timeout: Some(limit),
-        send_timeout: Some(limit),
-        read_timeout: Some(limit),
-        ..Forwarding::default()
-    }
 }
 
 /// The status of requests for a handler that needs more access than `accessPolicy` grants.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Cx;
 use crate::{
-    dialect::iis::effective::Value,
+    dialect::iis::effective::{Item, Value},
     ir::{Kind, Order, Part, Pattern, Register, Row, Template, VarKind},
 };
 
@@ -15,7 +15,11 @@ const NOWHERE: Register = Register('M');
 
 /// The maps in force at a place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Maps(Vec<Map>);
+pub(super) struct Maps {
+    maps: Vec<Map>,
+    /// The names of providers, which are assemblies of .NET.
+    providers: Vec<String>,
+}
 
 /// A map.
 #[derive(Clone, Debug)]
@@ -26,8 +30,8 @@ pub(super) struct Map {
 }
 
 impl Maps {
-    /// The maps of `rewriteMaps`.
-    pub(super) fn of(section: &Value) -> Self {
+    /// The maps of `rewriteMaps`, and those whom rules may ask as they ask a map, of `providers`.
+    pub(super) fn of(section: &Value, providers: &Value) -> Self {
         let map = |value: &Value| {
             let ignore_case = value.flag("ignoreCase");
             let row = |value: &Value| Row {
@@ -45,17 +49,26 @@ impl Maps {
                 default: Template::text(value.text("defaultValue")),
             }
         };
-        Self(section.items().iter().map(|item| map(&item.value)).collect())
+        let name = |item: &Item| item.value.text("name").to_owned();
+        Self {
+            maps: section.items().iter().map(|item| map(&item.value)).collect(),
+            providers: providers.items().iter().map(name).collect(),
+        }
     }
 
     /// The map of a name, whatever its case.
     pub(super) fn get(&self, name: &str) -> Option<&Map> {
-        self.0.iter().find(|map| map.name.eq_ignore_ascii_case(name))
+        self.maps.iter().find(|map| map.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is a provider that has this name.
+    pub(super) fn is_provider(&self, name: &str) -> bool {
+        self.providers.iter().any(|provider| provider.eq_ignore_ascii_case(name))
     }
 
     /// Their names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|map| map.name.as_str())
+        self.maps.iter().map(|map| map.name.as_str())
     }
 }
 

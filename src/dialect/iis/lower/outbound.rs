@@ -66,6 +66,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
     let mut found = Vec::new();
     let section = place.site.section("system.webServer/rewrite/outboundRules", &place.path, &mut found);
     let maps = place.site.section("system.webServer/rewrite/rewriteMaps", &place.path, &mut found);
+    let providers = place.site.section("system.webServer/rewrite/providers", &place.path, &mut found);
     cx.found.append(&mut found);
     // What rules on the way in set of the response.
     let mut inbound = Steps::new();
@@ -88,7 +89,7 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
         return;
     }
     let mut set = Set {
-        maps: Maps::of(&maps),
+        maps: Maps::of(&maps, &providers),
         section: &section,
         heads: Vec::new(),
         edits: Vec::new(),

@@ -5,12 +5,18 @@
 //! that is sent, but a page that names status and sub-status, what they mean, the module that decided, the URL and the file.
 //! `DetailedLocalOnly` is `Custom` here: who is on the same machine is usually a proxy, and a file's name is nobody else's
 //! business. Files of an absolute path may stand in applicationHost.config, and in a web.config only where
-//! `allowAbsolutePathsWhenDelegated` says so.
+//! `allowAbsolutePathsWhenDelegated` says so. Such a file is read and sent ("Error": "File: serves static content"): no handler is
+//! asked for it, nor does `httpRedirect` apply; a URL that is executed has both.
+
+use std::collections::BTreeSet;
 
 use super::{Cx, status};
 use crate::{
     diagnostic::Diagnostic,
-    dialect::iis::effective::{Item, Value},
+    dialect::iis::{
+        effective::{Item, Value},
+        site::Site,
+    },
     ir::{
         Attr, Escape, Part, Recovery, RecoveryStatus, RecoveryTarget, Settings, Template, Text, VarId,
         VarKind,
@@ -35,11 +41,7 @@ pub(super) fn errors(cx: &mut Cx, section: &Value, settings: &mut Settings) {
                 Ok(sub) => vec![status::of(cx, status, sub)],
                 Err(_) => with_all(cx, status),
             };
-            let page = Page {
-                path: item.value.text("path"),
-                mode: item.value.text("responseMode"),
-                folder: item.value.text("prefixLanguageFilePath"),
-            };
+            let page = Page::of(item);
             let absolute = !item.level.delegated || section.flag("allowAbsolutePathsWhenDelegated");
             recoveries.extend(page.recovery(cx, statuses, item, absolute));
         }
@@ -57,6 +59,28 @@ pub(super) fn errors(cx: &mut Cx, section: &Value, settings: &mut Settings) {
     settings.answer.errors = Some(recoveries);
 }
 
+/// The paths of this site under which files are sent for errors.
+pub(super) fn files(site: &Site) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for place in site.places() {
+        let section = site.section("system.webServer/httpErrors", &place, &mut Vec::new());
+        let mut add = |page: Page| {
+            let (url, moved) = (page.is("ExecuteURL"), page.is("Redirect"));
+            if let Some(RecoveryTarget::Redirect(path)) = page.to().filter(|_| !url && !moved) {
+                out.extend(path.as_text().map(|path| String::from_utf8_lossy(path).into_owned()));
+            }
+        };
+        for item in section.items().iter().filter(|item| !item.level.assumed) {
+            add(Page::of(item));
+        }
+        let path = section.text("defaultPath");
+        if !path.is_empty() {
+            add(Page { path, mode: section.text("defaultResponseMode"), folder: "" });
+        }
+    }
+    out
+}
+
 /// A status and what we call its sub-statuses.
 fn with_all(cx: &Cx, status: u16) -> Vec<u16> {
     let mut all = status::all(cx, status);
@@ -71,7 +95,15 @@ struct Page<'v> {
     folder: &'v str,
 }
 
-impl Page<'_> {
+impl<'v> Page<'v> {
+    fn of(item: &'v Item) -> Self {
+        Self {
+            path: item.value.text("path"),
+            mode: item.value.text("responseMode"),
+            folder: item.value.text("prefixLanguageFilePath"),
+        }
+    }
+
     fn is(&self, mode: &str) -> bool {
         self.mode.eq_ignore_ascii_case(mode)
     }

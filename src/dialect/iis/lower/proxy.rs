@@ -10,9 +10,9 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::{effective::Value, site::Site},
     ir::{
-        Attr, Base, Block, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections, Member,
-        Part, Pattern, ProofAttr, Protocol, Register, Role, Scope, Settings, Step, Target, Template, Test,
-        TlsAttr, Upgrade, Upstream, UrlMatch, VarId, VarKind,
+        Attr, Base, Block, By, Choice, Cluster, Edit, Endpoint, Forward, Group, Handler, IdleConnections,
+        Member, Name, Part, Pattern, ProofAttr, Protocol, Register, Relation, Role, Scope, Settings, Step,
+        Target, Template, Test, TlsAttr, Upgrade, Upstream, UrlMatch, VarId, VarKind,
         settings::{Forwarding, Retry},
     },
     source::Span,
@@ -185,14 +185,11 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
         if proxy.flag("preserveHostHeader") { Attr::Field("host".into()) } else { Attr::UpstreamAuthority };
     let mut edits = vec![Edit::RemoveNominated, Edit::Set("Host".into(), Template::attr(host))];
     // What rules set stands for what was received.
-    let set: Vec<_> = vars::all_written(cx)
-        .into_iter()
-        .filter_map(|(name, var)| Some((vars::field(&name, "HTTP_")?, var)))
-        .collect();
+    let mut set = vars::fields_written(cx);
     let name = proxy.text("xForwardedForHeaderName");
     if !name.is_empty() {
         let client = client(cx, proxy.flag("includePortInXForwardedFor"));
-        edits.push(Edit::Append(name.into(), client));
+        edits.push(append(cx, name.into(), client, &mut set));
     }
     let name = proxy.text("xForwardedByHeaderName");
     if !name.is_empty() {
@@ -231,6 +228,23 @@ fn request_edits(cx: &mut Cx, proxy: &Value) -> Vec<Edit> {
     let connection = if proxy.flag("keepAlive") { "Keep-Alive" } else { "close" };
     edits.push(Edit::Switch(connection.into()));
     edits
+}
+
+/// Adds to a field; to what a rule set it to, if one did, which is what there is by then.
+pub(super) fn append(cx: &mut Cx, name: Name, more: Template, set: &mut Vec<(Name, VarId)>) -> Edit {
+    let Some(at) = set.iter().position(|(field, _)| field.is_field(&name)) else {
+        return Edit::Append(name, more);
+    };
+    let before = Template::var(set.swap_remove(at).1);
+    let mut value = before.clone();
+    value.push(Part::Text(", ".into()));
+    for part in &more.0 {
+        value.push(part.clone());
+    }
+    let (left, right) = (before, Template::default());
+    let nothing = Test::Compare { left, right, relation: Relation::Equal, by: By::Bytes };
+    let choices = vec![Choice { test: Test::Not(Box::new(nothing)), value }];
+    Edit::Set(name, Template::var(cx.fresh("appended", VarKind::Choice { choices, default: more })))
 }
 
 /// The client's address, IPv6 in brackets, with its port.

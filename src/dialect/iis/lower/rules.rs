@@ -114,7 +114,8 @@ impl<'a> Set<'a> {
     ) -> Self {
         let mut found = Vec::new();
         let mut of = |name: &str| site.section(name, path, &mut found);
-        let maps = Maps::of(&of("system.webServer/rewrite/rewriteMaps"));
+        let maps = of("system.webServer/rewrite/rewriteMaps");
+        let maps = Maps::of(&maps, &of("system.webServer/rewrite/providers"));
         let proxy = cx.host.assumed || of("system.webServer/proxy").flag("enabled");
         let allowed = of("system.webServer/rewrite/allowedServerVariables");
         let names = allowed.items().iter().map(|item| item.value.text("name").to_owned()).collect();

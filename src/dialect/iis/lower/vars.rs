@@ -3,10 +3,15 @@
 //! Reference 5.7, 5.8, from "IIS Server Variables" and "Setting HTTP request headers and IIS server variables". A variable
 //! that some rule of the site sets is one of the program: it begins as what the request says, so that a rule that does not
 //! fire changes nothing, and a value that was set wins over the computed one from then on.
+//!
+//! `CRYPT_PROTOCOL` is a number of Schannel (`SP_PROT_TLS1_2_SERVER` is 400, `SP_PROT_TLS1_3_SERVER` 1000, hexadecimal). Decided here,
+//! where no page says: names of certificates are written as RFC 4514 has them, `SCRIPT_TRANSLATED` has no prefix of Windows
+//! in front, `URL_PATH_INFO` is the path, `AUTH_TYPE` what the client's credentials are. What is not here is always empty, with a
+//! warning: nothing else runs in this server that would set it.
 
 use super::Cx;
 use crate::{
-    ir::{Attr, Choice, Name, Part, Step, Template, Test, TlsAttr, VarId, VarKind},
+    ir::{Attr, Choice, Name, Part, Pattern, ProofAttr, Step, Template, Test, TlsAttr, VarId, VarKind},
     source::Span,
 };
 
@@ -54,6 +59,19 @@ pub(super) const NAMES: &[&str] = &[
     "GATEWAY_INTERFACE",
     "CRYPT_PROTOCOL",
     "RESPONSE_STATUS",
+    "ALL_HTTP",
+    "ALL_RAW",
+    "AUTH_TYPE",
+    "UNMAPPED_REMOTE_USER",
+    "MANAGED_PIPELINE_MODE",
+    "SCRIPT_TRANSLATED",
+    "URL_PATH_INFO",
+    "CERT_FLAGS",
+    "CERT_SUBJECT",
+    "CERT_ISSUER",
+    "CERT_SERIALNUMBER",
+    "CERT_KEYSIZE",
+    "HTTPS_KEYSIZE",
 ];
 
 /// A header field's name from that of its variable: without the prefix, `_` as `-`, in lower case.
@@ -89,6 +107,11 @@ pub(super) fn written(cx: &mut Cx, name: &str) -> VarId {
 /// The names that rules of this site set so far, upper case, with their variables.
 pub(super) fn all_written(cx: &Cx) -> Vec<(String, VarId)> {
     cx.vars.iter().filter_map(|(name, id)| Some((name.strip_prefix("set ")?.to_owned(), *id))).collect()
+}
+
+/// The request's fields that rules of this site set so far, with their variables.
+pub(super) fn fields_written(cx: &Cx) -> Vec<(Name, VarId)> {
+    all_written(cx).into_iter().filter_map(|(name, var)| Some((field(&name, "HTTP_")?, var))).collect()
 }
 
 /// Gives each variable that some rule sets the value that it has without the rule.
@@ -137,20 +160,24 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
     let upper = name.to_uppercase().replace('-', "_");
     let attr = match upper.as_str() {
         "QUERY_STRING" => Attr::Query,
-        "URL" | "PATH_INFO" | "SCRIPT_NAME" => Attr::Path,
+        "URL" | "PATH_INFO" | "SCRIPT_NAME" | "URL_PATH_INFO" => Attr::Path,
+        "ALL_RAW" => Attr::RequestFields,
+        "ALL_HTTP" => Attr::RequestVariables,
         "UNENCODED_URL" | "HTTP_URL" | "HTTP_X_ORIGINAL_URL" => Attr::Target,
         "SERVER_NAME" => Attr::Host,
         "SERVER_PORT" => Attr::ServerPort,
         "REMOTE_ADDR" | "REMOTE_HOST" => Attr::ClientAddr,
         "REMOTE_PORT" => Attr::ClientPort,
-        "REMOTE_USER" | "AUTH_USER" | "LOGON_USER" => Attr::User,
+        "REMOTE_USER" | "AUTH_USER" | "LOGON_USER" | "UNMAPPED_REMOTE_USER" => Attr::User,
         "LOCAL_ADDR" | "SERVER_ADDR" => Attr::ServerAddr,
         "REQUEST_METHOD" | "HTTP_METHOD" => Attr::Method,
         "SERVER_PROTOCOL" | "HTTP_VERSION" => Attr::Protocol,
-        "REQUEST_FILENAME" | "SCRIPT_FILENAME" | "PATH_TRANSLATED" => Attr::FilePath,
+        "REQUEST_FILENAME" | "SCRIPT_FILENAME" | "PATH_TRANSLATED" | "SCRIPT_TRANSLATED" => Attr::FilePath,
         "DOCUMENT_ROOT" => Attr::DocumentRoot,
         "CONTENT_TYPE" => Attr::Field("content-type".into()),
-        "CRYPT_PROTOCOL" => Attr::Tls(TlsAttr::Version),
+        "CERT_SUBJECT" => Attr::Tls(TlsAttr::Proof(ProofAttr::Subject)),
+        "CERT_ISSUER" => Attr::Tls(TlsAttr::Proof(ProofAttr::Issuer)),
+        "CERT_SERIALNUMBER" => Attr::Tls(TlsAttr::Proof(ProofAttr::Serial)),
         "INSTANCE_NAME" => Attr::HostName,
         "RESPONSE_STATUS" if outbound => Attr::Status,
         "REQUEST_URI" => {
@@ -172,6 +199,32 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
             out.push(Part::Text("/".into()));
             return Some(out);
         }
+        "AUTH_TYPE" => {
+            let test = Test::Truthy(Template::attr(Attr::User));
+            return Some(choose(cx, "AUTH_TYPE", vec![Choice { test, value: "Basic".into() }], ""));
+        }
+        "CERT_FLAGS" => {
+            let test = Test::Truthy(Template::attr(Attr::Tls(TlsAttr::Proof(ProofAttr::Subject))));
+            return Some(choose(cx, "CERT_FLAGS", vec![Choice { test, value: "1".into() }], "0"));
+        }
+        "CRYPT_PROTOCOL" => {
+            let choices = [("TLSv1.2", "400"), ("TLSv1.3", "1000")].map(|(version, number)| Choice {
+                test: Test::Equal(Template::attr(Attr::Tls(TlsAttr::Version)), version.into()),
+                value: number.into(),
+            });
+            return Some(choose(cx, "CRYPT_PROTOCOL", choices.into(), ""));
+        }
+        "CERT_KEYSIZE" | "HTTPS_KEYSIZE" => {
+            let choices = [("AES_?128", "128"), (".", "256")].map(|(cipher, bits)| Choice {
+                test: Test::Match {
+                    subject: Template::attr(Attr::Tls(TlsAttr::Cipher)),
+                    pattern: Pattern::regex(cipher, false),
+                    into: None,
+                },
+                value: bits.into(),
+            });
+            return Some(choose(cx, "HTTPS_KEYSIZE", choices.into(), ""));
+        }
         "HTTPS" => return Some(Template::var(choice(cx, "HTTPS", "on", "off"))),
         "SERVER_PORT_SECURE" => return Some(Template::var(choice(cx, "SERVER_PORT_SECURE", "1", "0"))),
         "CONTENT_LENGTH" => {
@@ -182,6 +235,7 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
             });
             return Some(Template::var(id));
         }
+        "MANAGED_PIPELINE_MODE" => return Some("Integrated".into()),
         "INSTANCE_ID" => return Some(Template::text(cx.site.to_string())),
         "INSTANCE_META_PATH" => return Some(Template::text(format!("/LM/W3SVC/{}", cx.site))),
         "APPL_MD_PATH" => return Some(Template::text(format!("/LM/W3SVC/{}/ROOT", cx.site))),
@@ -197,6 +251,12 @@ fn computed(cx: &mut Cx, name: &str, outbound: bool) -> Option<Template> {
         }
     };
     Some(Template::attr(attr))
+}
+
+/// A variable that is the first of these that holds.
+fn choose(cx: &mut Cx, name: &str, choices: Vec<Choice>, default: &str) -> Template {
+    let default = Template::from(default);
+    Template::var(cx.var(name, || VarKind::Choice { choices, default }))
 }
 
 /// A variable that says whether the client's connection is secure.

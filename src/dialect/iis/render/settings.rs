@@ -178,10 +178,13 @@ impl Render<'_, '_> {
             self.types(v, span);
         }
         // Said where the place is.
-        let _ = (on_response, errors, own_authority, default_type, charset_types);
+        let _ = (on_response, errors, own_authority);
+        // Files of other extensions are not served at all (404.3).
+        self.lost("", &[("answer.default_type", default_type.is_some())], span);
         self.left_out(
             "",
             &[
+                ("answer.charset_types", charset_types.is_some()),
                 ("answer.server", server.is_some()),
                 ("answer.contact", contact.is_some()),
                 ("answer.signature", signature.is_some()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::element::Element;
 use crate::{
-    ir::{Attr, Config, FileKind, Kind, Part, Pattern, Register, Template, Test, TlsAttr, VarId, VarKind},
+    ir::{Attr, Config, FileKind, Kind, Part, Pattern, Register, Template, Test, VarId, VarKind},
     raise::{How, Match},
 };
 
@@ -126,7 +126,8 @@ impl<'a> Names<'a> {
             Attr::DocumentRoot | Attr::Root => "DOCUMENT_ROOT",
             Attr::FilePath => "REQUEST_FILENAME",
             Attr::ContentLength => "CONTENT_LENGTH",
-            Attr::Tls(TlsAttr::Version) => "CRYPT_PROTOCOL",
+            Attr::RequestFields => "ALL_RAW",
+            Attr::RequestVariables => "ALL_HTTP",
             Attr::Status | Attr::OwnStatus => "RESPONSE_STATUS",
             Attr::Field(name) | Attr::FieldList(name) => {
                 return Ok(format!("{{HTTP_{}}}", name.lossy().to_ascii_uppercase().replace('-', "_")));
@@ -212,7 +213,7 @@ impl<'a> Names<'a> {
                         return Err("a look at what a file is".to_owned());
                     }
                 };
-                negated(Element::new("add").with("input", &self.value(name)?).with("matchType", kind), not)
+                negated(Element::new("add").with("input", &self.asked(name)?).with("matchType", kind), not)
             }
             Test::Method(names) => {
                 let all: Vec<_> = names.iter().map(|name| name.lossy().into_owned()).collect();

@@ -348,6 +348,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, everyw
                     announced: None,
                     options: SocketOptions::default(),
                     default: host,
+                    chosen: false,
                     hosts: Vec::new(),
                     paths: Vec::new(),
                     order: Order::Specific,
@@ -373,6 +374,7 @@ pub(super) fn attach(cx: &mut Cx, host: HostId, mut listens: Vec<Listen>, everyw
             } else if default {
                 socket.default = Some(span);
                 listener.default = host;
+                listener.chosen = true;
             }
             if options.is_some()
                 && let Some(first) = socket.options

@@ -1,13 +1,15 @@
 //! `map`: a variable looked up in a table.
 //!
 //! Observed on nginx 1.22.1: texts are compared without regard to case and
-//! before patterns; `hostnames` holds for the rows after it and takes one final
+//! before patterns, which no empty value is compared with; `hostnames` holds for the rows after it and takes one final
 //! dot off what is looked up; a leading `\` makes any key a text; of two maps
 //! for one variable the later counts.
 //!
 //! Reference: <https://nginx.org/en/docs/http/ngx_http_map_module.html>
 
 use std::collections::HashMap;
+
+use regex_automata::util::syntax;
 
 use super::{
     super::tree::{Directive, directives},
@@ -37,6 +39,7 @@ fn map(cx: &mut Cx, _: &mut Level, directive: &Directive) {
     } else {
         key
     };
+    table.leave_out_empty();
     let kind = VarKind::Table {
         key,
         order: Order::Specific,
@@ -65,6 +68,28 @@ impl Table {
     fn minds_final_dot(&self) -> bool {
         let has = |test: fn(&Kind) -> bool| self.rows.iter().any(|row| test(&row.pattern.kind));
         has(|kind| matches!(kind, Kind::Regex(_))) || !has(|kind| *kind == Kind::Wildcard)
+    }
+}
+
+impl Table {
+    /// An empty value is compared with texts alone (nginx 1.22.1: no expression of a map is tried for one). Where an
+    /// expression could match it, it stands among the texts with what comes by default.
+    fn leave_out_empty(&mut self) {
+        let takes_empty = |pattern: &Pattern| {
+            // Who looks around may find nothing.
+            let may = || {
+                let parsed = syntax::parse(&pattern.text.lossy());
+                parsed.map_or(true, |parsed| parsed.properties().minimum_len() == Some(0))
+            };
+            matches!(pattern.kind, Kind::Regex(_)) && may()
+        };
+        let has = |test: &dyn Fn(&Pattern) -> bool| self.rows.iter().any(|row| test(&row.pattern));
+        if has(&takes_empty) && !has(&|pattern| pattern.kind == Kind::Exact && pattern.text.is_empty()) {
+            let pattern =
+                Pattern { kind: Kind::Exact, text: Text::new(), ignore_case: true, groups: Vec::new() };
+            let value = self.default.as_ref().map(|(value, _)| value.clone()).unwrap_or_default();
+            self.rows.push(Row { pattern, value });
+        }
     }
 }
 

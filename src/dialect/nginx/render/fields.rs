@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Change, Edit, Expiry, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, Settings,
+        Attr, Change, Edit, Expiry, Kind, Part, Pattern, Recovery, RecoveryStatus, RecoveryTarget, Settings,
         Standing, Template, Test,
     },
     raise::{Response, responses, text_of},
@@ -29,7 +29,8 @@ impl Render<'_, '_> {
                 by_type.push((kind, *seconds));
                 continue;
             }
-            let tests: Vec<&Test> = tests.iter().filter(|test| !is_usual(test)).collect();
+            let tests: Vec<&Test> =
+                tests.iter().filter(|test| !is_usual(test) && !always_holds(test)).collect();
             if !tests.is_empty() {
                 self.conditional(&tests, &edit, always, span);
                 continue;
@@ -69,12 +70,11 @@ impl Render<'_, '_> {
         let row = super::group::key(&pattern);
         let (yes, no) =
             if not { ("\"\"".to_owned(), quote(&value)) } else { (quote(&value), "\"\"".to_owned()) };
-        let lines = vec![
-            format!("map {key} ${var} {{"),
-            format!("    {row} {yes};"),
-            format!("    default {no};"),
-            "}".to_owned(),
-        ];
+        let mut lines = vec![format!("map {key} ${var} {{"), format!("    {row} {yes};")];
+        if pattern.kind != Kind::Exact && super::group::takes_empty(&pattern) {
+            lines.push(format!("    '' {yes};"));
+        }
+        lines.extend([format!("    default {no};"), "}".to_owned()]);
         self.maps.push((var.clone(), lines));
         let always = if always { " always" } else { "" };
         self.page.line(format!("add_header {} ${var}{always};", name.lossy()));
@@ -231,6 +231,13 @@ impl Render<'_, '_> {
             self.page.line(format!("error_page {}{change} {};", shown.join(" "), quote(&target)));
         }
     }
+}
+
+/// Whether a condition asks for nothing: any value matches, and none.
+fn always_holds(test: &Test) -> bool {
+    let Test::Match { pattern, .. } = test else { return false };
+    matches!(pattern.kind, Kind::Regex(_))
+        && [".*", "(.*)", "^.*", "^(.*)", "^.*$", "^(.*)$"].contains(&&*pattern.text.lossy())
 }
 
 /// What an answer is added to anyway.

@@ -1,5 +1,7 @@
 //! Groups of endpoints as `upstream`, and tables as `map`, `geo` and `split_clients`.
 
+use regex_automata::meta::Regex;
+
 use super::{
     Names, Render, size, time,
     value::{quote, regex},
@@ -82,6 +84,13 @@ impl Render<'_, '_> {
                     if let Some(value) = self.value(value, *span) {
                         self.page.line(format!("{} {};", self::key(pattern), quote(&value)));
                     }
+                }
+                let empty = rows.iter().find(|row| takes_empty(&row.pattern));
+                if let Some(row) = empty.filter(|row| row.pattern.kind != Kind::Exact)
+                    && !rows.iter().any(|row| row.pattern.kind == Kind::Exact && row.pattern.text.is_empty())
+                    && let Some(value) = self.value(&row.value, *span)
+                {
+                    self.page.line(format!("'' {};", quote(&value)));
                 }
                 self.page.close("}");
             }
@@ -465,6 +474,16 @@ pub(super) fn cluster_name(config: &Config, id: ClusterId) -> String {
 /// The name of a zone: letters, digits and what stands between them.
 fn zone_name(name: &Name) -> String {
     name.lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// Whether it matches the empty text. A table has to say so in a row of its own: no expression is tried for an empty value.
+pub(super) fn takes_empty(pattern: &Pattern) -> bool {
+    let Pattern { kind, text, ignore_case: _, groups: _ } = pattern;
+    match kind {
+        Kind::Exact | Kind::Prefix | Kind::Suffix => text.is_empty(),
+        Kind::Wildcard => false,
+        Kind::Regex(_) => Regex::new(&text.lossy()).is_ok_and(|pattern| pattern.is_match("")),
+    }
 }
 
 /// What a row of a table is looked up by.

@@ -180,6 +180,8 @@ impl Names<'_> {
             | Attr::ConnectionReuses
             | Attr::ConnectionFate
             | Attr::RequestHead
+            | Attr::RequestFields
+            | Attr::RequestVariables
             | Attr::Took(_)
             | Attr::Contact
             | Attr::FurtherError
