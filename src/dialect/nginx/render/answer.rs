@@ -154,7 +154,6 @@ impl Render<'_, '_> {
                     "answer.source_charset",
                     source_charset.as_ref().is_some_and(|charset| charset.0.is_empty()),
                 ),
-                ("answer.override_charset", override_charset.is_some()),
                 ("answer.if_modified_since", if_modified_since.is_some() && when.is_none()),
                 ("answer.join_ranges", join_ranges.is_some()),
                 ("answer.max_joined_ranges", max_joined_ranges.is_some()),
