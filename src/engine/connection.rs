@@ -17,6 +17,7 @@ use super::{
     facts::{Client, Facts},
     http1::field::Slice,
     http1::request::{Limits, Parsed, Refusal},
+    idle::Seat,
     log, scratch,
     stream::Stream,
     timed::{self, Either, Failure, Timer, first, within},
@@ -374,14 +375,16 @@ impl Exchange {
         head
     }
 
-    /// Reads once; a graceful stop ends an idle wait as the client's closing would, another plan interrupts it.
+    /// Reads once; a graceful stop ends an idle wait as the client's closing would, another plan interrupts it. So does
+    /// the need for room, as long as nothing came of a request.
     async fn read_some(&mut self, limit: Duration, idle: bool) -> Result<usize, Failure> {
         if idle && self.worker.stopping.get() {
             return Ok(0);
         }
         let Self { stream, facts, timer, worker, serving, seat, .. } = self;
+        let nothing = facts.buffer.is_empty();
         let read = timed::read(stream, &mut facts.buffer, 16 * 1024);
-        if !idle {
+        if !idle && !nothing {
             return timer.within(limit, read).await;
         }
         let mut read = pin!(read);
@@ -389,18 +392,21 @@ impl Exchange {
             if let Poll::Ready(done) = read.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
-            if seat.is_none() {
-                *seat = Some(worker.idle.sit(cx.waker()));
-            }
-            if worker.stopping.get() {
+            let seat = seat.get_or_insert_with(|| worker.idle.sit(cx.waker()));
+            seat.wait();
+            if seat.leaves() || (idle && worker.stopping.get()) {
                 return Poll::Ready(Ok(0));
             }
-            if !worker.serves(serving) {
+            if idle && !worker.serves(serving) {
                 return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
             }
             Poll::Pending
         });
-        timer.within(limit, read_or_told).await
+        let done = timer.within(limit, read_or_told).await;
+        if let Some(seat) = seat {
+            seat.work();
+        }
+        done
     }
 
     /// Answers a head that is refused.
@@ -473,7 +479,7 @@ impl Exchange {
     /// Notes a connection that ended while no request was under way. Where it is this side that ends it, between
     /// requests or in order to stop, nothing is said.
     fn closed_idle(&mut self, listener: usize, timed_out: bool) {
-        if self.worker.stopping.get() {
+        if self.worker.stopping.get() || self.seat.as_ref().is_some_and(Seat::leaves) {
             return;
         }
         let serving = Rc::clone(&self.serving);

@@ -121,6 +121,8 @@ enum Event {
     Request(Box<Accepted>),
     /// A stop has begun, or another plan is in force.
     Changed,
+    /// Its place is needed.
+    LetGo,
     /// It has been idle, or closing, for long enough.
     TimedOut,
     /// The peer does what only attackers do.
@@ -172,15 +174,16 @@ impl Connection {
             let _ = wire.poll_write_out(cx);
             begun
         });
+        let begun = self.worker.idle.unless_let_go(begun);
         let limit = client.head_timeout;
         let begun = if limit.is_zero() { Ok(begun.await) } else { tokio::time::timeout(limit, begun).await };
         let mut frames = match begun {
-            Ok(Ok(frames)) => frames,
-            Ok(Err(error)) => {
+            Ok(Some(Ok(frames))) => frames,
+            Ok(Some(Err(error))) => {
                 self.log(Level::Info, &format!("client sent no HTTP/2: {error}"));
                 return;
             }
-            Err(_) => return,
+            Ok(None) | Err(_) => return,
         };
         let mut closing = false;
         let mut idle = Instant::from(clock::moment());
@@ -194,13 +197,16 @@ impl Connection {
                 if event.is_ready() {
                     return event;
                 }
-                if seat.is_none() {
-                    seat = Some(self.worker.idle.sit(cx.waker()));
-                }
+                let seat = seat.get_or_insert_with(|| self.worker.idle.sit(cx.waker()));
                 if self.tally.active.get() > 0 {
+                    seat.work();
                     self.tally.task.set(Some(cx.waker().clone()));
                     idle = Instant::now();
                     return Poll::Pending;
+                }
+                seat.wait();
+                if seat.leaves() {
+                    return Poll::Ready(Event::LetGo);
                 }
                 let limit = match (closing, self.client.requests) {
                     (true, _) => CLOSING,
@@ -239,9 +245,13 @@ impl Connection {
                     idle = Instant::now();
                     frames.abrupt_shutdown(Reason::NO_ERROR);
                 }
-                Event::Hostile(why) => {
-                    self.log(Level::Info, why);
-                    frames.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                event @ (Event::Hostile(_) | Event::LetGo) => {
+                    let mut reason = Reason::NO_ERROR;
+                    if let Event::Hostile(why) = event {
+                        self.log(Level::Info, why);
+                        reason = Reason::ENHANCE_YOUR_CALM;
+                    }
+                    frames.abrupt_shutdown(reason);
                     let last = poll_fn(|cx| {
                         let _ = frames.poll_closed(cx);
                         wire.poll_write_out(cx)

@@ -345,17 +345,29 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
     let serving = worker.serving();
     let Some(listener) = serving.listener(&place) else { return };
     tokio::task::spawn_local(Turns(Box::pin(async move {
-        if let Some(but) = &serving.plan.config.listeners[listener].announced
-            && let Err(message) = announced(&serving, listener, but, &socket, &mut client).await
-        {
-            let from = client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
-            let serial = client.serial;
-            log::event(&serving.logs, Level::Error, format_args!("*{serial} {message}, client: {from}"));
-            return;
+        // Who has not said a word leaves first where there are too many.
+        if let Some(but) = &serving.plan.config.listeners[listener].announced {
+            let said = announced(&serving, listener, but, &socket, &mut client);
+            match worker.idle.unless_let_go(said).await {
+                Some(Ok(())) => {}
+                Some(Err(message)) => {
+                    let from = client.remote.map_or_else(|| "unix:".to_owned(), |addr| addr.ip().to_string());
+                    let serial = client.serial;
+                    log::event(
+                        &serving.logs,
+                        Level::Error,
+                        format_args!("*{serial} {message}, client: {from}"),
+                    );
+                    return;
+                }
+                None => return,
+            }
         }
         let mut said = Vec::new();
         let (stream, frames) = if serving.plan.config.listeners[listener].tls {
-            match tls::accept(&serving, listener, socket).await {
+            let accepted = worker.idle.unless_let_go(tls::accept(&serving, listener, socket));
+            let Some(accepted) = accepted.await else { return };
+            match accepted {
                 tls::Accepted::Session(stream, session) => {
                     let handshakes = &worker.shared.handshakes;
                     handshakes.done.fetch_add(1, Relaxed);
@@ -383,7 +395,11 @@ fn start(worker: &Rc<Worker>, socket: stream::Socket, mut client: Client, place:
         } else {
             let mut stream = Stream::Plain(socket);
             let frames = match speaks_frames(&serving, listener) {
-                Some(limit) => http2::sniff(&mut stream, &mut said, limit).await,
+                Some(limit) => {
+                    let sniffed = worker.idle.unless_let_go(http2::sniff(&mut stream, &mut said, limit));
+                    let Some(frames) = sniffed.await else { return };
+                    frames
+                }
                 None => false,
             };
             (stream, frames)
@@ -436,13 +452,22 @@ async fn room(worker: &Worker) {
     if worker.connections.get() < limit {
         return;
     }
-    log::event(
-        &worker.serving().logs,
-        Level::Alert,
-        format_args!("{limit} worker_connections are not enough"),
-    );
+    let mut said = None;
     while worker.connections.get() >= limit {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let let_go = worker.idle.let_go();
+        let (level, more) =
+            if let_go > 0 { (Level::Warn, ", reusing connections") } else { (Level::Alert, "") };
+        // A crowd says it once a second.
+        let second = worker.clock.now().as_secs();
+        if said != Some(level) && (level == Level::Alert || worker.crowded.replace(second) != second) {
+            let logs = &worker.serving().logs;
+            log::event(logs, level, format_args!("{limit} worker_connections are not enough{more}"));
+        }
+        said = Some(level);
+        tokio::task::yield_now().await;
+        if let_go == 0 || worker.connections.get() >= limit {
+            tokio::time::sleep(Duration::from_millis(if let_go > 0 { 1 } else { 20 })).await;
+        }
     }
 }
 

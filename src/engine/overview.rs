@@ -113,7 +113,8 @@ impl Exchange {
         let chosen = choose(&groups, &said);
         if let Some(chosen) = chosen.as_ref().filter(|_| posted && changes && !overview.lines) {
             let nonce = chosen.group.nonce();
-            if !nonce.is_empty() && said.get("nonce") != Some(&**nonce) {
+            // Without a nonce nothing can be changed (observed: Apache httpd 2.4.71).
+            if nonce.is_empty() || said.get("nonce") != Some(&**nonce) {
                 self.log(Level::Error, format_args!("the nonce of {} is not right", chosen.group.how().url));
             } else if said.get("b_nwrkr").is_some_and(|url| !url.is_empty()) {
                 self.log(Level::Error, format_args!("no members are added to {}", chosen.group.how().url));

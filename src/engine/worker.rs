@@ -241,6 +241,8 @@ pub struct Worker {
     pub links: Links,
     /// Connections open, both sides.
     pub connections: Cell<u32>,
+    /// The second in which it was said last that there is no room for another one.
+    pub crowded: Cell<u64>,
     /// Whether a graceful stop has begun.
     pub stopping: Cell<bool>,
     /// Tells that a connection ended while the worker stops.
@@ -261,6 +263,7 @@ impl Worker {
             pool: Pool::default(),
             links: Links::default(),
             connections: Cell::new(0),
+            crowded: Cell::new(0),
             stopping: Cell::new(false),
             drain: Notify::new(),
             idle: Idle::default(),

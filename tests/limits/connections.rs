@@ -1,5 +1,6 @@
 //! More clients than descriptors, and more than `worker_connections`.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -76,7 +77,12 @@ fn beyond_the_connection_limit_clients_wait() {
     let port = ports::free();
     let mut server = prefix("connections", port, "worker_connections 16;", "", "").serve();
     assert_eq!(get(port, "/").text(), "here\n");
-    let crowd = silent(port, 40);
+    // Who has begun with a request is not let go.
+    let mut crowd = silent(port, 40);
+    for client in &mut crowd {
+        // nginx closes what is too much.
+        let _ = client.write_all(b"GET / HT");
+    }
     server.prefix().wait_for("logs/error.log", "worker_connections are not enough");
     if is_triglot() {
         // nginx closes what is too much; here it waits for its turn.
@@ -95,6 +101,26 @@ fn beyond_the_connection_limit_clients_wait() {
         let mut connection = Connection::open(port).ok()?;
         connection.get("/").is_ok().then_some(())
     });
+    assert!(server.running());
+}
+
+#[test]
+fn at_the_limit_those_who_wait_longest_make_room() {
+    let port = ports::free();
+    let mut server = prefix("crowd", port, "worker_connections 32;", "", "").serve();
+    let mut early = Connection::open(port).expect("it accepts connections");
+    assert_eq!(early.get("/").expect("it is answered").status, 200);
+    let mut crowd = silent(port, 100);
+    let mut late = Connection::open(port).expect("it accepts connections");
+    assert_eq!(late.get("/").expect("it is answered at once").text(), "here\n");
+    server.prefix().wait_for("logs/error.log", "32 worker_connections are not enough, reusing connections");
+    // The first were closed without a word, the one kept alive among them.
+    assert!(early.get("/").is_err());
+    let mut byte = [0];
+    assert_eq!(crowd[0].read(&mut byte).expect("it was closed"), 0);
+    assert!(server.errors().lines().filter(|line| line.contains("reusing")).count() < 10);
+    drop(crowd);
+    assert_eq!(get(port, "/").text(), "here\n");
     assert!(server.running());
 }
 
