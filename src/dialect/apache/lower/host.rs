@@ -194,8 +194,13 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     }
     steps.extend(walk::before_mapping(host));
     let mut translate = Steps::new();
+    let mut rewrites = false;
     for phase in [Phase::Rewrite, Phase::Proxy, Phase::Alias] {
         if in_sections(host, phase) {
+            if std::mem::take(&mut rewrites) {
+                // Where rules changed nothing, it is the path that they looked at.
+                translate.push((Step::Unassign(cx.file()), span));
+            }
             translate.push((Step::Perform(phase.name()), span));
             let is_mapped = Test::Truthy(Template::var(cx.file()));
             let exit = Block {
@@ -207,6 +212,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         }
         let steps = inline(phase);
         if !steps.is_empty() {
+            rewrites |= phase == Phase::Rewrite;
             translate.push(block(&phase.name().lossy(), steps));
         }
     }
