@@ -392,7 +392,7 @@ pub fn main() -> ExitCode {
         return httpd::main(&words[1..], control);
     }
     match Cli::try_parse_from(std::iter::once(program).chain(words)) {
-        Ok(cli) => cli.command.run(),
+        Ok(cli) => say::end(cli.command.run()),
         Err(error) => {
             // A closed terminal is nobody to complain to.
             let _ = error.print();

@@ -95,6 +95,22 @@ fn compare_says_what_differs_and_how_it_ended() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let place = Place::new("full");
+    for words in [&["translate", "old.conf", "--to", "nginx"][..], &["ir", "old.conf"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let output = Command::new(env!("CARGO_BIN_EXE_triglot"))
+            .args(words)
+            .current_dir(&place.0)
+            .stdout(full)
+            .output()
+            .expect("it is there");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        holds(&String::from_utf8_lossy(&output.stderr), &["No space left on device"]);
+    }
+}
+
+#[test]
 fn compare_replays_a_log_and_weighs_by_it() {
     let place = Place::new("log");
     let line = |target: &str| {

@@ -5,9 +5,11 @@
 //! connection, what the upstream answers, and (unless the real one is asked) the file system.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     io,
     net::SocketAddr,
+    os::unix::ffi::OsStrExt as _,
     rc::Rc,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
@@ -686,7 +688,7 @@ impl Stage<'_> {
         if !kind.is_empty() {
             exchange.facts.response.add(b"Content-Type", &kind);
         }
-        exchange.facts.response.length = Some(0);
+        exchange.facts.response.length = Some(world.length(&name));
         let mut head = Vec::new();
         exchange.head(plan, &mut head);
         self.file = Some(name);
@@ -698,6 +700,12 @@ impl Stage<'_> {
 }
 
 impl World {
+    /// How long a file is; one that is only supposed to be there is empty.
+    fn length(self, name: &[u8]) -> u64 {
+        let known = matches!(self, Self::Real).then(|| std::fs::metadata(OsStr::from_bytes(name)));
+        known.and_then(Result::ok).map_or(0, |known| known.len())
+    }
+
     /// Whether there is such a file.
     pub fn is(self, name: &[u8], kind: FileKind) -> bool {
         let folder = match self {
