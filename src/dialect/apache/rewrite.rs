@@ -280,7 +280,9 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
     let (mut rules, mut known) = (own.rules, own.maps);
     if let Some(above) = above {
         let down = above.options.unwrap_or_default();
-        let down = |which| down.has(which) && !options.has(Options::IGNORE_INHERIT);
+        // A host without a word of its own, or in its sections, has no rules (observed: Apache httpd 2.4.71).
+        let mentioned = mentioned(host);
+        let down = |which| down.has(which) && !options.has(Options::IGNORE_INHERIT) && mentioned;
         let after = options.has(Options::INHERIT) || down(Options::INHERIT_DOWN);
         let before = options.has(Options::INHERIT_BEFORE) || down(Options::INHERIT_DOWN_BEFORE);
         if after || before {
@@ -321,6 +323,12 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
     for (step, span) in steps {
         host.hook(Phase::Rewrite, step, span);
     }
+}
+
+/// Whether anything in a section is about rules.
+fn mentioned(section: &Section) -> bool {
+    let own = &section.own.rewrite;
+    own.mentioned || !own.maps.is_empty() || section.sections.iter().any(mentioned)
 }
 
 /// Whether a server's engine is on.

@@ -319,7 +319,7 @@ fn valued(
                 },
             });
         }
-        _ => return Err(format!("Invalid directory indexing option {text}")),
+        _ => return Err("Invalid directory indexing option".to_owned()),
     }
     Ok(())
 }
