@@ -688,7 +688,8 @@ impl Stage<'_> {
         if !kind.is_empty() {
             exchange.facts.response.add(b"Content-Type", &kind);
         }
-        exchange.facts.response.length = Some(world.length(&name));
+        let known = (world == World::Real).then(|| std::fs::metadata(OsStr::from_bytes(&name)).ok());
+        exchange.facts.response.length = Some(known.flatten().map_or(0, |known| known.len()));
         let mut head = Vec::new();
         exchange.head(plan, &mut head);
         self.file = Some(name);
@@ -700,12 +701,6 @@ impl Stage<'_> {
 }
 
 impl World {
-    /// How long a file is; one that is only supposed to be there is empty.
-    fn length(self, name: &[u8]) -> u64 {
-        let known = matches!(self, Self::Real).then(|| std::fs::metadata(OsStr::from_bytes(name)));
-        known.and_then(Result::ok).map_or(0, |known| known.len())
-    }
-
     /// Whether there is such a file.
     pub fn is(self, name: &[u8], kind: FileKind) -> bool {
         let folder = match self {
