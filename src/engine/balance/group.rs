@@ -6,9 +6,8 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{
             AtomicI64, AtomicU32, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
@@ -27,9 +26,11 @@ use crate::{
 mod hash;
 mod manner;
 mod session;
+mod weakly;
 
 pub use manner::Manner;
 pub use session::Session;
+use weakly::Weakly;
 
 /// Takes no requests.
 pub const DISABLED: u32 = 1;
@@ -222,7 +223,7 @@ impl Drop for Connected {
 /// The states of members by group and URL: they outlive a plan.
 #[derive(Debug, Default)]
 pub struct Standings {
-    known: Mutex<HashMap<(u64, Text), Weak<Standing>>>,
+    known: Mutex<Weakly<(u64, Text), Standing>>,
     /// What was changed of groups.
     manners: manner::Known,
 }
@@ -231,12 +232,11 @@ impl Standings {
     fn of(&self, definition: u64, name: &Text, member: &ir::Member) -> Arc<Standing> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (definition, name.clone());
-        if let Some(standing) = known.get(&key).and_then(Weak::upgrade) {
+        if let Some(standing) = known.get(&key) {
             return standing;
         }
-        known.retain(|_, standing| standing.strong_count() > 0);
         let standing = Arc::new(Standing::new(member));
-        known.insert(key, Arc::downgrade(&standing));
+        known.insert(key, &standing);
         standing
     }
 }

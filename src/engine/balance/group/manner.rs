@@ -1,15 +1,14 @@
 //! What people may change of a group while the server runs, shared by all workers.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 
-use super::Group;
+use super::{Group, weakly::Weakly};
 use crate::ir::{self, Share, Sticky, Text};
 
 /// How a group works now.
@@ -38,7 +37,7 @@ pub(super) struct Shared {
 
 /// Groups by their number: what was changed outlives a plan.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<u64, Weak<Shared>>>);
+pub(super) struct Known(Mutex<Weakly<u64, Shared>>);
 
 impl Known {
     pub(super) fn of(&self, number: u64, how: &ir::Group) -> Arc<Shared> {
@@ -50,15 +49,14 @@ impl Known {
             wait: how.wait,
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = known.get(&number).and_then(Weak::upgrade).filter(|shared| shared.written == manner);
+        let same = known.get(&number).filter(|shared| shared.written == manner);
         if let Some(shared) = same {
             return shared;
         }
-        known.retain(|_, shared| shared.strong_count() > 0);
         let nonce = how.nonce.clone().unwrap_or_else(|| nonce(number));
         let now = ArcSwap::from_pointee(manner.clone());
         let shared = Arc::new(Shared { manner: now, written: manner, nonce });
-        known.insert(number, Arc::downgrade(&shared));
+        known.insert(number, &shared);
         shared
     }
 }
