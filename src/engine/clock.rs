@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    ops::Range,
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -13,6 +14,13 @@ pub fn epoch() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// Months by their first letters.
+pub const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Days of the week likewise, from the first day of the epoch on.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
 /// What is known of the time on this thread.
 #[derive(Clone, Copy)]
@@ -128,8 +136,6 @@ impl Clock {
 impl Texts {
     /// The texts of a second since the epoch.
     pub fn at(second: u64) -> Self {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let t = local(second);
         let offset = t.tm_gmtoff / 60;
         let (sign, hours, minutes) =
@@ -168,6 +174,37 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// The day since the epoch of a year, a month and a day: what [`civil`] turns back.
+fn day_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// Seconds since the epoch of an IMF-fixdate (RFC 9110 § 5.6.7); whether the day of the week is that of the date is not
+/// asked.
+pub fn usual_date(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 29] = text.try_into().ok()?;
+    let number = |range: Range<usize>| {
+        text[range]
+            .iter()
+            .try_fold(0, |sum: i64, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+    };
+    let is = |range: Range<usize>, what: &str| text[range] == *what.as_bytes();
+    let marks = [text[7], text[11], text[16], text[19], text[22]];
+    let weekday = WEEKDAYS.iter().any(|day| is(0..3, day));
+    if !(weekday && is(3..5, ", ") && marks == *b"   ::" && is(25..29, " GMT")) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|month| is(8..11, month))? as i64 + 1;
+    let (year, day) = (number(12..16)?, number(5..7)?);
+    let (hour, minute, second) = (number(17..19)?, number(20..22)?, number(23..25)?);
+    let days = day_of(year, month, day);
+    let is_one = days >= 0 && civil(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
+    is_one.then_some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
 /// A second since the epoch in the machine's time zone.
 #[expect(unsafe_code, reason = "only libc knows the machine's time zone")]
 pub fn local(second: u64) -> libc::tm {
@@ -200,15 +237,14 @@ pub fn http_date(second: i64) -> String {
     let second = second.clamp(0, LAST).cast_unsigned();
     let (days, rest) = (second / 86_400, second % 86_400);
     let (year, month, day) = civil(days.cast_signed());
-    let names = |all: &'static [u8], at: u64| &all[3 * at as usize..][..3];
     let two = |number: u64| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
     let (year, month, day) = (year.cast_unsigned(), month.cast_unsigned(), day.cast_unsigned());
     let parts: [&[u8]; 14] = [
-        names(b"ThuFriSatSunMonTueWed", days % 7),
+        WEEKDAYS[(days % 7) as usize].as_bytes(),
         b", ",
         &two(day),
         b" ",
-        names(b"JanFebMarAprMayJunJulAugSepOctNovDec", month - 1),
+        MONTHS[month as usize - 1].as_bytes(),
         b" ",
         &two(year / 100),
         &two(year % 100),
@@ -239,6 +275,23 @@ mod tests {
         for second in (0..4_000_000_000).step_by(1_234_567).chain((951_700_000..951_900_000).step_by(3_600)) {
             let time = UNIX_EPOCH + Duration::from_secs(second);
             assert_eq!(http_date(second.cast_signed()), httpdate::fmt_http_date(time));
+        }
+    }
+
+    #[test]
+    fn usual_dates_are_what_the_library_reads() {
+        for day in (0..60_000).step_by(7).chain(10_950..11_100).chain(47_400..47_600) {
+            let time = day * 86_400 + day % 86_400;
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
+            assert_eq!(usual_date(text.as_bytes()), Some(time.cast_signed()), "{text}");
+        }
+        let wrong = [
+            "Sun, 29 Feb 2100 00:00:00 GMT",
+            "Sun, 00 Jan 2000 00:00:00 GMT",
+            "Sun, 01 Jan 2000 24:00:00 GMT",
+        ];
+        for text in wrong {
+            assert_eq!(usual_date(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -102,8 +102,6 @@ pub(super) fn entries(folder: &[u8]) -> io::Result<Vec<Entry>> {
 }
 
 fn html(path: &[u8], entries: &[Entry], utf8: bool, exact: bool, local: bool, out: &mut Vec<u8>) {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     out.extend_from_slice(b"<html>\r\n<head><title>Index of ");
     escape(path, out);
     out.extend_from_slice(b"</title></head>\r\n<body>\r\n<h1>Index of ");
@@ -133,7 +131,7 @@ fn html(path: &[u8], entries: &[Entry], utf8: bool, exact: bool, local: bool, ou
             out.resize(out.len() + NAME - length - slash.len(), b' ');
         }
         let t = if local { clock::local(entry.modified.max(0).cast_unsigned()) } else { utc(entry.modified) };
-        let month = MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
+        let month = clock::MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
         let year = t.tm_year + 1900;
         let date = format!(" {:02}-{month}-{year} {:02}:{:02} ", t.tm_mday, t.tm_hour, t.tm_min);
         out.extend_from_slice(date.as_bytes());

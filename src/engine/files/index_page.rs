@@ -433,9 +433,7 @@ pub(super) fn write(
             let t = clock::local(modified.max(0).cast_unsigned());
             let (year, month) = (t.tm_year + 1900, t.tm_mon + 1);
             if asked.has(IndexSwitch::OldTimes) {
-                const MONTHS: [&str; 12] =
-                    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-                let month = MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
+                let month = clock::MONTHS.get(t.tm_mon as usize).copied().unwrap_or_default();
                 format!("{:02}-{month}-{year:04} {:02}:{:02}  ", t.tm_mday, t.tm_hour, t.tm_min)
             } else {
                 format!("{year:04}-{month:02}-{:02} {:02}:{:02}  ", t.tm_mday, t.tm_hour, t.tm_min)

@@ -79,11 +79,9 @@ fn now() -> u64 {
 
 /// What a message begins with (RFC 3164 § 4.1).
 fn header(settings: &Syslog, severity: Option<u8>, host_name: &str, second: u64) -> Vec<u8> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let time = clock::local(second);
     let priority = u32::from(settings.facility) * 8 + u32::from(severity.unwrap_or(settings.severity));
-    let month = MONTHS.get(time.tm_mon as usize).copied().unwrap_or_default();
+    let month = clock::MONTHS.get(time.tm_mon as usize).copied().unwrap_or_default();
     let mut text = format!(
         "<{priority}>{month} {:2} {:02}:{:02}:{:02} ",
         time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec
