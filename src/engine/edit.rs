@@ -9,7 +9,6 @@ use super::{
     filter,
     forward::request::is_field_value,
     http1::field::Known,
-    http2,
     stream::Stream,
 };
 use crate::{
@@ -224,7 +223,7 @@ pub fn end_frames(exchange: &mut Exchange, plan: &Plan, received: &[u8]) {
     let mut lines = received.to_vec();
     trailers(exchange, plan, &mut lines);
     if let Stream::Frames(stream) = &mut exchange.stream {
-        stream.finish(http2::trailers(&lines));
+        stream.finish(&lines);
     }
 }
 

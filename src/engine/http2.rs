@@ -1,34 +1,32 @@
 //! HTTP/2 (RFC 9113): connections of clients, whose streams become exchanges that run side by side, and connections
 //! to upstreams.
 //!
-//! Frames, header compression and flow control are the h2 library's. It is
-//! used without hyper above it: an exchange reads and writes for itself,
-//! and ends streams in ways (a reset, trailers, a tunnel) that hyper's
-//! services would have to be talked into.
+//! Clients' frames, header compression and flow control are our own, as what
+//! is done for each of thousands of requests a second has to be: fields go
+//! from the wire into a request's head and from a response's head onto the
+//! wire without a map between, and what all streams say in one turn of the
+//! event loop is one write. Connections to upstreams use the h2 library.
 //!
-//! - `wire` is what lies below the frames,
-//! - `duplex` one stream as its exchange sees it,
-//! - `head` turns heads into ours and back,
-//! - `link` is a connection to an upstream, `call` one request on it, `outward` its head.
+//! - `frame` and `hpack` are the wire's form, `receive` takes frames in,
+//! - `core` is what a connection and its streams share,
+//! - `duplex` one stream as its exchange sees it, `head` its heads,
+//! - `link` is a connection to an upstream, `call` one request on it, `outward` its head, `wire` what lies below.
 
 use std::{
     cell::RefCell,
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io,
     pin::pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
-use h2::{
-    Reason, RecvStream,
-    server::{self, SendResponse},
+use tokio::{
+    io::ReadBuf,
+    time::{Instant, sleep_until},
 };
-use http::Request;
-use tokio::time::{Instant, sleep_until};
 
 use super::{
     clock::{self, Turns},
@@ -36,28 +34,36 @@ use super::{
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
     http1::request::Limits,
-    log,
+    log, scratch,
     stream::Stream,
     timed,
     worker::{Serving, Worker},
 };
-use crate::{ir::settings::Level, plan::Effective};
+use crate::{
+    ir::settings::{ClientInForce, Level},
+    plan::Effective,
+};
 
 mod call;
+mod core;
 mod duplex;
+mod frame;
 mod head;
+mod hpack;
 mod link;
 mod outward;
+mod receive;
 mod wire;
 
 pub use call::{Call, Fault};
 pub use duplex::{Duplex, Follows};
-pub use head::{put, size, trailers, write};
+pub use head::Head;
 pub use link::{HEAD, Link, Links};
 pub use outward::{request, trailers as request_trailers};
 
-use duplex::Tally;
-use wire::Below;
+use core::{Core, GATHERED, Shared};
+use frame::{Code, LARGEST_WINDOW, kind};
+use receive::{Begun, NOTICE};
 
 /// What every connection begins with (RFC 9113 § 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -71,16 +77,17 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Content of a stream that waits for its turn to be sent, bytes.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Streams that may be given up before we take it for an attack, beyond as many as were not.
-const GIVEN_UP: u64 = 256;
-
 /// How long a connection may take to close.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// How long a client that was told the end has to close.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// And one that is cut off.
+const WORD: Duration = Duration::from_millis(200);
+
 /// Exchanges that are kept for further streams.
 const SPARE: usize = 16;
-
-type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Whether what a client says first is HTTP/2; `None` when it is not said yet.
 pub fn begins(said: &[u8]) -> Option<bool> {
@@ -104,30 +111,48 @@ pub async fn sniff(stream: &mut Stream, said: &mut Vec<u8>, limit: Duration) -> 
     if limit.is_zero() { read.await } else { tokio::time::timeout(limit, read).await.unwrap_or(false) }
 }
 
-/// A connection and what its streams share.
+/// A connection of a client.
 struct Connection {
     worker: Rc<Worker>,
     serving: Rc<Serving>,
     listener: usize,
     place: Place,
     client: Client,
-    tally: Rc<Tally>,
+    stream: Stream,
+    /// What was read and is no whole frame yet.
+    held: Vec<u8>,
+    /// Whether the preface came.
+    begun: bool,
+    core: Shared,
+    ending: Ending,
     #[expect(clippy::vec_box, reason = "an exchange is large, and goes from here to its task and back")]
     spare: Rc<RefCell<Vec<Box<Exchange>>>>,
 }
 
+/// How near the end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Open,
+    /// The client was told to begin no more streams; those under way to us are taken.
+    Told,
+    /// No more streams are taken.
+    Last,
+}
+
 /// What a connection is woken for.
 enum Event {
-    Request(Box<Accepted>),
     /// A stop has begun, or another plan is in force.
     Changed,
     /// Its place is needed.
     LetGo,
     /// It has been idle, or closing, for long enough.
     TimedOut,
-    /// The peer does what only attackers do.
-    Hostile(&'static str),
-    Closed(Option<String>),
+    /// What came cannot be gone on with, for this reason.
+    Fault(frame::Fault),
+    /// The client is gone.
+    Gone,
+    /// All is said.
+    Done,
 }
 
 /// Serves a connection until it closes; `said` was read of it already.
@@ -141,78 +166,69 @@ pub async fn serve(
     place: Place,
 ) {
     stream.send_promptly();
-    let tally = Rc::<Tally>::default();
-    let wire = Below::new(stream, said, PREFACE.len());
-    let connection =
-        Connection { worker, serving, listener, place, client, tally, spare: Rc::new(RefCell::default()) };
-    connection.run(wire).await;
+    let core = {
+        let settings = settings(&serving, listener);
+        let streams = if settings.http2_streams == 0 { 128 } else { settings.http2_streams };
+        let fields = u64::from(settings.large_head_buffers.0).saturating_mul(settings.large_head_buffers.1);
+        // Twice what is taken: who is a little over the limit gets an answer.
+        Rc::new(RefCell::new(Core::new(streams, fields.saturating_mul(2))))
+    };
+    let connection = Connection {
+        worker,
+        serving,
+        listener,
+        place,
+        client,
+        stream,
+        held: said,
+        begun: false,
+        core,
+        ending: Ending::Open,
+        spare: Rc::default(),
+    };
+    connection.run().await;
+}
+
+/// What a listener's connections go by.
+fn settings(serving: &Serving, listener: usize) -> &ClientInForce {
+    &effective(serving, listener).client
+}
+
+fn effective(serving: &Serving, listener: usize) -> &Effective {
+    let plan = &serving.plan;
+    plan.settings(plan.host_settings(plan.config.listeners[listener].default))
 }
 
 impl Connection {
-    fn settings<'p>(&self, serving: &'p Serving) -> &'p Effective {
-        let plan = &serving.plan;
-        plan.settings(plan.host_settings(plan.config.listeners[self.listener].default))
-    }
-
-    async fn run(mut self, wire: Below) {
-        let serving = Rc::clone(&self.serving);
-        let client = &self.settings(&serving).client;
-        let fields = u64::from(client.large_head_buffers.0).saturating_mul(client.large_head_buffers.1);
-        let streams = if client.http2_streams == 0 { 128 } else { client.http2_streams };
-        let mut builder = server::Builder::new();
-        builder
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_concurrent_streams(u32::try_from(streams).unwrap_or(u32::MAX))
-            // Twice what is taken: who is a little over the limit gets an answer.
-            .max_header_list_size(u32::try_from(fields.saturating_mul(2)).unwrap_or(u32::MAX))
-            .max_send_buffer_size(SEND_BUFFER)
-            .enable_connect_protocol();
-        let mut handshake = pin!(builder.handshake::<_, Bytes>(wire.clone()));
-        let begun = poll_fn(|cx| {
-            let begun = handshake.as_mut().poll(cx);
-            let _ = wire.poll_write_out(cx);
-            begun
-        });
-        let begun = self.worker.idle.unless_let_go(begun);
-        let limit = client.head_timeout;
-        let begun = if limit.is_zero() { Ok(begun.await) } else { tokio::time::timeout(limit, begun).await };
-        let mut frames = match begun {
-            Ok(Some(Ok(frames))) => frames,
-            Ok(Some(Err(error))) => {
-                self.log(Level::Info, &format!("client sent no HTTP/2: {error}"));
-                return;
-            }
-            Ok(None) | Err(_) => return,
-        };
-        let mut closing = false;
+    async fn run(mut self) {
         let mut idle = Instant::from(clock::moment());
         let mut seat = None;
         let mut sleep = pin!(sleep_until(idle + Duration::from_hours(1)));
         loop {
-            let serving = Rc::clone(&self.serving);
-            let client = &self.settings(&serving).client;
             let event = poll_fn(|cx| {
-                let event = self.poll(&mut frames, &wire, closing, cx);
+                let event = self.poll(cx);
                 if event.is_ready() {
                     return event;
                 }
                 let seat = seat.get_or_insert_with(|| self.worker.idle.sit(cx.waker()));
-                if self.tally.active.get() > 0 {
+                if self.core.borrow().active() > 0 {
                     seat.work();
-                    self.tally.task.set(Some(cx.waker().clone()));
-                    idle = Instant::now();
+                    idle = Instant::from(clock::moment());
                     return Poll::Pending;
                 }
                 seat.wait();
                 if seat.leaves() {
                     return Poll::Ready(Event::LetGo);
                 }
-                let limit = match (closing, self.client.requests) {
-                    (true, _) => CLOSING,
-                    (false, 0) => client.head_timeout,
-                    (false, _) => client.keepalive_timeout,
+                let settings = settings(&self.serving, self.listener);
+                let limit = match (self.ending, self.client.requests) {
+                    (Ending::Told | Ending::Last, _) => CLOSING,
+                    (Ending::Open, 0) => settings.head_timeout,
+                    (Ending::Open, _) => settings.keepalive_timeout,
                 };
+                if self.client.requests == 0 && limit.is_zero() {
+                    return Poll::Pending;
+                }
                 let at = idle + limit;
                 if at <= Instant::now() {
                     return Poll::Ready(Event::TimedOut);
@@ -222,96 +238,188 @@ impl Connection {
             })
             .await;
             match event {
-                Event::Request(accepted) => {
-                    idle = Instant::from(clock::moment());
-                    self.follow();
-                    self.client.requests += 1;
-                    self.begin(*accepted);
-                    if !closing && self.is_worn(client) {
-                        closing = true;
-                        frames.graceful_shutdown();
-                    }
-                }
                 Event::Changed => {
                     if self.worker.stopping.get() || !self.follow() {
-                        closing = true;
                         idle = Instant::now();
-                        frames.graceful_shutdown();
+                        self.tell_of_end();
                     }
                 }
-                Event::TimedOut if closing => return,
-                Event::TimedOut => {
-                    closing = true;
+                Event::TimedOut if self.ending == Ending::Open && self.begun => {
                     idle = Instant::now();
-                    frames.abrupt_shutdown(Reason::NO_ERROR);
+                    self.end(Code::NO_ERROR);
                 }
-                event @ (Event::Hostile(_) | Event::LetGo) => {
-                    let mut reason = Reason::NO_ERROR;
-                    if let Event::Hostile(why) = event {
-                        self.log(Level::Info, why);
-                        reason = Reason::ENHANCE_YOUR_CALM;
-                    }
-                    frames.abrupt_shutdown(reason);
-                    let last = poll_fn(|cx| {
-                        let _ = frames.poll_closed(cx);
-                        wire.poll_write_out(cx)
-                    });
-                    let _ = tokio::time::timeout(Duration::from_millis(200), last).await;
-                    return;
+                Event::TimedOut | Event::Gone => break,
+                Event::LetGo => {
+                    self.end(Code::NO_ERROR);
+                    self.linger(WORD).await;
+                    break;
                 }
-                Event::Closed(why) => {
-                    if let Some(why) = why {
-                        self.log(Level::Info, &why);
-                    }
-                    return;
+                Event::Fault(fault) => {
+                    self.log(Level::Info, fault.why);
+                    self.end(fault.code);
+                    self.linger(WORD).await;
+                    break;
+                }
+                Event::Done => {
+                    self.linger(LINGER).await;
+                    break;
                 }
             }
+        }
+        self.core.borrow_mut().die();
+    }
+
+    /// Tells the client to begin no more streams, and asks it to say when it knows that (RFC 9113 § 6.8).
+    fn tell_of_end(&mut self) {
+        if self.ending == Ending::Open {
+            self.ending = Ending::Told;
+            let core = &mut *self.core.borrow_mut();
+            core.go_away(LARGEST_WINDOW as u32, Code::NO_ERROR);
+            frame::write(&mut core.out, kind::PING, 0, 0, &NOTICE);
         }
     }
 
-    fn poll(
-        &self,
-        frames: &mut server::Connection<Below, Bytes>,
-        wire: &Below,
-        closing: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Event> {
-        let accepted = frames.poll_accept(cx);
-        if wire.is_flooded(&self.tally.sent) {
-            return Poll::Ready(Event::Hostile("http2 flood detected"));
+    /// Takes no more streams.
+    fn end(&mut self, code: Code) {
+        self.ending = Ending::Last;
+        let core = &mut *self.core.borrow_mut();
+        core.ended = true;
+        let last = core.last;
+        core.go_away(last, code);
+    }
+
+    /// Says what there is still to say, and waits for the client to close, that it can read that.
+    async fn linger(&mut self, time: Duration) {
+        let last = poll_fn(|cx| {
+            ready!(self.poll_output(cx))?;
+            ready!(self.stream.poll_shutdown(cx))?;
+            scratch::with(|bytes| {
+                while ready!(self.stream.poll_fill(cx, &mut ReadBuf::new(bytes)))? > 0 {}
+                Poll::Ready(io::Result::Ok(()))
+            })
+        });
+        let _ = tokio::time::timeout(time, last).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        self.core.borrow_mut().work(cx);
+        let read = self.poll_input(cx);
+        if self.ending == Ending::Told && self.core.borrow().noticed {
+            self.end(Code::NO_ERROR);
         }
-        let (given_up, finished) = (self.tally.given_up.get(), self.tally.finished.get());
-        if given_up > GIVEN_UP.saturating_add(finished) {
-            return Poll::Ready(Event::Hostile("client sent too many resets of streams"));
+        let written = self.poll_output(cx);
+        self.core.borrow_mut().rest();
+        if let Poll::Ready(event) = read {
+            return Poll::Ready(event);
         }
-        match accepted {
-            Poll::Ready(Some(Ok(accepted))) => return Poll::Ready(Event::Request(Box::new(accepted))),
-            Poll::Ready(Some(Err(error))) => {
-                let _ = wire.poll_write_out(cx);
-                let left = error.get_io().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
-                let said = error.is_remote() || left || error.is_io();
-                return Poll::Ready(Event::Closed(
-                    (!said).then(|| format!("client sent what is no HTTP/2: {error}")),
-                ));
+        match written {
+            Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
+            Poll::Ready(Ok(())) if self.ending == Ending::Last && self.core.borrow().active() == 0 => {
+                return Poll::Ready(Event::Done);
             }
-            Poll::Ready(None) => {
-                return wire.poll_write_out(cx).map(|_| Event::Closed(None));
-            }
-            Poll::Pending => {}
+            _ => {}
         }
-        if let Poll::Ready(Err(_)) = wire.poll_write_out(cx) {
-            return Poll::Ready(Event::Closed(None));
-        }
-        if !closing && (self.worker.stopping.get() || !self.worker.serves(&self.serving)) {
+        if self.ending == Ending::Open && (self.worker.stopping.get() || !self.worker.serves(&self.serving)) {
             return Poll::Ready(Event::Changed);
         }
         Poll::Pending
     }
 
+    /// Takes what came.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if !self.begun && !self.held.is_empty() {
+            let said = std::mem::take(&mut self.held);
+            if let Some(event) = self.take(&said) {
+                return Poll::Ready(event);
+            }
+        }
+        loop {
+            // Who does not read what we say is not asked for more.
+            if self.core.borrow().pending() > 4 * GATHERED {
+                return Poll::Pending;
+            }
+            let event = scratch::with(|bytes| {
+                let held = self.held.len();
+                bytes[..held].copy_from_slice(&self.held);
+                let mut room = ReadBuf::new(&mut bytes[held..]);
+                match ready!(self.stream.poll_fill(cx, &mut room)) {
+                    Ok(length @ 1..) => {
+                        self.held.clear();
+                        Poll::Ready(self.take(&bytes[..held + length]))
+                    }
+                    _ => Poll::Ready(Some(Event::Gone)),
+                }
+            });
+            if let Some(event) = ready!(event) {
+                return Poll::Ready(event);
+            }
+        }
+    }
+
+    /// Takes frames, and keeps what is none yet.
+    fn take(&mut self, mut input: &[u8]) -> Option<Event> {
+        if !self.begun {
+            let same = input.iter().zip(PREFACE).all(|(one, other)| one == other);
+            if !same {
+                let why = "client sent invalid http2 preface";
+                return Some(Event::Fault(frame::fault(Code::PROTOCOL_ERROR, why)));
+            }
+            if input.len() < PREFACE.len() {
+                self.held.extend_from_slice(input);
+                return None;
+            }
+            input = &input[PREFACE.len()..];
+            self.begun = true;
+        }
+        loop {
+            let mut core = self.core.borrow_mut();
+            let done = core.process(&mut input);
+            let (hostile, remark) = (core.counts.hostile(), core.remark.take());
+            drop(core);
+            if let Some(why) = hostile {
+                return Some(Event::Fault(frame::fault(Code::ENHANCE_YOUR_CALM, why)));
+            }
+            if let Some(why) = remark {
+                self.log(Level::Info, why);
+            }
+            match done {
+                Ok(None) => break,
+                Ok(Some(begun)) => self.begin(begun),
+                Err(fault) => return Some(Event::Fault(fault)),
+            }
+        }
+        if input.is_empty() {
+            self.held = Vec::new();
+        } else {
+            self.held.extend_from_slice(input);
+        }
+        None
+    }
+
+    /// Writes what was gathered, and lets those go on who wait for that.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let core = &mut *self.core.borrow_mut();
+        while core.pending() > 0 {
+            match ready!(self.stream.poll_write(cx, &core.out[core.written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                length => core.written += length,
+            }
+        }
+        core.written = 0;
+        core.out.clear();
+        if core.active() == 0 && core.out.capacity() > GATHERED / 4 {
+            core.out = Vec::new();
+        }
+        core.next_turn();
+        self.stream.poll_flush(cx)
+    }
+
     /// Whether it has carried what one connection may.
-    fn is_worn(&self, client: &crate::ir::settings::ClientInForce) -> bool {
-        self.client.requests >= client.keepalive_requests
-            || (!client.keepalive_time.is_zero() && clock::since(self.client.opened) > client.keepalive_time)
+    fn is_worn(&self) -> bool {
+        let settings = settings(&self.serving, self.listener);
+        self.client.requests >= settings.keepalive_requests
+            || (!settings.keepalive_time.is_zero()
+                && clock::since(self.client.opened) > settings.keepalive_time)
     }
 
     /// Goes over to the plan in force; `false` when its address is not among those of that plan.
@@ -327,9 +435,11 @@ impl Connection {
     }
 
     /// Begins an exchange.
-    fn begin(&self, (request, respond): Accepted) {
+    fn begin(&mut self, Begun { place, ends }: Begun) {
+        self.follow();
+        self.client.requests += 1;
         let mut exchange = self.spare.borrow_mut().pop().unwrap_or_else(|| {
-            let stream = Stream::Frames(Box::new(Duplex::new(Rc::clone(&self.tally))));
+            let stream = Stream::Frames(Box::new(Duplex::new(Rc::clone(&self.core))));
             let facts = Facts::new(&self.worker, self.client.clone());
             let (worker, serving) = (Rc::clone(&self.worker), Rc::clone(&self.serving));
             Box::new(Exchange::new(worker, serving, stream, facts))
@@ -342,14 +452,17 @@ impl Connection {
         exchange.upload = None;
         self.worker.counters().add_requests(1);
         let listener = self.listener;
-        let limits = limits(self.settings(&self.serving));
-        let ends = request.body().is_end_stream();
+        let limits = limits(effective(&self.serving, listener));
         let nonce = nonce(self.worker.random());
-        let read = head::read(&request, ends, &limits, nonce, &mut exchange.facts);
-        let receive = request.into_body();
+        let read = {
+            let core = &mut *self.core.borrow_mut();
+            let read = head::read(&core.block, ends, &limits, nonce, &mut exchange.facts);
+            core.streams[place].left = exchange.facts.head.content_length;
+            read
+        };
         let tells_end = exchange.facts.head.chunked;
         if let Stream::Frames(stream) = &mut exchange.stream {
-            stream.begin(receive, respond, tells_end);
+            stream.begin(place, tells_end);
         }
         let facts = &mut exchange.facts;
         facts.used = facts.head.length.max(facts.buffer.len());
@@ -369,16 +482,11 @@ impl Connection {
             }
             let Stream::Frames(stream) = &mut exchange.stream else { return };
             if matches!(end, End::Abort) {
-                // What was received of an answer before it broke off is still the client's.
-                if exchange.answered {
-                    tokio::task::yield_now().await;
-                    tokio::task::yield_now().await;
-                }
                 // As observed: an answer that is refused differs from one that broke off.
                 let refused = matches!(exchange.facts.logged_status, Some(444 | 408));
-                stream.abort(if refused { Reason::PROTOCOL_ERROR } else { Reason::INTERNAL_ERROR });
+                stream.abort(if refused { Code::PROTOCOL_ERROR } else { Code::INTERNAL_ERROR });
             } else {
-                stream.finish(None);
+                stream.finish(&[]);
                 stream.close();
             }
             let mut spare = spare.borrow_mut();
@@ -386,6 +494,9 @@ impl Connection {
                 spare.push(exchange);
             }
         })));
+        if self.is_worn() {
+            self.tell_of_end();
+        }
     }
 
     fn log(&self, level: Level, message: &str) {

@@ -582,7 +582,14 @@ impl Exchange {
     fn send_head(&mut self, plan: &Plan, framing: Framing, tunnel: bool) {
         let settings = self.settings(plan);
         let response = &self.facts.response;
-        let head = self.worker.clock.texts(|texts| {
+        let follows = match framing {
+            _ if tunnel => Follows::Tunnel,
+            Framing::None => Follows::Nothing,
+            Framing::Length(length) => Follows::Length(length),
+            _ => Follows::Content,
+        };
+        let Stream::Frames(stream) = &mut self.stream else { return };
+        let sent = self.worker.clock.texts(|texts| {
             let wire = Wire {
                 in_order: settings.answer.in_order,
                 reason: b"",
@@ -593,19 +600,10 @@ impl Exchange {
                 keep_alive: None,
                 more: None,
             };
-            http2::write(response, &wire, tunnel)
+            stream.answer(&http2::Head { response, wire: &wire, tunnel }, follows)
         });
-        let follows = match framing {
-            _ if tunnel => Follows::Tunnel,
-            Framing::None => Follows::Nothing,
-            Framing::Length(length) => Follows::Length(length),
-            _ => Follows::Content,
-        };
-        self.facts.sent_head = http2::size(head.headers());
-        self.facts.sent += self.facts.sent_head;
-        if let Stream::Frames(stream) = &mut self.stream {
-            stream.answer(head, follows);
-        }
+        self.facts.sent_head = sent;
+        self.facts.sent += sent;
     }
 
     /// Says in `Vary` what the response depends on, as far as that is known.

@@ -204,7 +204,7 @@ impl Stream {
             Self::Server(stream) => Pin::new(&mut stream.session).poll_shutdown(cx),
             Self::Client(stream) => Pin::new(&mut stream.session).poll_shutdown(cx),
             Self::Frames(stream) => {
-                stream.finish(None);
+                stream.finish(&[]);
                 Poll::Ready(Ok(()))
             }
             Self::Call(call) => {

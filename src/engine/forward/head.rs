@@ -1,6 +1,6 @@
 //! Waiting for the upstream's response head, past interim responses, while the client is watched.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use super::{
     super::{
@@ -298,15 +298,10 @@ impl Exchange {
             && status != 100
             && passes
         {
-            let mut interim = http::Response::new(());
-            *interim.status_mut() = http::StatusCode::from_u16(status)
-                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-            for field in head.fields.iter().filter(|field| !frames_connection(field.known)) {
-                let (name, value) =
-                    (field.name.of(&self.facts.upstream), field.value.of(&self.facts.upstream));
-                http2::put(interim.headers_mut(), name, value);
-            }
-            stream.interim(interim)?;
+            let fields = head.fields.iter().filter(|field| !frames_connection(field.known));
+            let text = &self.facts.upstream;
+            let fields = fields.map(|field| (field.name.of(text), field.value.of(text)));
+            stream.interim(status, fields)?;
         } else if status != 100 && self.facts.head.version == 11 && passes {
             // Written anew: neither line ends that others read differently nor anything about framing are passed on.
             let mut text = [b"HTTP/1.1 ", head.status_text.of(&self.facts.upstream), b"\r\n"].concat();

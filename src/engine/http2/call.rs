@@ -18,10 +18,7 @@ use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 
-use super::{
-    head::{lines, put_lines},
-    link::{Link, State},
-};
+use super::link::{Link, State};
 
 /// A request under way.
 pub struct Call {
@@ -258,5 +255,21 @@ fn text(status: StatusCode, fields: &HeaderMap, length: Option<u64>) -> Bytes {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("sent", &self.sent).field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+/// Fields as the lines that they are in HTTP/1.1.
+fn lines(fields: &HeaderMap) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_lines(fields, &mut out);
+    out
+}
+
+/// The same, to the end of `out`.
+fn put_lines(fields: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in fields {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
 }

@@ -5,59 +5,30 @@
 //! sides by flow control.
 
 use std::{
-    cell::Cell,
     fmt, io,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use bytes::{Buf as _, Bytes};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
-use http::{HeaderMap, Response};
-
-use super::head;
-
-/// What a connection knows of its streams.
-#[derive(Default)]
-pub struct Tally {
-    /// Streams under way.
-    pub active: Cell<u32>,
-    /// Bytes of content and fields sent.
-    pub sent: Cell<u64>,
-    /// Streams that the client gave up.
-    pub given_up: Cell<u64>,
-    /// Streams that came to their end.
-    pub finished: Cell<u64>,
-    /// The task of the connection.
-    pub task: Cell<Option<Waker>>,
-}
+use super::{
+    core::Shared,
+    frame::Code,
+    head::{self, Head},
+};
 
 /// A stream under way, counted while it is.
 pub struct Duplex {
-    tally: Rc<Tally>,
-    open: Option<Open>,
+    shared: Shared,
+    /// Its place.
+    open: Option<usize>,
     end: End,
-    /// Received, and not yet read.
-    piece: Bytes,
     /// Whether the client's end was seen.
     over: bool,
-    /// What came behind the content.
-    trailers: Option<HeaderMap>,
     /// Whether that end is to be read, as the end of content whose length is not known.
     tells_end: bool,
     /// Whether bytes go both ways until one side ends.
     tunnel: bool,
     reset: bool,
-}
-
-struct Open {
-    receive: RecvStream,
-    send: Send,
-}
-
-enum Send {
-    Head(SendResponse<Bytes>),
-    Content(SendStream<Bytes>),
 }
 
 /// How the end of our content is known.
@@ -86,14 +57,12 @@ pub enum Follows {
 
 impl Duplex {
     /// No stream yet.
-    pub fn new(tally: Rc<Tally>) -> Self {
+    pub(super) fn new(shared: Shared) -> Self {
         Self {
-            tally,
+            shared,
             open: None,
             end: End::Unknown,
-            piece: Bytes::new(),
             over: false,
-            trailers: None,
             tells_end: false,
             tunnel: false,
             reset: false,
@@ -101,115 +70,88 @@ impl Duplex {
     }
 
     /// Begins with a request whose head came.
-    pub fn begin(&mut self, receive: RecvStream, respond: SendResponse<Bytes>, tells_end: bool) {
+    pub(super) fn begin(&mut self, place: usize, tells_end: bool) {
         self.close();
-        self.tally.active.set(self.tally.active.get() + 1);
-        self.open = Some(Open { receive, send: Send::Head(respond) });
+        self.open = Some(place);
         (self.end, self.tells_end) = (End::Unknown, tells_end);
         (self.over, self.tunnel, self.reset) = (false, false, false);
-        self.trailers = None;
     }
 
     /// Reads content into `into`; 0 is its end.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Some(open) = &mut self.open else { return Poll::Ready(Ok(0)) };
-        loop {
-            if !self.piece.is_empty() {
-                let length = self.piece.len().min(into.len());
-                self.piece.copy_to_slice(&mut into[..length]);
-                // Fails for a stream that is gone, which the next read tells.
-                let _ = open.receive.flow_control().release_capacity(length);
-                return Poll::Ready(Ok(length));
-            }
-            if self.over {
-                // Nothing more comes but that the client gives up.
-                let reset = match &mut open.send {
-                    Send::Head(respond) => respond.poll_reset(cx),
-                    Send::Content(send) => send.poll_reset(cx),
-                };
-                return reset.map(|_| {
-                    self.reset = true;
-                    Err(io::ErrorKind::ConnectionReset.into())
-                });
-            }
-            match open.receive.poll_data(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(piece))) => self.piece = piece,
-                Poll::Ready(Some(Err(_))) => {
-                    self.reset = true;
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        let Some(place) = self.open else { return Poll::Ready(Ok(0)) };
+        let mut core = self.shared.borrow_mut();
+        match core.poll_read(place, cx, into) {
+            Poll::Ready(Ok(Some(length))) => return Poll::Ready(Ok(length)),
+            Poll::Ready(Ok(None)) if !self.over => {
+                self.over = true;
+                if self.tells_end {
+                    return Poll::Ready(Ok(0));
                 }
-                Poll::Ready(None) => {
-                    if let Poll::Ready(Ok(trailers)) = open.receive.poll_trailers(cx) {
-                        self.trailers = trailers;
-                    }
-                    self.over = true;
-                    if self.tells_end {
-                        return Poll::Ready(Ok(0));
-                    }
-                }
+                core.read_later(place, cx);
             }
+            // Nothing more comes but that the client gives up.
+            Poll::Ready(Ok(None)) => core.read_later(place, cx),
+            Poll::Ready(Err(error)) => {
+                self.reset = true;
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => {}
         }
+        Poll::Pending
     }
 
     /// The trailers of content that ended, as lines.
     pub fn take_trailers(&mut self) -> Vec<u8> {
-        self.trailers.take().map(|trailers| head::lines(&trailers)).unwrap_or_default()
+        let Some(place) = self.open else { return Vec::new() };
+        std::mem::take(&mut self.shared.borrow_mut().streams[place].trailers)
     }
 
     /// Sends as much content as the client allows.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let Some(Open { send: Send::Content(send), .. }) = &mut self.open else {
+        let Some(place) = self.open else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         if self.end == End::Sent {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        send.reserve_capacity(data.len());
-        let mut room = send.capacity();
-        while room == 0 {
-            room = match send.poll_capacity(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(room))) => room,
-                Poll::Ready(Some(Err(_)) | None) => {
-                    self.reset = true;
-                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        let last = matches!(self.end, End::After(left) if left == data.len() as u64);
+        let done = self.shared.borrow_mut().poll_write(place, cx, data, last);
+        match &done {
+            Poll::Ready(Ok(length)) => {
+                if let End::After(left) = &mut self.end {
+                    *left = left.saturating_sub(*length as u64);
+                    if *left == 0 {
+                        self.end = End::Sent;
+                    }
                 }
-            };
-        }
-        let length = room.min(data.len());
-        let last = match &mut self.end {
-            End::After(left) => {
-                *left = left.saturating_sub(length as u64);
-                *left == 0
             }
-            _ => false,
-        };
-        if send.send_data(Bytes::copy_from_slice(&data[..length]), last).is_err() {
-            self.reset = true;
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            Poll::Ready(Err(_)) => self.reset = true,
+            Poll::Pending => {}
         }
-        if last {
-            self.end = End::Sent;
-        }
-        self.tally.sent.set(self.tally.sent.get() + length as u64);
-        Poll::Ready(Ok(length))
+        done
     }
 
-    /// Sends an interim response.
-    pub fn interim(&mut self, head: Response<()>) -> io::Result<()> {
-        match &mut self.open {
-            Some(Open { send: Send::Head(respond), .. }) => {
-                respond.send_informational(head).map_err(io::Error::other)
+    /// Sends an interim response with these fields, as they are among others.
+    pub fn interim<'f>(
+        &mut self,
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> io::Result<()> {
+        let place = self.open.ok_or(io::ErrorKind::NotConnected)?;
+        let sent = self.shared.borrow_mut().head(place, (true, false), |encoder, out| {
+            encoder.status(status, out);
+            for (name, value) in fields.filter(|(name, value)| head::may_be_sent(name, value)) {
+                encoder.field(name, value, out);
             }
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
+        });
+        if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
-    /// Sends the head of the response. Where it cannot be sent, writing content fails.
-    pub fn answer(&mut self, head: Response<()>, follows: Follows) {
-        let Some(Open { send, .. }) = &mut self.open else { return };
-        let Send::Head(respond) = send else { return };
+    /// Sends the head of the response; how many bytes it is without compression. Where it cannot be sent, writing
+    /// content fails.
+    pub fn answer(&mut self, head: &Head<'_>, follows: Follows) -> u64 {
+        let Some(place) = self.open else { return 0 };
         let last = matches!(follows, Follows::Nothing | Follows::Length(0));
         self.end = match follows {
             _ if last => End::Sent,
@@ -219,24 +161,33 @@ impl Duplex {
         if follows == Follows::Tunnel {
             (self.tunnel, self.tells_end) = (true, true);
         }
-        match respond.send_response(head, last) {
-            Ok(content) => *send = Send::Content(content),
-            Err(_) => self.reset = true,
-        }
+        let mut size = 0;
+        let sent = self.shared.borrow_mut().head(place, (false, last), |encoder, out| {
+            size = head.write(encoder, out);
+        });
+        self.reset |= !sent;
+        size
     }
 
-    /// Ends our content, with trailers if there are any.
-    pub fn finish(&mut self, trailers: Option<HeaderMap>) {
-        let Some(Open { send: Send::Content(send), .. }) = &mut self.open else { return };
+    /// Ends our content, with these trailers, which are lines.
+    pub fn finish(&mut self, trailers: &[u8]) {
+        let Some(place) = self.open else { return };
         if self.end != End::Unknown {
             return;
         }
         self.end = End::Sent;
-        let sent = match trailers {
-            Some(trailers) => send.send_trailers(trailers),
-            None => send.send_data(Bytes::new(), true),
-        };
-        self.reset |= sent.is_err();
+        let mut core = self.shared.borrow_mut();
+        let mut fields = head::trailers(trailers).peekable();
+        if fields.peek().is_none() {
+            core.end(place);
+            return;
+        }
+        let sent = core.head(place, (false, true), |encoder, out| {
+            for (name, value) in fields {
+                encoder.field(name, value, out);
+            }
+        });
+        self.reset |= !sent;
     }
 
     /// Whether the client gave the stream up.
@@ -245,13 +196,11 @@ impl Duplex {
     }
 
     /// Ends the stream before its content's end.
-    pub fn abort(&mut self, why: Reason) {
-        if self.end != End::Sent {
-            match &mut self.open {
-                Some(Open { send: Send::Head(respond), .. }) => respond.send_reset(why),
-                Some(Open { send: Send::Content(send), .. }) => send.send_reset(why),
-                None => {}
-            }
+    pub(super) fn abort(&mut self, why: Code) {
+        if let Some(place) = self.open
+            && self.end != End::Sent
+        {
+            self.shared.borrow_mut().abort(place, why);
         }
         self.close();
     }
@@ -259,20 +208,10 @@ impl Duplex {
     /// Lets go of the stream. What the client still sends of its content is not wanted.
     pub fn close(&mut self) {
         if self.tunnel {
-            self.finish(None);
+            self.finish(&[]);
         }
-        if self.open.take().is_none() {
-            return;
-        }
-        self.piece = Bytes::new();
-        let tally = &self.tally;
-        let count = if self.reset { &tally.given_up } else { &tally.finished };
-        count.set(count.get() + 1);
-        tally.active.set(tally.active.get().saturating_sub(1));
-        if tally.active.get() == 0
-            && let Some(task) = tally.task.take()
-        {
-            task.wake();
+        if let Some(place) = self.open.take() {
+            self.shared.borrow_mut().close(place);
         }
     }
 }
@@ -286,9 +225,10 @@ impl Drop for Duplex {
 impl fmt::Debug for Duplex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Duplex")
-            .field("open", &self.open.is_some())
+            .field("open", &self.open)
             .field("end", &self.end)
             .field("over", &self.over)
+            .field("connection", &Rc::as_ptr(&self.shared))
             .finish_non_exhaustive()
     }
 }

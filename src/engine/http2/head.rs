@@ -2,20 +2,20 @@
 //!
 //! A request's head becomes the text that it would be in HTTP/1.1, with ranges
 //! over it, so that nothing else knows the difference. A response's fields are
-//! handed to the library, but for those that only mean something to a
+//! compressed as they stand, but for those that only mean something to a
 //! connection (RFC 9113 § 8.2.2).
 
-use bytes::Bytes;
-use h2::ext::Protocol;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-
-use super::super::{
-    facts::Facts,
-    http1::{
-        field::{self, Field, Known, Line, Slice, decimal},
-        request::{Limits, is_method},
+use super::{
+    super::{
+        facts::Facts,
+        http1::{
+            field::{self, Field, Known, Line, Slice, decimal, has_token},
+            request::{Limits, is_method},
+            scan,
+        },
+        response::{self, Framing, Wire},
     },
-    response::{self, Framing, Wire},
+    hpack::{Block, encode::Encoder},
 };
 
 /// Why a head is refused: the status, and what the error log says.
@@ -24,9 +24,81 @@ pub(super) type Refused = (u16, &'static str);
 /// What stands for a nonce that the client has not sent (RFC 6455 § 4.1), in Base64.
 pub(super) type Nonce = [u8; 24];
 
-/// Reads the head of a request into `facts`, whose buffer is empty. `ends` says that no content follows.
-pub(super) fn read<B>(
-    request: &Request<B>,
+/// The fields of a request that say what it asks for (RFC 9113 § 8.3.1, RFC 8441 § 4).
+#[derive(Default)]
+struct Pseudo<'b> {
+    method: Option<&'b [u8]>,
+    scheme: Option<&'b [u8]>,
+    authority: Option<&'b [u8]>,
+    path: Option<&'b [u8]>,
+    protocol: Option<&'b [u8]>,
+}
+
+impl<'b> Pseudo<'b> {
+    /// Takes them off the front of a block's fields; how many there are.
+    fn read(block: &'b Block) -> Result<(Self, usize), Refused> {
+        let mut pseudo = Self::default();
+        let mut count = 0;
+        for (name, value) in block.iter().take_while(|(name, _)| name.starts_with(b":")) {
+            let (place, twice) = match name {
+                b":method" => (&mut pseudo.method, "client sent duplicate :method header"),
+                b":scheme" => (&mut pseudo.scheme, "client sent duplicate :scheme header"),
+                b":authority" => (&mut pseudo.authority, "client sent duplicate :authority header"),
+                b":path" => (&mut pseudo.path, "client sent duplicate :path header"),
+                b":protocol" => (&mut pseudo.protocol, "client sent duplicate :protocol header"),
+                _ => return Err((400, "client sent unknown pseudo-header")),
+            };
+            if place.replace(value).is_some() {
+                return Err((400, twice));
+            }
+            count += 1;
+        }
+        Ok((pseudo, count))
+    }
+
+    /// The method and the path, if they and the others go together.
+    fn check(&self, limits: &Limits) -> Result<(&'b [u8], &'b [u8]), Refused> {
+        let method = self.method.filter(|method| !method.is_empty());
+        let method = method.ok_or((400, "client sent no :method header"))?;
+        if !method.iter().all(|&byte| is_method(byte)) {
+            return Err((400, "client sent invalid method"));
+        }
+        if method == b"CONNECT" && self.protocol.is_none() {
+            return Err((405, "client sent CONNECT method"));
+        }
+        if method != b"CONNECT" && self.protocol.is_some() {
+            return Err((400, "client sent :protocol header without CONNECT method"));
+        }
+        if !self.scheme.is_some_and(is_scheme) {
+            return Err((400, "client sent no or invalid :scheme header"));
+        }
+        let path = self.path.ok_or((400, "client sent no :path header"))?;
+        let server = limits.asterisk && method == b"OPTIONS" && path == b"*";
+        let fine = path.starts_with(b"/") && !path.iter().any(|&byte| byte <= b' ' || byte == 0x7f);
+        if !fine && !server {
+            return Err((400, "client sent invalid :path header"));
+        }
+        if path.len() > limits.line {
+            return Err((414, "client sent too long URI"));
+        }
+        // User information is not allowed there (RFC 9113 § 8.3.1); what else is not, is seen as in any `Host`.
+        if self.authority.is_some_and(|authority| authority.contains(&b'@')) {
+            return Err((400, "client sent invalid :authority header"));
+        }
+        // What a switch of protocols is in HTTP/1.1 (RFC 8441 § 5, RFC 6455 § 4.1).
+        Ok((if self.protocol.is_some() { b"GET" } else { method }, path))
+    }
+}
+
+/// RFC 3986 § 3.1.
+fn is_scheme(text: &[u8]) -> bool {
+    let rest = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(rest)
+}
+
+/// Reads the head of a request into `facts`. `ends` says that no content follows.
+pub(super) fn read(
+    block: &Block,
     ends: bool,
     limits: &Limits,
     nonce: Nonce,
@@ -35,38 +107,27 @@ pub(super) fn read<B>(
     let Facts { buffer, head, .. } = facts;
     buffer.clear();
     head.clear();
-    let switches = request.extensions().get::<Protocol>();
-    let method = if switches.is_some() { &Method::GET } else { request.method() };
-    let target = match request.uri().path_and_query() {
-        Some(target) => target.as_str(),
-        None => "",
-    };
-    buffer.extend_from_slice(method.as_str().as_bytes());
+    (head.version, head.keep_alive) = (20, true);
+    let pseudo = Pseudo::read(block);
+    let known = pseudo.as_ref().ok().map(|(pseudo, _)| pseudo);
+    // The line is there for the log, whatever is wrong with it.
+    let switches = known.and_then(|pseudo| pseudo.protocol).is_some();
+    let method = known.and_then(|pseudo| pseudo.method).unwrap_or_default();
+    let method = if switches { b"GET" } else { method };
+    let target = known.and_then(|pseudo| pseudo.path).unwrap_or_default();
+    buffer.extend_from_slice(method);
     head.method = Slice::new(0, buffer.len());
     buffer.push(b' ');
     let start = buffer.len();
-    buffer.extend_from_slice(target.as_bytes());
+    buffer.extend_from_slice(target);
     head.target = Slice::new(start, buffer.len());
     let start = buffer.len() + 1;
     buffer.extend_from_slice(b" HTTP/2.0");
     head.protocol = Slice::new(start, buffer.len());
     head.line = Slice::new(0, buffer.len());
-    head.version = 20;
-    head.keep_alive = true;
     buffer.extend_from_slice(b"\r\n");
-    if !method.as_str().bytes().all(is_method) {
-        return Err((400, "client sent invalid method"));
-    }
-    if target.len() > limits.line {
-        return Err((414, "client sent too long URI"));
-    }
-    let server = limits.asterisk && *method == Method::OPTIONS && target == "*";
-    if !target.starts_with('/') && !server {
-        let connects = *method == Method::CONNECT;
-        let refused =
-            if connects { (405, "client sent CONNECT method") } else { (400, "client sent invalid :path") };
-        return Err(refused);
-    }
+    let (pseudo, count) = pseudo?;
+    pseudo.check(limits)?;
     let mut put = |buffer: &mut Vec<u8>, name: &[u8], value: &[u8]| -> Result<(), Refused> {
         if name.len() + value.len() > limits.line {
             return Err((494, "client sent too large header"));
@@ -78,17 +139,20 @@ pub(super) fn read<B>(
         if buffer.len() > limits.head {
             return Err((494, "client sent too large request"));
         }
-        let line = field::line(buffer, start, buffer.len() - 2);
-        let field = match line.map_err(|_| (400, "client sent invalid header line"))? {
-            Line::Good(field) => field,
-            Line::Underscore(field) if limits.underscores => field,
-            Line::Underscore(field) | Line::Odd(field) => {
-                if limits.ignore_invalid {
-                    head.dropped.push(Slice { start: field.name.start, end: field.value.end });
-                    return Ok(());
+        let usual = field::usual(buffer, start).filter(|(_, next)| *next == buffer.len());
+        let field = match usual {
+            Some((field, _)) => field,
+            None => match unusual(buffer, start)? {
+                Line::Good(field) => field,
+                Line::Underscore(field) if limits.underscores => field,
+                Line::Underscore(field) | Line::Odd(field) => {
+                    if limits.ignore_invalid {
+                        head.dropped.push(Slice { start: field.name.start, end: field.value.end });
+                        return Ok(());
+                    }
+                    field
                 }
-                field
-            }
+            },
         };
         let value = field.value.of(buffer);
         match field.known {
@@ -108,41 +172,39 @@ pub(super) fn read<B>(
         head.fields.push(Field { plain, ..field });
         Ok(())
     };
-    if let Some(authority) = request.uri().authority() {
-        put(buffer, b"host", authority.as_str().as_bytes())?;
+    if let Some(authority) = pseudo.authority {
+        put(buffer, b"host", authority)?;
     }
-    if let Some(protocol) = switches {
-        // What a switch of protocols is in HTTP/1.1 (RFC 8441 § 5, RFC 6455 § 4.1).
-        put(buffer, b"upgrade", protocol.as_str().as_bytes())?;
+    if let Some(protocol) = pseudo.protocol {
+        put(buffer, b"upgrade", protocol)?;
         put(buffer, b"connection", b"upgrade")?;
-        if protocol.as_str().eq_ignore_ascii_case("websocket") {
+        if protocol.eq_ignore_ascii_case(b"websocket") {
             put(buffer, b"sec-websocket-key", &nonce)?;
         }
     }
-    let named = request.uri().authority().is_some();
     let mut cookie = Vec::new();
-    for (name, value) in request.headers() {
-        match *name {
+    for (name, value) in block.iter().skip(count) {
+        match judge(name, value)? {
             // Both may be there and say the same (RFC 9113 § 8.3.1).
-            http::header::HOST if named => {
-                let same = request.uri().authority().is_some_and(|authority| {
-                    authority.as_str().as_bytes().eq_ignore_ascii_case(value.as_bytes())
-                });
-                if !same {
-                    return Err((400, "client sent a \"Host\" other than its \":authority\""));
-                }
+            Known::Host
+                if pseudo.authority.is_some_and(|authority| authority.eq_ignore_ascii_case(value)) => {}
+            Known::Host if pseudo.authority.is_some() => {
+                return Err((400, "client sent a \"Host\" other than its \":authority\""));
             }
             // Cut up for compression (RFC 9113 § 8.2.3).
-            http::header::COOKIE => {
+            Known::Cookie => {
                 if !cookie.is_empty() {
                     cookie.extend_from_slice(b"; ");
                 }
-                cookie.extend_from_slice(value.as_bytes());
+                cookie.extend_from_slice(value);
             }
             // The nonce is between us and the upstream.
-            http::header::SEC_WEBSOCKET_KEY if switches.is_some() => {}
-            _ => put(buffer, name.as_str().as_bytes(), value.as_bytes())?,
+            Known::Other if pseudo.protocol.is_some() && name == b"sec-websocket-key" => {}
+            _ => put(buffer, name, value)?,
         }
+    }
+    if block.overflowed {
+        return Err((494, "client sent too large request"));
     }
     if !cookie.is_empty() {
         put(buffer, b"cookie", &cookie)?;
@@ -151,120 +213,178 @@ pub(super) fn read<B>(
     if head.host.is_none_or(Slice::is_empty) {
         return Err((400, "client sent neither \":authority\" nor \"Host\" header"));
     }
+    if ends && head.content_length.is_some_and(|length| length > 0) {
+        return Err((400, "client prematurely closed stream"));
+    }
     head.length = buffer.len();
     // Content whose length is not announced is content all the same; what a tunnel carries is none.
-    head.chunked = !ends && head.content_length.is_none() && switches.is_none();
+    head.chunked = !ends && head.content_length.is_none() && !switches;
     Ok(())
 }
 
-/// The head of a response as frames have it; `Err` for a status that there is not.
-pub fn write(response: &response::Response, wire: &Wire<'_>, tunnel: bool) -> Response<()> {
-    let mut out = Response::new(());
-    let status = if tunnel { 200 } else { response.status };
-    *out.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let fields = out.headers_mut();
-    fields.reserve(response.fields.len() + 4);
-    // Values are parts of one piece of memory.
-    let text = Bytes::copy_from_slice(&response.text);
-    let add = |fields: &mut HeaderMap, field: &response::Out| {
-        let place = field.value.start as usize..field.value.end as usize;
-        if text.get(place.clone()).is_some()
-            && let Ok(name) = HeaderName::from_bytes(response.name(field))
-            && let Ok(value) = HeaderValue::from_maybe_shared(text.slice(place))
-        {
-            fields.append(name, value);
+/// What a field means, if it may be in a request at all (RFC 9113 § 8.2).
+fn judge(name: &[u8], value: &[u8]) -> Result<Known, Refused> {
+    if name.starts_with(b":") {
+        return Err((400, "client sent a pseudo-header behind other fields"));
+    }
+    if name.iter().any(u8::is_ascii_uppercase) {
+        return Err((400, "client sent invalid header name"));
+    }
+    let known = Known::of(name);
+    let of_connection = match known {
+        Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::Upgrade => true,
+        Known::Other => {
+            name == b"proxy-connection"
+                || (name == b"te" && !value.is_empty() && !has_token(value, b"trailers"))
         }
+        _ => false,
     };
-    let find = |known| response.fields.iter().any(|field| field.known == known && !field.added);
-    if !wire.server.is_empty() && !find(Known::Server) {
-        put(fields, b"server", wire.server);
+    if of_connection {
+        return Err((400, "client sent a field of the connection"));
     }
-    if !wire.date.is_empty() && !find(Known::Date) {
-        put(fields, b"date", wire.date);
+    Ok(known)
+}
+
+/// The line at the end of `buffer`, of which something is unusual.
+fn unusual(buffer: &[u8], start: usize) -> Result<Line, Refused> {
+    let end = buffer.len() - 2;
+    let invalid = (400, "client sent invalid header line");
+    if memchr::memchr(b'\n', &buffer[start..end]).is_some() {
+        return Err(invalid);
     }
-    let first = |fields: &mut HeaderMap, known| {
-        let found = response.fields.iter().find(|field| field.known == known && !field.added);
-        if let Some(field) = found {
-            add(fields, field);
+    field::line(buffer, start, end).map_err(|_| invalid)
+}
+
+/// Appends the fields of a block as lines; `false` when they cannot be behind content (RFC 9113 § 8.1).
+pub(super) fn lines(block: &Block, out: &mut Vec<u8>) -> bool {
+    for (name, value) in block.iter() {
+        let start = out.len();
+        for text in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(text);
         }
-    };
-    first(fields, Known::ContentType);
-    let length = match wire.framing {
-        Framing::Length(length) => Some(length),
-        // Trailers follow content whose length is known, too.
-        Framing::Frames if !tunnel => response.length,
-        _ if response.bodyless && !tunnel => response.length,
-        _ => None,
-    };
-    if let Some(length) = length {
-        fields.append(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+        if judge(name, value).is_err() || unusual(out, start).is_err() {
+            return false;
+        }
     }
-    if !response.forwarded {
-        first(fields, Known::LastModified);
-    }
-    if response.own_location {
-        first(fields, Known::Location);
-    }
-    if response.vary {
-        put(fields, b"vary", b"Accept-Encoding");
-    }
-    let mut typed = false;
-    for field in &response.fields {
-        let written = match field.known {
-            Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::Upgrade => true,
-            _ if field.added => false,
-            Known::ContentType => !std::mem::replace(&mut typed, true),
-            Known::LastModified => !response.forwarded,
-            Known::Location => response.own_location,
-            _ => false,
+    !block.overflowed
+}
+
+/// The head of a response, to be written.
+pub struct Head<'a> {
+    /// What it is.
+    pub response: &'a response::Response,
+    /// What is not among its fields.
+    pub wire: &'a Wire<'a>,
+    /// Whether bytes go both ways behind it (RFC 8441 § 5).
+    pub tunnel: bool,
+}
+
+impl Head<'_> {
+    /// Writes it; how many bytes it is without compression.
+    pub(super) fn write(&self, encoder: &mut Encoder, out: &mut Vec<u8>) -> u64 {
+        let Self { response, wire, tunnel } = *self;
+        let mut to = To { response, encoder, out, size: 10 };
+        to.encoder.status(if tunnel { 200 } else { response.status.clamp(100, 999) }, to.out);
+        let find = |known| response.fields.iter().find(|field| field.known == known && !field.added);
+        if !wire.server.is_empty() && !response.unsigned && find(Known::Server).is_none() {
+            to.put(b"server", wire.server);
+        }
+        if !wire.date.is_empty() && find(Known::Date).is_none() {
+            to.put(b"date", wire.date);
+        }
+        to.add(find(Known::ContentType));
+        let length = match wire.framing {
+            Framing::Length(length) => Some(length),
+            // Trailers follow content whose length is known, too.
+            Framing::Frames if !tunnel => response.length,
+            _ if response.bodyless && !tunnel => response.length,
+            _ => None,
         };
-        let name = response.name(field);
-        let forbidden = name.eq_ignore_ascii_case(b"proxy-connection")
-            || (tunnel && name.eq_ignore_ascii_case(b"sec-websocket-accept"));
-        if !written && !forbidden {
-            add(fields, field);
+        if let Some(length) = length {
+            to.put(b"content-length", itoa::Buffer::new().format(length).as_bytes());
         }
+        if !response.forwarded {
+            to.add(find(Known::LastModified));
+        }
+        if response.own_location {
+            to.add(find(Known::Location));
+        }
+        if response.vary {
+            to.put(b"vary", b"Accept-Encoding");
+        }
+        let mut typed = false;
+        for field in &response.fields {
+            let written = match field.known {
+                Known::Connection | Known::KeepAlive | Known::TransferEncoding | Known::Upgrade => true,
+                Known::Other => {
+                    let name = response.name(field);
+                    name.eq_ignore_ascii_case(b"proxy-connection")
+                        || (tunnel && name.eq_ignore_ascii_case(b"sec-websocket-accept"))
+                }
+                _ if field.added => false,
+                Known::ContentType => !std::mem::replace(&mut typed, true),
+                Known::LastModified => !response.forwarded,
+                Known::Location => response.own_location,
+                _ => false,
+            };
+            if !written {
+                to.add(Some(field));
+            }
+        }
+        to.size
     }
-    out
 }
 
-/// Trailers from the lines that they are in HTTP/1.1; `None` when there are none.
-pub fn trailers(lines: &[u8]) -> Option<HeaderMap> {
-    let mut fields = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n') {
+/// Where a response's fields go.
+struct To<'a> {
+    response: &'a response::Response,
+    encoder: &'a mut Encoder,
+    out: &'a mut Vec<u8>,
+    size: u64,
+}
+
+impl To<'_> {
+    fn put(&mut self, name: &[u8], value: &[u8]) {
+        self.encoder.field(name, value, self.out);
+        self.size += (name.len() + value.len() + 2) as u64;
+    }
+
+    fn add(&mut self, field: Option<&response::Out>) {
+        let Some(field) = field else { return };
+        let (name, value) = (self.response.name(field), self.response.value(field));
+        if may_be_sent(name, value) {
+            self.put(name, value);
+        }
+    }
+}
+
+/// Whether a field can be one in HTTP/2: its name is a token, its value has no controls (RFC 9113 § 8.2.1).
+pub(super) fn may_be_sent(name: &[u8], value: &[u8]) -> bool {
+    !name.is_empty()
+        && name.iter().all(|&byte| TOKEN[usize::from(byte)])
+        && scan::first(value, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f).is_none()
+}
+
+/// What a token consists of (RFC 9110 § 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = matches!(
+            at as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'
+        );
+        at += 1;
+    }
+    table
+};
+
+/// The fields of trailers that are lines, those that can be sent.
+pub(super) fn trailers(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    lines.split(|byte| *byte == b'\n').filter_map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Some(colon) = memchr::memchr(b':', line) {
-            put(&mut fields, &line[..colon], line[colon + 1..].trim_ascii());
-        }
-    }
-    (!fields.is_empty()).then_some(fields)
-}
-
-/// Fields as the lines that they are in HTTP/1.1.
-pub(super) fn lines(fields: &HeaderMap) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_lines(fields, &mut out);
-    out
-}
-
-/// The same, to the end of `out`.
-pub(super) fn put_lines(fields: &HeaderMap, out: &mut Vec<u8>) {
-    for (name, value) in fields {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
-    }
-}
-
-/// Adds a field, unless its name or value cannot be one in HTTP/2.
-pub fn put(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-        fields.append(name, value);
-    }
-}
-
-/// How many bytes a head is at most when it is not compressed.
-pub fn size(fields: &HeaderMap) -> u64 {
-    let all: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
-    all as u64 + 10
+        let colon = memchr::memchr(b':', line)?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        may_be_sent(name, value).then_some((name, value))
+    })
 }

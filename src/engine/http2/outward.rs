@@ -10,7 +10,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{super::http1::field::has_token, head::put};
+use super::super::http1::field::has_token;
 
 /// Fields that are about a connection, or say what frames say.
 const CONNECTION: [&[u8]; 5] =
@@ -81,7 +81,7 @@ fn path(target: &[u8]) -> Option<PathAndQuery> {
 
 /// Fields that end a request's content, as they may be sent.
 pub fn trailers(lines: &[u8]) -> Option<HeaderMap> {
-    let mut fields = super::head::trailers(lines)?;
+    let mut fields = fields_of(lines)?;
     for name in CONNECTION {
         if let Ok(name) = header::HeaderName::from_bytes(name) {
             fields.remove(name);
@@ -91,6 +91,25 @@ pub fn trailers(lines: &[u8]) -> Option<HeaderMap> {
         fields.remove(name);
     }
     (!fields.is_empty()).then_some(fields)
+}
+
+/// Fields from the lines that they are in HTTP/1.1; `None` when there are none.
+fn fields_of(lines: &[u8]) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(colon) = memchr::memchr(b':', line) {
+            put(&mut fields, &line[..colon], line[colon + 1..].trim_ascii());
+        }
+    }
+    (!fields.is_empty()).then_some(fields)
+}
+
+/// Adds a field, unless its name or value cannot be one in HTTP/2.
+fn put(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (header::HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        fields.append(name, value);
+    }
 }
 
 #[cfg(test)]
