@@ -12,6 +12,8 @@ mod connections;
 mod disk;
 #[path = "limits/frames.rs"]
 mod frames;
+#[path = "limits/malformed.rs"]
+mod malformed;
 #[path = "limits/pages.rs"]
 mod pages;
 #[path = "limits/time.rs"]

@@ -191,6 +191,10 @@ impl Content {
                         return Poll::Ready(Err(Err(std::io::ErrorKind::UnexpectedEof.into())));
                     }
                     Poll::Ready(Ok(length)) => length as u64,
+                    // What frames carry is not what the head told.
+                    Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                        return Poll::Ready(Err(Ok(Refused(400))));
+                    }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Err(error))),
                 };
                 match &mut self.framing {

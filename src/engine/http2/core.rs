@@ -140,6 +140,8 @@ pub(super) struct Inner {
     /// How much is still to come, where the head told.
     pub(super) left: Option<u64>,
     pub(super) peer: Peer,
+    /// Whether what came is not what the head told.
+    pub(super) wrong: bool,
     /// What came behind the content, as lines.
     pub(super) trailers: Vec<u8>,
     reader: Option<Waker>,
@@ -244,7 +246,7 @@ impl Core {
             self.streams.len() - 1
         });
         let stream = &mut self.streams[place];
-        (stream.id, stream.ours) = (id, Ours::Head);
+        (stream.id, stream.ours, stream.wrong) = (id, Ours::Head, false);
         (stream.window, stream.room) = (self.initial, i64::from(STREAM_WINDOW));
         stream.peer = if ends { Peer::Ended } else { Peer::Open };
         (stream.taken, stream.left, stream.queued, stream.turn) = (0, None, false, (0, 0));
@@ -410,7 +412,7 @@ impl Core {
 
 /// What exchanges do with their streams.
 impl Core {
-    /// Reads content; `None` at its end.
+    /// Reads content; `None` at its end. `InvalidData` is for content other than the head told.
     pub(super) fn poll_read(
         &mut self,
         place: usize,
@@ -418,6 +420,9 @@ impl Core {
         into: &mut [u8],
     ) -> Poll<io::Result<Option<usize>>> {
         let stream = &mut self.streams[place];
+        if stream.wrong {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let unread = &stream.content[stream.read..];
         if !unread.is_empty() && stream.peer != Peer::Reset {
             let length = unread.len().min(into.len());
@@ -591,6 +596,7 @@ impl Default for Inner {
             read: 0,
             left: None,
             peer: Peer::Reset,
+            wrong: false,
             trailers: Vec::new(),
             reader: None,
             writer: None,

@@ -227,7 +227,8 @@ fn judge(name: &[u8], value: &[u8]) -> Result<Known, Refused> {
     if name.starts_with(b":") {
         return Err((400, "client sent a pseudo-header behind other fields"));
     }
-    if name.iter().any(u8::is_ascii_uppercase) {
+    // A colon would end the name of the line that it becomes.
+    if name.iter().any(|&byte| byte.is_ascii_uppercase() || byte == b':') {
         return Err((400, "client sent invalid header name"));
     }
     let known = Known::of(name);

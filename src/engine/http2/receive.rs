@@ -145,9 +145,8 @@ impl Core {
             self.take(payload.len());
             return Ok(());
         };
-        let stream = &mut self.streams[place];
-        match stream.peer {
-            Peer::Open if length <= stream.room => {}
+        match self.streams[place].peer {
+            Peer::Open if length <= self.streams[place].room => {}
             other => {
                 self.take(payload.len());
                 match other {
@@ -158,6 +157,7 @@ impl Core {
                 return Ok(());
             }
         }
+        let stream = &mut self.streams[place];
         stream.room -= length;
         let ends = head.has(flag::END_STREAM);
         // The length that a head tells must be that of the content (RFC 9113 § 8.1.1).
@@ -167,9 +167,12 @@ impl Core {
             rest.is_some_and(|rest| !ends || rest == 0)
         });
         if !fits {
+            // As in HTTP/1.1 this can be answered; the stream is nothing but trouble all the same.
             self.take(payload.len());
             self.remark = Some("client sent other content than its \"Content-Length\" says");
-            self.refuse(head.stream, Code::PROTOCOL_ERROR);
+            self.counts.given_up += 1;
+            self.streams[place].wrong = true;
+            self.receive(place, &[], true);
             return Ok(());
         }
         let padding = payload.len() - content.len();
