@@ -48,11 +48,12 @@ pub(super) fn lower(cx: &mut Cx, scene: &Scene, rules: &[Rule], span: Span) -> S
         let value = Template::attr(crate::ir::Attr::Query);
         all.push((Step::Assign { var: cx.own("@rewrite-query"), value }, span));
     }
+    // Patterns read it even where no rule changes it.
+    if scene.opened.get() && scene.dir.is_none() {
+        let value = Template::attr(crate::ir::Attr::Path);
+        all.push((Step::Assign { var: cx.file(), value }, span));
+    }
     if scene.opened.get() && scene.changes.get() {
-        if scene.dir.is_none() {
-            let value = Template::attr(crate::ir::Attr::Path);
-            all.push((Step::Assign { var: cx.file(), value }, span));
-        }
         all.push((Step::Unassign(cx.own("@rewritten")), span));
     }
     all.append(&mut steps);
