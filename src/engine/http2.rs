@@ -8,7 +8,7 @@
 //! event loop is one write. Connections to upstreams use the h2 library.
 //!
 //! - `frame` and `hpack` are the wire's form, `receive` takes frames in,
-//! - `core` is what a connection and its streams share,
+//! - `core` is what a connection and its streams share, `bare` that without a connection, to be tried out,
 //! - `duplex` one stream as its exchange sees it, `head` its heads,
 //! - `link` is a connection to an upstream, `call` one request on it, `outward` its head, `wire` what lies below.
 
@@ -44,6 +44,7 @@ use crate::{
     plan::Effective,
 };
 
+mod bare;
 mod call;
 mod core;
 mod duplex;
@@ -55,6 +56,7 @@ mod outward;
 mod receive;
 mod wire;
 
+pub use bare::Bare;
 pub use call::{Call, Fault};
 pub use duplex::{Duplex, Follows};
 pub use head::Head;
@@ -456,8 +458,9 @@ impl Connection {
         let nonce = nonce(self.worker.random());
         let read = {
             let core = &mut *self.core.borrow_mut();
-            let read = head::read(&core.block, ends, &limits, nonce, &mut exchange.facts);
-            core.streams[place].left = exchange.facts.head.content_length;
+            let Facts { buffer, head, .. } = &mut exchange.facts;
+            let read = head::read(&core.block, ends, &limits, nonce, buffer, head);
+            core.streams[place].left = head.content_length;
             read
         };
         let tells_end = exchange.facts.head.chunked;

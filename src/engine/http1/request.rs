@@ -408,7 +408,7 @@ impl RequestHead {
                 self.expects_else |= !is_usual;
             }
             Known::Upgrade => self.upgrade = self.upgrade.or(Some(field.value)),
-            Known::Other if is_single(field.name.of(buffer)) => self.only(buffer, field, limits)?,
+            Known::Other => self.only(buffer, field, limits)?,
             _ => {}
         }
         self.fields.push(field);
@@ -417,11 +417,17 @@ impl RequestHead {
 
     /// Refuses a field that stands once, where it is there already and that is asked for.
     fn only(&self, buffer: &[u8], field: Field, limits: &Limits) -> Result<(), Refusal> {
-        let same = |earlier: &Field| earlier.name.of(buffer).eq_ignore_ascii_case(field.name.of(buffer));
-        if limits.single && self.fields.iter().any(same) {
+        if limits.single && self.has_single(buffer, field) {
             return Err(self.repeated(buffer, field, "client sent duplicate header line"));
         }
         Ok(())
+    }
+
+    /// Whether a field stands once by its definition, and is there already.
+    pub fn has_single(&self, buffer: &[u8], field: Field) -> bool {
+        let name = field.name.of(buffer);
+        let same = |earlier: &Field| earlier.name.of(buffer).eq_ignore_ascii_case(name);
+        (field.known == Known::Expect || is_single(name)) && self.fields.iter().any(same)
     }
 
     /// Refuses a field that is there already.

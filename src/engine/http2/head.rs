@@ -7,10 +7,9 @@
 
 use super::{
     super::{
-        facts::Facts,
         http1::{
             field::{self, Field, Known, Line, Slice, decimal, has_token},
-            request::{Limits, is_method},
+            request::{Limits, RequestHead, is_method},
             scan,
         },
         response::{self, Framing, Wire},
@@ -96,15 +95,15 @@ fn is_scheme(text: &[u8]) -> bool {
     text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(rest)
 }
 
-/// Reads the head of a request into `facts`. `ends` says that no content follows.
+/// Reads the head of a request into `buffer`, with ranges over that in `head`. `ends` says that no content follows.
 pub(super) fn read(
     block: &Block,
     ends: bool,
     limits: &Limits,
     nonce: Nonce,
-    facts: &mut Facts,
+    buffer: &mut Vec<u8>,
+    head: &mut RequestHead,
 ) -> Result<(), Refused> {
-    let Facts { buffer, head, .. } = facts;
     buffer.clear();
     head.clear();
     (head.version, head.keep_alive) = (20, true);
@@ -166,7 +165,13 @@ pub(super) fn read(
                 head.content_length = Some(length);
             }
             Known::Upgrade => head.upgrade = Some(field.value),
+            Known::Expect | Known::Other if limits.single && head.has_single(buffer, field) => {
+                return Err((400, "client sent duplicate header line"));
+            }
             _ => {}
+        }
+        if head.fields.len() >= limits.fields {
+            return Err((493, "client sent too many header lines"));
         }
         let plain = field.name.end + 2 == field.value.start && field.value.end as usize + 2 == buffer.len();
         head.fields.push(Field { plain, ..field });
