@@ -9,6 +9,7 @@
 //!
 //! - `frame` and `hpack` are the wire's form, `receive` takes frames in,
 //! - `core` is what a connection and its streams share, `bare` that without a connection, to be tried out,
+//! - `desk` has the tasks that carry exchanges,
 //! - `duplex` one stream as its exchange sees it, `head` its heads,
 //! - `link` is a connection to an upstream, `call` one request on it, `outward` its head, `wire` what lies below.
 
@@ -29,8 +30,8 @@ use tokio::{
 };
 
 use super::{
-    clock::{self, Turns},
-    connection::{Place, hand_over},
+    clock,
+    connection::Place,
     exchange::{End, Exchange, Next},
     facts::{Client, Facts},
     http1::request::Limits,
@@ -47,6 +48,7 @@ use crate::{
 mod bare;
 mod call;
 mod core;
+mod desk;
 mod duplex;
 mod frame;
 mod head;
@@ -64,6 +66,7 @@ pub use link::{HEAD, Link, Links};
 pub use outward::{request, trailers as request_trailers};
 
 use core::{Core, GATHERED, Shared};
+use desk::Desks;
 use frame::{Code, LARGEST_WINDOW, kind};
 use receive::{Begun, NOTICE};
 
@@ -88,8 +91,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// And one that is cut off.
 const WORD: Duration = Duration::from_millis(200);
 
-/// Exchanges that are kept for further streams.
-const SPARE: usize = 16;
+/// How long a connection on which nothing is under way keeps what the next request would use.
+const REST: Duration = Duration::from_secs(1);
 
 /// Whether what a client says first is HTTP/2; `None` when it is not said yet.
 pub fn begins(said: &[u8]) -> Option<bool> {
@@ -127,8 +130,7 @@ struct Connection {
     begun: bool,
     core: Shared,
     ending: Ending,
-    #[expect(clippy::vec_box, reason = "an exchange is large, and goes from here to its task and back")]
-    spare: Rc<RefCell<Vec<Box<Exchange>>>>,
+    desks: Rc<Desks>,
 }
 
 /// How near the end of a connection is.
@@ -145,6 +147,8 @@ enum Ending {
 enum Event {
     /// A stop has begun, or another plan is in force.
     Changed,
+    /// Nothing has been under way for a while.
+    Rests,
     /// Its place is needed.
     LetGo,
     /// It has been idle, or closing, for long enough.
@@ -186,7 +190,7 @@ pub async fn serve(
         begun: false,
         core,
         ending: Ending::Open,
-        spare: Rc::default(),
+        desks: Rc::default(),
     };
     connection.run().await;
 }
@@ -232,11 +236,15 @@ impl Connection {
                     return Poll::Pending;
                 }
                 let at = idle + limit;
+                let (at, event) = match idle + REST {
+                    rest if rest < at && !self.desks.is_empty() => (rest, Event::Rests),
+                    _ => (at, Event::TimedOut),
+                };
                 if at <= Instant::now() {
-                    return Poll::Ready(Event::TimedOut);
+                    return Poll::Ready(event);
                 }
                 sleep.as_mut().reset(at);
-                sleep.as_mut().poll(cx).map(|()| Event::TimedOut)
+                sleep.as_mut().poll(cx).map(|()| event)
             })
             .await;
             match event {
@@ -246,6 +254,7 @@ impl Connection {
                         self.tell_of_end();
                     }
                 }
+                Event::Rests => self.desks.rest(),
                 Event::TimedOut if self.ending == Ending::Open && self.begun => {
                     idle = Instant::now();
                     self.end(Code::NO_ERROR);
@@ -269,6 +278,7 @@ impl Connection {
             }
         }
         self.core.borrow_mut().die();
+        self.desks.close();
     }
 
     /// Tells the client to begin no more streams, and asks it to say when it knows that (RFC 9113 § 6.8).
@@ -440,63 +450,38 @@ impl Connection {
     fn begin(&mut self, Begun { place, ends }: Begun) {
         self.follow();
         self.client.requests += 1;
-        let mut exchange = self.spare.borrow_mut().pop().unwrap_or_else(|| {
-            let stream = Stream::Frames(Box::new(Duplex::new(Rc::clone(&self.core))));
-            let facts = Facts::new(&self.worker, self.client.clone());
-            let (worker, serving) = (Rc::clone(&self.worker), Rc::clone(&self.serving));
-            Box::new(Exchange::new(worker, serving, stream, facts))
-        });
-        exchange.serving = Rc::clone(&self.serving);
-        exchange.facts.plan = Arc::clone(&self.serving.plan);
-        exchange.facts.buffer.clear();
-        exchange.facts.next_request();
-        exchange.facts.client.requests = self.client.requests;
-        exchange.upload = None;
         self.worker.counters().add_requests(1);
         let listener = self.listener;
-        let limits = limits(effective(&self.serving, listener));
-        let nonce = nonce(self.worker.random());
-        let read = {
-            let core = &mut *self.core.borrow_mut();
-            let Facts { buffer, head, .. } = &mut exchange.facts;
-            let read = head::read(&core.block, ends, &limits, nonce, buffer, head);
-            core.streams[place].left = head.content_length;
-            read
-        };
-        let tells_end = exchange.facts.head.chunked;
-        if let Stream::Frames(stream) = &mut exchange.stream {
-            stream.begin(place, tells_end);
-        }
-        let facts = &mut exchange.facts;
-        facts.used = facts.head.length.max(facts.buffer.len());
-        facts.request_length = facts.used as u64;
-        let spare = Rc::clone(&self.spare);
-        tokio::task::spawn_local(Turns(Box::pin(async move {
-            let worker = Rc::clone(&exchange.worker);
-            worker.counters().add_writing(1);
-            let end = match read {
-                Ok(()) => exchange.run_in_time(listener).await,
-                Err((status, reason)) => exchange.refuse_frames(listener, status, reason).await,
+        Rc::clone(&self.desks).begin(|exchange| {
+            let mut exchange = exchange.unwrap_or_else(|| {
+                let stream = Stream::Frames(Box::new(Duplex::new(Rc::clone(&self.core))));
+                let facts = Facts::new(&self.worker, self.client.clone());
+                let (worker, serving) = (Rc::clone(&self.worker), Rc::clone(&self.serving));
+                Box::new(Exchange::new(worker, serving, stream, facts))
+            });
+            exchange.serving = Rc::clone(&self.serving);
+            exchange.upload = None;
+            let facts = &mut exchange.facts;
+            facts.plan = Arc::clone(&self.serving.plan);
+            facts.next_request();
+            facts.client.requests = self.client.requests;
+            let limits = limits(effective(&self.serving, listener));
+            let read = {
+                let core = &mut *self.core.borrow_mut();
+                let Facts { buffer, head, .. } = facts;
+                let nonce = || nonce(self.worker.random());
+                let read = head::read(&core.block, ends, &limits, nonce, buffer, head);
+                core.streams[place].left = head.content_length;
+                read
             };
-            worker.counters().add_writing(-1);
-            if let End::Tunnel(tunnel) = end {
-                hand_over(exchange, tunnel);
-                return;
+            facts.used = facts.head.length.max(facts.buffer.len());
+            facts.request_length = facts.used as u64;
+            let tells_end = facts.head.chunked;
+            if let Stream::Frames(stream) = &mut exchange.stream {
+                stream.begin(place, tells_end);
             }
-            let Stream::Frames(stream) = &mut exchange.stream else { return };
-            if matches!(end, End::Abort) {
-                // As observed: an answer that is refused differs from one that broke off.
-                let refused = matches!(exchange.facts.logged_status, Some(444 | 408));
-                stream.abort(if refused { Code::PROTOCOL_ERROR } else { Code::INTERNAL_ERROR });
-            } else {
-                stream.finish(&[]);
-                stream.close();
-            }
-            let mut spare = spare.borrow_mut();
-            if spare.len() < SPARE {
-                spare.push(exchange);
-            }
-        })));
+            (exchange, (listener, read))
+        });
         if self.is_worn() {
             self.tell_of_end();
         }

@@ -9,31 +9,31 @@ use crate::support::http::get;
 use crate::support::ports;
 use crate::support::subject::{Server, is_triglot};
 
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
+pub(super) const WINDOW_UPDATE: u8 = 8;
+pub(super) const CONTINUATION: u8 = 9;
 
 /// `END_STREAM`.
-pub const LAST: u8 = 1;
+pub(super) const LAST: u8 = 1;
 /// `END_HEADERS`.
-pub const WHOLE: u8 = 4;
+pub(super) const WHOLE: u8 = 4;
 
 /// `ENHANCE_YOUR_CALM` (RFC 9113 § 7).
 const CALM: [u8; 4] = [0, 0, 0, 11];
 
 /// A frame that came: kind, flags, stream, payload.
-pub type Frame = (u8, u8, u32, Vec<u8>);
+pub(super) type Frame = (u8, u8, u32, Vec<u8>);
 
 /// A connection, spoken by hand.
-pub struct Frames(pub TcpStream);
+pub(super) struct Frames(pub(super) TcpStream);
 
 impl Frames {
-    pub fn open(port: u16) -> Self {
+    pub(super) fn open(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("it accepts connections");
         stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time can be set");
         let mut frames = Self(stream);
@@ -42,17 +42,17 @@ impl Frames {
         frames
     }
 
-    pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+    pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         self.0.write_all(&frame(kind, flags, stream, payload)).is_ok()
     }
 
-    pub fn ask(&mut self, stream: u32, path: &str) {
+    pub(super) fn ask(&mut self, stream: u32, path: &str) {
         let head = head(&[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", path)]);
         assert!(self.send(HEADERS, WHOLE | LAST, stream, &head));
     }
 
     /// The next frame; `None` at the end, or when none comes in time.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub(super) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
@@ -87,7 +87,7 @@ impl Frames {
     }
 }
 
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     let mut out = length[1..].to_vec();
     out.extend([kind, flags]);
@@ -97,7 +97,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Fields as literals that are not indexed (RFC 7541 § 6.2.2).
-pub fn head(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in fields {
         out.push(0);
@@ -111,7 +111,7 @@ pub fn head(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// The first field of a response, its status, from the static table.
-pub fn status(frame: &Frame) -> u16 {
+pub(super) fn status(frame: &Frame) -> u16 {
     [(0x88, 200), (0x89, 204), (0x8c, 400), (0x8d, 404), (0x8e, 500)]
         .iter()
         .find(|(index, _)| frame.3.first() == Some(index))
@@ -119,7 +119,7 @@ pub fn status(frame: &Frame) -> u16 {
 }
 
 /// A server that speaks both; nginx before 1.25 has no such thing.
-pub fn server(name: &str, port: u16, locations: &str) -> Option<Server> {
+pub(super) fn server(name: &str, port: u16, locations: &str) -> Option<Server> {
     is_triglot().then(|| prefix(name, port, "", "http2 on;", locations).serve())
 }
 

@@ -43,7 +43,7 @@ impl Bare {
                 asterisk: false,
             };
             let read =
-                head::read(&self.core.block, begun.ends, &limits, [b'n'; 24], &mut buffer, &mut request);
+                head::read(&self.core.block, begun.ends, &limits, || [b'n'; 24], &mut buffer, &mut request);
             match read {
                 Ok(()) => {
                     for field in &request.fields {

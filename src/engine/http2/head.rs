@@ -100,7 +100,7 @@ pub(super) fn read(
     block: &Block,
     ends: bool,
     limits: &Limits,
-    nonce: Nonce,
+    nonce: impl FnOnce() -> Nonce,
     buffer: &mut Vec<u8>,
     head: &mut RequestHead,
 ) -> Result<(), Refused> {
@@ -184,7 +184,7 @@ pub(super) fn read(
         put(buffer, b"upgrade", protocol)?;
         put(buffer, b"connection", b"upgrade")?;
         if protocol.eq_ignore_ascii_case(b"websocket") {
-            put(buffer, b"sec-websocket-key", &nonce)?;
+            put(buffer, b"sec-websocket-key", &nonce())?;
         }
     }
     let mut cookie = Vec::new();
