@@ -97,7 +97,7 @@ fn what_rules_empty_is_empty_where_they_are_passed_over() {
     for seed in 0..60 {
         let count = [9, 20, 64, 65, 130][seed as usize % 5];
         let plan = emptying(seed, count);
-        let rows = (0..plan.code.len()).filter(|at| matches!(plan.code[*at], op::Op::Likely { .. })).count();
+        let rows = (0..plan.code.len()).filter(|at| matches!(plan.code[*at], Op::Likely { .. })).count();
         assert!(rows >= count - 2, "{rows} of {count}");
         for path in ["/a", "/bc", "/kl", "/abcdefghijkl", "/zz", "/l", "/", "/cab\n", "/Q"] {
             assert_eq!(decide(&plan, &Fake::default(), path), watched(&plan, path), "{seed} {path:?}");
