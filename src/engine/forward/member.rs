@@ -89,12 +89,15 @@ impl Exchange {
         let errand = Errand { plan, cluster, rest };
         let next = self.try_members(&errand, &text, streamed).await;
         self.end_upload();
+        scratch::give(text);
+        scratch::give(errand.rest);
         next
     }
 
     /// The group of a URL, what stands behind its members' bases, and the URL; `Err` is a status.
     pub(super) fn whose(&mut self, url: &Template) -> Result<Whose, u16> {
-        let mut text = self.value(url);
+        let mut text = scratch::take();
+        self.eval(url, &mut text);
         // A query that is empty is still one.
         let received = self.facts.head.target.of(&self.facts.buffer);
         if received.ends_with(b"?") && !self.run.internal && !text.contains(&b'?') {
@@ -114,9 +117,9 @@ impl Exchange {
             // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
             (Some((cluster, length)), _) => {
                 let alone = cluster.group().is_some_and(|group| group.how().alone);
-                let rest = &text[if alone { url.target } else { length }..];
-                let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
-                (cluster, [slash, rest].concat())
+                let mut rest = scratch::take();
+                put_path(&text[if alone { url.target } else { length }..], &mut rest);
+                (cluster, rest)
             }
             (None, Some(scheme)) => {
                 let (member, address) = url.member(&text, scheme);
@@ -309,9 +312,12 @@ impl Exchange {
             target: Target::Received,
         };
         let idle = (member.reuse && !how.once).then(|| errand.cluster.idle().copied()).flatten();
-        let mut target = [&*member.base, &*errand.rest].concat();
-        if target.first() != Some(&b'/') {
-            target.insert(0, b'/');
+        let mut target = scratch::take();
+        if member.base.is_empty() {
+            put_path(&errand.rest, &mut target);
+        } else {
+            put_path(&member.base, &mut target);
+            target.extend_from_slice(&errand.rest);
         }
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
@@ -375,6 +381,7 @@ impl Exchange {
                     // It stays a request under way for as long as it lasts.
                     tunnel.hold((elected.take(), connected));
                 }
+                scratch::give(to.target.unwrap_or_default());
                 (Tried::Done(next), elected)
             }
         }
@@ -428,6 +435,14 @@ impl Exchange {
         facts.authority.extend_from_slice(&member.authority);
         facts.authority_default = port;
     }
+}
+
+/// Writes a path, which begins with a slash.
+fn put_path(path: &[u8], out: &mut Vec<u8>) {
+    if !path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(path);
 }
 
 /// A connection that counts, waited for as long as allowed; zero waits as long as it takes.
