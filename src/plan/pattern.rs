@@ -450,6 +450,29 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_line_is_what_the_automaton_finds() {
+        for kind in
+            [Kind::Regex(ir::Syntax::Ecma), Kind::Regex(ir::Syntax::Perl), Kind::Regex(ir::Syntax::PerlWhole)]
+        {
+            for text in ["^ab/(.*)$", "^ab/(.*)", "^(.*)$"] {
+                let pattern = ir::Pattern { kind, ..ir::Pattern::regex(text, true) };
+                let matcher = Matcher::new(&pattern).unwrap();
+                assert!(matches!(matcher.test, Test::Literal(_)), "{text}");
+                let source = matcher.source.as_ref().unwrap();
+                for subject in
+                    ["ab/", "AB/cd", "ab/c\rd", "ab/c\nd", "ab/c\r\n", "ab/\n", "a", "ab/\r", "xab/"]
+                {
+                    let (mut ours, mut theirs) = (Spans::new(), Spans::from_elem(UNSET, 2));
+                    let found = matcher.find(subject.as_bytes(), 2, &mut ours);
+                    let slow = source.backtrack(subject.as_bytes(), 0, Some(&mut theirs));
+                    let same = found == slow && (found != Ok(true) || ours == theirs);
+                    assert!(same, "{kind:?} {text} {subject:?}: {found:?} {ours:?}, {slow:?} {theirs:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn names_and_literals() {
         let wild = |text: &str| {
             Matcher::new(&ir::Pattern { kind: Kind::Wildcard, ..ir::Pattern::exact(text) }).unwrap()
