@@ -16,6 +16,7 @@ use triglot::{
     diagnostic::{Diagnostic, Severity},
     dialect::{Options, iis},
     ir, plan,
+    plan::{Need, Run, View, observe::Observer},
     source::SourceMap,
 };
 
@@ -151,4 +152,143 @@ fn what_a_strict_reader_refuses_is_refused() {
     for text in bad {
         assert!(is_refused(text.as_str()), "{text}");
     }
+}
+
+/// A request for a path, with two fields.
+struct Asked(&'static str, &'static str);
+
+impl View for Asked {
+    fn attr(&self, _: &Run, attr: &ir::Attr, out: &mut Vec<u8>) -> bool {
+        let value = match attr {
+            ir::Attr::Field(name) if name.is_field(b"host") => self.0,
+            ir::Attr::Field(name) if name.is_field(b"user-agent") => self.1,
+            ir::Attr::Scheme => "http",
+            ir::Attr::Protocol => "HTTP/1.1",
+            _ => return false,
+        };
+        out.extend_from_slice(value.as_bytes());
+        true
+    }
+
+    fn method(&self) -> &[u8] {
+        b"GET"
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        None
+    }
+
+    fn status(&self) -> u16 {
+        0
+    }
+
+    fn received_encoded(&self) -> bool {
+        false
+    }
+}
+
+/// Hears of each step, so that no rule is passed over.
+struct Watching;
+
+impl Observer for Watching {}
+
+/// What rules make of a request: the end of the decision, path, query, what was forwarded to.
+fn decided(plan: &plan::Plan, view: &Asked, (path, query): (&str, &str), watched: bool) -> String {
+    let mut run = Run::default();
+    run.path = path.into();
+    run.query = query.into();
+    run.start(plan, ir::HostId(0));
+    let mut end = String::new();
+    for _ in 0..200 {
+        let need = if watched { run.observed(plan, view, &mut Watching) } else { run.step(plan, view) };
+        match need {
+            Need::File(_) => run.tell(false),
+            Need::Access => run.tell(true),
+            Need::Reply(reply) => {
+                end = format!("{reply:?}");
+                if let ir::ReplyContent::Location(to) | ir::ReplyContent::Text(to) = &reply.content {
+                    let mut value = Vec::new();
+                    run.eval(plan, view, to, &mut value);
+                    end.push_str(&String::from_utf8_lossy(&value));
+                }
+                break;
+            }
+            need @ (Need::Handle | Need::Exhausted | Need::EmptyPath | Need::BadTarget | Need::Failed(_)) => {
+                end = format!("{need:?}");
+                break;
+            }
+            _ => {}
+        }
+    }
+    let forward = plan.config.vars.iter().position(|var| &*var.name == b"forward");
+    let mut to = Vec::new();
+    if let Some(at) = forward {
+        run.eval(plan, view, &ir::Template::var(ir::VarId(at as u32)), &mut to);
+    }
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    format!("{end} {} {} {}", text(&run.path), text(&run.query), text(&to))
+}
+
+#[test]
+fn rules_decide_the_same_whether_or_not_anybody_watches() {
+    let mut random = Random(11);
+    let (mut forwarded, mut rewritten) = (0, 0);
+    for round in 0..40 {
+        let mut rules = String::new();
+        for n in 0..[8, 30, 70][round % 3] {
+            let app = random.below(20);
+            let url = *["^app{}/(.*)$", "^app{}/([a-z]+)/?(.*)$", "app{}", "^(a)pp{}(/.*)?$", "^.*{}/x$"]
+                .get(random.below(5))
+                .unwrap();
+            let url = url.replace("{}", &app.to_string());
+            let negate = if random.below(25) == 0 { " negate='true'" } else { "" };
+            let conditions = random.pick(&[
+                "",
+                "",
+                "<conditions><add input='{HTTP_HOST}' pattern='^(www\\.)?(.+)$' /></conditions>",
+                "<conditions><add input='{M:{R:1}}' pattern='^(.+)$' /></conditions>",
+                "<conditions><add input='{R:1}' pattern='^k' /><add input='{QUERY_STRING}' pattern='(b)' /></conditions>",
+                "<conditions logicalGrouping='MatchAny'><add input='{HTTP_USER_AGENT}' pattern='(x)y' />\
+                 <add input='{URL}' pattern='(9)' negate='true' /></conditions>",
+            ]);
+            let to = random.pick(&[
+                "/new/{R:1}-{C:1}",
+                "http://10.0.0.1:8080/{C:1}/{R:1}",
+                "/app3/{C:2}{R:0}?a={C:1}",
+                "app{C:1}7/k1",
+                "https://{C:1}.test?{R:1}",
+            ]);
+            let kind = random.pick(&["Rewrite", "Rewrite", "Rewrite", "Redirect", "None"]);
+            let stop = random.below(3) == 0;
+            rules.push_str(&format!(
+                "<rule name='r{n}' stopProcessing='{stop}'><match url='{url}'{negate} />{conditions}\
+                 <action type='{kind}' url='{to}' /></rule>"
+            ));
+        }
+        let text = around(&format!(
+            "<proxy enabled='true' /><rewrite><rewriteMaps><rewriteMap name='M' defaultValue=''>\
+             <add key='k1' value='v1' /><add key='k2' value='app5' /></rewriteMap></rewriteMaps>\
+             <rules>{rules}</rules></rewrite>"
+        ));
+        let mut sources = SourceMap::new();
+        let path = PathBuf::from("/nowhere/web.config");
+        sources.add(path.clone(), text.into_bytes());
+        let options = Options { offline: true, ..Options::default() };
+        let (config, found) = iis::read(&mut sources, &path, &options);
+        let errors = ir::validate(&config).into_iter().filter(|found| found.severity == Severity::Error);
+        assert_eq!(errors.count(), 0, "{found:?}");
+        let plan = plan::compile(config).unwrap();
+        for view in [Asked("www.a.test", "xy"), Asked("b", "")] {
+            for app in 0..22 {
+                for rest in ["/k1", "/k2/z", "/x", "", "/k\n1", "/K1\r"] {
+                    let asked = (&*format!("/app{app}{rest}"), *["", "a=b"].get(app % 2).unwrap());
+                    let quiet = decided(&plan, &view, asked, false);
+                    assert_eq!(quiet, decided(&plan, &view, asked, true), "{round} {asked:?}");
+                    forwarded += usize::from(quiet.contains("10.0.0.1"));
+                    rewritten += usize::from(quiet.contains("/new/"));
+                }
+            }
+        }
+    }
+    assert!(forwarded > 500 && rewritten > 500, "{forwarded} {rewritten}");
 }

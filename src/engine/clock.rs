@@ -87,6 +87,8 @@ impl Drop for Turn {
 #[derive(Debug, Default)]
 pub struct Clock {
     second: Cell<u64>,
+    /// From when on, and until when, that is the second; the system's time of day is asked for once in it.
+    lasts: Cell<Option<(Instant, Instant)>>,
     texts: RefCell<Texts>,
     /// The second that was asked for last beside the current one: many requests begin in one and end in the next.
     other: RefCell<(u64, Texts)>,
@@ -113,9 +115,14 @@ impl Clock {
 
     /// Lends the texts of the current second.
     pub fn texts<T>(&self, read: impl FnOnce(&Texts) -> T) -> T {
-        let second = self.now().as_secs();
-        if self.second.replace(second) != second {
-            self.texts.replace(Texts::at(second));
+        let moment = moment();
+        if self.lasts.get().is_none_or(|(from, until)| moment < from || moment >= until) {
+            let now = self.now();
+            let rest = Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()));
+            self.lasts.set(Some((moment, moment + rest)));
+            if self.second.replace(now.as_secs()) != now.as_secs() {
+                self.texts.replace(Texts::at(now.as_secs()));
+            }
         }
         read(&self.texts.borrow())
     }

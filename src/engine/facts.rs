@@ -138,7 +138,7 @@ pub struct Attempt {
     pub anew: bool,
 }
 
-/// The group that a request went to.
+/// The group that a request went to; none where the member is one for itself.
 #[derive(Debug)]
 pub struct Grouped {
     /// Its URL.
@@ -151,8 +151,6 @@ pub struct Grouped {
     pub session: Option<(Text, Text)>,
     /// Whether the member is not the session's.
     pub changed: bool,
-    /// Whether it is a member for itself.
-    pub alone: bool,
 }
 
 /// What an exchange knows.

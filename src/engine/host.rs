@@ -23,19 +23,16 @@ pub fn valid_host(host: &[u8], name: &mut Vec<u8>) -> bool {
     };
     let text = if literal { text } else { text.strip_suffix(b".").unwrap_or(text) };
     let start = name.len();
+    name.extend(text.iter().map(|byte| HOST[usize::from(*byte)]));
     let mut last = 0;
-    for &byte in text {
-        let taken = HOST[usize::from(byte)];
-        let fine = if matches!(byte, b'[' | b']' | b':') { literal } else { taken != 0 };
-        if !fine || (byte == b'.' && last == b'.') {
-            break;
-        }
-        name.push(taken);
+    let mut fine = port_fine && !text.is_empty();
+    for &byte in &name[start..] {
+        let marks = !literal && matches!(byte, b'[' | b']' | b':');
+        fine &= byte != 0 && !marks && !(byte == b'.' && last == b'.');
         last = byte;
     }
     // Two dots at the end are two dots, too, though one of them may go.
-    let whole = !text.is_empty() && name.len() - start == text.len() && !(last == b'.' && text.len() < end);
-    if !whole || !port_fine {
+    if !fine || (last == b'.' && text.len() < end) {
         name.truncate(start);
         return false;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     ContentOp, EditOp, Effective, Entry, Given, HostPlan, Plan, Recoder, SettingsId,
     hash::Map,
-    likely::{self, Likely},
+    likely::{self, Likely, Rule},
     op::{Next, Op},
     pattern::{Find, Matcher},
     question::Question,
@@ -222,31 +222,36 @@ impl<'c> Compiler<'c> {
     fn steps(&mut self, steps: &'c [(Step, Span)], ground: Ground) {
         let mut rest = steps;
         while !rest.is_empty() {
-            let (row, after) = rest.split_at(likely::row(rest).max(1));
+            let rules = likely::row(rest);
+            let length = rules.iter().map(|rule| rule.length).sum::<usize>().max(1);
+            let (row, after) = rest.split_at(length);
             rest = after;
-            let set = if row.len() > 1 { self.likely(row) } else { None };
-            for (index, (step, span)) in (0..).zip(row) {
-                let Some(set) = &set else {
-                    self.step(step, *span, ground);
-                    continue;
-                };
-                let otherwise = self.label();
-                self.emit(Op::Likely { set: Arc::clone(set), index, otherwise }, *span);
-                self.step(step, *span, ground);
-                self.place(otherwise);
+            let Some(set) = self.likely(&rules) else {
+                row.iter().for_each(|(step, span)| self.step(step, *span, ground));
+                continue;
+            };
+            let (mut places, mut row) = (Vec::with_capacity(rules.len() + 1), row);
+            for (number, rule) in (0..).zip(&rules) {
+                let (steps, after) = row.split_at(rule.length);
+                row = after;
+                places.push(self.here());
+                self.emit(Op::Likely { set: Arc::clone(&set), rule: number }, rule.span);
+                steps.iter().for_each(|(step, span)| self.step(step, *span, ground));
             }
+            places.push(self.here());
+            set.put(places);
         }
     }
 
     /// What tells which of these rules can match; `None` where that is not worth while.
-    fn likely(&mut self, row: &'c [(Step, Span)]) -> Option<Arc<Likely>> {
-        let (subject, _) = likely::begins(&row.first()?.0)?;
-        let mut finds = Vec::with_capacity(row.len());
-        for (step, span) in row {
-            let (_, pattern) = likely::begins(step)?;
-            finds.push(self.find(pattern, None, *span)?);
+    fn likely(&mut self, rules: &[Rule<'c>]) -> Option<Arc<Likely>> {
+        let subject = rules.first().filter(|_| rules.len() > 1)?.subject;
+        let mut finds = Vec::with_capacity(rules.len());
+        for rule in rules {
+            finds.push(self.find(rule.pattern, None, rule.span)?);
         }
-        Likely::new(subject, &finds).map(Arc::new)
+        let heads: Vec<_> = rules.iter().map(|rule| rule.head.clone()).collect();
+        Likely::new(subject, &finds, &heads).map(Arc::new)
     }
 
     /// Puts a scope in force and says what lies on it.

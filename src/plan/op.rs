@@ -59,8 +59,7 @@ pub(super) enum Op {
     /// The rule that follows, unless its pattern, one of these, cannot match.
     Likely {
         set: Arc<Likely>,
-        index: u32,
-        otherwise: u32,
+        rule: u32,
     },
     /// A question without an operation of its own.
     Ask {
@@ -150,7 +149,6 @@ impl Op {
         match self {
             Self::Match { otherwise, .. }
             | Self::Equal { otherwise, .. }
-            | Self::Likely { otherwise, .. }
             | Self::Ask { otherwise, .. }
             | Self::Truthy { otherwise, .. }
             | Self::File { otherwise, .. }
@@ -166,6 +164,7 @@ impl Op {
             Self::Use(_)
             | Self::Over { .. }
             | Self::Keep(_)
+            | Self::Likely { .. }
             | Self::Open(_)
             | Self::Close(_)
             | Self::AtEnd(..)

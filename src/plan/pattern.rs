@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use crate::ir::{self, Kind, VarId};
 
 mod blowup;
+mod columns;
 mod emit;
 mod examples;
 mod literal;
@@ -26,6 +27,7 @@ pub use examples::examples;
 pub use parse::PatternError;
 pub use several::Several;
 
+use columns::Columns;
 use emit::For;
 use literal::Literal;
 
@@ -74,6 +76,8 @@ pub struct Matcher {
 #[derive(Debug)]
 enum Test {
     Literal(Literal),
+    /// Groups of so many bytes each.
+    Columns(Columns),
     Automaton,
     Backtracking,
 }
@@ -124,7 +128,10 @@ impl Matcher {
         let test = match Literal::in_regex(&parsed.node) {
             Some(literal) if !parsed.utf => Test::Literal(literal),
             _ if backtracking => Test::Backtracking,
-            _ => Test::Automaton,
+            _ => match Columns::in_regex(&parsed.node) {
+                Some(columns) if !parsed.utf => Test::Columns(columns),
+                _ => Test::Automaton,
+            },
         };
         Ok(Self { test, source: Some(source), names: parsed.names, groups: parsed.groups })
     }
@@ -215,6 +222,7 @@ impl Matcher {
                     None => Ok(false),
                 },
             },
+            (Test::Columns(columns), _) => Ok(columns.find(subject, spans)),
             (Test::Automaton, Some(source)) => source.search(subject, 0, spans),
             (Test::Backtracking, Some(source)) => source.backtrack(subject, 0, spans),
             (_, None) => Ok(false),
@@ -411,6 +419,56 @@ mod tests {
             assert_eq!(several.first(&finds, subject.as_bytes(), usize::MAX), Ok(alone), "{subject:?}");
             let early = alone.filter(|at| *at < 4);
             assert_eq!(several.first(&finds, subject.as_bytes(), 4), Ok(early), "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn columns_are_what_the_automaton_finds() {
+        for (text, subjects) in [
+            ("^(.{2})(.{3})$", &["abcde", "abcd", "abcdef", "ab\ncd", "abcd\n", "abcde\n", ""][..]),
+            ("^([\\s\\S]{1})([\\s\\S]{2})$", &["abc", "a\nc", "ab\n", "abc\n", "\n\n\n"]),
+            ("^(.{1})(.{0})(.{2})\\z", &["abc", "ab\n", "abc\n", "\u{e9}a"]),
+        ] {
+            let matcher = Matcher::new(&ir::Pattern::regex(text, false)).unwrap();
+            assert!(matches!(matcher.test, Test::Columns(_)), "{text}");
+            for subject in subjects {
+                let subject = subject.as_bytes();
+                let (mut ours, mut theirs) = (Spans::new(), Spans::from_elem(UNSET, 4));
+                theirs.truncate(matcher.groups as usize + 1);
+                let found = matcher.find(subject, 4, &mut ours);
+                let source = matcher.source.as_ref().unwrap();
+                let slow = source.backtrack(subject, 0, Some(&mut theirs));
+                assert_eq!((found, found == Ok(true) && ours != theirs), (slow, false), "{text} {subject:?}");
+            }
+        }
+        for text in
+            ["^(.{2})(.{1,3})$", "^(.{2})([a-z]{3})$", "^((.{2}))$", "(.{2})$", "^(.{2})", "^(.{2})-$"]
+        {
+            let matcher = Matcher::new(&ir::Pattern::regex(text, false)).unwrap();
+            assert!(!matches!(matcher.test, Test::Columns(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_line_is_what_the_automaton_finds() {
+        for kind in
+            [Kind::Regex(ir::Syntax::Ecma), Kind::Regex(ir::Syntax::Perl), Kind::Regex(ir::Syntax::PerlWhole)]
+        {
+            for text in ["^ab/(.*)$", "^ab/(.*)", "^(.*)$"] {
+                let pattern = ir::Pattern { kind, ..ir::Pattern::regex(text, true) };
+                let matcher = Matcher::new(&pattern).unwrap();
+                assert!(matches!(matcher.test, Test::Literal(_)), "{text}");
+                let source = matcher.source.as_ref().unwrap();
+                for subject in
+                    ["ab/", "AB/cd", "ab/c\rd", "ab/c\nd", "ab/c\r\n", "ab/\n", "a", "ab/\r", "xab/"]
+                {
+                    let (mut ours, mut theirs) = (Spans::new(), Spans::from_elem(UNSET, 2));
+                    let found = matcher.find(subject.as_bytes(), 2, &mut ours);
+                    let slow = source.backtrack(subject.as_bytes(), 0, Some(&mut theirs));
+                    let same = found == slow && (found != Ok(true) || ours == theirs);
+                    assert!(same, "{kind:?} {text} {subject:?}: {found:?} {ours:?}, {slow:?} {theirs:?}");
+                }
+            }
         }
     }
 

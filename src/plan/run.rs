@@ -435,11 +435,12 @@ impl Run {
                 }
                 (holds, otherwise)
             }
-            Op::Likely { set, index, otherwise } => {
+            Op::Likely { set, rule } => {
                 // Who watches is told of each comparison.
-                let places = (at as u32, *otherwise);
-                if !observer.is_curious() && !self.is_likely(plan, view, set, *index, places) {
-                    self.place = *otherwise;
+                if !observer.is_curious()
+                    && let Some(place) = self.unlikely(plan, view, set, *rule as usize, at as u32)
+                {
+                    self.place = place;
                 }
                 return Ok(None);
             }

@@ -7,6 +7,8 @@ use crate::ir::{
     SocketOptions, Step, Table, Test, Text, Var, VarId, VarKind,
 };
 
+mod rules;
+
 const M: Register = Register('m');
 
 #[derive(Default)]
@@ -697,33 +699,4 @@ fn settings_are_shared() {
     assert!(Arc::ptr_eq(of("/1").forwarding(Protocol::Http), of("/99").forwarding(Protocol::Http)));
     assert!(Arc::ptr_eq(&of("/1").client, &of("x").client));
     assert!(!Arc::ptr_eq(of("/1").forwarding(Protocol::Http), of("x").forwarding(Protocol::Http)));
-}
-
-#[test]
-fn rules_in_a_row() {
-    // Each that matches is noted, and each third leads on to one that follows.
-    let rule = |n: usize| {
-        let mut steps = vec![set(0, &format!("{{$0}}{n},"))];
-        if n.is_multiple_of(3) {
-            steps.push(to(&format!("/r{}", n + 2)));
-        }
-        when(matches("{path}", &format!("^/r({n}|{})$", n + 7)), steps)
-    };
-    let mut steps: Vec<Step> = (0..40).map(rule).collect();
-    steps.push(say("{$0}{path}"));
-    let plan = planned(host(block(steps)), vec![assigned("noted")]);
-    for first in 0..50 {
-        let (mut now, mut noted) = (first, String::new());
-        for n in 0..40 {
-            if now == n || now == n + 7 {
-                noted.push_str(&format!("{n},"));
-                if n % 3 == 0 {
-                    now = n + 2;
-                }
-            }
-        }
-        let path = format!("/r{first}");
-        assert_eq!(decide(&plan, &Fake::default(), &path), format!("{noted}/r{now}"));
-    }
-    assert_eq!(decide(&plan, &Fake::default(), "/other"), "/other");
 }

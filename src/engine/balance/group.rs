@@ -27,10 +27,12 @@ mod hash;
 mod manner;
 mod session;
 mod weakly;
+mod whereabouts;
 
 pub use manner::Manner;
 pub use session::Session;
 use weakly::Weakly;
+pub use whereabouts::Whereabouts;
 
 /// Takes no requests.
 pub const DISABLED: u32 = 1;
@@ -248,6 +250,7 @@ pub struct Group {
     number: u64,
     shared: Arc<manner::Shared>,
     members: Vec<(ir::Endpoint, ir::Member, Arc<Standing>)>,
+    whereabouts: Vec<Whereabouts>,
     clock: Clock,
     /// Settings in force with those of a member over them.
     laid: RefCell<Map<(SettingsId, usize), Arc<ForwardingPlan>>>,
@@ -283,7 +286,7 @@ impl Group {
     /// The group of a cluster; its members' states are those of anybody with the same definition.
     pub fn new(cluster: &ir::Cluster, how: &ir::Group, standings: &Standings, clock: Clock) -> Self {
         let definition = definition(cluster);
-        let members = cluster
+        let members: Vec<_> = cluster
             .endpoints
             .iter()
             .filter_map(|endpoint| {
@@ -294,7 +297,10 @@ impl Group {
             })
             .collect();
         let shared = standings.manners.of(definition, how);
-        Self { how: how.clone(), number: definition, shared, members, clock, laid: RefCell::default() }
+        let whereabouts =
+            members.iter().map(|(endpoint, member, _)| Whereabouts::of(endpoint, member)).collect();
+        let laid = RefCell::default();
+        Self { how: how.clone(), number: definition, shared, members, whereabouts, clock, laid }
     }
 
     /// How it was defined.
@@ -309,10 +315,10 @@ impl Group {
         base: &Arc<ForwardingPlan>,
         index: usize,
     ) -> Arc<ForwardingPlan> {
-        let Some((_, member, _)) = self.members.get(index).filter(|member| !member.1.settings.is_empty())
-        else {
+        if self.whereabouts.get(index).is_none_or(|found| found.plain) {
             return Arc::clone(base);
-        };
+        }
+        let Some((_, member, _)) = self.members.get(index) else { return Arc::clone(base) };
         let mut laid = self.laid.borrow_mut();
         let known = laid.entry((id, index)).or_insert_with(|| Arc::new(base.under(&member.settings)));
         Arc::clone(known)
@@ -338,6 +344,11 @@ impl Group {
     /// A member, where it is and its state.
     pub fn member(&self, index: usize) -> Option<&(ir::Endpoint, ir::Member, Arc<Standing>)> {
         self.members.get(index)
+    }
+
+    /// Where a member is.
+    pub fn whereabouts(&self, index: usize) -> Option<&Whereabouts> {
+        self.whereabouts.get(index)
     }
 
     /// All members.

@@ -156,7 +156,12 @@ impl View for Facts {
             Attr::RequestId => {
                 let id = self.request_id.get().unwrap_or_else(|| self.worker.random());
                 self.request_id.set(Some(id));
-                write!(out, "{id:032x}").is_ok()
+                let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 15)];
+                let mut digits = [0; 32];
+                for (two, byte) in digits.chunks_exact_mut(2).zip(id.to_be_bytes()) {
+                    two.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+                }
+                put(out, &digits)
             }
             Attr::Http2 => match (self.head.version, &self.client.tls) {
                 (20, Some(_)) => put(out, b"h2"),
@@ -468,7 +473,7 @@ impl Facts {
     }
 
     fn group_attr(&self, which: GroupAttr, out: &mut Vec<u8>) -> bool {
-        let Some(group) = self.group.as_deref().filter(|group| !group.alone) else { return false };
+        let Some(group) = self.group.as_deref() else { return false };
         match which {
             GroupAttr::Name => bytes(out, &group.name),
             GroupAttr::Member => bytes(out, &group.member),

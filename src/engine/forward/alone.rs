@@ -51,13 +51,13 @@ impl Exchange {
         let group = cluster.group().ok_or(500u16)?;
         let usable = group.members().position(|(_, _, standing)| standing.is_usable());
         let index = usable.unwrap_or(0);
-        let (endpoint, member, _) = group.member(index).cloned().ok_or(502u16)?;
+        let (_, member, _) = group.member(index).cloned().ok_or(502u16)?;
         let base = self.settings(plan).forwarding(member.protocol);
         let how = group.forwarding(self.run.settings, base, index);
         if member.tls && how.tls_forbidden {
             return Err(how.answer_to(Fault::NoTls, 502));
         }
-        self.name_member(&member, &endpoint);
+        self.name_member(&member, group.whereabouts(index).map_or(0, |at| at.port));
         let forward = Forward {
             protocol: member.protocol,
             tls: member.tls,

@@ -6,6 +6,8 @@
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
+use smallvec::{SmallVec, smallvec};
+
 use super::{
     super::{
         balance::{
@@ -44,6 +46,9 @@ enum Tried {
 
 /// A group, what stands behind its members' bases, and the whole URL.
 pub(super) type Whose = (Rc<Cluster>, Vec<u8>, Vec<u8>);
+
+/// Places, with what logs call them.
+type Places = SmallVec<[(Place, Rc<str>); 1]>;
 
 /// What is sent to whichever member.
 struct Errand<'p> {
@@ -84,12 +89,15 @@ impl Exchange {
         let errand = Errand { plan, cluster, rest };
         let next = self.try_members(&errand, &text, streamed).await;
         self.end_upload();
+        scratch::give(text);
+        scratch::give(errand.rest);
         next
     }
 
     /// The group of a URL, what stands behind its members' bases, and the URL; `Err` is a status.
     pub(super) fn whose(&mut self, url: &Template) -> Result<Whose, u16> {
-        let mut text = self.value(url);
+        let mut text = scratch::take();
+        self.eval(url, &mut text);
         // A query that is empty is still one.
         let received = self.facts.head.target.of(&self.facts.buffer);
         if received.ends_with(b"?") && !self.run.internal && !text.contains(&b'?') {
@@ -109,9 +117,9 @@ impl Exchange {
             // A member for itself gets the whole path of the URL; a group's members what stands behind its name.
             (Some((cluster, length)), _) => {
                 let alone = cluster.group().is_some_and(|group| group.how().alone);
-                let rest = &text[if alone { url.target } else { length }..];
-                let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
-                (cluster, [slash, rest].concat())
+                let mut rest = scratch::take();
+                put_path(&text[if alone { url.target } else { length }..], &mut rest);
+                (cluster, rest)
             }
             (None, Some(scheme)) => {
                 let (member, address) = url.member(&text, scheme);
@@ -170,14 +178,15 @@ impl Exchange {
                 return Next::Status(500);
             };
             let standing = std::sync::Arc::clone(standing);
-            self.facts.group = Some(Box::new(Grouped {
+            // Of a member for itself nothing is told.
+            let told = || Grouped {
                 name: group.how().url.clone(),
                 member: member.url.clone(),
                 route: elected.standing.routes().route.clone(),
                 session: session.as_ref().map(|session| (session.key.clone(), session.route.into())),
                 changed: elected.changed,
-                alone: group.how().alone,
-            }));
+            };
+            self.facts.group = (!group.how().alone).then(|| Box::new(told()));
             let (tried, elected) = self.at_member(errand, endpoint, member, elected, streamed).await;
             let (fault, status) = match tried {
                 Tried::Done(next) => {
@@ -285,8 +294,11 @@ impl Exchange {
             let message = format!("no connection to {} became free", member.url);
             return (failed(self, Fault::Unreachable, 502, message), Some(elected));
         };
-        self.name_member(member, endpoint);
-        let places = match places(endpoint).await {
+        let at = errand.cluster.group().and_then(|group| group.whereabouts(elected.index));
+        self.name_member(member, at.map_or(0, |at| at.port));
+        let known = at.and_then(|at| at.known.clone());
+        let found = if let Some(known) = known { Ok(smallvec![known]) } else { labelled(endpoint).await };
+        let places = match found {
             Ok(places) => places,
             Err(message) => {
                 let message = format!("{} could not be resolved ({message})", member.authority);
@@ -300,9 +312,12 @@ impl Exchange {
             target: Target::Received,
         };
         let idle = (member.reuse && !how.once).then(|| errand.cluster.idle().copied()).flatten();
-        let mut target = [&*member.base, &*errand.rest].concat();
-        if target.first() != Some(&b'/') {
-            target.insert(0, b'/');
+        let mut target = scratch::take();
+        if member.base.is_empty() {
+            put_path(&errand.rest, &mut target);
+        } else {
+            put_path(&member.base, &mut target);
+            target.extend_from_slice(&errand.rest);
         }
         self.facts.asked_head = self.facts.is_head();
         self.facts.upstream_target.clear();
@@ -366,6 +381,7 @@ impl Exchange {
                     // It stays a request under way for as long as it lasts.
                     tunnel.hold((elected.take(), connected));
                 }
+                scratch::give(to.target.unwrap_or_default());
                 (Tried::Done(next), elected)
             }
         }
@@ -378,12 +394,12 @@ impl Exchange {
         forward: &Forward,
         how: &ForwardingPlan,
         to: &Destination,
-        places: &[Place],
+        places: &[(Place, Rc<str>)],
         request: &Request,
     ) -> Outcome {
         let mut at = 0;
         loop {
-            let Some(place) = places.get(at) else {
+            let Some((place, label)) = places.get(at) else {
                 return Outcome::Failed(Trouble {
                     kind: Retry::Error,
                     fault: Fault::Unresolved,
@@ -393,7 +409,7 @@ impl Exchange {
                 });
             };
             let now = Some(clock::moment());
-            let attempt = Attempt { address: place.to_string().into(), began: now, ..Attempt::default() };
+            let attempt = Attempt { address: Rc::clone(label), began: now, ..Attempt::default() };
             self.facts.attempts.push(attempt);
             let outcome = self.attempt(plan, forward, how, to, place, request).await;
             let Outcome::Failed(trouble) = &outcome else { return outcome };
@@ -413,16 +429,20 @@ impl Exchange {
     }
 
     /// Remembers the member's authority for the attributes that speak of it.
-    pub(super) fn name_member(&mut self, member: &Member, endpoint: &Endpoint) {
+    pub(super) fn name_member(&mut self, member: &Member, port: u16) {
         let facts = &mut self.facts;
         facts.authority.clear();
         facts.authority.extend_from_slice(&member.authority);
-        facts.authority_default = match Spot::of(&endpoint.address, endpoint.default_port) {
-            Spot::Known(addr) => addr.port(),
-            Spot::Name(_, port) => port,
-            Spot::Unix(_) => 0,
-        };
+        facts.authority_default = port;
     }
+}
+
+/// Writes a path, which begins with a slash.
+fn put_path(path: &[u8], out: &mut Vec<u8>) {
+    if !path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(path);
 }
 
 /// A connection that counts, waited for as long as allowed; zero waits as long as it takes.
@@ -437,6 +457,15 @@ async fn connection(standing: &std::sync::Arc<Standing>, max: u32, wait: Duratio
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Where a member is now, with what logs call it.
+async fn labelled(endpoint: &Endpoint) -> Result<Places, String> {
+    let label = |place: Place| {
+        let label = place.to_string().into();
+        (place, label)
+    };
+    Ok(places(endpoint).await?.into_iter().map(label).collect())
 }
 
 /// Where a member is now.

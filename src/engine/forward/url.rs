@@ -77,7 +77,9 @@ impl Url {
         text[scheme..target].make_ascii_lowercase();
         let port = self::scheme(&text[scheme..authority - 3]).map_or(0, |scheme| scheme.port);
         let (host, written) = split_port(&text[authority..target]);
-        if written.is_some_and(|written| written.is_empty() || written == port.to_string().as_bytes()) {
+        if written.is_some_and(|written| {
+            written.is_empty() || written == itoa::Buffer::new().format(port).as_bytes()
+        }) {
             let host = authority + host.len();
             text.drain(host..target);
         }

@@ -97,7 +97,8 @@ impl Literal {
             return Found::Answer(false);
         }
         let rest = self.place == Place::StartAndRest;
-        if rest && memchr::memchr(b'\n', subject).is_some() {
+        // Which of these end a line is for the expression to say.
+        if rest && memchr::memchr2(b'\n', b'\r', subject).is_some() {
             return Found::Ask(spans);
         }
         if let Some(spans) = spans {
@@ -131,7 +132,7 @@ fn is_rest_of_line(node: &Node) -> bool {
     let Node::Group(Some(1), inner) = node else { return false };
     let Node::Repeat { node, min: 0, max: None, greedy: true } = &**inner else { return false };
     let Node::Set(set) = &**node else { return false };
-    matches!(set.ranges(), [(0, 0x09), (0x0b, 0xff)] | [(0, 0xff)])
+    matches!(set.ranges(), [(0, 0x09), (0x0b, 0xff)] | [(0, 0x09), (0x0b, 0x0c), (0x0e, 0xff)] | [(0, 0xff)])
 }
 
 /// How many cases of a letter match.

@@ -109,7 +109,9 @@ impl Several {
 
 fn joinable(matcher: &Matcher) -> Option<&str> {
     match (&matcher.test, &matcher.source) {
-        (Test::Literal(_) | Test::Automaton, Some(source)) if !source.utf => source.text.as_deref(),
+        (Test::Literal(_) | Test::Columns(_) | Test::Automaton, Some(source)) if !source.utf => {
+            source.text.as_deref()
+        }
         _ => None,
     }
 }

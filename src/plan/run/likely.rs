@@ -23,15 +23,15 @@ impl Memo {
 }
 
 impl Run {
-    /// Whether a rule can match; where it cannot, what is known still holds at the operation `otherwise`.
-    pub(super) fn is_likely(
+    /// Where the run goes on, if the rule that begins `at` cannot match: at the next one that can, or behind the last.
+    pub(super) fn unlikely(
         &mut self,
         plan: &Plan,
         view: &impl View,
         set: &Arc<Likely>,
-        index: u32,
-        (at, otherwise): (u32, u32),
-    ) -> bool {
+        rule: usize,
+        at: u32,
+    ) -> Option<u32> {
         let of = Arc::as_ptr(set) as usize;
         if self.likely.of != of || self.likely.next != at {
             let text = self.value(plan, view, &set.subject);
@@ -44,9 +44,14 @@ impl Run {
             }
             self.values.give_back(text);
         }
-        let index = index as usize;
-        let hit = self.likely.hits.get(index / 64).is_none_or(|bits| bits >> (index % 64) & 1 == 1);
-        self.likely.next = if hit { u32::MAX } else { otherwise };
-        hit
+        let next = set.next(&self.likely.hits, rule);
+        let place = if next == rule { None } else { set.place(next) };
+        self.likely.next = place.unwrap_or(u32::MAX);
+        if place.is_some() {
+            for register in set.forgotten(rule..next) {
+                self.registers.forget(register);
+            }
+        }
+        place
     }
 }

@@ -488,7 +488,7 @@ impl<'a> Set<'a> {
         };
         out.push((
             Step::When {
-                test: take("^(https?://[^/?]+)/?([^?]*)(?:\\?([\\s\\S]*))?$"),
+                test: take("^(https?://[^/?]+)(?:/([^?]*))?(?:\\?([\\s\\S]*))?$"),
                 then: super::block(absolute),
                 otherwise: super::block(vec![(local, span)]),
             },
