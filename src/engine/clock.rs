@@ -118,7 +118,7 @@ impl Clock {
         let moment = moment();
         if self.lasts.get().is_none_or(|(from, until)| moment < from || moment >= until) {
             let now = self.now();
-            let rest = Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()));
+            let rest = Duration::from_nanos(1_000_000_000 - u64::from(now.subsec_nanos()));
             self.lasts.set(Some((moment, moment + rest)));
             if self.second.replace(now.as_secs()) != now.as_secs() {
                 self.texts.replace(Texts::at(now.as_secs()));
