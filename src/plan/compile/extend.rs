@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Compiler, Entry, Plan, reads};
+use super::{Compiler, Entry, Plan, VarPlan, reads};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     ir::{
@@ -13,6 +13,9 @@ use crate::{
     plan::{hash::Map, op::Op},
     source::Span,
 };
+
+/// Why nothing more is taken.
+const NO_ROOM: &str = "there is no room for more programs";
 
 /// What a plan remembers in order to grow.
 #[derive(Debug, Default)]
@@ -44,28 +47,50 @@ pub struct Added {
 
 impl Plan {
     /// Adds what `load` brings for a host. `load` gets the variables known so far, and adds its own.
+    ///
+    /// Variables stay whatever becomes of what they came with: who loads knows them by their numbers.
     pub fn extend(&self, host: HostId, load: impl FnOnce(&mut Vec<Var>) -> Loaded) -> Added {
         let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = growth.vars.len();
-        let Loaded { rest, mut found } = load(&mut growth.vars);
+        if growth.vars.len() != self.vars.len() {
+            return Added { entry: None, found: vec![NO_ROOM.to_owned()] };
+        }
+        // A copy: a fault while loading must not take away what others use.
+        let mut vars = growth.vars.clone();
+        let Loaded { rest, mut found } = load(&mut vars);
+        growth.vars = vars;
         let same = growth.added.iter().find(|(of, block, _)| *of == host && *block == rest);
-        if let Some((_, _, entry)) = same {
-            return Added { entry: Some(*entry), found };
-        }
-        let unsound = self.unsound(&growth.vars, &rest);
-        if !unsound.is_empty() {
-            found.extend(unsound.iter().map(|one| one.message.clone()));
-            return Added { entry: None, found };
-        }
-        let entry = match self.compile_more(&mut growth, known, &rest) {
-            Ok(entry) => entry,
-            Err(faults) => {
-                found.extend(faults.iter().map(|one| one.message.clone()));
-                return Added { entry: None, found };
-            }
+        let entry = match same.map(|(_, _, entry)| *entry) {
+            Some(entry) => Some(entry),
+            None => match self.add(&mut growth, &rest) {
+                Ok(entry) => {
+                    growth.added.push((host, rest, entry));
+                    Some(entry)
+                }
+                Err(faults) => {
+                    found.extend(faults.into_iter().map(|one| one.message));
+                    None
+                }
+            },
         };
-        growth.added.push((host, rest, entry));
-        Added { entry: Some(entry), found }
+        self.keep_vars(&mut growth);
+        Added { entry, found }
+    }
+
+    fn add(&self, growth: &mut Growth, block: &Block) -> Result<Entry, Vec<Diagnostic>> {
+        let unsound = self.unsound(&growth.vars, block);
+        if unsound.is_empty() { self.compile_more(growth, block) } else { Err(unsound) }
+    }
+
+    /// Takes in the variables that came with what could not be taken, or was there already.
+    fn keep_vars(&self, growth: &mut Growth) {
+        if self.vars.len() < growth.vars.len() && self.compile_more(growth, &Block::default()).is_err() {
+            // They are unset: whatever is wrong with them, nobody uses them.
+            while self.vars.len() < growth.vars.len() {
+                if !self.vars.push(VarPlan::Assigned { by_groups: true }) {
+                    return;
+                }
+            }
+        }
     }
 
     /// What keeps a block from being run.
@@ -93,7 +118,6 @@ impl Plan {
     fn compile_more(
         &self,
         growth: &mut Growth,
-        known: usize,
         block: &Block,
     ) -> Result<Entry, Vec<Diagnostic>> {
         let mut compiler = Compiler::of(&self.config, growth.read.clone());
@@ -109,7 +133,7 @@ impl Plan {
                 reads(template, &mut compiler.read);
             }
         });
-        let new = growth.vars[known..].to_vec();
+        let new = growth.vars[self.vars.len()..].to_vec();
         let vars: Vec<_> = new.iter().map(|var| compiler.var(var)).collect();
         let entry = compiler.aside(std::slice::from_ref(block));
         compiler.emit(Op::End, Span::NONE);
@@ -117,7 +141,6 @@ impl Plan {
         compiler.build_patterns();
         let Compiler { code, spans, tables, layers, diagnostics, phases, read, .. } = compiler;
         if !diagnostics.is_empty() {
-            growth.vars.truncate(known);
             return Err(diagnostics);
         }
         let mut room = true;
@@ -130,9 +153,7 @@ impl Plan {
         growth.read = read;
         match entry.first().filter(|_| room) {
             Some(entry) => Ok(*entry),
-            None => {
-                Err(vec![Diagnostic::error("too-much", Span::NONE, "there is no room for more programs")])
-            }
+            None => Err(vec![Diagnostic::error("too-much", Span::NONE, NO_ROOM)]),
         }
     }
 
