@@ -14,6 +14,7 @@ stream_module=/usr/lib/nginx/modules/ngx_stream_module.so
 # What must exist | the package that brings it | the tests that need it
 needs="
 nginx                                   nginx-full                 differential,reload,cli_nginx
+/usr/sbin/apache2                       apache2                    differential,catalogue_apache,cli_apache
 $stream_module                          libnginx-mod-stream        differential
 uwsgi                                   uwsgi-core                 apps(uwsgi)
 /usr/lib/uwsgi/plugins/python3_plugin.so uwsgi-plugin-python3      apps(uwsgi)

@@ -317,6 +317,7 @@ impl<'c> Finder<'c> {
             | Step::Jump(_)
             | Step::AtEnd(_)
             | Step::Trace(_)
+            | Step::Complain(..)
             | Step::Perform(_)
             | Step::Locate(_)
             | Step::Local(_)

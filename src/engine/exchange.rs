@@ -26,7 +26,9 @@ use super::{
     worker::{Serving, Worker},
 };
 use crate::{
-    ir::{Handler, Lookup, Negotiate, Probe, Reply, ReplyContent, Template, settings::Level},
+    ir::{
+        Handler, Lookup, Negotiate, Probe, Reply, ReplyContent, Template, settings::Level, settings::Topic,
+    },
     plan::{Effective, Need, Plan, Run, SettingsId},
 };
 
@@ -491,7 +493,7 @@ impl Exchange {
                     let allowed = super::access::allowed(&self.settings(plan).access, &self.facts);
                     self.tell(|_| Event::Access(allowed));
                     if !allowed {
-                        self.log(Level::Error, format_args!("access forbidden by rule"));
+                        self.log_of(Topic::Access, Level::Error, format_args!("access forbidden by rule"));
                         return Next::Status(403);
                     }
                     self.run.tell(true);
@@ -503,10 +505,11 @@ impl Exchange {
                 Need::Negotiate(negotiate) => return Next::Negotiate(Box::new(negotiate.clone())),
                 Need::Identity => super::client_address::identify(self, plan),
                 Need::Refused => return Next::Status(403),
-                Need::Trace => {
-                    if self.settings(plan).logs.rewrite {
-                        self.log(Level::Notice, format_args!("{}", String::from_utf8_lossy(&self.run.asked)));
-                    }
+                Need::Trace(None) if !self.settings(plan).logs.rewrite => {}
+                Need::Trace(about) => {
+                    let line = String::from_utf8_lossy(&self.run.asked);
+                    let level = if about.is_some() { Level::Error } else { Level::Notice };
+                    self.log_of(about.unwrap_or(Topic::Rewrite), level, format_args!("{line}"));
                 }
                 Need::Lookup(lookup) => {
                     if let Some(next) = self.look_up_in_map(plan, lookup) {
@@ -667,8 +670,15 @@ impl Exchange {
     }
 
     /// Writes a line to the error logs in force.
+    #[track_caller]
     pub fn log(&self, level: Level, message: std::fmt::Arguments<'_>) {
-        log::error(&self.serving.logs, level, message, self);
+        log::error(&self.serving.logs, None, level, message, self);
+    }
+
+    /// The same, about something that the source file does not tell.
+    #[track_caller]
+    pub fn log_of(&self, topic: Topic, level: Level, message: std::fmt::Arguments<'_>) {
+        log::error(&self.serving.logs, Some(topic), level, message, self);
     }
 
     /// How long one write to the client may take.

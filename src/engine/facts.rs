@@ -62,6 +62,8 @@ pub struct Client {
     pub tls: Option<Box<TlsSession>>,
     /// Descriptor of the socket, for readings of the kernel.
     pub descriptor: i32,
+    /// Whether the error log was told what it is.
+    pub told: Cell<bool>,
 }
 
 impl Client {
@@ -78,6 +80,7 @@ impl Client {
             announced: None,
             tls: None,
             descriptor: -1,
+            told: Cell::new(false),
         }
     }
 }
@@ -109,6 +112,8 @@ pub struct TlsSession {
     pub offered: Arc<[Vec<u16>; 2]>,
     /// What the client showed of itself.
     pub proof: Option<Arc<Proof>>,
+    /// Our own certificate, where it was shown.
+    pub own: Option<Arc<Proof>>,
 }
 
 /// One try at an upstream.
@@ -242,6 +247,10 @@ pub struct Facts {
     pub group: Option<Box<Grouped>>,
     /// Made when first asked for.
     pub request_id: Cell<Option<u128>>,
+    /// Whether a line of the error log is about the request.
+    pub noted: Cell<bool>,
+    /// Whether the error log was told what it is.
+    pub told: Cell<bool>,
     /// The identifier that the client gets, made when first asked for.
     pub identifier: Cell<Option<[u8; 16]>>,
     /// The cookie that says which endpoint the session is on from now on.
@@ -305,6 +314,8 @@ impl Facts {
             failed: None,
             group: None,
             request_id: Cell::new(None),
+            noted: Cell::new(false),
+            told: Cell::new(false),
             identifier: Cell::new(None),
             session_cookie: None,
             cache_status: None,
@@ -353,6 +364,8 @@ impl Facts {
         self.cache = None;
         self.part.set(None);
         self.request_id.set(None);
+        self.noted.set(false);
+        self.told.set(false);
         self.identifier.set(None);
         self.session_cookie = None;
     }

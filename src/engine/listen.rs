@@ -333,6 +333,7 @@ fn client(
         announced: None,
         tls: None,
         descriptor,
+        told: std::cell::Cell::new(false),
     }
 }
 

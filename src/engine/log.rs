@@ -22,8 +22,10 @@ mod access;
 mod ahead;
 mod error;
 mod file;
+mod form;
 mod series;
 mod syslog;
+mod topic;
 
 pub use access::access;
 pub use ahead::{Ahead, ahead};
@@ -53,6 +55,8 @@ type Errors = Vec<(Level, Sink)>;
 pub struct Files {
     /// Where the process itself logs.
     errors: Errors,
+    /// What lines of its own say, where they have a form.
+    own: Option<form::Own>,
     /// Keeps files open while the plan is served.
     opened: Vec<Arc<LogFile>>,
     series: Vec<Arc<series::Series>>,
@@ -78,6 +82,12 @@ impl Files {
         }
         let own = plan.config.base.logs.errors.as_deref().unwrap_or_default();
         files.errors = files.error_sinks(own);
+        let logs = &plan.config.base.logs;
+        files.own = logs.lines.clone().flatten().map(|lines| form::Own {
+            lines,
+            levels: logs.levels.clone().unwrap_or_default(),
+            host: plan.config.hosts.first().map(|host| host.name.clone()).unwrap_or_default(),
+        });
         Ok(Arc::new(files))
     }
 
@@ -100,13 +110,14 @@ impl Files {
     pub fn reopen(&self) {
         for (path, error) in file::reopen_all() {
             let message = format!("open() \"{}\" failed ({})", path.display(), error::system(&error));
-            error::process(&self.errors, Level::Emerg, &message);
+            error::process(&self.errors, self.own.as_ref(), Level::Emerg, &message);
         }
     }
 
     /// Writes a line about the process to its error logs.
+    #[track_caller]
     pub fn process(&self, _: &Plan, level: Level, message: &str) {
-        error::process(&self.errors, level, message);
+        error::process(&self.errors, self.own.as_ref(), level, message);
     }
 
     /// Writes what lines wait.
@@ -251,7 +262,7 @@ impl Logs {
         for log in &settings.access {
             match self.files.sink(&log.to) {
                 Ok(sink) => access.push(access::Writer::new(self, log, sink)),
-                Err(message) => error::process(&errors, Level::Crit, &message),
+                Err(message) => error::process(&errors, self.files.own.as_ref(), Level::Crit, &message),
             }
         }
         Table { access, errors }

@@ -271,6 +271,7 @@ impl Rehearsal {
             announced: None,
             tls: None,
             descriptor: -1,
+            told: std::cell::Cell::new(false),
         };
         let facts = Facts::new(&self.worker, client);
         let memory = Stream::Plain(Socket::Memory(Vec::new()));
@@ -547,7 +548,7 @@ impl Stage<'_> {
                 // Where files are made up, none stands for another.
                 Need::Negotiate(negotiate) => exchange.run.chosen(negotiate, &[]),
                 Need::Identity => super::client_address::identify(exchange, plan),
-                Need::Trace => {}
+                Need::Trace(_) => {}
                 Need::Lookup(lookup) => {
                     let key = exchange.run.asked.clone();
                     let maps = &exchange.serving.maps;

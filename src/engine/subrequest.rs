@@ -59,6 +59,7 @@ impl Exchange {
         facts.request_length = from.request_length;
         facts.pipelined = from.pipelined;
         facts.request_id = from.request_id.clone();
+        facts.told = from.told.clone();
         facts.identifier = from.identifier.clone();
         let kept = Kept { room, ..Kept::default() };
         let serving = Rc::clone(&self.serving);
@@ -85,6 +86,7 @@ impl Exchange {
         facts.identity.clone_from(&from.identity);
         facts.method = from.method;
         facts.request_id = from.request_id.clone();
+        facts.told = from.told.clone();
         facts.identifier = from.identifier.clone();
         let serving = Rc::clone(&self.serving);
         let stream = Stream::Kept(Kept::default());

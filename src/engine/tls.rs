@@ -392,7 +392,8 @@ async fn shake_hands(certificates: &Certificates, plan: &Plan, listener: usize, 
             };
             let signatures = if plain.resumed { [None; 2] } else { notes.signatures };
             let host = Some(host);
-            let session = TlsSession { host, named, identifier, signatures, offered, proof, ..plain };
+            let own = notes.shown.as_deref().map(|leaf| Arc::new(Proof::own(leaf)));
+            let session = TlsSession { host, named, identifier, signatures, offered, proof, own, ..plain };
             Accepted::Session(Box::new(Secured::new(stream)), session)
         }
         Err(error) => Accepted::Failed(failure(&error)),

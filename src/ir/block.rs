@@ -105,6 +105,8 @@ pub enum Step {
     AtEnd(Option<Jump>),
     /// A line for the error log at level notice, where `logs.rewrite` is on.
     Trace(Template),
+    /// A line for the error log at level error, about this.
+    Complain(super::settings::Topic, Template),
     /// Run the blocks that the settings in force have for this phase, in order. Settings that one of them brings
     /// stay in force; what the others are is not changed by it.
     Perform(Name),

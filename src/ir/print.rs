@@ -11,6 +11,7 @@ use super::{
     SocketOptions, Staple, TcpKeepAlive, Template, VarId, Zone, settings,
 };
 
+mod error_lines;
 mod group;
 mod program;
 mod session;
@@ -544,9 +545,11 @@ impl Printer<'_> {
             self.flag(*verify, "verify");
         }
         if let Some(clients) = clients {
-            let ClientCertificates { trusted, further, revoked, required, any, answered, depth } = clients;
+            let ClientCertificates { trusted, folder, further, revoked, required, any, answered, depth } =
+                clients;
             self.add(" clients");
             self.named_path("trusted", trusted.as_ref());
+            self.named_path("folder", folder.as_ref());
             self.named_path("further", further.as_ref());
             self.named_path("revoked", revoked.as_ref());
             self.add(format_args!(" depth {depth}"));

@@ -100,6 +100,7 @@ macro_rules! settings {
 mod answer;
 mod client_address;
 mod compress;
+mod error_lines;
 mod identifier;
 
 mod index_page;
@@ -112,6 +113,7 @@ mod subtract;
 
 pub use answer::{Answer, AnswerInForce, TagForm};
 pub use client_address::{ClientAddress, ClientAddressInForce, Telling, TrustedProxy};
+pub use error_lines::{ErrorForm, ErrorLines, ErrorPiece, ErrorWord, Levels, Missing, Topic};
 pub use identifier::{Identifier, Issue, Lifetime};
 pub use index_page::{
     IndexBy, IndexChange, IndexMark, IndexMarks, IndexPage, IndexPageInForce, IndexSwitch, IndexSwitches,

@@ -172,6 +172,8 @@ pub enum Attr {
     RequestLength,
     /// 32 random hexadecimal digits, the same throughout the request.
     RequestId,
+    /// The same; missing unless the error log has a line about the request.
+    NotedId,
     /// `h2` when the request came over HTTP/2 and TLS, `h2c` when without TLS, else empty.
     Http2,
     /// `p` when the request was pipelined, else `.`.
@@ -443,9 +445,11 @@ pub enum TlsAttr {
     OfferedGroups,
     /// What is known of the client's certificate; missing where it showed none.
     Proof(ProofAttr),
+    /// What is known of our own certificate; missing where a session was resumed.
+    Own(ProofAttr),
 }
 
-/// What is told of a client's certificate.
+/// What is told of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum ProofAttr {
     /// `SUCCESS`, `FAILED:` and why, or `NONE`.
@@ -476,6 +480,16 @@ pub enum ProofAttr {
     PemFolded,
     /// As PEM, escaped as a part of a URI.
     PemEscaped,
+    /// Its version: `3`.
+    Version,
+    /// What its key is for: `rsaEncryption`.
+    KeyAlgorithm,
+    /// How it is signed: `sha256WithRSAEncryption`.
+    SignatureAlgorithm,
+    /// An alternative name that is a host, counted from nought.
+    HostName(u8),
+    /// One that is an address of mail, likewise.
+    MailAddress(u8),
 }
 
 /// What is known of the group that a request went to; missing where there was none.

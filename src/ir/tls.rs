@@ -102,6 +102,8 @@ pub struct Staple {
 pub struct ClientCertificates {
     /// PEM file of who may issue them, and is named to clients.
     pub trusted: Option<PathBuf>,
+    /// Folder of the same: of its files those count that are called as OpenSSL looks for them, `9d66eef0.0`.
+    pub folder: Option<PathBuf>,
     /// PEM file of who may issue them, too.
     pub further: Option<PathBuf>,
     /// PEM file of lists of certificates that were revoked.

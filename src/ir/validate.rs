@@ -298,7 +298,8 @@ impl Check<'_> {
             | Step::Promise { .. }
             | Step::LimitRate(_)
             | Step::Respond(_)
-            | Step::Trace(_) => place != Place::Response,
+            | Step::Trace(_)
+            | Step::Complain(..) => place != Place::Response,
             Step::Route(_)
             | Step::Identify
             | Step::Probe(_)
@@ -352,7 +353,8 @@ impl Check<'_> {
             | Step::Perform(_)
             | Step::Locate(_)
             | Step::Local(_)
-            | Step::Trace(_) => {}
+            | Step::Trace(_)
+            | Step::Complain(..) => {}
         }
     }
 
@@ -453,7 +455,8 @@ impl Progress {
                 | Step::Perform(_)
                 | Step::Locate(_)
                 | Step::Local(_)
-                | Step::Trace(_) => {}
+                | Step::Trace(_)
+                | Step::Complain(..) => {}
             }
         }
     }

@@ -11,7 +11,10 @@ use super::{
     Locate, Lookup, Overview, Pattern, Program, Protocol, Query, Recovery, Register, Reply, ReplyContent,
     Required, Requirement, Route, Scope, Settings, Step, Table, Target, Template, Test, Upstream, UrlMatch,
     Var, VarId, VarKind,
-    settings::{Access, AccessLog, Alias, Client, ErrorLog, Files, Forwarding, LogFormat, LogTarget, Logs},
+    settings::{
+        Access, AccessLog, Alias, Client, ErrorForm, ErrorLines, ErrorLog, ErrorPiece, ErrorWord, Files,
+        Forwarding, LogFormat, LogTarget, Logs,
+    },
 };
 use crate::source::Span;
 use answer::{answer, compress, rewriting};
@@ -204,7 +207,10 @@ fn step<'c>(step: &'c Step, span: Span, response: bool, visit: Visit<'_, 'c>) {
             visit(Item::Template(value), span);
             visit(Item::Assign(*var), span);
         }
-        Step::LimitRate(template) | Step::Trace(template) | Step::Target(template) => {
+        Step::LimitRate(template)
+        | Step::Trace(template)
+        | Step::Complain(_, template)
+        | Step::Target(template) => {
             visit(Item::Template(template), span);
         }
         Step::Edit(change) => edit(change, span, visit),
@@ -600,7 +606,7 @@ fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
         LogTarget::File(template, at) => visit(Item::Template(template), *at),
         LogTarget::Stderr | LogTarget::Syslog(_) | LogTarget::Series(..) => {}
     };
-    let Logs { access, errors, rewrite: _, subrequests: _, uninitialized: _ } = logs;
+    let Logs { access, errors, lines, levels: _, rewrite: _, subrequests: _, uninitialized: _ } = logs;
     for log in access.iter().flatten() {
         let AccessLog { to: target, format, when, buffer: _, flush: _, gzip: _ } = log;
         let LogFormat { name: _, escape: _, line } = format;
@@ -613,6 +619,14 @@ fn logs<'c>(logs: &'c Logs, span: Span, visit: Visit<'_, 'c>) {
     for log in errors.iter().flatten() {
         let ErrorLog { to: target, level: _ } = log;
         to(target, visit);
+    }
+    let Some(Some(ErrorLines { line, request, connection, names: _ })) = lines else { return };
+    for ErrorForm(pieces) in std::iter::once(line).chain(request).chain(connection) {
+        for ErrorPiece { field: _, word, missing: _, worst: _ } in pieces {
+            if let ErrorWord::Of(template) = word {
+                visit(Item::Template(template), span);
+            }
+        }
     }
 }
 

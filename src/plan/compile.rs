@@ -509,6 +509,7 @@ impl<'c> Compiler<'c> {
                 }
             }
             Step::Trace(line) => Op::Trace(line.clone()),
+            Step::Complain(topic, line) => Op::Complain(*topic, line.clone()),
             Step::Perform(phase) => Op::Perform(self.phase(phase)),
             Step::Locate(names) => Op::Locate(*names),
             Step::Local(folder) => Op::Local(*folder),

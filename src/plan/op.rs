@@ -119,6 +119,8 @@ pub(super) enum Op {
     Authorize(Asking),
     Respond(Reply),
     Trace(Template),
+    /// The same at level error, about this.
+    Complain(crate::ir::settings::Topic, Template),
     /// Call the blocks of the phase.
     Perform(u16),
     Locate(Locate),
@@ -189,6 +191,7 @@ impl Op {
             | Self::Authorize(_)
             | Self::Respond(_)
             | Self::Trace(_)
+            | Self::Complain(..)
             | Self::End => None,
         }
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ir::{
     Attr, FileKind, HostId, Locate, Lookup, Name, Negotiate, Probe, Query, Register, Reply, Template, VarId,
-    settings::Identifier,
+    settings::{Identifier, Topic},
 };
 
 mod asked;
@@ -108,8 +108,8 @@ pub enum Need<'p> {
     Identity,
     /// The value of the key in [`Run::asked`]. Then [`Run::found`].
     Lookup(&'p Lookup),
-    /// A line for the error log at level notice; it is in [`Run::asked`]. Then [`Run::step`].
-    Trace,
+    /// A line for the error log; it is in [`Run::asked`]. Of a trace, or a complaint about this. Then [`Run::step`].
+    Trace(Option<Topic>),
     /// The end: the handler in force answers.
     Handle,
     /// The end: this answers.
@@ -362,10 +362,14 @@ impl Run {
                     }
                 },
                 Op::Respond(reply) => return Need::Reply(reply),
+                Op::Complain(topic, line) => {
+                    self.ask_for(plan, view, line);
+                    return Need::Trace(Some(*topic));
+                }
                 Op::Trace(line) => {
                     if plan.settings(self.settings).logs.rewrite {
                         self.ask_for(plan, view, line);
-                        return Need::Trace;
+                        return Need::Trace(None);
                     }
                 }
                 Op::Perform(phase) => {
@@ -519,6 +523,7 @@ impl Run {
             | Op::Authorize(_)
             | Op::Respond(_)
             | Op::Trace(_)
+            | Op::Complain(..)
             | Op::Perform(_)
             | Op::Locate(_)
             | Op::Local(_)

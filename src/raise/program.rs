@@ -344,6 +344,7 @@ impl Walk<'_, '_> {
             | Step::Negotiate(_)
             | Step::Local(_)
             | Step::Trace(_)
+            | Step::Complain(..)
             | Step::Identify
             | Step::Detach => {}
             _ if !written => {}

@@ -447,6 +447,7 @@ impl Walk<'_, '_> {
                 | Step::Negotiate(_)
                 | Step::Local(_)
                 | Step::Trace(_)
+                | Step::Complain(..)
                 | Step::Identify
                 | Step::Detach => {}
                 Step::Unassign(_) if !self.is_written(*span) => {}

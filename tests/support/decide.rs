@@ -216,7 +216,7 @@ fn step(plan: &Plan, run: &mut Run, table: &Table<'_>, lines: &mut Vec<String>) 
                 continue;
             }
             Need::BadTarget => 400,
-            Need::Edit(_) | Need::Identity | Need::Trace | Need::Local => continue,
+            Need::Edit(_) | Need::Identity | Need::Trace(_) | Need::Local => continue,
             Need::Reply(one) => return reply(plan, run, table, one, lines),
             Need::Handle => match plan.settings(run.settings).handler.clone().as_deref() {
                 Some(Handler::Forward(to)) => {

@@ -203,7 +203,12 @@ fn is_root() -> bool {
 /// `mod_allowmethods` is there only where it is used: with it, access is asked for at every redirect to another path.
 fn base(prefix: &Path, conf: &str) -> String {
     let mut out = String::new();
-    let used = |module: &&str| *module != "allowmethods" || conf.contains("AllowMethods");
+    // `# without: MODULE ..` leaves modules out, and `DocumentRoot` likewise.
+    let left_out = conf.lines().filter_map(|line| line.strip_prefix("# without: "));
+    let left_out: Vec<_> = left_out.flat_map(str::split_whitespace).collect();
+    let used = |module: &&str| {
+        (*module != "allowmethods" || conf.contains("AllowMethods")) && !left_out.contains(module)
+    };
     for module in LOADED.split_whitespace().filter(used) {
         let file = Path::new(MODULES).join(format!("mod_{module}.so"));
         if file.exists() {
@@ -211,11 +216,13 @@ fn base(prefix: &Path, conf: &str) -> String {
         }
     }
     let prefix = prefix.display();
+    let root = format!("DocumentRoot {prefix}/htdocs\n");
+    let root = if left_out.contains(&"DocumentRoot") { "" } else { &root };
     let _ = write!(
         out,
         "ServerRoot {prefix}\nDefaultRuntimeDir {prefix}/logs\nPidFile {prefix}/logs/httpd.pid\n\
          ErrorLog {prefix}/logs/error.log\nLogLevel warn\nServerName fixture.test\nServerTokens Prod\n\
-         DocumentRoot {prefix}/htdocs\nTypesConfig /etc/mime.types\n\
+         {root}TypesConfig /etc/mime.types\n\
          StartServers 1\nServerLimit 1\nThreadsPerChild 24\nMaxRequestWorkers 24\nMinSpareThreads 1\nMaxSpareThreads 24\n"
     );
     if is_root() {

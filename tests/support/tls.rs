@@ -32,6 +32,12 @@ impl Material {
         std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -x509";
         openssl(folder, &format!("req {key} -keyout ca.key -out ca.pem -subj /CN=triglot-test-ca"))?;
+        // As OpenSSL looks for issuers in folders.
+        let mut asks = Command::new("openssl");
+        asks.current_dir(folder).args(["x509", "-hash", "-noout", "-in", "ca.pem"]);
+        let hash = asks.output().map_err(|e| format!("openssl: {e}"))?;
+        let hash = String::from_utf8_lossy(&hash.stdout).trim().to_owned();
+        std::fs::copy(folder.join("ca.pem"), folder.join(format!("{hash}.0"))).map_err(|e| e.to_string())?;
         for name in NAMES {
             let sign = "-CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE";
             let names = format!("subjectAltName=DNS:{name}.test,DNS:*.{name}.test,IP:127.0.0.1");

@@ -134,7 +134,13 @@ fn running(text: &mut String, args: &Args, read: &Read) {
         root.join(PathBuf::from(written)).display().to_string()
     };
     line(text, &format!("ServerRoot: \"{}\"", root.display()));
-    line(text, &format!("Main DocumentRoot: \"{}\"", path("DocumentRoot", "htdocs")));
+    line(
+        text,
+        &format!(
+            "Main DocumentRoot: \"{}\"",
+            path("DocumentRoot", crate::dialect::apache::lower::DOCUMENT_ROOT)
+        ),
+    );
     line(text, &format!("Main ErrorLog: \"{}\"", path("ErrorLog", layout::ERROR_LOG)));
     line(text, &format!("PidFile: \"{}\"", path("PidFile", layout::PID)));
     for (name, value) in loaded.surroundings.variables.defined() {

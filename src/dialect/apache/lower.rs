@@ -101,6 +101,7 @@ mod access;
 mod alias;
 mod answered;
 mod autoindex;
+mod computed_handler;
 mod context;
 mod core;
 mod defaults;
@@ -131,6 +132,7 @@ mod signature;
 mod status;
 mod substitute;
 mod tls;
+mod tls_variables;
 mod trace;
 mod types;
 mod userdir;
@@ -139,8 +141,10 @@ mod walk;
 
 pub(super) use access::DIGEST;
 pub(crate) use context::Cx;
+pub(super) use core::AGAIN;
 pub(super) use directory::slash_first;
 pub(crate) use host::names as host_names;
+pub(crate) use mapping::ROOT as DOCUMENT_ROOT;
 pub(crate) use phase::Phase;
 pub(crate) use section::{Kind, Section};
 
@@ -182,6 +186,7 @@ const TABLES: &[&[(&str, Lower)]] = &[
     signature::TABLE,
     substitute::TABLE,
     tls::TABLE,
+    tls_variables::TABLE,
     trace::TABLE,
     types::TABLE,
     userdir::TABLE,

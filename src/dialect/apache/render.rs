@@ -293,6 +293,7 @@ impl Render<'_, '_> {
         }
         if let Some(crate::ir::ClientCertificates {
             trusted,
+            folder,
             required,
             depth,
             further,
@@ -303,6 +304,9 @@ impl Render<'_, '_> {
         {
             if let Some(trusted) = trusted {
                 self.page.line(format!("SSLCACertificateFile {}", quote(&trusted.display().to_string())));
+            }
+            if let Some(folder) = folder {
+                self.page.line(format!("SSLCACertificatePath {}", quote(&folder.display().to_string())));
             }
             if further.is_some() || revoked.is_some() || *any || !answered {
                 self.losses.lose(

@@ -312,7 +312,12 @@ fn server(cx: &mut Cx, main: Option<&Section>, host: &mut Section) {
         return;
     }
     let root = host.set.files.root.clone().or_else(|| main.and_then(|main| main.set.files.root.clone()));
-    let scene = Scene::new(None, root.unwrap_or_default(), Names::of(host), Some(known));
+    let scene = Scene::new(
+        None,
+        root.unwrap_or_else(|| super::lower::DOCUMENT_ROOT.into()),
+        Names::of(host),
+        Some(known),
+    );
     let span = host.span;
     let mut steps = Steps::new();
     let out = vec![(Step::Jump(Jump::Exit("rewrite".into())), span)];

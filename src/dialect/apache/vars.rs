@@ -125,13 +125,6 @@ pub fn tls(name: &[u8]) -> Option<Meaning> {
             choices: vec![("^FAILED".to_owned(), Some("GENEROUS"))],
             itself: true,
         },
-        b"CLIENT_S_DN" => Meaning::Attr(proof(ProofAttr::Subject)),
-        b"CLIENT_I_DN" => Meaning::Attr(proof(ProofAttr::Issuer)),
-        b"CLIENT_M_SERIAL" => Meaning::Attr(proof(ProofAttr::Serial)),
-        b"CLIENT_V_START" => Meaning::Attr(proof(ProofAttr::Begins)),
-        b"CLIENT_V_END" => Meaning::Attr(proof(ProofAttr::Ends)),
-        b"CLIENT_V_REMAIN" => Meaning::Attr(proof(ProofAttr::DaysLeft)),
-        b"CLIENT_CERT" => Meaning::Attr(proof(ProofAttr::Pem)),
         b"CIPHER_USEKEYSIZE" | b"CIPHER_ALGKEYSIZE" => Meaning::Chosen {
             of: Attr::Tls(TlsAttr::Cipher),
             choices: vec![
@@ -143,18 +136,43 @@ pub fn tls(name: &[u8]) -> Option<Meaning> {
         b"CIPHER_EXPORT" => over_tls("false"),
         b"COMPRESS_METHOD" => over_tls("NULL"),
         b"SECURE_RENEG" => over_tls("true"),
-        // Others are not taken.
-        b"CLIENT_M_VERSION" => Meaning::Chosen {
-            of: proof(ProofAttr::Serial),
-            choices: vec![(String::new(), Some("3"))],
-            itself: false,
-        },
-        _ => part(rest).unwrap_or(Meaning::Attr(Attr::Missing)),
+        b"VERSION_INTERFACE" => over_tls("mod_ssl/2.4.71"),
+        b"VERSION_LIBRARY" => over_tls("rustls"),
+        _ => certificate(rest).unwrap_or(Meaning::Attr(Attr::Missing)),
     })
 }
 
 fn proof(which: ProofAttr) -> Attr {
     Attr::Tls(TlsAttr::Proof(which))
+}
+
+/// `CLIENT_...` and `SERVER_...`: what certificates say.
+fn certificate(name: &[u8]) -> Option<Meaning> {
+    let (of, rest): (fn(ProofAttr) -> TlsAttr, _) =
+        match (name.strip_prefix(b"CLIENT_"), name.strip_prefix(b"SERVER_")) {
+            (Some(rest), _) => (TlsAttr::Proof, rest),
+            (_, Some(rest)) => (TlsAttr::Own, rest),
+            _ => return None,
+        };
+    let numbered = |prefix: &[u8]| std::str::from_utf8(rest.strip_prefix(prefix)?).ok()?.parse().ok();
+    let which = match rest {
+        b"S_DN" => ProofAttr::Subject,
+        b"I_DN" => ProofAttr::Issuer,
+        b"M_SERIAL" => ProofAttr::Serial,
+        b"M_VERSION" => ProofAttr::Version,
+        b"V_START" => ProofAttr::Begins,
+        b"V_END" => ProofAttr::Ends,
+        b"V_REMAIN" => ProofAttr::DaysLeft,
+        b"A_KEY" => ProofAttr::KeyAlgorithm,
+        b"A_SIG" => ProofAttr::SignatureAlgorithm,
+        b"CERT" => ProofAttr::Pem,
+        _ => match (numbered(b"SAN_DNS_"), numbered(b"SAN_EMAIL_")) {
+            (Some(at), _) => ProofAttr::HostName(at),
+            (_, Some(at)) => ProofAttr::MailAddress(at),
+            _ => return part(rest, of),
+        },
+    };
+    Some(Meaning::Attr(Attr::Tls(of(which))))
 }
 
 /// What is always so where there is TLS, and missing without.
@@ -163,9 +181,9 @@ fn over_tls(text: &'static str) -> Meaning {
     Meaning::Chosen { of: Attr::Tls(TlsAttr::Version), choices, itself: false }
 }
 
-/// `CLIENT_S_DN_CN`: a part of the subject or the issuer.
-fn part(name: &[u8]) -> Option<Meaning> {
-    let (of, part) = match (name.strip_prefix(b"CLIENT_S_DN_"), name.strip_prefix(b"CLIENT_I_DN_")) {
+/// `S_DN_CN`: a part of the subject or the issuer.
+fn part(name: &[u8], certificate: fn(ProofAttr) -> TlsAttr) -> Option<Meaning> {
+    let (of, part) = match (name.strip_prefix(b"S_DN_"), name.strip_prefix(b"I_DN_")) {
         (Some(part), _) => (ProofAttr::Subject, part),
         (_, Some(part)) => (ProofAttr::Issuer, part),
         _ => return None,
@@ -178,7 +196,8 @@ fn part(name: &[u8]) -> Option<Meaning> {
         _ => return None,
     };
     let pattern = format!(r"(?:^|[,+]){label}=((?:[^,+\\]|\\.)*)");
-    Some(Meaning::Chosen { of: proof(of), choices: vec![(pattern, None)], itself: false })
+    let of = Attr::Tls(certificate(of));
+    Some(Meaning::Chosen { of, choices: vec![(pattern, None)], itself: false })
 }
 
 /// The names there are, for suggestions.

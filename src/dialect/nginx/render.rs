@@ -349,13 +349,21 @@ impl Render<'_, '_> {
         if *reject {
             self.page.line("ssl_reject_handshake on;");
         }
-        if let Some(ClientCertificates { trusted, required, depth, further, revoked, any, answered }) =
-            clients
+        if let Some(ClientCertificates {
+            trusted,
+            folder,
+            required,
+            depth,
+            further,
+            revoked,
+            any,
+            answered,
+        }) = clients
         {
             if let Some(trusted) = trusted {
                 self.page.line(format!("ssl_client_certificate {};", quote(&trusted.display().to_string())));
             }
-            if further.is_some() || revoked.is_some() || *any || !answered {
+            if folder.is_some() || further.is_some() || revoked.is_some() || *any || !answered {
                 self.losses.lose(
                     server.span,
                     "how clients' certificates are looked at",

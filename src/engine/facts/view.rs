@@ -163,6 +163,7 @@ impl View for Facts {
                 }
                 put(out, &digits)
             }
+            Attr::NotedId => self.noted.get() && self.attr(run, &Attr::RequestId, out),
             Attr::Http2 => match (self.head.version, &self.client.tls) {
                 (20, Some(_)) => put(out, b"h2"),
                 (20, None) => put(out, b"h2c"),
@@ -316,6 +317,9 @@ impl Facts {
                         }
                         None => *which == ProofAttr::Verdict && bytes(out, b"NONE"),
                     },
+                    TlsAttr::Own(which) => session.own.as_ref().is_some_and(|own| {
+                        own.attr(*which, self.worker.clock.now().as_secs().cast_signed(), out)
+                    }),
                 }
             }
             Attr::ProcessId => number(out, u64::from(std::process::id())),

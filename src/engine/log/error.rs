@@ -3,7 +3,7 @@
 //! The parts and their order are what log analysers read, and as
 //! `ngx_http_log_error_handler` writes them (observed: nginx 1.22.1).
 
-use std::{cell::Cell, fmt, io::Write as _, rc::Rc, sync::Arc};
+use std::{cell::Cell, fmt, io::Write as _, panic::Location, rc::Rc, sync::Arc};
 
 use super::{
     super::{
@@ -15,31 +15,57 @@ use super::{
         worker::Worker,
     },
     Errors, Logs, Sink, Table,
+    form::{self, Line},
+    topic,
 };
-use crate::{ir::settings::Level, plan::Plan};
+use crate::{
+    ir::settings::{Level, LogsInForce, Topic},
+    plan::Plan,
+};
 
 pub(super) use super::super::forward::system;
 
 /// Writes a line about an exchange to the error logs in force.
-pub fn error(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
+#[track_caller]
+pub fn error(
+    logs: &Logs,
+    topic: Option<Topic>,
+    level: Level,
+    message: fmt::Arguments<'_>,
+    exchange: &Exchange,
+) {
     if let Some(kept) = &logs.kept {
         kept.borrow_mut().push((level, message.to_string()));
         return;
     }
     let plan = &exchange.serving.plan;
-    let settings = plan.settings(exchange.run.settings);
-    if settings.logs.errors.iter().all(|log| log.level > level) {
+    let settings = &plan.settings(exchange.run.settings).logs;
+    let at = Location::caller();
+    let topic = topic.unwrap_or_else(|| topic::of(at.file()));
+    let least = settings.levels.of(topic);
+    if !is_wanted(settings, least, level) {
         return;
     }
-    let table = logs.table(&settings.logs);
+    exchange.facts.noted.set(true);
+    let table = logs.table(settings);
+    if let Some(lines) = &settings.lines {
+        let line = Line { level, topic, at, message };
+        form::about(lines, &line, exchange, true, |text| emit(&table.errors, least, level, text));
+        return;
+    }
     let mut line = scratch::take();
     exchange.worker.clock.texts(|texts| begin(&mut line, texts, level));
     let start = line.len();
     let _ = write!(line, "*{} {message}", exchange.facts.client.serial);
     append(&mut line, exchange, plan);
     finish(&mut line, start);
-    emit(&table.errors, level, &line);
+    emit(&table.errors, least, level, &line);
     scratch::give(line);
+}
+
+/// Whether any log in force takes a line of a level.
+fn is_wanted(settings: &LogsInForce, least: Option<Level>, level: Level) -> bool {
+    settings.errors.iter().any(|log| least.unwrap_or(log.level) <= level)
 }
 
 /// Writes a line about an exchange that was asked for, to the error logs in force whatever their levels.
@@ -48,49 +74,79 @@ pub fn asked(logs: &Logs, message: fmt::Arguments<'_>, exchange: &Exchange) {
     let table = logs.table(&settings.logs);
     let all: Errors = table.errors.iter().map(|(_, sink)| (Level::Debug, sink.clone())).collect();
     let serial = exchange.facts.client.serial;
-    compose(&all, &exchange.worker.clock, Level::Notice, format_args!("*{serial} {message}"));
+    compose(&all, None, &exchange.worker.clock, Level::Notice, format_args!("*{serial} {message}"));
 }
 
 /// Writes a line about a client connection on which there is no request.
+#[track_caller]
 pub fn connection(logs: &Logs, level: Level, message: fmt::Arguments<'_>, exchange: &Exchange) {
     let plan = &exchange.serving.plan;
-    let settings = plan.settings(exchange.run.settings);
-    if settings.logs.errors.iter().all(|log| log.level > level) {
+    let settings = &plan.settings(exchange.run.settings).logs;
+    let at = Location::caller();
+    let topic = topic::of(at.file());
+    let least = settings.levels.of(topic);
+    if !is_wanted(settings, least, level) {
         return;
     }
-    let table = logs.table(&settings.logs);
+    let table = logs.table(settings);
+    if let Some(lines) = &settings.lines {
+        let line = Line { level, topic, at, message };
+        form::about(lines, &line, exchange, false, |text| emit(&table.errors, least, level, text));
+        return;
+    }
     let serial = exchange.facts.client.serial;
-    compose(&table.errors, &exchange.worker.clock, level, format_args!("*{serial} {message}"));
+    compose(&table.errors, least, &exchange.worker.clock, level, format_args!("*{serial} {message}"));
 }
 
 /// Writes lines about an exchange while its parts are lent.
 #[derive(Debug)]
 pub struct Scribe {
     table: Rc<Table>,
+    settings: Arc<LogsInForce>,
     worker: Rc<Worker>,
     serial: u64,
     /// What is known of the exchange, as lines end.
     known: Vec<u8>,
+    /// The same, where lines have a form.
+    kept: Option<form::Kept>,
 }
 
 impl Scribe {
     /// For lines about this exchange.
     pub fn of(exchange: &Exchange) -> Self {
         let serving = &exchange.serving;
-        let settings = serving.plan.settings(exchange.run.settings);
+        let settings = &serving.plan.settings(exchange.run.settings).logs;
         let mut known = Vec::new();
-        append(&mut known, exchange, &serving.plan);
+        let kept = settings.lines.as_ref().map(|lines| form::keep(lines, exchange));
+        if kept.is_none() {
+            append(&mut known, exchange, &serving.plan);
+        }
         Self {
-            table: serving.logs.table(&settings.logs),
+            table: serving.logs.table(settings),
+            settings: Arc::clone(settings),
             worker: Rc::clone(&exchange.worker),
             serial: exchange.facts.client.serial,
             known,
+            kept,
         }
     }
 
     /// Writes a line.
+    #[track_caller]
     pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
-        if !wanted(&self.table.errors, level) {
+        let at = Location::caller();
+        let topic = topic::of(at.file());
+        let least = self.settings.levels.of(topic);
+        if !is_wanted(&self.settings, least, level) {
+            return;
+        }
+        if let (Some(lines), Some(kept)) = (&self.settings.lines, &self.kept) {
+            let line = Line { level, topic, at, message };
+            let mut text = scratch::take();
+            if form::again(lines, &line, kept, &mut text) {
+                emit(&self.table.errors, least, level, &text);
+            }
+            scratch::give(text);
             return;
         }
         let mut line = scratch::take();
@@ -99,54 +155,73 @@ impl Scribe {
         let _ = write!(line, "*{} {message}", self.serial);
         line.extend_from_slice(&self.known);
         finish(&mut line, start);
-        emit(&self.table.errors, level, &line);
+        emit(&self.table.errors, least, level, &line);
         scratch::give(line);
     }
 }
 
 /// Writes a line about no exchange to the error logs of the process.
+#[track_caller]
 pub fn event(logs: &Logs, level: Level, message: fmt::Arguments<'_>) {
-    if wanted(&logs.files.errors, level) {
-        compose(&logs.files.errors, &logs.clock, level, message);
-    }
+    let files = &logs.files;
+    own(&files.errors, files.own.as_ref(), &logs.clock, level, message);
 }
 
 /// Writes a line from wherever no worker's clock is at hand.
-pub(super) fn process(errors: &Errors, level: Level, message: &str) {
-    if wanted(errors, level) {
-        compose(errors, &Clock::default(), level, format_args!("{message}"));
+#[track_caller]
+pub(super) fn process(errors: &Errors, form: Option<&form::Own>, level: Level, message: &str) {
+    own(errors, form, &Clock::default(), level, format_args!("{message}"));
+}
+
+#[track_caller]
+fn own(errors: &Errors, form: Option<&form::Own>, clock: &Clock, level: Level, message: fmt::Arguments<'_>) {
+    let at = Location::caller();
+    let Some(form) = form else {
+        if errors.iter().any(|(least, _)| *least <= level) {
+            compose(errors, None, clock, level, message);
+        }
+        return;
+    };
+    let topic = topic::of(at.file());
+    let least = form.levels.of(topic);
+    if !errors.iter().any(|(log, _)| least.unwrap_or(*log) <= level) {
+        return;
     }
+    let mut text = scratch::take();
+    if form.write(&Line { level, topic, at, message }, &mut text) {
+        emit(errors, least, level, &text);
+    }
+    scratch::give(text);
 }
 
 /// Says that a log could not be written.
 pub(super) fn complain(logs: &Logs, sink: &Sink, error: &std::io::Error) {
     let Some(what) = sink.complaint() else { return };
     let errors = elsewhere(&logs.files.errors);
-    compose(&errors, &logs.clock, Level::Error, format_args!("{what} failed ({})", system(error)));
+    let message = format_args!("{what} failed ({})", system(error));
+    own(&errors, logs.files.own.as_ref(), &logs.clock, Level::Error, message);
 }
 
-fn wanted(errors: &Errors, level: Level) -> bool {
-    errors.iter().any(|(least, _)| *least <= level)
-}
-
-fn compose(errors: &Errors, clock: &Clock, level: Level, message: fmt::Arguments<'_>) {
+fn compose(errors: &Errors, least: Option<Level>, clock: &Clock, level: Level, message: fmt::Arguments<'_>) {
     let mut line = scratch::take();
     clock.texts(|texts| begin(&mut line, texts, level));
     let start = line.len();
     let _ = line.write_fmt(message);
     finish(&mut line, start);
-    emit(errors, level, &line);
+    emit(errors, least, level, &line);
     scratch::give(line);
 }
 
-fn emit(errors: &Errors, level: Level, line: &[u8]) {
-    for (_, sink) in errors.iter().filter(|(least, _)| *least <= level) {
+/// Writes a line to the logs that take its level, or `least` in place of each one's own.
+fn emit(errors: &Errors, least: Option<Level>, level: Level, line: &[u8]) {
+    for (_, sink) in errors.iter().filter(|(log, _)| least.unwrap_or(*log) <= level) {
         if let Err(failure) = sink.write(line, Some(severity(level)))
             && let Some(what) = sink.complaint()
         {
             let clock = Clock::default();
             compose(
                 &elsewhere(errors),
+                None,
                 &clock,
                 Level::Error,
                 format_args!("{what} failed ({})", system(&failure)),
@@ -190,6 +265,24 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
     };
     line.extend_from_slice(b", server: ");
     line.extend_from_slice(&plan.config.host(exchange.run.host).name);
+    asked_and_tried(line, exchange);
+    let mut part = |before: &[u8], value: &[u8]| {
+        line.extend_from_slice(before);
+        line.extend_from_slice(value);
+        line.push(b'"');
+    };
+    let value = |known| received(facts, known);
+    if let Some(host) = value(Known::Host) {
+        part(b", host: \"", host);
+    }
+    if let Some(referrer) = value(Known::Referer) {
+        part(b", referrer: \"", referrer);
+    }
+}
+
+/// What was asked for, and which upstream was asked.
+pub(super) fn asked_and_tried(line: &mut Vec<u8>, exchange: &Exchange) {
+    let facts = &exchange.facts;
     let mut part = |before: &[u8], value: &[u8]| {
         line.extend_from_slice(before);
         line.extend_from_slice(value);
@@ -206,13 +299,6 @@ fn append(line: &mut Vec<u8>, exchange: &Exchange, plan: &Arc<Plan>) {
         let colon: &[u8] = if address.starts_with(b"unix:") { b":" } else { b"" };
         part(b", upstream: \"", &[facts.upstream_scheme, address, colon, &facts.upstream_target].concat());
     }
-    let value = |known| received(facts, known);
-    if let Some(host) = value(Known::Host) {
-        part(b", host: \"", host);
-    }
-    if let Some(referrer) = value(Known::Referer) {
-        part(b", referrer: \"", referrer);
-    }
 }
 
 fn received(facts: &Facts, known: Known) -> Option<&[u8]> {
@@ -221,7 +307,7 @@ fn received(facts: &Facts, known: Known) -> Option<&[u8]> {
 }
 
 /// What a level is called.
-fn name(level: Level) -> &'static str {
+pub(super) fn name(level: Level) -> &'static str {
     match level {
         Level::Debug => "debug",
         Level::Info => "info",
@@ -250,7 +336,7 @@ fn severity(level: Level) -> u8 {
 
 /// The kernel's number of this thread.
 #[expect(unsafe_code, reason = "no safe interface to gettid exists in the libraries used")]
-fn thread() -> i32 {
+pub(super) fn thread() -> i32 {
     thread_local! {
         static NUMBER: Cell<i32> = const { Cell::new(0) };
     }

@@ -51,13 +51,19 @@ pub struct Proof {
 impl Judge {
     /// Reads the files that say who is believed.
     pub fn load(clients: &ClientCertificates) -> Result<Self, String> {
-        let ClientCertificates { trusted, further, revoked, required, any, answered, depth } = clients;
+        let ClientCertificates { trusted, folder, further, revoked, required, any, answered, depth } =
+            clients;
         let read = |path: &Option<PathBuf>| match path {
             Some(path) => keys::certificates(path)
                 .map_err(|why| format!("cannot load trusted certificates \"{}\": {why}", path.display())),
             None => Ok(Vec::new()),
         };
         let mut certificates = read(trusted)?;
+        if let Some(folder) = folder {
+            certificates.extend(keys::in_folder(folder).map_err(|why| {
+                format!("cannot load trusted certificates of \"{}\": {why}", folder.display())
+            })?);
+        }
         let named = certificates.iter().filter_map(|der| Some(Certificate::read(der)?.subject_der()));
         let named = named.map(DistinguishedName::from).collect();
         certificates.extend(read(further)?);
@@ -147,6 +153,11 @@ impl ClientCertVerifier for Judge {
 }
 
 impl Proof {
+    /// Our own certificate, which is believed.
+    pub fn own(leaf: &[u8]) -> Self {
+        Self { der: leaf.to_vec(), verdict: Ok(()), excused: false }
+    }
+
     /// Why it does not count, if it does not.
     pub fn refusal(&self) -> Option<Reason> {
         self.verdict.err().filter(|_| !self.excused)
@@ -192,8 +203,47 @@ impl Proof {
                 let left = read.validity.1.saturating_sub(now).max(0);
                 write!(out, "{}", left / 86400).is_ok()
             }
+            ProofAttr::Version => put(out, if read.has_extensions { "3" } else { "1" }),
+            ProofAttr::KeyAlgorithm => algorithm(read.key_algorithm).is_some_and(|name| put(out, name)),
+            ProofAttr::SignatureAlgorithm => algorithm(read.algorithm).is_some_and(|name| put(out, name)),
+            ProofAttr::HostName(at) => {
+                read.alternative(0x82, at).is_some_and(|name| put(out, &String::from_utf8_lossy(name)))
+            }
+            ProofAttr::MailAddress(at) => {
+                read.alternative(0x81, at).is_some_and(|name| put(out, &String::from_utf8_lossy(name)))
+            }
             _ => false,
         }
+    }
+}
+
+/// The name of an algorithm, as OpenSSL has it.
+fn algorithm(of: &[u8]) -> Option<&'static str> {
+    const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    const ECDSA: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03];
+    if let Some([kind, ..]) = of.strip_prefix(RSA) {
+        return Some(match kind {
+            1 => "rsaEncryption",
+            5 => "sha1WithRSAEncryption",
+            10 => "rsassaPss",
+            11 => "sha256WithRSAEncryption",
+            12 => "sha384WithRSAEncryption",
+            13 => "sha512WithRSAEncryption",
+            _ => return None,
+        });
+    }
+    if let Some([kind, ..]) = of.strip_prefix(ECDSA) {
+        return Some(match kind {
+            2 => "ecdsa-with-SHA256",
+            3 => "ecdsa-with-SHA384",
+            4 => "ecdsa-with-SHA512",
+            _ => return None,
+        });
+    }
+    match of {
+        [0x06, 0x03, 0x2b, 0x65, 0x70, ..] => Some("ED25519"),
+        _ => of.starts_with(EC).then_some("id-ecPublicKey"),
     }
 }
 

@@ -49,14 +49,12 @@ pub fn read(
         .map_err(|error| cannot("certificate key", key, &error.to_string()))?;
     let made = CertifiedKey::new(chain, signing);
     // Certificates that cannot be read here (version 1, say) may still be to the client's liking.
-    match made.keys_match() {
-        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(cannot(
-            "certificate key",
-            key,
-            &format!("it is not the key of \"{}\"", certificate.display()),
-        )),
-        _ => Ok(CertifiedKey { key: Arc::new(Noting(Arc::clone(&made.key))), ..made }),
+    if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = made.keys_match() {
+        let why = format!("it is not the key of \"{}\"", certificate.display());
+        return Err(cannot("certificate key", key, &why));
     }
+    let leaf: Arc<[u8]> = made.cert.first().map_or_else(Arc::default, |leaf| leaf.as_ref().into());
+    Ok(CertifiedKey { key: Arc::new(Noting(Arc::clone(&made.key), leaf)), ..made })
 }
 
 /// The key in a file that is encrypted (RFC 5958 § 3), by the first password that opens it.
@@ -87,6 +85,26 @@ fn decrypted(text: &[u8], passwords: &[PathBuf]) -> Result<PrivateKeyDer<'static
 /// All certificates in a file.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     parsed(&std::fs::read(path).map_err(|error| system(&error))?)
+}
+
+/// All certificates in the files of a folder that are called by the hash of a name and a number: `9d66eef0.0`.
+pub fn in_folder(folder: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| system(&error))?;
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    names.sort();
+    let mut found = Vec::new();
+    for path in names.iter().filter(|path| is_hash(path)) {
+        found.extend(certificates(path).map_err(|why| format!("{}: {why}", path.display()))?);
+    }
+    Ok(found)
+}
+
+fn is_hash(path: &Path) -> bool {
+    let Some((hash, number)) = path.file_name().and_then(|name| name.to_str()?.split_once('.')) else {
+        return false;
+    };
+    let is = |text: &str, digit: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(digit);
+    hash.len() == 8 && is(hash, u8::is_ascii_hexdigit) && is(number, u8::is_ascii_digit)
 }
 
 fn parsed(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

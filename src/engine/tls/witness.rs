@@ -27,6 +27,8 @@ pub(super) struct Notes {
     pub(super) session: Option<Vec<u8>>,
     /// The scheme of our signature, and of the client's.
     pub(super) signatures: [Option<SignatureScheme>; 2],
+    /// The certificate that we showed.
+    pub(super) shown: Option<Arc<[u8]>>,
 }
 
 /// Does what `handshake` does, and says what was seen meanwhile.
@@ -53,14 +55,17 @@ pub(super) fn proved(scheme: SignatureScheme) {
     NOTES.with_borrow_mut(|notes| notes.signatures[1] = Some(scheme));
 }
 
-/// A key that notes how it signs.
+/// A key that notes how it signs, and for which certificate.
 #[derive(Debug)]
-pub(super) struct Noting(pub(super) Arc<dyn SigningKey>);
+pub(super) struct Noting(pub(super) Arc<dyn SigningKey>, pub(super) Arc<[u8]>);
 
 impl SigningKey for Noting {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let signer = self.0.choose_scheme(offered)?;
-        NOTES.with_borrow_mut(|notes| notes.signatures[0] = Some(signer.scheme()));
+        NOTES.with_borrow_mut(|notes| {
+            notes.signatures[0] = Some(signer.scheme());
+            notes.shown = Some(Arc::clone(&self.1));
+        });
         Some(signer)
     }
 

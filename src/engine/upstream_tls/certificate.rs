@@ -119,6 +119,13 @@ impl<'a> Certificate<'a> {
         !named && self.common_names().any(|common| matches(common, name))
     }
 
+    /// The alternative name of a kind, counted from nought.
+    pub(in crate::engine) fn alternative(&self, kind: u8, at: u8) -> Option<&'a [u8]> {
+        let mut names = Reader(self.alternative_names()?);
+        let of_kind = std::iter::from_fn(|| names.next()).filter(|(tag, _)| *tag == kind);
+        of_kind.map(|(_, value)| value).nth(usize::from(at))
+    }
+
     fn alternative_names(&self) -> Option<&'a [u8]> {
         let mut extensions = Reader(self.extensions);
         while let Some((SEQUENCE, extension)) = extensions.next() {

@@ -131,6 +131,9 @@ impl Printer<'_> {
                 self.jump(jump);
             }
             Step::Trace(line) => self.word_and("trace", line),
+            Step::Complain(topic, line) => {
+                self.word_and(&format!("complain {}", value::word(topic)), line);
+            }
             Step::Perform(phase) => self.add(format_args!("perform {phase}")),
             Step::Locate(Locate { file, rest, folder, name, kind }) => {
                 let [file, rest, folder, name, kind] =

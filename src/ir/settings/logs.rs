@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{Setting, Template, Text, Value};
+use super::{ErrorLines, Levels, Setting, Template, Text, Value};
 use crate::ir::Name;
 use crate::source::Span;
 
@@ -15,6 +15,10 @@ settings! {
         access: Vec<AccessLog>,
         /// Where errors go.
         errors: Vec<ErrorLog>,
+        /// What their lines say, where it is not the usual.
+        lines: Option<ErrorLines>,
+        /// How bad lines have to be, where it is not as their log has it.
+        levels: Levels,
         /// Whether `Trace` steps are logged.
         rewrite: bool,
         /// Whether subrequests are logged.

@@ -239,6 +239,11 @@ impl Run {
         })
     }
 
+    /// The value of a variable, where it has been written.
+    pub fn known(&self, var: VarId) -> Option<&[u8]> {
+        self.values.get(var)
+    }
+
     fn var(&mut self, plan: &Plan, view: &impl View, var: VarId, out: &mut Vec<u8>) -> bool {
         if let Some(value) = self.values.get(var) {
             out.extend_from_slice(value);

@@ -47,6 +47,8 @@ pub(crate) struct Names {
     pub(super) includes: bool,
     /// Whether access is asked for anew wherever a redirect inside the server leads to another path.
     pub(super) asks_paths: bool,
+    /// Whether steps of rules may be told in the error log.
+    pub(crate) traces: bool,
     /// Whether files may list what there is to choose from.
     pub(super) lists: bool,
     /// Whether directories may be listed.

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::{Attr, Pattern, Template, Test, Text, settings::TagForm},
+    ir::{Attr, Pattern, Step, Template, Test, Text, settings::TagForm},
+    source::Span,
 };
 
 /// The directives of this file.
@@ -24,8 +25,8 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("KeepAliveTimeout", keep_alive_timeout),
     ("LimitInternalRecursion", internal_recursion),
     ("LimitRequestBody", request_body),
-    ("LimitRequestFieldsize", field_size),
     ("LimitRequestFields", fields),
+    ("LimitRequestFieldsize", field_size),
     ("LimitRequestLine", line),
     ("MaxKeepAliveRequests", keep_alive_requests),
     ("MaxRangeOverlaps", max_joined),
@@ -35,6 +36,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("RequestReadTimeout", read_timeout),
     ("ServerRoot", server_root),
     ("ServerTokens", server_tokens),
+    ("StrictHostCheck", strict_host_check),
     ("Timeout", timeout),
 ];
 
@@ -327,16 +329,49 @@ fn encoded_slashes(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.own.core.keeps_slashes = word.is("nodecode");
 }
 
+/// The URL that a section's rules go on with.
+pub(in crate::dialect::apache) const AGAIN: &str = "@again";
+
 /// What becomes of a path with an encoded slash.
-pub(super) fn refuse_encoded_slashes(host: &Section) -> Steps {
+pub(super) fn refuse_encoded_slashes(cx: &mut Cx, host: &Section) -> Steps {
     if host.own.core.encoded_slashes == Some(true) {
         return Steps::new();
     }
+    let again = if super::local::may_count(host) { Some(cx.own(AGAIN)) } else { cx.names.own(AGAIN) };
     let pattern = Pattern::whole("^[^?]*%2f", true);
     let encoded = Test::Match { subject: Template::attr(Attr::Target), pattern, into: None };
     // The answer's own page has another path, but the same target.
     let first = Test::Not(Box::new(Test::Internal));
-    vec![mapping::when(Test::All(vec![first, encoded]), vec![mapping::respond(404)])]
+    let mut steps = vec![mapping::when(Test::All(vec![first, encoded]), vec![mapping::respond(404)])];
+    if let Some(var) = again {
+        let pattern = Pattern::whole("^[^?]*%2f", true);
+        let encoded = Test::Match { subject: Template::var(var), pattern, into: None };
+        let forget = (Step::Unassign(var), Span::NONE);
+        let refused = vec![forget.clone(), mapping::respond(404)];
+        let known = vec![mapping::when(encoded, refused), forget];
+        steps.push(mapping::when(Test::Internal, known));
+    }
+    steps
+}
+
+/// `StrictHostCheck On|Off`: whether a name that no host has is refused.
+fn strict_host_check(_: &mut Cx, section: &mut Section, directive: &Directive) {
+    if let [word] = directive.args.as_slice() {
+        section.own.core.strict_host = Some(word.is("on"));
+    }
+}
+
+/// What becomes of a request for a name that the host does not have.
+pub(super) fn refuse_other_names(host: &Section) -> Steps {
+    if host.own.core.strict_host != Some(true) {
+        return Steps::new();
+    }
+    let named = |pattern| Test::Match { subject: Template::attr(Attr::Host), pattern, into: None };
+    let own: Vec<_> = super::host::names(host).into_iter().map(named).collect();
+    let said = Test::Present(Template::attr(Attr::Authority));
+    let other = Test::Not(Box::new(Test::Any(own)));
+    let first = Test::Not(Box::new(Test::Internal));
+    vec![mapping::when(Test::All(vec![first, said, other]), vec![mapping::respond(400)])]
 }
 
 /// `HostnameLookups On|Off|Double`
@@ -408,6 +443,8 @@ pub(crate) struct Own {
     encoded_slashes: Option<bool>,
     /// Whether it stays as it is.
     keeps_slashes: bool,
+    /// Whether a name that no host has is refused.
+    strict_host: Option<bool>,
     /// `RequestReadTimeout`: how long a head may take, and content keep silent.
     head_time: Option<Duration>,
     content_time: Option<Duration>,
@@ -418,6 +455,7 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     let own = &mut host.own.core;
     let main = &main.own.core;
     own.keep_alive = own.keep_alive.or(main.keep_alive);
+    own.strict_host = own.strict_host.or(main.strict_host);
     own.head_time = own.head_time.or(main.head_time);
     own.content_time = own.content_time.or(main.content_time);
 }

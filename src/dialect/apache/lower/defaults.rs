@@ -81,6 +81,7 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     answer.max_reversed_ranges = Some(Some(20));
     answer.part_size = Some(0);
 
+    set.files.root = Some(super::mapping::ROOT.into());
     set.files.log_missing = Some(true);
     set.files.chunk = Some(2 << 20);
     set.files.stepwise = Some(0);
@@ -91,6 +92,8 @@ pub(super) fn settings(options: &Options) -> ir::Settings {
     set.files.change_depth = Some(0);
 
     set.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
+    set.logs.lines = Some(Some(super::logs::usual()));
+    set.logs.levels = Some(ir::settings::Levels::default());
     forwarding(&mut set.http, minute);
     forwarding(&mut set.uwsgi, minute);
     set.resolve.timeout = Some(Duration::from_secs(30));

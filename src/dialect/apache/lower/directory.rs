@@ -33,6 +33,9 @@ pub(crate) struct Own {
     index: Vec<Text>,
 }
 
+/// Set where `DirectoryIndex disabled` holds.
+const UNINDEXED: &str = "@unindexed";
+
 /// `DirectorySlash On|Off|NotFound`
 fn slash(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let [word] = directive.args.as_slice() else { return };
@@ -151,6 +154,10 @@ fn tries(cx: &mut Cx, names: &[Text]) -> Steps {
     let (begins, ends) = asking(cx);
     let mut steps: Steps = vec![(Step::Unassign(failed), span), begins];
     let names: Vec<_> = names.iter().filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        // Observed: where no file may stand for a directory, none that stands for what is not there does.
+        return vec![(Step::Assign { var: cx.own(UNINDEXED), value: "1".into() }, span)];
+    }
     for name in &names {
         let path = if name.starts_with(b"/") {
             Template::text((*name).clone())
@@ -239,15 +246,22 @@ pub(super) fn defaults(cx: &mut Cx) {
         (Phase::Index, index),
         (Phase::HandledIndex, vec![(Step::Perform(Phase::Index.name()), Span::NONE)]),
         (Phase::GoToIndex, go),
-        (Phase::Listing, not_listed()),
+        (Phase::Listing, not_listed(cx)),
     ] {
+        // Observed: without `mod_dir` a directory is a file that is none.
+        if !has_module(cx, "dir_module") && phase != Phase::Listing {
+            continue;
+        }
         let blocks = vec![block(steps, Span::NONE)];
         cx.config.base.hooks.push(Hook { phase: phase.name(), join: Join::Replace, blocks });
     }
 }
 
 /// A list that is not allowed is refused to who reads; everything else is answered as of a file that is none (observed).
-pub(super) fn not_listed() -> Steps {
+pub(super) fn not_listed(cx: &Cx) -> Steps {
+    if !has_module(cx, "autoindex_module") {
+        return Steps::new();
+    }
     let reads = Test::Method(vec!["GET".into(), "HEAD".into()]);
     vec![when(reads, vec![respond(403)])]
 }
@@ -258,6 +272,11 @@ pub(in crate::dialect::apache) fn slash_first(cx: &mut Cx) -> (Step, Span) {
     let directory = Test::Equal(Template::var(cx.kind()), "directory".into());
     let test = Test::All(vec![directory, Test::Not(Box::new(ends))]);
     when(test, vec![(Step::Perform(Phase::Slash.name()), Span::NONE)])
+}
+
+/// Whether a module of Apache counts as loaded.
+pub(super) fn has_module(cx: &Cx, id: &str) -> bool {
+    cx.options.surroundings.modules.knows(id.as_bytes())
 }
 
 fn slash_at_end() -> Pattern {
@@ -276,6 +295,16 @@ pub(super) fn steps(cx: &mut Cx) -> Steps {
     let proxied = walk::is_proxied(cx);
     let not_proxied = Test::Not(Box::new(proxied.clone()));
     let here = |test: Test| Test::All(vec![test, not_proxied.clone()]);
+    let mut unhandled = vec![perform(Phase::Index)];
+    match cx.names.own(UNINDEXED) {
+        Some(var) => {
+            unhandled.insert(0, (Step::Unassign(var), span));
+            let indexed = Test::Not(Box::new(Test::Truthy(Template::var(var))));
+            unhandled.push(when(indexed, vec![perform(Phase::Fallback)]));
+        }
+        None => unhandled.push(perform(Phase::Fallback)),
+    }
+    unhandled.push(perform(Phase::Listing));
     // A directory has its slash and its index although a section's rule sends it on (observed).
     let of_directory = vec![
         when(
@@ -284,10 +313,7 @@ pub(super) fn steps(cx: &mut Cx) -> Steps {
         ),
         when(proxied, vec![perform(Phase::Index)]),
         when(here(handled), vec![perform(Phase::HandledIndex)]),
-        when(
-            here(not_handled.clone()),
-            vec![perform(Phase::Index), perform(Phase::Fallback), perform(Phase::Listing)],
-        ),
+        when(here(not_handled.clone()), unhandled),
     ];
     let of_nothing = vec![when(not_handled, vec![perform(Phase::Fallback)])];
     vec![when(directory, of_directory), when(here(nothing), of_nothing)]

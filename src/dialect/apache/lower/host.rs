@@ -176,7 +176,7 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
         steps.push((Step::Unassign(cx.own("@context_root")), span));
     }
     if let Some(root) = cx.names.own("@root") {
-        let value = host.set.files.root.clone().unwrap_or_default();
+        let value = mapping::root_of(host);
         steps.push((Step::Assign { var: root, value }, span));
     }
     steps.extend(proxy::gateway::remember(cx, crate::dialect::apache::rewrite::is_on(host)));
@@ -186,7 +186,8 @@ fn program(cx: &mut Cx, host: &Section) -> ir::Host {
     if !early.is_empty() {
         steps.push(block("early", early));
     }
-    steps.extend(core::refuse_encoded_slashes(host));
+    steps.extend(core::refuse_other_names(host));
+    steps.extend(core::refuse_encoded_slashes(cx, host));
     if in_sections(host, Phase::Rewrite) {
         let off = !crate::dialect::apache::rewrite::is_on(host);
         let value: Template = if off { "1".into() } else { Template::default() };

@@ -1,4 +1,4 @@
-//! `LogFormat`, `CustomLog`, `TransferLog`, `GlobalLog`, `ErrorLog`, `LogLevel`.
+//! `LogFormat`, `CustomLog`, `TransferLog`, `GlobalLog`, `ErrorLog`, `ErrorLogFormat`, `LogLevel`.
 //!
 //! Observed (2.4.71): a virtual host with a `CustomLog` of its own does not write to those of the main server. The
 //! name of a format may be given after the log that uses it. A value that is missing is `-`. A log that is a program
@@ -22,12 +22,16 @@ use crate::{
     source::Span,
 };
 
+mod error_lines;
 mod format;
+
+pub(super) use error_lines::usual;
 
 /// The directives of this file.
 pub(super) const TABLE: &[(&str, Lower)] = &[
     ("CustomLog", custom),
     ("ErrorLog", errors),
+    ("ErrorLogFormat", error_lines::format),
     ("GlobalLog", custom),
     ("LogFormat", format),
     ("LogLevel", level),
@@ -48,6 +52,7 @@ pub(crate) struct Own {
     global: Vec<Log>,
     pub(super) errors: Option<LogTarget>,
     level: Option<Level>,
+    lines: error_lines::Own,
 }
 
 /// A log whose format may be named later.
@@ -181,22 +186,38 @@ fn level(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             None => (None, text.as_str()),
         };
         let Some(level) = level_of(name) else {
-            let mut finding = Diagnostic::error("invalid-level", word.span, format!("`{name}` is no level"));
+            let of = module.map(|module| format!("{module}:{name}: ")).unwrap_or_default();
+            let message = format!(
+                "{of}Log level keyword must be one of emerg/alert/crit/error/warn/notice/info/debug/trace1/.../trace8"
+            );
+            let mut finding = Diagnostic::error("invalid-level", word.span, message);
             if let Some(meant) = suggest::nearest(name, LEVELS.iter().copied()) {
                 finding = finding.help(format!("did you mean `{meant}`?"));
             }
             cx.report(finding);
             continue;
         };
-        match module {
-            // The trace of rules is the one thing that a module's level turns on.
-            Some("rewrite" | "rewrite_module" | "mod_rewrite.c") => {
-                section.set.logs.rewrite = Some(name.starts_with("trace") || level == Level::Debug);
-            }
-            None if section.is_server() => section.own.logs.level = Some(level),
-            Some(_) | None => {}
+        if let Some(module) = module
+            && !error_lines::is_module(cx, module)
+        {
+            cx.error("unknown-module", word.span, format!("Cannot find module {module}"));
+            continue;
+        }
+        error_lines::level(section, module, name);
+        if let Some(told) = tells_rules(&text) {
+            section.set.logs.rewrite = Some(told);
+        }
+        if module.is_none() && section.is_server() {
+            section.own.logs.level = Some(level);
         }
     }
+}
+
+/// Whether a word of `LogLevel` has steps of rules told; `None` when it says nothing of them.
+pub(super) fn tells_rules(word: &str) -> Option<bool> {
+    let (module, level) = word.split_once(':').map_or((None, word), |(module, level)| (Some(module), level));
+    matches!(module, None | Some("rewrite" | "rewrite_module" | "mod_rewrite.c"))
+        .then(|| level.starts_with("trace"))
 }
 
 const LEVELS: &[&str] = &[
@@ -231,10 +252,12 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     host.global.extend(main.global.iter().cloned());
     host.errors = host.errors.take().or_else(|| main.errors.clone());
     host.level = host.level.or(main.level);
+    error_lines::join(&main.lines, &mut host.lines);
 }
 
 /// Makes settings of what a server logs, once all is read.
 pub(super) fn finish(cx: &mut Cx, host: &mut Section) {
+    error_lines::finish(host);
     let own = host.own.logs.clone();
     let mut access = Vec::new();
     for log in own.access.iter().chain(&own.global) {

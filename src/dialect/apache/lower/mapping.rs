@@ -34,10 +34,17 @@ fn document_root_is(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.set.files.root = Some(Template::text(Text::from(path)));
 }
 
+/// Where files lie of a server that does not say: Debian's Apache was built with it, wherever `ServerRoot` is (observed).
+pub(crate) const ROOT: &str = "/var/www/html";
+
+/// Where the files of a server lie.
+pub(super) fn root_of(host: &Section) -> Template {
+    host.set.files.root.clone().unwrap_or_else(|| ROOT.into())
+}
+
 /// A path that nobody else mapped lies below the document root.
 pub(super) fn document_root(cx: &mut Cx, host: &Section) -> Steps {
-    let root = host.set.files.root.clone().unwrap_or_default();
-    let mut value = root;
+    let mut value = root_of(host);
     value.push(Part::Attr(Attr::Path));
     vec![(Step::Assign { var: cx.file(), value }, host.span)]
 }

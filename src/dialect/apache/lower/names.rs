@@ -22,6 +22,13 @@ pub(crate) struct Own {
     physical: Option<bool>,
 }
 
+impl Own {
+    /// Whether the server calls itself by its own name, whatever the request says.
+    pub(super) fn is_canonical(self) -> bool {
+        self.canonical == Some(true)
+    }
+}
+
 /// `UseCanonicalName On|Off|DNS`
 fn canonical(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let [word] = directive.args.as_slice() else { return };

@@ -93,6 +93,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
         section.set.negotiation.on = variants;
     }
     if let Some(on) = listing {
+        let on = on && super::directory::has_module(cx, "autoindex_module");
         cx.names.listings |= on;
         let block = if on {
             let set = Settings { handler: Some(Handler::Listing), ..Settings::default() };
@@ -101,7 +102,7 @@ fn options(cx: &mut Cx, section: &mut Section, directive: &Directive) {
             let steps = vec![(Step::Assign { var: cx.handler(), value }, directive.head())];
             Block { scope: Some(scope), steps, span: directive.head(), ..Block::default() }
         } else {
-            Block { steps: super::directory::not_listed(), span: directive.head(), ..Block::default() }
+            Block { steps: super::directory::not_listed(cx), span: directive.head(), ..Block::default() }
         };
         section.replace(Phase::Listing, block);
     }
@@ -122,6 +123,10 @@ pub(super) fn survey(cx: &mut Cx, items: &[Item]) {
         // A module that looks at each path makes all of them do so (observed).
         cx.names.asks_paths |= directive.name() == "LoadModule"
             && directive.args.iter().any(|word| word.is("allowmethods_module"));
+        if directive.name() == "LogLevel" {
+            let tells = |word: &Word| super::logs::tells_rules(&word.text().to_ascii_lowercase());
+            cx.names.traces |= directive.args.iter().any(|word| tells(word) == Some(true));
+        }
         if directive.name() == "Options" {
             let names = ["includes", "includesnoexec", "all"];
             let allows = |word: &Word| {

@@ -76,7 +76,7 @@ pub(super) fn settle(_: &mut Cx, section: &mut Section) {
 /// Somewhere a request may be answered by a program that is started for it, which has to be allowed.
 pub(crate) fn chosen(cx: &mut Cx, word: &str, span: Span) {
     cx.names.programs = true;
-    if cx.options.surroundings.variables.is_defined(ALLOWS.as_bytes()) {
+    if are_allowed(cx) {
         return;
     }
     let message = format!("`{word}` is not honoured: CGI programs are not started unless that is allowed");
@@ -84,6 +84,11 @@ pub(crate) fn chosen(cx: &mut Cx, word: &str, span: Span) {
         "run it as a FastCGI service and use `SetHandler \"proxy:fcgi://...\"`; or allow it: `Define {ALLOWS}`, or `-D {ALLOWS}`"
     );
     cx.refuse(Diagnostic::error("refused-handler", span, message).help(help));
+}
+
+/// Whether programs may be started.
+pub(super) fn are_allowed(cx: &Cx) -> bool {
+    cx.options.surroundings.variables.is_defined(ALLOWS.as_bytes())
 }
 
 /// What `ScriptAlias` does beside mapping the path.

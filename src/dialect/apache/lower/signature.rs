@@ -86,7 +86,8 @@ pub(super) fn further(cx: &mut Cx) {
 
 /// The pages of all statuses that have a reason phrase.
 pub(super) fn pages(reasons: &[(u16, Text)]) -> Vec<(u16, Template)> {
-    let pages = reasons.iter().filter(|(status, _)| *status >= 300 && *status != 304);
+    // Observed: a rule that answers 200 has a page as well, which says what the others do that have no text.
+    let pages = reasons.iter().filter(|(status, _)| *status >= 200 && !matches!(*status, 204 | 205 | 304));
     let pages = pages.map(|(status, reason)| (*status, page(*status, &reason.lossy())));
     pages.chain(REFUSALS.iter().map(|(own, reason, body)| (*own, page_with(400, reason, body)))).collect()
 }

@@ -29,6 +29,7 @@ pub(super) const TABLE: &[(&str, Lower)] = &[
     ("H2MaxSessionStreams", streams),
     ("Protocols", protocols),
     ("SSLCACertificateFile", authorities),
+    ("SSLCACertificatePath", authorities_in),
     ("SSLCARevocationCheck", revocation),
     ("SSLCARevocationFile", revoked),
     ("SSLCertificateChainFile", chain),
@@ -67,6 +68,7 @@ pub(crate) struct Own {
     sessions: Option<u32>,
     session_timeout: Option<Duration>,
     authorities: Option<PathBuf>,
+    authorities_in: Option<PathBuf>,
     revoked: Option<PathBuf>,
     revocation: Option<bool>,
     honors_order: Option<bool>,
@@ -138,6 +140,17 @@ fn chain(cx: &mut Cx, section: &mut Section, directive: &Directive) {
 /// `SSLCACertificateFile file`
 fn authorities(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     section.own.tls.authorities = file(cx, directive).map(|(path, _)| path);
+}
+
+/// `SSLCACertificatePath folder`
+fn authorities_in(cx: &mut Cx, section: &mut Section, directive: &Directive) {
+    let Some(word) = directive.args.first() else { return };
+    let path = cx.path(&word.value);
+    if !cx.options.offline && !path.is_dir() {
+        let message = format!("SSLCACertificatePath: directory '{}' does not exist", path.display());
+        return cx.error("no-such-file", word.span, message);
+    }
+    section.own.tls.authorities_in = Some(path);
 }
 
 /// `SSLProtocol [+|-]protocol ...`
@@ -323,6 +336,7 @@ pub(super) fn join(_: &mut Cx, main: &Section, host: &mut Section) {
     own.sessions = own.sessions.or(main.sessions);
     own.session_timeout = own.session_timeout.or(main.session_timeout);
     own.authorities = own.authorities.take().or_else(|| main.authorities.clone());
+    own.authorities_in = own.authorities_in.take().or_else(|| main.authorities_in.clone());
     own.revoked = own.revoked.take().or_else(|| main.revoked.clone());
     own.revocation = own.revocation.or(main.revocation);
     own.honors_order = own.honors_order.or(main.honors_order);
@@ -386,14 +400,17 @@ fn of_host(cx: &mut Cx, host: &Section, strict: bool) -> HostTls {
     let clients = own.verify.map(|(how, span)| (own.authorities.clone(), how, span));
     let clients = clients.and_then(|(trusted, how, span)| {
         let any = how == Verify::OptionalNoCa;
-        if trusted.is_none() && !any {
+        let folder = own.authorities_in.clone();
+        let known = trusted.is_some() || folder.is_some();
+        if !known && !any {
             let message = "certificates of clients are asked for, and nobody is trusted to issue them";
             let found = Diagnostic::error("no-authorities", span, message);
             cx.diagnostics.push(found.help("name the issuers with `SSLCACertificateFile`"));
         }
         let depth = own.depth.unwrap_or(1);
-        (trusted.is_some() || any).then(|| ClientCertificates {
+        (known || any).then(|| ClientCertificates {
             trusted,
+            folder,
             further: None,
             revoked: own.revoked.clone().filter(|_| own.revocation == Some(true)),
             required: how == Verify::Require,

@@ -8,7 +8,7 @@ use super::{
         glob,
         tree::{Directive, Word},
     },
-    Cx, Lower, Phase, Section, filters, manager,
+    Cx, Lower, Phase, Section, computed_handler, filters, manager,
     mapping::when,
     program,
     proxy::gateway,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
+    dialect::apache::expr::lower as expr,
     ir::{Base, Block, Handler, Pattern, Scope, Settings, Step, Template, Test, Text},
     source::Span,
 };
@@ -220,6 +221,11 @@ fn named_are(cx: &mut Cx, section: &mut Section, extensions: &[Text], name: Temp
 fn set_handler(cx: &mut Cx, section: &mut Section, directive: &Directive) {
     let Some(word) = directive.args.first() else { return };
     let span = directive.head();
+    if memchr::memmem::find(&word.value, b"%{").is_some() {
+        let Some(computed) = expr::template_of(cx, &expr::written(word)) else { return };
+        let steps = computed_handler::steps(cx, computed, span);
+        return section.replace(Phase::Type, Block { steps, span, ..Block::default() });
+    }
     let name = word.value.to_ascii_lowercase();
     if name.starts_with(b"proxy:") {
         let Some(steps) = gateway::hand_over(cx, word) else { return };

@@ -250,7 +250,7 @@ fn logged(attr: &Attr) -> Option<String> {
         Attr::Took(crate::ir::TimeUnit::Millis) => "%{ms}T".to_owned(),
         Attr::Took(crate::ir::TimeUnit::Seconds) => "%T".to_owned(),
         Attr::ClientPort => "%{remote}p".to_owned(),
-        Attr::RequestId => "%L".to_owned(),
+        Attr::RequestId | Attr::NotedId => "%L".to_owned(),
         _ => return None,
     })
 }

@@ -163,6 +163,7 @@ impl<'a> Names<'a> {
             | Attr::Connection
             | Attr::ConnectionRequests
             | Attr::ConnectionReuses
+            | Attr::NotedId
             | Attr::ConnectionFate
             | Attr::RequestHead
             | Attr::RequestFields

@@ -379,6 +379,9 @@ fn go_on(cx: &mut Cx, scene: &Scene, dir: &Dir, path: &Template, below: bool, sp
         // Variables are set before the request begins anew, and programs are told what they were.
         again.push((Step::Perform(Phase::Env.name()), span));
     }
+    // What is asked for anew may not have an encoded slash either, unless the server lets it.
+    again
+        .push((Step::Assign { var: cx.own(crate::dialect::apache::lower::AGAIN), value: url.clone() }, span));
     again.extend([
         (
             Step::Target(join([url, Template(vec![Part::Attr(Attr::QueryMark), Part::Attr(Attr::Query)])])),

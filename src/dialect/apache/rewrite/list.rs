@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     dialect::apache::lower::{CONDITION, RULE},
-    ir::{Jump, Name, Part, Query, Register, Step, Template, Test},
+    ir::{Attr, Jump, Name, Part, Query, Register, Step, Template, Test, settings::Topic},
     source::Span,
 };
 
@@ -45,12 +45,12 @@ pub(super) fn lower(cx: &mut Cx, scene: &Scene, rules: &[Rule], span: Span) -> S
     }
     let mut all = Steps::new();
     if scene.compared.get() || scene.dir.is_some() && scene.changes.get() {
-        let value = Template::attr(crate::ir::Attr::Query);
+        let value = Template::attr(Attr::Query);
         all.push((Step::Assign { var: cx.own("@rewrite-query"), value }, span));
     }
     // Patterns read it even where no rule changes it.
     if scene.opened.get() && scene.dir.is_none() {
-        let value = Template::attr(crate::ir::Attr::Path);
+        let value = Template::attr(Attr::Path);
         all.push((Step::Assign { var: cx.file(), value }, span));
     }
     if scene.opened.get() && scene.changes.get() {
@@ -113,7 +113,10 @@ fn rule(cx: &mut Cx, scene: &Scene, rule: &Rule, no: Option<Name>, skip: Option<
     if stale_condition(rule) {
         forgets.push((Step::Forget(CONDITION), span));
     }
-    let applied = apply(cx, scene, rule, skip);
+    let mut applied = apply(cx, scene, rule, skip);
+    if cx.names.traces {
+        applied.insert(0, tells(scene, rule, "matches", None));
+    }
     // Who is not for requests inside the server is passed over; a chain goes on behind it.
     let redirects = rule.flags.redirect.is_some() && scene.dir.is_some();
     let is_outer = (rule.flags.no_subrequest || redirects)
@@ -279,9 +282,33 @@ fn substitute(
     }
     if !is_bounded(&parts.path) {
         let test = Test::Longer(parts.path.clone(), LONGEST);
-        steps.push(when(test, vec![finish::status(500, span)], span));
+        let text = format!("RewriteRule '{}' and URI '", rule.pattern.bytes().escape_ascii());
+        let said = Template(vec![
+            Part::Text(text.as_str().into()),
+            Part::Attr(Attr::Path),
+            Part::Text(format!("' exceeded maximum length ({LONGEST})").as_str().into()),
+        ]);
+        let complaint = (Step::Complain(Topic::Rewrite, said), span);
+        steps.push(when(test, vec![complaint, finish::status(500, span)], span));
+    }
+    if cx.names.traces {
+        steps.push(tells(scene, rule, "leads to", Some(&parts.path)));
     }
     finish::result(cx, scene, rule, parts, stops, changed, steps)
+}
+
+/// A line of the trace about a rule: which, in which folder, and what the path is or becomes.
+fn tells(scene: &Scene, rule: &Rule, what: &str, to: Option<&Template>) -> (Step, Span) {
+    let place = scene.dir.as_ref().map(|dir| format!("[perdir {}] ", String::from_utf8_lossy(&dir.prefix)));
+    let pattern = rule.pattern.bytes().escape_ascii();
+    let mark = if rule.negated { "!" } else { "" };
+    let text = format!("{}RewriteRule '{mark}{pattern}' {what} '", place.unwrap_or_default());
+    let mut line = Template::text(text);
+    for part in to.cloned().unwrap_or_else(|| Template::attr(Attr::Path)).0 {
+        line.push(part);
+    }
+    line.push(Part::Text("'".into()));
+    (Step::Trace(line), rule.span)
 }
 
 /// Cuts the query off at a `?` that came from what was expanded.
@@ -295,7 +322,7 @@ fn split(cx: &mut Cx, path: &mut Template, last: bool, appends: bool, span: Span
     let mut query = Template(vec![Part::Capture(CUT, 2)]);
     if appends {
         query.push(Part::Text("&".into()));
-        query.push(Part::Attr(crate::ir::Attr::Query));
+        query.push(Part::Attr(Attr::Query));
     }
     let query = Template(vec![Part::Escape(crate::ir::Escape::WithoutFinalAmpersand, query)]);
     let cut = vec![

@@ -61,6 +61,7 @@ pub(super) fn offered(cx: &mut Cx, binding: &Secure) -> Option<HostTls> {
     let clients = match (&cx.options.machine.clients, asks) {
         (Some(trusted), true) => Some(ClientCertificates {
             trusted: Some(trusted.clone()),
+            folder: None,
             further: None,
             revoked: None,
             required: false,

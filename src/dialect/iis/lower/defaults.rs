@@ -94,6 +94,8 @@ pub(super) fn settings() -> Settings {
     base.access.rules = Some(Vec::new());
     base.logs.access = Some(Vec::new());
     base.logs.errors = Some(vec![ErrorLog { to: LogTarget::Stderr, level: Level::Warn }]);
+    base.logs.lines = Some(None);
+    base.logs.levels = Some(crate::ir::settings::Levels::default());
     base.logs.uninitialized = Some(false);
     base.resolve.timeout = Some(Duration::from_secs(30));
     base.resolve.ipv4 = Some(true);

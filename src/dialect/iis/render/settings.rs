@@ -319,12 +319,14 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn logs(&mut self, set: &Logs, span: Span) {
-        let Logs { access, errors, rewrite, subrequests, uninitialized } = set;
+        let Logs { access, errors, lines, levels, rewrite, subrequests, uninitialized } = set;
         // Said where the place is.
         let _ = (access, errors);
         self.left_out(
             "",
             &[
+                ("logs.lines", lines.is_some()),
+                ("logs.levels", levels.is_some()),
                 ("logs.rewrite", rewrite.is_some()),
                 ("logs.subrequests", subrequests.is_some()),
                 ("logs.uninitialized", uninitialized.is_some()),

@@ -403,6 +403,8 @@ fn files_access_logs(base: &mut Settings, options: &Options) {
         to: LogTarget::File(path_template(&options.prefix.join("logs/error.log")), Span::NONE),
         level: Level::Error,
     }]);
+    logs.lines = Some(None);
+    logs.levels = Some(crate::ir::settings::Levels::default());
     logs.rewrite = Some(false);
     logs.subrequests = Some(false);
     logs.uninitialized = Some(true);

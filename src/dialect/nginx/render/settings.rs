@@ -235,7 +235,7 @@ impl Render<'_, '_> {
     }
 
     pub(super) fn logs(&mut self, set: &Logs, span: Span) {
-        let Logs { access, errors, rewrite, subrequests, uninitialized } = set;
+        let Logs { access, errors, lines, levels, rewrite, subrequests, uninitialized } = set;
         if let Some(v) = access {
             self.access_logs(v, span);
         }
@@ -245,6 +245,8 @@ impl Render<'_, '_> {
         self.left_out(
             "",
             &[
+                ("logs.lines", lines.is_some()),
+                ("logs.levels", levels.is_some()),
                 ("logs.rewrite", rewrite.is_some()),
                 ("logs.subrequests", subrequests.is_some()),
                 ("logs.uninitialized", uninitialized.is_some()),

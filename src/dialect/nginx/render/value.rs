@@ -178,6 +178,7 @@ impl Names<'_> {
             | Attr::AuthorityPort
             | Attr::AuthorityPortMark
             | Attr::ConnectionReuses
+            | Attr::NotedId
             | Attr::ConnectionFate
             | Attr::RequestHead
             | Attr::RequestFields

@@ -94,8 +94,25 @@ pub(super) fn survey(cx: &mut Cx) {
     };
     cx.proxy.gateways = spoken_of(
         cx,
-        &["fcgi:", "scgi:", "uwsgi:", "AllowOverride", "ProxyFCGI", "cgi-script", "ScriptAlias", "httpd-cgi"],
+        &[
+            "fcgi:",
+            "scgi:",
+            "uwsgi:",
+            "AllowOverride",
+            "ProxyFCGI",
+            "cgi-script",
+            "ScriptAlias",
+            "httpd-cgi",
+            "send-as-is",
+        ],
     );
+    // A handler that an expression names may be any.
+    let computed = |line: &[u8]| {
+        let line = line.trim_ascii_start().to_ascii_lowercase();
+        line.starts_with(b"sethandler") && memchr::memmem::find(&line, b"%{").is_some()
+    };
+    let is_computed = |text: &[u8]| text.split(|byte| *byte == b'\n').any(computed);
+    cx.proxy.gateways |= cx.sources.files().any(|(_, file)| is_computed(&file.text));
     cx.proxy.contexts = cx.proxy.gateways || spoken_of(cx, &["CONTEXT_", "context_"]);
     if cx.proxy.gateways {
         // Known before hosts are lowered, so that they are assigned.

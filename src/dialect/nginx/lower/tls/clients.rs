@@ -87,6 +87,7 @@ pub(super) fn settle(cx: &mut Cx, level: &Level) -> Option<ClientCertificates> {
     }
     Some(ClientCertificates {
         trusted: trusted.clone(),
+        folder: None,
         further: further.clone(),
         revoked: revoked.clone(),
         required: mode == Mode::On,
