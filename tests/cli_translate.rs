@@ -163,6 +163,28 @@ fn standard_input_and_parts_are_translated() {
 }
 
 #[test]
+fn a_program_behind_a_handler_is_sent_on_to_as_people_write_it() {
+    let text = "<configuration><system.webServer><handlers>
+<add name=\"aspNetCore\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" resourceType=\"Unspecified\" />
+</handlers>
+<aspNetCore processPath=\"dotnet\" arguments=\"App.dll\" hostingModel=\"inprocess\" />
+</system.webServer></configuration>
+";
+    let place = Place::new("program").with("web.config", text);
+    let handler = "aspNetCore=http://127.0.0.1:5000";
+    let done = place.translate(&["web.config", "--to", "nginx", "--handler", handler], "");
+    assert_eq!(done.out.matches("proxy_pass http://127.0.0.1:5000;").count(), 1, "{}", done.out);
+    assert_eq!(done.out.matches("X-Forwarded-For ").count(), 1, "{}", done.out);
+    assert!(!done.out.contains("set $"), "{}", done.out);
+    assert!(done.out.contains("client_max_body_size 30000000;"), "{}", done.out);
+    assert!(!done.told.contains("warning[lost]"), "{}", done.told);
+    let done = place.translate(&["web.config", "--to", "apache", "--handler", handler], "");
+    let pass = "ProxyPass / http://127.0.0.1:5000/ timeout=120 upgrade=websocket";
+    assert!(done.out.contains(pass) && !done.out.contains("RewriteRule"), "{}", done.out);
+    assert!(!done.told.contains("warning[lost]"), "{}", done.told);
+}
+
+#[test]
 fn programs_behind_handlers_are_where_one_says() {
     let text = "<configuration><system.webServer><handlers>
 <add name=\"node\" path=\"server.js\" verb=\"*\" modules=\"iisnode\" />

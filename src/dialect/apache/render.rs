@@ -37,6 +37,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         rewriting: false,
         located: false,
         hoisted: Vec::new(),
+        reversed: Vec::new(),
         secure: None,
     };
     render.all(outline, shape);
@@ -71,6 +72,8 @@ struct Render<'a, 'b> {
     located: bool,
     /// Lines of sections that are said of the host.
     hoisted: Vec<String>,
+    /// Lines that map upstreams' URLs back, of the rules of the host at hand.
+    reversed: Vec<String>,
     /// Whether the host at hand is reached over TLS, where that is known.
     secure: Option<bool>,
 }
@@ -318,6 +321,7 @@ impl Render<'_, '_> {
 
     fn host(&mut self, outline: &Outline<'_>, server: &crate::raise::Server) {
         let area = &server.area;
+        self.reversed.clear();
         let root = area.settings.files.root.clone().or_else(|| outline.common.settings.files.root.clone());
         if let Some(root) = root.filter(|_| !self.inside) {
             match root.as_text() {
