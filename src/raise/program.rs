@@ -29,6 +29,7 @@ pub fn outline<'a>(
     let mut outline = as_written(config, plain, notes, losses);
     outline.merge_upgrades();
     outline.hoist_edits();
+    super::used::forget_unread(&mut outline);
     outline
 }
 
