@@ -185,6 +185,22 @@ fn a_program_behind_a_handler_is_sent_on_to_as_people_write_it() {
 }
 
 #[test]
+fn folders_are_listed_where_they_were_alone() {
+    let text = |options: &str| {
+        format!(
+            "<VirtualHost *:80>\nServerName a\nDocumentRoot /srv\n<Directory /srv>\nOptions {options}\n\
+             Require all granted\n</Directory>\n</VirtualHost>\n"
+        )
+    };
+    let place =
+        Place::new("listed").with("off.conf", &text("IncludesNoExec")).with("on.conf", &text("Indexes"));
+    let done = place.translate(&["off.conf", "--to", "nginx"], "");
+    assert!(!done.out.contains("autoindex on"), "{}", done.out);
+    let done = place.translate(&["on.conf", "--to", "nginx"], "");
+    assert!(done.out.contains("autoindex on"), "{}", done.out);
+}
+
+#[test]
 fn programs_behind_handlers_are_where_one_says() {
     let text = "<configuration><system.webServer><handlers>
 <add name=\"node\" path=\"server.js\" verb=\"*\" modules=\"iisnode\" />

@@ -391,7 +391,7 @@ impl Render<'_, '_> {
             match (folder, place.at.how) {
                 (Some(folder), How::Prefix | How::Under) if place.at.text.len() > 1 => {
                     let path = place.at.text.trim_end_matches('/');
-                    if names_file(path) && names_file(&folder) {
+                    if names_file(path) && names_file(folder.trim_end_matches('/')) {
                         self.losses.lose_near(
                             place.span,
                             self.named(place.span),
