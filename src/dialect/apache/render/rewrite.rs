@@ -139,7 +139,7 @@ impl Render<'_, '_> {
         Pass { scheme, ..pass.clone() }
     }
 
-    /// A rule that sends on, one for WebSockets before it where they are passed on.
+    /// A rule that sends on, one for `WebSockets` before it where they are passed on.
     pub(super) fn pass_rule(&mut self, pass: &Pass, regex: &str, url: &str, flags: &str) {
         if let Some(socket) = self.socket_url(pass, url) {
             self.page.line("RewriteCond %{HTTP:Upgrade} =websocket [NC]");
@@ -148,7 +148,7 @@ impl Render<'_, '_> {
         self.page.line(format!("RewriteRule {regex} {} [{flags}]", quote(url)));
     }
 
-    /// The URL of a rule for the WebSockets of a forward, where they are passed on: a rule has no `upgrade=`.
+    /// The URL of a rule for the `WebSockets` of a forward, where they are passed on: a rule has no `upgrade=`.
     pub(super) fn socket_url(&mut self, pass: &Pass, url: &str) -> Option<String> {
         let http = pass.protocol == Protocol::Http && !pass.frames;
         if !pass.head.upgrade || !http || !matches!(pass.to, To::Authority(_)) {
