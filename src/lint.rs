@@ -360,8 +360,23 @@ impl Switch {
 pub fn response_fields<'c>(block: &'c Block, into: &mut Vec<(&'c Name, &'c Template)>) {
     for (step, _) in &block.steps {
         match step {
-            Step::Edit(Edit::Set(name, value) | Edit::Add(name, value)) => into.push((name, value)),
-            Step::Edit(Edit::Field {
+            Step::Do(inner) => response_fields(inner, into),
+            Step::When { then, otherwise, .. } => {
+                response_fields(then, into);
+                response_fields(otherwise, into);
+            }
+            step => into.extend(field_value(step)),
+        }
+    }
+}
+
+/// The field that a response step gives a value, and the value.
+fn field_value(step: &Step) -> Option<(&Name, &Template)> {
+    match step {
+        Step::Edit(
+            Edit::Set(name, value)
+            | Edit::Add(name, value)
+            | Edit::Field {
                 name,
                 change:
                     Change::Set(value)
@@ -370,14 +385,9 @@ pub fn response_fields<'c>(block: &'c Block, into: &mut Vec<(&'c Name, &'c Templ
                     | Change::Append(value)
                     | Change::Merge(value),
                 ..
-            }) => into.push((name, value)),
-            Step::Do(inner) => response_fields(inner, into),
-            Step::When { then, otherwise, .. } => {
-                response_fields(then, into);
-                response_fields(otherwise, into);
-            }
-            _ => {}
-        }
+            },
+        ) => Some((name, value)),
+        _ => None,
     }
 }
 

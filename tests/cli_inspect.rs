@@ -203,6 +203,43 @@ fn a_language_that_is_only_assumed_is_told_with_the_way_to_name_it() {
 }
 
 #[test]
+fn explain_answers_for_a_file_as_the_server_would() {
+    let place = Place::new("file");
+    place.write("a.txt", "hello world\n");
+    let root = place.0.display();
+    place.write(
+        "files.conf",
+        &format!(
+            "events {{}}\nhttp {{ types {{ text/plain txt; }} server {{ listen 8081; root {root}; \
+             location /old {{ rewrite ^ /a.txt last; }} location /dav/ {{ dav_methods DELETE; }} }} }}\n"
+        ),
+    );
+    let ask = |request: &[&str]| place.run(&[&["explain", "files.conf"], request].concat()).1;
+    let part = ask(&["GET", "http://a/old", "-H", "Range: bytes=0-3"]);
+    holds(
+        &part,
+        &["206 Partial Content", "Content-Range: bytes 0-3/12", "Content-Type: text/plain", "ETag: "],
+    );
+    holds(&ask(&["GET", "http://a/a.txt", "-H", "Range: bytes=99-"]), &["416 ", "Content-Range: bytes */12"]);
+    holds(&ask(&["GET", "http://a/a.txt", "-H", "If-None-Match: *"]), &["304 Not Modified"]);
+    holds(&ask(&["POST", "http://a/a.txt"]), &["405 Not Allowed"]);
+    // Nothing is done.
+    fs::create_dir_all(place.0.join("dav")).expect("it can be made");
+    place.write("dav/x", "");
+    holds(&ask(&["DELETE", "http://a/dav/x"]), &["DELETE changes "]);
+    assert!(place.0.join("dav/x").exists());
+    place.write(
+        "vhost.conf",
+        &format!(
+            "<VirtualHost *:8081>\nServerName a\nDocumentRoot {root}\nAddType text/plain .txt\n\
+             <Directory {root}>\nRequire all granted\n</Directory>\n</VirtualHost>\n"
+        ),
+    );
+    let (_, text) = place.run(&["explain", "vhost.conf", "POST", "http://a:8081/a.txt"]);
+    holds(&text, &["sends the file", "200 OK", "Content-Type: text/plain"]);
+}
+
+#[test]
 fn explain_says_why_not() {
     let place = Place::new("why");
     let (_, text) = place.run(&["explain", "old.conf", "GET", "http://www.app.example.com:8081/WS/"]);

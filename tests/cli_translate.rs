@@ -163,6 +163,44 @@ fn standard_input_and_parts_are_translated() {
 }
 
 #[test]
+fn a_program_behind_a_handler_is_sent_on_to_as_people_write_it() {
+    let text = "<configuration><system.webServer><handlers>
+<add name=\"aspNetCore\" path=\"*\" verb=\"*\" modules=\"AspNetCoreModuleV2\" resourceType=\"Unspecified\" />
+</handlers>
+<aspNetCore processPath=\"dotnet\" arguments=\"App.dll\" hostingModel=\"inprocess\" />
+</system.webServer></configuration>
+";
+    let place = Place::new("program").with("web.config", text);
+    let handler = "aspNetCore=http://127.0.0.1:5000";
+    let done = place.translate(&["web.config", "--to", "nginx", "--handler", handler], "");
+    assert_eq!(done.out.matches("proxy_pass http://127.0.0.1:5000;").count(), 1, "{}", done.out);
+    assert_eq!(done.out.matches("X-Forwarded-For ").count(), 1, "{}", done.out);
+    assert!(!done.out.contains("set $"), "{}", done.out);
+    assert!(done.out.contains("client_max_body_size 30000000;"), "{}", done.out);
+    assert!(!done.told.contains("warning[lost]"), "{}", done.told);
+    let done = place.translate(&["web.config", "--to", "apache", "--handler", handler], "");
+    let pass = "ProxyPass / http://127.0.0.1:5000/ timeout=120 upgrade=websocket";
+    assert!(done.out.contains(pass) && !done.out.contains("RewriteRule"), "{}", done.out);
+    assert!(!done.told.contains("warning[lost]"), "{}", done.told);
+}
+
+#[test]
+fn folders_are_listed_where_they_were_alone() {
+    let text = |options: &str| {
+        format!(
+            "<VirtualHost *:80>\nServerName a\nDocumentRoot /srv\n<Directory /srv>\nOptions {options}\n\
+             Require all granted\n</Directory>\n</VirtualHost>\n"
+        )
+    };
+    let place =
+        Place::new("listed").with("off.conf", &text("IncludesNoExec")).with("on.conf", &text("Indexes"));
+    let done = place.translate(&["off.conf", "--to", "nginx"], "");
+    assert!(!done.out.contains("autoindex on"), "{}", done.out);
+    let done = place.translate(&["on.conf", "--to", "nginx"], "");
+    assert!(done.out.contains("autoindex on"), "{}", done.out);
+}
+
+#[test]
 fn programs_behind_handlers_are_where_one_says() {
     let text = "<configuration><system.webServer><handlers>
 <add name=\"node\" path=\"server.js\" verb=\"*\" modules=\"iisnode\" />

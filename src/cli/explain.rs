@@ -264,7 +264,9 @@ impl<'c> Story<'c> {
             let _ = writeln!(out, "{}", title("settings in force that were written"));
             for (name, (value, span)) in &self.settings {
                 let mut lines = value.lines();
-                let _ = writeln!(out, "  {name} {}{}", lines.next().unwrap_or_default().trim(), dim(*span));
+                let first = lines.next().unwrap_or_default().trim();
+                let first = if trace { first.to_owned() } else { abridged(first) };
+                let _ = writeln!(out, "  {name} {first}{}", dim(*span));
                 for line in lines.take(if trace { usize::MAX } else { 8 }) {
                     let _ = writeln!(out, "      {}", line.trim());
                 }
@@ -313,8 +315,9 @@ impl<'c> Story<'c> {
         }
         match &self.answer.ending {
             Ending::Asked => {}
-            Ending::File { name, .. } => {
-                let _ = writeln!(out, "{}", title(&format!("sends the file {}", name.escape_ascii())));
+            Ending::File { name, head } => {
+                let what = if head.is_empty() { "" } else { "sends the file " };
+                let _ = writeln!(out, "{}", title(&format!("{what}{}", name.escape_ascii())));
             }
             Ending::Listing(name) => {
                 let _ = writeln!(out, "{}", title(&format!("lists the folder {}", name.escape_ascii())));
@@ -405,6 +408,7 @@ impl<'c> Story<'c> {
                 "endpoints": sent.endpoints,
                 "head": text(&sent.head),
                 "upgrade": sent.upgrade,
+                "server_name": sent.server_name.as_deref().map(text),
             })
         });
         let (kind, bytes) = match &self.answer.ending {
@@ -414,6 +418,10 @@ impl<'c> Story<'c> {
             Ending::Listing(name) => ("listing", Some(text(name))),
             Ending::Tunnel(bytes) => ("tunnel", Some(text(bytes))),
             Ending::Closed => ("close", None),
+        };
+        let file = match &self.answer.ending {
+            Ending::File { name, .. } => Some(text(name)),
+            _ => None,
         };
         let reactions: BTreeMap<&String, &String> =
             self.reactions.iter().map(|(status, told)| (status, told)).collect();
@@ -426,9 +434,18 @@ impl<'c> Story<'c> {
             "variables": variables,
             "settings": settings,
             "upstream": upstream,
-            "ending": {"kind": kind, "bytes": bytes},
+            "ending": {"kind": kind, "bytes": bytes, "file": file},
             "answers": reactions,
         })
+    }
+}
+
+/// As much of a value as is read; `--trace` and `--json` have all of it.
+fn abridged(value: &str) -> String {
+    const MOST: usize = 200;
+    match value.char_indices().nth(MOST) {
+        None => value.to_owned(),
+        Some((at, _)) => format!("{}… ({} characters)", &value[..at], value.chars().count()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `triglot translate FILE --to DIALECT`: a configuration in the words of another server, and what is lost on the way.
 
 mod live;
+mod unsaid;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,6 +24,7 @@ use crate::{
     source::SourceMap,
 };
 pub use live::{Replayed, Whose};
+pub use unsaid::{Unsaid, unsaid};
 
 /// How to translate.
 #[derive(Clone, Debug)]
@@ -199,16 +201,21 @@ pub fn translate(request: &Request, to: Dialect, verify: &Verify) -> Translated 
     }
     found.extend(losses.findings());
     let mut replayed = None;
+    let read = files(&sources);
+    let (path, again) = read_again(&mut sources, &request, to, &text);
+    if not_compared(&again).is_none() {
+        let silent = unsaid(&lowered.config, &again.config, &losses, &sources);
+        found.extend(unsaid::findings(&silent, &sources));
+    }
     if *verify != Verify::No {
         let given = live::Given {
             dialect: from,
             shape,
-            files: files(&sources),
+            files: read,
             prefix: request.options.prefix.clone(),
             handlers: request.options.handlers.clone(),
             config: &lowered.config,
         };
-        let (path, again) = read_again(&mut sources, &request, to, &text);
         if let Some(wrong) = not_compared(&again) {
             found.extend(wrong);
         } else {

@@ -5,11 +5,9 @@
 //! connection, what the upstream answers, and (unless the real one is asked) the file system.
 
 use std::{
-    ffi::OsStr,
     fmt::Write as _,
     io,
     net::SocketAddr,
-    os::unix::ffi::OsStrExt as _,
     rc::Rc,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
@@ -22,7 +20,7 @@ use super::{
     connect::{Connection, Place},
     exchange::{End, Exchange, Next},
     facts::{Attempt, Client, Facts, TlsSession},
-    files::{self, locate::locate},
+    files,
     forward::Composed,
     http1::{field::has_token, request::Parsed, response},
     limit,
@@ -37,25 +35,16 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Probe, Protocol, Role, Template,
-        VarId,
+        Config, Duty, Endpoint, FileKind, Forward, Handler, HostId, Probe, Protocol, Role, Template, VarId,
         settings::{Fault, FileFault, Level},
     },
-    plan::{Need, Plan, Run, SettingsId, View, encode_path, observe::Observer},
+    plan::{Need, Plan, Run, SettingsId, encode_path, observe::Observer},
 };
 
-/// What is in the file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum World {
-    /// What is there.
-    Real,
-    /// Nothing.
-    Empty,
-    /// Whatever is asked for: a folder where the name ends in `/`, else a file.
-    Files,
-    /// Whatever is asked for, as a folder.
-    Folders,
-}
+mod world;
+
+use world::Staged;
+pub use world::World;
 
 /// What an upstream does when it is asked.
 #[derive(Clone, Copy, Debug)]
@@ -636,12 +625,23 @@ impl Stage<'_> {
     /// Files, by what the world says of them.
     async fn files(&mut self, exchange: &mut Exchange, folders: bool) -> Option<Next> {
         let (plan, world) = (self.plan, self.asked.world);
-        if !matches!(exchange.facts.method(), b"GET" | b"HEAD" | b"POST") {
+        let method = exchange.facts.method();
+        if folders && exchange.settings(plan).files.changes.iter().any(|known| *known.0 == *method) {
+            // It would be done.
+            let mut what = [method, b" changes "].concat();
+            exchange.run.file_path(plan, &exchange.facts, &mut what);
+            self.file = Some(what);
+            return None;
+        }
+        if !matches!(method, b"GET" | b"HEAD" | b"POST") {
             return Some(Next::Status(405));
         }
         let mut name = Vec::new();
         if !exchange.run.file_path(plan, &exchange.facts, &mut name) {
             return Some(Next::Status(500));
+        }
+        if world == World::Real && exchange.settings(plan).files.any_case {
+            files::spelling::correct(&mut name);
         }
         if folders && exchange.run.path.ends_with(b"/") {
             for template in &exchange.settings(plan).files.index {
@@ -674,23 +674,46 @@ impl Stage<'_> {
             }
             return Some(exchange.redirect(plan, 301, &location).await);
         }
+        if world == World::Real {
+            // Conditions, ranges, tags, files beside it: all that it takes is known.
+            let next = if folders {
+                files::serve(exchange, plan).await
+            } else {
+                files::serve_one(exchange, plan).await
+            };
+            if !matches!(next, Next::End(_)) {
+                return Some(next);
+            }
+            self.file = Some(name);
+            return None;
+        }
         if !world.is(&name, FileKind::File) {
             return Some(Next::Status(404));
         }
-        if exchange.facts.method() == b"POST" {
+        if folders && exchange.facts.method() == b"POST" {
             return Some(Next::Status(405));
         }
         let settings = exchange.settings(plan);
         if settings.files.known_types && settings.type_of(&exchange.run.path).is_none() {
             return Some(Next::Status(settings.files.answer_to(FileFault::UnknownType, 404)));
         }
-        let kind = exchange.type_of_path(plan);
-        exchange.facts.response.start(200);
-        if !kind.is_empty() {
-            exchange.facts.response.add(b"Content-Type", &kind);
+        let said = if folders {
+            files::kind::Kind { of: exchange.type_of_path(plan), ..files::kind::Kind::default() }
+        } else {
+            files::kind::kind(settings, &name)
+        };
+        let response = &mut exchange.facts.response;
+        response.start(200);
+        for (name, value) in [
+            (&b"Content-Type"[..], &said.of),
+            (b"Content-Encoding", &said.encoding),
+            (b"Content-Language", &said.language),
+        ] {
+            if !value.is_empty() {
+                response.add(name, value);
+            }
         }
-        let known = (world == World::Real).then(|| std::fs::metadata(OsStr::from_bytes(&name)).ok());
-        exchange.facts.response.length = Some(known.flatten().map_or(0, |known| known.len()));
+        response.length = Some(0);
         let mut head = Vec::new();
         exchange.head(plan, &mut head);
         self.file = Some(name);
@@ -698,100 +721,5 @@ impl Stage<'_> {
             kept.extend_from_slice(&head);
         }
         None
-    }
-}
-
-impl World {
-    /// Whether there is such a file.
-    pub fn is(self, name: &[u8], kind: FileKind) -> bool {
-        let folder = match self {
-            Self::Real => return files::is(name, kind),
-            Self::Empty => return false,
-            Self::Files => name.ends_with(b"/"),
-            Self::Folders => true,
-        };
-        match kind {
-            FileKind::Any => true,
-            FileKind::File | FileKind::NonEmpty => !folder,
-            FileKind::Directory => folder,
-            FileKind::Executable | FileKind::Link => false,
-        }
-    }
-
-    /// How much of a name is a file's, how much of that its folder's, and what it is.
-    fn locate(self, name: &[u8]) -> (usize, usize, &'static str) {
-        let folder = |name: &[u8]| memchr::memrchr(b'/', name).map_or(0, |slash| slash + 1);
-        match self {
-            Self::Real => {
-                let found = locate(name);
-                (found.length, found.folder, found.kind)
-            }
-            Self::Empty => (name.len(), folder(name), ""),
-            _ if self.is(name, FileKind::Directory) => (name.len(), name.len(), "directory"),
-            _ => (name.len(), folder(name), "file"),
-        }
-    }
-}
-
-/// The exchange as the plan sees it, with the files of a world.
-struct Staged<'a> {
-    facts: &'a Facts,
-    world: World,
-}
-
-impl View for Staged<'_> {
-    fn attr(&self, run: &Run, attr: &Attr, out: &mut Vec<u8>) -> bool {
-        View::attr(self.facts, run, attr, out)
-    }
-
-    fn method(&self) -> &[u8] {
-        View::method(self.facts)
-    }
-
-    fn content_length(&self) -> Option<u64> {
-        View::content_length(self.facts)
-    }
-
-    fn status(&self) -> u16 {
-        View::status(self.facts)
-    }
-
-    fn received_encoded(&self) -> bool {
-        View::received_encoded(self.facts)
-    }
-
-    fn is_file(&self, name: &[u8], kind: FileKind) -> bool {
-        self.world.is(name, kind)
-    }
-
-    fn file_text(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
-        self.world == World::Real && self.facts.file_text(name, out)
-    }
-
-    fn file_size(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
-        self.world == World::Real && self.facts.file_size(name, out)
-    }
-
-    fn file_owner(&self, name: &[u8], group: bool, out: &mut Vec<u8>) -> bool {
-        self.world == World::Real && self.facts.file_owner(name, group, out)
-    }
-
-    fn cookie_date(&self, minutes: &[u8], out: &mut Vec<u8>) -> bool {
-        self.facts.cookie_date(minutes, out)
-    }
-
-    fn read_target(&self, target: &[u8], merge: bool, path: &mut Vec<u8>, query: &mut Vec<u8>) -> bool {
-        self.facts.read_target(target, merge, path, query)
-    }
-
-    fn real_path(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
-        match self.world {
-            World::Real => self.facts.real_path(name, out),
-            World::Empty => false,
-            World::Files | World::Folders => {
-                out.extend_from_slice(name);
-                true
-            }
-        }
     }
 }

@@ -33,14 +33,8 @@ Header set Access-Control-Allow-Credentials "true"
 
 fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for scene in &cx.scenes {
-        if scene.own.answer.on_response.is_none() {
-            continue;
-        }
-        let sends = scene.sends();
-        let find =
-            |name: &[u8]| sends.iter().rev().find(|(known, _)| known.is_field(name)).map(|(_, value)| *value);
-        let (Some(origin), Some(with)) =
-            (find(b"Access-Control-Allow-Origin"), find(b"Access-Control-Allow-Credentials"))
+        let (Some((origin, _)), Some((with, span))) =
+            (scene.sent(b"Access-Control-Allow-Origin"), scene.sent(b"Access-Control-Allow-Credentials"))
         else {
             continue;
         };
@@ -51,7 +45,7 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             } else {
                 "`*` cannot be used with credentials"
             };
-            found.push(warn(&LINT, scene.place("answer", "on_response"), word));
+            found.push(warn(&LINT, span, word));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The blocks that bring settings, each with what is in force in it.
 
-use super::{Context, response_fields, speaks_of_path};
+use super::{Context, field_value, response_fields, speaks_of_path};
 use crate::{
     ir::{
         Base, Block, Config, HostId, Name, Part, Pattern, Route, Settings, Step, Table, Template, Test,
@@ -43,6 +43,13 @@ impl Scene<'_> {
             response_fields(block, &mut all);
         }
         all
+    }
+
+    /// The value that a field of responses is given last by what is in force, and where.
+    pub fn sent(&self, field: &[u8]) -> Option<(&Template, Span)> {
+        let blocks = self.set.answer.on_response.iter().flatten();
+        let (value, span) = blocks.rev().find_map(|block| last_value(block, field))?;
+        Some((value, if span.is_known() { span } else { self.place("answer", "on_response") }))
     }
 
     /// The same for all that is in force.
@@ -214,6 +221,20 @@ impl<'c> Context<'c> {
         matches!(test, Test::Truthy(value) if matches!(&*value.0, [Part::Var(var)]
             if matches!(self.config.vars[var.0 as usize].kind, VarKind::Assigned)))
     }
+}
+
+/// The value that the last of a block's steps gives a field.
+fn last_value<'c>(block: &'c Block, field: &[u8]) -> Option<(&'c Template, Span)> {
+    block.steps.iter().rev().find_map(|(step, span)| match step {
+        Step::Do(inner) => last_value(inner, field),
+        Step::When { then, otherwise, .. } => {
+            last_value(otherwise, field).or_else(|| last_value(then, field))
+        }
+        step => {
+            let (name, value) = field_value(step)?;
+            name.is_field(field).then_some((value, *span))
+        }
+    })
 }
 
 /// What a test asks of the path, where it asks nothing else.

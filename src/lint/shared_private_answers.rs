@@ -32,16 +32,11 @@ fn look(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if scene.adds().is_empty() {
             continue;
         }
-        let sends = scene.sends();
-        let public =
-            sends.iter().any(|(name, value)| name.is_field(b"Cache-Control") && holds(value, "public"));
-        let cookie = sends.iter().any(|(name, value)| name.is_field(b"Set-Cookie") && !value.is_empty());
-        if public && cookie {
-            found.push(warn(
-                &LINT,
-                scene.place("answer", "on_response"),
-                "caches may keep the cookie for others",
-            ));
+        let Some((_, span)) = scene.sent(b"Cache-Control").filter(|(value, _)| holds(value, "public")) else {
+            continue;
+        };
+        if scene.sent(b"Set-Cookie").is_some_and(|(value, _)| !value.is_empty()) {
+            found.push(warn(&LINT, span, "caches may keep the cookie for others"));
         }
     }
 }

@@ -36,7 +36,8 @@ impl Around<'_> {
                 (to, scheme, None)
             }
             Upstream::Dynamic(url) | Upstream::Url(url) => {
-                let (scheme, to, rest) = self.split(&plain(url), scheme);
+                let url = self.settled(url).unwrap_or_else(|| plain(url));
+                let (scheme, to, rest) = self.split(&url, scheme);
                 (to, scheme, rest)
             }
         };
@@ -60,6 +61,22 @@ impl Around<'_> {
             },
         };
         self.pass(*protocol, scheme, to, path, losses)
+    }
+
+    /// A URL that is one of several, all of which lead to one server with the path as it was received or rewritten: what
+    /// that is every server knows by itself.
+    fn settled(&self, url: &Template) -> Option<Template> {
+        let [Part::Var(var)] = url.0.as_slice() else { return None };
+        let VarKind::Choice { choices, default } = &self.config.var(*var).kind else { return None };
+        let whole = plain(default);
+        let (scheme, to, rest) = self.split(&whole, Scheme::Plain);
+        let is_same =
+            |rest: &Option<Template>| rest.as_ref().is_some_and(|rest| path_of(rest) == PassPath::Same);
+        let alike = choices.iter().all(|choice| {
+            let (other, whom, rest) = self.split(&plain(&choice.value), Scheme::Plain);
+            (other, &whom) == (scheme, &to) && is_same(&rest)
+        });
+        (alike && is_same(&rest)).then_some(whole)
     }
 
     /// The forward to a whole URL.

@@ -204,9 +204,17 @@ impl Walk<'_, '_> {
                 }
             }
             b"listing" => {
-                let refused = blocks
-                    .iter()
-                    .any(|block| block.steps.iter().any(|(step, _)| matches!(step, Step::Respond(_))));
+                // A refusal may ask for the method first.
+                let refuses = |block: &Block| {
+                    block.steps.iter().any(|(step, _)| match step {
+                        Step::Respond(_) => true,
+                        Step::When { then, .. } => {
+                            then.steps.iter().any(|(step, _)| matches!(step, Step::Respond(_)))
+                        }
+                        _ => false,
+                    })
+                };
+                let refused = blocks.iter().any(refuses);
                 settings.listing.on = Some(!refused);
             }
             b"rules" => {

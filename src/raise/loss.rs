@@ -1,5 +1,7 @@
 //! What the target cannot say.
 
+use std::collections::BTreeSet;
+
 use crate::{
     diagnostic::{Diagnostic, Severity},
     source::Span,
@@ -25,6 +27,8 @@ pub struct Losses {
     pub all: Vec<Loss>,
     /// What is worth knowing and changes no answer.
     pub remarks: Vec<Loss>,
+    /// The settings that one of both speaks of, as `group.field`.
+    pub told: BTreeSet<String>,
 }
 
 impl Losses {
@@ -51,6 +55,11 @@ impl Losses {
         if !self.remarks.iter().any(|known| known.what == remark.what && known.why == remark.why) {
             self.remarks.push(remark);
         }
+    }
+
+    /// Notes that a setting is spoken of.
+    pub fn tell(&mut self, key: &str) {
+        self.told.insert(key.to_owned());
     }
 
     fn add(&mut self, loss: Loss) {

@@ -29,6 +29,7 @@ pub fn outline<'a>(
     let mut outline = as_written(config, plain, notes, losses);
     outline.merge_upgrades();
     outline.hoist_edits();
+    super::used::forget_unread(&mut outline);
     outline
 }
 
@@ -43,7 +44,8 @@ pub fn as_written<'a>(
     let common = walk.area(&config.common, &Match::any(), Span::NONE);
     let mut together = config.base.clone();
     together.lay(&config.common, false);
-    walk.chain = vec![together];
+    walk.chain = vec![together.clone()];
+    walk.around = vec![together];
     let mut servers = Vec::new();
     for (at, host) in config.hosts.iter().enumerate() {
         let id = HostId(at as u32);
@@ -172,6 +174,8 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) host_span: Span,
     /// Settings in force, from the outside in.
     pub(super) chain: Vec<Settings>,
+    /// Those of the blocks around, without what was in force when they ended.
+    around: Vec<Settings>,
     pub(super) known: Constants,
     pub(super) vars: Vars,
     /// Where the files of the host are.
@@ -198,6 +202,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             losses,
             host_span: Span::NONE,
             chain: vec![config.base.clone()],
+            around: vec![config.base.clone()],
             known: Constants::new(),
             vars: Vars::of(config),
             root: String::new(),
@@ -293,6 +298,7 @@ impl Walk<'_, '_> {
             }
             let said = self.area(&set, &Match::any(), *span);
             join(into, said);
+            self.around.push(self.effective().clone());
         }
         let guarded = guarded(block).filter(|(.., span)| self.is_written(*span));
         let steps = guarded.as_ref().map_or(steps, |(before, ..)| &before.steps);
@@ -302,11 +308,18 @@ impl Walk<'_, '_> {
         if let Some((_, test, rest, span)) = &guarded {
             self.when(test, rest, &Block::default(), *span, into);
         }
+        if scope.is_some() {
+            self.around.pop();
+        }
     }
 
     /// Lays settings over those in force.
     pub(super) fn enter(&mut self, set: &Settings, base: Base) {
-        let mut next = self.effective().clone();
+        let below = match base {
+            Base::Enclosing => self.around.last(),
+            Base::Current => None,
+        };
+        let mut next = below.unwrap_or_else(|| self.effective()).clone();
         next.lay(set, base == Base::Current);
         self.chain.push(next);
     }
@@ -527,11 +540,14 @@ impl Walk<'_, '_> {
             let mut place = self.place_of(paths, kind, &body.body, body.body.span);
             if let Some(nested) = &route.nested {
                 let depth = self.chain.len();
+                let outer = self.around.len();
                 if let Some(scope) = &route.body.scope {
                     self.enter(&scope.set, scope.base);
+                    self.around.push(self.effective().clone());
                 }
                 self.table(nested, &mut place.area);
                 self.chain.truncate(depth);
+                self.around.truncate(outer);
             }
             self.captures.pop();
             into.items.push(Item::Place(place));
@@ -541,9 +557,11 @@ impl Walk<'_, '_> {
     /// What a block says of some paths.
     pub(super) fn place_of(&mut self, at: Match, kind: PlaceKind, block: &Block, span: Span) -> Place {
         let depth = self.chain.len();
+        let outer = self.around.len();
         let mut area = match &block.scope {
             Some(Scope { base, set }) => {
                 self.enter(set, *base);
+                self.around.push(self.effective().clone());
                 self.area(set, &at, span)
             }
             None => Area { span, ..Area::default() },
@@ -552,6 +570,7 @@ impl Walk<'_, '_> {
         let acts = self.acts(&steps, span);
         self.settle(&at, acts, &mut area, span);
         self.chain.truncate(depth);
+        self.around.truncate(outer);
         area.span = span;
         Place { at, kind, area, span }
     }
@@ -563,10 +582,16 @@ fn admits(block: &Block) -> bool {
     block.steps.iter().any(|(step, _)| match step {
         Step::Admit => true,
         Step::Do(block) => admits(block),
-        Step::When { then, otherwise, .. } => admits(then) || admits(otherwise),
+        Step::When { test, then, otherwise } => asks_length(test) || admits(then) || admits(otherwise),
         Step::Route(routes) => table(routes),
         _ => false,
     })
+}
+
+/// Whether a test asks how long content is.
+fn asks_length(test: &Test) -> bool {
+    let Test::Compare { left, .. } = test else { return false };
+    matches!(left.0.as_slice(), [Part::Attr(Attr::Field(name))] if name.is_field(b"content-length"))
 }
 
 /// Whether a step stands for itself, and is no block.

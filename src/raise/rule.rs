@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     ir::{
-        Attr, Block, Config, Escape, Handler, Host, Jump, Kind, Part, Pattern, Query, Register, Relation,
-        Reply, ReplyContent, Scope, Settings, Step, Template, Test, Upstream, VarKind, settings::Alias,
+        Attr, Block, Config, Edit, Escape, Handler, Host, Jump, Kind, Part, Pattern, Query, Register,
+        Relation, Reply, ReplyContent, Scope, Settings, Step, Template, Test, Upstream, VarKind,
+        settings::Alias,
     },
     source::{SourceMap, Span},
 };
@@ -451,6 +452,14 @@ impl Walk<'_, '_> {
                 | Step::Identify
                 | Step::Detach => {}
                 Step::Unassign(_) if !self.is_written(*span) => {}
+                Step::Edit(Edit::Remove(name)) if name.ends_with(b"*") => {
+                    let start = name.0[..name.len() - 1].escape_ascii().to_string();
+                    self.losses.remark(
+                        *span,
+                        format!("fields that begin with `{start}` are passed on"),
+                        "they are taken away where only the server itself speaks to its programs by them",
+                    );
+                }
                 Step::Promise { .. } if Notes::same(*span, rule) => {}
                 Step::Lookup(_)
                 | Step::Unassign(_)

@@ -282,6 +282,39 @@ impl Seen<'_> {
     }
 }
 
+/// Leaves out what is written to a lowering's own variables that nothing of the outline reads: nobody wrote it.
+pub(super) fn forget_unread(outline: &mut Outline<'_>) {
+    let read = all_vars(outline);
+    let config = outline.config;
+    let idle = |act: &Act| matches!(act, Act::Assign(var, _) if config.var(*var).name.starts_with(b"@") && !read.contains(var));
+    for server in &mut outline.servers {
+        forget(&mut server.area, &idle);
+        server.named.iter_mut().for_each(|(_, area)| forget(area, &idle));
+    }
+}
+
+fn forget(area: &mut Area, idle: &dyn Fn(&Act) -> bool) {
+    for item in &mut area.items {
+        match item {
+            Item::Rule(rule) => forget_in(rule, idle),
+            Item::Place(place) => forget(&mut place.area, idle),
+        }
+    }
+    // A rule that did nothing else is none.
+    area.items.retain(|item| !matches!(item, Item::Rule(rule) if rule.acts.is_empty()));
+}
+
+fn forget_in(rule: &mut Rule, idle: &dyn Fn(&Act) -> bool) {
+    for act in &mut rule.acts {
+        match act {
+            Act::Set(area) => forget(area, idle),
+            Act::Rule(rule) => forget_in(rule, idle),
+            _ => {}
+        }
+    }
+    rule.acts.retain(|act| !idle(act));
+}
+
 /// The variables that rules and named groups assign.
 pub(super) fn assigned(config: &Config, servers: &[super::Server]) -> BTreeSet<VarId> {
     let mut out = BTreeSet::new();

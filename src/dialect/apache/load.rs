@@ -19,7 +19,7 @@ use super::{
     lex::{Line, Lines},
     modules::Modules,
     parse::Builder,
-    tree::{Body, Directive, Item, Items, Use, Word, Written},
+    tree::{Body, Directive, Item, Items, Use, Word, Written, directives},
     variables::Variables,
 };
 use crate::{
@@ -100,8 +100,10 @@ pub fn load(sources: &mut SourceMap, path: &Path, options: &Options) -> Loaded {
     let files: Vec<FileId> = before.into_iter().chain([file]).chain(after).collect();
     let mut known = HashMap::new();
     let loaded = read_all(sources, path, options, &files, &mut known, false);
-    // Whether modules are loaded is seen only when everything has been read.
-    if loaded.surroundings.modules.any_loaded() {
+    // Whether modules are loaded is seen only when everything has been read. A part of a configuration that stands for
+    // itself loads some of its own; others load the rest.
+    let part = options.offline && !directives(&loaded.items).any(|one| one.usual == "Listen");
+    if loaded.surroundings.modules.any_loaded() && !part {
         return read_all(sources, path, options, &files, &mut known, true);
     }
     loaded

@@ -57,7 +57,8 @@ impl Modules {
     /// Whether a module that Apache comes with counts as loaded.
     pub fn has(&self, module: &Module) -> bool {
         BUILT_IN.contains(&module.id.as_str())
-            || if self.said { self.loaded.contains(module.id.as_bytes()) } else { module.assumed }
+            || self.loaded.contains(module.id.as_bytes())
+            || (!self.said && module.assumed)
     }
 
     /// Whether the directives of a module that Apache comes with are known. Those of processes and threads are: some

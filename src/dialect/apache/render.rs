@@ -37,6 +37,7 @@ pub fn render(outline: &Outline<'_>, notes: &Notes<'_>, losses: &mut Losses, sha
         rewriting: false,
         located: false,
         hoisted: Vec::new(),
+        reversed: Vec::new(),
         secure: None,
     };
     render.all(outline, shape);
@@ -71,6 +72,8 @@ struct Render<'a, 'b> {
     located: bool,
     /// Lines of sections that are said of the host.
     hoisted: Vec<String>,
+    /// Lines that map upstreams' URLs back, of the rules of the host at hand.
+    reversed: Vec<String>,
     /// Whether the host at hand is reached over TLS, where that is known.
     secure: Option<bool>,
 }
@@ -322,6 +325,7 @@ impl Render<'_, '_> {
 
     fn host(&mut self, outline: &Outline<'_>, server: &crate::raise::Server) {
         let area = &server.area;
+        self.reversed.clear();
         let root = area.settings.files.root.clone().or_else(|| outline.common.settings.files.root.clone());
         if let Some(root) = root.filter(|_| !self.inside) {
             match root.as_text() {
@@ -592,6 +596,7 @@ impl Render<'_, '_> {
     fn lost(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
+            self.losses.tell(&key);
             let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => self.losses.lose_near(at, what, "Apache has no such setting", nearest),
@@ -604,6 +609,7 @@ impl Render<'_, '_> {
     fn left_out(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
+            self.losses.tell(&key);
             let (what, at) = self.notes.placed(&key, span, &self.places);
             self.losses.remark(at, what, "it changes no answer and is left to Apache's own way");
         }

@@ -558,6 +558,7 @@ impl Render<'_, '_> {
     fn lost(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
+            self.losses.tell(&key);
             let (what, at) = self.notes.placed(&key, span, &self.places);
             match nearest(&key) {
                 Some(nearest) => self.losses.lose_near(
@@ -575,6 +576,7 @@ impl Render<'_, '_> {
     fn left_out(&mut self, group: &str, settings: &[(&str, bool)], span: Span) {
         for (key, _) in settings.iter().filter(|(_, set)| *set) {
             let key = if group.is_empty() { (*key).to_owned() } else { format!("{group}.{key}") };
+            self.losses.tell(&key);
             let (what, at) = self.notes.placed(&key, span, &self.places);
             self.losses.remark(at, what, "it changes no answer and is left to nginx's own way");
         }

@@ -65,7 +65,9 @@ pub(super) async fn send(
     exchange.invite(plan).await;
     let mut out = scratch::take();
     let framing = exchange.head(plan, &mut out);
-    let pieces = if framing == Framing::None { &[] } else { pieces };
+    // Who rehearses looks at the head alone.
+    let bare = framing == Framing::None || matches!(exchange.stream, Stream::Plain(Socket::Memory(_)));
+    let pieces = if bare { &[] } else { pieces };
     let filters = exchange.filters.take();
     let total = if filters.is_none() { total } else { 0 };
     let length = Some(exchange.facts.response.length.unwrap_or(total)).filter(|length| *length > 0);

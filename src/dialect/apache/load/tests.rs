@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::dialect::apache::tree::directives;
 
 /// A folder that goes away with its value.
 struct Folder(PathBuf);
@@ -166,6 +165,17 @@ fn modules_that_are_loaded_count_instead_of_the_documented_ones() {
     let text = "<IfModule mod_alias.c>\nA\n</IfModule>\nLoadModule env_module x.so\nLoadModule php7_module y.so\n\
                 <IfModule mod_env.c>\nB\n</IfModule>\n<IfModule mod_php7.c>\nC\n</IfModule>";
     assert_eq!(read(text).0, "LoadModule env_module x.so; LoadModule php7_module y.so; B ; C ");
+}
+
+#[test]
+fn a_part_that_loads_a_module_lacks_none() {
+    let text = "<IfModule mod_alias.c>\nA\n</IfModule>\nLoadModule php7_module y.so\n<IfModule mod_php7.c>\nC\n</IfModule>\n";
+    let shown = |text: &str, offline| {
+        Folder::new(&[("httpd.conf", text)]).load(|options| options.offline = offline).0
+    };
+    assert_eq!(shown(text, true), "A ; LoadModule php7_module y.so; C ");
+    assert_eq!(shown(text, false), "LoadModule php7_module y.so; C ");
+    assert_eq!(shown(&format!("Listen 80\n{text}"), true), "Listen 80; LoadModule php7_module y.so; C ");
 }
 
 #[test]

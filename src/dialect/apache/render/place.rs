@@ -4,7 +4,7 @@ use super::{
     Render,
     bounds::{bounds, cased},
     group::{group_name, module, scheme_name},
-    rewrite::path_condition,
+    rewrite::{path_condition, whole},
     value::{Names, field_name, quote},
 };
 use crate::{
@@ -33,11 +33,13 @@ impl Render<'_, '_> {
         }
         self.page.blank();
         // Rules of the server come before every place.
-        for item in &area.items {
-            if let Item::Rule(rule) = item {
-                self.server_rule(rule);
-            }
-        }
+        let whole = whole(area);
+        let rules = area.items.iter().filter_map(|item| match item {
+            Item::Rule(rule) => Some(rule),
+            Item::Place(_) => None,
+        });
+        let count = rules.clone().count() - usize::from(whole.is_some());
+        rules.take(count).for_each(|rule| self.server_rule(rule));
         let places = flattened(area);
         for (at, place) in places.iter().enumerate() {
             self.place_rules(place, &places[..at]);
@@ -45,6 +47,10 @@ impl Render<'_, '_> {
         self.page.blank();
         for (at, place) in places.iter().enumerate() {
             self.handler(place, &places[..at], &places[at + 1..]);
+        }
+        if let Some((rule, pass)) = whole {
+            self.comments(rule.span);
+            self.pass(pass, &Match::any(), &area.settings);
         }
         if let Some(pass) = &area.pass {
             self.pass(pass, &Match::any(), &area.settings);
@@ -269,6 +275,7 @@ impl Render<'_, '_> {
 
     /// `ProxyPass` for a place.
     pub(super) fn pass(&mut self, pass: &Pass, at: &Match, settings: &Settings) {
+        let pass = &self.settled(pass);
         let Pass {
             protocol,
             frames: _,
@@ -337,11 +344,7 @@ impl Render<'_, '_> {
                     let flags = if at.ignore_case { "P,NC" } else { "P" };
                     let url =
                         if let PassPath::Replace(_) = path { url.replace("%{PATH_REST}", "$1") } else { url };
-                    self.page.line(format!(
-                        "RewriteRule {} {} [{flags}]",
-                        quote(&format!("{not}{regex}")),
-                        quote(&url)
-                    ));
+                    self.pass_rule(pass, &quote(&format!("{not}{regex}")), &url, flags);
                 }
                 Err(why) => self.losses.lose(*span, self.named(*span), why),
             }
@@ -407,11 +410,7 @@ impl Render<'_, '_> {
                     Ok(_) | Err(_) => match self.pass_url(pass, &names) {
                         Ok(url) => {
                             self.engine();
-                            self.page.line(format!(
-                                "RewriteRule {} {} [P]",
-                                quote(&at.to_regex()),
-                                quote(&url)
-                            ));
+                            self.pass_rule(pass, &quote(&at.to_regex()), &url, "P");
                         }
                         Err(why) => self.losses.lose(*span, self.named(*span), why),
                     },
@@ -443,7 +442,7 @@ impl Render<'_, '_> {
     }
 
     /// Edits of responses beside the usual one.
-    fn reverses(&mut self, edits: &[crate::ir::Edit], at: &Match, span: Span) {
+    pub(super) fn reverses(&mut self, edits: &[crate::ir::Edit], at: &Match, span: Span) {
         use crate::ir::{Edit, UrlMatch};
         for edit in edits {
             match edit {
@@ -522,13 +521,6 @@ impl Render<'_, '_> {
         self.need("proxy");
         self.need(module(pass.scheme, pass.spoken()));
         let mut url = self.upstream(pass, names)?;
-        if pass.head.upgrade && matches!(pass.to, To::Authority(_)) && pass.protocol == Protocol::Http {
-            self.need("proxy_wstunnel");
-            // A rule has no `upgrade=`: this scheme lets WebSockets through, and is HTTP for everything else.
-            if let Some(rest) = url.strip_prefix("http") {
-                url = format!("ws{rest}");
-            }
-        }
         match &pass.path {
             PassPath::Same => url.push_str("%{REQUEST_URI}"),
             PassPath::Replace(with) => {

@@ -2,11 +2,12 @@
 
 use super::{
     Render,
+    group::scheme_name,
     value::{Names, flagged, quote, quote_raw},
 };
 use crate::{
-    ir::{Attr, Part, Query, Reply, ReplyContent, Template, Test},
-    raise::{Act, How, Match, Redirect, Rule, Then, text_of},
+    ir::{Attr, Part, Protocol, Query, Reply, ReplyContent, Template, Test},
+    raise::{Act, Area, How, Item, Match, Pass, PassPath, Redirect, Rule, Scheme, Then, To, text_of},
     source::Span,
 };
 
@@ -63,9 +64,9 @@ impl Render<'_, '_> {
             Act::Redirect(redirect) => has_rest(&redirect.to),
             Act::Rewrite { path: Some(path), .. } => has_rest(path),
             Act::Pass(pass) => match &pass.path {
-                crate::raise::PassPath::Replace(_) => true,
-                crate::raise::PassPath::Exact(path, _) => has_rest(path),
-                crate::raise::PassPath::Same => false,
+                PassPath::Replace(_) => true,
+                PassPath::Exact(path, _) => has_rest(path),
+                PassPath::Same => false,
             },
             _ => false,
         });
@@ -83,7 +84,6 @@ impl Render<'_, '_> {
             match self.act(act, &names, *span) {
                 Ok(Some((to, more))) => {
                     self.engine();
-                    conditions.iter().for_each(|line| self.page.line(line));
                     let all: Vec<_> = flags.iter().cloned().chain(more).collect();
                     let flags = all.join(",");
                     let flags = if flags.contains([' ', '"']) {
@@ -93,7 +93,21 @@ impl Render<'_, '_> {
                     } else {
                         format!(" [{flags}]")
                     };
+                    let Act::Pass(pass) = act else {
+                        conditions.iter().for_each(|line| self.page.line(line));
+                        self.page.line(format!("RewriteRule {regex} {}{flags}", quote_raw(&to, "%22")));
+                        continue;
+                    };
+                    let pass = &self.settled(pass);
+                    if let Some(socket) = self.socket_url(pass, &to) {
+                        // First, so that `%1` stays the others'.
+                        self.page.line("RewriteCond %{HTTP:Upgrade} =websocket [NC]");
+                        conditions.iter().for_each(|line| self.page.line(line));
+                        self.page.line(format!("RewriteRule {regex} {}{flags}", quote_raw(&socket, "%22")));
+                    }
+                    conditions.iter().for_each(|line| self.page.line(line));
                     self.page.line(format!("RewriteRule {regex} {}{flags}", quote_raw(&to, "%22")));
+                    self.rule_reverse(pass, pattern, *span);
                 }
                 Ok(None) => {
                     if let Act::Rule(inner) = act {
@@ -115,8 +129,62 @@ impl Render<'_, '_> {
         }
     }
 
+    /// A forward over what the host's clients come by, where that is known.
+    pub(super) fn settled(&self, pass: &Pass) -> Pass {
+        let scheme = match (pass.scheme, self.secure) {
+            (Scheme::Client, Some(true)) => Scheme::Tls,
+            (Scheme::Client, Some(false)) => Scheme::Plain,
+            (scheme, _) => scheme,
+        };
+        Pass { scheme, ..pass.clone() }
+    }
+
+    /// A rule that sends on, one for `WebSockets` before it where they are passed on.
+    pub(super) fn pass_rule(&mut self, pass: &Pass, regex: &str, url: &str, flags: &str) {
+        if let Some(socket) = self.socket_url(pass, url) {
+            self.page.line("RewriteCond %{HTTP:Upgrade} =websocket [NC]");
+            self.page.line(format!("RewriteRule {regex} {} [{flags}]", quote(&socket)));
+        }
+        self.page.line(format!("RewriteRule {regex} {} [{flags}]", quote(url)));
+    }
+
+    /// The URL of a rule for the `WebSockets` of a forward, where they are passed on: a rule has no `upgrade=`.
+    pub(super) fn socket_url(&mut self, pass: &Pass, url: &str) -> Option<String> {
+        let http = pass.protocol == Protocol::Http && !pass.frames;
+        if !pass.head.upgrade || !http || !matches!(pass.to, To::Authority(_)) {
+            return None;
+        }
+        let rest = url.strip_prefix("http")?;
+        self.need("proxy_wstunnel");
+        Some(format!("ws{rest}"))
+    }
+
+    /// What maps the upstream's URLs in answers to a rule's requests back.
+    fn rule_reverse(&mut self, pass: &Pass, at: Option<&Match>, span: Span) {
+        if let (true, To::Authority(authority)) = (pass.reverse, &pass.to)
+            && !authority.starts_with("unix:")
+            && matches!(pass.scheme, Scheme::Plain | Scheme::Tls)
+        {
+            let origin = format!("{}://{authority}", scheme_name(pass.scheme, pass.spoken()));
+            let line = match (&pass.path, at) {
+                (PassPath::Replace(with), Some(at))
+                    if matches!(at.how, How::Prefix | How::Under) && !at.negated =>
+                {
+                    format!("ProxyPassReverse {} {}", quote(&at.text), quote(&format!("{origin}{with}")))
+                }
+                _ => format!("ProxyPassReverse / {}", quote(&format!("{origin}/"))),
+            };
+            if !self.reversed.contains(&line) {
+                self.page.line(&line);
+                self.reversed.push(line);
+            }
+        }
+        let at = at.cloned().unwrap_or_else(Match::any);
+        self.reverses(&pass.response_edits, &at, span);
+    }
+
     /// Settings on a condition.
-    fn conditional(&mut self, tests: &[Test], area: &crate::raise::Area, span: Span) {
+    fn conditional(&mut self, tests: &[Test], area: &Area, span: Span) {
         let all: Result<Vec<_>, _> = tests.iter().map(|test| self.expression(test)).collect();
         match all {
             Ok(all) if !all.is_empty() => {
@@ -342,7 +410,8 @@ impl Render<'_, '_> {
             }
             Act::Pass(pass) => {
                 self.proxied = true;
-                let url = self.pass_url(pass, names)?.replace("%{PATH_REST}", "$1");
+                let pass = self.settled(pass);
+                let url = self.pass_url(&pass, names)?.replace("%{PATH_REST}", "$1");
                 (String::new() + &url, vec!["P".to_owned(), "L".to_owned()])
             }
             Act::Stop => ("-".to_owned(), flag("L")),
@@ -357,6 +426,16 @@ impl Render<'_, '_> {
             self.page.line("RewriteEngine On");
         }
     }
+}
+
+/// The rule that sends everything on as it is, where it is the last word of a host that has no places: `ProxyPass`.
+pub(super) fn whole(area: &Area) -> Option<(&Rule, &Pass)> {
+    let Item::Rule(rule) = area.items.last()? else { return None };
+    let [Act::Pass(pass)] = rule.acts.as_slice() else { return None };
+    let all = rule.tests.is_empty() && rule.at.as_ref().is_none_or(|at| at.is_any() && !at.negated);
+    let alone = area.pass.is_none() && !area.items.iter().any(|item| matches!(item, Item::Place(_)));
+    let plain = pass.path == PassPath::Same && matches!(pass.to, To::Authority(_) | To::Cluster(_));
+    (all && alone && plain).then_some((rule, pass))
 }
 
 /// A value in which what follows a prefix is the first capture of its pattern.

@@ -314,7 +314,8 @@ fn reached(
     let spoken = (Step::Edit(Edit::Remove("MS-ASPNETCORE*".into())), item.span);
     Block {
         scope: Some(Scope { base: Base::Current, set: Box::new(set) }),
-        steps: vec![(Step::Assign { var: cx.assigned(PROGRAM), value: "1".into() }, item.span), spoken],
+        // Nobody wrote that a program is one.
+        steps: vec![(Step::Assign { var: cx.assigned(PROGRAM), value: "1".into() }, Span::NONE), spoken],
         span: item.span,
         ..Block::default()
     }

@@ -367,7 +367,12 @@ impl Render<'_, '_> {
         let comments = self.notes.comments(server.span);
         let mut site =
             Element { comments, ..Element::new("site").with("name", name).with("id", &id.to_string()) };
-        let root = server.area.settings.files.root.as_ref().or(outline.common.settings.files.root.as_ref());
+        // What is said of every path is said of the site.
+        let places = flattened(&server.area);
+        let whole = places.iter().find(|place| place.at.is_any() && !place.at.negated);
+        let root = whole.and_then(|place| place.area.settings.files.root.as_ref());
+        let root = root.or(server.area.settings.files.root.as_ref());
+        let root = root.or(outline.common.settings.files.root.as_ref());
         let root = root.and_then(text_of).unwrap_or_else(|| "%SystemDrive%\\inetpub\\wwwroot".to_owned());
         let mut application = Element::new("application").with("path", "/");
         application.push(Element::new("virtualDirectory").with("path", "/").with("physicalPath", &root));
@@ -386,6 +391,14 @@ impl Render<'_, '_> {
             match (folder, place.at.how) {
                 (Some(folder), How::Prefix | How::Under) if place.at.text.len() > 1 => {
                     let path = place.at.text.trim_end_matches('/');
+                    if names_file(path) && names_file(folder.trim_end_matches('/')) {
+                        self.losses.lose_near(
+                            place.span,
+                            self.named(place.span),
+                            "a virtual directory is a folder, and this looks like a file",
+                            "the file in the site's folder, or a rule that rewrites to it",
+                        );
+                    }
                     application.push(
                         Element::new("virtualDirectory")
                             .with("path", path)
@@ -720,4 +733,12 @@ fn span_of(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let time = format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
     if days > 0 { format!("{days}.{time}") } else { time }
+}
+
+/// Whether a path ends as the names of files do: with a dot and letters.
+fn names_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.').is_some_and(|(_, ending)| {
+        (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphabetic())
+    })
 }

@@ -405,6 +405,12 @@ impl Render<'_, '_> {
                         self.page.line(format!("proxy_cookie_domain {} {};", quote(&from), quote(&to)));
                     }
                 }
+                Edit::CookieDomain { from: UrlMatch::Pattern(pattern, _), to } => {
+                    if let Some(to) = self.with_captures(to, pass.span) {
+                        let from = regex(&format!("~{}", pattern.text.lossy()));
+                        self.page.line(format!("proxy_cookie_domain {from} {};", quote(&to)));
+                    }
+                }
                 Edit::CookieAttribute { attribute, from, to, .. } => {
                     let word = if attribute.is_field(b"path") { "path" } else { "domain" };
                     self.page.line(format!(
@@ -443,6 +449,18 @@ impl Render<'_, '_> {
             own.push("proxy_redirect off;".to_owned());
         }
         own.iter().for_each(|line| self.page.line(line));
+    }
+
+    /// A value in which captures are those of the expression beside it.
+    fn with_captures(&mut self, template: &Template, span: Span) -> Option<String> {
+        let mut out = String::new();
+        for part in &template.0 {
+            match part {
+                Part::Capture(_, number) => out.push_str(&format!("${number}")),
+                part => out.push_str(&self.value(&Template(vec![part.clone()]), span)?),
+            }
+        }
+        Some(out)
     }
 
     fn host_of(&mut self, to: &To, span: Span) -> Option<String> {

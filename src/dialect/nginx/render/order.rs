@@ -114,6 +114,20 @@ impl Render<'_, '_> {
             if place.at.is_any() || entries.iter().any(|entry| same(&entry.at, &place.at)) {
                 continue;
             }
+            // One that answers for what is below the path is no second location.
+            let below = format!("{}/", place.at.text.trim_end_matches('/'));
+            let known = entries.iter_mut().find(|entry| {
+                place.at.how == How::Under
+                    && entry.at.how == How::Prefix
+                    && entry.at.text == below
+                    && (entry.at.ignore_case, entry.at.negated) == (place.at.ignore_case, place.at.negated)
+            });
+            if let Some(entry) = known {
+                if !place.reaches(&entry.area) {
+                    lay(&mut entry.area, &place.area);
+                }
+                continue;
+            }
             // Whoever answers there is who answers around it.
             let around = own.iter().find(|entry| entry.at.covers(&place.at) && place.reaches(&entry.area));
             let mut inner = Area { span: place.span, ..Area::default() };

@@ -1,0 +1,89 @@
+//! No setting is lost in silence: each that a fixture writes is found again in what its translation means, or is told.
+//! Those that no renderer speaks of are told by the net below them; `fixtures/unsaid.txt` lists them by target, so that
+//! none joins them unseen. `BLESS=1` rewrites it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use triglot::{
+    cli::{
+        load::{self, Request},
+        translate::{print, unsaid},
+    },
+    dialect::{Dialect, Options},
+    source::SourceMap,
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn fixtures() -> Vec<(PathBuf, Dialect)> {
+    let wanted = std::env::var("CASE").unwrap_or_default();
+    let mut found = Vec::new();
+    for dialect in Dialect::ALL {
+        let folder = Path::new("fixtures").join(dialect.name());
+        for topic in fs::read_dir(&folder).expect("there are fixtures").flatten() {
+            for file in fs::read_dir(topic.path()).into_iter().flatten().flatten() {
+                let path = file.path();
+                let is = path.extension().is_some_and(|found| found == "conf" || found == "config");
+                let shown = path.to_string_lossy();
+                if is && path.is_file() && shown.contains(&wanted) && !shown.contains("/mistakes/") {
+                    found.push((path, dialect));
+                }
+            }
+        }
+    }
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+fn request(path: &Path, dialect: Dialect) -> Request {
+    let prefix = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let options = Options { prefix, offline: true, ..Options::default() };
+    Request { path: path.to_path_buf(), dialect: Some(dialect), options, listen: None }
+}
+
+/// What the renderer of a language does not speak of.
+fn silent(path: &Path, from: Dialect, to: Dialect) -> Vec<String> {
+    let mut sources = SourceMap::new();
+    let request = request(path, from);
+    let lowered = load::lower(&mut sources, &request);
+    if load::has_errors(&lowered.found) || !lowered.sound {
+        return Vec::new();
+    }
+    let shape = sources.files().next().map(|(_, file)| from.shape(path, &file.text)).expect("it was read");
+    let (text, losses) = print(from, to, &lowered.config, &sources, shape, &request);
+    let output = path.with_file_name(match to {
+        Dialect::Iis if text.contains("<system.applicationHost>") => "applicationHost.config",
+        Dialect::Iis => "web.config",
+        Dialect::Nginx | Dialect::Apache => "losses-output.conf",
+    });
+    sources.add(output.clone(), text.into_bytes());
+    let again = load::lower(&mut sources, &self::request(&output, to));
+    unsaid(&lowered.config, &again.config, &losses, &sources).into_iter().map(|(key, _)| key).collect()
+}
+
+#[test]
+fn what_no_renderer_speaks_of_is_known() {
+    std::env::set_current_dir(root()).expect("the project is there");
+    let mut found = BTreeSet::new();
+    for (path, from) in fixtures() {
+        for to in Dialect::ALL.into_iter().filter(|to| *to != from) {
+            found.extend(silent(&path, from, to).into_iter().map(|key| format!("{} {key}\n", to.name())));
+        }
+    }
+    let now: String = found.into_iter().collect();
+    let golden = Path::new("fixtures/unsaid.txt");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(golden, &now).expect("fixtures can be written");
+    }
+    let known = fs::read_to_string(golden).unwrap_or_default();
+    let new: Vec<&str> = now.lines().filter(|line| !known.lines().any(|one| one == *line)).collect();
+    assert!(new.is_empty(), "nobody speaks of {new:#?}");
+    let gone: Vec<&str> = known.lines().filter(|line| !now.lines().any(|one| one == *line)).collect();
+    assert!(gone.is_empty() || std::env::var_os("CASE").is_some(), "spoken of now (BLESS=1): {gone:#?}");
+}
