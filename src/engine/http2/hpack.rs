@@ -389,7 +389,7 @@ mod tests {
         assert!(!block.overflowed);
         decoder.decode(&[0xbe; 3], 4000, &mut block).unwrap();
         assert!(block.overflowed && block.fields.len() == 1 && block.text.len() == 2049);
-        assert_eq!(decoder.decode(&[0xbe; 60_000], 4000, &mut block), Err(Invalid::TooLong));
+        assert_eq!(decoder.decode(&vec![0xbe; 60_000], 4000, &mut block), Err(Invalid::TooLong));
         assert!(block.text.len() <= 4000);
     }
 
