@@ -115,11 +115,7 @@ impl Plan {
         found
     }
 
-    fn compile_more(
-        &self,
-        growth: &mut Growth,
-        block: &Block,
-    ) -> Result<Entry, Vec<Diagnostic>> {
+    fn compile_more(&self, growth: &mut Growth, block: &Block) -> Result<Entry, Vec<Diagnostic>> {
         let mut compiler = Compiler::of(&self.config, growth.read.clone());
         compiler.base = super::Numbers {
             code: self.code.len() as u32,
