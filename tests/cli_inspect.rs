@@ -92,6 +92,12 @@ fn compare_says_what_differs_and_how_it_ended() {
     assert_eq!(status, 0, "{text}");
     let (status, text) = place.run(&["compare", "old.conf", "missing.conf"]);
     assert_eq!(status, 2, "{text}");
+    // The same but for a line that is none: what requests see is the same, and it would not start.
+    place.write("broken.conf", &OLD.replacen("server {", "server { no_such_thing x;", 1));
+    let (status, text) = place.run(&["compare", "old.conf", "broken.conf"]);
+    assert_eq!(status, 2, "{text}");
+    let (status, text) = place.run(&["compare", "broken.conf", "broken.conf"]);
+    assert_eq!(status, 0, "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `triglot compare OLD NEW`: which requests two configurations handle differently.
 //!
-//! Exit status: 0 none, 1 some, 2 when it cannot be told.
+//! Exit status: 0 none, 1 some, 2 when it cannot be told, or one of the two would not start for what the other has not.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -51,6 +51,8 @@ pub struct Arguments {
 pub struct Side {
     /// Its meaning, compiled.
     pub plan: Arc<Plan>,
+    /// What would keep it from being started.
+    faults: Vec<String>,
 }
 
 /// The language of a configuration that was read.
@@ -101,7 +103,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     } else {
         say::result(shown(&sources, &comparison, arguments.colour));
     }
-    if comparison.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match comparison.differences.is_empty() {
+        // One that starts and one that does not are not the same, whatever requests would see.
+        _ if old.faults != new.faults => ExitCode::from(2),
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 /// Compares what was read.
@@ -144,7 +151,9 @@ pub fn read(sources: &mut SourceMap, request: &load::Request) -> Option<Side> {
         let path = request.path.display();
         say::remark(format!("note: {path} would not start; it is looked at without what is wrong in it\n"));
     }
-    plan.map(|plan| Side { plan: Arc::new(plan) })
+    let errors = found.iter().filter(|one| one.severity == Severity::Error);
+    let faults = errors.map(|one| format!("{}: {}", one.code, one.message)).collect();
+    plan.map(|plan| Side { plan: Arc::new(plan), faults })
 }
 
 /// The requests that were given.

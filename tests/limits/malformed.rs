@@ -181,7 +181,7 @@ fn frames() {
         ("content behind the end", [asked(), data(LAST, b"x")].concat(), Reset(CLOSED)),
         ("a head behind the end", [asked(), asked()].concat(), Reset(CLOSED)),
         // Sizes.
-        ("too long", frame(DATA, 0, 1, &[0; 16_385]), Away(SIZE)),
+        ("too long", frame(DATA, 0, 1, &vec![0; 16_385]), Away(SIZE)),
         ("a reset of three bytes", [asked(), frame(RST_STREAM, 0, 1, &[0; 3])].concat(), Away(SIZE)),
         ("a ping of seven", frame(PING, 0, 0, &[0; 7]), Away(SIZE)),
         ("a ping of a stream", frame(PING, 0, 1, &[0; 8]), Away(PROTOCOL)),
