@@ -29,6 +29,7 @@ use crate::{
 pub type Listen = Address;
 
 /// A binding of a site.
+#[derive(Clone)]
 pub(super) struct Binding {
     address: Address,
     pub(super) tls: Option<HostTls>,
@@ -120,6 +121,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
     for binding in bindings {
         by_address.entry(binding.address.clone()).or_default().push(binding);
     }
+    add_general(&mut by_address);
     // A site's host for a list of names.
     let mut made: Vec<(usize, Vec<String>, Option<HostTls>, HostId)> = Vec::new();
     let mut nobody: Vec<(Option<HostTls>, HostId)> = Vec::new();
@@ -234,6 +236,36 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
             "no site has a binding for http or https",
         );
         cx.report(found.help("add `<binding protocol=\"http\" bindingInformation=\"*:80:\" />`"));
+    }
+}
+
+/// Adds to each single address the bindings of the port's general ones: names count before addresses. A name that is
+/// bound to the address itself is that binding's.
+fn add_general(by_address: &mut BTreeMap<Address, Vec<Binding>>) {
+    let at = |address: &Address| match address {
+        Address::Tcp(at) => Some(*at),
+        _ => None,
+    };
+    let all = by_address.iter().filter_map(|(address, bindings)| Some((at(address)?, bindings)));
+    let general: Vec<(SocketAddr, Vec<Binding>)> =
+        all.filter(|(at, _)| at.ip().is_unspecified()).map(|(at, list)| (at, list.clone())).collect();
+    for (address, bindings) in by_address {
+        let Some(single) = at(address).filter(|at| !at.ip().is_unspecified()) else { continue };
+        let shared = bindings.iter().find(|one| !one.own_certificate).and_then(|one| one.tls.clone());
+        let covers =
+            |general: &SocketAddr| general.port() == single.port() && (general.is_ipv4() || single.is_ipv6());
+        for (_, list) in general.iter().filter(|(general, _)| covers(general)) {
+            for binding in list {
+                let secure = binding.tls.is_some() == bindings[0].tls.is_some();
+                if secure && !bindings.iter().any(|one| one.name == binding.name) {
+                    let mut binding = Binding { address: address.clone(), ..binding.clone() };
+                    if let Some(shared) = shared.as_ref().filter(|_| !binding.own_certificate) {
+                        binding.tls = Some(shared.clone());
+                    }
+                    bindings.push(binding);
+                }
+            }
+        }
     }
 }
 
