@@ -49,6 +49,8 @@ pub enum Escape {
     RedirectDecode,
     /// Lower case.
     Lower,
+    /// With one character in the place of all that differ by case alone (`ir::case`).
+    Fold,
     /// Without its first bytes, so many.
     Skip(u32),
     /// Percent-encoded what cannot stand in a URL; `%` stays.

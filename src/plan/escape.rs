@@ -54,6 +54,7 @@ pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
         Escape::Path => encode(&PATH, text, out),
         Escape::Component => encode(&COMPONENT, text, out),
         Escape::Lower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+        Escape::Fold => crate::ir::case::fold_bytes(text, out),
         Escape::Skip(count) => out.extend_from_slice(text.get(count as usize..).unwrap_or_default()),
         Escape::Url => encode(&URL, text, out),
         Escape::Html => html(text, out),

@@ -7,7 +7,10 @@ use super::{
     schema::{self, Collection, Section, Status, Wrong},
     tree::{Attribute, Element, Node},
 };
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::{
+    diagnostic::{Diagnostic, suggest},
+    ir::case::fold,
+};
 
 /// Attributes that may stand on every element: they lock parts of it.
 pub(super) fn is_lock(name: &str) -> bool {
@@ -278,7 +281,7 @@ pub(super) fn key(element: &Element, item: &schema::Element) -> Vec<String> {
         .map(|(name, known)| {
             let value = element.attribute(name).map(|attribute| attribute.value.as_str());
             let value = value.or(known.default.as_deref()).unwrap_or_default();
-            if known.key == Some(true) { value.to_owned() } else { value.to_lowercase() }
+            if known.key == Some(true) { value.to_owned() } else { fold(value) }
         })
         .collect()
 }

@@ -109,16 +109,17 @@ fn spelled(folder: &Path, relative: &Path) -> PathBuf {
 
 /// The root element of a file.
 fn element(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) -> Option<Element> {
-    let file = match sources.last(path).map_or_else(|| sources.read(path), Ok) {
-        Ok(file) => file,
-        Err(error) => {
-            let message = format!("cannot read {}: {error}", path.display());
-            // Known to the map all the same: whoever sets files aside has to know which one it is.
-            let file = sources.add(path.to_path_buf(), Vec::new());
-            found.push(Diagnostic::error("unreadable-file", Span::new(file, 0, 0), message));
-            return None;
-        }
-    };
+    let file =
+        match sources.last(path).map_or_else(|| sources.read_plain(path, crate::source::LARGEST_FILE), Ok) {
+            Ok(file) => file,
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", path.display());
+                // Known to the map all the same: whoever sets files aside has to know which one it is.
+                let file = sources.add(path.to_path_buf(), Vec::new());
+                found.push(Diagnostic::error("unreadable-file", Span::new(file, 0, 0), message));
+                return None;
+            }
+        };
     let (file, text) = decoded(sources, file, found)?;
     let (root, faults) = xml::read(file, &text);
     let broken = !faults.is_empty();

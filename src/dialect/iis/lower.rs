@@ -51,6 +51,7 @@ mod expression;
 mod farm;
 mod filtering;
 mod handlers;
+mod letters;
 mod logging;
 mod maps;
 mod outbound;
@@ -394,7 +395,7 @@ fn inside(path: &[String]) -> Test {
         text.push_str(&pattern::literal(segment));
     }
     text.push_str("(?:/|$)");
-    Test::Match { subject: Template::attr(ir::Attr::Path), pattern: Pattern::regex(text, true), into: None }
+    Test::Match { subject: Template::attr(ir::Attr::Path), pattern: letters::any_case(text), into: None }
 }
 
 /// The path of segments, with a slash at both ends.

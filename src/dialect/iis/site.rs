@@ -5,10 +5,11 @@
 //! reference.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+mod folders;
 
 use super::{
     effective::{Level, Value},
@@ -17,14 +18,10 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
+    ir::case::alike,
     source::{SourceMap, Span},
 };
-
-/// Folders looked into for files of their own, in one site.
-const MOST_FOLDERS: usize = 50_000;
-
-/// How deep folders are looked into.
-const DEEPEST: usize = 32;
+use folders::Survey;
 
 /// A site.
 #[derive(Debug)]
@@ -80,14 +77,7 @@ pub fn segments(path: &str) -> Vec<String> {
 
 /// Whether `path` is `prefix` or below it; case does not count.
 pub fn is_below(path: &[String], prefix: &[String]) -> bool {
-    prefix.len() <= path.len() && prefix.iter().zip(path).all(|(one, other)| same(one, other))
-}
-
-fn same(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    one.to_lowercase() == other.to_lowercase()
+    prefix.len() <= path.len() && prefix.iter().zip(path).all(|(one, other)| alike(one, other))
 }
 
 impl Site {
@@ -194,7 +184,7 @@ impl Site {
             let mut target = segments(&fragment.location);
             if host && !assumed && !fragment.location.is_empty() {
                 // In the server's file a location begins with the name of a site.
-                if !same(target.first().map_or("", String::as_str), &self.name) {
+                if !alike(target.first().map_or("", String::as_str), &self.name) {
                     continue;
                 }
                 target.remove(0);
@@ -223,47 +213,16 @@ impl Site {
         main: Option<&Path>,
         found: &mut Vec<Diagnostic>,
     ) {
-        let mut seen = BTreeSet::new();
-        let mut folders: Vec<(PathBuf, Vec<String>, bool)> = Vec::new();
-        for root in self.roots.iter().rev() {
-            folders.push((root.folder.clone(), root.path.clone(), root.nested));
+        let mut all = Vec::new();
+        for root in &self.roots {
+            let elsewhere = |path: &[String]| {
+                self.roots.iter().any(|other| other.path.len() == path.len() && is_below(path, &other.path))
+            };
+            let mut survey = Survey::of(&root.folder, &root.path, root.nested, elsewhere);
+            all.append(&mut survey.files);
+            self.broken.extend(survey.closed(found));
         }
-        let mut left = MOST_FOLDERS;
-        while let Some((folder, path, nested)) = folders.pop() {
-            let real = crate::source::identity(&folder);
-            if !seen.insert((real, path.clone())) || path.len() > DEEPEST {
-                continue;
-            }
-            left -= 1;
-            if left == 0 {
-                let message = format!("{} has too many folders to look into", folder.display());
-                found.push(
-                    Diagnostic::new(Severity::Warning, "too-many-folders", message)
-                        .note(format!("a web.config below the first {MOST_FOLDERS} folders has no effect")),
-                );
-                return;
-            }
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let mut configs = Vec::new();
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let Ok(kind) = entry.file_type() else { continue };
-                if kind.is_dir() && nested {
-                    let mut below = path.clone();
-                    below.push(name.to_string_lossy().into_owned());
-                    // A mapping of its own leads there, or somewhere else.
-                    if !self
-                        .roots
-                        .iter()
-                        .any(|root| root.path.len() == below.len() && is_below(&below, &root.path))
-                    {
-                        folders.push((entry.path(), below, true));
-                    }
-                } else if !kind.is_dir() && name.eq_ignore_ascii_case("web.config") {
-                    configs.push(entry.path());
-                }
-            }
-            configs.sort();
+        for (configs, path) in all {
             if let [_, second, ..] = configs.as_slice() {
                 let message = format!("{} is a second web.config in its folder", second.display());
                 found.push(

@@ -9,8 +9,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, FileKind, Handler, Name, Part, Pattern, Reply, ReplyContent, Scope,
-        Settings, Step, Template, Test, Text,
+        Attr, Base, Block, Edit, Escape, FileKind, Handler, Name, Part, Reply, ReplyContent, Scope, Settings,
+        Step, Template, Test, Text,
         settings::{Alias, ListingColumn, ListingForm},
     },
     source::Span,
@@ -226,7 +226,7 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
             let into = super::URL;
             let test = Test::Match {
                 subject: Template::attr(Attr::Path),
-                pattern: Pattern::regex(pattern, true),
+                pattern: super::letters::any_case(pattern),
                 into: Some(into),
             };
             let to = item.value.text("destination");
@@ -264,8 +264,11 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
         own.push_str(&literal(segment));
     }
     own.push_str("/[^/]*$");
-    let test =
-        Test::Match { subject: Template::attr(Attr::Path), pattern: Pattern::regex(own, true), into: None };
+    let test = Test::Match {
+        subject: Template::attr(Attr::Path),
+        pattern: super::letters::any_case(own),
+        into: None,
+    };
     out.push((Step::When { test, then: block(steps), otherwise: Block::default() }, span));
 }
 

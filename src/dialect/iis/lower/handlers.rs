@@ -39,8 +39,8 @@ use crate::{
     },
     ir::{
         Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
-        Part, Pattern, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step,
-        Target, Template, Test, TlsAttr, Upstream, VarId, VarKind,
+        Part, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step, Target,
+        Template, Test, TlsAttr, Upstream, VarId, VarKind,
     },
     source::Span,
 };
@@ -493,7 +493,7 @@ fn cut(cx: &mut Cx, item: &Item, out: &mut Steps) -> Option<Script> {
         return None;
     }
     let script = (cx.assigned("script"), cx.assigned("script's file"));
-    let pattern = Pattern::regex(format!("^(.*?(?:{}))/", plain.join("|")), true);
+    let pattern = super::letters::any_case(format!("^(.*?(?:{}))/", plain.join("|")));
     let found = |subject, into| Test::Match { subject, pattern: pattern.clone(), into: Some(into) };
     let part = |register| Template(vec![Part::Capture(register, 1)]);
     let set = |name, file| {
@@ -528,7 +528,7 @@ fn own_requests(item: &Item, script: Option<Script>) -> Option<Test> {
             })
             .collect();
         let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
-        tests.push(Test::Match { subject: name, pattern: Pattern::regex(text, true), into: None });
+        tests.push(Test::Match { subject: name, pattern: super::letters::any_case(text), into: None });
     }
     let verbs = item.value.text("verb");
     if verbs != "*" {

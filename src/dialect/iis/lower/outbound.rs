@@ -321,7 +321,7 @@ impl Set<'_> {
             // A text in the content, not all of it.
             Some(Pattern {
                 kind: Kind::Regex(Syntax::Ecma),
-                text: literal(&written.value).into(),
+                text: super::letters::by_bytes(&literal(&written.value), ignore_case).into(),
                 ignore_case,
                 groups: Vec::new(),
             })
