@@ -19,7 +19,10 @@ pub mod stage;
 pub mod tree;
 pub mod xml;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use super::Options;
 use crate::{
@@ -216,6 +219,7 @@ fn lone(
         roots: vec![root],
         span,
         written: Vec::new(),
+        by_section: HashMap::new(),
         files: Vec::new(),
         broken: Vec::new(),
     };
@@ -272,6 +276,7 @@ fn sites(
             roots: roots(&item.value, options, found),
             span: item.span,
             written: Vec::new(),
+            by_section: HashMap::new(),
             files: Vec::new(),
             broken: Vec::new(),
         };

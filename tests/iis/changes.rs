@@ -255,3 +255,53 @@ fn a_named_file_of_the_server_that_is_wrong_changes_nothing() {
     folder.write("headers.config", named("2"));
     until(listen, "/a.txt", says("2"), &server);
 }
+
+/// A site's file that refuses everybody.
+const DENIED: &str = "<configuration><system.webServer><security><authorization><clear /><add accessType=\"Deny\" users=\"*\" />\
+     </authorization></security></system.webServer></configuration>";
+
+/// Reference 2.1: the files of a path are those of its folders, however they came there.
+#[test]
+fn a_linked_folder_has_its_file() {
+    use std::os::unix::fs::symlink;
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("real/s.txt", "secret");
+    folder.write("real/web.config", DENIED);
+    folder.write("site/a.txt", "hello");
+    symlink("../real", folder.0.join("site/link")).unwrap();
+    symlink("..", folder.0.join("real/up")).unwrap();
+    let site = folder.0.join("site");
+    let server = Server::start(&site, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/a.txt", "").status, 200);
+    assert_eq!(get(listen, "/link/s.txt", "").status, 401);
+    // Round and round: what is not looked into is not served.
+    assert_eq!(get(listen, "/link/up/real/s.txt", "").status, 500);
+    // One that comes while the server runs, and its file as it changes.
+    symlink("../real", site.join("late")).unwrap();
+    until(listen, "/late/s.txt", |reply| reply.status == 401, &server);
+    folder.write("real/web.config", "<configuration />");
+    until(listen, "/late/s.txt", |reply| reply.status == 200, &server);
+    assert_eq!(get(listen, "/link/s.txt", "").status, 200);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("a.txt", "hello");
+    folder.write("sub/a.txt", "hello");
+    let mut server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    let pipe = folder.0.join("sub/web.config");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Making one is no news; another change is.
+    folder.write("web.config", saying("1"));
+    until(listen, "/a.txt", says("1"), &server);
+    assert_eq!(get(listen, "/sub/a.txt", "").status, 500);
+    folder.write("web.config", saying("2"));
+    until(listen, "/a.txt", says("2"), &server);
+    assert!(Command::new("kill").arg(server.child.id().to_string()).status().unwrap().success());
+    let began = Instant::now();
+    while server.child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", server.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

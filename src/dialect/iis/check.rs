@@ -3,6 +3,8 @@
 //! The original answers 500.19 for whatever is wrong here; we say so before serving. Names are compared with regard to
 //! case, values of enumerations and booleans without (reference 2.2, 2.3).
 
+use std::collections::HashMap;
+
 use super::{
     schema::{self, Collection, Section, Status, Wrong},
     tree::{Attribute, Element, Node},
@@ -242,14 +244,13 @@ fn remove<'s>(
 
 /// Items with the same key in one place, unless one is removed in between.
 fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<(Vec<String>, &Element)> = Vec::new();
+    let mut seen: HashMap<Vec<String>, &Element> = HashMap::new();
     for inner in element.elements() {
         match inner.name.as_str() {
             "clear" if collection.clear => seen.clear(),
             "remove" if collection.remove => {
                 for item in collection.add.values() {
-                    let gone = key(inner, item);
-                    seen.retain(|(key, _)| *key != gone);
+                    seen.remove(&key(inner, item));
                 }
             }
             name => {
@@ -258,7 +259,7 @@ fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagno
                     continue;
                 }
                 let mut own = key(inner, item);
-                if let Some((_, first)) = seen.iter().find(|(key, _)| *key == own) {
+                if let Some(first) = seen.get(&own) {
                     let shown = own.drain(..).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
                     let message = format!("`{shown}` is in the collection already");
                     let twice = Diagnostic::error("duplicate-entry", inner.head, message);
@@ -269,7 +270,7 @@ fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagno
                     );
                     continue;
                 }
-                seen.push((own, inner));
+                seen.insert(own, inner);
             }
         }
     }

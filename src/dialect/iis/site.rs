@@ -5,6 +5,7 @@
 //! reference.
 
 use std::{
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    ir::case::alike,
+    ir::case::{alike, fold},
     source::{SourceMap, Span},
 };
 use folders::Survey;
@@ -38,6 +39,8 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
+    /// The places in that of each section.
+    pub by_section: HashMap<String, Vec<usize>>,
     /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
@@ -93,10 +96,18 @@ impl Site {
         let of_it: Vec<&PathBuf> =
             self.files.iter().filter(|(_, other)| *other == path).map(|(one, _)| one).collect();
         self.written.retain(|layer| !of_it.contains(&&sources.file(layer.fragment.element.head.file).path));
+        self.index();
         if !self.broken.contains(&path) {
             self.broken.push(path);
         }
         true
+    }
+
+    fn index(&mut self) {
+        self.by_section.clear();
+        for (at, layer) in self.written.iter().enumerate() {
+            self.by_section.entry(layer.fragment.section.clone()).or_default().push(at);
+        }
     }
 
     /// The folder of a path, by the deepest mapping above it.
@@ -118,9 +129,9 @@ impl Site {
         let mut places: Vec<Vec<String>> = vec![Vec::new()];
         let paths =
             self.written.iter().map(|layer| &layer.path).chain(self.roots.iter().map(|root| &root.path));
-        let paths = paths.chain(&self.broken);
-        for path in paths {
-            if !places.iter().any(|place| place.len() == path.len() && is_below(place, path)) {
+        let mut seen: HashSet<Vec<String>> = HashSet::from([Vec::new()]);
+        for path in paths.chain(&self.broken) {
+            if seen.insert(path.iter().map(|segment| fold(segment)).collect()) {
                 places.push(path.clone());
             }
         }
@@ -150,16 +161,18 @@ impl Site {
 
     /// A section as the assumed stock server has it.
     pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Value {
-        let stock = Self {
+        let mut stock = Self {
             name: String::new(),
             id: 0,
             element: None,
             roots: self.roots.clone(),
             span: Span::NONE,
             written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
+            by_section: HashMap::new(),
             files: Vec::new(),
             broken: Vec::new(),
         };
+        stock.index();
         stock.section(name, &[], found)
     }
 
@@ -167,9 +180,12 @@ impl Site {
     fn chain(&self, name: &str, path: &[String]) -> Vec<&Layer> {
         let application = self.application(path).len();
         let mut chain: Vec<&Layer> = self
-            .written
-            .iter()
-            .filter(|layer| layer.fragment.section == name && is_below(path, &layer.path))
+            .by_section
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.written.get(*at))
+            .filter(|layer| is_below(path, &layer.path))
             // `inheritInChildApplications="false"`: not beyond the application it is written in.
             .filter(|layer| layer.fragment.inherited || self.application(&layer.path).len() == application)
             .collect();
@@ -195,6 +211,8 @@ impl Site {
                 assumed,
                 fragment: Arc::clone(fragment),
             };
+            let section = layer.fragment.section.clone();
+            self.by_section.entry(section).or_default().push(self.written.len());
             self.written.push(layer);
         }
     }
