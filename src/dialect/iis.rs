@@ -220,12 +220,13 @@ fn lone(
         span,
         written: Vec::new(),
         by_section: HashMap::new(),
+        merged: site::Merged::default(),
         files: Vec::new(),
         broken: Vec::new(),
     };
-    site.add(stock, &[], true);
+    site.add(stock, &[], true, true);
     site::permitted(written, found);
-    site.add(written, &[], false);
+    site.add(written, &[], false, false);
     if !options.offline {
         site.read_folders(sources, Some(main), found);
     }
@@ -277,10 +278,11 @@ fn sites(
             span: item.span,
             written: Vec::new(),
             by_section: HashMap::new(),
+            merged: site::Merged::default(),
             files: Vec::new(),
             broken: Vec::new(),
         };
-        site.add(written, &[], false);
+        site.add(written, &[], true, false);
         if !options.offline {
             site.read_folders(sources, None, found);
             site.keep_roots(options.again && options.iis.lenient);

@@ -268,6 +268,7 @@ fn a_linked_folder_has_its_file() {
     folder.write("real/s.txt", "secret");
     folder.write("real/web.config", DENIED);
     folder.write("site/a.txt", "hello");
+    folder.write("site/web.config", "<configuration />");
     symlink("../real", folder.0.join("site/link")).unwrap();
     symlink("..", folder.0.join("real/up")).unwrap();
     let site = folder.0.join("site");
@@ -289,6 +290,7 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let (listen, folder) = (port(), Folder::new());
     folder.write("a.txt", "hello");
     folder.write("sub/a.txt", "hello");
+    folder.write("web.config", saying("0"));
     let mut server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
     let pipe = folder.0.join("sub/web.config");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -304,4 +306,32 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
         assert!(began.elapsed() < Duration::from_secs(10), "{}", server.said());
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Reference 2.5: only the administrator's file declares sections, and with them who may write them.
+#[test]
+fn a_folder_cannot_declare_its_locks_away() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write(
+        "web.config",
+        format!(
+            "<configuration><location path=\"sub\">{}</location></configuration>",
+            &DENIED[15..DENIED.len() - 16]
+        ),
+    );
+    folder.write("sub/a.txt", "secret");
+    folder.write("other/a.txt", "other");
+    let server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/sub/a.txt", "").status, 401);
+    let declared = "<configuration><configSections><sectionGroup name=\"system.webServer\"><section name=\"caching\" \
+         overrideModeDefault=\"Allow\" /></sectionGroup></configSections></configuration>";
+    folder.write("other/web.config", declared);
+    until(listen, "/other/a.txt", |reply| reply.status == 500, &server);
+    // Two files whose names differ in case alone are wrong in their folder and nowhere else.
+    folder.write("two/web.config", "<configuration />");
+    folder.write("two/Web.Config", "<configuration />");
+    folder.write("two/a.txt", "two");
+    until(listen, "/two/a.txt", |reply| reply.status == 500, &server);
+    folder.write("web.config", saying("1"));
+    until(listen, "/sub/a.txt", says("1"), &server);
 }

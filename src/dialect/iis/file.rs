@@ -41,7 +41,7 @@ pub struct Written {
     /// Its sections, in the order of the file.
     pub fragments: Vec<Arc<Fragment>>,
     /// What `configSections` says of who may write a section: its path, and whether other files may.
-    pub declared: Vec<(String, Unlock)>,
+    pub declared: Vec<(String, Unlock, Span)>,
     /// The files that `configSource` names, whether they are there or not.
     pub named: Vec<PathBuf>,
 }
@@ -445,7 +445,7 @@ impl<'a> Reading<'a> {
                         };
                     // Only ours: .NET's own configSections stand in every web.config of the old days.
                     if schema::schema().section(&below).is_some() {
-                        self.written.declared.push((below, unlock));
+                        self.written.declared.push((below, unlock, name.value_span));
                     }
                 }
                 _ => {

@@ -5,6 +5,7 @@
 //! reference.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,7 +19,7 @@ use super::{
     schema::{self, Unlock},
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     ir::case::{alike, fold},
     source::{SourceMap, Span},
 };
@@ -41,11 +42,16 @@ pub struct Site {
     pub written: Vec<Layer>,
     /// The places in that of each section.
     pub by_section: HashMap<String, Vec<usize>>,
+    /// Sections that were merged already, by the layers they are made of, with what is wrong with them.
+    pub merged: Merged,
     /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
     pub broken: Vec<Vec<String>>,
 }
+
+/// Sections by their names and layers.
+pub type Merged = RefCell<HashMap<(String, Vec<usize>), (Arc<Value>, Vec<Diagnostic>)>>;
 
 /// A folder that a path of a site is mapped to.
 #[derive(Clone, Debug)]
@@ -105,6 +111,7 @@ impl Site {
 
     fn index(&mut self) {
         self.by_section.clear();
+        self.merged.borrow_mut().clear();
         for (at, layer) in self.written.iter().enumerate() {
             self.by_section.entry(layer.fragment.section.clone()).or_default().push(at);
         }
@@ -139,28 +146,36 @@ impl Site {
         places
     }
 
-    /// A section as it is in force for a path.
-    pub fn section(&self, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Value {
+    /// A section as it is in force for a path. Most places have the same as their site, which is merged once.
+    pub fn section(&self, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Arc<Value> {
         let known = schema::schema().section(name).and_then(|section| section.element.as_ref());
         let Some(known) = known else {
             // Every caller names a section with content, which a test of the schema holds.
             static NOTHING: std::sync::OnceLock<schema::Element> = std::sync::OnceLock::new();
-            return Value::new(NOTHING.get_or_init(schema::Element::default));
+            return Arc::new(Value::new(NOTHING.get_or_init(schema::Element::default)));
         };
-        let mut value = Value::new(known);
-        for layer in self.chain(name, path) {
+        let key = (name.to_owned(), self.chain(name, path));
+        if let Some((value, faults)) = self.merged.borrow().get(&key) {
+            found.extend(faults.iter().cloned());
+            return Arc::clone(value);
+        }
+        let (mut value, mut faults) = (Value::new(known), Vec::new());
+        for layer in key.1.iter().filter_map(|at| self.written.get(*at)) {
             let level = Level {
                 depth: layer.path.len(),
                 assumed: layer.assumed,
                 delegated: layer.file_depth.is_some(),
             };
-            value.lay(&layer.fragment.element, level, found);
+            value.lay(&layer.fragment.element, level, &mut faults);
         }
+        let value = Arc::new(value);
+        found.extend(faults.iter().cloned());
+        self.merged.borrow_mut().insert(key, (Arc::clone(&value), faults));
         value
     }
 
     /// A section as the assumed stock server has it.
-    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Value {
+    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Arc<Value> {
         let mut stock = Self {
             name: String::new(),
             id: 0,
@@ -169,6 +184,7 @@ impl Site {
             span: Span::NONE,
             written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
             by_section: HashMap::new(),
+            merged: Merged::default(),
             files: Vec::new(),
             broken: Vec::new(),
         };
@@ -176,26 +192,27 @@ impl Site {
         stock.section(name, &[], found)
     }
 
-    /// The layers of a section that hold for a path, the outermost first.
-    fn chain(&self, name: &str, path: &[String]) -> Vec<&Layer> {
+    /// The layers of a section that hold for a path, the outermost first, by their places in what is written.
+    fn chain(&self, name: &str, path: &[String]) -> Vec<usize> {
         let application = self.application(path).len();
-        let mut chain: Vec<&Layer> = self
+        let mut chain: Vec<(usize, &Layer)> = self
             .by_section
             .get(name)
             .into_iter()
             .flatten()
-            .filter_map(|at| self.written.get(*at))
-            .filter(|layer| is_below(path, &layer.path))
+            .filter_map(|at| Some((*at, self.written.get(*at)?)))
+            .filter(|(_, layer)| is_below(path, &layer.path))
             // `inheritInChildApplications="false"`: not beyond the application it is written in.
-            .filter(|layer| layer.fragment.inherited || self.application(&layer.path).len() == application)
+            .filter(|(_, layer)| {
+                layer.fragment.inherited || self.application(&layer.path).len() == application
+            })
             .collect();
-        chain.sort_by_key(|layer| (layer.path.len(), layer.file_depth.map_or(0, |depth| depth + 1)));
-        chain
+        chain.sort_by_key(|(_, layer)| (layer.path.len(), layer.file_depth.map_or(0, |depth| depth + 1)));
+        chain.into_iter().map(|(at, _)| at).collect()
     }
 
-    /// Adds the sections of a file that stands at `path`.
-    pub fn add(&mut self, written: &Written, path: &[String], assumed: bool) {
-        let host = written.is_host() || assumed;
+    /// Adds the sections of a file that stands at `path`; whether it is the server's own is not for the file to say.
+    pub fn add(&mut self, written: &Written, path: &[String], host: bool, assumed: bool) {
         for fragment in &written.fragments {
             let mut target = segments(&fragment.location);
             if host && !assumed && !fragment.location.is_empty() {
@@ -243,8 +260,13 @@ impl Site {
         for (configs, path) in all {
             if let [_, second, ..] = configs.as_slice() {
                 let message = format!("{} is a second web.config in its folder", second.display());
+                // A place in it, so that it is set aside as any other file of the folder.
+                let span = Span::new(sources.add(second.clone(), Vec::new()), 0, 0);
+                if main.is_none() || !path.is_empty() {
+                    self.files.push((second.clone(), path.clone()));
+                }
                 found.push(
-                    Diagnostic::new(Severity::Error, "ambiguous-file", message)
+                    Diagnostic::error("ambiguous-file", span, message)
                         .note("names of files are the same whatever their case"),
                 );
             }
@@ -256,7 +278,7 @@ impl Site {
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
                 self.files.extend(written.named.iter().map(|named| (named.clone(), path.clone())));
-                self.add(&written, &path, false);
+                self.add(&written, &path, false, false);
             }
         }
     }
@@ -265,6 +287,13 @@ impl Site {
 /// Says which sections of a file other than the server's own can never stand there. Those that are only locked are for
 /// [`super::locks`].
 pub fn permitted(written: &Written, found: &mut Vec<Diagnostic>) {
+    for (name, _, span) in &written.declared {
+        let message = format!("`{name}` is declared already");
+        found.push(
+            Diagnostic::error("section-not-allowed", *span, message)
+                .because("only applicationHost.config declares it, and says who may write it"),
+        );
+    }
     for fragment in &written.fragments {
         let name = &fragment.section;
         if schema::schema().section(name).is_some_and(|section| section.unlock == Unlock::Machine) {

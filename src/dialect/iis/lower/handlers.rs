@@ -30,6 +30,8 @@
 //! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
 //! preserving the original URL); else it is the client's own, if it sent one.
 
+use std::sync::Arc;
+
 use super::{Cx, Place, block, leave, proxy, status::own, vars};
 use crate::{
     diagnostic::Diagnostic,
@@ -94,7 +96,7 @@ impl Kind {
     }
 
     /// The section with its settings.
-    fn section(self, place: &Place) -> Option<Value> {
+    fn section(self, place: &Place) -> Option<Arc<Value>> {
         let name = match self {
             Self::AspNetCore => "system.webServer/aspNetCore",
             Self::HttpPlatform => "system.webServer/httpPlatform",
@@ -294,7 +296,7 @@ fn reached(
         let section = kind.and_then(|kind| kind.section(place));
         let authority = Template::text(url.trim_end_matches('/'));
         proxy::known(cx, &authority, item.span);
-        let target = target(cx, Sees::of(kind, section.as_ref()), authority);
+        let target = target(cx, Sees::of(kind, section.as_deref()), authority);
         set.handler = Some(Handler::Forward(Forward {
             protocol: Protocol::Http,
             tls: false,

@@ -604,7 +604,8 @@ fn url_variable(text: &str, from: usize) -> Option<usize> {
         "SCRIPT_NAME",
         "HTTP_X_ORIGINAL_URL",
     ];
-    text[from..].match_indices('{').map(|(at, _)| from + at).find(|at| {
+    let outermost = |at: &usize| text[from..*at].matches('{').count() == text[from..*at].matches('}').count();
+    text[from..].match_indices('{').map(|(at, _)| from + at).filter(outermost).find(|at| {
         let name = text[at + 1..].split('}').next().unwrap_or_default();
         names.iter().any(|one| one.eq_ignore_ascii_case(name))
     })
