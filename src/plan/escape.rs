@@ -152,16 +152,14 @@ fn tidy(path: &[u8], out: &mut Vec<u8>) {
                 out.extend_from_slice(segment);
             }
         }
-        match end {
-            Some(end) => rest = &rest[end + 1..],
-            None => {
-                // A folder stays one.
-                if matches!(segment, b"" | b"." | b"..") {
-                    out.push(b'/');
-                }
-                return;
+        let Some(end) = end else {
+            // A folder stays one.
+            if matches!(segment, b"" | b"." | b"..") {
+                out.push(b'/');
             }
-        }
+            return;
+        };
+        rest = &rest[end + 1..];
     }
 }
 

@@ -615,11 +615,8 @@ fn url_variable(text: &str, from: usize) -> Option<usize> {
 /// cannot begin with a slash is certain not to.
 fn may_be_rooted(text: &str, pattern: &str) -> bool {
     let capture = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("{R:"));
-    text.starts_with('{')
-        && !(capture
-            && !pattern.contains("(/")
-            && !pattern.starts_with('/')
-            && groups_begin_segments(pattern))
+    let slashes = pattern.contains("(/") || pattern.starts_with('/') || !groups_begin_segments(pattern);
+    text.starts_with('{') && (!capture || slashes)
 }
 
 /// Whether each group of a pattern, or star of a wildcard, begins where a segment does: no slash comes there.
