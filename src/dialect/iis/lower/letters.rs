@@ -40,7 +40,7 @@ pub(super) fn by_bytes(text: &str, fold: bool) -> String {
                 None => out.push('\\'),
             },
             '[' => match Class::read(rest) {
-                Some((class, whole)) if !class.is_plain() => {
+                Some((class, whole)) if !rest[..whole].is_ascii() => {
                     class.write(fold, &mut out);
                     length = whole;
                 }
@@ -128,10 +128,6 @@ impl Class {
             }
             at += length;
         }
-    }
-
-    fn is_plain(&self) -> bool {
-        self.high.is_empty() || self.high == [(0x80, LAST)]
     }
 
     fn write(&self, fold: bool, out: &mut String) {
