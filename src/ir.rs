@@ -14,6 +14,7 @@ use crate::source::Span;
 mod access;
 mod block;
 mod cache;
+pub mod case;
 mod cluster;
 mod companion;
 mod compare;

@@ -292,3 +292,32 @@ fn rules_decide_the_same_whether_or_not_anybody_watches() {
     }
     assert!(forwarded > 500 && rewritten > 500, "{forwarded} {rewritten}");
 }
+
+/// What is long is read in one pass: a map of redirects has a hundred thousand entries.
+#[test]
+fn long_lists_are_read_in_time() {
+    let list = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let map = list(30_000, &|at| format!("<add key=\"/old/{at}\" value=\"/new/{at}\" />"));
+    let types = list(8_000, &|at| format!("<mimeMap fileExtension=\".x{at}\" mimeType=\"a/x{at}\" />"));
+    let places = list(500, &|at| {
+        format!(
+            "<location path=\"a{at}\"><system.webServer><defaultDocument enabled=\"false\" /></system.webServer></location>"
+        )
+    });
+    let texts = [
+        around(&format!(
+            "<rewrite><rewriteMaps><rewriteMap name=\"M\">{map}</rewriteMap></rewriteMaps></rewrite>"
+        )),
+        around(&format!("<staticContent>{types}</staticContent>")),
+        format!("<configuration>{places}</configuration>"),
+        format!("<configuration>{}</configuration>", "&".repeat(250_000)),
+        format!("<configuration>{}</configuration>", "&\n".repeat(125_000)),
+        format!("<configuration a=\"{}\" />", "&".repeat(250_000)),
+        format!("<configuration>{}</configuration>", "&x;".repeat(80_000)),
+    ];
+    for text in texts {
+        let (began, head) = (Instant::now(), text[..60].to_owned());
+        read(text.into_bytes());
+        assert!(began.elapsed() < Duration::from_secs(10), "{head}: {:?}", began.elapsed());
+    }
+}

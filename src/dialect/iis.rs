@@ -19,7 +19,10 @@ pub mod stage;
 pub mod tree;
 pub mod xml;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use super::Options;
 use crate::{
@@ -216,12 +219,14 @@ fn lone(
         roots: vec![root],
         span,
         written: Vec::new(),
+        by_section: HashMap::new(),
+        merged: site::Merged::default(),
         files: Vec::new(),
         broken: Vec::new(),
     };
-    site.add(stock, &[], true);
+    site.add(stock, &[], true, true);
     site::permitted(written, found);
-    site.add(written, &[], false);
+    site.add(written, &[], false, false);
     if !options.offline {
         site.read_folders(sources, Some(main), found);
     }
@@ -272,10 +277,12 @@ fn sites(
             roots: roots(&item.value, options, found),
             span: item.span,
             written: Vec::new(),
+            by_section: HashMap::new(),
+            merged: site::Merged::default(),
             files: Vec::new(),
             broken: Vec::new(),
         };
-        site.add(written, &[], false);
+        site.add(written, &[], true, false);
         if !options.offline {
             site.read_folders(sources, None, found);
             site.keep_roots(options.again && options.iis.lenient);

@@ -49,6 +49,11 @@ pub enum Escape {
     RedirectDecode,
     /// Lower case.
     Lower,
+    /// A path, decoded, as that of a request target is normalized: it begins with a slash, a backslash is one, several count as
+    /// one, `.` and `..` are resolved. Nothing when it climbs above the root.
+    Tidy,
+    /// With one character in the place of all that differ by case alone (`ir::case`).
+    Fold,
     /// Without its first bytes, so many.
     Skip(u32),
     /// Percent-encoded what cannot stand in a URL; `%` stays.

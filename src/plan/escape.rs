@@ -54,6 +54,8 @@ pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
         Escape::Path => encode(&PATH, text, out),
         Escape::Component => encode(&COMPONENT, text, out),
         Escape::Lower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+        Escape::Tidy => tidy(text, out),
+        Escape::Fold => crate::ir::case::fold_bytes(text, out),
         Escape::Skip(count) => out.extend_from_slice(text.get(count as usize..).unwrap_or_default()),
         Escape::Url => encode(&URL, text, out),
         Escape::Html => html(text, out),
@@ -128,6 +130,36 @@ pub fn escape(how: Escape, text: &[u8], encoded: bool, out: &mut Vec<u8>) {
                 }
             }
         }
+    }
+}
+
+/// Appends a path without empty and dot segments; nothing when it climbs above the root.
+fn tidy(path: &[u8], out: &mut Vec<u8>) {
+    let base = out.len();
+    let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let mut rest = path;
+    loop {
+        let end = rest.iter().position(is_slash);
+        let segment = &rest[..end.unwrap_or(rest.len())];
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                let Some(slash) = memchr::memrchr(b'/', &out[base..]) else { return };
+                out.truncate(base + slash);
+            }
+            segment => {
+                out.push(b'/');
+                out.extend_from_slice(segment);
+            }
+        }
+        let Some(end) = end else {
+            // A folder stays one.
+            if matches!(segment, b"" | b"." | b"..") {
+                out.push(b'/');
+            }
+            return;
+        };
+        rest = &rest[end + 1..];
     }
 }
 
@@ -301,6 +333,17 @@ mod tests {
             (Escape::Md5, "a", "0cc175b9c0f1b6a831c399e269772661"),
             (Escape::Sha1, "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             (Escape::Upper, "a\u{df}", "A\u{df}"),
+            (Escape::Fold, "K\u{fc}", "k\u{dc}"),
+            (Escape::Tidy, "/a/b.c", "/a/b.c"),
+            (Escape::Tidy, "/a/", "/a/"),
+            (Escape::Tidy, "", "/"),
+            (Escape::Tidy, "a", "/a"),
+            (Escape::Tidy, "//a//b", "/a/b"),
+            (Escape::Tidy, "/./a\\.\\b/.", "/a/b/"),
+            (Escape::Tidy, "/a/../b/c/..", "/b/"),
+            (Escape::Tidy, "/..a/...", "/..a/..."),
+            (Escape::Tidy, "/a/../../b", ""),
+            (Escape::Tidy, "/..", ""),
         ] {
             assert_eq!(String::from_utf8(escaped(how, from.as_bytes())).unwrap(), to, "{how:?} {from}");
         }

@@ -37,6 +37,7 @@ fn is_own(escape: Escape) -> bool {
             | Escape::UriTextBeforeQuery
             | Escape::UrlText
             | Escape::LessOne
+            | Escape::Tidy
             | Escape::WithoutFinalAmpersand
     )
 }

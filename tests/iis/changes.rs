@@ -255,3 +255,83 @@ fn a_named_file_of_the_server_that_is_wrong_changes_nothing() {
     folder.write("headers.config", named("2"));
     until(listen, "/a.txt", says("2"), &server);
 }
+
+/// A site's file that refuses everybody.
+const DENIED: &str = "<configuration><system.webServer><security><authorization><clear /><add accessType=\"Deny\" users=\"*\" />\
+     </authorization></security></system.webServer></configuration>";
+
+/// Reference 2.1: the files of a path are those of its folders, however they came there.
+#[test]
+fn a_linked_folder_has_its_file() {
+    use std::os::unix::fs::symlink;
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("real/s.txt", "secret");
+    folder.write("real/web.config", DENIED);
+    folder.write("site/a.txt", "hello");
+    folder.write("site/web.config", "<configuration />");
+    symlink("../real", folder.0.join("site/link")).unwrap();
+    symlink("..", folder.0.join("real/up")).unwrap();
+    let site = folder.0.join("site");
+    let server = Server::start(&site, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/a.txt", "").status, 200);
+    assert_eq!(get(listen, "/link/s.txt", "").status, 401);
+    // Round and round: what is not looked into is not served.
+    assert_eq!(get(listen, "/link/up/real/s.txt", "").status, 500);
+    // One that comes while the server runs, and its file as it changes.
+    symlink("../real", site.join("late")).unwrap();
+    until(listen, "/late/s.txt", |reply| reply.status == 401, &server);
+    folder.write("real/web.config", "<configuration />");
+    until(listen, "/late/s.txt", |reply| reply.status == 200, &server);
+    assert_eq!(get(listen, "/link/s.txt", "").status, 200);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write("a.txt", "hello");
+    folder.write("sub/a.txt", "hello");
+    folder.write("web.config", saying("0"));
+    let mut server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    let pipe = folder.0.join("sub/web.config");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Making one is no news; another change is.
+    folder.write("web.config", saying("1"));
+    until(listen, "/a.txt", says("1"), &server);
+    assert_eq!(get(listen, "/sub/a.txt", "").status, 500);
+    folder.write("web.config", saying("2"));
+    until(listen, "/a.txt", says("2"), &server);
+    assert!(Command::new("kill").arg(server.child.id().to_string()).status().unwrap().success());
+    let began = Instant::now();
+    while server.child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", server.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Reference 2.5: only the administrator's file declares sections, and with them who may write them.
+#[test]
+fn a_folder_cannot_declare_its_locks_away() {
+    let (listen, folder) = (port(), Folder::new());
+    folder.write(
+        "web.config",
+        format!(
+            "<configuration><location path=\"sub\">{}</location></configuration>",
+            &DENIED[15..DENIED.len() - 16]
+        ),
+    );
+    folder.write("sub/a.txt", "secret");
+    folder.write("other/a.txt", "other");
+    let server = Server::start(&folder.0, &["--listen", &format!("127.0.0.1:{listen}")], listen);
+    assert_eq!(get(listen, "/sub/a.txt", "").status, 401);
+    let declared = "<configuration><configSections><sectionGroup name=\"system.webServer\"><section name=\"caching\" \
+         overrideModeDefault=\"Allow\" /></sectionGroup></configSections></configuration>";
+    folder.write("other/web.config", declared);
+    until(listen, "/other/a.txt", |reply| reply.status == 500, &server);
+    // Two files whose names differ in case alone are wrong in their folder and nowhere else.
+    folder.write("two/web.config", "<configuration />");
+    folder.write("two/Web.Config", "<configuration />");
+    folder.write("two/a.txt", "two");
+    until(listen, "/two/a.txt", |reply| reply.status == 500, &server);
+    folder.write("web.config", saying("1"));
+    until(listen, "/sub/a.txt", says("1"), &server);
+}

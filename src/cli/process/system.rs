@@ -115,13 +115,20 @@ pub fn kill(process: i32, signal: i32) -> io::Result<()> {
 pub fn end_with_us(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt as _;
     let us = std::process::id().cast_signed();
+    let none = set_of(&[]);
     let tie = move || {
+        // The signals that this process keeps for itself are no business of the program's.
+        // SAFETY: the set is initialised and lives in the closure; no old mask is asked for.
+        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } {
+            0 => {}
+            number => return Err(io::Error::from_raw_os_error(number)),
+        }
         // SAFETY: no pointers, no memory.
         check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) })?;
         // SAFETY: as above; it cannot fail.
         if unsafe { libc::getppid() } == us { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: the closure makes two system calls and allocates nothing.
+    // SAFETY: the closure makes three system calls and allocates nothing.
     unsafe { command.pre_exec(tie) };
 }
 

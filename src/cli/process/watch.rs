@@ -7,7 +7,7 @@
 mod inotify;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The most folders.
-const MOST_FOLDERS: usize = 50_000;
+const MOST_FOLDERS: usize = 200_000;
 
 /// A watch; it ends when it is dropped.
 #[derive(Debug, Default)]
@@ -113,17 +113,20 @@ fn look(what: &[Watched], state: &State, read: SystemTime) {
 }
 
 impl Folders<'_> {
-    /// Watches a folder and, where that is wanted, those below it; whether there is a file of interest in one of them, that
-    /// is newer than `read` where that is given.
+    /// Watches a folder and, where that is wanted, those below it, by way of links, too; whether there is a file of interest in
+    /// one of them, that is newer than `read` where that is given.
     fn enter(&mut self, folder: &Path, of: &[usize], read: Option<SystemTime>) -> bool {
         let mut left = vec![folder.to_path_buf()];
         let mut any = false;
+        let mut seen = BTreeSet::new();
         while let Some(folder) = left.pop() {
             if self.full || self.known.len() >= MOST_FOLDERS {
                 self.complain("there are too many folders");
                 return any;
             }
             match self.inotify.add(&folder) {
+                // By another link.
+                Ok(number) if !seen.insert(number) => continue,
                 Ok(number) => {
                     let known = self.known.entry(number).or_insert_with(|| (folder.clone(), Vec::new()));
                     known.0.clone_from(&folder);
@@ -140,9 +143,10 @@ impl Folders<'_> {
             let below: Vec<usize> = of.iter().filter(|at| self.what[**at].below).copied().collect();
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let Ok(kind) = entry.file_type() else { continue };
-                if kind.is_dir() && !below.is_empty() {
+                let is_folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+                if is_folder && !below.is_empty() {
                     left.push(entry.path());
-                } else if !kind.is_dir() && self.is_wanted(of, entry.file_name().as_bytes()) {
+                } else if !is_folder && self.is_wanted(of, entry.file_name().as_bytes()) {
                     let modified = entry.metadata().and_then(|known| known.modified());
                     any |= read.is_none_or(|read| modified.is_ok_and(|modified| modified > read));
                 }
@@ -173,7 +177,11 @@ impl Folders<'_> {
         for event in events {
             any |= event.overflow;
             let Some((folder, of)) = self.known.get(&event.folder).cloned() else { continue };
-            if event.new_folder {
+            let linked = || {
+                let path = folder.join(&event.name);
+                path.is_symlink() && path.is_dir()
+            };
+            if event.new_folder || event.new_entry && linked() {
                 let below: Vec<usize> = of.iter().filter(|at| self.what[**at].below).copied().collect();
                 if !below.is_empty() {
                     any |= self.enter(&folder.join(&event.name), &below, None);

@@ -3,11 +3,16 @@
 //! The original answers 500.19 for whatever is wrong here; we say so before serving. Names are compared with regard to
 //! case, values of enumerations and booleans without (reference 2.2, 2.3).
 
+use std::collections::HashMap;
+
 use super::{
     schema::{self, Collection, Section, Status, Wrong},
     tree::{Attribute, Element, Node},
 };
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::{
+    diagnostic::{Diagnostic, suggest},
+    ir::case::fold,
+};
 
 /// Attributes that may stand on every element: they lock parts of it.
 pub(super) fn is_lock(name: &str) -> bool {
@@ -239,14 +244,13 @@ fn remove<'s>(
 
 /// Items with the same key in one place, unless one is removed in between.
 fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<(Vec<String>, &Element)> = Vec::new();
+    let mut seen: HashMap<Vec<String>, &Element> = HashMap::new();
     for inner in element.elements() {
         match inner.name.as_str() {
             "clear" if collection.clear => seen.clear(),
             "remove" if collection.remove => {
                 for item in collection.add.values() {
-                    let gone = key(inner, item);
-                    seen.retain(|(key, _)| *key != gone);
+                    seen.remove(&key(inner, item));
                 }
             }
             name => {
@@ -255,7 +259,7 @@ fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagno
                     continue;
                 }
                 let mut own = key(inner, item);
-                if let Some((_, first)) = seen.iter().find(|(key, _)| *key == own) {
+                if let Some(first) = seen.get(&own) {
                     let shown = own.drain(..).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
                     let message = format!("`{shown}` is in the collection already");
                     let twice = Diagnostic::error("duplicate-entry", inner.head, message);
@@ -266,7 +270,7 @@ fn duplicates(element: &Element, collection: &Collection, found: &mut Vec<Diagno
                     );
                     continue;
                 }
-                seen.push((own, inner));
+                seen.insert(own, inner);
             }
         }
     }
@@ -278,7 +282,7 @@ pub(super) fn key(element: &Element, item: &schema::Element) -> Vec<String> {
         .map(|(name, known)| {
             let value = element.attribute(name).map(|attribute| attribute.value.as_str());
             let value = value.or(known.default.as_deref()).unwrap_or_default();
-            if known.key == Some(true) { value.to_owned() } else { value.to_lowercase() }
+            if known.key == Some(true) { value.to_owned() } else { fold(value) }
         })
         .collect()
 }

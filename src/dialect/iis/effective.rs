@@ -5,7 +5,10 @@
 //! is an error, unless it only comes from the assumed lists of a stock server: then the entry is replaced (reference 2.4,
 //! 2.9).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use super::{
     check,
@@ -21,6 +24,8 @@ pub struct Value {
     attributes: BTreeMap<String, Attribute>,
     elements: BTreeMap<String, Self>,
     items: Vec<Item>,
+    /// What the items are known by: looking through them all for each that is added would take long where there are many.
+    keys: HashSet<(String, Vec<String>)>,
     /// Where it was written last.
     pub span: Span,
     /// Whether any file wrote it, other than the assumed one.
@@ -98,6 +103,7 @@ impl Value {
             attributes: BTreeMap::new(),
             elements: BTreeMap::new(),
             items: Vec::new(),
+            keys: HashSet::new(),
             span: Span::NONE,
             written: false,
             locks: Vec::new(),
@@ -127,8 +133,12 @@ impl Value {
             if let Some(item) = collection.add.get(&inner.name) {
                 let key = check::key(inner, item);
                 let keyed = item.key().next().is_some();
-                let there =
-                    self.items.iter().position(|one| keyed && one.name == inner.name && one.key == key);
+                let known = (inner.name.clone(), key);
+                let there = keyed && !self.keys.insert(known.clone());
+                let key = known.1;
+                let there = there
+                    .then(|| self.items.iter().position(|one| one.name == inner.name && one.key == key))
+                    .flatten();
                 if let Some(at) = there {
                     let old = &self.items[at];
                     if !old.level.assumed && old.level != level {
@@ -161,11 +171,16 @@ impl Value {
                     continue;
                 }
                 self.items.clear();
+                self.keys.clear();
                 first = 0;
             } else if inner.name == "remove" {
                 for (name, item) in &collection.add {
-                    let key = check::key(inner, item);
-                    let gone = |one: &Item| one.name == *name && one.key == key;
+                    let known = (name.clone(), check::key(inner, item));
+                    if item.key().next().is_some() && !self.keys.contains(&known) {
+                        continue;
+                    }
+                    let key = &known.1;
+                    let gone = |one: &Item| one.name == *name && one.key == *key;
                     let locked = |one: &&Item| gone(one) && one.locked && one.level != level;
                     if let Some(item) = self.items.iter().find(locked) {
                         found.push(kept(inner, item));
@@ -173,6 +188,7 @@ impl Value {
                     }
                     let before = self.items.iter().take(first).filter(|one| gone(one)).count();
                     self.items.retain(|one| !gone(one));
+                    self.keys.remove(&known);
                     first -= before;
                 }
             }
@@ -204,6 +220,7 @@ impl Value {
             let known = self.schema.collection.as_ref();
             let known = |item: &&Item| known.is_some_and(|known| known.add.contains_key(&item.name));
             self.items.extend(defaults.items.iter().filter(known).cloned());
+            self.keys = self.items.iter().map(|item| (item.name.clone(), item.key.clone())).collect();
         }
     }
 

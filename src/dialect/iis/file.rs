@@ -41,7 +41,7 @@ pub struct Written {
     /// Its sections, in the order of the file.
     pub fragments: Vec<Arc<Fragment>>,
     /// What `configSections` says of who may write a section: its path, and whether other files may.
-    pub declared: Vec<(String, Unlock)>,
+    pub declared: Vec<(String, Unlock, Span)>,
     /// The files that `configSource` names, whether they are there or not.
     pub named: Vec<PathBuf>,
 }
@@ -109,16 +109,17 @@ fn spelled(folder: &Path, relative: &Path) -> PathBuf {
 
 /// The root element of a file.
 fn element(sources: &mut SourceMap, path: &Path, found: &mut Vec<Diagnostic>) -> Option<Element> {
-    let file = match sources.last(path).map_or_else(|| sources.read(path), Ok) {
-        Ok(file) => file,
-        Err(error) => {
-            let message = format!("cannot read {}: {error}", path.display());
-            // Known to the map all the same: whoever sets files aside has to know which one it is.
-            let file = sources.add(path.to_path_buf(), Vec::new());
-            found.push(Diagnostic::error("unreadable-file", Span::new(file, 0, 0), message));
-            return None;
-        }
-    };
+    let file =
+        match sources.last(path).map_or_else(|| sources.read_plain(path, crate::source::LARGEST_FILE), Ok) {
+            Ok(file) => file,
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", path.display());
+                // Known to the map all the same: whoever sets files aside has to know which one it is.
+                let file = sources.add(path.to_path_buf(), Vec::new());
+                found.push(Diagnostic::error("unreadable-file", Span::new(file, 0, 0), message));
+                return None;
+            }
+        };
     let (file, text) = decoded(sources, file, found)?;
     let (root, faults) = xml::read(file, &text);
     let broken = !faults.is_empty();
@@ -444,7 +445,7 @@ impl<'a> Reading<'a> {
                         };
                     // Only ours: .NET's own configSections stand in every web.config of the old days.
                     if schema::schema().section(&below).is_some() {
-                        self.written.declared.push((below, unlock));
+                        self.written.declared.push((below, unlock, name.value_span));
                     }
                 }
                 _ => {

@@ -66,9 +66,9 @@ enum Lock<'a> {
 fn locker<'a>(site: &'a Site, host: Option<&Written>, stock: Unlock, layer: &Layer) -> Lock<'a> {
     let fragment = &layer.fragment;
     let declared =
-        host.and_then(|host| host.declared.iter().rev().find(|(name, _)| *name == fragment.section));
+        host.and_then(|host| host.declared.iter().rev().find(|(name, ..)| *name == fragment.section));
     let mut lock = match (host, declared) {
-        (Some(_), Some((_, unlock))) if *unlock != Unlock::Everywhere => Lock::Default,
+        (Some(_), Some((_, unlock, _))) if *unlock != Unlock::Everywhere => Lock::Default,
         (Some(_), None) if stock != Unlock::Everywhere => Lock::Default,
         (None, _) if stock == Unlock::Locked => Lock::Stock,
         _ => Lock::None,

@@ -51,6 +51,7 @@ mod expression;
 mod farm;
 mod filtering;
 mod handlers;
+mod letters;
 mod logging;
 mod maps;
 mod outbound;
@@ -119,6 +120,8 @@ struct Cx<'a> {
     site: u32,
     /// Whether it has handlers that are programs.
     programs: bool,
+    /// The paths under which its files for errors are, once somebody asked.
+    error_files: Option<BTreeSet<String>>,
 }
 
 /// A place of a site.
@@ -149,6 +152,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         reached: BTreeSet::new(),
         site: 0,
         programs: false,
+        error_files: None,
     };
     if let Some(site) = sites.iter().find(|_| host.assumed) {
         let mut found = Vec::new();
@@ -161,6 +165,7 @@ pub fn lower(sites: &[Site], host: &Host, options: &Options) -> (ir::Config, Vec
         // Names of variables are of a site; only its number is unique.
         cx.vars.clear();
         cx.site = site.id;
+        cx.error_files = None;
         cx.programs = handlers::any(site);
         let host = cx.site(site);
         cx.config.hosts.push(host);
@@ -394,7 +399,7 @@ fn inside(path: &[String]) -> Test {
         text.push_str(&pattern::literal(segment));
     }
     text.push_str("(?:/|$)");
-    Test::Match { subject: Template::attr(ir::Attr::Path), pattern: Pattern::regex(text, true), into: None }
+    Test::Match { subject: Template::attr(ir::Attr::Path), pattern: letters::any_case(text), into: None }
 }
 
 /// The path of segments, with a slash at both ends.

@@ -5,10 +5,13 @@
 //! reference.
 
 use std::{
-    collections::BTreeSet,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+mod folders;
 
 use super::{
     effective::{Level, Value},
@@ -16,15 +19,11 @@ use super::{
     schema::{self, Unlock},
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
+    ir::case::{alike, fold},
     source::{SourceMap, Span},
 };
-
-/// Folders looked into for files of their own, in one site.
-const MOST_FOLDERS: usize = 50_000;
-
-/// How deep folders are looked into.
-const DEEPEST: usize = 32;
+use folders::Survey;
 
 /// A site.
 #[derive(Debug)]
@@ -41,11 +40,18 @@ pub struct Site {
     pub span: Span,
     /// What is written for its paths.
     pub written: Vec<Layer>,
+    /// The places in that of each section.
+    pub by_section: HashMap<String, Vec<usize>>,
+    /// Sections that were merged already, by the layers they are made of, with what is wrong with them.
+    pub merged: Merged,
     /// The files of its folders that may be set aside, with their paths.
     pub files: Vec<(PathBuf, Vec<String>)>,
     /// Paths whose files are invalid: they are answered with an error, and so is what is below.
     pub broken: Vec<Vec<String>>,
 }
+
+/// Sections by their names and layers.
+pub type Merged = RefCell<HashMap<(String, Vec<usize>), (Arc<Value>, Vec<Diagnostic>)>>;
 
 /// A folder that a path of a site is mapped to.
 #[derive(Clone, Debug)]
@@ -80,14 +86,7 @@ pub fn segments(path: &str) -> Vec<String> {
 
 /// Whether `path` is `prefix` or below it; case does not count.
 pub fn is_below(path: &[String], prefix: &[String]) -> bool {
-    prefix.len() <= path.len() && prefix.iter().zip(path).all(|(one, other)| same(one, other))
-}
-
-fn same(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    one.to_lowercase() == other.to_lowercase()
+    prefix.len() <= path.len() && prefix.iter().zip(path).all(|(one, other)| alike(one, other))
 }
 
 impl Site {
@@ -103,10 +102,19 @@ impl Site {
         let of_it: Vec<&PathBuf> =
             self.files.iter().filter(|(_, other)| *other == path).map(|(one, _)| one).collect();
         self.written.retain(|layer| !of_it.contains(&&sources.file(layer.fragment.element.head.file).path));
+        self.index();
         if !self.broken.contains(&path) {
             self.broken.push(path);
         }
         true
+    }
+
+    fn index(&mut self) {
+        self.by_section.clear();
+        self.merged.borrow_mut().clear();
+        for (at, layer) in self.written.iter().enumerate() {
+            self.by_section.entry(layer.fragment.section.clone()).or_default().push(at);
+        }
     }
 
     /// The folder of a path, by the deepest mapping above it.
@@ -128,9 +136,9 @@ impl Site {
         let mut places: Vec<Vec<String>> = vec![Vec::new()];
         let paths =
             self.written.iter().map(|layer| &layer.path).chain(self.roots.iter().map(|root| &root.path));
-        let paths = paths.chain(&self.broken);
-        for path in paths {
-            if !places.iter().any(|place| place.len() == path.len() && is_below(place, path)) {
+        let mut seen: HashSet<Vec<String>> = HashSet::from([Vec::new()]);
+        for path in paths.chain(&self.broken) {
+            if seen.insert(path.iter().map(|segment| fold(segment)).collect()) {
                 places.push(path.clone());
             }
         }
@@ -138,63 +146,78 @@ impl Site {
         places
     }
 
-    /// A section as it is in force for a path.
-    pub fn section(&self, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Value {
+    /// A section as it is in force for a path. Most places have the same as their site, which is merged once.
+    pub fn section(&self, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Arc<Value> {
         let known = schema::schema().section(name).and_then(|section| section.element.as_ref());
         let Some(known) = known else {
             // Every caller names a section with content, which a test of the schema holds.
             static NOTHING: std::sync::OnceLock<schema::Element> = std::sync::OnceLock::new();
-            return Value::new(NOTHING.get_or_init(schema::Element::default));
+            return Arc::new(Value::new(NOTHING.get_or_init(schema::Element::default)));
         };
-        let mut value = Value::new(known);
-        for layer in self.chain(name, path) {
+        let key = (name.to_owned(), self.chain(name, path));
+        if let Some((value, faults)) = self.merged.borrow().get(&key) {
+            found.extend(faults.iter().cloned());
+            return Arc::clone(value);
+        }
+        let (mut value, mut faults) = (Value::new(known), Vec::new());
+        for layer in key.1.iter().filter_map(|at| self.written.get(*at)) {
             let level = Level {
                 depth: layer.path.len(),
                 assumed: layer.assumed,
                 delegated: layer.file_depth.is_some(),
             };
-            value.lay(&layer.fragment.element, level, found);
+            value.lay(&layer.fragment.element, level, &mut faults);
         }
+        let value = Arc::new(value);
+        found.extend(faults.iter().cloned());
+        self.merged.borrow_mut().insert(key, (Arc::clone(&value), faults));
         value
     }
 
     /// A section as the assumed stock server has it.
-    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Value {
-        let stock = Self {
+    pub fn assumed(&self, name: &str, found: &mut Vec<Diagnostic>) -> Arc<Value> {
+        let mut stock = Self {
             name: String::new(),
             id: 0,
             element: None,
             roots: self.roots.clone(),
             span: Span::NONE,
             written: self.written.iter().filter(|layer| layer.assumed).cloned().collect(),
+            by_section: HashMap::new(),
+            merged: Merged::default(),
             files: Vec::new(),
             broken: Vec::new(),
         };
+        stock.index();
         stock.section(name, &[], found)
     }
 
-    /// The layers of a section that hold for a path, the outermost first.
-    fn chain(&self, name: &str, path: &[String]) -> Vec<&Layer> {
+    /// The layers of a section that hold for a path, the outermost first, by their places in what is written.
+    fn chain(&self, name: &str, path: &[String]) -> Vec<usize> {
         let application = self.application(path).len();
-        let mut chain: Vec<&Layer> = self
-            .written
-            .iter()
-            .filter(|layer| layer.fragment.section == name && is_below(path, &layer.path))
+        let mut chain: Vec<(usize, &Layer)> = self
+            .by_section
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| Some((*at, self.written.get(*at)?)))
+            .filter(|(_, layer)| is_below(path, &layer.path))
             // `inheritInChildApplications="false"`: not beyond the application it is written in.
-            .filter(|layer| layer.fragment.inherited || self.application(&layer.path).len() == application)
+            .filter(|(_, layer)| {
+                layer.fragment.inherited || self.application(&layer.path).len() == application
+            })
             .collect();
-        chain.sort_by_key(|layer| (layer.path.len(), layer.file_depth.map_or(0, |depth| depth + 1)));
-        chain
+        chain.sort_by_key(|(_, layer)| (layer.path.len(), layer.file_depth.map_or(0, |depth| depth + 1)));
+        chain.into_iter().map(|(at, _)| at).collect()
     }
 
-    /// Adds the sections of a file that stands at `path`.
-    pub fn add(&mut self, written: &Written, path: &[String], assumed: bool) {
-        let host = written.is_host() || assumed;
+    /// Adds the sections of a file that stands at `path`; whether it is the server's own is not for the file to say.
+    pub fn add(&mut self, written: &Written, path: &[String], host: bool, assumed: bool) {
         for fragment in &written.fragments {
             let mut target = segments(&fragment.location);
             if host && !assumed && !fragment.location.is_empty() {
                 // In the server's file a location begins with the name of a site.
-                if !same(target.first().map_or("", String::as_str), &self.name) {
+                if !alike(target.first().map_or("", String::as_str), &self.name) {
                     continue;
                 }
                 target.remove(0);
@@ -205,6 +228,8 @@ impl Site {
                 assumed,
                 fragment: Arc::clone(fragment),
             };
+            let section = layer.fragment.section.clone();
+            self.by_section.entry(section).or_default().push(self.written.len());
             self.written.push(layer);
         }
     }
@@ -223,51 +248,25 @@ impl Site {
         main: Option<&Path>,
         found: &mut Vec<Diagnostic>,
     ) {
-        let mut seen = BTreeSet::new();
-        let mut folders: Vec<(PathBuf, Vec<String>, bool)> = Vec::new();
-        for root in self.roots.iter().rev() {
-            folders.push((root.folder.clone(), root.path.clone(), root.nested));
+        let mut all = Vec::new();
+        for root in &self.roots {
+            let elsewhere = |path: &[String]| {
+                self.roots.iter().any(|other| other.path.len() == path.len() && is_below(path, &other.path))
+            };
+            let mut survey = Survey::of(&root.folder, &root.path, root.nested, elsewhere);
+            all.append(&mut survey.files);
+            self.broken.extend(survey.closed(found));
         }
-        let mut left = MOST_FOLDERS;
-        while let Some((folder, path, nested)) = folders.pop() {
-            let real = crate::source::identity(&folder);
-            if !seen.insert((real, path.clone())) || path.len() > DEEPEST {
-                continue;
-            }
-            left -= 1;
-            if left == 0 {
-                let message = format!("{} has too many folders to look into", folder.display());
-                found.push(
-                    Diagnostic::new(Severity::Warning, "too-many-folders", message)
-                        .note(format!("a web.config below the first {MOST_FOLDERS} folders has no effect")),
-                );
-                return;
-            }
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let mut configs = Vec::new();
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let Ok(kind) = entry.file_type() else { continue };
-                if kind.is_dir() && nested {
-                    let mut below = path.clone();
-                    below.push(name.to_string_lossy().into_owned());
-                    // A mapping of its own leads there, or somewhere else.
-                    if !self
-                        .roots
-                        .iter()
-                        .any(|root| root.path.len() == below.len() && is_below(&below, &root.path))
-                    {
-                        folders.push((entry.path(), below, true));
-                    }
-                } else if !kind.is_dir() && name.eq_ignore_ascii_case("web.config") {
-                    configs.push(entry.path());
-                }
-            }
-            configs.sort();
+        for (configs, path) in all {
             if let [_, second, ..] = configs.as_slice() {
                 let message = format!("{} is a second web.config in its folder", second.display());
+                // A place in it, so that it is set aside as any other file of the folder.
+                let span = Span::new(sources.add(second.clone(), Vec::new()), 0, 0);
+                if main.is_none() || !path.is_empty() {
+                    self.files.push((second.clone(), path.clone()));
+                }
                 found.push(
-                    Diagnostic::new(Severity::Error, "ambiguous-file", message)
+                    Diagnostic::error("ambiguous-file", span, message)
                         .note("names of files are the same whatever their case"),
                 );
             }
@@ -279,7 +278,7 @@ impl Site {
             if let Some(written) = super::file::read(sources, config, found) {
                 permitted(&written, found);
                 self.files.extend(written.named.iter().map(|named| (named.clone(), path.clone())));
-                self.add(&written, &path, false);
+                self.add(&written, &path, false, false);
             }
         }
     }
@@ -288,6 +287,13 @@ impl Site {
 /// Says which sections of a file other than the server's own can never stand there. Those that are only locked are for
 /// [`super::locks`].
 pub fn permitted(written: &Written, found: &mut Vec<Diagnostic>) {
+    for (name, _, span) in &written.declared {
+        let message = format!("`{name}` is declared already");
+        found.push(
+            Diagnostic::error("section-not-allowed", *span, message)
+                .because("only applicationHost.config declares it, and says who may write it"),
+        );
+    }
     for fragment in &written.fragments {
         let name = &fragment.section;
         if schema::schema().section(name).is_some_and(|section| section.unlock == Unlock::Machine) {

@@ -24,10 +24,24 @@ const DEEPEST: usize = 64;
 /// Attributes of one element; the longest known one has forty.
 const MOST_ATTRIBUTES: usize = 256;
 
+/// Bare `&` that are shown; the others are counted.
+const MOST_ALIKE: usize = 20;
+
+/// What is wrong with them.
+const BARE: &str = "`&` on its own is not allowed in XML";
+
+/// Faults after which a file is not read on: whoever wrote it wrote something else.
+const MOST_FAULTS: usize = 500;
+
+/// The longest reference, from `&` to `;`.
+const LONGEST_REFERENCE: usize = 64;
+
 /// The root element of a text, and what is wrong with it.
 pub fn read(file: FileId, text: &str) -> (Option<Element>, Vec<Diagnostic>) {
-    let mut reading = Reading { file, text, found: Vec::new(), open: Vec::new(), root: None, began: false };
+    let mut reading =
+        Reading { file, text, found: Vec::new(), open: Vec::new(), root: None, began: false, bare: 0 };
     reading.all();
+    reading.count();
     (reading.root, reading.found)
 }
 
@@ -41,6 +55,8 @@ struct Reading<'t> {
     root: Option<Element>,
     /// Whether anything came before, so that a declaration would be too late.
     began: bool,
+    /// How many `&` stand on their own.
+    bare: usize,
 }
 
 impl<'t> Reading<'t> {
@@ -53,6 +69,16 @@ impl<'t> Reading<'t> {
         let at = self.found.len();
         self.found.push(found);
         &mut self.found[at]
+    }
+
+    /// Says how many `&` were not shown.
+    fn count(&mut self) {
+        let more = self.bare.saturating_sub(MOST_ALIKE);
+        if more > 0
+            && let Some(last) = self.found.iter_mut().rev().find(|one| one.message == BARE)
+        {
+            last.notes.push(format!("so do {more} more in this file"));
+        }
     }
 
     fn all(&mut self) {
@@ -98,6 +124,10 @@ impl<'t> Reading<'t> {
                 }
             }
             self.began = true;
+            if self.found.len() > MOST_FAULTS {
+                self.error(end, end, "there are too many faults: the rest is not read");
+                return;
+            }
             if self.open.len() > DEEPEST {
                 let head = self.open.last().map_or(Span::NONE, |element| element.head);
                 self.error(head.start as usize, head.end as usize, "elements are nested too deeply")
@@ -119,14 +149,14 @@ impl<'t> Reading<'t> {
 
     /// A fault of the markup itself; whether reading cannot go on.
     fn broken(&mut self, at: usize, error: &quick_xml::Error) -> bool {
+        if let quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) = error {
+            self.bare_ampersand(at);
+            return false;
+        }
         let end = self.text[at..].find(['\n', '>']).map_or(self.text.len(), |length| at + length);
         match error {
             quick_xml::Error::IllFormed(IllFormedError::DoubleHyphenInComment) => {
                 self.error(at, end, "a comment must not contain `--`");
-                return false;
-            }
-            quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => {
-                self.bare_ampersand(at);
                 return false;
             }
             quick_xml::Error::Syntax(_) => {
@@ -140,7 +170,11 @@ impl<'t> Reading<'t> {
     }
 
     fn bare_ampersand(&mut self, at: usize) {
-        self.error(at, at + 1, "`&` on its own is not allowed in XML").helps.push("write `&amp;`".to_owned());
+        self.bare += 1;
+        if self.bare > MOST_ALIKE {
+            return;
+        }
+        self.error(at, at + 1, BARE).helps.push("write `&amp;`".to_owned());
     }
 
     /// A start tag or the tag of an empty element.
@@ -249,7 +283,7 @@ impl<'t> Reading<'t> {
         }
         for (amp, _) in raw.match_indices('&') {
             let rest = &raw[amp + 1..];
-            let end = rest.find(';').filter(|end| is_reference(&rest[..*end]));
+            let end = semicolon(rest).filter(|end| is_reference(&rest[..*end]));
             match end {
                 None => self.bare_ampersand(at + amp),
                 Some(end) if resolve(&rest[..end]).is_none() => {
@@ -269,7 +303,7 @@ impl<'t> Reading<'t> {
         while let Some(amp) = rest.find('&') {
             out.push_str(&rest[..amp]);
             let after = &rest[amp + 1..];
-            let resolved = after.find(';').and_then(|end| Some((resolve(&after[..end])?, end)));
+            let resolved = semicolon(after).and_then(|end| Some((resolve(&after[..end])?, end)));
             if let Some((c, end)) = resolved {
                 out.push(c);
                 rest = &after[end + 1..];
@@ -433,6 +467,11 @@ fn is_name(name: &str) -> bool {
     let part = |part: &str| part.starts_with(starts) && part.chars().all(goes_on);
     let mut parts = name.split(':');
     parts.next().is_some_and(part) && parts.next().is_none_or(part) && parts.next().is_none()
+}
+
+/// Where the next `;` is, if it is near.
+fn semicolon(text: &str) -> Option<usize> {
+    text.bytes().take(LONGEST_REFERENCE).position(|byte| byte == b';')
 }
 
 /// What stands between `&` and `;` of a reference (§ 4.1).

@@ -12,13 +12,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::ir::case::fold;
+
 /// Folders that a worker remembers.
 const REMEMBERED: usize = 64;
 
 /// A folder that changed just now may change again without its time doing so.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The names of a folder by their lower case, and when it changed last.
+/// The names of a folder, folded as patterns are, by which they are refused; and when it changed last.
 type Names = (SystemTime, HashMap<String, OsString>);
 
 thread_local! {
@@ -55,28 +57,28 @@ fn find(path: &Path) -> Option<PathBuf> {
         }
         found.pop();
         let folder = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
-        let wanted = wanted.to_str()?.to_lowercase();
+        let wanted = fold(wanted.to_str()?);
         found.push(spelled(folder, &wanted)?);
     }
     Some(found)
 }
 
-/// The name in a folder that is this one in lower case.
-fn spelled(folder: &Path, lower: &str) -> Option<OsString> {
+/// The name in a folder that is this one when it is folded.
+fn spelled(folder: &Path, wanted: &str) -> Option<OsString> {
     let changed = std::fs::metadata(folder).ok()?.modified().ok()?;
     FOLDERS.with_borrow_mut(|folders| {
         if let Some((then, names)) = folders.get(folder)
             && *then == changed
         {
-            return names.get(lower).cloned();
+            return names.get(wanted).cloned();
         }
         let mut all: Vec<OsString> =
             std::fs::read_dir(folder).ok()?.take(MOST).flatten().map(|entry| entry.file_name()).collect();
         // Of several that differ in case alone, always the same.
         all.sort_by(|one, other| other.cmp(one));
         let names: HashMap<String, OsString> =
-            all.into_iter().filter_map(|name| Some((name.to_str()?.to_lowercase(), name.clone()))).collect();
-        let found = names.get(lower).cloned();
+            all.into_iter().filter_map(|name| Some((fold(name.to_str()?), name.clone()))).collect();
+        let found = names.get(wanted).cloned();
         let settled = changed.elapsed().is_ok_and(|since| since > SETTLED);
         if settled {
             if folders.len() >= REMEMBERED {
@@ -96,7 +98,7 @@ mod tests {
     fn the_exact_name_comes_first() {
         let folder = std::env::temp_dir().join(format!("triglot-spelling-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("Sub")).unwrap();
-        for name in ["Sub/File.txt", "a", "A", "B"] {
+        for name in ["Sub/File.txt", "a", "A", "B", "k", "\u{dc}ber"] {
             std::fs::write(folder.join(name), "").unwrap();
         }
         let spelled = |name: &str| {
@@ -112,6 +114,9 @@ mod tests {
             ("a".to_owned(), "A".to_owned(), "B".to_owned())
         );
         assert_eq!(spelled("none/x"), "none/x");
+        assert_eq!(spelled("\u{fc}BER"), "\u{dc}ber");
+        // No pattern takes the Kelvin sign for a `k`.
+        assert_eq!(spelled("\u{212a}"), "\u{212a}");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Event {
     pub(super) name: OsString,
     /// Whether it is a folder that is new there.
     pub(super) new_folder: bool,
+    /// Whether it is something else that is new there: it may be a link to a folder.
+    pub(super) new_entry: bool,
     /// Whether it is a folder or only a file that was begun, of which nothing is in it yet.
     pub(super) of_no_file: bool,
     /// Whether changes were lost before it.
@@ -97,10 +99,12 @@ fn events(mut bytes: &[u8]) -> Vec<Event> {
         bytes = rest;
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(length);
         let (is_folder, begun) = (mask & libc::IN_ISDIR != 0, mask & libc::IN_CREATE != 0);
+        let new = mask & (libc::IN_CREATE | libc::IN_MOVED_TO) != 0;
         out.push(Event {
             folder: word(0).cast_signed(),
             name: OsString::from_vec(name[..end].to_vec()),
-            new_folder: is_folder && mask & (libc::IN_CREATE | libc::IN_MOVED_TO) != 0,
+            new_folder: is_folder && new,
+            new_entry: !is_folder && new,
             of_no_file: is_folder || begun,
             overflow: mask & libc::IN_Q_OVERFLOW != 0,
         });

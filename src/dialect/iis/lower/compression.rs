@@ -11,7 +11,7 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
     ir::{
-        Attr, Choice, Pattern, Settings, Template, Test, VarId, VarKind,
+        Attr, Choice, Settings, Template, Test, VarId, VarKind,
         settings::{Beside, Compress, Proxied, TagChange},
     },
 };
@@ -102,7 +102,7 @@ fn unless(cx: &mut Cx, how: &Value, content: Content) -> VarId {
     }
     for (_, pattern, enabled) in entries {
         let subject = Template::attr(Attr::SentField("content-type".into()));
-        let test = Test::Match { subject, pattern: Pattern::regex(pattern, true), into: None };
+        let test = Test::Match { subject, pattern: super::letters::any_case(pattern), into: None };
         choices.push(Choice { test, value: if enabled { Template::default() } else { "1".into() } });
     }
     let kind = VarKind::Choice { choices, default: "1".into() };

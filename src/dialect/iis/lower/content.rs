@@ -9,8 +9,8 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::{Item, Value},
     ir::{
-        Attr, Base, Block, Edit, Escape, FileKind, Handler, Name, Part, Pattern, Reply, ReplyContent, Scope,
-        Settings, Step, Template, Test, Text,
+        Attr, Base, Block, Edit, Escape, FileKind, Handler, Name, Part, Reply, ReplyContent, Scope, Settings,
+        Step, Template, Test, Text,
         settings::{Alias, ListingColumn, ListingForm},
     },
     source::Span,
@@ -32,7 +32,8 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
 
     files(place, settings);
     let names = documents.part("files");
-    let index = names.items().iter().map(|item| Template::text(item.value.text("value"))).collect();
+    let index = names.items().iter().filter(|item| is_below(cx, item));
+    let index = index.map(|item| Template::text(item.value.text("value"))).collect();
     settings.files.index = Some(if documents.flag("enabled") { index } else { Vec::new() });
     if types.written {
         mime(&types, settings);
@@ -53,6 +54,26 @@ pub(super) fn settings(cx: &mut Cx, place: &Place, settings: &mut Settings) {
         super::logging::settings(cx, place.site, settings);
     }
     super::pages::errors(cx, &errors, settings);
+}
+
+/// Whether a default document is in the folder or below it; else that is said, once.
+fn is_below(cx: &mut Cx, item: &Item) -> bool {
+    let name = item.value.text("value");
+    let rooted = name.starts_with(['/', '\\']);
+    if !rooted && name.split(['/', '\\']).all(|part| part != "..") {
+        return true;
+    }
+    let place = item.value.place("value");
+    let message = "a default document is a file in the folder or below it";
+    let same = |one: &Diagnostic| {
+        let at = one.labels.first().map(|label| (label.span.file, label.span.start));
+        one.message == message && at == Some((place.file, place.start))
+    };
+    if !cx.found.iter().any(same) {
+        let found = Diagnostic::error("invalid-value", place, message);
+        cx.report(found.because("a path that leads out of the site is no URL"));
+    }
+    false
 }
 
 /// Where the files of a place are.
@@ -110,7 +131,12 @@ pub(super) fn steps(cx: &mut Cx, place: &Place, settings: &mut Settings) -> Step
         self::redirect(cx, place, &redirect, &protocol.part("redirectHeaders"), &mut out);
     }
     super::handlers::programs(cx, place, &handlers, &mut out);
-    let pages = if out.is_empty() { BTreeSet::new() } else { super::pages::files(place.site) };
+    let pages = if out.is_empty() {
+        BTreeSet::new()
+    } else {
+        // The same for all places of a site.
+        cx.error_files.get_or_insert_with(|| super::pages::files(place.site)).clone()
+    };
     if !pages.is_empty() {
         // The file for an error is sent as it is.
         let path = |page: String| Test::Equal(Template::attr(Attr::Path), Template::text(page));
@@ -226,7 +252,7 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
             let into = super::URL;
             let test = Test::Match {
                 subject: Template::attr(Attr::Path),
-                pattern: Pattern::regex(pattern, true),
+                pattern: super::letters::any_case(pattern),
                 into: Some(into),
             };
             let to = item.value.text("destination");
@@ -264,8 +290,11 @@ fn redirect(cx: &mut Cx, place: &Place, section: &Value, headers: &Value, out: &
         own.push_str(&literal(segment));
     }
     own.push_str("/[^/]*$");
-    let test =
-        Test::Match { subject: Template::attr(Attr::Path), pattern: Pattern::regex(own, true), into: None };
+    let test = Test::Match {
+        subject: Template::attr(Attr::Path),
+        pattern: super::letters::any_case(own),
+        into: None,
+    };
     out.push((Step::When { test, then: block(steps), otherwise: Block::default() }, span));
 }
 

@@ -5,13 +5,13 @@
 
 use std::net::IpAddr;
 
-use super::{Cx, Place, block, certificates::has, pattern::literal, status::own};
+use super::{Cx, Place, block, certificates::has, letters::any_case, pattern::literal, status::own};
 use crate::{
     diagnostic::Diagnostic,
     dialect::iis::effective::Value,
     ir::{
-        Attr, Block, By, Name, Part, Pattern, ProofAttr, Relation, Reply, ReplyContent, Settings, Step,
-        Template, Test, TlsAttr,
+        Attr, Block, By, Name, Part, ProofAttr, Relation, Reply, ReplyContent, Settings, Step, Template,
+        Test, TlsAttr,
     },
     source::Span,
 };
@@ -70,7 +70,7 @@ fn refuse(test: Test, status: u16, span: Span) -> (Step, Span) {
 }
 
 fn matches(subject: Template, pattern: &str) -> Test {
-    Test::Match { subject, pattern: Pattern::regex(pattern, true), into: None }
+    Test::Match { subject, pattern: any_case(pattern), into: None }
 }
 
 fn path() -> Template {

@@ -30,6 +30,8 @@
 //! `X-Original-URL` is what was asked for, where a rule rewrote it ("URL Rewrite Module Configuration Reference",
 //! preserving the original URL); else it is the client's own, if it sent one.
 
+use std::sync::Arc;
+
 use super::{Cx, Place, block, leave, proxy, status::own, vars};
 use crate::{
     diagnostic::Diagnostic,
@@ -39,8 +41,8 @@ use crate::{
     },
     ir::{
         Attr, Base, Block, Choice, Cluster, ClusterId, Edit, Endpoint, FileKind, Forward, Handler, Name,
-        Part, Pattern, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step,
-        Target, Template, Test, TlsAttr, Upstream, VarId, VarKind,
+        Part, ProofAttr, Protocol, Register, Reply, ReplyContent, Role, Scope, Settings, Step, Target,
+        Template, Test, TlsAttr, Upstream, VarId, VarKind,
     },
     source::Span,
 };
@@ -94,7 +96,7 @@ impl Kind {
     }
 
     /// The section with its settings.
-    fn section(self, place: &Place) -> Option<Value> {
+    fn section(self, place: &Place) -> Option<Arc<Value>> {
         let name = match self {
             Self::AspNetCore => "system.webServer/aspNetCore",
             Self::HttpPlatform => "system.webServer/httpPlatform",
@@ -294,7 +296,7 @@ fn reached(
         let section = kind.and_then(|kind| kind.section(place));
         let authority = Template::text(url.trim_end_matches('/'));
         proxy::known(cx, &authority, item.span);
-        let target = target(cx, Sees::of(kind, section.as_ref()), authority);
+        let target = target(cx, Sees::of(kind, section.as_deref()), authority);
         set.handler = Some(Handler::Forward(Forward {
             protocol: Protocol::Http,
             tls: false,
@@ -494,7 +496,7 @@ fn cut(cx: &mut Cx, item: &Item, out: &mut Steps) -> Option<Script> {
         return None;
     }
     let script = (cx.assigned("script"), cx.assigned("script's file"));
-    let pattern = Pattern::regex(format!("^(.*?(?:{}))/", plain.join("|")), true);
+    let pattern = super::letters::any_case(format!("^(.*?(?:{}))/", plain.join("|")));
     let found = |subject, into| Test::Match { subject, pattern: pattern.clone(), into: Some(into) };
     let part = |register| Template(vec![Part::Capture(register, 1)]);
     let set = |name, file| {
@@ -529,7 +531,7 @@ fn own_requests(item: &Item, script: Option<Script>) -> Option<Test> {
             })
             .collect();
         let text = format!("(?:^|/)(?:{})", alternatives.join("|"));
-        tests.push(Test::Match { subject: name, pattern: Pattern::regex(text, true), into: None });
+        tests.push(Test::Match { subject: name, pattern: super::letters::any_case(text), into: None });
     }
     let verbs = item.value.text("verb");
     if verbs != "*" {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Cx;
 use crate::{
     dialect::iis::effective::{Item, Value},
-    ir::{Kind, Order, Part, Pattern, Register, Row, Template, VarKind},
+    ir::{Escape, Kind, Order, Part, Pattern, Register, Row, Template, VarKind, case},
 };
 
 /// Captures of rows, which have none.
@@ -27,6 +27,8 @@ pub(super) struct Map {
     name: String,
     rows: Arc<Vec<Row>>,
     default: Template,
+    /// Whether its keys have letters beyond ASCII whose case does not count, and are folded.
+    folds: bool,
 }
 
 impl Maps {
@@ -34,19 +36,20 @@ impl Maps {
     pub(super) fn of(section: &Value, providers: &Value) -> Self {
         let map = |value: &Value| {
             let ignore_case = value.flag("ignoreCase");
-            let row = |value: &Value| Row {
-                pattern: Pattern {
-                    kind: Kind::Exact,
-                    text: value.text("key").into(),
-                    ignore_case,
-                    groups: Vec::new(),
-                },
-                value: Template::text(value.text("value")),
+            let folds = ignore_case && value.items().iter().any(|item| !item.value.text("key").is_ascii());
+            let row = |value: &Value| {
+                let key = value.text("key");
+                let text = if folds { case::fold(key).into() } else { key.into() };
+                Row {
+                    pattern: Pattern { kind: Kind::Exact, text, ignore_case, groups: Vec::new() },
+                    value: Template::text(value.text("value")),
+                }
             };
             Map {
                 name: value.text("name").to_owned(),
                 rows: Arc::new(value.items().iter().map(|item| row(&item.value)).collect()),
                 default: Template::text(value.text("defaultValue")),
+                folds,
             }
         };
         let name = |item: &Item| item.value.text("name").to_owned();
@@ -75,6 +78,8 @@ impl Maps {
 impl Cx<'_> {
     /// What a map gives for a key; the same question is asked of the same variable.
     pub(super) fn look_up(&mut self, map: &Map, key: &Template) -> Template {
+        let folded = map.folds.then(|| Template(vec![Part::Escape(Escape::Fold, key.clone())]));
+        let key = folded.as_ref().unwrap_or(key);
         let asked = self.config.vars.iter().position(|var| {
             matches!(&var.kind, VarKind::Table { key: other, rows, default, .. }
                 if other == key && default == &map.default && rows == map.rows.as_ref())

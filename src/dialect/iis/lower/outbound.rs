@@ -140,7 +140,7 @@ fn warn_of_codings(cx: &mut Cx, place: &Place, section: &Value) {
     let mut found = Vec::new();
     let inbound = ["rules", "globalRules"]
         .map(|name| place.site.section(&format!("system.webServer/rewrite/{name}"), &place.path, &mut found));
-    let rules = || inbound.iter().flat_map(Value::items).filter(|rule| rule.value.flag("enabled"));
+    let rules = || inbound.iter().flat_map(|rules| rules.items()).filter(|rule| rule.value.flag("enabled"));
     let proxies = rules().any(|rule| {
         let action = rule.value.part("action");
         action.is("type", "Rewrite") && action.text("url").contains("://")
@@ -321,7 +321,7 @@ impl Set<'_> {
             // A text in the content, not all of it.
             Some(Pattern {
                 kind: Kind::Regex(Syntax::Ecma),
-                text: literal(&written.value).into(),
+                text: super::letters::by_bytes(&literal(&written.value), ignore_case).into(),
                 ignore_case,
                 groups: Vec::new(),
             })

@@ -53,11 +53,12 @@ pub(super) fn pattern(
     }
     let regex = |text: String| Pattern {
         kind: Kind::Regex(Syntax::Ecma),
-        text: text.into(),
+        text: super::letters::by_bytes(&text, ignore_case).into(),
         ignore_case,
         groups: Vec::new(),
     };
     match reading {
+        Reading::Exact if ignore_case && !text.is_ascii() => Some(regex(format!("^{}$", literal(text)))),
         Reading::Exact => {
             Some(Pattern { kind: Kind::Exact, text: text.into(), ignore_case, groups: Vec::new() })
         }

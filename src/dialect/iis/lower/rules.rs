@@ -277,6 +277,15 @@ impl<'a> Set<'a> {
                     cx.report(found);
                     return true;
                 }
+                if !(200..600).contains(&status) {
+                    let found = Diagnostic::error(
+                        "invalid-value",
+                        action.place("statusCode"),
+                        "a custom response has a status from 200 to 599",
+                    );
+                    cx.report(found.because("no client knows what another one means"));
+                    return true;
+                }
                 if (300..=307).contains(&status) {
                     let found = Diagnostic::error(
                         "invalid-value",
@@ -383,6 +392,7 @@ impl<'a> Set<'a> {
                 path = "/".into();
             }
             let query = whole.query(cx, around);
+            let authority = kept(cx, authority, span, out);
             out.push((Step::Rewrite { path: Some(path), query }, span));
             self.forward_to(current_url(authority), span, out);
             return true;
@@ -419,7 +429,7 @@ impl<'a> Set<'a> {
         }
         // A path that begins with a group: relative to the rule's folder, as any other that has no slash in front.
         let query = whole.query(cx, around);
-        out.push((Step::Rewrite { path: Some(target), query }, span));
+        out.push((Step::Rewrite { path: Some(tidy(target)), query }, span));
         false
     }
 
@@ -463,7 +473,8 @@ impl<'a> Set<'a> {
         let rooted = |front: String, at: u8| {
             let mut path = Template::text(front);
             path.push(group(at));
-            super::block(vec![(Step::Rewrite { path: Some(path), query: Query::Keep }, span), query(at + 1)])
+            let path = Some(tidy(path));
+            super::block(vec![(Step::Rewrite { path, query: Query::Keep }, span), query(at + 1)])
         };
         let from_root = rooted(String::new(), 1);
         let Some(base) = base else {
@@ -549,6 +560,31 @@ impl Parts<'_> {
     }
 }
 
+/// A path of this site as the kernel makes one of a URL that is set (`ir::Escape::Tidy`): what holds for a path holds for it
+/// however it was put together.
+fn tidy(path: Template) -> Template {
+    let odd = |text: &[u8]| {
+        let pair = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+        !text.starts_with(b"/") || text.contains(&b'\\') || text.windows(2).any(pair)
+    };
+    if path.as_text().is_some_and(|text| !odd(text)) {
+        return path;
+    }
+    Template(vec![Part::Escape(Escape::Tidy, path)])
+}
+
+/// An authority that stays what it is when path and query are replaced: the URL is expanded once, with what was there before.
+fn kept(cx: &mut Cx, authority: Template, span: Span, out: &mut Steps) -> Template {
+    let settled =
+        |part: &Part| matches!(part, Part::Text(_) | Part::Capture(..) | Part::Attr(Attr::Field(_)));
+    if authority.0.iter().all(settled) {
+        return authority;
+    }
+    let var = cx.assigned("authority");
+    out.push((Step::Assign { var, value: authority }, span));
+    Template::var(var)
+}
+
 /// The URL of path and query as they are now, at an authority.
 pub(super) fn current_url(mut authority: Template) -> Template {
     authority.push(Part::Escape(Escape::ForwardPath, Template::attr(Attr::Path)));
@@ -568,7 +604,8 @@ fn url_variable(text: &str, from: usize) -> Option<usize> {
         "SCRIPT_NAME",
         "HTTP_X_ORIGINAL_URL",
     ];
-    text[from..].match_indices('{').map(|(at, _)| from + at).find(|at| {
+    let outermost = |at: &usize| text[from..*at].matches('{').count() == text[from..*at].matches('}').count();
+    text[from..].match_indices('{').map(|(at, _)| from + at).filter(outermost).find(|at| {
         let name = text[at + 1..].split('}').next().unwrap_or_default();
         names.iter().any(|one| one.eq_ignore_ascii_case(name))
     })
@@ -578,7 +615,20 @@ fn url_variable(text: &str, from: usize) -> Option<usize> {
 /// cannot begin with a slash is certain not to.
 fn may_be_rooted(text: &str, pattern: &str) -> bool {
     let capture = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("{R:"));
-    text.starts_with('{') && !(capture && !pattern.contains("(/") && !pattern.starts_with('/'))
+    let slashes = pattern.contains("(/") || pattern.starts_with('/') || !groups_begin_segments(pattern);
+    text.starts_with('{') && (!capture || slashes)
+}
+
+/// Whether each group of a pattern, or star of a wildcard, begins where a segment does: no slash comes there.
+fn groups_begin_segments(pattern: &str) -> bool {
+    let grouped = pattern.contains('(');
+    let opens = pattern.match_indices(if grouped { '(' } else { '*' });
+    opens.filter(|(at, _)| !pattern[..*at].ends_with('\\') && !pattern[at + 1..].starts_with('?')).all(
+        |(at, _)| {
+            let before = pattern[..at].trim_end_matches(['(', '^']).trim_end_matches("(?:");
+            before.is_empty() || before.ends_with('/') || (!grouped && before.ends_with('.'))
+        },
+    )
 }
 
 /// The first of these characters outside of `{...}`.

@@ -66,6 +66,8 @@ impl<'a> Names<'a> {
                 Part::Escape(crate::ir::Escape::Lower, inner) => {
                     out.push_str(&format!("{{ToLower:{}}}", self.value(inner)?));
                 }
+                // A map does so by itself.
+                Part::Escape(crate::ir::Escape::Fold, inner) => out.push_str(&self.value(inner)?),
                 Part::Escape(..) | Part::Start { .. } | Part::Rest { .. } => {
                     return Err("a value that is changed as it is read".to_owned());
                 }
