@@ -244,7 +244,7 @@ pub(super) fn listeners(cx: &mut Cx, sites: &[Site]) {
 fn add_general(by_address: &mut BTreeMap<Address, Vec<Binding>>) {
     let at = |address: &Address| match address {
         Address::Tcp(at) => Some(*at),
-        _ => None,
+        Address::Unix(_) => None,
     };
     let all = by_address.iter().filter_map(|(address, bindings)| Some((at(address)?, bindings)));
     let general: Vec<(SocketAddr, Vec<Binding>)> =
