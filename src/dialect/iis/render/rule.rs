@@ -171,6 +171,9 @@ impl Render<'_, '_> {
         if (300..=307).contains(status) {
             return Err(format!("an answer {status} of IIS is a redirect"));
         }
+        if !(200..600).contains(status) && *content != ReplyContent::Close {
+            return Err(format!("a response of IIS has a status from 200 to 599, not {status}"));
+        }
         Ok(match content {
             ReplyContent::Close => action("AbortRequest"),
             ReplyContent::Text(text) if !text.is_empty() => {

@@ -120,6 +120,14 @@ impl Render<'_, '_> {
         if names.len() < index.len() {
             self.losses.lose(span, "an index with variables", "`defaultDocument` has names only");
         }
+        let below = |name: &String| {
+            !name.starts_with(['/', '\\']) && name.split(['/', '\\']).all(|part| part != "..")
+        };
+        let (names, elsewhere): (Vec<_>, Vec<_>) = names.into_iter().partition(below);
+        for name in elsewhere {
+            let what = format!("the index `{name}`");
+            self.losses.lose(span, what, "a default document is a file in the folder or below it");
+        }
         self.into.index = Some(names);
     }
 
