@@ -86,7 +86,7 @@ impl Links {
         limits: Option<&IdleConnections>,
     ) -> Result<Link, h2::Error> {
         stream.send_promptly();
-        let wire = Below::new(stream, Vec::new(), 0);
+        let wire = Below::new(stream);
         let mut builder = Builder::new();
         builder
             .enable_push(false)

@@ -44,8 +44,6 @@ pub(super) struct Below(Rc<RefCell<Wire>>);
 #[derive(Debug)]
 struct Wire {
     stream: Stream,
-    /// What was read before HTTP/2 began.
-    first: Vec<u8>,
     out: Vec<u8>,
     at: usize,
     frames: Frames,
@@ -54,8 +52,6 @@ struct Wire {
 /// Counts the frames that come in.
 #[derive(Debug)]
 struct Frames {
-    /// Bytes of the preface that are still to come.
-    preface: usize,
     head: [u8; HEAD],
     filled: usize,
     /// What is left of the frame under way.
@@ -66,18 +62,11 @@ struct Frames {
 }
 
 impl Below {
-    /// A connection of which `first` was read already.
-    pub(super) fn new(stream: Stream, first: Vec<u8>, preface: usize) -> Self {
-        let frames = Frames {
-            preface,
-            head: [0; HEAD],
-            filled: 0,
-            left: 0,
-            idle: 0,
-            useful: 0,
-            began: clock::moment(),
-        };
-        Self(Rc::new(RefCell::new(Wire { stream, first, out: Vec::new(), at: 0, frames })))
+    /// A connection on which nothing was read yet.
+    pub(super) fn new(stream: Stream) -> Self {
+        let frames =
+            Frames { head: [0; HEAD], filled: 0, left: 0, idle: 0, useful: 0, began: clock::moment() };
+        Self(Rc::new(RefCell::new(Wire { stream, out: Vec::new(), at: 0, frames })))
     }
 
     /// Writes what was gathered.
@@ -123,13 +112,6 @@ impl Wire {
 impl AsyncRead for Below {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = &mut *self.0.borrow_mut();
-        if !wire.first.is_empty() {
-            let length = wire.first.len().min(into.remaining());
-            into.put_slice(&wire.first[..length]);
-            wire.frames.count(&wire.first[..length]);
-            wire.first.drain(..length);
-            return Poll::Ready(Ok(()));
-        }
         // The library's room is large, and not written to before.
         match wire.stream.poll_fill(cx, into) {
             Poll::Ready(Ok(length)) => {
@@ -194,12 +176,6 @@ impl AsyncWrite for Below {
 impl Frames {
     fn count(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
-            if self.preface > 0 {
-                let length = self.preface.min(data.len());
-                self.preface -= length;
-                data = &data[length..];
-                continue;
-            }
             if self.left > 0 {
                 let length = self.left.min(data.len());
                 self.left -= length;
@@ -232,21 +208,14 @@ mod tests {
 
     #[test]
     fn frames_are_counted_however_they_are_cut() {
-        let mut bytes = b"PRI".to_vec();
+        let mut bytes = Vec::new();
         for (length, kind) in [(5u8, 0u8), (0, 4), (8, 6), (3, 1), (0, 0)] {
             bytes.extend_from_slice(&[0, 0, length, kind, 0, 0, 0, 0, 1]);
             bytes.extend(vec![b'x'; usize::from(length)]);
         }
         for step in 1..bytes.len() {
-            let mut frames = Frames {
-                preface: 3,
-                head: [0; HEAD],
-                filled: 0,
-                left: 0,
-                idle: 0,
-                useful: 0,
-                began: clock::moment(),
-            };
+            let mut frames =
+                Frames { head: [0; HEAD], filled: 0, left: 0, idle: 0, useful: 0, began: clock::moment() };
             for piece in bytes.chunks(step) {
                 frames.count(piece);
             }
