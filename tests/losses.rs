@@ -2,18 +2,17 @@
 //! Those that no renderer speaks of are told by the net below them; `fixtures/unsaid.txt` lists them by target, so that
 //! none joins them unseen. `BLESS=1` rewrites it.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+#[path = "support/configurations.rs"]
+mod configurations;
+
+use std::{collections::BTreeSet, fs, path::Path};
 
 use triglot::{
     cli::{
-        load::{self, Request},
+        load,
         translate::{print, unsaid},
     },
-    dialect::{Dialect, Options},
+    dialect::Dialect,
     source::SourceMap,
 };
 
@@ -21,36 +20,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn fixtures() -> Vec<(PathBuf, Dialect)> {
-    let wanted = std::env::var("CASE").unwrap_or_default();
-    let mut found = Vec::new();
-    for dialect in Dialect::ALL {
-        let folder = Path::new("fixtures").join(dialect.name());
-        for topic in fs::read_dir(&folder).expect("there are fixtures").flatten() {
-            for file in fs::read_dir(topic.path()).into_iter().flatten().flatten() {
-                let path = file.path();
-                let is = path.extension().is_some_and(|found| found == "conf" || found == "config");
-                let shown = path.to_string_lossy();
-                if is && path.is_file() && shown.contains(&wanted) && !shown.contains("/mistakes/") {
-                    found.push((path, dialect));
-                }
-            }
-        }
-    }
-    found.sort_by(|one, other| one.0.cmp(&other.0));
-    found
-}
-
-fn request(path: &Path, dialect: Dialect) -> Request {
-    let prefix = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let options = Options { prefix, offline: true, ..Options::default() };
-    Request { path: path.to_path_buf(), dialect: Some(dialect), options, listen: None }
-}
-
 /// What the renderer of a language does not speak of.
 fn silent(path: &Path, from: Dialect, to: Dialect) -> Vec<String> {
     let mut sources = SourceMap::new();
-    let request = request(path, from);
+    let request = configurations::request(path, from);
     let lowered = load::lower(&mut sources, &request);
     if load::has_errors(&lowered.found) || !lowered.sound {
         return Vec::new();
@@ -63,7 +36,7 @@ fn silent(path: &Path, from: Dialect, to: Dialect) -> Vec<String> {
         Dialect::Nginx | Dialect::Apache => "losses-output.conf",
     });
     sources.add(output.clone(), text.into_bytes());
-    let again = load::lower(&mut sources, &self::request(&output, to));
+    let again = load::lower(&mut sources, &configurations::request(&output, to));
     unsaid(&lowered.config, &again.config, &losses, &sources).into_iter().map(|(key, _)| key).collect()
 }
 
@@ -71,7 +44,7 @@ fn silent(path: &Path, from: Dialect, to: Dialect) -> Vec<String> {
 fn what_no_renderer_speaks_of_is_known() {
     std::env::set_current_dir(root()).expect("the project is there");
     let mut found = BTreeSet::new();
-    for (path, from) in fixtures() {
+    for (path, from) in configurations::all(Path::new("")) {
         for to in Dialect::ALL.into_iter().filter(|to| *to != from) {
             found.extend(silent(&path, from, to).into_iter().map(|key| format!("{} {key}\n", to.name())));
         }

@@ -3,18 +3,20 @@
 
 #[path = "raise/alter.rs"]
 mod alter;
+#[path = "support/configurations.rs"]
+mod configurations;
 #[path = "raise/passes.rs"]
 mod passes;
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
 
+use configurations::request;
 use triglot::{
-    cli::load::{self, Request},
-    dialect::{Dialect, Options},
+    cli::load,
+    dialect::Dialect,
     ir::{
         self, Attr, Kind, Order, Part, Pattern, Step, Syntax, Table, Template, Test,
         walk::{self, Item},
@@ -28,31 +30,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All configurations below `fixtures/`, with their language.
 fn all() -> Vec<(PathBuf, Dialect)> {
-    let wanted = std::env::var("CASE").unwrap_or_default();
-    let mut found = Vec::new();
-    for dialect in Dialect::ALL {
-        let folder = root().join("fixtures").join(dialect.name());
-        for topic in fs::read_dir(folder).expect("there are fixtures").flatten() {
-            for file in fs::read_dir(topic.path()).into_iter().flatten().flatten() {
-                let path = file.path();
-                let is = path.extension().is_some_and(|found| found == "conf" || found == "config");
-                let name = path.to_string_lossy().into_owned();
-                if is && path.is_file() && name.contains(&wanted) && !name.contains("/mistakes/") {
-                    found.push((path, dialect));
-                }
-            }
-        }
-    }
-    found.sort_by(|one, other| one.0.cmp(&other.0));
-    found
-}
-
-fn request(path: &Path, dialect: Dialect) -> Request {
-    let prefix = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let options = Options { prefix, offline: true, ..Options::default() };
-    Request { path: path.to_path_buf(), dialect: Some(dialect), options, listen: None }
+    configurations::all(root())
 }
 
 fn lowered(path: &Path, dialect: Dialect) -> (SourceMap, ir::Config) {

@@ -394,15 +394,7 @@ async fn respond(
     let plain = exchange.facts.preset.is_none();
     let response = &mut exchange.facts.response;
     response.start(200);
-    for (name, value) in [
-        (&b"Content-Type"[..], &said.of),
-        (b"Content-Encoding", &said.encoding),
-        (b"Content-Language", &said.language),
-    ] {
-        if !value.is_empty() {
-            response.add(name, value);
-        }
-    }
+    said.tell(response);
     if plain || settings.answer.dated_errors {
         response.add(b"Last-Modified", http_date(modified).as_bytes());
     }

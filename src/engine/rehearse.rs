@@ -704,15 +704,7 @@ impl Stage<'_> {
         };
         let response = &mut exchange.facts.response;
         response.start(200);
-        for (name, value) in [
-            (&b"Content-Type"[..], &said.of),
-            (b"Content-Encoding", &said.encoding),
-            (b"Content-Language", &said.language),
-        ] {
-            if !value.is_empty() {
-                response.add(name, value);
-            }
-        }
+        said.tell(response);
         response.length = Some(0);
         let mut head = Vec::new();
         exchange.head(plan, &mut head);

@@ -1,5 +1,6 @@
 //! What the name of a file says about what is in it.
 
+use super::super::response::Response;
 use crate::{
     ir::Text,
     plan::{AnswerPlan, Effective},
@@ -14,6 +15,21 @@ pub struct Kind {
     pub encoding: Vec<u8>,
     /// Its languages, likewise.
     pub language: Vec<u8>,
+}
+
+impl Kind {
+    /// Says it in the fields of a response.
+    pub fn tell(&self, response: &mut Response) {
+        for (name, value) in [
+            (&b"Content-Type"[..], &self.of),
+            (b"Content-Encoding", &self.encoding),
+            (b"Content-Language", &self.language),
+        ] {
+            if !value.is_empty() {
+                response.add(name, value);
+            }
+        }
+    }
 }
 
 /// Reads all extensions of a name: of types and character sets the last counts, others add up. What precedes the first
